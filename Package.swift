@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Compiler settings of every Swift target: complete concurrency checking (language mode 6, below), strict
+/// memory safety, no warnings.
+let settings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// A Swift target with the project's settings.
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The unit tests of one target, in `Tests/<target>Tests`.
+func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(target)Tests", dependencies: [.byName(name: target), "CloudletTestSupport"] + dependencies,
+        swiftSettings: settings)
+}
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "cloudlet",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(name: "CLinux"),
+
+        // Leaves.
+        library("CloudletCore", [crypto]),
+        library("CloudletSystem", ["CloudletCore", "CLinux", system]),
+        library("CloudletMarkup", ["CloudletCore"]),
+
+        // Tests.
+        .target(
+            name: "CloudletTestSupport", dependencies: ["CloudletCore", "CloudletSystem", system],
+            path: "Tests/CloudletTestSupport", swiftSettings: settings),
+        tests("CloudletCore"),
+        tests("CloudletSystem", [system]),
+        tests("CloudletMarkup"),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,28 @@
+// What Linux offers and Swift can't import: variadic system calls, function-like macros, GNU extensions.
+#ifndef CLOUDLET_CLINUX_H
+#define CLOUDLET_CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <stddef.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const int cloudlet_seek_data = SEEK_DATA;
+static const int cloudlet_seek_hole = SEEK_HOLE;
+
+static inline int cloudlet_open(const char *path, int flags, unsigned mode) { return open(path, flags | O_CLOEXEC, mode); }
+static inline int cloudlet_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }
+static inline int cloudlet_punch_hole(int fd, off_t offset, off_t length) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+static inline int cloudlet_map_failed(const void *address) { return address == MAP_FAILED; }
+
+#endif

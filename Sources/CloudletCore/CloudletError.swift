@@ -1,0 +1,61 @@
+/// The one error type that leaves a module: what went wrong, where, and what to do about it.
+///
+/// `message` is a sentence for a person without a final period; it names the file, address or value concerned.
+/// It never repeats the text of `cause`, so that the chain can be printed once.
+public struct CloudletError: Error, Sendable {
+    /// The kind of failure; decides exit status, HTTP status and whether trying again makes sense.
+    public let code: Code
+    /// What went wrong and where.
+    public let message: String
+    /// What the reader can do about it, when something can be done.
+    public let advice: String?
+    /// The error underneath, if any.
+    public let cause: (any Error)?
+
+    /// Creates an error from its parts.
+    public init(_ code: Code, _ message: String, advice: String? = nil, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.advice = advice
+        self.cause = cause
+    }
+
+    /// Any error as a `CloudletError`: itself if it is one already, else wrapped as the cause of a new one.
+    public static func wrapping(_ error: any Error, _ code: Code, _ message: String) -> CloudletError {
+        (error as? CloudletError) ?? CloudletError(code, message, cause: error)
+    }
+
+    /// The same error with a sentence that says during what it happened, put in front.
+    public func during(_ context: String) -> CloudletError {
+        CloudletError(code, "\(context): \(message)", advice: advice, cause: cause)
+    }
+}
+
+extension CloudletError: CustomStringConvertible {
+    /// The message and the chain of causes on one line, then the advice after a semicolon.
+    public var description: String {
+        var text = message
+        var next = cause
+        while let error = next {
+            if let inner = error as? CloudletError {
+                text += ": \(inner.message)"
+                next = inner.cause
+            } else {
+                text += ": \(error)"
+                next = nil
+            }
+        }
+        if let advice = advice ?? innermostAdvice { text += "; \(advice)" }
+        return text
+    }
+
+    private var innermostAdvice: String? {
+        var found: String?
+        var next = cause as? CloudletError
+        while let error = next {
+            found = error.advice ?? found
+            next = error.cause as? CloudletError
+        }
+        return found
+    }
+}

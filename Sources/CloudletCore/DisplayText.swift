@@ -1,0 +1,26 @@
+extension String {
+    /// The text made harmless for a terminal, a log line or a table: control characters (C0, C1, DEL), line and
+    /// paragraph separators and bidirectional overrides are replaced by `�`, and the result is cut to `limit`
+    /// characters. Everything that came over the network passes through here before a person sees it.
+    public func displayable(limit: Int = 200) -> String {
+        var result = String.UnicodeScalarView()
+        var count = 0
+        for scalar in unicodeScalars {
+            if count == limit {
+                result.append("…")
+                break
+            }
+            result.append(Self.isHarmless(scalar) ? scalar : "\u{FFFD}")
+            count += 1
+        }
+        return String(result)
+    }
+
+    private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x00...0x1F, 0x7F...0x9F: false
+        case 0x200B...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF, 0xFFF9...0xFFFB: false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,40 @@
+/// The unit in which disks and memory are compared, addressed and shipped: 4096 bytes, the original's chunk size and
+/// the page size of x86-64.
+public enum Page {
+    /// Bytes in a page.
+    public static let size = 4096
+    /// The disk's sector: base-disk references are aligned to it.
+    public static let sector = 512
+
+    /// How many pages cover `bytes`.
+    public static func count(covering bytes: Int) -> Int { (bytes + size - 1) / size }
+
+    /// `bytes` rounded up to a whole number of pages.
+    public static func roundUp(_ bytes: Int) -> Int { count(covering: bytes) * size }
+}
+
+/// A number of bytes, printed the way a person reads it.
+public struct ByteCount: Hashable, Sendable, CustomStringConvertible {
+    /// The number of bytes.
+    public let bytes: Int
+
+    /// From a number of bytes.
+    public init(_ bytes: Int) { self.bytes = bytes }
+
+    /// Mebibytes.
+    public static func mebibytes(_ count: Int) -> ByteCount { ByteCount(count << 20) }
+
+    /// One decimal and a decimal unit (`1.5 MB`); below 1000, plain bytes.
+    public var description: String {
+        guard bytes >= 1000 else { return "\(bytes) B" }
+        var value = Double(bytes)
+        for unit in ["kB", "MB", "GB", "TB"] {
+            value /= 1000
+            if value < 999.95 || unit == "TB" {
+                let tenths = Int((value * 10).rounded())
+                return "\(tenths / 10).\(tenths % 10) \(unit)"
+            }
+        }
+        return "\(bytes) B"
+    }
+}

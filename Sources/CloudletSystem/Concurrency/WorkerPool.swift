@@ -1,0 +1,45 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// A fixed number of threads for work that keeps a core busy or blocks (compression, page compare, file I/O), as a
+/// task executor: `Task(executorPreference:)` and `addTask(executorPreference:)` run on it.
+///
+/// The threads live as long as the process: a pool is made once and shared.
+public final class WorkerPool: TaskExecutor {
+    /// One thread a core, shared by everything that computes.
+    public static let shared = WorkerPool(
+        width: max(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), label: "cloudlet-worker")
+
+    /// How many jobs run at once.
+    public let width: Int
+
+    private let jobs = Mutex<[UnownedJob]>([])
+    private let available = DispatchSemaphore(value: 0)
+
+    /// Starts `width` threads.
+    public init(width: Int, label: String) {
+        self.width = width
+        for index in 0..<width {
+            let queue = DispatchQueue(label: "\(label)-\(index)")
+            queue.async { [self] in runJobs() }
+        }
+    }
+
+    /// Hands a job to the next free thread.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        jobs.withLock { $0.append(job) }
+        available.signal()
+    }
+
+    private func runJobs() {
+        let executor = unsafe asUnownedTaskExecutor()
+        while true {
+            available.wait()
+            if let job = jobs.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+                unsafe job.runSynchronously(on: executor)
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+public import CloudletCore
+import FoundationEssentials
+import Glibc
+public import SystemPackage
+
+/// Directories: make, list, remove.
+public enum Directory {
+    /// Makes a directory and those above it; one that exists is left as it is.
+    public static func create(_ path: FilePath, permissions: UInt16 = 0o755) throws(CloudletError) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path.string, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: Int(permissions)])
+        } catch {
+            throw CloudletError(.cannotCreate, "can't make the directory \(path)", cause: error)
+        }
+    }
+
+    /// The names in a directory, sorted; none when it does not exist.
+    public static func names(in path: FilePath) throws(CloudletError) -> [String] {
+        guard try FileStatus.of(path) != nil else { return [] }
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: path.string).sorted()
+        } catch {
+            throw CloudletError(.io, "can't list the directory \(path)", cause: error)
+        }
+    }
+
+    /// Removes a file or a whole tree; one that does not exist is fine.
+    public static func remove(_ path: FilePath) throws(CloudletError) {
+        guard unsafe unlink(path.string) != 0, errno != ENOENT, errno != ENOTDIR else { return }
+        do {
+            try FileManager.default.removeItem(atPath: path.string)
+        } catch {
+            throw CloudletError(.io, "can't remove \(path)", cause: error)
+        }
+    }
+
+    /// Renames a file; the target is replaced.
+    public static func move(_ source: FilePath, to target: FilePath) throws(CloudletError) {
+        guard unsafe rename(source.string, target.string) == 0 else {
+            throw SystemCallError.current("can't rename \(source) to \(target)")
+        }
+    }
+
+    /// Free bytes on the file system that holds `path`, as an ordinary user may use them.
+    public static func freeSpace(at path: FilePath) throws(CloudletError) -> Int {
+        var raw = statvfs()
+        guard unsafe statvfs(path.string, &raw) == 0 else {
+            throw SystemCallError.current("can't examine the file system of \(path)")
+        }
+        return Int(raw.f_bavail) * Int(raw.f_frsize)
+    }
+}

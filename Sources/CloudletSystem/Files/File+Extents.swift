@@ -1,0 +1,34 @@
+import CLinux
+public import CloudletCore
+import Glibc
+
+extension File {
+    /// The first range of stored data at or behind `offset`, as the file system reports it (SEEK_DATA, SEEK_HOLE);
+    /// `nil` when only holes follow. Holes read as zeros; a range may still hold zeros.
+    ///
+    /// Walking a tmpfs file this way matters: reading its holes through a mapping would allocate them.
+    public func nextDataExtent(from offset: Int) throws(CloudletError) -> Range<Int>? {
+        let start = lseek(descriptor, off_t(offset), cloudlet_seek_data)
+        if start < 0 {
+            if errno == ENXIO { return nil }
+            throw SystemCallError.current("can't find the data in \(path)")
+        }
+        let end = lseek(descriptor, start, cloudlet_seek_hole)
+        guard end > start else { throw SystemCallError.current("can't find the holes in \(path)") }
+        return Int(start)..<Int(end)
+    }
+
+    /// Calls `body` with every range of stored data inside `range`, each widened to whole pages and cut to `range`.
+    public func forEachDataExtent(
+        in range: Range<Int>, _ body: (Range<Int>) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
+        var position = range.lowerBound
+        while position < range.upperBound, let extent = try nextDataExtent(from: position) {
+            let start = max(extent.lowerBound / Page.size * Page.size, position)
+            let end = min(Page.roundUp(extent.upperBound), range.upperBound)
+            guard start < end else { return }
+            try body(start..<end)
+            position = end
+        }
+    }
+}

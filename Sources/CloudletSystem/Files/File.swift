@@ -1,0 +1,176 @@
+import CLinux
+public import CloudletCore
+import Glibc
+public import SystemPackage
+
+/// An open file; closed when the last reference goes.
+///
+/// All reads and writes name their offset, so one `File` may be used by several tasks at once.
+public final class File: Sendable {
+    /// How a file is opened.
+    public enum Mode: Sendable {
+        /// An existing file, for reading.
+        case read
+        /// An existing file, for reading and writing.
+        case readWrite
+        /// A new file (an existing one is an error), readable and writable, with these permissions.
+        case create(permissions: UInt32)
+    }
+
+    /// The name it was opened by, for messages.
+    public let path: FilePath
+    /// The descriptor, borrowed: it lives as long as this object.
+    public let descriptor: Int32
+
+    /// Opens a file.
+    /// - Throws: `CloudletError` that names the path and the system's reason.
+    public init(_ path: FilePath, _ mode: Mode) throws(CloudletError) {
+        let (flags, permissions, verb): (Int32, UInt32, String) =
+            switch mode {
+            case .read: (O_RDONLY, 0, "open")
+            case .readWrite: (O_RDWR, 0, "open")
+            case .create(let permissions): (O_RDWR | O_CREAT | O_EXCL, permissions, "create")
+            }
+        let descriptor = unsafe cloudlet_open(path.string, flags, permissions)
+        guard descriptor >= 0 else { throw SystemCallError.current("can't \(verb) \(path)") }
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    /// Takes over an open descriptor.
+    public init(owning descriptor: Int32, named path: FilePath) {
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+
+    /// The file's size in bytes.
+    public func size() throws(CloudletError) -> Int { try status().size }
+
+    /// Size, allocated bytes, modification time and identity of the file.
+    public func status() throws(CloudletError) -> FileStatus {
+        var raw = stat()
+        guard unsafe fstat(descriptor, &raw) == 0 else { throw SystemCallError.current("can't examine \(path)") }
+        return FileStatus(raw)
+    }
+
+    /// Sets the size; growth is a hole.
+    public func resize(to bytes: Int) throws(CloudletError) {
+        guard ftruncate(descriptor, bytes) == 0 else {
+            throw SystemCallError.current("can't set the size of \(path) to \(ByteCount(bytes))")
+        }
+    }
+
+    /// Reads up to `buffer.count` bytes at `offset` into `buffer`.
+    /// - Returns: the count read, less than asked only at the end of the file.
+    public func read(into buffer: inout MutableSpan<UInt8>, at offset: Int) throws(CloudletError) -> Int {
+        let count = buffer.count
+        var done = 0
+        var failure: Int32 = 0
+        unsafe buffer.withUnsafeMutableBufferPointer { pointer in
+            guard let base = pointer.baseAddress else { return }
+            while done < count {
+                let got = unsafe pread(descriptor, base + done, count - done, off_t(offset + done))
+                if got > 0 { done += got; continue }
+                if got < 0, errno == EINTR { continue }
+                if got < 0 { failure = errno }
+                return
+            }
+        }
+        guard failure == 0 else { throw SystemCallError.make(failure, "can't read \(path) at byte \(offset)") }
+        return done
+    }
+
+    /// The `count` bytes at `offset`; fewer only at the end of the file.
+    public func read(_ count: Int, at offset: Int) throws(CloudletError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: count)
+        var span = buffer.mutableSpan
+        let got = try read(into: &span, at: offset)
+        if got < count { buffer.removeLast(count - got) }
+        return buffer
+    }
+
+    /// Writes all bytes at `offset`.
+    public func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+        let count = bytes.count
+        var done = 0
+        var failure: Int32 = 0
+        unsafe bytes.withUnsafeBufferPointer { pointer in
+            guard let base = pointer.baseAddress else { return }
+            while done < count {
+                let put = unsafe pwrite(descriptor, base + done, count - done, off_t(offset + done))
+                if put >= 0 { done += put; continue }
+                if errno == EINTR { continue }
+                failure = errno
+                return
+            }
+        }
+        guard failure == 0 else { throw SystemCallError.make(failure, "can't write \(path) at byte \(offset)") }
+    }
+
+    /// Waits until everything written is on the disk.
+    public func synchronize() throws(CloudletError) {
+        guard fsync(descriptor) == 0 else { throw SystemCallError.current("can't write \(path) to the disk") }
+    }
+
+    /// Frees the blocks of a range; it reads as zeros afterwards. The size stays.
+    public func punchHole(_ range: Range<Int>) throws(CloudletError) {
+        guard !range.isEmpty else { return }
+        guard cloudlet_punch_hole(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 else {
+            throw SystemCallError.current("can't free space in \(path)")
+        }
+    }
+
+    /// Changes the permission bits.
+    public func setPermissions(_ mode: UInt32) throws(CloudletError) {
+        guard fchmod(descriptor, mode) == 0 else { throw SystemCallError.current("can't change the mode of \(path)") }
+    }
+}
+
+/// What the file system says about a file.
+public struct FileStatus: Hashable, Sendable {
+    /// Bytes.
+    public let size: Int
+    /// Bytes that take up space; less than `size` in a sparse file.
+    public let allocated: Int
+    /// Time of the last change of the content, nanoseconds since 1970.
+    public let modified: Int
+    /// Device and inode: equal for two names of one file.
+    public let identity: Identity
+    /// Whether it is a regular file.
+    public let isRegular: Bool
+    /// Whether it is a directory.
+    public let isDirectory: Bool
+    /// Permission bits.
+    public let permissions: UInt32
+    /// User id of the owner.
+    public let owner: UInt32
+
+    /// Device and inode number.
+    public struct Identity: Hashable, Sendable {
+        /// Device number.
+        public let device: UInt64
+        /// Inode number.
+        public let inode: UInt64
+    }
+
+    init(_ raw: stat) {
+        size = Int(raw.st_size)
+        allocated = Int(raw.st_blocks) * 512
+        modified = raw.st_mtim.tv_sec * 1_000_000_000 + raw.st_mtim.tv_nsec
+        identity = Identity(device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
+        isRegular = raw.st_mode & S_IFMT == S_IFREG
+        isDirectory = raw.st_mode & S_IFMT == S_IFDIR
+        permissions = raw.st_mode & 0o7777
+        owner = raw.st_uid
+    }
+
+    /// The status of the file at `path` (symbolic links followed), or `nil` when there is none.
+    public static func of(_ path: FilePath) throws(CloudletError) -> FileStatus? {
+        var raw = stat()
+        if unsafe stat(path.string, &raw) == 0 { return FileStatus(raw) }
+        if errno == ENOENT || errno == ENOTDIR { return nil }
+        throw SystemCallError.current("can't examine \(path)")
+    }
+}

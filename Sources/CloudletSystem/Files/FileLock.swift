@@ -1,0 +1,21 @@
+import CLinux
+public import CloudletCore
+import Glibc
+public import SystemPackage
+
+/// An exclusive advisory lock on a file (flock(2)); given back when the last reference goes or the process dies.
+public final class FileLock: Sendable {
+    private let file: File
+
+    /// Takes the lock without waiting; `nil` when another process holds it. The file is made when missing (0600).
+    public static func tryAcquire(_ path: FilePath) throws(CloudletError) -> FileLock? {
+        let descriptor = unsafe cloudlet_open(path.string, O_RDWR | O_CREAT, 0o600)
+        guard descriptor >= 0 else { throw SystemCallError.current("can't open the lock file \(path)") }
+        let file = File(owning: descriptor, named: path)
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return FileLock(file) }
+        if errno == EWOULDBLOCK { return nil }
+        throw SystemCallError.current("can't lock \(path)")
+    }
+
+    private init(_ file: File) { self.file = file }
+}

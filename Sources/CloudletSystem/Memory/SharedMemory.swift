@@ -1,0 +1,25 @@
+import CLinux
+public import CloudletCore
+import Glibc
+public import SystemPackage
+
+/// Memory that a VM and this process share: a memfd, which lives in shmem, is never written to a disk file system
+/// and vanishes with its last user, also after a crash.
+public struct SharedMemory: Sendable {
+    /// The open memfd.
+    public let file: File
+    /// Bytes.
+    public let size: Int
+
+    /// Makes `size` bytes of zeros; pages take up memory when they are first written.
+    public init(named name: String, size: Int) throws(CloudletError) {
+        let descriptor = unsafe cloudlet_memfd_create(name)
+        guard descriptor >= 0 else { throw SystemCallError.current("can't make shared memory") }
+        file = File(owning: descriptor, named: FilePath("memory:\(name)"))
+        self.size = size
+        try file.resize(to: size)
+    }
+
+    /// A path by which another process of the same user can open the memory while this one lives.
+    public var path: FilePath { FilePath("/proc/\(getpid())/fd/\(file.descriptor)") }
+}

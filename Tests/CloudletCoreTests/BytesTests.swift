@@ -1,0 +1,41 @@
+import CloudletCore
+import Testing
+
+@Suite struct BytesTests {
+    @Test("integers are read and written most significant byte first")
+    func bigEndian() throws {
+        var bytes: [UInt8] = []
+        bytes.appendBigEndian(UInt16(0x0102))
+        bytes.appendBigEndian(UInt64(0x0304_0506_0708_090A))
+        #expect(bytes == Array(1...10))
+        var reader = ByteReader(bytes.span)
+        #expect(try reader.readBigEndian(UInt16.self) == 0x0102)
+        #expect(try reader.readBigEndian(UInt64.self) == 0x0304_0506_0708_090A)
+        #expect(reader.remaining == 0)
+    }
+
+    @Test("reading behind the end names position, need and rest")
+    func outOfBytes() throws {
+        let bytes: [UInt8] = [1, 2, 3]
+        var reader = ByteReader(bytes.span)
+        _ = try reader.readUInt8()
+        var failure: OutOfBytes?
+        do { _ = try reader.readBigEndian(UInt32.self) } catch { failure = error }
+        #expect(failure?.position == 1 && failure?.needed == 4 && failure?.left == 2)
+        #expect(try reader.readArray(2) == [2, 3])
+    }
+
+    @Test(
+        "sizes are printed for people",
+        arguments: [
+            (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_048_576, "1.0 MB"), (999_960, "1.0 MB"),
+            (68_200_000, "68.2 MB"), (5_000_000_000_000, "5.0 TB"),
+        ])
+    func sizes(bytes: Int, text: String) { #expect(ByteCount(bytes).description == text) }
+
+    @Test("durations are printed in seconds with milliseconds")
+    func durations() {
+        #expect(Duration.milliseconds(482).shown == "0.482 s")
+        #expect(Duration.milliseconds(61_005).shown == "61.005 s")
+    }
+}

@@ -1,0 +1,27 @@
+import CloudletCore
+import Testing
+
+@Suite struct CloudletErrorTests {
+    @Test("the chain of causes is printed once, the advice last")
+    func chain() {
+        let inner = CloudletError(.io, "disk full", advice: "free some space")
+        let outer = CloudletError(.cannotCreate, "can't write the overlay", cause: inner)
+        #expect(outer.description == "can't write the overlay: disk full; free some space")
+    }
+
+    @Test("a code has one exit status and one HTTP status, and words are unique")
+    func codes() {
+        #expect(Set(CloudletError.Code.all.map(\.description)).count == CloudletError.Code.all.count)
+        #expect(CloudletError.Code.noNode.exitStatus == 2)
+        #expect(CloudletError.Code.noNetwork.exitStatus == 3)
+        #expect(CloudletError.Code.all.allSatisfy { $0.exitStatus != 0 && $0.httpStatus >= 400 })
+    }
+
+    @Test("wrapping keeps an error that is one already")
+    func wrapping() {
+        struct Other: Error {}
+        let original = CloudletError(.busy, "taken")
+        #expect(CloudletError.wrapping(original, .io, "other").code == .busy)
+        #expect(CloudletError.wrapping(Other(), .io, "other").code == .io)
+    }
+}

@@ -1,0 +1,85 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import SystemPackage
+import Testing
+
+@Suite struct FileTests {
+    let scratch: ScratchDirectory
+    init() throws { scratch = try ScratchDirectory() }
+
+    @Test("what is written at an offset is read there, and the end is reported")
+    func readWrite() throws {
+        let file = try scratch.write("a", [1, 2, 3, 4])
+        try file.write([9, 8].span, at: 1)
+        #expect(try file.read(10, at: 0) == [1, 9, 8, 4])
+        #expect(try file.read(10, at: 4) == [])
+    }
+
+    @Test("a missing file, a wrong place and missing rights are told apart and named")
+    func failures() throws {
+        let missing = #expect(throws: CloudletError.self) { try File(scratch.file("none"), .read) }
+        #expect(missing?.code == .notFound)
+        #expect(missing?.description.contains("none: No such file or directory") == true)
+        _ = try scratch.write("taken", [])
+        #expect(throws: CloudletError.self) { try File(scratch.file("taken"), .create(permissions: 0o600)) }
+    }
+
+    @Test("data extents are found and widened to pages; holes are left out")
+    func extents() throws {
+        let file = try scratch.write("sparse", [])
+        try file.resize(to: 1 << 20)
+        try file.write([1].span, at: 300_000)
+        try file.write([1].span, at: 700_000)
+        var found: [Range<Int>] = []
+        try file.forEachDataExtent(in: 0..<1 << 20) { (extent) throws(CloudletError) in found.append(extent) }
+        #expect(found.contains { $0.contains(300_000) } && found.contains { $0.contains(700_000) })
+        #expect(found.reduce(0) { $0 + $1.count } < 300_000)
+        #expect(found.allSatisfy { $0.lowerBound % Page.size == 0 })
+        try file.punchHole(0..<1 << 20)
+        #expect(try file.nextDataExtent(from: 0) == nil)
+    }
+
+    @Test("a mapping shows the file's bytes and words")
+    func mapping() throws {
+        var content = [UInt8](repeating: 0, count: 2 * Page.size)
+        content[8] = 1
+        content[Page.size] = 7
+        let file = try scratch.write("mapped", content)
+        let whole = try MappedFile(file)
+        #expect(whole.bytes[Page.size] == 7 && whole.words[1] == 1 && whole.words.count == content.count / 8)
+        let second = try MappedFile(file, range: Page.size..<2 * Page.size)
+        #expect(second.bytes[0] == 7 && second.count == Page.size)
+    }
+
+    @Test("shared memory starts as zeros and is reachable by path while it lives")
+    func sharedMemory() throws {
+        let memory = try SharedMemory(named: "test", size: 1 << 20)
+        try memory.file.write([5].span, at: 12345)
+        let other = try File(memory.path, .read)
+        #expect(try other.read(1, at: 12345) == [5])
+        #expect(try other.size() == 1 << 20)
+    }
+
+    @Test("a lock excludes a second holder until it is let go")
+    func lock() throws {
+        var first = try FileLock.tryAcquire(scratch.file("lock"))
+        #expect(first != nil)
+        #expect(try FileLock.tryAcquire(scratch.file("lock")) == nil)
+        first = nil
+        #expect(try FileLock.tryAcquire(scratch.file("lock")) != nil)
+    }
+
+    @Test("directories are made with parents, listed, and removed with all they hold")
+    func directories() throws {
+        let deep = scratch.file("a").appending("b")
+        try Directory.create(deep, permissions: 0o700)
+        #expect(try FileStatus.of(deep)?.permissions == 0o700)
+        _ = try File(deep.appending("x"), .create(permissions: 0o400))
+        #expect(try Directory.names(in: deep) == ["x"])
+        try Directory.remove(scratch.file("a"))
+        #expect(try FileStatus.of(scratch.file("a")) == nil)
+        try Directory.remove(scratch.file("a"))
+        #expect(try Directory.freeSpace(at: scratch.path) > 0)
+    }
+}
