@@ -39,11 +39,14 @@ let package = Package(
     targets: [
         // System libraries.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
 
         // Leaves.
         library("CloudletCore", [crypto]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletMarkup", ["CloudletCore"]),
+        library("CloudletMessagePack", ["CloudletCore"]),
+        library("CloudletCompression", ["CloudletCore", "CLzma"]),
 
         // Tests.
         .target(
@@ -52,6 +55,8 @@ let package = Package(
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
         tests("CloudletMarkup"),
+        tests("CloudletCompression"),
+        tests("CloudletMessagePack"),
     ],
     swiftLanguageModes: [.v6]
 )
