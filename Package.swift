@@ -48,6 +48,9 @@ let package = Package(
         library("CloudletMessagePack", ["CloudletCore"]),
         library("CloudletCompression", ["CloudletCore", "CLzma"]),
 
+        // The engine and what it stands on.
+        library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
+
         // Tests.
         .target(
             name: "CloudletTestSupport", dependencies: ["CloudletCore", "CloudletSystem", system],
@@ -57,6 +60,7 @@ let package = Package(
         tests("CloudletMarkup"),
         tests("CloudletCompression"),
         tests("CloudletMessagePack"),
+        tests("CloudletOverlay", [system]),
     ],
     swiftLanguageModes: [.v6]
 )
