@@ -21,7 +21,7 @@ import Testing
             }
             try file.write(bytes.span.extracting(0..<min(bytes.count, size - start)), at: start)
         }
-        if size > 520_000 { try file.write([UInt8](repeating: 0, count: 20_000).span, at: 500_000) }
+        if size > 520_000 { try file.write([UInt8](repeating: 0, count: 20_000), at: 500_000) }
         return file
     }
 

@@ -98,7 +98,7 @@ final class CopyTarget: PageTarget {
     func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { try file.write(bytes, at: offset) }
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
-        try file.write([UInt8](repeating: 0, count: length).span, at: offset)
+        try file.write([UInt8](repeating: 0, count: length), at: offset)
     }
 
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {

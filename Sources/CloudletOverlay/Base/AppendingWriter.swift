@@ -18,7 +18,7 @@ struct AppendingWriter {
     }
 
     mutating func flush() throws(CloudletError) {
-        try file.write(buffer.span, at: position)
+        try file.write(buffer, at: position)
         position += buffer.count
         buffer.removeAll(keepingCapacity: true)
     }

@@ -63,6 +63,6 @@ public struct BaseIndex: Sendable {
         _ page: Span<UInt8>, _ image: OverlayImage, _ offset: Int, _ scratch: inout [UInt8]
     ) throws(CloudletError) -> Bool {
         let count = try images.readPage(of: image, at: offset, into: &scratch)
-        return count == page.count && PageHash.equal(page, scratch.span.extracting(0..<count))
+        return count == page.count && page.hasSameBytes(as: scratch.span.extracting(0..<count))
     }
 }

@@ -106,7 +106,7 @@ public enum DiskFingerprint {
             let offset = start - starts.lowerBound
             guard offset + Page.size <= span.count else { break }
             let window = span.extracting(offset..<offset + Page.size)
-            if PageHash.isZero(window) {
+            if window.isAllZeros {
                 // One record tells it all: the sorter keeps the lowest offset.
                 if !zeroSeen { records.append(HashRecord(hash: PageHash.zero, offset: start)) }
                 zeroSeen = true

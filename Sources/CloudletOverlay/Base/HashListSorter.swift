@@ -41,7 +41,7 @@ struct HashListSorter {
     private mutating func flush(_ bucket: Int) throws(CloudletError) {
         var buffer: [UInt8] = []
         swap(&buffer, &buffers[bucket])
-        try buckets[bucket].write(buffer.span, at: sizes[bucket])
+        try buckets[bucket].write(buffer, at: sizes[bucket])
         sizes[bucket] += buffer.count
         buffer.removeAll(keepingCapacity: true)
         swap(&buffer, &buffers[bucket])

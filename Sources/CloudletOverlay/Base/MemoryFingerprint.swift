@@ -61,7 +61,7 @@ public enum MemoryFingerprint {
                 let start = page.lowerBound - extent.lowerBound
                 let span = bytes.span.extracting(start..<start + page.count)
                 let hash =
-                    PageHash.isZero(span) && page.count == Page.size ? PageHash.zero : SHA256Digest(hashing: span)
+                    span.isAllZeros && page.count == Page.size ? PageHash.zero : SHA256Digest(hashing: span)
                 records.append(HashRecord(hash: hash, offset: page.lowerBound, length: page.count))
             }
             position = extent.upperBound

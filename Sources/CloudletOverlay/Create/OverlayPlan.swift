@@ -75,7 +75,7 @@ public struct OverlayPlan: Sendable {
             }
             let left = try read(records[own[owner]], images, &first)
             let right = try read(records[candidate], images, &other)
-            if left == right, PageHash.equal(first.span.extracting(0..<left), other.span.extracting(0..<right)) {
+            if left == right, first.span.extracting(0..<left).hasSameBytes(as: other.span.extracting(0..<right)) {
                 records[candidate].content = .same
                 records[candidate].value = UInt64(own[owner])
             }

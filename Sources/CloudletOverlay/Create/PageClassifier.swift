@@ -43,7 +43,7 @@ struct PageClassifier: Sendable {
         for page in pieces(of: unit.range, length: Page.size) {
             let place = page.lowerBound - unit.range.lowerBound..<page.upperBound - unit.range.lowerBound
             let bytes = current.span.extracting(place)
-            if place.upperBound <= originalCount, PageHash.equal(bytes, original.span.extracting(place)) { continue }
+            if place.upperBound <= originalCount, bytes.hasSameBytes(as: original.span.extracting(place)) { continue }
             let (content, value) = try classify(bytes, &scratch)
             records.append(
                 PageRecord(
@@ -55,7 +55,7 @@ struct PageClassifier: Sendable {
     private func classify(
         _ page: Span<UInt8>, _ scratch: inout [UInt8]
     ) throws(CloudletError) -> (PageRecord.Content, UInt64) {
-        if PageHash.isZero(page) { return (.zeros, 0) }
+        if page.isAllZeros { return (.zeros, 0) }
         let hash = SHA256Digest(hashing: page)
         if page.count == Page.size {
             switch try index.find(page, hash: hash, scratch: &scratch) {

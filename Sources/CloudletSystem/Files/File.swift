@@ -112,6 +112,9 @@ public final class File: Sendable {
         guard failure == 0 else { throw SystemCallError.make(failure, "can't write \(path) at byte \(offset)") }
     }
 
+    /// Writes all bytes at `offset`.
+    public func write(_ bytes: [UInt8], at offset: Int) throws(CloudletError) { try write(bytes.span, at: offset) }
+
     /// Waits until everything written is on the disk.
     public func synchronize() throws(CloudletError) {
         guard fsync(descriptor) == 0 else { throw SystemCallError.current("can't write \(path) to the disk") }
