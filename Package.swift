@@ -26,6 +26,7 @@ func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target
 }
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -36,6 +37,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
     ],
     targets: [
@@ -53,6 +55,7 @@ let package = Package(
 
         // The engine and what it stands on.
         library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
+        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
         library(
             "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),
 
@@ -66,6 +69,7 @@ let package = Package(
         tests("CloudletCompression"),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),
+        tests("CloudletStore", [system]),
         tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]
