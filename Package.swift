@@ -25,6 +25,7 @@ func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target
         swiftSettings: settings)
 }
 
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -34,6 +35,8 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let package = Package(
     name: "cloudlet",
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
@@ -55,9 +58,30 @@ let package = Package(
 
         // The engine and what it stands on.
         library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
+        library("CloudletWire", ["CloudletCore", "CloudletMessagePack"]),
         library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
         library(
             "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),
+
+        // The chain.
+        library(
+            "CloudletSynthesis",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletWire",
+                "CloudletHypervisor", subprocess, system, logging,
+            ]),
+
+        // The programs.
+        library(
+            "CloudletCommands",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletHypervisor",
+                "CloudletSynthesis", arguments, subprocess, system,
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+        .executableTarget(name: "cloudlet", dependencies: ["CloudletCommands"], swiftSettings: settings),
 
         // Tests.
         .target(
@@ -70,6 +94,10 @@ let package = Package(
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),
         tests("CloudletStore", [system]),
+        tests("CloudletWire", ["CloudletMessagePack"]),
+        tests(
+            "CloudletSynthesis",
+            ["CloudletOverlay", "CloudletCompression", "CloudletStore", "CloudletHypervisor", subprocess, system]),
         tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]

@@ -16,7 +16,8 @@ public struct CloudletHome: Hashable, Sendable {
         self.root = absolute.lexicallyNormalized()
         do throws(CloudletError) { try Directory.create(self.root, permissions: 0o700) } catch {
             throw CloudletError(
-                error.code, "the directory for cloudlet's state can't be made", advice: "set CLOUDLET_HOME", cause: error)
+                error.code, "the directory for cloudlet's state can't be made", advice: "set CLOUDLET_HOME",
+                cause: error)
         }
     }
 

@@ -94,7 +94,8 @@ public final class Registry: Sendable {
         return switch error.resultCode {
         case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM: CloudletError(.permission, text)
         case .SQLITE_NOTADB, .SQLITE_CORRUPT:
-            CloudletError(.badData, text, advice: "move the file away; bases can be added again with 'cloudlet add-base'")
+            CloudletError(
+                .badData, text, advice: "move the file away; bases can be added again with 'cloudlet add-base'")
         case .SQLITE_BUSY, .SQLITE_LOCKED: CloudletError(.busy, text)
         default: CloudletError(.io, text)
         }

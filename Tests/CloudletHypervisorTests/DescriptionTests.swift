@@ -86,6 +86,7 @@ import Testing
         let layout = try SnapshotFile.writeTail(
             description, state: state, emulator: "7.2", to: tail, at: description.machine.memoryBytes)
         #expect(try tail.size() == layout.fileBytes - description.machine.memoryBytes)
+        #expect(try SnapshotFile(tail, origin: description.machine.memoryBytes).deviceState() == state)
         try file.resize(to: layout.fileBytes - 4096)
         let error = #expect(throws: CloudletError.self) { try SnapshotFile(file) }
         #expect(error?.description.contains("x.base-mem") == true)

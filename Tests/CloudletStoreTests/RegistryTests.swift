@@ -53,7 +53,8 @@ import Testing
     @Test("base files are named as the original names them")
     func fileNames() {
         let files = BaseFiles(disk: "/vm/a.b.raw")
-        #expect(files.name == "a.b" && files.memory == "/vm/a.b.base-mem" && files.diskHashes == "/vm/a.b.base-img-meta")
+        #expect(
+            files.name == "a.b" && files.memory == "/vm/a.b.base-mem" && files.diskHashes == "/vm/a.b.base-img-meta")
         #expect(files.memoryHashes == "/vm/a.b.base-mem-meta" && files.hash == "/vm/a.b.base-hash")
         #expect(BaseFiles(disk: "/vm/plain").memory == "/vm/plain.base-mem")
     }
@@ -63,7 +64,8 @@ import Testing
         let root = scratch.path.string
         #expect(try CloudletHome.fromEnvironment(["CLOUDLET_HOME": root + "/h"]).root.string == root + "/h")
         #expect(
-            try CloudletHome.fromEnvironment(["STATE_DIRECTORY": root + "/s:/x"]).database.string == root + "/s/cloudlet.db")
+            try CloudletHome.fromEnvironment(["STATE_DIRECTORY": root + "/s:/x"]).database.string == root
+                + "/s/cloudlet.db")
         #expect(
             try CloudletHome.fromEnvironment(["XDG_DATA_HOME": root, "HOME": "/x"]).root.string == root + "/cloudlet")
         #expect(try CloudletHome.fromEnvironment(["HOME": root]).root.string == root + "/.local/share/cloudlet")

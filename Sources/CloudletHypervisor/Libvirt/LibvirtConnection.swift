@@ -11,9 +11,9 @@ import Synchronization
     let uri: String
     private let listeners = LifecycleListeners()
 
-    /// Opens a connection. Blocks.
-    init(uri: String) throws(CloudletError) {
-        LibvirtLibrary.prepare()
+    /// Opens a connection; libvirt's warnings go to the file `log`. Blocks.
+    init(uri: String, log: String = "/dev/null") throws(CloudletError) {
+        LibvirtLibrary.prepare(log: log)
         guard let pointer = unsafe virConnectOpen(uri) else {
             throw LibvirtError.current("can't connect to the hypervisor at \(uri)")
         }

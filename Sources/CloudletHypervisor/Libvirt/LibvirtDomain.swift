@@ -59,10 +59,8 @@ import Glibc
 
     /// Ends the emulator at once; one that is gone already is fine.
     func destroy() throws(CloudletError) {
-        guard unsafe virDomainDestroy(pointer) != 0 else { return }
-        let error = LibvirtError.current("can't end VM \(name)")
-        let code = error.cause as? LibvirtError.LibvirtCode
-        if code != .noDomain, code != .operationInvalid { throw error }
+        if unsafe virDomainDestroy(pointer) == 0 || LibvirtError.domainIsGone { return }
+        throw LibvirtError.current("can't end VM \(name)")
     }
 
     /// The description with what libvirt filled in (ports, addresses).

@@ -9,17 +9,13 @@ enum LibvirtError {
         let text = unsafe raw.pointee.message.map { unsafe String(cString: $0) } ?? "no reason given"
         let code = unsafe raw.pointee.code
         return CloudletError(
-            Self.code(code), "\(message): \(text.trimmed)", advice: advice(code, text), cause: LibvirtCode(code))
+            Self.code(code), "\(message): \(text.trimmed)", advice: advice(code, text))
     }
 
-    /// libvirt's own number, kept as the cause so that callers can tell "no such domain" from the rest.
-    struct LibvirtCode: Error, Hashable, CustomStringConvertible {
-        let value: UInt32
-        init(_ value: Int32) { self.value = UInt32(bitPattern: value) }
-        var description: String { "libvirt error \(value)" }
-
-        static let noDomain = LibvirtCode(Int32(bitPattern: VIR_ERR_NO_DOMAIN.rawValue))
-        static let operationInvalid = LibvirtCode(Int32(bitPattern: VIR_ERR_OPERATION_INVALID.rawValue))
+    /// Whether the last failure on this thread means that the domain is gone.
+    static var domainIsGone: Bool {
+        let code = virErrorNumber(rawValue: UInt32(bitPattern: virGetLastErrorCode()))
+        return code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID
     }
 
     private static func code(_ number: Int32) -> CloudletError.Code {

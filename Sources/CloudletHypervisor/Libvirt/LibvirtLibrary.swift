@@ -6,11 +6,14 @@ import Glibc
 /// first connection is opened.
 enum LibvirtLibrary {
     /// Runs the set-up once.
-    static func prepare() { _ = prepared }
+    /// - Parameter log: where libvirt writes warnings; errors come back to the caller as well. `LIBVIRT_LOG_OUTPUTS`
+    ///   of the user's goes first.
+    static func prepare(log: String) {
+        unsafe setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(log)", 0)
+        _ = prepared
+    }
 
     private static let prepared: Bool = {
-        // Warnings of the embedded driver go nowhere unless the user asks for them; errors come back to the caller.
-        unsafe setenv("LIBVIRT_LOG_OUTPUTS", "4:stderr", 0)
         cloudlet_vir_be_quiet()
         guard virInitialize() == 0, virEventRegisterDefaultImpl() == 0 else { return false }
         DispatchQueue(label: "cloudlet-libvirt-events").async {

@@ -2,6 +2,7 @@ public import CloudletCore
 import CloudletMarkup
 import CloudletSystem
 import Glibc
+import SystemPackage
 
 /// The one place that starts VMs.
 public final class Hypervisor: Sendable {
@@ -41,7 +42,7 @@ public final class Hypervisor: Sendable {
         try await blocking { () throws(CloudletError) in
             switch target {
             case .embedded(let root):
-                let connection = try LibvirtConnection(uri: try root.uri())
+                let connection = try LibvirtConnection(uri: try root.uri(), log: root.driverLog.string)
                 return Hypervisor(connection: connection, root: root, labels: [], accelerator: accelerator)
             case .uri(let uri):
                 let connection = try LibvirtConnection(uri: uri)

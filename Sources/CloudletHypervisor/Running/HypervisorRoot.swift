@@ -47,6 +47,9 @@ public final class HypervisorRoot: Sendable {
     /// The URI of the embedded driver on this directory.
     public func uri() throws(CloudletError) -> String { "qemu:///embed?root=\(try shortPath().string)" }
 
+    /// The driver's log of its own warnings.
+    var driverLog: FilePath { directory.appending("libvirt.log") }
+
     /// The driver's log of one VM.
     public func log(of domain: String) -> FilePath {
         directory.appending("log").appending("qemu").appending("\(domain).log")

@@ -10,18 +10,24 @@ public struct SnapshotFile: Sendable {
     /// The machine and its forwards.
     public let description: VMDescription
 
+    private let origin: Int
+
     /// Opens a snapshot and checks footer and description.
-    public init(_ file: File) throws(CloudletError) {
+    /// - Parameters:
+    ///   - file: the snapshot.
+    ///   - origin: the snapshot's byte that is the file's first; where RAM lies elsewhere, the file holds the rest.
+    public init(_ file: File, origin: Int = 0) throws(CloudletError) {
         self.file = file
-        let size = try file.size()
-        guard size >= Page.size, size % Page.size == 0 else {
+        self.origin = origin
+        let size = try file.size() + origin
+        guard size >= origin + Page.size, size % Page.size == 0 else {
             throw CloudletError(.badData, "\(file.path) is no memory snapshot: \(size) bytes are no whole pages")
         }
         do throws(CloudletError) {
-            let footer = try file.read(Page.size, at: size - Page.size)
+            let footer = try file.read(Page.size, at: size - Page.size - origin)
             layout = try SnapshotLayout(footer: footer.span, fileBytes: size)
             description = try VMDescription(
-                parsing: try file.read(layout.descriptionBytes, at: layout.descriptionOffset))
+                parsing: try file.read(layout.descriptionBytes, at: layout.descriptionOffset - origin))
             guard description.machine.memoryBytes == layout.memoryBytes else {
                 throw CloudletError(.badData, "description and footer differ in the memory's size")
             }
@@ -32,7 +38,7 @@ public struct SnapshotFile: Sendable {
 
     /// The device state.
     public func deviceState() throws(CloudletError) -> [UInt8] {
-        try file.read(layout.stateBytes, at: layout.stateOffset)
+        try file.read(layout.stateBytes, at: layout.stateOffset - origin)
     }
 
     /// Writes a snapshot behind RAM that is in its place already (or into a file that starts with a hole as large).
