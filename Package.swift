@@ -26,6 +26,9 @@ func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target
 }
 
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -37,6 +40,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
@@ -72,6 +77,13 @@ let package = Package(
                 "CloudletHypervisor", subprocess, system, logging,
             ]),
 
+        library(
+            "CloudletSession",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore,
+                nioPosix, asyncAlgorithms, logging,
+            ]),
+
         // The programs.
         library(
             "CloudletCommands",
@@ -94,6 +106,9 @@ let package = Package(
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),
         tests("CloudletStore", [system]),
+        tests(
+            "CloudletSession",
+            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging]),
         tests("CloudletWire", ["CloudletMessagePack"]),
         tests(
             "CloudletSynthesis",

@@ -69,6 +69,15 @@ public struct ServerConversation: Sendable {
         }
     }
 
+    /// Whether it is the client's turn to send something.
+    public var waitsForClient: Bool {
+        switch state {
+        case .idle, .meta, .transfer: true
+        case .deciding, .working: false
+        case .running: !frames.isAtBoundary
+        }
+    }
+
     /// A word for the state, for logs and failures.
     public var stateName: String {
         switch state {

@@ -20,9 +20,23 @@ public final class TCPProbe: Sendable {
 
     /// Connects to an IPv4 address; blocks until the connection stands or is refused.
     public init(address: String, port: UInt16) throws(CloudletError) {
+        let socket = try Self.connect(address, port)
+        self.socket = socket
+        var local = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = unsafe withUnsafeMutablePointer(to: &local) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe getsockname(socket.descriptor, $0, &length)
+            }
+        }
+        localPort = UInt16(bigEndian: local.sin_port)
+    }
+
+    /// A connected TCP socket; blocks until the connection stands or is refused.
+    public static func connect(_ address: String, _ port: UInt16) throws(CloudletError) -> File {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemCallError.current("can't make a socket") }
-        socket = File(owning: descriptor, named: FilePath("tcp:\(address):\(port)"))
+        let socket = File(owning: descriptor, named: FilePath("tcp:\(address):\(port)"))
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
         target.sin_port = port.bigEndian
@@ -31,18 +45,11 @@ public final class TCPProbe: Sendable {
         }
         let connected = unsafe withUnsafePointer(to: &target) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
         guard connected == 0 else { throw SystemCallError.current("can't connect to \(address) port \(port)") }
-        var local = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = unsafe withUnsafeMutablePointer(to: &local) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe getsockname(descriptor, $0, &length)
-            }
-        }
-        localPort = UInt16(bigEndian: local.sin_port)
+        return socket
     }
 
     /// What the connection shows now; never waits.
