@@ -84,6 +84,13 @@ let package = Package(
                 nioPosix, asyncAlgorithms, logging,
             ]),
 
+        library(
+            "CloudletNode",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletWire",
+                "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
+            ]),
+
         // The programs.
         library(
             "CloudletCommands",

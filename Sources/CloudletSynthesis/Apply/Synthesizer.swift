@@ -20,6 +20,8 @@ public struct Synthesizer: Sendable {
         public var forwardAddress = "127.0.0.1"
         /// Forwards instead of those stored in the overlay.
         public var forwards: [PortForward]?
+        /// Whether a forward whose host port is taken is opened on a free one.
+        public var moveTakenForwards = false
         /// Whether there is a VNC display.
         public var display = false
         /// Whether the guest may reach other hosts.
@@ -140,7 +142,8 @@ public struct Synthesizer: Sendable {
             try await machine.loadState(try snapshot.deviceState())
         }
         let wanted = options.forwards ?? snapshot.description.forwards
-        let forwards = try await machine.addForwards(wanted, on: options.forwardAddress)
+        let forwards = try await machine.addForwards(
+            wanted, on: options.forwardAddress, movingTaken: options.moveTakenForwards)
         try await times.measure("resume") { () async throws(CloudletError) in
             try await machine.resume()
             try await machine.requireExecution()

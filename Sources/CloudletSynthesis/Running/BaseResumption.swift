@@ -66,9 +66,25 @@ public struct BaseResumption: Sendable {
 
 extension VirtualMachine {
     /// Opens several forwards; when one can't be opened, those before it are closed with the VM.
-    func addForwards(_ forwards: [PortForward], on address: String) throws(CloudletError) -> [ActiveForward] {
+    /// - Parameters:
+    ///   - forwards: the forwards wanted.
+    ///   - address: the address of the host to listen on.
+    ///   - movingTaken: whether a forward whose host port is taken is opened on a free one.
+    /// - Returns: the forwards in force, in the order wanted.
+    /// - Throws: `CloudletError.busy` when a port is taken.
+    func addForwards(
+        _ forwards: [PortForward], on address: String, movingTaken: Bool = false
+    ) throws(CloudletError) -> [ActiveForward] {
         var active: [ActiveForward] = []
-        for forward in forwards { active.append(try addForward(forward, on: address)) }
+        for forward in forwards {
+            do throws(CloudletError) {
+                active.append(try addForward(forward, on: address))
+            } catch {
+                guard movingTaken, error.code == .busy else { throw error }
+                let anywhere = PortForward(forward.transport, hostPort: 0, guestPort: forward.guestPort)
+                active.append(try addForward(anywhere, on: address))
+            }
+        }
         return active
     }
 }
