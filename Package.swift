@@ -19,10 +19,10 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// The unit tests of one target, in `Tests/<target>Tests`.
-func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ target: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
         name: "\(target)Tests", dependencies: [.byName(name: target), "CloudletTestSupport"] + dependencies,
-        swiftSettings: settings)
+        exclude: exclude, swiftSettings: settings)
 }
 
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -104,7 +104,8 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "CloudletTestSupport", dependencies: ["CloudletCore", "CloudletSystem", system],
+            name: "CloudletTestSupport",
+            dependencies: ["CloudletCore", "CloudletSystem", "CloudletOverlay", subprocess, system],
             path: "Tests/CloudletTestSupport", swiftSettings: settings),
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
@@ -119,7 +120,7 @@ let package = Package(
         tests("CloudletWire", ["CloudletMessagePack"]),
         tests(
             "CloudletSynthesis",
-            ["CloudletOverlay", "CloudletCompression", "CloudletStore", "CloudletHypervisor", subprocess, system]),
+            ["CloudletOverlay", "CloudletWire", "CloudletStore", "CloudletHypervisor", system], exclude: ["Reference"]),
         tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]

@@ -74,8 +74,9 @@ public struct OverlayCreation: Sendable {
             try await plan(running, tail, progress)
         }
         return try await times.measure("compress") { () async throws(CloudletError) in
-            try await OverlayDirectoryWriter(plan: overlay, base: base, memoryBytes: tail.fileBytes, options: options)
-                .write(to: directory) { progress("compress", $0) }
+            try await OverlayDirectoryWriter(
+                plan: overlay, base: .init(base.record), memoryBytes: tail.fileBytes, options: options
+            ).write(to: directory) { progress("compress", $0) }
         }
     }
 

@@ -8,8 +8,23 @@ import SystemPackage
 /// Writes the files of an overlay: blobs compressed on all cores, the meta last, the directory renamed into its place
 /// when all is there.
 struct OverlayDirectoryWriter {
+    /// What the meta says about the base.
+    struct BaseIdentity {
+        let hash: SHA256Digest
+        let memoryHash: SHA256Digest
+        let diskBytes: Int
+
+        init(_ base: BaseVM) { self.init(hash: base.hash, memoryHash: base.memoryHash, diskBytes: base.diskBytes) }
+
+        init(hash: SHA256Digest, memoryHash: SHA256Digest, diskBytes: Int) {
+            self.hash = hash
+            self.memoryHash = memoryHash
+            self.diskBytes = diskBytes
+        }
+    }
+
     let plan: OverlayPlan
-    let base: OpenBase
+    let base: BaseIdentity
     let memoryBytes: Int
     let options: OverlayCreation.Options
 
@@ -43,8 +58,8 @@ struct OverlayDirectoryWriter {
             progress(Double(blobs.count) / Double(plan.blobCount))
         }
         let meta = OverlayMeta(
-            baseHash: base.record.hash, diskSize: base.record.diskBytes, memorySize: memoryBytes, blobs: blobs,
-            baseMemoryHash: base.record.memoryHash, forwards: options.forwards, readyPort: options.readyPort)
+            baseHash: base.hash, diskSize: base.diskBytes, memorySize: memoryBytes, blobs: blobs,
+            baseMemoryHash: base.memoryHash, forwards: options.forwards, readyPort: options.readyPort)
         let name = "\(options.name).overlay-meta"
         let file = try File(part.appending(name), .create(permissions: 0o644))
         try file.write(meta.encoded(), at: 0)

@@ -1,23 +1,29 @@
-import CloudletCore
-import CloudletSystem
-import CloudletTestSupport
-import SystemPackage
-
-@testable import CloudletOverlay
+public import CloudletCore
+public import CloudletOverlay
+public import CloudletSystem
 
 /// A small base VM and a customised VM made of bytes, with every kind of difference an overlay can express.
-struct SyntheticPair {
-    let scratch: ScratchDirectory
-    let base: BaseImages
-    let index: BaseIndex
-    let disk: File
-    let memory: File
-    let diskBytes: [UInt8]
-    let memoryBytes: [UInt8]
+public struct SyntheticPair: Sendable {
+    /// Holds all files.
+    public let scratch: ScratchDirectory
+    /// The base's images.
+    public let base: BaseImages
+    /// Their page hashes.
+    public let index: BaseIndex
+    /// The customised disk.
+    public let disk: File
+    /// The customised memory snapshot.
+    public let memory: File
+    /// What the customised disk holds.
+    public let diskBytes: [UInt8]
+    /// What the customised memory snapshot holds.
+    public let memoryBytes: [UInt8]
 
-    static let pages = 96
+    /// Pages of the disk, and full pages of the memory.
+    public static let pages = 96
 
-    init(seed: UInt64, tail: Int = 908) async throws {
+    /// Makes a pair; the memory ends with a page of `tail` bytes.
+    public init(seed: UInt64, tail: Int = 908) async throws {
         var random = SeededRandom(seed: seed)
         scratch = try ScratchDirectory()
         func page() -> [UInt8] { (0..<Page.size).map { _ in UInt8.random(in: 0...255, using: &random) } }
@@ -77,12 +83,14 @@ struct SyntheticPair {
             images: base, disk: try SortedHashList(diskList), memory: try SortedHashList(memoryIndex))
     }
 
-    var geometry: OverlayGeometry {
+    /// The sizes of both images.
+    public var geometry: OverlayGeometry {
         OverlayGeometry(
             disk: diskBytes.count, memory: memoryBytes.count, baseDisk: base.diskSize, baseMemory: base.memorySize)
     }
 
-    func plan(blobBytes: Int = 1 << 20) async throws -> OverlayPlan {
+    /// The overlay that turns the base into the customised VM.
+    public func plan(blobBytes: Int = 1 << 20) async throws -> OverlayPlan {
         try await OverlayPlan.make(
             memory: try .file(memory, base: base.memory ?? memory, as: .memory),
             disk: try .file(disk, base: base.disk, as: .disk), base: base, index: index, blobBytes: blobBytes)
@@ -90,18 +98,23 @@ struct SyntheticPair {
 }
 
 /// Keeps an image as bytes in a file that starts as a copy of the base's.
-final class CopyTarget: PageTarget {
-    let file: File
+public final class CopyTarget: PageTarget {
+    /// The file.
+    public let file: File
 
-    init(_ file: File) { self.file = file }
+    /// Writes to this file.
+    public init(_ file: File) { self.file = file }
 
-    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { try file.write(bytes, at: offset) }
+    /// Writes the bytes.
+    public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { try file.write(bytes, at: offset) }
 
-    func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
+    /// Writes zeros.
+    public func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         try file.write([UInt8](repeating: 0, count: length), at: offset)
     }
 
-    func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+    /// Reads what was written.
+    public func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         _ = try file.read(into: &buffer, count: count, at: offset)
     }
 }
