@@ -33,6 +33,7 @@ public final class HypervisorRoot: Sendable {
                 try Directory.create(directory, permissions: 0o700)
                 self.directory = directory
                 self.lock = lock
+                try Self.shareCache(of: directory, in: parent)
                 try writeConfiguration()
                 return
             }
@@ -74,6 +75,15 @@ public final class HypervisorRoot: Sendable {
                 .cannotCreate, "\(link) is in the way", advice: "remove it, or use a shorter CLOUDLET_HOME")
         }
         return link
+    }
+
+    /// All roots keep what the driver found out about the emulator in one place: finding out takes seconds.
+    private static func shareCache(of directory: FilePath, in parent: FilePath) throws(CloudletError) {
+        try Directory.create(parent.appending("cache"), permissions: 0o700)
+        let link = directory.appending("cache")
+        if unsafe symlink("../cache", link.string) != 0, errno != EEXIST {
+            throw SystemCallError.current("can't make the link \(link)")
+        }
     }
 
     /// Settings under which one process runs VMs without a libvirt daemon, udev, cgroups or mount namespaces.
