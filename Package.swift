@@ -29,12 +29,28 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+// Discovery and the node's HTTP routes.
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+
 let package = Package(
     name: "cloudlet",
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+
+        // Discovery and the node's HTTP routes.
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
     ],
     targets: [
         // System libraries.
@@ -44,6 +60,28 @@ let package = Package(
         library("CloudletCore", [crypto]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletMarkup", ["CloudletCore"]),
+
+        // Discovery and the node's HTTP routes.
+        .systemLibrary(name: "CNetwork"),
+        .systemLibrary(name: "CUPnP"),
+        .systemLibrary(name: "CAvahi"),
+        .target(
+            name: "CloudletDescriptors", path: "Descriptors",
+            resources: [
+                .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
+            ], swiftSettings: settings),
+        library(
+            "CloudletDiscovery",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletMarkup", "CloudletDescriptors", "CNetwork", "CUPnP",
+                "CAvahi", nioCore, nioPosix, nioHTTP1, lifecycle, asyncAlgorithms, subprocess, logging, system,
+            ]),
+        library(
+            "CloudletNode",
+            [
+                "CloudletCore", "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, nioCore,
+                lifecycle, logging,
+            ]),
 
         // Tests.
         .target(
