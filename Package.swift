@@ -34,8 +34,11 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
 let package = Package(
@@ -49,6 +52,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
     ],
@@ -79,8 +83,8 @@ let package = Package(
         library(
             "CloudletNode",
             [
-                "CloudletCore", "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, nioCore,
-                lifecycle, logging,
+                "CloudletCore", "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore,
+                httpTypes, nioCore, lifecycle, logging,
             ]),
 
         // Tests.
@@ -90,6 +94,14 @@ let package = Package(
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
         tests("CloudletMarkup"),
+
+        // Tests of discovery.
+        .executableTarget(
+            name: "discovery-host",
+            dependencies: [
+                "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, lifecycle, unixSignals, logging, system,
+            ], path: "Tests/DiscoveryHost", swiftSettings: settings),
+        tests("CloudletDiscovery", ["CloudletMarkup", nioCore, nioPosix, nioHTTP1, lifecycle, logging, system]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -132,4 +132,6 @@ static inline uint64_t cloudlet_bytes6(struct sockaddr_in6 address, int half) {
     return result;
 }
 
+static inline uint32_t cloudlet_scope6(struct sockaddr_in6 address) { return address.sin6_scope_id; }
+
 #endif
