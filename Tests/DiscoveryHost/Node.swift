@@ -27,6 +27,11 @@ func runNode(_ options: Options) async throws {
         interfaces: monitor.interfaces, port: record.value.httpPort, responder: router.buildResponder(), logger: logger)
     var services: [any Service] = [monitor, subscriptions, server, Commands(record: record)]
     services.append(SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger))
+    if !options.has("no-mdns") {
+        services.append(
+            MDNSAdvertiser(
+                record: record, interfaces: monitor.interfaces, withOldName: options.has("old-name"), logger: logger))
+    }
     let group = ServiceGroup(
         configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
     try await group.run()
