@@ -99,7 +99,8 @@ let package = Package(
         .executableTarget(
             name: "discovery-host",
             dependencies: [
-                "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, lifecycle, unixSignals, logging, system,
+                "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, nioCore, nioPosix, lifecycle,
+                unixSignals, logging, system,
             ], path: "Tests/DiscoveryHost", swiftSettings: settings),
         tests("CloudletDiscovery", ["CloudletMarkup", nioCore, nioPosix, nioHTTP1, lifecycle, logging, system]),
     ],

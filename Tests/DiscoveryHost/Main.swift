@@ -13,6 +13,7 @@ import Logging
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         switch arguments.first {
         case "node": try await runNode(Options(arguments.dropFirst()))
+        case "find": try await runFinder(Options(arguments.dropFirst()))
         default: throw CloudletError(.usage, "discovery-host node|find …")
         }
     }

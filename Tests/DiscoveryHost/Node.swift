@@ -3,6 +3,8 @@ import CloudletDiscovery
 import CloudletNode
 import Hummingbird
 import Logging
+import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import UnixSignals
 
@@ -27,6 +29,7 @@ func runNode(_ options: Options) async throws {
         interfaces: monitor.interfaces, port: record.value.httpPort, responder: router.buildResponder(), logger: logger)
     var services: [any Service] = [monitor, subscriptions, server, Commands(record: record)]
     services.append(SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger))
+    if !options.has("closed") { services.append(SynthesisPort(port: Int(record.value.synthesisPort))) }
     if !options.has("no-mdns") {
         services.append(
             MDNSAdvertiser(
@@ -62,5 +65,18 @@ private struct Commands: Service {
             }
         }
         try await gracefulShutdown()
+    }
+}
+
+/// Stands in for the synthesis protocol: accepts connections and says nothing.
+private struct SynthesisPort: Service {
+    let port: Int
+
+    func run() async throws {
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .bind(host: "::", port: port).get()
+        try await gracefulShutdown()
+        try await channel.close()
     }
 }

@@ -53,6 +53,22 @@ struct HTTPExchange: Sendable {
         }
     }
 
+    /// Makes a connection and closes it again.
+    /// - Returns: how long it took: one round trip.
+    static func connectOnly(_ host: HostAndPort, interface: Int32, timeout: Duration) async throws -> Duration {
+        let start = ContinuousClock.now
+        do {
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connectTimeout(.nanoseconds(Int64(timeout.seconds * 1e9)))
+                .connect(to: SocketAddress(host.address, port: host.port, interface: interface)).get()
+            let roundTrip = ContinuousClock.now - start
+            channel.close(promise: nil)
+            return roundTrip
+        } catch {
+            throw CloudletError(.unavailable, "port \(host.port) of \(host.address) is not open", cause: error)
+        }
+    }
+
     private static func connect(
         _ request: Request
     ) async throws -> NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart> {
