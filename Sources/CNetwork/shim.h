@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 // Options that the C library spells only as macros of a kind Swift skips.
+static const int cloudlet_level_ip = IPPROTO_IP;
+static const int cloudlet_level_ipv6 = IPPROTO_IPV6;
 static const int cloudlet_ip_multicast_all = 49;
 static const int cloudlet_ipv6_multicast_all = 29;
 

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletDiscovery
 import Logging
 
 /// A host of the discovery tests: a node without synthesis, or a finder, to be run inside a network namespace.
@@ -9,6 +10,7 @@ import Logging
 ///                         [--protocol ssdp|mdns]... [--state DIRECTORY]
 @main struct Main {
     static func main() async throws {
+        UPnPEngineChild.runIfRequested()
         let arguments = Array(CommandLine.arguments.dropFirst())
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         switch arguments.first {

@@ -28,7 +28,11 @@ func runNode(_ options: Options) async throws {
     let server = NodeHTTPServer(
         interfaces: monitor.interfaces, port: record.value.httpPort, responder: router.buildResponder(), logger: logger)
     var services: [any Service] = [monitor, subscriptions, server, Commands(record: record)]
-    services.append(SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger))
+    let ssdp: any Advertiser =
+        options.one("engine") == "libupnp"
+        ? LibUPnPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger)
+        : SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger)
+    services.append(ssdp)
     if !options.has("closed") { services.append(SynthesisPort(port: Int(record.value.synthesisPort))) }
     if !options.has("no-mdns") {
         services.append(

@@ -17,10 +17,10 @@ enum DatagramSocket {
             try bindTo(socket, group, port: port, scope: group.isV4 ? 0 : UInt32(interface.index))
             switch group {
             case .v4(let value):
-                try set(socket, IPPROTO_IP, cloudlet_ip_multicast_all, 0)
+                try set(socket, cloudlet_level_ip, cloudlet_ip_multicast_all, 0)
                 try check(cloudlet_join4(socket, value.bigEndian, interface.index))
             case .v6:
-                try set(socket, IPPROTO_IPV6, cloudlet_ipv6_multicast_all, 0)
+                try set(socket, cloudlet_level_ipv6, cloudlet_ipv6_multicast_all, 0)
                 try unsafe check(cloudlet_join6(socket, group.bytes, UInt32(interface.index)))
             }
         }
@@ -37,10 +37,10 @@ enum DatagramSocket {
             try bindTo(socket, address, port: port, scope: address.isLinkLocal ? UInt32(interface.index) : 0)
             if address.isV4 {
                 try check(cloudlet_send_from4(socket, interface.index))
-                try set(socket, IPPROTO_IP, IP_MULTICAST_TTL, hops)
+                try set(socket, cloudlet_level_ip, IP_MULTICAST_TTL, hops)
             } else {
-                try set(socket, Int32(IPPROTO_IPV6), IPV6_MULTICAST_IF, interface.index)
-                try set(socket, Int32(IPPROTO_IPV6), IPV6_MULTICAST_HOPS, hops)
+                try set(socket, cloudlet_level_ipv6, IPV6_MULTICAST_IF, interface.index)
+                try set(socket, cloudlet_level_ipv6, IPV6_MULTICAST_HOPS, hops)
             }
         }
     }
@@ -64,7 +64,7 @@ enum DatagramSocket {
         switch address {
         case .v4(let value): try check(cloudlet_bind4(socket, value.bigEndian, port))
         case .v6:
-            try set(socket, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+            try set(socket, cloudlet_level_ipv6, IPV6_V6ONLY, 1)
             try unsafe check(cloudlet_bind6(socket, address.bytes, port, scope))
         }
     }
@@ -81,10 +81,6 @@ enum DatagramSocket {
             close(socket)
             throw error.during(purpose)
         }
-    }
-
-    private static func set(_ socket: Int32, _ level: Int, _ name: Int32, _ value: Int32) throws(CloudletError) {
-        try set(socket, Int32(level), name, value)
     }
 
     private static func set(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) throws(CloudletError) {
