@@ -74,12 +74,14 @@ let package = Package(
             resources: [
                 .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
             ], swiftSettings: settings),
-        library(
-            "CloudletDiscovery",
-            [
+        .target(
+            name: "CloudletDiscovery",
+            dependencies: [
                 "CloudletCore", "CloudletSystem", "CloudletMarkup", "CloudletDescriptors", "CNetwork", "CUPnP",
                 "CAvahi", nioCore, nioPosix, nioHTTP1, lifecycle, asyncAlgorithms, subprocess, logging, system,
-            ]),
+            ], swiftSettings: settings,
+            // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
         library(
             "CloudletNode",
             [
