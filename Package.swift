@@ -104,7 +104,8 @@ let package = Package(
                 "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, nioCore, nioPosix, lifecycle,
                 unixSignals, logging, system,
             ], path: "Tests/DiscoveryHost", swiftSettings: settings),
-        tests("CloudletDiscovery", ["CloudletMarkup", nioCore, nioPosix, nioHTTP1, lifecycle, logging, system]),
+        tests("CloudletNode", ["CloudletDiscovery", hummingbird, lifecycle, logging]),
+        tests("CloudletDiscovery", ["discovery-host", "CloudletMarkup", nioCore, nioPosix, nioHTTP1, lifecycle, logging, system]),
     ],
     swiftLanguageModes: [.v6]
 )

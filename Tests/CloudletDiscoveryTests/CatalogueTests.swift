@@ -70,7 +70,10 @@ import Testing
         #expect(catalogue.takeJobs().isEmpty)
         catalogue.tick(at: now + .seconds(6))
         #expect(catalogue.takeJobs() == [job] && catalogue.finish(job, proof(1, load: 0.5), at: now).isEmpty)
-        guard case .updated = catalogue.change(job, proof(1, load: 0.9), now) else { return }
+        guard case .updated = catalogue.change(job, proof(1, load: 0.9), now) else {
+            Issue.record("no update reported")
+            return
+        }
 
         let goodbye = NodeSighting(origin: .ssdp, id: id, isGoodbye: true)
         #expect(catalogue.take(goodbye, at: now).isEmpty)

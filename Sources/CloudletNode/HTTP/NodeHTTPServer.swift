@@ -38,7 +38,6 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
                     group.addTask { await listen(on: host, while: listening) }
                 }
             }
-            for listening in running.values { listening.set(false) }
         }
     }
 
@@ -52,12 +51,14 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
     /// One listener, started again after a pause when it fails.
     private func listen(on host: String, while listening: CurrentValue<Bool>) async {
         var complained = false
-        while listening.value, !Task.isCancelled {
+        while listening.value, !Task.isCancelled, !Task.isShuttingDownGracefully {
             do {
+                // Its own group, so that one address can be given up in good order: connections end their request.
+                let service = ServiceGroup(services: [application(host)], logger: logger)
                 try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { try await application(host).run() }
+                    group.addTask { try await service.run() }
                     group.addTask {
-                        for await goesOn in listening.values() where !goesOn { return }
+                        for await goesOn in listening.values() where !goesOn { await service.triggerGracefulShutdown() }
                     }
                     defer { group.cancelAll() }
                     try await group.next()
