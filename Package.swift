@@ -105,7 +105,12 @@ let package = Package(
                 unixSignals, logging, system,
             ], path: "Tests/DiscoveryHost", swiftSettings: settings),
         tests("CloudletNode", ["CloudletDiscovery", hummingbird, lifecycle, logging]),
-        tests("CloudletDiscovery", ["discovery-host", "CloudletMarkup", nioCore, nioPosix, nioHTTP1, lifecycle, logging, system]),
+        .testTarget(
+            name: "CloudletDiscoveryTests",
+            dependencies: [
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle, logging,
+                subprocess, system,
+            ], exclude: ["Lab/probe.py"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

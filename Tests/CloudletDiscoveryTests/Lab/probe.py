@@ -1,0 +1,25 @@
+# Sends one datagram and prints what comes back: "ADDRESS PORT MILLISECONDS BYTES" and the text, for each answer.
+# probe.py SECONDS INTERFACE DESTINATION PORT [SOURCE-PORT] < TEXT
+import socket, sys, time
+
+seconds, interface, destination, port = float(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+text = sys.stdin.buffer.read()
+six = ":" in destination
+s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+index = socket.if_nametoindex(interface)
+if six:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+else:
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, b"\0" * 8 + index.to_bytes(4, "little"))
+if len(sys.argv) > 5:
+    s.bind(("", int(sys.argv[5])))
+s.settimeout(0.05)
+start = time.time()
+s.sendto(text, (destination, port, 0, index) if six else (destination, port))
+while time.time() - start < seconds:
+    try:
+        data, peer = s.recvfrom(9000)
+    except TimeoutError:
+        continue
+    print("@", peer[0], peer[1], round((time.time() - start) * 1000, 1), len(data))
+    print(data.decode(errors="replace"))
