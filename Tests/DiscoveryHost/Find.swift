@@ -1,6 +1,7 @@
 import CloudletCore
 import CloudletDiscovery
 import FoundationEssentials
+import Glibc
 import SystemPackage
 
 /// Searches and prints one line an event: milliseconds, `+`, `*` or `-`, and the node as JSON.
@@ -50,5 +51,6 @@ private func show(_ event: FinderEvent, _ time: Duration) -> Int {
         }
     let json = node.flatMap { try? JSONEncoder().encode($0) }.map { String(decoding: $0, as: UTF8.self) } ?? ""
     print("\(Int(time.seconds * 1_000_000) / 100 * 100) us \(sign) \(json)")
+    fflush(nil)
     return sign == "+" ? 1 : 0
 }
