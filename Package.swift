@@ -85,7 +85,8 @@ let package = Package(
         library(
             "CloudletNode",
             [
-                "CloudletCore", "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore,
+                "CloudletCore", "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird,
+                hummingbirdCore,
                 httpTypes, nioCore, lifecycle, logging,
             ]),
 
@@ -108,7 +109,8 @@ let package = Package(
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
-                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle, logging,
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
+                logging,
                 subprocess, system,
             ], exclude: ["Lab/probe.py"], swiftSettings: settings),
     ],

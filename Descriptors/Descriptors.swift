@@ -1,8 +1,8 @@
-/// The documents by which the node describes itself to other programs, embedded into the binary. Places to be filled in are
-/// written as `{name}`.
+/// The documents by which the node describes itself to other programs, embedded into the binary. Places to be filled in
+/// are written as `{name}`.
 public enum Descriptors {
-    /// The UPnP device description (UDA 2.0 §2.3): `configId`, `deviceType`, `friendlyName`, `udn`, `originalServiceType`,
-    /// `synthesisServiceType` are to be filled in.
+    /// The UPnP device description (UDA 2.0 §2.3): `configId`, `deviceType`, `friendlyName`, `udn`,
+    /// `originalServiceType`, `synthesisServiceType` are to be filled in.
     public static var device: String { text(PackageResources.device_xml) }
     /// The original's service description (2013); `configId` is to be filled in.
     public static var originalService: String { text(PackageResources.original_xml) }

@@ -1,6 +1,7 @@
-@testable import CloudletDiscovery
 import CloudletCore
 import Testing
+
+@testable import CloudletDiscovery
 
 @Suite struct CatalogueTests {
     private let id: NodeID
@@ -13,10 +14,13 @@ import Testing
     ) throws -> NodeSighting {
         NodeSighting(
             origin: origin, id: id, name: "n",
-            place: NodePlace(address: try #require(IPAddress(address)), interface: 2, httpPort: http, synthesisPort: 8021))
+            place: NodePlace(
+                address: try #require(IPAddress(address)), interface: 2, httpPort: http, synthesisPort: 8021))
     }
 
-    private func proof(_ milliseconds: Int, load: Double = 0.5, id: NodeID? = nil) -> Result<NodeVerifier.Proof, CloudletError> {
+    private func proof(_ milliseconds: Int, load: Double = 0.5, id: NodeID? = nil) -> Result<
+        NodeVerifier.Proof, CloudletError
+    > {
         let record = NodeRecord(id: id ?? self.id, name: "Node", httpPort: 8080, load: load)
         return .success(
             NodeVerifier.Proof(
@@ -123,7 +127,9 @@ import Testing
     @Test("nodes are ranked by base, round trip, load, memory")
     func ranking() {
         let base = SHA256Digest(words: (1, 2, 3, 4))
-        func node(_ name: String, has: Bool = false, trip: Double = 1, load: Double = 0, memory: Int = 1 << 30) -> FoundNode {
+        func node(_ name: String, has: Bool = false, trip: Double = 1, load: Double = 0, memory: Int = 1 << 30)
+            -> FoundNode
+        {
             let record = NodeRecord(
                 id: .random(), name: name, httpPort: 1, bases: has ? [HeldBase(hash: base, name: "b")] : [], load: load,
                 freeMemory: ByteCount(memory))
@@ -132,10 +138,12 @@ import Testing
                 roundTripMilliseconds: trip, status: NodeStatus(record))
         }
         let nodes = [
-            node("full", memory: 1 << 28), node("busy", load: 1), node("far", trip: 9), node("has, far", has: true, trip: 50),
+            node("full", memory: 1 << 28), node("busy", load: 1), node("far", trip: 9),
+            node("has, far", has: true, trip: 50),
             node("has", has: true, trip: 1.9), node("best"),
         ]
-        #expect(FoundNode.ranked(nodes, wanting: base).map(\.name) == ["has", "has, far", "best", "full", "busy", "far"])
+        #expect(
+            FoundNode.ranked(nodes, wanting: base).map(\.name) == ["has", "has, far", "best", "full", "busy", "far"])
         #expect(FoundNode.ranked(nodes).first?.name == "best")
     }
 }

@@ -1,6 +1,7 @@
-@testable import CloudletDiscovery
 import CloudletCore
 import Testing
+
+@testable import CloudletDiscovery
 
 @Suite struct DNSTests {
     /// Builds answers byte by byte, names without compression.
@@ -125,14 +126,15 @@ import Testing
             [0, 0, 0x84, 0, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0], [0, 0, 0x84, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0],  // counts
             [0, 0, 0xA8, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0x84, 3, 0, 0, 0, 0, 0, 0, 0, 0],  // opcode, response code
             [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 3, 1, 2, 3],  // an A of three bytes
-            [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0, 0, 0, 9, 0, 2, 5, 0x41],  // a string beyond its record
+            [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0, 0, 0, 9, 0, 2, 5, 0x41],
         ] as [[UInt8]])
     func hostile(bytes: [UInt8]) { #expect(throws: DNSError.self) { try DNSMessage(bytes) } }
 
     @Test("a name longer than 255 bytes is refused")
     func longName() {
         let label: [UInt8] = [63] + [UInt8](repeating: 0x61, count: 63)
-        let message: [UInt8] = [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0] + label + label + label + label + [0, 0, 1, 0, 1]
+        let message: [UInt8] =
+            [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0] + label + label + label + label + [0, 0, 1, 0, 1]
         #expect(throws: DNSError.badName) { try DNSMessage(message) }
     }
 

@@ -1,10 +1,11 @@
-@testable import CloudletDiscovery
 import CloudletCore
 import CloudletSystem
 import CloudletTestSupport
 import Logging
 import SystemPackage
 import Testing
+
+@testable import CloudletDiscovery
 
 @Suite struct FinderPartsTests {
     private let lan = NetworkInterface(
@@ -31,9 +32,12 @@ import Testing
     @Test(
         "answers that lead elsewhere, or are about something else, show nothing",
         arguments: [
-            ("LOCATION", "http://203.0.113.5:80/x"), ("LOCATION", "http://127.0.0.1:80/x"), ("LOCATION", "https://10.77.0.2/x"),
-            ("LOCATION", "http://host.local/x"), ("LOCATION", "http://10.77.0.2:0/"), ("LOCATION", "http://239.255.255.250/"),
-            ("LOCATION", "http://user@10.77.0.2/"), ("LOCATION", "http://10.77.0.2/\u{0D}"), ("LOCATION", nil), ("USN", nil),
+            ("LOCATION", "http://203.0.113.5:80/x"), ("LOCATION", "http://127.0.0.1:80/x"),
+            ("LOCATION", "https://10.77.0.2/x"),
+            ("LOCATION", "http://host.local/x"), ("LOCATION", "http://10.77.0.2:0/"),
+            ("LOCATION", "http://239.255.255.250/"),
+            ("LOCATION", "http://user@10.77.0.2/"), ("LOCATION", "http://10.77.0.2/\u{0D}"), ("LOCATION", nil),
+            ("USN", nil),
             ("ST", "upnp:rootdevice"), ("ST", nil),
         ] as [(String, String?)])
     func answersRefused(name: String, value: String?) {
@@ -92,7 +96,8 @@ import Testing
         #expect(known.read().isEmpty)
         func node(_ id: NodeID, _ address: String) -> FoundNode {
             FoundNode(
-                key: id.description, name: "n", address: address, addresses: [address], synthesisPort: 8021, httpPort: 8080,
+                key: id.description, name: "n", address: address, addresses: [address], synthesisPort: 8021,
+                httpPort: 8080,
                 origins: [.ssdp], roundTripMilliseconds: 1, status: nil)
         }
         let ids = (0..<70).map { _ in NodeID.random() }
@@ -127,7 +132,8 @@ import Testing
     func diagnosis() {
         var seen = FinderInbox.Observations()
         func first(_ refuted: [(address: IPAddress, reason: String)] = []) -> String {
-            FinderDiagnosis.hints(observations: seen, interfaces: [lan], refuted: refuted, options: FinderOptions())[0].finding
+            FinderDiagnosis.hints(observations: seen, interfaces: [lan], refuted: refuted, options: FinderOptions())[0]
+                .finding
         }
         #expect(first().contains("nothing could be sent"))
         seen.sent = 9
@@ -150,7 +156,8 @@ import Testing
         let read = try #require(status.record(httpPort: 8080))
         #expect(read.name.utf8.count == 255 && read.bases.count == 1000 && read.features.count == 32)
         for spoil in [
-            { $0.id = "x" }, { $0.synthesisPort = 70000 }, { $0.synthesisPort = 0 }, { $0.load = -1 }, { $0.load = .nan },
+            { $0.id = "x" }, { $0.synthesisPort = 70000 }, { $0.synthesisPort = 0 }, { $0.load = -1 },
+            { $0.load = .nan },
             { $0.freeMemory = -1 }, { $0.sessions = -5 },
         ] as [(inout NodeStatus) -> Void] {
             var spoiled = status
@@ -185,7 +192,8 @@ import Testing
         func subscribe(_ number: UInt32) async throws -> String {
             let address = IPAddress.v4(number)
             return try await events.subscribe(
-                to: .synthesis, callback: "<http://\(address):1/>", notificationType: "upnp:event", from: address, interface: 0)
+                to: .synthesis, callback: "<http://\(address):1/>", notificationType: "upnp:event", from: address,
+                interface: 0)
         }
         var sid = ""
         for _ in 0..<8 { sid = try await subscribe(0x0A00_0001) }
@@ -200,7 +208,8 @@ import Testing
         await #expect(throws: GENARefusal.preconditionFailed) { try await events.unsubscribe(sid, of: .synthesis) }
         await #expect(throws: GENARefusal.preconditionFailed) {
             try await events.subscribe(
-                to: .original, callback: "<http://10.0.0.1/>", notificationType: "upnp:other", from: .v4(0x0A00_0001), interface: 0)
+                to: .original, callback: "<http://10.0.0.1/>", notificationType: "upnp:other", from: .v4(0x0A00_0001),
+                interface: 0)
         }
     }
 }

@@ -1,6 +1,7 @@
-@testable import CloudletDiscovery
 import NIOCore
 import Testing
+
+@testable import CloudletDiscovery
 
 @Suite struct IPAddressTests {
     @Test(
@@ -17,7 +18,10 @@ import Testing
 
     @Test(
         "anything else is refused",
-        arguments: ["", "10.0.0", "10.0.0.256", "1.2.3.4.5", "010.1.1.1 ", "fe80::1%eth0", "[::1]", "::1::", "localhost", "1.2.3.4\u{0}"])
+        arguments: [
+            "", "10.0.0", "10.0.0.256", "1.2.3.4.5", "010.1.1.1 ", "fe80::1%eth0", "[::1]", "::1::", "localhost",
+            "1.2.3.4\u{0}",
+        ])
     func refused(text: String) { #expect(IPAddress(text) == nil) }
 
     @Test("prefixes of both families are compared by bits")
@@ -57,7 +61,8 @@ import Testing
         #expect(HostAndPort("239.255.255.250:1900") == HostAndPort(SSDPEndpoint.groupV4, 1900))
         #expect(HostAndPort("[FF02::C]:1900") == HostAndPort(SSDPEndpoint.groupLinkLocal, 1900))
         #expect(HostAndPort("[fe80::1%eth0]:80")?.address.description == "fe80::1")
-        for text in ["239.255.255.250", "ff02::c:1900", "[10.0.0.1]:80", "host:80", "10.0.0.1:65536", ":80", "[::1:80"] {
+        for text in ["239.255.255.250", "ff02::c:1900", "[10.0.0.1]:80", "host:80", "10.0.0.1:65536", ":80", "[::1:80"]
+        {
             #expect(HostAndPort(text) == nil, "\(text)")
         }
     }

@@ -1,6 +1,7 @@
-@testable import CloudletDiscovery
 import CloudletCore
 import Testing
+
+@testable import CloudletDiscovery
 
 @Suite struct NetworkTests {
     private func interface(
@@ -17,9 +18,11 @@ import Testing
     func policy() {
         let machine = [
             interface(1, "lo", "127.0.0.1", isLoopback: true), interface(2, "eth0"), interface(3, "wlan0"),
-            interface(4, "docker0", kind: "bridge"), interface(5, "br0", kind: "bridge"), interface(6, "wg0", kind: "wireguard"),
+            interface(4, "docker0", kind: "bridge"), interface(5, "br0", kind: "bridge"),
+            interface(6, "wg0", kind: "wireguard"),
             interface(7, "office", kind: "tun"), interface(8, "ppp0", isPointToPoint: true), interface(9, "eth1", nil),
-            interface(10, "eth2", isUp: false), interface(11, "veth12ab", kind: "veth"), interface(12, "uplink", kind: "veth"),
+            interface(10, "eth2", isUp: false), interface(11, "veth12ab", kind: "veth"),
+            interface(12, "uplink", kind: "veth"),
         ]
         #expect(InterfacePolicy().choose(from: machine).map(\.name) == ["eth0", "wlan0", "br0", "uplink"])
         #expect(InterfacePolicy(names: ["wg0", "lo"]).choose(from: machine).map(\.name) == ["lo", "wg0"])
@@ -45,7 +48,8 @@ import Testing
     /// A link message for interface 2, `eth0`, up and running.
     private var linkMessage: [UInt8] {
         [
-            44, 0, 0, 0, 16, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0x43, 0x10, 0, 0, 0, 0, 0, 0, 9, 0, 3, 0,
+            44, 0, 0, 0, 16, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0x43, 0x10, 0, 0, 0, 0, 0, 0, 9,
+            0, 3, 0,
             0x65, 0x74, 0x68, 0x30, 0, 0, 0, 0,
         ]
     }

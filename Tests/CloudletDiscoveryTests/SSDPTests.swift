@@ -1,6 +1,7 @@
-@testable import CloudletDiscovery
 import CloudletCore
 import Testing
+
+@testable import CloudletDiscovery
 
 @Suite struct SSDPTests {
     private let search =
@@ -21,7 +22,8 @@ import Testing
         arguments: [
             "", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "m-search * HTTP/1.1\r\nST: a\r\n\r\n",
             "M-SEARCH * HTTP/2.0\r\nST: a\r\n\r\n", "M-SEARCH /x HTTP/1.1\r\nST: a\r\n\r\n",
-            "M-SEARCH * HTTP/1.1\r\nST: a\r\n", "M-SEARCH * HTTP/1.1\r\n: a\r\n\r\n", "M-SEARCH * HTTP/1.1\r\nno colon\r\n\r\n",
+            "M-SEARCH * HTTP/1.1\r\nST: a\r\n", "M-SEARCH * HTTP/1.1\r\n: a\r\n\r\n",
+            "M-SEARCH * HTTP/1.1\r\nno colon\r\n\r\n",
             "M-SEARCH * HTTP/1.1\r\nST: a\u{0}b\r\n\r\n", "M-SEARCH * HTTP/1.1\r\nST: a\u{1B}[2J\r\n\r\n",
             "M-SEARCH * HTTP/1.1\r\n" + String(repeating: "A: b\r\n", count: 150) + "\r\n",
             "M-SEARCH * HTTP/1.1\r\nST: " + String(repeating: "x", count: 9000) + "\r\n\r\n",
@@ -54,7 +56,9 @@ import Testing
         #expect((SSDPSearch(multicast: parsed, to: SSDPEndpoint.groupV4) != nil) == part.isEmpty)
     }
 
-    @Test("the waiting time is 1 to 5 s, whatever is asked (B12, B14)", arguments: [("0", 1), ("3", 3), ("120", 5), ("2000000", 5)])
+    @Test(
+        "the waiting time is 1 to 5 s, whatever is asked (B12, B14)",
+        arguments: [("0", 1), ("3", 3), ("120", 5), ("2000000", 5)])
     func maximumWait(field: String, wait: Int) throws {
         let parsed = try #require(message(search.replacing("MX: 1", with: "MX: \(field)")))
         #expect(SSDPSearch(multicast: parsed, to: SSDPEndpoint.groupV4)?.maximumWait == wait)
@@ -62,7 +66,8 @@ import Testing
 
     @Test("unicast searches need no MX, but a HOST (B15); IPv6 groups are recognised in any spelling")
     func unicast() throws {
-        let own = try #require(message(search.replacing("239.255.255.250", with: "10.0.0.1").replacing("MX: 1\r\n", with: "")))
+        let own = try #require(
+            message(search.replacing("239.255.255.250", with: "10.0.0.1").replacing("MX: 1\r\n", with: "")))
         #expect(SSDPSearch(unicast: own)?.maximumWait == .some(nil))
         let bare = try #require(message(search.replacing("HOST: 239.255.255.250:1900\r\n", with: "")))
         #expect(SSDPSearch(unicast: bare) == nil)
@@ -74,7 +79,8 @@ import Testing
     private func announcement() throws -> SSDPAnnouncement {
         let id = try #require(NodeID("2c975b02-6da1-45ae-81f8-b35170336455"))
         let device = UPnPDevice(NodeRecord(id: id, name: "A&B", httpPort: 8080))
-        return SSDPAnnouncement(device: device, location: "http://10.0.0.1:8080/upnp/device.xml", bootID: 7, configID: 9)
+        return SSDPAnnouncement(
+            device: device, location: "http://10.0.0.1:8080/upnp/device.xml", bootID: 7, configID: 9)
     }
 
     @Test("an announcement has one message a target, with every header it needs (A01-A03, A06, A10, A14)")
@@ -93,7 +99,10 @@ import Testing
         let byebye = announcement.notifications(.byebye, to: SSDPEndpoint.groupLinkLocal)
         #expect(byebye.allSatisfy { $0["LOCATION"] == nil && $0["HOST"] == "[ff02::c]:1900" && $0["USN"] != nil })
         let update = announcement.notifications(.update, to: SSDPEndpoint.groupV4, nextBootID: 8)
-        #expect(update.allSatisfy { $0["NEXTBOOTID.UPNP.ORG"] == "8" && $0["LOCATION"] != nil && $0["BOOTID.UPNP.ORG"] == "7" })
+        #expect(
+            update.allSatisfy {
+                $0["NEXTBOOTID.UPNP.ORG"] == "8" && $0["LOCATION"] != nil && $0["BOOTID.UPNP.ORG"] == "7"
+            })
     }
 
     @Test("an answer has every header it needs, EXT empty (B18)")

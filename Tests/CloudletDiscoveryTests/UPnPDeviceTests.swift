@@ -1,7 +1,8 @@
-@testable import CloudletDiscovery
 import CloudletCore
 import CloudletMarkup
 import Testing
+
+@testable import CloudletDiscovery
 
 @Suite struct UPnPDeviceTests {
     private let record: NodeRecord
@@ -24,7 +25,8 @@ import Testing
             ("urn:schemas-upnp-org:device:CloudletServ:1", 0), ("urn:schemas-upnp-org:device:CloudletServerX:1", 0),
             ("urn:schemas-upnp-org:service:port:8021", 1), ("urn:schemas-upnp-org:service:port:80", 1),
             ("urn:schemas-upnp-org:service:port:8022", 0), ("urn:schemas-cloudlet:service:Synthesis:1", 1),
-            ("urn:schemas-cloudlet:service:Synthesis:2", 0), ("foo:all", 0), ("foo:rootdevice", 0), ("", 0), ("uuid:", 0),
+            ("urn:schemas-cloudlet:service:Synthesis:2", 0), ("foo:all", 0), ("foo:rootdevice", 0), ("", 0),
+            ("uuid:", 0),
         ])
     func answers(target: String, count: Int) {
         let answers = device.answers(to: target)
@@ -42,10 +44,14 @@ import Testing
         let described = try #require(root.child("device"))
         #expect(described.text(of: "friendlyName") == record.name && described.text(of: "UDN") == device.udn)
         #expect(described.text(of: "deviceType") == UPnPDevice.deviceType)
-        let types = try #require(described.child("serviceList")).children("service").compactMap { $0.text(of: "serviceType") }
+        let types = try #require(described.child("serviceList")).children("service").compactMap {
+            $0.text(of: "serviceType")
+        }
         #expect(types == [device.originalServiceType, UPnPDevice.synthesisServiceType])
         for service in described.child("serviceList")?.children ?? [] {
-            for name in ["SCPDURL", "controlURL", "eventSubURL"] { #expect(service.text(of: name)?.hasPrefix("/") == true) }
+            for name in ["SCPDURL", "controlURL", "eventSubURL"] {
+                #expect(service.text(of: name)?.hasPrefix("/") == true)
+            }
         }
         // The Android client of 2013 looks for "cloudlet" in these three joined.
         let shown = ["manufacturer", "modelName", "modelNumber"].compactMap { described.text(of: $0) }
@@ -55,7 +61,8 @@ import Testing
     @Test("every argument of the services has a state variable (C05), and the actions answer with them (C10)")
     func services() throws {
         for (service, text) in [
-            (UPnPService.original, UPnPDocuments(device).originalService), (.synthesis, UPnPDocuments(device).synthesisService),
+            (UPnPService.original, UPnPDocuments(device).originalService),
+            (.synthesis, UPnPDocuments(device).synthesisService),
         ] {
             let root = try MarkupParser().parse(text)
             #expect(root.namespace == "urn:schemas-upnp-org:service-1-0")
@@ -88,7 +95,9 @@ import Testing
     func faults() throws {
         let type = UPnPDevice.synthesisServiceType
         let unknown = try request("Reboot", type, "")
-        #expect(throws: UPnPFault.invalidAction) { try UPnPService.synthesis.perform(unknown, on: record, sessions: []) }
+        #expect(throws: UPnPFault.invalidAction) {
+            try UPnPService.synthesis.perform(unknown, on: record, sessions: [])
+        }
         let superfluous = try request("GetStatus", type, "<a>1</a>")
         #expect(throws: UPnPFault.invalidArguments) {
             try UPnPService.synthesis.perform(superfluous, on: record, sessions: [])
@@ -102,9 +111,11 @@ import Testing
     @Test("malformed control requests are refused")
     func malformed() {
         let type = UPnPDevice.synthesisServiceType
-        let good = "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body><u:A xmlns:u='\(type)'/></s:Body></s:Envelope>"
+        let good =
+            "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body><u:A xmlns:u='\(type)'/></s:Body></s:Envelope>"
         for (header, body) in [
-            (nil, good), ("\(type)#A", good), ("\"\(type)\"", good), ("\"#\"", good), ("\"\(type)#B\"", good), ("\"x#A\"", good),
+            (nil, good), ("\(type)#A", good), ("\"\(type)\"", good), ("\"#\"", good), ("\"\(type)#B\"", good),
+            ("\"x#A\"", good),
             ("\"\(type)#A\"", ""), ("\"\(type)#A\"", "<a/>"), ("\"\(type)#A\"", String(good.dropLast(5))),
             ("\"\(type)#A\"", good + String(repeating: " ", count: 20_000)),
         ] as [(String?, String)] {
@@ -130,6 +141,8 @@ import Testing
     @Test("names are cut at whole characters")
     func cut() {
         #expect("Küche".cut(toBytes: 2) == "K" && "Küche".cut(toBytes: 3) == "Kü" && "".cut(toBytes: 0).isEmpty)
-        #expect(UPnPDevice(NodeRecord(id: .random(), name: String(repeating: "ü", count: 99), httpPort: 1)).friendlyName.utf8.count == 62)
+        #expect(
+            UPnPDevice(NodeRecord(id: .random(), name: String(repeating: "ü", count: 99), httpPort: 1)).friendlyName
+                .utf8.count == 62)
     }
 }

@@ -36,7 +36,9 @@ import Testing
         }
     }
 
-    private func ask(_ port: UInt16, _ first: String, _ headers: [String] = [], host: String? = "127.0.0.1", body: String = "") async -> String {
+    private func ask(
+        _ port: UInt16, _ first: String, _ headers: [String] = [], host: String? = "127.0.0.1", body: String = ""
+    ) async -> String {
         let lines = [first] + (host.map { ["Host: \($0):\(port)"] } ?? []) + headers + ["Connection: close"]
         return await RawConnection.ask(port, lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
     }
@@ -57,7 +59,8 @@ import Testing
             #expect(await ask(port, "GET /v1/node HTTP/1.1").contains("\"id\":\"\(record.value.id)\""))
             let page = await ask(port, "GET /?http://x/upnp/device.xml+uuid:1 HTTP/1.1")
             #expect(status(page) == 200 && page.contains("A&amp;B &lt;ü&gt;") && !page.contains("A&B"))
-            for path in ["/none", "/upnp/", "/upnp/../../etc/passwd", "/upnp/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"] {
+            for path in ["/none", "/upnp/", "/upnp/../../etc/passwd", "/upnp/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"]
+            {
                 #expect(await status(ask(port, "GET \(path) HTTP/1.1")) == 404, "\(path)")
             }
         }
@@ -76,14 +79,17 @@ import Testing
         }
     }
 
-    private func control(_ port: UInt16, _ action: String, type: String = "text/xml; charset=\"utf-8\"", body: String? = nil) async -> String {
+    private func control(
+        _ port: UInt16, _ action: String, type: String = "text/xml; charset=\"utf-8\"", body: String? = nil
+    ) async -> String {
         let service = UPnPDevice.synthesisServiceType
         let text =
             body
             ?? "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><u:\(action) xmlns:u=\"\(service)\"/></s:Body></s:Envelope>"
         return await ask(
             port, "POST /upnp/synthesis/control HTTP/1.1",
-            ["Content-Type: \(type)", "SOAPACTION: \"\(service)#\(action)\"", "Content-Length: \(text.utf8.count)"], body: text)
+            ["Content-Type: \(type)", "SOAPACTION: \"\(service)#\(action)\"", "Content-Length: \(text.utf8.count)"],
+            body: text)
     }
 
     @Test("control answers, refuses and is bounded (C10, C11)")
@@ -148,7 +154,9 @@ import Testing
                 ["CALLBACK: <http://127.0.0.1:\(listener.port)/event>", "NT: upnp:event"])
             #expect(status(granted) == 200)
             let first = await listener.next()
-            #expect(first.hasPrefix("NOTIFY /event HTTP/1.1") && first.contains("SEQ: 0") && first.contains("NTS: upnp:propchange"))
+            #expect(
+                first.hasPrefix("NOTIFY /event HTTP/1.1") && first.contains("SEQ: 0")
+                    && first.contains("NTS: upnp:propchange"))
             #expect(first.contains("<SessionCount>2</SessionCount>") && first.contains("<BaseCount>0</BaseCount>"))
             record.update { $0.sessions = 3 }
             let second = await listener.next()

@@ -50,7 +50,9 @@ public final class Listener: Sendable {
         while true {
             let text = String(decoding: received, as: UTF8.self)
             if let head = text.firstRange(of: "\r\n\r\n") {
-                let field = text[..<head.lowerBound].split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+                let field = text[..<head.lowerBound].split(separator: "\r\n").first {
+                    $0.lowercased().hasPrefix("content-length:")
+                }
                 let length = field.flatMap { Int($0.split(separator: " ").last ?? "") } ?? 0
                 if text[head.upperBound...].utf8.count >= length { break }
             }

@@ -8,7 +8,8 @@ import NIOPosix
 import ServiceLifecycle
 import UnixSignals
 
-/// Runs the advertising half of a node until SIGTERM. Lines on standard input change it: `name NEW`, `load 0.5`, `base HASH`.
+/// Runs the advertising half of a node until SIGTERM. Lines on standard input change it: `name NEW`, `load 0.5`, `base
+/// HASH`.
 func runNode(_ options: Options) async throws {
     var logger = Logger(label: "node")
     logger.logLevel = .info
@@ -63,7 +64,8 @@ private struct Commands: Service {
                 case "name": record.name = words[1]
                 case "load": record.load = Double(words[1]) ?? 0
                 case "sessions": record.sessions = Int(words[1]) ?? 0
-                case "base": record.bases += SHA256Digest(hex: words[1]).map { [HeldBase(hash: $0, name: "added")] } ?? []
+                case "base":
+                    record.bases += SHA256Digest(hex: words[1]).map { [HeldBase(hash: $0, name: "added")] } ?? []
                 default: break
                 }
             }

@@ -3,8 +3,8 @@ import CloudletSystem
 import Logging
 import Synchronization
 
-/// Finds nodes: asks by SSDP and mDNS and asks the nodes found earlier, all at once, from sockets of its own; merges what it
-/// hears into one entry a node; verifies each by a real connection before it is reported.
+/// Finds nodes: asks by SSDP and mDNS and asks the nodes found earlier, all at once, from sockets of its own; merges
+/// what it hears into one entry a node; verifies each by a real connection before it is reported.
 public final class Finder: Sendable {
     private let options: FinderOptions
     private let summary = Mutex(Summary())
@@ -20,12 +20,11 @@ public final class Finder: Sendable {
     /// A finder with these options.
     public init(_ options: FinderOptions = FinderOptions()) { self.options = options }
 
-    /// Searches until the time is over or, some time after all answers are in, nothing new comes; while watching, for ever.
-    /// Ends early when `body` returns.
-    /// - Parameter body: gets the events as they happen; the sequence ends with the search.
+    /// Searches until the time is over or, some time after all answers are in, nothing new comes; while watching, for
+    /// ever. Ends early when `body` returns, which gets the events as they happen.
     /// - Returns: what `body` returns.
-    /// - Throws: `CloudletError.noNetwork` when there is no interface to search on, `usage` for a wrong host, and what `body`
-    ///   throws.
+    /// - Throws: `CloudletError.noNetwork` when there is no interface to search on, `usage` for a wrong host, and what
+    ///   `body` throws.
     public func withEvents<Value: Sendable>(
         _ body: @escaping @Sendable (AsyncStream<FinderEvent>) async throws -> Value
     ) async throws -> Value {
@@ -47,7 +46,7 @@ public final class Finder: Sendable {
     }
 
     /// Searches to the end.
-    /// - Parameter base: a base VM that the overlay needs.
+    /// `base` is a base VM that the overlay needs.
     /// - Returns: the nodes found, best first.
     public func find(wanting base: SHA256Digest? = nil) async throws -> [FoundNode] {
         let nodes = try await withEvents { events in
@@ -68,7 +67,8 @@ public final class Finder: Sendable {
     public func explainNothingFound() -> [FinderHint] {
         let summary = summary.withLock { $0 }
         return FinderDiagnosis.hints(
-            observations: summary.observations, interfaces: summary.interfaces, refuted: summary.refuted, options: options)
+            observations: summary.observations, interfaces: summary.interfaces, refuted: summary.refuted,
+            options: options)
     }
 
     private func noNetwork() -> CloudletError {

@@ -17,7 +17,9 @@ enum FinderDiagnosis {
                     advice: "see whether the node still runs there, and whether a firewall on it closes its ports"))
         }
         for failure in observations.failures.sorted().prefix(3) {
-            hints.append(FinderHint(failure.displayable(), advice: "check addresses and routes with `ip address` and `ip route`"))
+            hints.append(
+                FinderHint(failure.displayable(), advice: "check addresses and routes with `ip address` and `ip route`")
+            )
         }
         let others = observations.ssdpHosts.union(observations.mdnsHosts)
         if observations.sent == 0, options.hosts.isEmpty {
@@ -26,7 +28,8 @@ enum FinderDiagnosis {
             hints.append(
                 FinderHint(
                     "nobody on \(places) answered any search, not even other devices",
-                    advice: "the access point may isolate its clients or drop multicast, or a firewall here may block UDP "
+                    advice:
+                        "the access point may isolate its clients or drop multicast, or a firewall here may block UDP "
                         + "from ports 1900 and 5353; --host ADDRESS asks a node without searching"))
         } else if refuted.isEmpty, options.hosts.isEmpty {
             hints.append(
@@ -36,13 +39,15 @@ enum FinderDiagnosis {
             if observations.mdnsHosts.isEmpty, options.protocols.contains(.mdns) {
                 hints.append(
                     FinderHint(
-                        "nobody answered by mDNS", advice: "a node needs avahi-daemon to be found by mDNS: see its log"))
+                        "nobody answered by mDNS", advice: "a node needs avahi-daemon to be found by mDNS: see its log")
+                )
             }
         }
         if observations.wasFlooded {
             hints.append(
                 FinderHint(
-                    "a host announces more nodes than one can be", advice: "part of what it said was left out of account"))
+                    "a host announces more nodes than one can be",
+                    advice: "part of what it said was left out of account"))
         }
         if hints.isEmpty { hints.append(FinderHint("no node answered", advice: "see whether cloudlet-node runs")) }
         return hints

@@ -1,8 +1,8 @@
 import CloudletCore
 import Synchronization
 
-/// Where everything a search hears comes together: turns messages into sightings, lets each through once in a while, bounds
-/// what one source can claim, and counts what may explain a search without result.
+/// Where everything a search hears comes together: turns messages into sightings, lets each through once in a while,
+/// bounds what one source can claim, and counts what may explain a search without result.
 final class FinderInbox: Sendable {
     /// Most different claims accepted from one source in `window`.
     static let maximumPerSource = 64

@@ -7,7 +7,8 @@ public struct FinderOptions: Sendable {
     public var interfaces: [String] = []
     /// The protocols to use.
     public var protocols: Set<DiscoveryOrigin> = [.ssdp, .mdns, .known]
-    /// Hosts to ask directly, without discovery: `ADDRESS` or `ADDRESS:PORT`, where the port is that of the HTTP server.
+    /// Hosts to ask directly, without discovery: `ADDRESS` or `ADDRESS:PORT`, where the port is that of the HTTP
+    /// server.
     public var hosts: [String] = []
     /// The longest a search that is not endless takes.
     public var timeout = Duration.seconds(3)

@@ -1,8 +1,8 @@
 import CloudletCore
 import Logging
 
-/// Asks the network: opens the sockets and sends the searches in their rhythm, three by SSDP (UDA 2.0 §1.3.2), and by mDNS at
-/// growing intervals of at least a second (RFC 6762 §5.2).
+/// Asks the network: opens the sockets and sends the searches in their rhythm, three by SSDP (UDA 2.0 §1.3.2), and by
+/// mDNS at growing intervals of at least a second (RFC 6762 §5.2).
 struct FinderSearcher: Sendable {
     let options: FinderOptions
     let inbox: FinderInbox
@@ -21,7 +21,8 @@ struct FinderSearcher: Sendable {
             return
         }
         let monitor = try? NetworkMonitor(
-            policy: InterfacePolicy(names: options.interfaces), logger: Logger(label: "network") { _ in SwiftLogNoOpLogHandler() })
+            policy: InterfacePolicy(names: options.interfaces),
+            logger: Logger(label: "network") { _ in SwiftLogNoOpLogHandler() })
         guard let monitor else { return }
         await withDiscardingTaskGroup { group in
             group.addTask { try? await monitor.run() }
@@ -89,8 +90,8 @@ struct FinderSearcher: Sendable {
     }
 }
 
-/// Decides when a search is over: at its time, or when something has been found, every question has been asked, every claim has
-/// been verified and nothing new has come for a while.
+/// Decides when a search is over: at its time, or when something has been found, every question has been asked, every
+/// claim has been verified and nothing new has come for a while.
 struct FinderSettling: Sendable {
     private static let silence = Duration.milliseconds(250)
 

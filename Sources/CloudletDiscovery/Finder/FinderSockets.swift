@@ -3,8 +3,8 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The sockets of a search: for each interface and address family one that asks by SSDP and one that asks by mDNS, and while
-/// watching one each that listens to announcements. What comes in leaves as sightings, bounded by source.
+/// The sockets of a search: for each interface and address family one that asks by SSDP and one that asks by mDNS, and
+/// while watching one each that listens to announcements. What comes in leaves as sightings, bounded by source.
 final class FinderSockets: Sendable {
     /// The mDNS group of an address's family: 224.0.0.251 or ff02::fb.
     static func mdnsGroup(for address: IPAddress) -> IPAddress {
@@ -43,7 +43,8 @@ final class FinderSockets: Sendable {
         _ origin: DiscoveryOrigin, _ address: IPAddress, _ group: IPAddress, _ interface: NetworkInterface
     ) async {
         do {
-            // One-shot queries come from any port and live on the link (RFC 6762 §5.1); SSDP crosses one router (UDA 2.0 §1.3.2).
+            // One-shot queries come from any port and live on the link (RFC 6762 §5.1); SSDP crosses one router (UDA
+            // 2.0 §1.3.2).
             let socket = try DatagramSocket.sender(
                 from: address, port: 0, on: interface, hops: origin == .mdns ? 255 : 2)
             let asker = Asker(channel: try await adopt(socket, origin, interface), group: group, interface: interface)
@@ -53,7 +54,9 @@ final class FinderSockets: Sendable {
         }
     }
 
-    private func listen(_ origin: DiscoveryOrigin, _ group: IPAddress, _ port: UInt16, _ interface: NetworkInterface) async {
+    private func listen(_ origin: DiscoveryOrigin, _ group: IPAddress, _ port: UInt16, _ interface: NetworkInterface)
+        async
+    {
         do {
             let socket = try DatagramSocket.receiver(of: group, port: port, on: interface)
             _ = try await adopt(socket, origin, interface)

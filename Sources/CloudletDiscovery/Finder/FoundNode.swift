@@ -1,7 +1,7 @@
 public import CloudletCore
 
-/// A node that was found and has answered: who it is, where it is, what it has. The text in it comes from the network; show it
-/// with `displayable`.
+/// A node that was found and has answered: who it is, where it is, what it has. The text in it comes from the network;
+/// show it with `displayable`.
 public struct FoundNode: Hashable, Sendable, Codable {
     /// The node's id; an address for nodes that have none (the original's, and those of 2014).
     public let key: String
@@ -33,8 +33,8 @@ public struct FoundNode: Hashable, Sendable, Codable {
     /// Whether the node says that it holds this base VM.
     public func holds(_ base: SHA256Digest) -> Bool { status?.bases.contains { $0.hash == base.hex } ?? false }
 
-    /// The nodes in the order in which to try them: those that hold `base` first, then by round trip (differences below 2 ms are
-    /// none), load, free memory, name, id.
+    /// The nodes in the order in which to try them: those that hold `base` first, then by round trip (differences below
+    /// 2 ms are none), load, free memory, name, id.
     public static func ranked(_ nodes: [FoundNode], wanting base: SHA256Digest? = nil) -> [FoundNode] {
         func rank(_ node: FoundNode) -> (Int, Int, Int, Int, String, String) {
             (

@@ -3,8 +3,8 @@ import CloudletSystem
 import FoundationEssentials
 import SystemPackage
 
-/// The nodes found earlier, remembered in a file so that the next search asks them directly. A file that is damaged is as good
-/// as none.
+/// The nodes found earlier, remembered in a file so that the next search asks them directly. A file that is damaged is
+/// as good as none.
 struct KnownNodes: Sendable {
     /// Most nodes remembered; the longest unseen make room.
     static let maximum = 64

@@ -1,7 +1,7 @@
 import CloudletCore
 
-/// Collects the records that hosts publish about cloudlets and turns them into sightings. Bounded: what is published beyond
-/// the bounds is not remembered.
+/// Collects the records that hosts publish about cloudlets and turns them into sightings. Bounded: what is published
+/// beyond the bounds is not remembered.
 struct MDNSSightings: Sendable {
     /// The service types that are looked for.
     static let types = [MDNSPublication.type, MDNSPublication.oldType].map { DNSName(dotted: "\($0).local") }

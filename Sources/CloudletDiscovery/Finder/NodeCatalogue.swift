@@ -1,8 +1,8 @@
 import CloudletCore
 
-/// Merges sightings into nodes, one a node id whatever the protocols, address families and interfaces, and decides what is
-/// to be verified when. Does no I/O and knows no clock: it is told what happened and when, and says what to do and what to
-/// report. Bounded in size: when it is full, what has never answered makes room.
+/// Merges sightings into nodes, one a node id whatever the protocols, address families and interfaces, and decides what
+/// is to be verified when. Does no I/O and knows no clock: it is told what happened and when, and says what to do and
+/// what to report. Bounded in size: when it is full, what has never answered makes room.
 struct NodeCatalogue: Sendable {
     /// Most nodes remembered, genuine or invented.
     static let maximumNodes = 4096
@@ -47,7 +47,7 @@ struct NodeCatalogue: Sendable {
     private let interfaceNames: [Int32: String]
 
     /// An empty catalogue.
-    /// - Parameter checkInterval: how often a node that was found is verified again; `nil` for never.
+    /// `checkInterval` says how often a node that was found is verified again; `nil` for never.
     init(checkInterval: Duration? = nil, interfaceNames: [Int32: String] = [:]) {
         self.checkInterval = checkInterval
         self.interfaceNames = interfaceNames
@@ -70,7 +70,9 @@ struct NodeCatalogue: Sendable {
     mutating func take(_ sighting: NodeSighting, at now: ContinuousClock.Instant) -> [FinderEvent] {
         if sighting.isGoodbye {
             // Anybody can say goodbye for anybody: it is a reason to look, not to believe.
-            if let id = sighting.id, nodes[.id(id)]?.reported != nil { nodes[.id(id)]?.nextCheck = now + .milliseconds(300) }
+            if let id = sighting.id, nodes[.id(id)]?.reported != nil {
+                nodes[.id(id)]?.nextCheck = now + .milliseconds(300)
+            }
             return []
         }
         guard let place = sighting.place else { return [] }
@@ -110,7 +112,8 @@ struct NodeCatalogue: Sendable {
         _ job: Job, _ result: Result<NodeVerifier.Proof, CloudletError>, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         active -= 1
-        guard var node = nodes[job.key], let index = node.spots.firstIndex(where: { $0.place.isSameHost(as: job.place) })
+        guard var node = nodes[job.key],
+            let index = node.spots.firstIndex(where: { $0.place.isSameHost(as: job.place) })
         else { return [] }
         node.spots[index].isQueued = false
         switch result {
@@ -210,7 +213,8 @@ struct NodeCatalogue: Sendable {
             }
         return FoundNode(
             key: identity, name: best.proof.name ?? node.name ?? best.place.address.description,
-            address: show(best.place), addresses: proven.map { show($0.place) }, synthesisPort: best.proof.synthesisPort,
+            address: show(best.place), addresses: proven.map { show($0.place) },
+            synthesisPort: best.proof.synthesisPort,
             httpPort: best.place.httpPort, origins: node.origins.sorted(),
             roundTripMilliseconds: best.proof.roundTrip.seconds * 1000, status: best.proof.status)
     }
@@ -222,7 +226,8 @@ struct NodeCatalogue: Sendable {
 }
 
 extension FoundNode {
-    /// Whether nothing a user cares about differs: the round trip, and which of its addresses is the fastest, always do.
+    /// Whether nothing a user cares about differs: the round trip, and which of its addresses is the fastest, always
+    /// do.
     fileprivate func isLike(_ other: FoundNode) -> Bool {
         name == other.name && Set(addresses) == Set(other.addresses) && synthesisPort == other.synthesisPort
             && origins == other.origins && status == other.status

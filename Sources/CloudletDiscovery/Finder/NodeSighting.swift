@@ -1,5 +1,5 @@
-/// One piece of evidence that a node may be somewhere: an answer, an announcement, a memory. It proves nothing; a connection
-/// has to.
+/// One piece of evidence that a node may be somewhere: an answer, an announcement, a memory. It proves nothing; a
+/// connection has to.
 struct NodeSighting: Hashable, Sendable {
     /// How it was seen.
     var origin: DiscoveryOrigin

@@ -18,7 +18,7 @@ struct NodeVerifier: Sendable {
     }
 
     /// Fetches what the node at `place` says of itself, and connects to its synthesis port.
-    /// - Parameter id: who it should be; `nil` when the evidence did not say.
+    /// `id` is who it should be; `nil` when the evidence did not say.
     /// - Throws: `CloudletError` that says what is wrong there.
     func verify(_ place: NodePlace, expecting id: NodeID?) async throws -> Proof {
         // A port that is known from the start is tried at the same time.
@@ -62,7 +62,8 @@ struct NodeVerifier: Sendable {
         return try Self.describe(try await get(path, place, port))
     }
 
-    /// What the description of a device says that has no status document: the original's, with its port in the service type.
+    /// What the description of a device says that has no status document: the original's, with its port in the service
+    /// type.
     static func describe(_ answer: HTTPExchange) throws -> Proof {
         guard answer.status == 200 else {
             throw CloudletError(.protocolViolation, "the description can't be had: status \(answer.status)")
@@ -92,6 +93,7 @@ struct NodeVerifier: Sendable {
     }
 
     private func connect(_ place: NodePlace, _ port: UInt16) async throws -> Duration {
-        try await HTTPExchange.connectOnly(HostAndPort(place.address, port), interface: place.interface, timeout: timeout)
+        try await HTTPExchange.connectOnly(
+            HostAndPort(place.address, port), interface: place.interface, timeout: timeout)
     }
 }

@@ -10,8 +10,8 @@ enum SSDPSightings {
             ])
     }
 
-    /// A sighting from an answer or an announcement heard on `interface`; `nil` when it is about another device, or when it
-    /// leads to a host that is neither the sender nor on the link.
+    /// A sighting from an answer or an announcement heard on `interface`; `nil` when it is about another device, or
+    /// when it leads to a host that is neither the sender nor on the link.
     static func sighting(
         _ message: SSDPMessage, from source: IPAddress, on interface: NetworkInterface
     ) -> NodeSighting? {
@@ -28,7 +28,8 @@ enum SSDPSightings {
         }
         if isAnnouncement, message["NTS"] != SSDPAnnouncement.Kind.alive.rawValue { return nil }
         guard let location = message["LOCATION"], let (host, path) = split(location),
-            host.address == source || interface.isOnLink(host.address), host.address.isUnicast || host.address.isLoopback
+            host.address == source || interface.isOnLink(host.address),
+            host.address.isUnicast || host.address.isLoopback
         else { return nil }
         sighting.place = NodePlace(
             address: host.address, interface: interface.index, httpPort: host.port, descriptionPath: path)

@@ -5,8 +5,9 @@ import ServiceLifecycle
 import Subprocess
 public import SystemPackage
 
-/// Announces the node by SSDP with libupnp, one process of its own for each interface (`UPnPEngineChild`). A process that dies is
-/// started again; one whose interface, address or description changes is replaced, as libupnp can follow none of these.
+/// Announces the node by SSDP with libupnp, one process of its own for each interface (`UPnPEngineChild`). A process
+/// that dies is started again; one whose interface, address or description changes is replaced, as libupnp can follow
+/// none of these.
 ///
 /// What this engine can't do: IPv6, unicast searches, random answering times, BOOTID, CONFIGID, `ssdp:update`.
 public final class LibUPnPAdvertiser: Advertiser {
@@ -20,7 +21,7 @@ public final class LibUPnPAdvertiser: Advertiser {
     private let ready = CurrentValue<Set<String>>([])
 
     /// An advertiser of `record` on `interfaces`.
-    /// - Parameter executable: the program that calls `UPnPEngineChild.runIfRequested` first; the running one when not given.
+    /// `executable` is the program that calls `UPnPEngineChild.runIfRequested` first; the running one when not given.
     public init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
         executable: FilePath = "/proc/self/exe", logger: Logger
@@ -142,7 +143,8 @@ public final class LibUPnPAdvertiser: Advertiser {
         if !places.isEmpty {
             state.set(.announced(places.joined(separator: ", ")))
         } else {
-            state.set(.waiting(hasNoInterface ? "no network interface to announce on" : "libupnp's process is starting"))
+            state.set(
+                .waiting(hasNoInterface ? "no network interface to announce on" : "libupnp's process is starting"))
         }
     }
 }

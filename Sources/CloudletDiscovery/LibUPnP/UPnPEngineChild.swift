@@ -4,8 +4,8 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// The process in which libupnp lives: the node's own executable, started again with a first argument that nobody else uses. It
-/// has no rights, offers no TCP port, hears one LAN only, and ends when its standard input does.
+/// The process in which libupnp lives: the node's own executable, started again with a first argument that nobody else
+/// uses. It has no rights, offers no TCP port, hears one LAN only, and ends when its standard input does.
 public enum UPnPEngineChild {
     /// The first argument that makes the executable this process.
     static let marker = "--upnp-engine-child"
@@ -104,7 +104,9 @@ public enum UPnPEngineChild {
         let mask = task.prefixLength == 0 ? 0 : UInt32.max << UInt32(32 - task.prefixLength)
         for descriptor in Int32(3)..<64 {
             if cloudlet_is_listening(descriptor) != 0 {
-                guard cloudlet_bury(descriptor) == 0 else { throw SystemCallError.current("can't close libupnp's port") }
+                guard cloudlet_bury(descriptor) == 0 else {
+                    throw SystemCallError.current("can't close libupnp's port")
+                }
             }
             let family = cloudlet_udp_family(descriptor, 1900)
             guard family != 0 else { continue }

@@ -4,8 +4,8 @@ import Glibc
 import Logging
 
 /// The node's dealings with avahi-daemon: one client, one entry group an interface. Lives on one thread, between
-/// `iterate` and `iterate`; what avahi calls back only notes what happened, and `settle` acts on it, because a client or
-/// group must not be freed while it calls.
+/// `iterate` and `iterate`; what avahi calls back only notes what happened, and `settle` acts on it, because a client
+/// or group must not be freed while it calls.
 @safe final class AvahiSession {
     /// What is to be published, on the interfaces with these numbers.
     struct Wish: Hashable, Sendable {
@@ -28,7 +28,7 @@ import Logging
     private let poll: OpaquePointer
     private let logger: Logger
     private var client: OpaquePointer? = nil
-    private var groups: [Int32: OpaquePointer]
+    private var groups: [Int32: EntryGroup] = [:]
     /// The name in force; differs from the wish after a collision.
     private var name: String?
     private var published: (name: String, wish: Wish)?
@@ -43,7 +43,6 @@ import Logging
     /// A session on a poll loop, which must outlive it.
     init(poll: OpaquePointer, logger: Logger) {
         unsafe self.poll = poll
-        unsafe groups = [:]
         self.logger = logger
     }
 
@@ -117,7 +116,7 @@ import Logging
             let reason = unsafe client.map { unsafe Self.text(avahi_client_errno($0)) } ?? "failed"
             if let client = unsafe client { unsafe avahi_client_free(client) }
             unsafe client = nil
-            unsafe groups = [:]
+            groups = [:]
             published = nil
             wait("the mDNS responder went away: \(reason)")
         }
@@ -127,7 +126,7 @@ import Logging
         switch event {
         case AVAHI_ENTRY_GROUP_ESTABLISHED:
             established += 1
-            if unsafe established == groups.count, let published {
+            if established == groups.count, let published {
                 report(.announced(published.wish.interfaces.values.sorted().joined(separator: ", ")))
             }
         case AVAHI_ENTRY_GROUP_COLLISION: rename()
@@ -143,7 +142,8 @@ import Logging
         defer { unsafe avahi_free(other) }
         let chosen = unsafe String(cString: other)
         logger.notice(
-            "name is taken on this network", metadata: ["name": "\(taken.displayable())", "now": "\(chosen.displayable())"])
+            "name is taken on this network",
+            metadata: ["name": "\(taken.displayable())", "now": "\(chosen.displayable())"])
         renaming = (taken, chosen)
         name = chosen
         reset()
@@ -151,8 +151,8 @@ import Logging
 
     /// Withdraws everything; `publish` begins anew.
     private func reset() {
-        for unsafe group in unsafe groups.values { unsafe avahi_entry_group_free(group) }
-        unsafe groups = [:]
+        for group in groups.values { unsafe avahi_entry_group_free(group.pointer) }
+        groups = [:]
         published = nil
         established = 0
         groupEvents = []
@@ -165,7 +165,7 @@ import Logging
             guard published.wish.publication.txt != wish.publication.txt else { return }
             // The TXT record changes without probing again. Others hear of it at most every 5 s.
             retry = .now + .seconds(5)
-            for unsafe (interface, group) in unsafe groups { unsafe update(group, interface, name, wish) }
+            for (interface, group) in groups { update(group, interface, name, wish) }
             return
         }
         reset()
@@ -192,7 +192,7 @@ import Logging
                 unsafe Unmanaged<AvahiSession>.fromOpaque(context).takeUnretainedValue().groupEvents.append(state)
             }, context)
         guard let group = unsafe made else { return unsafe avahi_client_errno(client) }
-        unsafe groups[interface] = group
+        groups[interface] = unsafe EntryGroup(pointer: group)
         let flags = AvahiPublishFlags(0)
         let any = Int32(cloudlet_avahi_protocol_any)
         for type in wish.withOldName ? [MDNSPublication.type, MDNSPublication.oldType] : [MDNSPublication.type] {
@@ -210,12 +210,14 @@ import Logging
         return unsafe avahi_entry_group_commit(group)
     }
 
-    private func update(_ group: OpaquePointer, _ interface: Int32, _ name: String, _ wish: Wish) {
+    private func update(_ group: EntryGroup, _ interface: Int32, _ name: String, _ wish: Wish) {
         let strings = unsafe Self.stringList(wish.publication.txt)
         defer { unsafe avahi_string_list_free(strings) }
         let result = unsafe avahi_entry_group_update_service_txt_strlst(
-            group, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name, MDNSPublication.type, nil, strings)
-        if result != 0 { logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"]) }
+            group.pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name, MDNSPublication.type, nil,
+            strings)
+        guard result != 0 else { return }
+        logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
     }
 
     /// The strings as avahi keeps them: the list grows at its front.
@@ -249,4 +251,9 @@ import Logging
 extension AdvertiserState {
     /// Whether it can't be announced now.
     var isWaiting: Bool { if case .waiting = self { true } else { false } }
+}
+
+/// What is published on one interface. The pointer is valid until the group or its client is freed.
+@safe private struct EntryGroup {
+    let pointer: OpaquePointer
 }

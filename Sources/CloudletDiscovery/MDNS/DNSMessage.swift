@@ -18,8 +18,8 @@ struct DNSMessage: Hashable, Sendable {
     init() {}
 
     /// Reads a message from anybody.
-    /// - Throws: `DNSError` when it is cut off, has a name that is too long or points forward, or is no standard query or
-    ///   answer without error.
+    /// - Throws: `DNSError` when it is cut off, has a name that is too long or points forward, or is no standard query
+    ///   or answer without error.
     init(_ bytes: [UInt8]) throws(DNSError) {
         var reader = DNSReader(bytes)
         id = try reader.uint16()

@@ -1,4 +1,5 @@
-/// Reads the pieces of a DNS message; every step is checked, and the work for a name is bounded whatever its pointers say.
+/// Reads the pieces of a DNS message; every step is checked, and the work for a name is bounded whatever its pointers
+/// say.
 struct DNSReader {
     private let bytes: [UInt8]
     private var position = 0
@@ -16,7 +17,8 @@ struct DNSReader {
         return UInt32(high) << 16 | UInt32(try uint16())
     }
 
-    /// A name, perhaps compressed (RFC 1035 §4.1.4): at most 255 bytes, each pointer further to the front than the one before.
+    /// A name, perhaps compressed (RFC 1035 §4.1.4): at most 255 bytes, each pointer further to the front than the one
+    /// before.
     mutating func name() throws(DNSError) -> DNSName {
         var labels: [String] = []
         var length = 1

@@ -6,10 +6,11 @@ public import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Announces the node by mDNS and DNS-SD through the machine's avahi-daemon: `_cloudlet._tcp` on every chosen interface.
+/// Announces the node by mDNS and DNS-SD through the machine's avahi-daemon: `_cloudlet._tcp` on every chosen
+/// interface.
 ///
-/// Without a daemon the advertiser says so once, goes on, and joins when one appears. When another host has the name, avahi's
-/// next one (`X #2`) is taken and written into the record, so that every protocol shows the same name.
+/// Without a daemon the advertiser says so once, goes on, and joins when one appears. When another host has the name,
+/// avahi's next one (`X #2`) is taken and written into the record, so that every protocol shows the same name.
 public final class MDNSAdvertiser: Advertiser {
     /// What is announced where.
     public let state = CurrentValue(AdvertiserState.starting)
@@ -20,7 +21,7 @@ public final class MDNSAdvertiser: Advertiser {
     private let logger: Logger
 
     /// An advertiser of `record` on `interfaces`.
-    /// - Parameter withOldName: whether to announce `_cloudlet._udp` too, which clients of 2014 look for.
+    /// `withOldName` says whether to announce `_cloudlet._udp` too, which clients of 2014 look for.
     public init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, withOldName: Bool = false,
         logger: Logger
@@ -87,8 +88,8 @@ public final class MDNSAdvertiser: Advertiser {
         unsafe avahi_simple_poll_wakeup(poll)
     }
 
-    /// Runs a session on a thread of its own until `stop`; `report` is called after each round with the state and, once, with
-    /// a renaming.
+    /// Runs a session on a thread of its own until `stop`; `report` is called after each round with the state and,
+    /// once, with a renaming.
     func run(logger: Logger, report: @escaping @Sendable (AdvertiserState, (from: String, to: String)?) -> Void) async {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "avahi").async { [self] in

@@ -1,14 +1,15 @@
 import CloudletCore
 
-/// A record as DNS-SD publishes it (RFC 6763): instance name, port, TXT strings, subtypes. Everything in it is valid by the
-/// RFCs' rules: avahi ends the process, or publishes nonsense, when it is not.
+/// A record as DNS-SD publishes it (RFC 6763): instance name, port, TXT strings, subtypes. Everything in it is valid by
+/// the RFCs' rules: avahi ends the process, or publishes nonsense, when it is not.
 struct MDNSPublication: Hashable, Sendable {
     /// The service type.
     static let type = "_cloudlet._tcp"
     /// The type the original's successor used in 2014.
     static let oldType = "_cloudlet._udp"
 
-    /// The instance name: 1 to 58 bytes of UTF-8 without control characters, so that ` #99` can follow (RFC 6763 §4.1.1).
+    /// The instance name: 1 to 58 bytes of UTF-8 without control characters, so that ` #99` can follow (RFC 6763
+    /// §4.1.1).
     let name: String
     /// The port of the synthesis protocol.
     let port: UInt16

@@ -27,8 +27,8 @@ enum DatagramSocket {
     }
 
     /// A socket bound to an address of the interface, from which packets go out of that interface with it as source.
-    /// - Parameter port: 0 for any; a fixed one is shared with other programs.
-    /// - Parameter hops: TTL or hop limit of multicast packets.
+    /// `port` is 0 for any; a fixed one is shared with other programs.
+    /// `hops` is the TTL or hop limit of multicast packets.
     static func sender(
         from address: IPAddress, port: UInt16, on interface: NetworkInterface, hops: Int32
     ) throws(CloudletError) -> Int32 {
@@ -60,7 +60,8 @@ enum DatagramSocket {
         try set(socket, SOL_SOCKET, SO_REUSEPORT, 1)
     }
 
-    private static func bindTo(_ socket: Int32, _ address: IPAddress, port: UInt16, scope: UInt32) throws(CloudletError) {
+    private static func bindTo(_ socket: Int32, _ address: IPAddress, port: UInt16, scope: UInt32) throws(CloudletError)
+    {
         switch address {
         case .v4(let value): try check(cloudlet_bind4(socket, value.bigEndian, port))
         case .v6:

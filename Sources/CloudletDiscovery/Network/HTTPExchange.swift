@@ -3,8 +3,8 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// One request to a host of the LAN and its answer, over a connection of its own: small, bounded in time and size. It connects
-/// to literal addresses only and follows no redirects.
+/// One request to a host of the LAN and its answer, over a connection of its own: small, bounded in time and size. It
+/// connects to literal addresses only and follows no redirects.
 struct HTTPExchange: Sendable {
     /// The status code.
     let status: Int
@@ -31,10 +31,11 @@ struct HTTPExchange: Sendable {
     }
 
     /// Sends `request` and waits for the whole answer.
-    /// - Throws: `CloudletError`: `unavailable` when there is no connection, `protocolViolation` for an answer that is none
-    ///   or too large, `busy` when the time is over.
+    /// - Throws: `CloudletError`: `unavailable` when there is no connection, `protocolViolation` for an answer that is
+    ///   none or too large, `busy` when the time is over.
     static func perform(_ request: Request) async throws -> HTTPExchange {
-        try await withDeadline(request.timeout, "\(request.host.address.urlHost):\(request.host.port) does not answer") {
+        try await withDeadline(request.timeout, "\(request.host.address.urlHost):\(request.host.port) does not answer")
+        {
             let start = ContinuousClock.now
             let channel = try await connect(request)
             let roundTrip = ContinuousClock.now - start

@@ -82,13 +82,15 @@ public struct InterfacePolicy: Hashable, Sendable {
 
     /// Kinds of interface that lead out of the LAN or nowhere.
     private static let tunnels: Set<String> = [
-        "tun", "wireguard", "ipip", "gre", "gretap", "ip6gre", "ip6tnl", "sit", "vti", "vti6", "xfrm", "vxlan", "geneve",
+        "tun", "wireguard", "ipip", "gre", "gretap", "ip6gre", "ip6tnl", "sit", "vti", "vti6", "xfrm", "vxlan",
+        "geneve",
         "dummy", "ifb", "nlmon", "vcan", "wwan", "ovpn", "amneziawg",
     ]
 
     /// How container and VM managers, and VPN programs, name theirs.
     private static let foreignNames = [
         "docker", "br-", "veth", "virbr", "vnet", "vmnet", "vboxnet", "cni", "flannel", "cali", "cilium", "lxc", "lxd",
-        "podman", "kube", "weave", "tun", "tap", "wg", "ppp", "tailscale", "zt", "nebula", "incusbr", "mpqemubr", "waydroid",
+        "podman", "kube", "weave", "tun", "tap", "wg", "ppp", "tailscale", "zt", "nebula", "incusbr", "mpqemubr",
+        "waydroid",
     ]
 }

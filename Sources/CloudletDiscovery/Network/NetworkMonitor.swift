@@ -49,7 +49,8 @@ public final class NetworkMonitor: Service {
         do {
             let chosen = policy.choose(from: try Self.readInterfaces())
             if interfaces.set(chosen) {
-                logger.info("network changed", metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
+                logger.info(
+                    "network changed", metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
             }
         } catch {
             logger.warning("can't read the network's state", metadata: ["error": "\(error)"])

@@ -1,6 +1,6 @@
-import FoundationEssentials
 public import CloudletCore
 import CloudletSystem
+import FoundationEssentials
 public import SystemPackage
 
 /// What makes a node the same node, whatever its name and addresses: a UUID (RFC 9562), made once and kept; the same in
@@ -30,7 +30,9 @@ public struct NodeID: Hashable, Sendable, Comparable, CustomStringConvertible {
         if try FileStatus.of(path) != nil {
             let file = try File(path, .read)
             let lines = String(decoding: try file.read(4096, at: 0), as: UTF8.self).split(separator: "\n")
-            if let first = lines.first, let id = NodeID(first), lines.dropFirst().first.map(String.init) ?? "" == machine {
+            if let first = lines.first, let id = NodeID(first),
+                lines.dropFirst().first.map(String.init) ?? "" == machine
+            {
                 return id
             }
         }

@@ -48,8 +48,8 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         bases = record.bases.map { Base(hash: $0.hash.hex, name: $0.name) }
     }
 
-    /// The record a stranger's document stands for, its lists cut to what can be of use; `nil` when a value is out of range.
-    /// - Parameter httpPort: where the document was fetched.
+    /// The record a stranger's document stands for, its lists cut to what can be of use; `nil` when a value is out of
+    /// range. `httpPort` is where the document was fetched.
     public func record(httpPort: UInt16) -> NodeRecord? {
         guard let id = NodeID(id), let port = UInt16(exactly: synthesisPort), port != 0, load.isFinite, load >= 0,
             freeMemory >= 0, sessions >= 0

@@ -1,7 +1,7 @@
 import CloudletCore
 
-/// Bounds what searchers can make the node send: a budget a source and one for all, both refilled steadily. A flood from
-/// one address uses up its own; a flood from invented addresses can't make the node an amplifier.
+/// Bounds what searchers can make the node send: a budget a source and one for all, both refilled steadily. A flood
+/// from one address uses up its own; a flood from invented addresses can't make the node an amplifier.
 struct ReplyBudget: Sendable {
     /// Answers a source may get at once.
     var sourceBurst = 60.0

@@ -6,8 +6,8 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
-/// Announces the node by SSDP (UDA 2.0 §1) with an engine of our own: IPv4 and IPv6, every chosen interface, each with the
-/// LOCATION that is right there. Follows the record and the network; goodbye is said when the service ends.
+/// Announces the node by SSDP (UDA 2.0 §1) with an engine of our own: IPv4 and IPv6, every chosen interface, each with
+/// the LOCATION that is right there. Follows the record and the network; goodbye is said when the service ends.
 public actor SSDPAdvertiser: Advertiser {
     /// What is announced where.
     public nonisolated let state = CurrentValue(AdvertiserState.starting)
@@ -26,7 +26,7 @@ public actor SSDPAdvertiser: Advertiser {
     private var failed: [SSDPEndpoint.Place: ContinuousClock.Instant] = [:]
 
     /// An advertiser of `record` on `interfaces`.
-    /// - Parameter bootID: BOOTID.UPNP.ORG of this start; must be higher than at the last. The time in seconds when not given.
+    /// `bootID` is BOOTID.UPNP.ORG of this start; must be higher than at the last. The time in seconds when not given.
     public init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
         bootID: Int32? = nil, logger: Logger
@@ -57,12 +57,13 @@ public actor SSDPAdvertiser: Advertiser {
         await withdraw()
     }
 
-    /// A changed description is a new configuration: the old announcement is cancelled, the new one made. What changes often
-    /// (load, memory) is no part of it.
+    /// A changed description is a new configuration: the old announcement is cancelled, the new one made. What changes
+    /// often (load, memory) is no part of it.
     private func followRecord() async {
         let record = record.value
         defer { announced = record }
-        guard let before = announced, UPnPDevice(before) != UPnPDevice(record) || before.httpPort != record.httpPort else {
+        guard let before = announced, UPnPDevice(before) != UPnPDevice(record) || before.httpPort != record.httpPort
+        else {
             return
         }
         logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
@@ -182,7 +183,8 @@ public actor SSDPAdvertiser: Advertiser {
         if endpoints.isEmpty {
             state.set(.waiting(failed.isEmpty ? "no network interface to announce on" : "no usable socket"))
         } else {
-            state.set(.announced(endpoints.map { "\($0.place.interface.name) \($0.place.address)" }.joined(separator: ", ")))
+            state.set(
+                .announced(endpoints.map { "\($0.place.interface.name) \($0.place.address)" }.joined(separator: ", ")))
         }
     }
 }

@@ -19,7 +19,7 @@ struct SSDPAnnouncement: Hashable, Sendable {
     static let server = "Linux UPnP/2.0 Cloudlet/1.0"
 
     /// `ssdp:alive`, `ssdp:byebye` or `ssdp:update` for every target, to be sent to `group`.
-    /// - Parameter nextBootID: the boot id that is in force after an update.
+    /// `nextBootID` is the boot id that is in force after an update.
     func notifications(_ kind: Kind, to group: IPAddress, nextBootID: Int32? = nil) -> [SSDPMessage] {
         device.announcements.map { target in
             var headers: [(name: String, value: String)] = [("HOST", "\(group.urlHost):1900")]
@@ -69,7 +69,8 @@ extension Date {
         calendar.timeZone = .gmt
         let part = calendar.dateComponents([.weekday, .day, .month, .year, .hour, .minute, .second], from: self)
         func two(_ value: Int?) -> String { String(100 + (value ?? 0)).suffix(2).description }
-        return "\(days[(part.weekday ?? 1) - 1]), \(two(part.day)) \(months[(part.month ?? 1) - 1]) \(part.year ?? 1970) "
+        return
+            "\(days[(part.weekday ?? 1) - 1]), \(two(part.day)) \(months[(part.month ?? 1) - 1]) \(part.year ?? 1970) "
             + "\(two(part.hour)):\(two(part.minute)):\(two(part.second)) GMT"
     }
 }

@@ -4,8 +4,8 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// One address of one interface from which the node speaks SSDP, with the multicast group that fits it. It answers searches
-/// by itself; announcements are sent when it is told to.
+/// One address of one interface from which the node speaks SSDP, with the multicast group that fits it. It answers
+/// searches by itself; announcements are sent when it is told to.
 ///
 /// Both sockets live on one event loop: `heard` takes what is sent to the group, `own` what is sent to the address, and
 /// everything goes out of `own`, whose port is 1900 wherever possible.
@@ -72,8 +72,8 @@ final class SSDPEndpoint: Sendable {
         }
     }
 
-    /// The places for SSDP on an interface: its first IPv4 address, its link-local IPv6 address, and its first other IPv6
-    /// address (UDA 2.0 Annex A). On loopback IPv4 only: it has no IPv6 multicast.
+    /// The places for SSDP on an interface: its first IPv4 address, its link-local IPv6 address, and its first other
+    /// IPv6 address (UDA 2.0 Annex A). On loopback IPv4 only: it has no IPv6 multicast.
     static func places(on interface: NetworkInterface) -> [Place] {
         func first(_ condition: (IPAddress) -> Bool) -> IPAddress? {
             interface.addresses.first { condition($0.address) }?.address
@@ -99,7 +99,9 @@ final class SSDPEndpoint: Sendable {
             guard error.code == .busy else { throw error }
             for _ in 0..<8 {
                 let port = UInt16.random(in: 49152...65535)
-                if let socket = try? DatagramSocket.sender(from: place.address, port: port, on: place.interface, hops: 2) {
+                if let socket = try? DatagramSocket.sender(
+                    from: place.address, port: port, on: place.interface, hops: 2)
+                {
                     return (socket, port)
                 }
             }
@@ -134,8 +136,8 @@ final class SSDPEndpoint: Sendable {
         state.withLock { $0.announcement = changed }
     }
 
-    /// Sends one set of notifications to the group. A network that can't send now (`ENETUNREACH`, `ENOBUFS`) loses them, as
-    /// it would lose them on the way.
+    /// Sends one set of notifications to the group. A network that can't send now (`ENETUNREACH`, `ENOBUFS`) loses
+    /// them, as it would lose them on the way.
     func notify(_ kind: SSDPAnnouncement.Kind, nextBootID: Int32? = nil) async {
         let target = SocketAddress(place.group, port: 1900, interface: place.interface.index)
         for message in current.notifications(kind, to: place.group, nextBootID: nextBootID) {

@@ -25,10 +25,14 @@ struct SSDPMessage: Hashable, Sendable {
     /// Reads a datagram from anybody; `nil` for what is no complete SSDP message: another first line, control
     /// characters, text that is no UTF-8, a header without name, too much of anything, no blank line at the end.
     init?(_ datagram: [UInt8]) {
-        guard datagram.count <= Self.maximumBytes, let text = String(validating: datagram, as: UTF8.self) else { return nil }
+        guard datagram.count <= Self.maximumBytes, let text = String(validating: datagram, as: UTF8.self) else {
+            return nil
+        }
         var lines: [Substring] = []
         for line in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }) {
-            guard line.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }) else { return nil }
+            guard line.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }) else {
+                return nil
+            }
             // What follows the blank line would be a body, which SSDP has none of.
             if line.isEmpty, !lines.isEmpty { break }
             lines.append(line)
@@ -55,7 +59,9 @@ struct SSDPMessage: Hashable, Sendable {
     /// The datagram.
     var bytes: [UInt8] {
         var text = startLine.rawValue + "\r\n"
-        for header in headers { text += header.value.isEmpty ? "\(header.name):\r\n" : "\(header.name): \(header.value)\r\n" }
+        for header in headers {
+            text += header.value.isEmpty ? "\(header.name):\r\n" : "\(header.name): \(header.value)\r\n"
+        }
         return Array((text + "\r\n").utf8)
     }
 

@@ -5,10 +5,11 @@ struct SSDPSearch: Hashable, Sendable {
     /// The longest time to wait before answering; `nil` for a unicast search, which is answered at once.
     let maximumWait: Int?
 
-    /// Checks a request that was sent to `group`: MAN with its quotes, HOST the group itself, MX a whole number (0 is taken
-    /// as 1, more than 5 as 5).
+    /// Checks a request that was sent to `group`: MAN with its quotes, HOST the group itself, MX a whole number (0 is
+    /// taken as 1, more than 5 as 5).
     init?(multicast message: SSDPMessage, to group: IPAddress) {
-        guard let target = Self.target(of: message), message["HOST"].flatMap(HostAndPort.init) == HostAndPort(group, 1900),
+        guard let target = Self.target(of: message),
+            message["HOST"].flatMap(HostAndPort.init) == HostAndPort(group, 1900),
             let field = message["MX"], field.utf8.count <= 9, field.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
             let wait = Int(field)
         else { return nil }
@@ -16,9 +17,12 @@ struct SSDPSearch: Hashable, Sendable {
         maximumWait = min(max(wait, 1), 5)
     }
 
-    /// Checks a request that was sent to one of the node's own addresses: MAN, and a HOST that is one. MX is not looked at.
+    /// Checks a request that was sent to one of the node's own addresses: MAN, and a HOST that is one. MX is not looked
+    /// at.
     init?(unicast message: SSDPMessage) {
-        guard let target = Self.target(of: message), let host = message["HOST"], HostAndPort(host) != nil else { return nil }
+        guard let target = Self.target(of: message), let host = message["HOST"], HostAndPort(host) != nil else {
+            return nil
+        }
         self.target = target
         maximumWait = nil
     }
@@ -41,9 +45,12 @@ struct HostAndPort: Hashable, Sendable {
         self.port = port
     }
 
-    /// From `a.b.c.d:port` or `[v6]:port`. A zone in the brackets (`%eth0`) is dropped: it means something to the sender only.
+    /// From `a.b.c.d:port` or `[v6]:port`. A zone in the brackets (`%eth0`) is dropped: it means something to the
+    /// sender only.
     init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = text[..<colon]
         if host.first == "[" {
             guard host.last == "]" else { return nil }

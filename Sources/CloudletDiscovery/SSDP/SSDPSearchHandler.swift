@@ -42,8 +42,8 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
         // ICMP errors of earlier replies come back here; the socket is as good as before.
     }
 
-    /// A device may assume a smaller MX than the one given (UDA 2.0 §1.3.3). Searches for a cloudlet are few and answered by
-    /// few: within 4 ms. What every device on the LAN answers is spread over a tenth of MX.
+    /// A device may assume a smaller MX than the one given (UDA 2.0 §1.3.3). Searches for a cloudlet are few and
+    /// answered by few: within 4 ms. What every device on the LAN answers is spread over a tenth of MX.
     private static func delay(_ search: SSDPSearch) -> TimeAmount {
         guard let wait = search.maximumWait else { return .zero }
         let isBroad = search.target == "ssdp:all" || search.target == "upnp:rootdevice"

@@ -41,8 +41,8 @@ public actor EventSubscriptions: Service {
     }
 
     /// Takes a new subscriber.
-    /// - Parameter callback: the header CALLBACK; the first of its URLs that leads to `source` is used.
-    /// - Parameter interface: where the request came in, for link-local callbacks.
+    /// `callback` is the header CALLBACK; the first of its URLs that leads to `source` is used.
+    /// `interface` is where the request came in, for link-local callbacks.
     /// - Returns: the SID.
     /// - Throws: `GENARefusal`.
     public func subscribe(
@@ -79,8 +79,8 @@ public actor EventSubscriptions: Service {
     /// How many subscribers there are.
     public var count: Int { subscriptions.count }
 
-    /// Sends events until the service is shut down: the whole state to a new subscriber, then every change, at most five a
-    /// second to each.
+    /// Sends events until the service is shut down: the whole state to a new subscriber, then every change, at most
+    /// five a second to each.
     public func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { [record, wake] in
@@ -144,8 +144,8 @@ struct EventCallback: Hashable, Sendable {
     let interface: Int32
     let path: String
 
-    /// From the header CALLBACK: one or more URLs in angle brackets, of which the first that leads to `source` counts; `nil`
-    /// when none does.
+    /// From the header CALLBACK: one or more URLs in angle brackets, of which the first that leads to `source` counts;
+    /// `nil` when none does.
     init?(header: String, source: IPAddress, interface: Int32) {
         guard header.utf8.count <= 1024 else { return nil }
         for part in header.split(separator: "<").prefix(8) {
@@ -153,7 +153,8 @@ struct EventCallback: Hashable, Sendable {
             let url = part[..<end].dropFirst("http://".count)
             guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { continue }
             let authority = String(url.prefix { $0 != "/" })
-            guard let host = HostAndPort(authority) ?? HostAndPort(authority + ":80"), host.address == source, host.port != 0
+            guard let host = HostAndPort(authority) ?? HostAndPort(authority + ":80"), host.address == source,
+                host.port != 0
             else { continue }
             self.host = host
             self.interface = interface

@@ -14,7 +14,7 @@ public struct SOAPRequest: Hashable, Sendable {
     public static let maximumBytes = 16 << 10
 
     /// Reads a request.
-    /// - Parameter soapAction: the header SOAPACTION, `"serviceType#action"` with its quotes.
+    /// `soapAction` is the header SOAPACTION, `"serviceType#action"` with its quotes.
     /// - Throws: `CloudletError.usage` for a malformed one, and for a body that names another action than the header.
     public init(soapAction: String?, body: [UInt8]) throws(CloudletError) {
         guard let header = soapAction, header.utf8.count > 2, header.first == "\"", header.last == "\"",

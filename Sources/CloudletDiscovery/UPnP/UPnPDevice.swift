@@ -29,8 +29,8 @@ public struct UPnPDevice: Hashable, Sendable {
     /// The types that carry a version, in the order of the description.
     var versionedTypes: [String] { [Self.deviceType, originalServiceType, Self.synthesisServiceType] }
 
-    /// All pairs of notification type and unique service name (UDA 2.0, tables 1-1 and 1-3): root device, UDN, device type
-    /// and one a service type.
+    /// All pairs of notification type and unique service name (UDA 2.0, tables 1-1 and 1-3): root device, UDN, device
+    /// type and one a service type.
     var announcements: [UPnPTarget] {
         [UPnPTarget(type: "upnp:rootdevice", usn: "\(udn)::upnp:rootdevice"), UPnPTarget(type: udn, usn: udn)]
             + versionedTypes.map { UPnPTarget(type: $0, usn: "\(udn)::\($0)") }

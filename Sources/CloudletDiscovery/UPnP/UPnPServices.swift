@@ -1,7 +1,7 @@
 import CloudletCore
 
-/// The two services of the device: what their actions answer and what they send events about. The names are those of the
-/// service descriptions in Descriptors/upnp.
+/// The two services of the device: what their actions answer and what they send events about. The names are those of
+/// the service descriptions in Descriptors/upnp.
 public enum UPnPService: String, Hashable, Sendable, CaseIterable {
     /// The original's service of 2013: a switch without meaning, kept so that its clients find what they expect.
     case original
@@ -25,7 +25,7 @@ public enum UPnPService: String, Hashable, Sendable, CaseIterable {
     }
 
     /// Does what `request` asks for.
-    /// - Parameter sessions: the sessions running now, one line of text each.
+    /// `sessions` are the sessions running now, one line of text each.
     /// - Returns: the out arguments.
     public func perform(
         _ request: SOAPRequest, on record: NodeRecord, sessions: [String]
@@ -36,7 +36,9 @@ public enum UPnPService: String, Hashable, Sendable, CaseIterable {
             try requireNone(request)
             return [("RetTargetValue", "0")]
         case (.original, "SetTarget"):
-            guard request.arguments.count == 1, request.arguments["NewTargetValue"] != nil else { throw .invalidArguments }
+            guard request.arguments.count == 1, request.arguments["NewTargetValue"] != nil else {
+                throw .invalidArguments
+            }
             return []
         case (.original, "GetStatus"):
             try requireNone(request)

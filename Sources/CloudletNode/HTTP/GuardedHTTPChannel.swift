@@ -4,8 +4,8 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm nobody but themselves: a number of connections
-/// in all and a source, a time without progress, a size of headers.
+/// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm nobody but themselves: a number of
+/// connections in all and a source, a time without progress, a size of headers.
 struct GuardedHTTPChannel: ServerChildChannel {
     typealias Value = HTTP1Channel.Value
 

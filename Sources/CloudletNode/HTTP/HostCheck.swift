@@ -2,8 +2,9 @@ import CloudletDiscovery
 import HTTPTypes
 public import Hummingbird
 
-/// Answers only requests whose Host is a literal address (or `localhost`): a page of a foreign site that makes its own name
-/// point to this node (DNS rebinding, CVE-2021-29462) is refused. HTTP/1.1 without Host is no request (RFC 9112 §3.2).
+/// Answers only requests whose Host is a literal address (or `localhost`): a page of a foreign site that makes its own
+/// name point to this node (DNS rebinding, CVE-2021-29462) is refused. HTTP/1.1 without Host is no request (RFC 9112
+/// §3.2).
 public struct HostCheck<Context: RequestContext>: RouterMiddleware {
     private let names: Set<String>
 
@@ -14,7 +15,9 @@ public struct HostCheck<Context: RequestContext>: RouterMiddleware {
     @concurrent public func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
-        guard let host = request.head.authority, !host.isEmpty else { return .text("the header Host is missing", .badRequest) }
+        guard let host = request.head.authority, !host.isEmpty else {
+            return .text("the header Host is missing", .badRequest)
+        }
         guard HostAddress.isLiteral(host) || names.contains(HostAddress.name(host).lowercased()) else {
             return .text("this server answers to its addresses only", .misdirectedRequest)
         }

@@ -4,7 +4,8 @@ import HummingbirdCore
 public import Logging
 public import ServiceLifecycle
 
-/// The node's HTTP server: one listener for each address of the chosen interfaces, and none elsewhere; follows the network.
+/// The node's HTTP server: one listener for each address of the chosen interfaces, and none elsewhere; follows the
+/// network.
 public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.Context == NodeRequestContext {
     private let interfaces: CurrentValue<[NetworkInterface]>
     private let port: UInt16
@@ -65,7 +66,8 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
                 }
             } catch {
                 if !complained {
-                    logger.warning("can't serve HTTP here, will try again", metadata: ["address": "\(host)", "error": "\(error)"])
+                    logger.warning(
+                        "can't serve HTTP here, will try again", metadata: ["address": "\(host)", "error": "\(error)"])
                     complained = true
                 }
                 try? await Task.sleep(for: .seconds(1))

@@ -1,12 +1,12 @@
-public import CloudletDiscovery
 import CloudletCore
+public import CloudletDiscovery
 import CloudletMarkup
-public import Hummingbird
 import HTTPTypes
+public import Hummingbird
 import NIOCore
 
-/// The page a person sees who opens the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without script.
-/// Unknown query strings are accepted, as some systems append one.
+/// The page a person sees who opens the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
+/// script. Unknown query strings are accepted, as some systems append one.
 public struct PresentationPage: Sendable {
     private let record: CurrentValue<NodeRecord>
 

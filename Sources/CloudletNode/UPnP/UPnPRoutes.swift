@@ -1,5 +1,5 @@
-public import CloudletDiscovery
 import CloudletCore
+public import CloudletDiscovery
 import FoundationEssentials
 import HTTPTypes
 public import Hummingbird
@@ -13,7 +13,7 @@ public struct UPnPRoutes: Sendable {
     private let sessions: @Sendable () async -> [String]
 
     /// Routes that answer from `record`.
-    /// - Parameter sessions: the sessions running now, one line of text each, for the action ListSessions.
+    /// `sessions` are the sessions running now, one line of text each, for the action ListSessions.
     public init(
         record: CurrentValue<NodeRecord>, subscriptions: EventSubscriptions,
         sessions: @escaping @Sendable () async -> [String] = { [] }
@@ -58,8 +58,8 @@ public struct UPnPRoutes: Sendable {
 
     private static let xml = "text/xml; charset=\"utf-8\""
 
-    /// Control (UDA 2.0 §3). The content type is checked because a web page may post `text/plain` to foreign hosts unasked,
-    /// but no XML.
+    /// Control (UDA 2.0 §3). The content type is checked because a web page may post `text/plain` to foreign hosts
+    /// unasked, but no XML.
     private func control(_ service: UPnPService, _ request: Request) async throws -> Response {
         guard let type = request.headers[.contentType]?.lowercased(), type.hasPrefix("text/xml") else {
             return .text("control requests are text/xml", .unsupportedMediaType)
@@ -112,7 +112,8 @@ public struct UPnPRoutes: Sendable {
     }
 
     private func subscribed(_ sid: String) -> Response {
-        Response(status: .ok, headers: [.sid: sid, .timeout: "Second-\(EventSubscriptions.timeout)", .contentLength: "0"])
+        Response(
+            status: .ok, headers: [.sid: sid, .timeout: "Second-\(EventSubscriptions.timeout)", .contentLength: "0"])
     }
 
     private func unsubscribe(_ service: UPnPService, _ request: Request) async throws -> Response {

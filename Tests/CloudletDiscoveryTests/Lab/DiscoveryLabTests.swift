@@ -20,7 +20,8 @@ struct DiscoveryLabTests {
             #expect(search.last(first).contains("\"origins\":[\"mdns\",\"ssdp\"]"))
             #expect(try #require(search.events.first).microseconds < 500_000)
             #expect(search.events.last?.sign == "=" && (search.events.last?.microseconds ?? .max) < 1_500_000)
-            let gssdp = try await lab.run(3, ["gssdp-discover", "-i", "eth0", "-n", "3", "-t", deviceType, "-m", "available"])
+            let gssdp = try await lab.run(
+                3, ["gssdp-discover", "-i", "eth0", "-n", "3", "-t", deviceType, "-m", "available"])
             for id in [first, second] { #expect(gssdp.contains("uuid:\(id)::\(deviceType)")) }
             #expect(gssdp.contains("http://10.77.0.2:8080/") && gssdp.contains("http://10.77.0.3:8080/"))
             let browsed = try await lab.run(3, ["avahi-browse", "-rtp", "_cloudlet._tcp"])
@@ -34,16 +35,21 @@ struct DiscoveryLabTests {
     func collision() async throws {
         try await LanLab.with(hosts: 3) { lab in
             try await lab.startNode(1, ["--id", first, "--name", "Same"])
-            try await until(5, "the first is not announced") { try await lab.script(["log", "1", "node"]).contains("announced") }
+            try await until(5, "the first is not announced") {
+                try await lab.script(["log", "1", "node"]).contains("announced")
+            }
             try await lab.startNode(2, ["--id", second, "--name", "Same"])
             try await until(5, "the second is not renamed") {
-                try await lab.run(3, ["curl", "-s", "http://10.77.0.3:8080/upnp/device.xml"]).contains("<friendlyName>Same #2<")
+                try await lab.run(3, ["curl", "-s", "http://10.77.0.3:8080/upnp/device.xml"]).contains(
+                    "<friendlyName>Same #2<")
             }
             try await until(5, "mDNS does not show the new name") {
                 try await lab.run(3, ["avahi-browse", "-tp", "_cloudlet._tcp"]).contains(#"Same\032\0352"#)
             }
             let search = try await lab.find(3)
-            #expect(search.last(first).contains("\"name\":\"Same\"") && search.last(second).contains("\"name\":\"Same #2\""))
+            #expect(
+                search.last(first).contains("\"name\":\"Same\"") && search.last(second).contains("\"name\":\"Same #2\"")
+            )
         }
     }
 
@@ -66,7 +72,9 @@ struct DiscoveryLabTests {
         }
     }
 
-    @Test("both protocols follow a changed address and a new network card within 3 s (X04, A09, M30)", arguments: ["native", "libupnp"])
+    @Test(
+        "both protocols follow a changed address and a new network card within 3 s (X04, A09, M30)",
+        arguments: ["native", "libupnp"])
     func followsTheNetwork(engine: String) async throws {
         try await LanLab.with(hosts: 2) { lab in
             try await lab.startNode(1, ["--id", first, "--engine", engine])
@@ -127,11 +135,14 @@ struct DiscoveryLabTests {
             let fields = child.split(separator: " ")
             #expect(fields[0] == "nobody")
             #expect(try await !lab.run(1, ["ss", "-tlnp"]).contains("pid=\(fields[1]),"))
-            let port = try await lab.run(1, ["ss", "-ulnp"]).split(separator: "\n").filter { $0.contains("pid=\(fields[1]),") }
+            let port = try await lab.run(1, ["ss", "-ulnp"]).split(separator: "\n").filter {
+                $0.contains("pid=\(fields[1]),")
+            }
             #expect(port.contains { $0.contains(":1900") })
             _ = try await lab.run(1, ["kill", "-KILL", String(fields[1])])
             try await until(5, "not started again") { try await find() }
-            let gssdp = try await lab.run(2, ["gssdp-discover", "-i", "eth0", "-n", "3", "-t", deviceType, "-m", "available"])
+            let gssdp = try await lab.run(
+                2, ["gssdp-discover", "-i", "eth0", "-n", "3", "-t", deviceType, "-m", "available"])
             #expect(gssdp.contains("uuid:\(first)::\(deviceType)"))
             try await lab.script(["stop", "1", "node"])
             try await until(5, "the process outlives the node") {
@@ -140,7 +151,9 @@ struct DiscoveryLabTests {
         }
     }
 
-    @Test("each of two networks hears the address that is right there, and only chosen ones hear any (A19, A20, B23)", arguments: ["native", "libupnp"])
+    @Test(
+        "each of two networks hears the address that is right there, and only chosen ones hear any (A19, A20, B23)",
+        arguments: ["native", "libupnp"])
     func twoNetworks(engine: String) async throws {
         try await LanLab.with(hosts: 2, avahi: false) { lab in
             try await lab.script(["second-nic", "1"])

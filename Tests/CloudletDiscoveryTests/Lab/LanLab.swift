@@ -12,10 +12,13 @@ struct LanLab: Sendable {
     static let missing: [String] = {
         var missing = geteuid() == 0 ? [] : ["root"]
         let tools = [
-            "ip", "unshare", "nsenter", "dbus-daemon", "avahi-daemon", "avahi-browse", "gssdp-discover", "python3", "ss",
+            "ip", "unshare", "nsenter", "dbus-daemon", "avahi-daemon", "avahi-browse", "gssdp-discover", "python3",
+            "ss",
         ]
         let places = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-        for tool in tools where !places.contains(where: { unsafe access("\($0)/\(tool)", X_OK) == 0 }) { missing.append(tool) }
+        for tool in tools where !places.contains(where: { unsafe access("\($0)/\(tool)", X_OK) == 0 }) {
+            missing.append(tool)
+        }
         if missing.isEmpty, unsafe access("/proc/self/ns/net", R_OK) != 0 { missing.append("network namespaces") }
         return missing
     }()
@@ -45,7 +48,8 @@ struct LanLab: Sendable {
     @discardableResult func script(_ arguments: [String]) async throws -> String {
         let result = try await Subprocess.run(
             .path(Self.root.appending("Scripts").appending("lan-lab")), arguments: Arguments(arguments),
-            environment: .inherit.updating(["LAB_DIR": directory, "LAB_PREFIX": prefix]), output: .string(limit: 4 << 20),
+            environment: .inherit.updating(["LAB_DIR": directory, "LAB_PREFIX": prefix]),
+            output: .string(limit: 4 << 20),
             error: .string(limit: 1 << 20))
         guard result.terminationStatus.isSuccess || arguments.first == "exec" else {
             throw LabFailure(description: "lan-lab \(arguments): \(result.standardError)")
@@ -59,7 +63,9 @@ struct LanLab: Sendable {
     }
 
     /// Starts a node (`discovery-host node`) on a host and waits until it answers.
-    func startNode(_ host: Int, _ arguments: [String] = [], name: String = "node", at address: String? = nil) async throws {
+    func startNode(_ host: Int, _ arguments: [String] = [], name: String = "node", at address: String? = nil)
+        async throws
+    {
         try await script(["bg", String(host), name, Self.executable.string, "node"] + arguments)
         let address = address ?? "10.77.0.\(host + 1)"
         try await until(10, "node on h\(host) did not start") {
@@ -78,7 +84,9 @@ struct LanLab: Sendable {
     }
 
     /// What the endless search on a host has said so far.
-    func watched(_ host: Int) async throws -> Search { Search(output: try await script(["log", String(host), "watch"])) }
+    func watched(_ host: Int) async throws -> Search {
+        Search(output: try await script(["log", String(host), "watch"]))
+    }
 
     private static let root: FilePath = {
         var path = FilePath(#filePath)
