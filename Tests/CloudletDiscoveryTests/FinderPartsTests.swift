@@ -140,7 +140,7 @@ import Testing
         #expect(first().contains("not even other devices"))
         seen.ssdpHosts = [source]
         #expect(first().contains("1 other host on eth0 answered, but no node"))
-        #expect(first([(source, "closed\u{1B}[2J")]).contains("10.77.0.2 was announced as a node"))
+        #expect(first([(source, "closed\u{1B}[2J")]).contains("10.77.0.2 should be a node"))
         #expect(!first([(source, "closed\u{1B}[2J")]).contains("\u{1B}"))
         seen.failures = ["can't send"]
         #expect(first() == "can't send")

@@ -87,7 +87,8 @@ public final class Finder: Sendable {
         return NodeSighting(
             origin: .given,
             place: NodePlace(
-                address: target.address, interface: 0, httpPort: target.port, descriptionPath: UPnPPath.description))
+                address: target.address, interface: 0, httpPort: target.port, descriptionPath: UPnPPath.description,
+                synthesisPort: NodeRecord.defaultSynthesisPort))
     }
 
     // MARK: - The search
@@ -120,6 +121,8 @@ public final class Finder: Sendable {
                     input.yield(.tick)
                 }
             }
+            // A search that ends does not wait for those who don't answer.
+            let patience = options.isWatching ? .seconds(2) : min(options.timeout, .seconds(2))
             var settling = FinderSettling(timeout: options.timeout, isEndless: options.isWatching)
             for await next in inputs {
                 let now = ContinuousClock.now
@@ -133,7 +136,7 @@ public final class Finder: Sendable {
                 }
                 for event in events { report.yield(event) }
                 for job in catalogue.takeJobs() {
-                    group.addTask { input.yield(.verified(job, await Self.verify(job))) }
+                    group.addTask { input.yield(.verified(job, await Self.verify(job, within: patience))) }
                 }
                 settling.note(hasNews: !events.isEmpty, isIdle: catalogue.isIdle, hasFound: catalogue.hasFound, at: now)
                 if settling.isOver { break }
@@ -149,10 +152,12 @@ public final class Finder: Sendable {
         try? memory?.remember(catalogue.found)
     }
 
-    private static func verify(_ job: NodeCatalogue.Job) async -> Result<NodeVerifier.Proof, CloudletError> {
+    private static func verify(
+        _ job: NodeCatalogue.Job, within time: Duration
+    ) async -> Result<NodeVerifier.Proof, CloudletError> {
         let id: NodeID? = if case .id(let id) = job.key { id } else { nil }
         do {
-            return .success(try await NodeVerifier().verify(job.place, expecting: id))
+            return .success(try await NodeVerifier(timeout: time).verify(job.place, expecting: id))
         } catch {
             return .failure(.wrapping(error, .unavailable, "\(job.place.address) does not answer"))
         }

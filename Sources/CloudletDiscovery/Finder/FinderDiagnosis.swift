@@ -13,7 +13,7 @@ enum FinderDiagnosis {
         for (address, reason) in refuted.prefix(5) {
             hints.append(
                 FinderHint(
-                    "\(address) was announced as a node, but could not be verified: \(reason.displayable())",
+                    "\(address) should be a node, but could not be verified: \(reason.displayable())",
                     advice: "see whether the node still runs there, and whether a firewall on it closes its ports"))
         }
         for failure in observations.failures.sorted().prefix(3) {

@@ -19,7 +19,7 @@ public struct FinderOptions: Sendable {
     /// Where nodes found earlier are remembered; `nil` for nowhere.
     public var stateDirectory: FilePath?
     /// The HTTP port tried at hosts that are given without one.
-    public var defaultHTTPPort: UInt16 = 8080
+    public var defaultHTTPPort = NodeRecord.defaultHTTPPort
 
     /// The usual search.
     public init() {}

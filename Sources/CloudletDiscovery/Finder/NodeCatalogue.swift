@@ -62,7 +62,7 @@ struct NodeCatalogue: Sendable {
     /// Addresses that were announced as nodes and did not prove to be, with the reason.
     var refuted: [(address: IPAddress, reason: String)] {
         nodes.values.filter { $0.reported == nil }.flatMap(\.spots).compactMap { spot in
-            spot.reason.map { (spot.place.address, $0) }
+            (spot.reason ?? (spot.isQueued ? "it did not answer in time" : nil)).map { (spot.place.address, $0) }
         }
     }
 
@@ -215,7 +215,7 @@ struct NodeCatalogue: Sendable {
             key: identity, name: best.proof.name ?? node.name ?? best.place.address.description,
             address: show(best.place), addresses: proven.map { show($0.place) },
             synthesisPort: best.proof.synthesisPort,
-            httpPort: best.place.httpPort, origins: node.origins.sorted(),
+            httpPort: best.proof.httpPort, origins: node.origins.sorted(),
             roundTripMilliseconds: best.proof.roundTrip.seconds * 1000, status: best.proof.status)
     }
 

@@ -12,6 +12,8 @@ struct NodeVerifier: Sendable {
         /// The id the node itself gives, if it gives one.
         var id: NodeID?
         var name: String?
+        /// The port of its HTTP server, if it has one.
+        var httpPort: UInt16?
         var synthesisPort: UInt16
         var roundTrip: Duration
         var status: NodeStatus?
@@ -23,7 +25,7 @@ struct NodeVerifier: Sendable {
     func verify(_ place: NodePlace, expecting id: NodeID?) async throws -> Proof {
         // A port that is known from the start is tried at the same time.
         async let early = connectEarly(place)
-        var proof = try await introduction(of: place)
+        var proof = try await introduction(of: place, isAnybodyWelcome: id == nil)
         if let id, let actual = proof.id, id != actual {
             throw CloudletError(.protocolViolation, "\(place.address) is another node than it was announced as")
         }
@@ -41,25 +43,34 @@ struct NodeVerifier: Sendable {
     }
 
     /// The status document; of nodes without one, the UPnP description; of nodes without HTTP, nothing.
-    private func introduction(of place: NodePlace) async throws -> Proof {
+    private func introduction(of place: NodePlace, isAnybodyWelcome: Bool) async throws -> Proof {
         guard let port = place.httpPort else {
             guard let port = place.synthesisPort else {
                 throw CloudletError(.protocolViolation, "\(place.address) was announced without a port")
             }
             return Proof(synthesisPort: port, roundTrip: timeout)
         }
-        let answer = try await get(UPnPPath.status, place, port)
+        let answer: HTTPExchange
+        do {
+            answer = try await get(UPnPPath.status, place, port)
+        } catch let error as CloudletError where error.code == .unavailable && isAnybodyWelcome {
+            // The original's node has no HTTP server that could be guessed.
+            guard let port = place.synthesisPort else { throw error }
+            return Proof(synthesisPort: port, roundTrip: timeout)
+        }
         if answer.status == 200, let status = try? JSONDecoder().decode(NodeStatus.self, from: Data(answer.body)),
             let record = status.record(httpPort: port)
         {
             return Proof(
-                id: record.id, name: record.name, synthesisPort: record.synthesisPort, roundTrip: answer.roundTrip,
-                status: NodeStatus(record))
+                id: record.id, name: record.name, httpPort: port, synthesisPort: record.synthesisPort,
+                roundTrip: answer.roundTrip, status: NodeStatus(record))
         }
         guard let path = place.descriptionPath else {
             throw CloudletError(.protocolViolation, "\(place.address) has no status of a node")
         }
-        return try Self.describe(try await get(path, place, port))
+        var proof = try Self.describe(try await get(path, place, port))
+        proof.httpPort = port
+        return proof
     }
 
     /// What the description of a device says that has no status document: the original's, with its port in the service

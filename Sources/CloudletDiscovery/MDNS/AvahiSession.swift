@@ -214,16 +214,16 @@ import Logging
         let strings = unsafe Self.stringList(wish.publication.txt)
         defer { unsafe avahi_string_list_free(strings) }
         let result = unsafe avahi_entry_group_update_service_txt_strlst(
-            group.pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name, MDNSPublication.type, nil,
-            strings)
+            group.pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name,
+            MDNSPublication.type, nil, strings)
         guard result != 0 else { return }
         logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
     }
 
-    /// The strings as avahi keeps them: the list grows at its front.
+    /// The strings as avahi takes them: its list grows at the front, and is written to the wire from the back.
     private static func stringList(_ strings: [String]) -> UnsafeMutablePointer<AvahiStringList>? {
         var list: UnsafeMutablePointer<AvahiStringList>?
-        for string in strings.reversed() {
+        for string in strings {
             let bytes = Array(string.utf8)
             unsafe list = avahi_string_list_add_arbitrary(list, bytes, bytes.count)
         }

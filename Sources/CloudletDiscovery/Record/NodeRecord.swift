@@ -24,9 +24,14 @@ public struct NodeRecord: Hashable, Sendable {
     /// What the node has beside the usual, one short word each (`kvm`, `gpu`): letters, digits, hyphens.
     public var features: [String]
 
+    /// The TCP port of the synthesis protocol where no other is configured: the original's.
+    public static let defaultSynthesisPort: UInt16 = 8021
+    /// The TCP port of the HTTP server where no other is configured.
+    public static let defaultHTTPPort: UInt16 = 8080
+
     /// Creates a record.
     public init(
-        id: NodeID, name: String, synthesisPort: UInt16 = 8021, httpPort: UInt16, apiVersion: Int = 1,
+        id: NodeID, name: String, synthesisPort: UInt16 = defaultSynthesisPort, httpPort: UInt16, apiVersion: Int = 1,
         bases: [HeldBase] = [], load: Double = 0, freeMemory: ByteCount = ByteCount(0), sessions: Int = 0,
         features: [String] = []
     ) {

@@ -26,6 +26,9 @@ struct DiscoveryLabTests {
             #expect(gssdp.contains("http://10.77.0.2:8080/") && gssdp.contains("http://10.77.0.3:8080/"))
             let browsed = try await lab.run(3, ["avahi-browse", "-rtp", "_cloudlet._tcp"])
             for id in [first, second] { #expect(browsed.contains("\"id=\(id)\"")) }
+            // avahi-browse prints the strings of a TXT record in the opposite order: txtvers comes first on the wire.
+            let resolved = browsed.split(separator: "\n").filter { $0.hasPrefix("=") }
+            #expect(resolved.allSatisfy { $0.hasSuffix("\"txtvers=1\"") })
             // One host: the node's own.
             #expect(try await lab.find(1).found.sorted() == [first, second])
         }

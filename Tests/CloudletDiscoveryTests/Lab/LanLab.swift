@@ -88,6 +88,31 @@ struct LanLab: Sendable {
         Search(output: try await script(["log", String(host), "watch"]))
     }
 
+    /// Sends an SSDP datagram from a host and collects what comes back for `seconds`.
+    func probe(
+        _ host: Int, to destination: String, _ text: String, count: Int = 1, from source: String = "", port: Int = 0,
+        seconds: Double = 0.5
+    ) async throws -> [Answer] {
+        let script = Self.root.appending("Tests").appending("CloudletDiscoveryTests").appending("Lab").appending(
+            "probe.py")
+        let arguments = [
+            String(seconds), "eth0", destination, String(count), source.isEmpty ? "''" : source, String(port),
+        ]
+        let encoded = text.utf8.map { "\\0" + String(Int($0) + 512, radix: 8).suffix(3) }.joined()
+        let line = "printf '%b' '\(encoded)' | python3 \(script) \(arguments.joined(separator: " "))"
+        return try await run(host, ["sh", "-c", line]).split(separator: "@ ").map { piece in
+            let fields = piece.prefix { $0 != "\n" }.split(separator: " ")
+            return Answer(address: String(fields[0]), port: Int(fields[1]) ?? 0, text: String(piece))
+        }
+    }
+
+    /// What came back to a probe.
+    struct Answer: Sendable {
+        let address: String
+        let port: Int
+        let text: String
+    }
+
     private static let root: FilePath = {
         var path = FilePath(#filePath)
         for _ in 0..<4 { path.removeLastComponent() }
