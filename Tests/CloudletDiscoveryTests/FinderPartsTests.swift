@@ -1,6 +1,7 @@
 import CloudletCore
 import CloudletSystem
 import CloudletTestSupport
+import FoundationEssentials
 import Logging
 import SystemPackage
 import Testing
@@ -87,6 +88,34 @@ import Testing
             #expect(throws: CloudletError.self) { try NodeVerifier.describe(exchange(body)) }
         }
         #expect(throws: CloudletError.self) { try NodeVerifier.describe(exchange(text, status: 404)) }
+    }
+
+    @Test("a node must be who it was announced as, say so, and have its synthesis port open")
+    func verification() async throws {
+        let server = try #require(Listener())
+        let open = try #require(Listener())
+        let id = NodeID.random()
+        func verify(_ answer: String, expecting id: NodeID?) async throws -> NodeVerifier.Proof {
+            let place = NodePlace(
+                address: .v4(0x7F00_0001), interface: 0, httpPort: server.port, synthesisPort: open.port)
+            async let served = server.next(answering: answer)
+            let proof = await Result { try await NodeVerifier().verify(place, expecting: id) }
+            #expect(await served.hasPrefix("GET /v1/node HTTP/1.1"))
+            return try proof.get()
+        }
+        func status(_ port: UInt16) throws -> String {
+            let record = NodeRecord(id: id, name: "n", synthesisPort: port, httpPort: 1)
+            return String(decoding: try JSONEncoder().encode(NodeStatus(record)), as: UTF8.self)
+        }
+        let proof = try await verify(status(open.port), expecting: id)
+        #expect(proof.id == id && proof.synthesisPort == open.port && proof.httpPort == server.port)
+        #expect(try await verify(status(open.port), expecting: nil).id == id)
+        for (answer, expected) in [
+            (try status(open.port), NodeID.random()), (try status(1), id), ("{}", id), ("{\"id\":", id), ("", id),
+            (String(repeating: "x", count: 300_000), id),
+        ] {
+            await #expect(throws: CloudletError.self) { try await verify(answer, expecting: expected) }
+        }
     }
 
     @Test("found nodes are remembered, last first, and a damaged memory is none")
@@ -211,5 +240,12 @@ import Testing
                 to: .original, callback: "<http://10.0.0.1/>", notificationType: "upnp:other", from: .v4(0x0A00_0001),
                 interface: 0)
         }
+    }
+}
+
+extension Result where Failure == any Error {
+    /// How `body` ends.
+    fileprivate init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }

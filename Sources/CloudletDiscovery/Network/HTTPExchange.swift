@@ -50,6 +50,8 @@ struct HTTPExchange: Sendable {
                 }
             } catch let error as HTTPParserError {
                 throw CloudletError(.protocolViolation, "\(request.host.address) does not speak HTTP", cause: error)
+            } catch {
+                throw CloudletError.wrapping(error, .unavailable, "\(request.host.address) broke off the connection")
             }
         }
     }

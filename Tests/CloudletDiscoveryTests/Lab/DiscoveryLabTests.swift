@@ -62,11 +62,14 @@ struct DiscoveryLabTests {
             try await lab.startNode(1, ["--id", first])
             try await lab.startNode(2, ["--id", second, "--name", "Other"])
             try await lab.watch(3)
+            try await lab.listen(3, "eth0")
             try await until(5, "not both found") { try await lab.watched(3).found.count == 2 }
             try await Task.sleep(for: .seconds(1))
             try await lab.script(["stop", "1", "node"])
             let left = try await until(5, "not lost") { try await lab.watched(3).lost == [first] }
             #expect(left < .seconds(2))
+            // Two sets of five, on each of three address families and scopes (A11).
+            try await until(2, "no byebye") { try await lab.heard(3, "eth0").components("ssdp:byebye") == 30 }
             #expect(try await !lab.run(3, ["avahi-browse", "-tp", "_cloudlet._tcp"]).contains("Test\\032node"))
             try await lab.script(["kill9", "2", "node"])
             try await until(8, "the crash is not noticed") { try await lab.watched(3).lost == [first, second] }
@@ -161,12 +164,17 @@ struct DiscoveryLabTests {
         try await LanLab.with(hosts: 2, avahi: false) { lab in
             try await lab.script(["second-nic", "1"])
             try await lab.script(["second-nic", "2"])
+            for interface in ["eth0", "eth1"] { try await lab.listen(2, interface) }
             try await lab.startNode(1, ["--id", first, "--engine", engine, "--no-mdns"])
             for (interface, address) in [("eth0", "10.77.0.2"), ("eth1", "10.78.0.2")] {
                 try await until(5, "not found on \(interface)") {
                     try await lab.find(2, ["--interface", interface, "--timeout", "0.7"]).last(first).contains(address)
                 }
                 let other = address == "10.77.0.2" ? "10.78." : "10.77."
+                try await until(2, "not announced on \(interface)") {
+                    try await lab.heard(2, interface).components("LOCATION: http://\(address):") >= 10
+                }
+                #expect(try await lab.heard(2, interface).components("LOCATION: http://\(other)") == 0)
                 #expect(try await !lab.find(2, ["--interface", interface]).output.contains(other))
             }
             try await lab.script(["stop", "1", "node"])

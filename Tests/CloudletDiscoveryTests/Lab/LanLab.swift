@@ -88,6 +88,22 @@ struct LanLab: Sendable {
         Search(output: try await script(["log", String(host), "watch"]))
     }
 
+    /// Records the SSDP that a host hears on an interface; `heard` shows it.
+    func listen(_ host: Int, _ interface: String) async throws {
+        let name = "ssdp-\(interface)"
+        try await script([
+            "bg", String(host), name, "tcpdump", "-l", "-n", "-A", "-i", interface, "udp", "port", "1900",
+        ])
+        try await until(5, "tcpdump did not start") {
+            try await script(["log", String(host), name]).contains("listening on")
+        }
+    }
+
+    /// The SSDP that a host has heard on an interface.
+    func heard(_ host: Int, _ interface: String) async throws -> String {
+        try await script(["log", String(host), "ssdp-\(interface)"])
+    }
+
     /// Sends an SSDP datagram from a host and collects what comes back for `seconds`.
     func probe(
         _ host: Int, to destination: String, _ text: String, count: Int = 1, from source: String = "", port: Int = 0,
@@ -181,4 +197,9 @@ struct LabFailure: Error, CustomStringConvertible {
         try await Task.sleep(for: .milliseconds(50))
     }
     throw LabFailure(description: message)
+}
+
+extension String {
+    /// How often `part` occurs.
+    func components(_ part: String) -> Int { split(separator: part, omittingEmptySubsequences: false).count - 1 }
 }
