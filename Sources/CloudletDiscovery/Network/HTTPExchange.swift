@@ -41,11 +41,10 @@ struct HTTPExchange: Sendable {
             let roundTrip = ContinuousClock.now - start
             do {
                 return try await channel.executeThenClose { inbound, outbound in
-                    try await outbound.write(.head(head(of: request)))
-                    if !request.body.isEmpty {
-                        try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: request.body))))
-                    }
-                    try await outbound.write(.end(nil))
+                    // In one go: a server may answer and close before a second write.
+                    let body: [HTTPClientRequestPart] =
+                        request.body.isEmpty ? [] : [.body(.byteBuffer(ByteBuffer(bytes: request.body)))]
+                    try await outbound.write(contentsOf: [.head(head(of: request))] + body + [.end(nil)])
                     return try await collect(inbound, request, roundTrip)
                 }
             } catch let error as HTTPParserError {
