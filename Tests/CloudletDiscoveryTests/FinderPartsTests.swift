@@ -150,6 +150,12 @@ import Testing
         let second = try NodeID.kept(in: scratch.path, machine: "m2")
         #expect(second != first)
         #expect(try NodeID.kept(in: scratch.path, machine: "m2") == second)
+        let bytes = try File(scratch.file("node-id"), .read).read(4096, at: 0)
+        let copy = scratch.file("copy")
+        try Directory.create(copy)
+        try File(copy.appending("node-id"), .create(permissions: 0o600)).write(bytes.span, at: 0)
+        #expect(try NodeID.kept(in: copy, machine: "m2") != second)
+        #expect(try NodeID.kept(in: scratch.path, machine: "m2") == second)
         try File(scratch.file("node-id"), .readWrite).resize(to: 5)
         #expect(try NodeID.kept(in: scratch.path, machine: "m2") != second)
         for text in ["", "x", "2c975b02-6da1-45ae-81f8-b3517033645", "2c975b02-6da1-45ae-81f8-b35170336455\n"] {

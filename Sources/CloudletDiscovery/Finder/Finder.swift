@@ -102,9 +102,8 @@ public final class Finder: Sendable {
         for sighting in given { input.yield(.sighting(sighting)) }
         let memory = options.protocols.contains(.known) ? options.stateDirectory.map { KnownNodes(in: $0) } : nil
         for sighting in memory?.sightings(on: interfaces) ?? [] where searches { input.yield(.sighting(sighting)) }
-        let names = Dictionary(interfaces.map { ($0.index, $0.name) }) { first, _ in first }
         var catalogue = NodeCatalogue(
-            checkInterval: options.isWatching ? options.checkInterval : nil, interfaceNames: names)
+            checkInterval: options.isWatching ? options.checkInterval : nil, interfaceNames: Self.names(of: interfaces))
 
         await withDiscardingTaskGroup { [options] group in
             group.addTask {
@@ -132,7 +131,9 @@ public final class Finder: Sendable {
                 case .verified(let job, let result): events = catalogue.finish(job, result, at: now)
                 case .asked: settling.allAsked()
                 case .tick: catalogue.tick(at: now)
-                case .interfaces(let changed): summary.withLock { $0.interfaces = changed }
+                case .interfaces(let changed):
+                    catalogue.interfaceNames = Self.names(of: changed)
+                    summary.withLock { $0.interfaces = changed }
                 }
                 for event in events { report.yield(event) }
                 for job in catalogue.takeJobs() {
@@ -150,6 +151,10 @@ public final class Finder: Sendable {
         }
         if !Task.isCancelled { report.yield(.quiet) }
         try? memory?.remember(catalogue.found)
+    }
+
+    private static func names(of interfaces: [NetworkInterface]) -> [Int32: String] {
+        Dictionary(interfaces.map { ($0.index, $0.name) }) { first, _ in first }
     }
 
     private static func verify(

@@ -9,10 +9,10 @@ struct FinderSearcher: Sendable {
 
     /// Milliseconds after the start at which SSDP is asked.
     private static let ssdpTimes = [0, 250, 600]
-    /// The same for mDNS, as long as the search lasts.
-    private static let mdnsTimes = [0, 1000, 3000, 7000]
-    /// While watching, everybody is asked again this often.
-    private static let watchInterval = Duration.seconds(60)
+    /// While watching, it is asked again this often; announcements are heard all the time.
+    private static let ssdpInterval = Duration.seconds(120)
+    /// The longest time between two queries by mDNS.
+    private static let longestPause = Duration.seconds(3600)
 
     /// Searches on `interfaces`; while watching follows the network.
     func run(_ interfaces: [NetworkInterface], _ input: AsyncStream<FinderInput>.Continuation) async {
@@ -37,15 +37,15 @@ struct FinderSearcher: Sendable {
         }
     }
 
-    /// One set of sockets and its three searches.
-    private func searchOnce(_ interfaces: [NetworkInterface], whenAsked: () -> Void) async {
+    /// One set of sockets and its searches, until the search is over.
+    private func searchOnce(
+        _ interfaces: [NetworkInterface], whenAsked: @escaping @Sendable () -> Void
+    ) async {
         let sockets = FinderSockets(inbox: inbox)
         for interface in interfaces {
             await sockets.open(on: interface, protocols: options.protocols, listening: false)
         }
         await ask(sockets, whenAsked: whenAsked)
-        // Answers come in until the search is over.
-        try? await Task.sleep(for: options.timeout)
         await sockets.close()
     }
 
@@ -55,12 +55,7 @@ struct FinderSearcher: Sendable {
             await sockets.open(on: interface, protocols: options.protocols, listening: true)
         }
         await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                while !Task.isCancelled {
-                    await ask(sockets) {}
-                    try? await Task.sleep(for: Self.watchInterval)
-                }
-            }
+            group.addTask { await ask(sockets) {} }
             group.addTask {
                 for await isValid in valid.values() where !isValid { return }
             }
@@ -70,22 +65,35 @@ struct FinderSearcher: Sendable {
         await sockets.close()
     }
 
-    private func ask(_ sockets: FinderSockets, whenAsked: () -> Void) async {
+    private func ask(_ sockets: FinderSockets, whenAsked: @escaping @Sendable () -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await askMDNS(sockets) }
+            await askSSDP(sockets)
+            whenAsked()
+            while options.isWatching, !Task.isCancelled {
+                try? await Task.sleep(for: Self.ssdpInterval)
+                await sockets.searchSSDP(UPnPDevice.deviceType)
+            }
+        }
+    }
+
+    private func askSSDP(_ sockets: FinderSockets) async {
         let start = ContinuousClock.now
-        let end = Int(options.isWatching ? 8000 : options.timeout.seconds * 1000)
-        let plan = (Self.ssdpTimes.map { ($0, true) } + Self.mdnsTimes.map { ($0, false) })
-            .filter { $0.0 < end }.sorted { $0.0 < $1.0 }
-        for (time, isSSDP) in plan {
+        for time in Self.ssdpTimes {
             if time > 0 { try? await Task.sleep(until: start + .milliseconds(time)) }
             if Task.isCancelled { return }
-            if isSSDP {
-                // The last search is for everybody: who else answers helps to explain why no node did.
-                await sockets.searchSSDP(UPnPDevice.deviceType)
-                if time == Self.ssdpTimes.last { await sockets.searchSSDP("upnp:rootdevice") }
-            } else {
-                await sockets.queryMDNS(MDNSSightings.query)
-            }
-            if time == Self.ssdpTimes.last, isSSDP { whenAsked() }
+            await sockets.searchSSDP(UPnPDevice.deviceType)
+        }
+        // Who else answers helps to explain why no node did.
+        if !options.isWatching { await sockets.searchSSDP("upnp:rootdevice") }
+    }
+
+    private func askMDNS(_ sockets: FinderSockets) async {
+        var pause = Duration.seconds(1)
+        while !Task.isCancelled {
+            await sockets.queryMDNS(MDNSSightings.query)
+            try? await Task.sleep(for: pause)
+            pause = min(pause * 2, Self.longestPause)
         }
     }
 }

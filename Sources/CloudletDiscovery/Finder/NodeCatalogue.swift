@@ -44,7 +44,8 @@ struct NodeCatalogue: Sendable {
     private var queue: [Job] = []
     private var active = 0
     private let checkInterval: Duration?
-    private let interfaceNames: [Int32: String]
+    /// Names of interfaces, for link-local addresses.
+    var interfaceNames: [Int32: String]
 
     /// An empty catalogue.
     /// `checkInterval` says how often a node that was found is verified again; `nil` for never.
