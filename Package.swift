@@ -19,24 +19,26 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// The unit tests of one target, in `Tests/<target>Tests`.
-func tests(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ target: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
         name: "\(target)Tests", dependencies: [.byName(name: target), "CloudletTestSupport"] + dependencies,
-        swiftSettings: settings)
+        exclude: exclude, swiftSettings: settings)
 }
 
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 // Discovery and the node's HTTP routes.
-let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
-let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
-let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -44,26 +46,76 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let package = Package(
     name: "cloudlet",
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
 
         // Discovery and the node's HTTP routes.
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
     ],
     targets: [
         // System libraries.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
+        .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
 
         // Leaves.
         library("CloudletCore", [crypto]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletMarkup", ["CloudletCore"]),
+        library("CloudletMessagePack", ["CloudletCore"]),
+        library("CloudletCompression", ["CloudletCore", "CLzma"]),
+
+        // The engine and what it stands on.
+        library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
+        library("CloudletWire", ["CloudletCore", "CloudletMessagePack"]),
+        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
+        library(
+            "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),
+
+        // The chain.
+        library(
+            "CloudletSynthesis",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletWire",
+                "CloudletHypervisor", subprocess, system, logging,
+            ]),
+
+        library(
+            "CloudletSession",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore,
+                nioPosix, asyncAlgorithms, logging,
+            ]),
+
+        library(
+            "CloudletNode",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletWire",
+                "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
+                // Discovery and the node's HTTP routes.
+                "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
+                nioCore, lifecycle,
+            ]),
+
+        // The programs.
+        library(
+            "CloudletCommands",
+            [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletHypervisor",
+                "CloudletSynthesis", arguments, subprocess, system,
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+        .executableTarget(name: "cloudlet", dependencies: ["CloudletCommands"], swiftSettings: settings),
 
         // Discovery and the node's HTTP routes.
         .systemLibrary(name: "CNetwork"),
@@ -82,17 +134,11 @@ let package = Package(
             ], swiftSettings: settings,
             // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
-        library(
-            "CloudletNode",
-            [
-                "CloudletCore", "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird,
-                hummingbirdCore,
-                httpTypes, nioCore, lifecycle, logging,
-            ]),
 
         // Tests.
         .target(
-            name: "CloudletTestSupport", dependencies: ["CloudletCore", "CloudletSystem", system],
+            name: "CloudletTestSupport",
+            dependencies: ["CloudletCore", "CloudletSystem", "CloudletOverlay", subprocess, system],
             path: "Tests/CloudletTestSupport", swiftSettings: settings),
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
@@ -113,6 +159,18 @@ let package = Package(
                 logging,
                 subprocess, system,
             ], exclude: ["Lab/probe.py"], swiftSettings: settings),
+        tests("CloudletCompression"),
+        tests("CloudletMessagePack"),
+        tests("CloudletOverlay", [system]),
+        tests("CloudletStore", [system]),
+        tests(
+            "CloudletSession",
+            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging]),
+        tests("CloudletWire", ["CloudletMessagePack"]),
+        tests(
+            "CloudletSynthesis",
+            ["CloudletOverlay", "CloudletWire", "CloudletStore", "CloudletHypervisor", system], exclude: ["Reference"]),
+        tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]
 )

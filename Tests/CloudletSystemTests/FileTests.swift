@@ -11,7 +11,7 @@ import Testing
     @Test("what is written at an offset is read there, and the end is reported")
     func readWrite() throws {
         let file = try scratch.write("a", [1, 2, 3, 4])
-        try file.write([9, 8].span, at: 1)
+        try file.write([9, 8], at: 1)
         #expect(try file.read(10, at: 0) == [1, 9, 8, 4])
         #expect(try file.read(10, at: 4) == [])
     }
@@ -29,8 +29,8 @@ import Testing
     func extents() throws {
         let file = try scratch.write("sparse", [])
         try file.resize(to: 1 << 20)
-        try file.write([1].span, at: 300_000)
-        try file.write([1].span, at: 700_000)
+        try file.write([1], at: 300_000)
+        try file.write([1], at: 700_000)
         var found: [Range<Int>] = []
         try file.forEachDataExtent(in: 0..<1 << 20) { (extent) throws(CloudletError) in found.append(extent) }
         #expect(found.contains { $0.contains(300_000) } && found.contains { $0.contains(700_000) })
@@ -55,7 +55,7 @@ import Testing
     @Test("shared memory starts as zeros and is reachable by path while it lives")
     func sharedMemory() throws {
         let memory = try SharedMemory(named: "test", size: 1 << 20)
-        try memory.file.write([5].span, at: 12345)
+        try memory.file.write([5], at: 12345)
         let other = try File(memory.path, .read)
         #expect(try other.read(1, at: 12345) == [5])
         #expect(try other.size() == 1 << 20)

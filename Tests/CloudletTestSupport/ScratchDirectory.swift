@@ -24,7 +24,7 @@ public final class ScratchDirectory: Sendable {
     /// Writes a file with these bytes and opens it for reading and writing.
     public func write(_ name: String, _ bytes: [UInt8]) throws -> File {
         let file = try File(file(name), .create(permissions: 0o644))
-        try file.write(bytes.span, at: 0)
+        try file.write(bytes, at: 0)
         return file
     }
 }

@@ -1,3 +1,4 @@
+public import CloudletCore
 import Dispatch
 import Glibc
 import Synchronization
@@ -10,6 +11,18 @@ public final class WorkerPool: TaskExecutor {
     /// One thread a core, shared by everything that computes.
     public static let shared = WorkerPool(
         width: max(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), label: "cloudlet-worker")
+
+    /// Two threads for jobs that take seconds without a pause, so that they don't hold up the shared ones.
+    public static let background = WorkerPool(width: 2, label: "cloudlet-background")
+
+    /// Runs `body` on a thread of the pool; it sees the cancellation of the calling task.
+    public func run<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(CloudletError) -> Value
+    ) async throws(CloudletError) -> Value {
+        do { return try await withTaskExecutorPreference(self) { try body() } } catch {
+            throw .wrapping(error, .defect, "unexpected failure")
+        }
+    }
 
     /// How many jobs run at once.
     public let width: Int

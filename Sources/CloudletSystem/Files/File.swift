@@ -62,20 +62,24 @@ public final class File: Sendable {
         }
     }
 
-    /// Reads up to `buffer.count` bytes at `offset` into `buffer`.
+    /// Reads `count` bytes at `offset` into the front of `buffer`, which must be that large.
     /// - Returns: the count read, less than asked only at the end of the file.
-    public func read(into buffer: inout MutableSpan<UInt8>, at offset: Int) throws(CloudletError) -> Int {
-        let count = buffer.count
+    public func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) -> Int {
+        precondition(count <= buffer.count, "the buffer is too small")
         var done = 0
         var failure: Int32 = 0
         unsafe buffer.withUnsafeMutableBufferPointer { pointer in
             guard let base = pointer.baseAddress else { return }
             while done < count {
                 let got = unsafe pread(descriptor, base + done, count - done, off_t(offset + done))
-                if got > 0 { done += got; continue }
-                if got < 0, errno == EINTR { continue }
-                if got < 0 { failure = errno }
-                return
+                if got > 0 {
+                    done += got
+                } else if got == 0 {
+                    return
+                } else if errno != EINTR {
+                    failure = errno
+                    return
+                }
             }
         }
         guard failure == 0 else { throw SystemCallError.make(failure, "can't read \(path) at byte \(offset)") }
@@ -85,8 +89,7 @@ public final class File: Sendable {
     /// The `count` bytes at `offset`; fewer only at the end of the file.
     public func read(_ count: Int, at offset: Int) throws(CloudletError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)
-        var span = buffer.mutableSpan
-        let got = try read(into: &span, at: offset)
+        let got = try read(into: &buffer, count: count, at: offset)
         if got < count { buffer.removeLast(count - got) }
         return buffer
     }
@@ -108,6 +111,9 @@ public final class File: Sendable {
         }
         guard failure == 0 else { throw SystemCallError.make(failure, "can't write \(path) at byte \(offset)") }
     }
+
+    /// Writes all bytes at `offset`.
+    public func write(_ bytes: [UInt8], at offset: Int) throws(CloudletError) { try write(bytes.span, at: offset) }
 
     /// Waits until everything written is on the disk.
     public func synchronize() throws(CloudletError) {

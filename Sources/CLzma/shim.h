@@ -1,0 +1,11 @@
+// liblzma, with the macros that Swift can't import as constants.
+#ifndef CLOUDLET_CLZMA_H
+#define CLOUDLET_CLZMA_H
+
+#include <stddef.h>
+#include <lzma.h>
+
+static const lzma_vli cloudlet_lzma_filter_lzma2 = LZMA_FILTER_LZMA2;
+static const lzma_vli cloudlet_lzma_vli_unknown = LZMA_VLI_UNKNOWN;
+
+#endif

@@ -1,0 +1,71 @@
+import ArgumentParser
+import CloudletCore
+import CloudletHypervisor
+import CloudletStore
+import CloudletSynthesis
+import SystemPackage
+
+/// `cloudlet base DISK`: makes a base VM from a raw disk.
+struct BaseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "base", abstract: "Make a base VM from a bootable raw disk image.",
+        discussion: "The VM boots from the disk and writes to it. When you are done its state is saved beside the disk."
+    )
+
+    @Argument(help: "The raw disk image.", completion: .file())
+    var disk: String
+
+    @Option(help: "Memory of the VM in MiB.")
+    var memory = 1024
+
+    @Option(help: "Virtual CPUs.")
+    var cpus = 1
+
+    @Option(name: .customLong("cpu-model"), help: "CPU model of the VM.")
+    var cpuModel = MachineDescription.defaultCPUModel
+
+    @Option(name: .customLong("machine"), help: "QEMU machine type of the VM.")
+    var machineType = MachineDescription.defaultMachineType
+
+    @Option(name: .customLong("disk-bus"), help: "How the disk is attached: virtio or ide.")
+    var diskBus: DiskBusChoice = .virtio
+
+    enum DiskBusChoice: String, ExpressibleByArgument, CaseIterable {
+        case virtio, ide
+    }
+
+    @OptionGroup var hypervisorOptions: HypervisorOptions
+    @OptionGroup var customise: CustomiseOptions
+
+    func run() async throws {
+        let home = try CloudletHome.current()
+        let registry = try Registry(home.database)
+        let path = try BaseCreation.requireNew(FilePath(disk), registry: registry)
+        let forwards = try customise.forwards()
+        let customisation = try Customisation(customise)
+        let hypervisor = try await hypervisorOptions.open(home)
+        let machine = MachineDescription(
+            memoryMiB: memory, vcpus: cpus, accelerator: hypervisor.accelerator,
+            diskBus: diskBus == .virtio ? .virtio : .ide, cpuModel: cpuModel, machineType: machineType)
+        try machine.validate()
+        var options = BaseCreation.Options(machine: machine)
+        options.forwards = forwards + customise.temporaryForwards(beside: forwards)
+        options.display = customisation.needsDisplay
+        let times = StageTimes()
+        do throws(CloudletError) {
+            let base = try await BaseCreation(hypervisor: hypervisor, home: home, registry: registry).create(
+                path, options, times: times, progress: { ProgressLine.show($0) }
+            ) { (machine, forwards) throws(CloudletError) in try await customisation.wait(machine, forwards) }
+            ProgressLine.clear()
+            Report.times(times)
+            Console.result("Base VM is created from \(base.files.disk)")
+            Console.result("Disk: \(base.files.disk)")
+            Console.result("Mem: \(base.files.memory)")
+            Console.result("Hash: \(base.hash)")
+        } catch {
+            throw CloudletError(
+                error.code, "no base VM was made; \(path) was booted and may have been changed",
+                advice: error.advice, cause: error)
+        }
+    }
+}

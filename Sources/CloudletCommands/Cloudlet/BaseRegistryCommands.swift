@@ -1,0 +1,116 @@
+import ArgumentParser
+import CloudletCore
+import CloudletStore
+import CloudletSynthesis
+import Foundation
+import SystemPackage
+
+/// `cloudlet list-base`: the base VMs of this machine.
+struct ListBaseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list-base", abstract: "List the base VMs.", aliases: ["list_base"])
+
+    @Option(help: "table or json.")
+    var format: OutputFormat = .table
+
+    /// One base VM in JSON.
+    private struct Entry: Encodable {
+        let hash: String
+        let path: String
+        let memoryHash: String
+        let diskBytes: Int
+        let memoryBytes: Int
+        let accelerator: String
+        let created: Date
+        let state: String
+
+        enum CodingKeys: String, CodingKey {
+            case hash, path, accelerator, created, state
+            case memoryHash = "memory_hash"
+            case diskBytes = "disk_bytes"
+            case memoryBytes = "memory_bytes"
+        }
+    }
+
+    func run() async throws {
+        let bases = try Registry(try CloudletHome.current().database).bases()
+        switch format {
+        case .json:
+            try Console.json(
+                bases.map { base in
+                    Entry(
+                        hash: base.hash.hex, path: base.files.disk.string, memoryHash: base.memoryHash.hex,
+                        diskBytes: base.diskBytes, memoryBytes: base.memoryBytes, accelerator: base.accelerator,
+                        created: Date(timeIntervalSince1970: Double(base.created)), state: Self.state(of: base))
+                })
+        case .table:
+            var table = TextTable("HASH", "DISK", "MEMORY", "ACCELERATOR", "STATE", "PATH")
+            for base in bases {
+                table.add(
+                    base.hash.hex, ByteCount(base.diskBytes).description, ByteCount(base.memoryBytes).description,
+                    base.accelerator, Self.state(of: base), base.files.disk.string)
+            }
+            Console.result(table.text)
+        }
+    }
+
+    /// `ok`, or why the base VM can't be used.
+    private static func state(of base: BaseVM) -> String {
+        do {
+            _ = try OpenBase(base)
+            return "ok"
+        } catch {
+            return (error.cause as? CloudletError)?.code == .notFound || error.code == .notFound ? "missing" : "damaged"
+        }
+    }
+}
+
+/// `cloudlet add-base DISK [HASH]`: registers a base VM whose files were copied from elsewhere.
+struct AddBaseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add-base", abstract: "Register a base VM from its files.", aliases: ["add_base"])
+
+    @Argument(help: "The base VM's disk; its other files are beside it.", completion: .file())
+    var disk: String
+
+    @Argument(help: "The hash the disk must have.")
+    var hash: String?
+
+    func run() async throws {
+        let home = try CloudletHome.current()
+        let registry = try Registry(home.database)
+        var expected: SHA256Digest?
+        if let hash {
+            guard let digest = SHA256Digest(hex: hash) else {
+                throw CloudletError(
+                    .usage, "'\(hash.displayable(limit: 80))' is no hash of a base VM",
+                    advice: "give 64 hexadecimal digits, or leave it out")
+            }
+            expected = digest
+        }
+        let path = try CloudletHome.resolve(FilePath(disk))
+        let base = try await BaseImport(registry: registry).add(path, expected: expected)
+        Console.result("Base VM \(base.hash) is registered: \(base.files.disk)")
+    }
+}
+
+/// `cloudlet del-base DISK`: forgets a base VM.
+struct DelBaseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "del-base", abstract: "Forget a base VM; its files stay.", aliases: ["del_base"])
+
+    @Argument(help: "The base VM's disk.", completion: .file())
+    var disk: String
+
+    func run() async throws {
+        let registry = try Registry(try CloudletHome.current().database)
+        // The disk may be gone already: then the path is taken as it was given.
+        let path = (try? CloudletHome.resolve(FilePath(disk))) ?? CloudletHome.currentDirectory.pushing(FilePath(disk))
+        guard let base = try registry.remove(disk: path) else {
+            throw CloudletError(
+                .notFound, "\(path) is no registered base VM", advice: "see 'cloudlet list-base'")
+        }
+        try BaseImport.unprotect(base)
+        Console.result("Base VM \(base.hash) is forgotten; its files are still beside \(base.files.disk)")
+    }
+}

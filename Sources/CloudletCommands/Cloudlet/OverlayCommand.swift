@@ -1,0 +1,77 @@
+import ArgumentParser
+import CloudletCore
+import CloudletOverlay
+import CloudletStore
+import CloudletSynthesis
+import SystemPackage
+
+/// `cloudlet overlay DISK`: customises a VM on a base and cuts an overlay from it.
+struct OverlayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "overlay", abstract: "Customise a VM on a base VM and save what differs as an overlay.",
+        discussion: "The base VM goes on from where it was saved. Install and start your server in it; when you are "
+            + "done, a directory with the overlay is written.")
+
+    @Argument(help: "The base VM's disk.", completion: .file())
+    var disk: String
+
+    @Option(name: .shortAndLong, help: "Directory for the overlay; default ./NAME-overlay.", completion: .directory)
+    var output: String?
+
+    @Option(name: .customLong("ready-port"), help: "Guest TCP port that answers when the application is ready.")
+    var readyPort: UInt16?
+
+    @OptionGroup var hypervisorOptions: HypervisorOptions
+    @OptionGroup var customise: CustomiseOptions
+
+    func run() async throws {
+        let home = try CloudletHome.current()
+        let base = try OpenBase(try BaseLookup.registered(disk, home))
+        let directory = FilePath(output ?? "\(base.record.files.name)-overlay")
+        try OverlayCreation.requireFree(directory)
+        let forwards = try customise.forwards()
+        let customisation = try Customisation(customise)
+        let hypervisor = try await hypervisorOptions.open(home)
+
+        var resume = BaseResumption.Options()
+        resume.forwards = forwards + customise.temporaryForwards(beside: forwards)
+        resume.display = customisation.needsDisplay
+        resume.outboundNetwork = true
+        let times = StageTimes()
+        ProgressLine.show("resume base VM")
+        let running = try await BaseResumption(hypervisor: hypervisor, home: home).resume(base, resume, times: times)
+        do {
+            ProgressLine.clear()
+            let start = times.elapsed
+            try await customisation.wait(running.machine, running.forwards)
+            times.record("customise", from: start)
+            var options = OverlayCreation.Options(name: Self.overlayName(directory))
+            options.forwards = forwards
+            options.readyPort = readyPort
+            let result = try await OverlayCreation(base: base, options: options).cut(
+                running, into: directory, times: times
+            ) { ProgressLine.show($0, $1) }
+            try await running.end()
+            ProgressLine.clear()
+            Report.times(times)
+            report(result)
+        } catch {
+            try? await running.end()
+            throw error
+        }
+    }
+
+    /// The first part of the files' names: the directory's name up to its first dot.
+    private static func overlayName(_ directory: FilePath) -> String {
+        let name = directory.lexicallyNormalized().lastComponent?.string ?? "overlay"
+        return name.split(separator: ".").first.map(String.init) ?? "overlay"
+    }
+
+    private func report(_ result: OverlayCreation.Result) {
+        Console.result("Overlay meta: \(result.metaPath)")
+        Console.result(
+            "Blobs: \(result.meta.blobs.count), \(ByteCount(result.meta.totalBlobBytes)) "
+                + "for \(result.statistics.items) changed pages")
+        for forward in result.meta.forwards { Console.result("Forward: \(forward)") }
+    }
+}

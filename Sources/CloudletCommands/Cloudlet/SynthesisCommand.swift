@@ -1,0 +1,84 @@
+import ArgumentParser
+import CloudletCore
+import CloudletHypervisor
+import CloudletOverlay
+import CloudletStore
+import CloudletSynthesis
+import SystemPackage
+
+/// `cloudlet synthesis DISK META`: rebuilds a VM from a base and an overlay on this machine and resumes it.
+struct SynthesisCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "synthesis", abstract: "Rebuild a VM from a base VM and an overlay, and resume it.",
+        discussion: "The VM runs until Ctrl-C, or on its own with --detach.")
+
+    @Argument(help: "The base VM's disk.", completion: .file())
+    var disk: String
+
+    @Argument(help: "The overlay-meta file, or the overlay's directory.", completion: .file())
+    var meta: String
+
+    @Flag(help: "Leave the VM running and return.")
+    var detach = false
+
+    @Option(name: .customLong("forward-address"), help: "Address of this host on which forwarded ports listen.")
+    var forwardAddress = "127.0.0.1"
+
+    @Flag(name: .customLong("outbound-network"), help: "Let the VM open connections to other hosts.")
+    var outboundNetwork = false
+
+    @Option(help: "Program that shows the VM's VNC display, or 'none'.")
+    var viewer: String?
+
+    @OptionGroup var hypervisorOptions: HypervisorOptions
+
+    func run() async throws {
+        let home = try CloudletHome.current()
+        let base = try OpenBase(try BaseLookup.registered(disk, home))
+        let overlay = try OverlayDirectory(anywhere: FilePath(meta))
+        try Synthesizer.requireMatch(overlay.meta, base)
+        let viewer = try Viewer(choice: viewer ?? "none")
+        let hypervisor = try await hypervisorOptions.open(home)
+
+        var options = Synthesizer.Options()
+        options.forwardAddress = forwardAddress
+        options.display = viewer != nil
+        options.outboundNetwork = outboundNetwork
+        let times = StageTimes()
+        let total = Double(max(1, overlay.meta.totalBlobBytes))
+        let running = try await Synthesizer(hypervisor: hypervisor, home: home).synthesize(
+            overlay.meta, on: base, from: DirectoryBlobSource(overlay), options, times: times
+        ) { progress in
+            switch progress {
+            case .received(let bytes): ProgressLine.show("receive", Double(bytes) / total)
+            case .stage(let name): ProgressLine.show(name)
+            }
+        }
+        ProgressLine.clear()
+        Report.times(times)
+        Console.result("VM \(running.machine.name) runs")
+        for active in running.forwards {
+            Console.result(
+                "\(active.forward.transport.rawValue) \(active.address):\(active.forward.hostPort) -> \(active.forward.guestPort)"
+            )
+        }
+        if detach { return }
+        do {
+            try await hold(running, viewer)
+            try await running.end()
+        } catch {
+            try? await running.end()
+            throw error
+        }
+    }
+
+    /// Waits for Ctrl-C, the viewer's end or the VM's.
+    private func hold(_ running: RunningVM, _ viewer: Viewer?) async throws(CloudletError) {
+        if let viewer, let port = try await running.machine.displayPort() {
+            return try await viewer.show(port: port)
+        }
+        Console.note("Ctrl-C ends the VM.")
+        await running.machine.waitForEnd()
+        if !Task.isCancelled { Console.note("The VM has ended by itself.") }
+    }
+}

@@ -1,0 +1,132 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletSystem
+import Foundation
+import Glibc
+import Subprocess
+
+/// Waits until the person or script that works in a VM is done.
+struct Customisation: Sendable {
+    private let viewer: Viewer?
+    private let untilPort: UInt16?
+    private let provision: String?
+    private let readsInput: Bool
+
+    /// Finds out how the end of the work will be told.
+    /// - Throws: `CloudletError.usage` when there is no way to tell.
+    init(_ options: CustomiseOptions) throws(CloudletError) {
+        untilPort = options.untilPort
+        provision = options.provision
+        let scripted = options.untilPort != nil || options.provision != nil
+        viewer = try scripted && options.viewer == nil ? nil : Viewer(choice: options.viewer)
+        readsInput = !scripted
+        if let provision, provision.contains("/"), unsafe access(provision, X_OK) != 0 {
+            throw CloudletError(
+                .notFound, "the provisioning program \(provision) can't be run",
+                advice: "name an existing program, and make it executable with 'chmod +x'")
+        }
+        if !scripted, viewer == nil, isatty(STDIN_FILENO) != 1, !Self.inputIsPipe {
+            throw CloudletError(
+                .usage, "there is no way to tell when the work in the VM is done",
+                advice: "use --provision, --until-port or --viewer, or run in a terminal")
+        }
+    }
+
+    /// Whether the VM needs a display.
+    var needsDisplay: Bool { viewer != nil }
+
+    private static var inputIsPipe: Bool {
+        var raw = stat()
+        return unsafe fstat(STDIN_FILENO, &raw) == 0
+            && (raw.st_mode & S_IFMT == S_IFIFO || raw.st_mode & S_IFMT == S_IFREG)
+    }
+
+    /// Returns when the first of the ways says that the work is done.
+    func wait(_ machine: VirtualMachine, _ forwards: [ActiveForward]) async throws(CloudletError) {
+        do {
+            try await withThrowingTaskGroup { group in
+                group.addTask {
+                    await machine.waitForEnd()
+                    try Task.checkCancellation()
+                    throw CloudletError(
+                        .unavailable, "the VM ended before the work in it was finished",
+                        advice: "leave it running: its state is what is saved")
+                }
+                if let viewer { try await add(viewer, machine, to: &group) }
+                if let untilPort {
+                    group.addTask { try await waitForPort(untilPort, machine, forwards) }
+                }
+                if let provision { group.addTask { try await runProgram(provision, forwards) } }
+                if readsInput, !Self.inputIsEmpty {
+                    Console.note("The VM runs. Press Enter when the work in it is done.")
+                    group.addTask { try await waitForEnter() }
+                }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch is CancellationError {
+            throw CloudletError(.interrupted, "interrupted")
+        } catch {
+            throw .wrapping(error, .defect, "unexpected failure")
+        }
+    }
+
+    private static var inputIsEmpty: Bool {
+        var raw = stat()
+        return unsafe fstat(STDIN_FILENO, &raw) != 0 || raw.st_mode & S_IFMT == S_IFCHR && isatty(STDIN_FILENO) != 1
+    }
+
+    private func add(
+        _ viewer: Viewer, _ machine: VirtualMachine, to group: inout ThrowingTaskGroup<Void, any Error>
+    ) async throws(CloudletError) {
+        guard let port = try await machine.displayPort() else {
+            throw CloudletError(.unavailable, "the VM has no display")
+        }
+        Console.note("The VM's display is on 127.0.0.1:\(port). Close \(viewer.name) when the work is done.")
+        group.addTask { try await viewer.show(port: port) }
+    }
+
+    private func waitForPort(
+        _ port: UInt16, _ machine: VirtualMachine, _ forwards: [ActiveForward]
+    ) async throws(CloudletError) {
+        guard let forward = forwards.first(where: { $0.forward.guestPort == port && $0.forward.transport == .tcp })
+        else { throw CloudletError(.defect, "guest port \(port) is not forwarded") }
+        while !(try await machine.answers(on: forward)) {
+            do { try await Task.sleep(for: .milliseconds(250)) } catch {
+                throw CloudletError(.interrupted, "interrupted")
+            }
+        }
+    }
+
+    private func runProgram(_ program: String, _ forwards: [ActiveForward]) async throws(CloudletError) {
+        var environment = ["CLOUDLET_VM_HOST": "127.0.0.1"]
+        for active in forwards where active.forward.transport == .tcp {
+            let port = String(active.forward.hostPort)
+            environment["CLOUDLET_VM_PORT_\(active.forward.guestPort)"] = port
+            if environment["CLOUDLET_VM_PORT"] == nil { environment["CLOUDLET_VM_PORT"] = port }
+        }
+        let status = try await ChildProgram.run([program], adding: environment)
+        guard status == 0 else {
+            throw CloudletError(
+                .unavailable, "the provisioning program \(program) ended with status \(status)",
+                advice: "nothing was saved; correct the program and try again")
+        }
+    }
+
+    private func waitForEnter() async throws(CloudletError) {
+        while true {
+            switch StandardInput.poll() {
+            case .line: return
+            case .nothing: break
+            case .closed:
+                // An input that ends without a line says nothing; the other ways go on.
+                do { try await Task.sleep(for: .seconds(1 << 30)) } catch {
+                    throw CloudletError(.interrupted, "interrupted")
+                }
+            }
+            do { try await Task.sleep(for: .milliseconds(100)) } catch {
+                throw CloudletError(.interrupted, "interrupted")
+            }
+        }
+    }
+}

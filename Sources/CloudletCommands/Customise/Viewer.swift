@@ -1,0 +1,48 @@
+import CloudletCore
+import Foundation
+
+/// A program that shows a VNC display.
+struct Viewer: Sendable {
+    /// The program.
+    let name: String
+
+    private static let known = ["gvncviewer", "remote-viewer"]
+
+    /// The viewer the user named, or the first known one when there is a display to show it on; `nil` for `none` and
+    /// where there is none.
+    init?(choice: String?) throws(CloudletError) {
+        if choice == "none" { return nil }
+        if let choice {
+            guard Self.isInstalled(choice) else {
+                throw CloudletError(
+                    .notFound, "the viewer \(choice.displayable(limit: 60)) can't be run",
+                    advice: "name an installed program, or 'none'")
+            }
+            name = choice
+            return
+        }
+        let environment = ProcessInfo.processInfo.environment
+        guard environment["DISPLAY"] != nil || environment["WAYLAND_DISPLAY"] != nil,
+            let installed = Self.known.first(where: Self.isInstalled)
+        else { return nil }
+        name = installed
+    }
+
+    /// Shows the display on this port of 127.0.0.1 until the user closes the viewer.
+    func show(port: UInt16) async throws(CloudletError) {
+        // gvncviewer takes a display number, others a URI.
+        let target = name.hasSuffix("gvncviewer") ? "127.0.0.1:\(Int(port) - 5900)" : "vnc://127.0.0.1:\(port)"
+        let status = try await ChildProgram.run([name, target], adding: [:])
+        guard status == 0 else {
+            throw CloudletError(
+                .unavailable, "the viewer \(name) ended with status \(status)",
+                advice: "use another with --viewer, or --viewer none and press Enter")
+        }
+    }
+
+    private static func isInstalled(_ program: String) -> Bool {
+        if program.contains("/") { return FileManager.default.isExecutableFile(atPath: program) }
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        return path.split(separator: ":").contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(program)") }
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import CloudletCore
+import CloudletHypervisor
+import CloudletStore
+import Foundation
+
+/// Options of every command that runs VMs, and what they lead to.
+struct HypervisorOptions: ParsableArguments {
+    @Option(help: "libvirt to use instead of a driver inside this process (e.g. qemu:///session).")
+    var connect: String?
+
+    @Option(help: "What executes guest code: auto, kvm or tcg.")
+    var accelerator: AcceleratorChoice = .auto
+
+    enum AcceleratorChoice: String, ExpressibleByArgument, CaseIterable {
+        case auto, kvm, tcg
+    }
+
+    /// Opens the hypervisor, ending what a crashed command left in the directory it gets.
+    func open(_ home: CloudletHome) async throws(CloudletError) -> Hypervisor {
+        let accelerator: MachineDescription.Accelerator =
+            switch accelerator {
+            case .auto: try await AcceleratorProbe.verdict(cache: home.acceleratorCache).accelerator
+            case .kvm: .kvm
+            case .tcg: .tcg
+            }
+        if let connect { return try await Hypervisor.open(.uri(connect), accelerator: accelerator) }
+        let root = try HypervisorRoot(under: home.hypervisors, role: .command)
+        let hypervisor = try await Hypervisor.open(.embedded(root), accelerator: accelerator)
+        for name in try await hypervisor.endStrays() { Console.note("ended VM \(name), left behind by a crash") }
+        return hypervisor
+    }
+}
+
+extension CloudletHome {
+    /// The home that the process's environment names.
+    static func current() throws(CloudletError) -> CloudletHome {
+        try fromEnvironment(ProcessInfo.processInfo.environment)
+    }
+}

@@ -1,0 +1,84 @@
+import CLzma
+import CloudletCore
+
+/// Owns one `lzma_stream` and moves bytes through it.
+@safe
+struct LZMAStream: ~Copyable {
+    private var stream: lzma_stream
+    private var output: [UInt8]
+    /// What the library last answered.
+    private(set) var ended = false
+
+    /// Wraps a stream that `initialize` sets up; `outputBytes` is the size of the output pieces.
+    init(outputBytes: Int, _ initialize: (inout lzma_stream) -> lzma_ret) throws(CompressionError) {
+        unsafe stream = lzma_stream()
+        output = [UInt8](repeating: 0, count: outputBytes)
+        try unsafe Self.check(initialize(&stream), memoryLimit: 0)
+    }
+
+    deinit {
+        var stream = unsafe stream
+        unsafe lzma_end(&stream)
+    }
+
+    /// Feeds all of `input` and hands every piece of output to `body`; with `finishing`, until the stream's end.
+    mutating func run<Failure: Error>(
+        _ input: Span<UInt8>, finishing: Bool, memoryLimit: Int,
+        _ body: (Span<UInt8>) throws(Failure) -> Void
+    ) throws(LZMAFailure<Failure>) {
+        var consumed = 0
+        repeat {
+            var produced = 0
+            var status = LZMA_OK
+            let capacity = output.count
+            unsafe input.withUnsafeBufferPointer { source in
+                unsafe output.withUnsafeMutableBufferPointer { target in
+                    unsafe stream.next_in = source.baseAddress.map { unsafe $0 + consumed }
+                    unsafe stream.avail_in = source.count - consumed
+                    unsafe stream.next_out = target.baseAddress
+                    unsafe stream.avail_out = capacity
+                    status = unsafe lzma_code(&stream, finishing ? LZMA_FINISH : LZMA_RUN)
+                    consumed = unsafe source.count - stream.avail_in
+                    produced = unsafe capacity - stream.avail_out
+                }
+            }
+            if status == LZMA_STREAM_END { ended = true }
+            if status != LZMA_OK, status != LZMA_STREAM_END, status != LZMA_BUF_ERROR {
+                do throws(CompressionError) { try Self.check(status, memoryLimit: memoryLimit) } catch {
+                    throw .library(error)
+                }
+            }
+            if produced > 0 {
+                do throws(Failure) { try body(output.span.extracting(0..<produced)) } catch { throw .consumer(error) }
+            }
+            if ended {
+                if consumed < input.count { throw .library(.trailingBytes) }
+                return
+            }
+            // No progress: the library wants more input, of which there is none.
+            if status == LZMA_BUF_ERROR, produced == 0 {
+                if finishing { throw .library(.truncated) }
+                return
+            }
+            if !finishing, consumed == input.count, produced < capacity { return }
+        } while true
+    }
+
+    private static func check(_ status: lzma_ret, memoryLimit: Int) throws(CompressionError) {
+        switch status {
+        case LZMA_OK, LZMA_STREAM_END: return
+        case LZMA_FORMAT_ERROR: throw .notThisFormat("xz")
+        case LZMA_DATA_ERROR: throw .damaged
+        case LZMA_MEMLIMIT_ERROR: throw .memoryLimit(ByteCount(memoryLimit))
+        case LZMA_BUF_ERROR: throw .truncated
+        case LZMA_OPTIONS_ERROR: throw .unsupportedOptions
+        default: throw .failed(Int(status.rawValue))
+        }
+    }
+}
+
+/// Who failed while bytes moved: the library, or the one who takes the output.
+enum LZMAFailure<Consumer: Error>: Error {
+    case library(CompressionError)
+    case consumer(Consumer)
+}

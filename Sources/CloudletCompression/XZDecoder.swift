@@ -1,0 +1,46 @@
+import CLzma
+public import CloudletCore
+
+/// Decompresses one .xz stream (XZ file format 1.2) that arrives in pieces. Memory is bounded by the limit given,
+/// however large the output.
+public struct XZDecoder: ~Copyable {
+    private var stream: LZMAStream
+    private let memoryLimit: Int
+
+    /// A decoder that takes up to `memoryLimit` bytes; the original's streams (dictionary 64 MiB) need 65 MiB.
+    public init(memoryLimit: Int = 80 << 20) throws(CompressionError) {
+        self.memoryLimit = memoryLimit
+        stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in
+            unsafe lzma_stream_decoder(&raw, UInt64(memoryLimit), 0)
+        }
+    }
+
+    /// Whether the end of the stream has been read.
+    public var isFinished: Bool { stream.ended }
+
+    /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
+    /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
+    public mutating func decode(
+        _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
+        if input.isEmpty { return }
+        if stream.ended { throw Self.failure(.trailingBytes) }
+        do throws(LZMAFailure<CloudletError>) {
+            try stream.run(input, finishing: false, memoryLimit: memoryLimit, body)
+        } catch {
+            switch error {
+            case .library(let problem): throw Self.failure(problem)
+            case .consumer(let error): throw error
+            }
+        }
+    }
+
+    /// Fails unless the stream was complete.
+    public func finish() throws(CloudletError) {
+        if !stream.ended { throw Self.failure(.truncated) }
+    }
+
+    private static func failure(_ problem: CompressionError) -> CloudletError {
+        CloudletError(.badData, "can't decompress", cause: problem)
+    }
+}

@@ -1,0 +1,67 @@
+import CLzma
+public import CloudletCore
+
+/// Compresses into one .xz stream: a single block, LZMA2, CRC32, as the original's reader expects.
+public struct XZEncoder: ~Copyable {
+    private var stream: LZMAStream
+
+    /// What decides size, speed and memory.
+    public struct Options: Hashable, Sendable {
+        /// xz preset, 0 (fast) to 9 (small).
+        public var preset: UInt32
+        /// Dictionary in bytes; more than the input's size is of no use. The encoder takes about eleven times this.
+        public var dictionaryBytes: UInt32
+
+        /// Preset 6 and a dictionary of 4 MiB: blobs are about that large before compression.
+        public init(preset: UInt32 = 6, dictionaryBytes: UInt32 = 4 << 20) {
+            self.preset = preset
+            self.dictionaryBytes = dictionaryBytes
+        }
+    }
+
+    /// An encoder at the start of a stream.
+    public init(_ options: Options = Options()) throws(CloudletError) {
+        do throws(CompressionError) {
+            stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in
+                var settings = unsafe lzma_options_lzma()
+                guard unsafe lzma_lzma_preset(&settings, options.preset) == 0 else { return LZMA_OPTIONS_ERROR }
+                unsafe settings.dict_size = max(4096, options.dictionaryBytes)
+                return unsafe withUnsafeMutablePointer(to: &settings) { pointer in
+                    let filters = unsafe [
+                        lzma_filter(id: cloudlet_lzma_filter_lzma2, options: UnsafeMutableRawPointer(pointer)),
+                        lzma_filter(id: cloudlet_lzma_vli_unknown, options: nil),
+                    ]
+                    return unsafe lzma_stream_encoder(&raw, filters, LZMA_CHECK_CRC32)
+                }
+            }
+        } catch {
+            throw CloudletError(.usage, "can't compress with xz preset \(options.preset)", cause: error)
+        }
+    }
+
+    /// Compresses `input`, handing what is ready to `body`.
+    public mutating func encode(
+        _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
+        if !input.isEmpty { try run(input, finishing: false, body) }
+    }
+
+    /// Ends the stream and hands the rest of it to `body`.
+    public mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
+        let nothing: [UInt8] = []
+        try run(nothing.span, finishing: true, body)
+    }
+
+    private mutating func run(
+        _ input: Span<UInt8>, finishing: Bool, _ body: (Span<UInt8>) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
+        do throws(LZMAFailure<CloudletError>) {
+            try stream.run(input, finishing: finishing, memoryLimit: 0, body)
+        } catch {
+            switch error {
+            case .library(let problem): throw CloudletError(.system, "can't compress", cause: problem)
+            case .consumer(let error): throw error
+            }
+        }
+    }
+}

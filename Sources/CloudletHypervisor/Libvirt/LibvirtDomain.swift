@@ -1,0 +1,91 @@
+import CLibvirt
+import CloudletCore
+import Glibc
+
+/// A domain (VM) of a connection; the reference is given back with the object, the VM goes on.
+///
+/// `@unchecked Sendable`: libvirt's domain objects are thread-safe by contract, and the pointer never changes. Every
+/// call blocks; callers run on an executor of their own.
+@safe final class LibvirtDomain: @unchecked Sendable {
+    private let pointer: OpaquePointer
+    private let connection: LibvirtConnection
+    /// The domain's name. Kept, because asking libvirt for it would wipe out the error that is being reported.
+    let name: String
+
+    /// Takes over a reference.
+    init(owning pointer: OpaquePointer, of connection: LibvirtConnection) {
+        unsafe self.pointer = pointer
+        self.connection = connection
+        name = unsafe virDomainGetName(pointer).map { unsafe String(cString: $0) } ?? ""
+    }
+
+    deinit { unsafe virDomainFree(pointer) }
+
+    /// Whether the emulator still runs.
+    var isActive: Bool { unsafe virDomainIsActive(pointer) == 1 }
+
+    /// The domain's state as libvirt knows it.
+    func state() throws(CloudletError) -> State {
+        var state: Int32 = 0
+        var reason: Int32 = 0
+        guard unsafe virDomainGetState(pointer, &state, &reason, 0) == 0 else {
+            throw LibvirtError.current("can't read the state of VM \(name)")
+        }
+        switch virDomainState(rawValue: UInt32(bitPattern: state)) {
+        case VIR_DOMAIN_RUNNING, VIR_DOMAIN_BLOCKED: return .running
+        case VIR_DOMAIN_PAUSED: return .paused
+        case VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTDOWN: return .off
+        default: return .other
+        }
+    }
+
+    /// A domain's state, as far as it matters here.
+    enum State: Sendable {
+        case running
+        case paused
+        case off
+        case other
+    }
+
+    /// Stops the virtual CPUs.
+    func suspend() throws(CloudletError) {
+        guard unsafe virDomainSuspend(pointer) == 0 else { throw LibvirtError.current("can't pause VM \(name)") }
+    }
+
+    /// Lets the virtual CPUs run.
+    func resume() throws(CloudletError) {
+        guard unsafe virDomainResume(pointer) == 0 else { throw LibvirtError.current("can't resume VM \(name)") }
+    }
+
+    /// Ends the emulator at once; one that is gone already is fine.
+    func destroy() throws(CloudletError) {
+        if unsafe virDomainDestroy(pointer) == 0 || LibvirtError.domainIsGone { return }
+        throw LibvirtError.current("can't end VM \(name)")
+    }
+
+    /// The description with what libvirt filled in (ports, addresses).
+    func description() throws(CloudletError) -> String {
+        guard let text = unsafe LibvirtText(virDomainGetXMLDesc(pointer, 0)) else {
+            throw LibvirtError.current("can't read the description of VM \(name)")
+        }
+        return text.string
+    }
+
+    /// Sends a QMP command and gives back its answer, both as JSON text. `descriptors` go with it (SCM_RIGHTS).
+    func monitor(_ command: String, descriptors: [Int32] = []) throws(CloudletError) -> String {
+        var result: UnsafeMutablePointer<CChar>?
+        let status: Int32
+        if descriptors.isEmpty {
+            status = unsafe virDomainQemuMonitorCommand(pointer, command, &result, 0)
+        } else {
+            var descriptors = descriptors
+            let count = UInt32(descriptors.count)
+            status = unsafe virDomainQemuMonitorCommandWithFiles(
+                pointer, command, count, &descriptors, nil, nil, &result, 0)
+        }
+        guard status == 0, let text = unsafe LibvirtText(result) else {
+            throw LibvirtError.current("the emulator of VM \(name) refused a command")
+        }
+        return text.string
+    }
+}

@@ -1,0 +1,173 @@
+import CloudletMarkup
+public import SystemPackage
+
+/// What one run of a VM needs beside its machine: names, files, network rules. None of it is part of the saved state.
+public struct VMResources: Hashable, Sendable {
+    /// The domain's name; starts with `cloudlet-`.
+    public var name: String
+    /// The disk and its format.
+    public var disk: FilePath
+    /// `raw` or `qcow2`.
+    public var diskFormat: DiskFormat
+    /// The shared memory that becomes guest RAM.
+    public var memoryPath: FilePath
+    /// Whether the emulator waits for device state instead of booting.
+    public var waitsForState: Bool
+    /// Whether there is a VNC display on a port of 127.0.0.1.
+    public var display: Bool
+    /// Whether the guest may open connections to anything outside; forwarded ports work either way.
+    public var outboundNetwork: Bool
+    /// Where the guest's first serial port is written to, if anywhere.
+    public var serialLog: FilePath?
+
+    /// Formats of a disk file.
+    public enum DiskFormat: String, Hashable, Sendable {
+        case raw
+        case qcow2
+    }
+
+    /// Names the resources.
+    public init(
+        name: String, disk: FilePath, diskFormat: DiskFormat, memoryPath: FilePath, waitsForState: Bool,
+        display: Bool = false, outboundNetwork: Bool = false, serialLog: FilePath? = nil
+    ) {
+        self.name = name
+        self.disk = disk
+        self.diskFormat = diskFormat
+        self.memoryPath = memoryPath
+        self.waitsForState = waitsForState
+        self.display = display
+        self.outboundNetwork = outboundNetwork
+        self.serialLog = serialLog
+    }
+}
+
+/// Builds libvirt domain descriptions. The same machine always gives the same devices at the same addresses, which is
+/// what makes state saved on one host loadable on another; the reasons of each line are in the article Snapshots.
+struct DomainXML {
+    let machine: MachineDescription
+    let resources: VMResources
+    /// Labels that keep libvirt from handing our files to another user.
+    let securityLabels: [MarkupElement]
+
+    /// Names inside QEMU that must never change: the memory block's is part of the saved state.
+    static let memoryBlock = "mem0"
+    static let network = "net0"
+
+    private static let qemuNamespace = "http://libvirt.org/schemas/domain/qemu/1.0"
+
+    func document() -> String {
+        MarkupElement(
+            "domain", attributes: ["type": machine.accelerator == .kvm ? "kvm" : "qemu"],
+            children: [
+                MarkupElement("name", text: resources.name),
+                MarkupElement("memory", attributes: ["unit": "MiB"], text: String(machine.memoryMiB)),
+                MarkupElement("vcpu", text: String(machine.vcpus)),
+                MarkupElement(
+                    "os",
+                    children: [
+                        MarkupElement(
+                            "type", attributes: ["arch": "x86_64", "machine": machine.machineType], text: "hvm"),
+                        MarkupElement("boot", attributes: ["dev": "hd"]),
+                    ]),
+                MarkupElement("features", children: [MarkupElement("acpi"), MarkupElement("apic")]),
+                cpu,
+                MarkupElement("clock", attributes: ["offset": "utc"]),
+                MarkupElement("on_crash", text: "destroy"),
+                MarkupElement("devices", children: devices),
+            ] + securityLabels + [commandLine]
+        ).document()
+    }
+
+    private var cpu: MarkupElement {
+        let own = machine.cpuModel == MachineDescription.defaultCPUModel
+        let features = own ? ["cx16", "lahf_lm", "popcnt", "sse4.1", "sse4.2", "ssse3"] : []
+        return MarkupElement(
+            "cpu", attributes: ["mode": "custom", "match": "exact", "check": "none"],
+            children: [
+                MarkupElement("model", attributes: ["fallback": "forbid"], text: own ? "qemu64" : machine.cpuModel)
+            ] + features.map { MarkupElement("feature", attributes: ["name": $0, "policy": "require"]) })
+    }
+
+    private var devices: [MarkupElement] {
+        var list = [disk, MarkupElement("controller", attributes: ["type": "usb", "model": "none"])]
+        list.append(serial)
+        list.append(device("input", ["type": "tablet", "bus": "virtio"], slot: 7))
+        if resources.display {
+            list.append(
+                MarkupElement(
+                    "graphics", attributes: ["type": "vnc", "autoport": "yes", "listen": "127.0.0.1"]))
+        }
+        list.append(
+            device(
+                "video", [:], slot: 2,
+                [MarkupElement("model", attributes: ["type": "vga", "vram": "16384", "primary": "yes"])]))
+        list.append(
+            device(
+                "memballoon",
+                ["model": "virtio", "freePageReporting": machine.freePageReporting ? "on" : "off"], slot: 4))
+        list.append(
+            device(
+                "rng", ["model": "virtio"], slot: 6,
+                [MarkupElement("backend", attributes: ["model": "random"], text: "/dev/urandom")]))
+        return list
+    }
+
+    private var disk: MarkupElement {
+        let driver = [
+            "name": "qemu", "type": resources.diskFormat.rawValue, "discard": "unmap", "detect_zeroes": "unmap",
+            // A base's own disk must survive a power cut; a scratch disk is thrown away with its session.
+            "cache": resources.diskFormat == .raw ? "writeback" : "unsafe",
+        ]
+        let children = [
+            MarkupElement("driver", attributes: driver),
+            MarkupElement("source", attributes: ["file": resources.disk.string]),
+            MarkupElement(
+                "target",
+                attributes: machine.diskBus == .virtio
+                    ? ["dev": "vda", "bus": "virtio"] : ["dev": "hda", "bus": "ide"]),
+        ]
+        let attributes = ["type": "file", "device": "disk"]
+        return machine.diskBus == .virtio
+            ? device("disk", attributes, slot: 5, children)
+            : MarkupElement("disk", attributes: attributes, children: children)
+    }
+
+    private var serial: MarkupElement {
+        guard let log = resources.serialLog else { return MarkupElement("serial", attributes: ["type": "null"]) }
+        return MarkupElement(
+            "serial", attributes: ["type": "file"],
+            children: [MarkupElement("source", attributes: ["path": log.string, "append": "on"])])
+    }
+
+    private func device(
+        _ name: String, _ attributes: [String: String], slot: Int, _ children: [MarkupElement] = []
+    ) -> MarkupElement {
+        let address = MarkupElement(
+            "address",
+            attributes: [
+                "type": "pci", "domain": "0x0000", "bus": "0x00", "slot": "0x0\(String(slot, radix: 16))",
+                "function": "0x0",
+            ])
+        return MarkupElement(name, attributes: attributes, children: children + [address])
+    }
+
+    /// What libvirt 9 has no elements for: shared memory at a path of ours, and user networking whose forwards can be
+    /// changed while the VM runs.
+    private var commandLine: MarkupElement {
+        var arguments = [
+            "-object",
+            "memory-backend-file,id=\(Self.memoryBlock),share=on,size=\(machine.memoryMiB)M,mem-path="
+                + resources.memoryPath.string.replacing(",", with: ",,"),
+            "-machine", "memory-backend=\(Self.memoryBlock)",
+            "-netdev", "user,id=\(Self.network),restrict=\(resources.outboundNetwork ? "off" : "on")",
+            "-device", "virtio-net-pci,netdev=\(Self.network),id=nic0,addr=0x10,romfile=",
+        ]
+        if resources.waitsForState { arguments += ["-incoming", "defer"] }
+        return MarkupElement(
+            "commandline", namespace: Self.qemuNamespace,
+            children: arguments.map {
+                MarkupElement("arg", namespace: Self.qemuNamespace, attributes: ["value": $0])
+            })
+    }
+}

@@ -1,0 +1,87 @@
+public import CloudletCore
+import CloudletMarkup
+
+/// What a snapshot says about its VM: the machine, the ports that are forwarded to it, and how to tell that its
+/// application is ready. Stored as an XML document in the snapshot, so that it travels inside overlays.
+public struct VMDescription: Hashable, Sendable {
+    /// The virtual hardware.
+    public var machine: MachineDescription
+    /// Ports of the host that lead into the VM.
+    public var forwards: [PortForward]
+    /// A guest port that answers when the application is ready.
+    public var readyPort: UInt16?
+
+    /// Describes a VM.
+    public init(machine: MachineDescription, forwards: [PortForward] = [], readyPort: UInt16? = nil) {
+        self.machine = machine
+        self.forwards = forwards
+        self.readyPort = readyPort
+    }
+
+    private static let namespace = "urn:cloudlet:vm:1"
+
+    /// The XML document.
+    public func document() -> String {
+        func element(_ name: String, _ text: String) -> MarkupElement {
+            MarkupElement(name, namespace: Self.namespace, text: text)
+        }
+        var children = [
+            MarkupElement(
+                "machine", namespace: Self.namespace,
+                attributes: [
+                    "type": machine.machineType, "cpu": machine.cpuModel, "accelerator": machine.accelerator.rawValue,
+                    "memory-mib": String(machine.memoryMiB), "vcpus": String(machine.vcpus),
+                    "disk-bus": machine.diskBus.rawValue, "device-list": String(machine.deviceList),
+                    "free-page-reporting": machine.freePageReporting ? "on" : "off",
+                ])
+        ]
+        children += forwards.map { element("forward", $0.description) }
+        if let readyPort { children.append(element("ready-port", String(readyPort))) }
+        return MarkupElement("cloudlet-vm", namespace: Self.namespace, children: children).document()
+    }
+
+    /// Reads a document, which may come from a stranger's overlay: every field is checked.
+    /// - Throws: `CloudletError.badData` that names the field.
+    public init(parsing document: [UInt8]) throws(CloudletError) {
+        let root = try MarkupParser().parse(document)
+        guard root.name == "cloudlet-vm", root.namespace == Self.namespace, let machine = root.child("machine") else {
+            throw CloudletError(.badData, "the snapshot's description is not one of a cloudlet VM")
+        }
+        func word(_ key: String) throws(CloudletError) -> String {
+            guard let value = machine.attributes[key] else { throw Self.bad(key) }
+            return value
+        }
+        func number(_ key: String) throws(CloudletError) -> Int {
+            guard let value = Int(try word(key)) else { throw Self.bad(key) }
+            return value
+        }
+        guard let accelerator = MachineDescription.Accelerator(rawValue: try word("accelerator")) else {
+            throw Self.bad("accelerator")
+        }
+        guard let diskBus = MachineDescription.DiskBus(rawValue: try word("disk-bus")) else {
+            throw Self.bad("disk-bus")
+        }
+        self.machine = MachineDescription(
+            memoryMiB: try number("memory-mib"), vcpus: try number("vcpus"), accelerator: accelerator,
+            diskBus: diskBus, cpuModel: try word("cpu"), machineType: try word("type"),
+            freePageReporting: try word("free-page-reporting") == "on", deviceList: try number("device-list"))
+        do { try self.machine.validate() } catch {
+            throw CloudletError(.badData, "the snapshot's description is not usable", cause: error)
+        }
+        forwards = []
+        for element in root.children("forward") {
+            guard forwards.count < 256 else { throw Self.bad("forward") }
+            do { forwards.append(try PortForward(parsing: element.text)) } catch {
+                throw CloudletError(.badData, "the snapshot's description is not usable", cause: error)
+            }
+        }
+        if let text = root.text(of: "ready-port") {
+            guard let port = UInt16(text), port > 0 else { throw Self.bad("ready-port") }
+            readyPort = port
+        }
+    }
+
+    private static func bad(_ field: String) -> CloudletError {
+        CloudletError(.badData, "the snapshot's description has no valid '\(field)'")
+    }
+}

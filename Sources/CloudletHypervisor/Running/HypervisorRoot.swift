@@ -1,0 +1,93 @@
+public import CloudletCore
+import CloudletSystem
+import Glibc
+public import SystemPackage
+
+/// A directory in which an embedded libvirt driver keeps its state, held by one process at a time.
+///
+/// Commands take the first free of numbered directories, the node always the same one; each keeps its cache, and what
+/// a crashed holder left running is found again by the next.
+public final class HypervisorRoot: Sendable {
+    /// Who holds it.
+    public enum Role: Sendable {
+        /// The daemon.
+        case node
+        /// A command.
+        case command
+    }
+
+    /// The directory.
+    public let directory: FilePath
+    private let lock: FileLock
+
+    private static let commandSlots = 32
+
+    /// Takes a directory below `parent`.
+    /// - Throws: `CloudletError.busy` when all are held.
+    public init(under parent: FilePath, role: Role) throws(CloudletError) {
+        try Directory.create(parent, permissions: 0o700)
+        let names = role == .node ? ["node"] : (0..<Self.commandSlots).map { "command-\($0)" }
+        for name in names {
+            let directory = parent.appending(name)
+            if let lock = try FileLock.tryAcquire(parent.appending(".\(name).lock")) {
+                try Directory.create(directory, permissions: 0o700)
+                self.directory = directory
+                self.lock = lock
+                try writeConfiguration()
+                return
+            }
+        }
+        throw role == .node
+            ? CloudletError(
+                .busy, "another cloudlet-node already runs with \(parent.removingLastComponent())",
+                advice: "stop it, or give this one another CLOUDLET_HOME")
+            : CloudletError(.busy, "\(Self.commandSlots) cloudlet commands already run VMs", advice: "end one of them")
+    }
+
+    /// The URI of the embedded driver on this directory.
+    public func uri() throws(CloudletError) -> String { "qemu:///embed?root=\(try shortPath().string)" }
+
+    /// The driver's log of its own warnings.
+    var driverLog: FilePath { directory.appending("libvirt.log") }
+
+    /// The driver's log of one VM.
+    public func log(of domain: String) -> FilePath {
+        directory.appending("log").appending("qemu").appending("\(domain).log")
+    }
+
+    /// The driver makes sockets about 60 characters below its root, and a socket's path ends at 107. A root that is
+    /// too deep is reached through a link in the directory for temporary files.
+    private func shortPath() throws(CloudletError) -> FilePath {
+        guard directory.string.utf8.count > 45 else { return directory }
+        let digest = SHA256Digest(hashing: Array(directory.string.utf8).span).short
+        let link = FilePath("/tmp/cloudlet-\(geteuid())-\(digest)")
+        if unsafe symlink(directory.string, link.string) != 0, errno != EEXIST {
+            throw SystemCallError.current("can't make the link \(link)")
+        }
+        // Somebody else's link of that name must not decide where our sockets are.
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let capacity = buffer.count
+        let count = unsafe readlink(link.string, &buffer, capacity - 1)
+        let target = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard target == directory.string else {
+            throw CloudletError(
+                .cannotCreate, "\(link) is in the way", advice: "remove it, or use a shorter CLOUDLET_HOME")
+        }
+        return link
+    }
+
+    /// Settings under which one process runs VMs without a libvirt daemon, udev, cgroups or mount namespaces.
+    private func writeConfiguration() throws(CloudletError) {
+        var lines = [
+            "dynamic_ownership = 0", "remember_owner = 0", "security_driver = \"none\"", "namespaces = []",
+            "cgroup_controllers = []", "stdio_handler = \"file\"", "seccomp_sandbox = 1", "max_core = 0",
+            "dump_guest_core = 0",
+        ]
+        if geteuid() == 0 { lines += ["user = \"+0\"", "group = \"+0\""] }
+        let file = directory.appending("etc").appending("qemu.conf")
+        try Directory.create(file.removingLastComponent(), permissions: 0o700)
+        try Directory.remove(file)
+        let text = Array((lines.joined(separator: "\n") + "\n").utf8)
+        try File(file, .create(permissions: 0o600)).write(text, at: 0)
+    }
+}

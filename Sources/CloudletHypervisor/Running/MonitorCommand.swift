@@ -1,0 +1,82 @@
+import CloudletCore
+import Foundation
+
+/// A QMP command as it goes to QEMU's monitor, and its answer.
+struct MonitorCommand<Arguments: Encodable>: Encodable {
+    let execute: String
+    let arguments: Arguments
+
+    func text() throws(CloudletError) -> String {
+        do { return String(decoding: try JSONEncoder().encode(self), as: UTF8.self) } catch {
+            throw CloudletError(.defect, "can't encode the monitor command \(execute)", cause: error)
+        }
+    }
+}
+
+/// The two forms of a QMP answer.
+struct MonitorAnswer<Value: Decodable>: Decodable {
+    struct Failure: Decodable {
+        let desc: String
+    }
+
+    let `return`: Value?
+    let error: Failure?
+
+    static func value(of text: String, command: String) throws(CloudletError) -> Value {
+        let answer: MonitorAnswer
+        do { answer = try JSONDecoder().decode(MonitorAnswer.self, from: Data(text.utf8)) } catch {
+            throw CloudletError(.unavailable, "QEMU's answer to \(command) is not understood", cause: error)
+        }
+        if let failure = answer.error {
+            throw CloudletError(.unavailable, "QEMU refused \(command): \(failure.desc.displayable())")
+        }
+        guard let value = answer.return else {
+            throw CloudletError(.unavailable, "QEMU's answer to \(command) is empty")
+        }
+        return value
+    }
+}
+
+/// No arguments, or no result worth reading.
+struct Nothing: Codable, Sendable {}
+
+/// State of a migration, saving or loading (`query-migrate`).
+struct MigrationStatus: Decodable, Sendable {
+    let status: String?
+    let errorText: String?
+
+    enum CodingKeys: String, CodingKey {
+        case status
+        case errorText = "error-desc"
+    }
+}
+
+/// Switches of the migration code (`migrate-set-capabilities`).
+struct MigrationCapabilities: Encodable {
+    struct Capability: Encodable {
+        let capability: String
+        let state: Bool
+    }
+
+    let capabilities: [Capability]
+
+    /// Guest RAM stays in the shared file; only devices and small memory blocks go through the stream.
+    static let ignoreShared = MigrationCapabilities(
+        capabilities: [Capability(capability: "x-ignore-shared", state: true)])
+}
+
+struct MigrationParameters: Encodable {
+    let maxBandwidth: Int
+
+    enum CodingKeys: String, CodingKey { case maxBandwidth = "max-bandwidth" }
+}
+
+struct URIArgument: Encodable { let uri: String }
+
+struct DescriptorName: Encodable { let fdname: String }
+
+struct HumanCommand: Encodable {
+    let commandLine: String
+
+    enum CodingKeys: String, CodingKey { case commandLine = "command-line" }
+}

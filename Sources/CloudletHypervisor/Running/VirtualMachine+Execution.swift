@@ -1,0 +1,50 @@
+public import CloudletCore
+import CloudletSystem
+import SystemPackage
+
+extension VirtualMachine {
+    /// Waits until the VM is known to run: not paused in libvirt's and QEMU's eyes, and a virtual CPU's thread really
+    /// got processor time after the call.
+    /// - Throws: `CloudletError.unavailable` after two seconds without a sign of life.
+    public func requireExecution() async throws(CloudletError) {
+        let threads = try query("query-cpus-fast", as: [VirtualCPU].self).map(\.threadID)
+        let before = threads.map(Self.runTime)
+        let executing = try await poll(every: .milliseconds(1), for: .seconds(2)) { () throws(CloudletError) in
+            zip(threads.map(Self.runTime), before).contains { now, then in
+                guard let now, let then else { return false }
+                return now > then
+            }
+        }
+        guard executing, try isRunning() else {
+            throw CloudletError(
+                .unavailable, "the VM was resumed, but it does not run",
+                advice: "its CPU model may not be available on this host")
+        }
+    }
+
+    private struct VirtualCPU: Decodable {
+        let threadID: Int
+
+        enum CodingKeys: String, CodingKey { case threadID = "thread-id" }
+    }
+
+    /// Nanoseconds a thread has run (first field of /proc/TID/schedstat).
+    private static func runTime(_ thread: Int) -> UInt64? {
+        guard let file = try? File(FilePath("/proc/\(thread)/task/\(thread)/schedstat"), .read),
+            let bytes = try? file.read(100, at: 0)
+        else { return nil }
+        return String(decoding: bytes, as: UTF8.self).split(separator: " ").first.flatMap { UInt64($0) }
+    }
+}
+
+extension VirtualMachine {
+    /// The emulator's version, as `7.2.22`.
+    public func emulatorVersion() throws(CloudletError) -> String {
+        struct Version: Decodable {
+            struct Numbers: Decodable { let major: Int, minor: Int, micro: Int }
+            let qemu: Numbers
+        }
+        let numbers = try query("query-version", as: Version.self).qemu
+        return "\(numbers.major).\(numbers.minor).\(numbers.micro)"
+    }
+}

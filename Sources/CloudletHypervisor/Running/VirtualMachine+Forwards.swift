@@ -1,0 +1,90 @@
+public import CloudletCore
+
+/// A forward that is in force.
+public struct ActiveForward: Hashable, Sendable {
+    /// The forward with the real host port.
+    public let forward: PortForward
+    /// The address of the host it listens on.
+    public let address: String
+
+    /// Names a forward.
+    public init(_ forward: PortForward, address: String) {
+        self.forward = forward
+        self.address = address
+    }
+}
+
+extension VirtualMachine {
+    /// Opens a port of the host that leads into the VM.
+    /// - Parameters:
+    ///   - forward: transport and ports; host port 0 picks a free one.
+    ///   - address: the IPv4 address of the host to listen on.
+    /// - Returns: the forward with its real host port.
+    /// - Throws: `CloudletError.busy` when the port is taken.
+    public func addForward(_ forward: PortForward, on address: String) throws(CloudletError) -> ActiveForward {
+        let before = forward.hostPort == 0 ? Set(try connections().filter(\.isForward)) : []
+        let rule = "\(forward.transport.rawValue):\(address):\(forward.hostPort)-:\(forward.guestPort)"
+        let answer = try human("hostfwd_add \(DomainXML.network) \(rule)")
+        guard answer.isEmpty else {
+            throw CloudletError(
+                .busy,
+                "port \(forward.hostPort) of \(address) can't be forwarded to port \(forward.guestPort) of the VM: "
+                    + "it is taken or not allowed",
+                advice: "end what uses the port, or choose another with -redir",
+                cause: CloudletError(.unavailable, answer.displayable()))
+        }
+        guard forward.hostPort == 0 else { return ActiveForward(forward, address: address) }
+        let added = try connections().first { entry in
+            entry.isForward && !before.contains(entry) && entry.guestPort == forward.guestPort
+                && entry.transport == forward.transport
+        }
+        guard let port = added?.hostPort else {
+            throw CloudletError(
+                .unavailable, "QEMU does not tell the port it chose for guest port \(forward.guestPort)")
+        }
+        let real = PortForward(forward.transport, hostPort: port, guestPort: forward.guestPort)
+        return ActiveForward(real, address: address)
+    }
+
+    /// Closes a forward again.
+    public func removeForward(_ active: ActiveForward) throws(CloudletError) {
+        let forward = active.forward
+        let rule = "\(forward.transport.rawValue):\(active.address):\(forward.hostPort)"
+        let answer = try human("hostfwd_remove \(DomainXML.network) \(rule)")
+        guard answer.contains("removed") else {
+            throw CloudletError(.unavailable, "forward \(forward) can't be removed: \(answer.displayable())")
+        }
+    }
+
+    /// Whether the guest has taken up a TCP connection that came through a forward from this port of the host.
+    func isEstablished(fromPort port: UInt16) throws(CloudletError) -> Bool {
+        try connections().contains { $0.state == "ESTABLISHED" && $0.hostPort == port }
+    }
+
+    /// What the user network lists (`info usernet`).
+    private func connections() throws(CloudletError) -> [UserNetworkEntry] {
+        try human("info usernet").split(whereSeparator: \.isNewline).compactMap { UserNetworkEntry($0) }
+    }
+}
+
+/// One line of `info usernet`: protocol and state, descriptor, source address and port, destination address and port.
+struct UserNetworkEntry: Hashable {
+    let transport: PortForward.Transport
+    let state: String
+    let hostPort: UInt16
+    let guestPort: UInt16
+
+    var isForward: Bool { state == "HOST_FORWARD" }
+
+    init?(_ line: Substring) {
+        let fields = line.split(separator: " ")
+        guard fields.count >= 6, let open = fields[0].firstIndex(of: "["), fields[0].hasSuffix("]"),
+            let transport = PortForward.Transport(rawValue: fields[0][..<open].lowercased()),
+            let hostPort = UInt16(fields[3]), let guestPort = UInt16(fields[5])
+        else { return nil }
+        self.transport = transport
+        state = String(fields[0][open...].dropFirst().dropLast())
+        self.hostPort = hostPort
+        self.guestPort = guestPort
+    }
+}

@@ -1,0 +1,154 @@
+public import CloudletCore
+import CloudletSystem
+import SystemPackage
+
+/// A running (or paused, or waiting) VM. Its operations run one after another on a queue of their own; ending it is
+/// safe at any time and more than once.
+public actor VirtualMachine {
+    private let domain: LibvirtDomain
+    private let connection: LibvirtConnection
+    private let log: FilePath?
+    private let executor: QueueExecutor
+
+    /// The domain's name.
+    public nonisolated let name: String
+    /// The virtual hardware.
+    public nonisolated let machine: MachineDescription
+
+    /// Jobs run on the VM's own queue: libvirt's calls block.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+
+    init(_ domain: LibvirtDomain, of connection: LibvirtConnection, machine: MachineDescription, log: FilePath?) {
+        self.domain = domain
+        self.connection = connection
+        self.machine = machine
+        self.log = log
+        name = domain.name
+        executor = QueueExecutor(label: "cloudlet-vm-\(domain.name)")
+    }
+
+    /// Whether the emulator is still there.
+    public var isActive: Bool { domain.isActive }
+
+    /// Whether the virtual CPUs run, as libvirt and QEMU both see it.
+    public func isRunning() throws(CloudletError) -> Bool {
+        struct Status: Decodable { let running: Bool }
+        guard try domain.state() == .running else { return false }
+        return try query("query-status", as: Status.self).running
+    }
+
+    /// Stops the virtual CPUs; QEMU writes back what it caches of the disk.
+    public func pause() throws(CloudletError) { try domain.suspend() }
+
+    /// Lets the virtual CPUs run.
+    public func resume() throws(CloudletError) {
+        do { try domain.resume() } catch { throw explained(error) }
+    }
+
+    /// Ends the VM at once.
+    public func destroy() throws(CloudletError) { try domain.destroy() }
+
+    /// Waits until the VM has ended by itself or was ended.
+    public nonisolated func waitForEnd() async {
+        let events = connection.lifecycleEvents(of: name)
+        guard await isActive else { return }
+        for await event in events where event.isEnd { return }
+    }
+
+    /// Port of 127.0.0.1 on which the VNC display answers, if the VM has one.
+    public func displayPort() throws(CloudletError) -> UInt16? {
+        try DomainDescriptionReader.vncPort(in: domain.description())
+    }
+
+    /// The device state of a paused VM, taken through QEMU's migration code with the RAM left where it is.
+    public func saveState() async throws(CloudletError) -> [UInt8] {
+        try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
+        try command("migrate-set-parameters", MigrationParameters(maxBandwidth: 1 << 40))
+        let input: File
+        do {
+            let pair = try SocketPair()
+            input = pair.ours
+            try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
+        }
+        async let state = blocking { () throws(CloudletError) in
+            try input.readToEnd(limit: SnapshotLayout.maximumState)
+        }
+        try command("migrate", URIArgument(uri: "fd:\(Self.streamName)"))
+        try await waitForMigration("saving the device state")
+        do { return try await state } catch { throw .wrapping(error, .io, "can't read the device state") }
+    }
+
+    /// Gives a waiting VM its device state; its RAM must be complete. The VM is paused afterwards.
+    public func loadState(_ state: [UInt8]) async throws(CloudletError) {
+        try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
+        let output: File
+        do {
+            let pair = try SocketPair()
+            output = pair.ours
+            try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
+        }
+        try command("migrate-incoming", URIArgument(uri: "fd:\(Self.streamName)"))
+        try await send(state, to: output)
+        try await waitForMigration("loading the device state")
+    }
+
+    private func send(_ state: [UInt8], to output: consuming File) async throws(CloudletError) {
+        let target = output
+        do throws(CloudletError) {
+            try await blocking { () throws(CloudletError) in try target.writeAll(state.span) }
+        } catch {
+            throw explained(error)
+        }
+    }
+
+    private func waitForMigration(_ what: String) async throws(CloudletError) {
+        var failure: CloudletError?
+        let done = try await poll(every: .milliseconds(2), for: .seconds(60)) { () throws(CloudletError) in
+            let status: MigrationStatus
+            do throws(CloudletError) { status = try query("query-migrate", as: MigrationStatus.self) } catch {
+                throw explained(error)
+            }
+            if status.status == "failed" || status.status == "cancelled" {
+                failure = explained(
+                    CloudletError(.unavailable, "\(what) failed\(status.errorText.map { ": " + $0 } ?? "")"))
+            }
+            return status.status == "completed" || failure != nil
+        }
+        if let failure { throw failure }
+        if !done { throw CloudletError(.unavailable, "\(what) did not end within 60 s") }
+    }
+
+    private static let streamName = "cloudlet-state"
+
+    // MARK: - Monitor
+
+    /// Sends a command whose result doesn't matter.
+    func command(
+        _ name: String, _ arguments: some Encodable, descriptors: [Int32] = []
+    ) throws(CloudletError) {
+        let text = try MonitorCommand(execute: name, arguments: arguments).text()
+        let answer = try domain.monitor(text, descriptors: descriptors)
+        _ = try MonitorAnswer<Nothing>.value(of: answer, command: name)
+    }
+
+    /// Sends a command without arguments and reads its result.
+    func query<Value: Decodable>(_ name: String, as type: Value.Type) throws(CloudletError) -> Value {
+        let text = try MonitorCommand(execute: name, arguments: Nothing()).text()
+        return try MonitorAnswer<Value>.value(of: try domain.monitor(text), command: name)
+    }
+
+    /// Sends a command of the human monitor and reads what it prints.
+    func human(_ line: String) throws(CloudletError) -> String {
+        let text = try MonitorCommand(
+            execute: "human-monitor-command", arguments: HumanCommand(commandLine: line)
+        ).text()
+        return try MonitorAnswer<String>.value(of: try domain.monitor(text), command: line)
+    }
+
+    /// The error with QEMU's own last words, when it died over it.
+    private func explained(_ error: CloudletError) -> CloudletError {
+        guard !domain.isActive, let log, let words = EmulatorLog.lastWords(in: log) else { return error }
+        return CloudletError(
+            error.code, "the emulator ended: \(words)", advice: error.advice, cause: error)
+    }
+}

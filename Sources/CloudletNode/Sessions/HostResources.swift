@@ -1,0 +1,50 @@
+import CloudletSession
+import CloudletSystem
+import Foundation
+import Synchronization
+
+/// The machine's figures, from /proc.
+enum HostResources {
+    /// The figures now. Processor use is the share since the last call, the first time since boot.
+    static func current() -> NodeResources {
+        var resources = NodeResources()
+        let processors = text("/proc/cpuinfo").split(separator: "\n\n", omittingEmptySubsequences: true)
+        func field(_ name: String, _ block: Substring) -> Substring? {
+            block.split(separator: "\n").first { $0.hasPrefix(name) }?.split(separator: ":").last
+                .map { $0.drop { $0 == " " } }
+        }
+        resources.processors = max(1, processors.count)
+        resources.sockets = max(1, Set(processors.compactMap { field("physical id", $0) }).count)
+        let coresEach = processors.first.flatMap { field("cpu cores", $0) }.flatMap { Int($0) } ?? 1
+        resources.cores = coresEach * resources.sockets
+        resources.threadsPerCore = max(1, resources.processors / max(1, resources.cores))
+        let clock = processors.first.flatMap { field("cpu MHz", $0) }.flatMap { Double($0) }
+        resources.clockMHz = Int(clock ?? 0)
+        let memory = MemoryFigures.current()
+        resources.totalMemoryMiB = memory.total >> 20
+        resources.freeMemoryMiB = memory.available >> 20
+        resources.cpuUsagePercent = ProcessorUse.shared.sinceLast(text("/proc/stat"))
+        return resources
+    }
+
+    private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+}
+
+/// Remembers the processor's counters between two questions.
+private final class ProcessorUse: Sendable {
+    static let shared = ProcessorUse()
+    private let last = Mutex((busy: 0.0, total: 0.0))
+
+    func sinceLast(_ stat: String) -> Double {
+        let line = stat.split(separator: "\n").first ?? ""
+        let ticks = line.split(separator: " ").dropFirst().compactMap { Double($0) }
+        guard ticks.count >= 5 else { return 0 }
+        let total = ticks.reduce(0, +)
+        let busy = total - ticks[3] - ticks[4]
+        return last.withLock { last in
+            defer { last = (busy, total) }
+            let span = total - last.total
+            return span > 0 ? min(100, max(0, (busy - last.busy) / span * 100)) : 0
+        }
+    }
+}

@@ -1,0 +1,107 @@
+public import CloudletCore
+public import CloudletHypervisor
+import CloudletOverlay
+public import CloudletSession
+public import CloudletStore
+import CloudletSynthesis
+import CloudletSystem
+import CloudletWire
+public import Logging
+
+/// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
+public struct NodeBackend: SynthesisBackend {
+    private let registry: Registry
+    private let synthesizer: Synthesizer
+    private let options: Options
+    private let logger: Logger
+
+    /// How the node runs VMs.
+    public struct Options: Sendable {
+        /// Address on which forwards listen; `nil` stands for the address by which the client reached the node.
+        public var forwardAddress: String?
+        /// Whether guests may reach other hosts.
+        public var outboundNetwork = false
+
+        /// Forwards where the client is, no network for guests.
+        public init() {}
+    }
+
+    /// Uses this registry and hypervisor.
+    public init(registry: Registry, hypervisor: Hypervisor, home: CloudletHome, options: Options, logger: Logger) {
+        self.registry = registry
+        synthesizer = Synthesizer(hypervisor: hypervisor, home: home)
+        self.options = options
+        self.logger = logger
+    }
+
+    /// Refuses overlays whose base VM is not here or doesn't fit.
+    public func admit(_ request: SynthesisRequest) async throws(CloudletError) {
+        _ = try base(of: request.meta)
+    }
+
+    /// Looks the base up each time: one that was added a moment ago counts.
+    private func base(of meta: OverlayMeta) throws(CloudletError) -> OpenBase {
+        guard let record = try registry.base(hash: meta.baseHash) else {
+            let known = try registry.bases().map { "\($0.files.name) (\($0.hash.short))" }
+            throw CloudletError(
+                .notFound,
+                "No matching Base VM: the overlay needs \(meta.baseHash.short), this node has "
+                    + (known.isEmpty ? "none" : known.joined(separator: ", ")))
+        }
+        let base = try OpenBase(record)
+        try Synthesizer.requireMatch(meta, base)
+        return base
+    }
+
+    /// Rebuilds and resumes the VM.
+    public func synthesize(
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> any SynthesizedVM {
+        let base = try base(of: request.meta)
+        var how = Synthesizer.Options()
+        how.forwardAddress = options.forwardAddress ?? Self.forwardAddress(for: request.localAddress)
+        how.moveTakenForwards = request.moveForwards
+        how.outboundNetwork = options.outboundNetwork
+        let times = StageTimes()
+        let total = max(1, request.meta.totalBlobBytes)
+        let running = try await synthesizer.synthesize(request.meta, on: base, from: pieces, how, times: times) {
+            step in
+            switch step {
+            case .received(let bytes): progress(.receiving(percent: UInt64(bytes * 100 / total)))
+            case .stage: progress(.resuming)
+            }
+        }
+        let stages = times.stages.map { "\($0.name) \($0.duration.shown)" }.joined(separator: ", ")
+        logger.info(
+            "synthesized",
+            metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])
+        return NodeVM(running: running, logger: logger)
+    }
+
+    /// Forwards listen on IPv4 only; a client that came over IPv6 finds them on all addresses of the node.
+    private static func forwardAddress(for local: String) -> String {
+        let plain = local.hasPrefix("::ffff:") ? String(local.dropFirst(7)) : local
+        return plain.contains(":") || plain.isEmpty ? "0.0.0.0" : plain
+    }
+
+    /// The machine's figures.
+    public func resources() async -> NodeResources { HostResources.current() }
+}
+
+/// A synthesized VM as sessions see it.
+private struct NodeVM: SynthesizedVM {
+    let running: RunningVM
+    let logger: Logger
+
+    var forwards: [ServerMessage.ReportedForward] {
+        running.forwards.map { .init(address: $0.address, forward: $0.forward) }
+    }
+
+    func end() async {
+        do { try await running.end() } catch {
+            logger.error("a VM could not be ended", metadata: ["vm": "\(running.machine.name)", "reason": "\(error)"])
+        }
+    }
+
+    func waitForEnd() async { await running.machine.waitForEnd() }
+}

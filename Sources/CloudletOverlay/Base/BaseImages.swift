@@ -1,0 +1,68 @@
+public import CloudletCore
+public import CloudletSystem
+
+/// The two images of a base VM, open for reading: what references and patches of an overlay lead to.
+public struct BaseImages: Sendable {
+    /// The disk.
+    public let disk: File
+    /// The memory snapshot; `nil` where only the disk matters.
+    public let memory: File?
+    /// Bytes of the disk.
+    public let diskSize: Int
+    /// Bytes of the memory snapshot, 0 without one.
+    public let memorySize: Int
+
+    /// Takes the open files and notes their sizes.
+    public init(disk: File, memory: File?) throws(CloudletError) {
+        self.disk = disk
+        self.memory = memory
+        diskSize = try disk.size()
+        memorySize = try memory?.size() ?? 0
+    }
+
+    /// The file of one image.
+    func file(of image: OverlayImage) -> File? { image == .memory ? memory : disk }
+
+    /// Reads up to a page at any offset of an image; fewer bytes at its end, none behind it.
+    func readPage(of image: OverlayImage, at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
+        guard let file = file(of: image) else { return 0 }
+        return try file.read(into: &buffer, count: Page.size, at: offset)
+    }
+}
+
+/// The page hashes of a base VM, for finding a page's content anywhere in it.
+public struct BaseIndex: Sendable {
+    private let images: BaseImages
+    private let disk: SortedHashList
+    private let memory: SortedHashList?
+
+    /// Joins images and their lists.
+    public init(images: BaseImages, disk: SortedHashList, memory: SortedHashList?) {
+        self.images = images
+        self.disk = disk
+        self.memory = memory
+    }
+
+    /// Where the base holds this full page: in memory first, then on the disk. What a list says is compared with the
+    /// bytes it leads to, so a wrong list costs size, never correctness.
+    func find(_ page: Span<UInt8>, hash: SHA256Digest, scratch: inout [UInt8]) throws(CloudletError) -> DeltaItem
+        .Content?
+    {
+        if let offset = memory?.offset(of: hash), offset % Page.size == 0,
+            try matches(page, .memory, offset, &scratch)
+        {
+            return .baseMemory(offset: offset)
+        }
+        if let offset = disk.offset(of: hash), offset % Page.sector == 0, try matches(page, .disk, offset, &scratch) {
+            return .baseDisk(offset: offset)
+        }
+        return nil
+    }
+
+    private func matches(
+        _ page: Span<UInt8>, _ image: OverlayImage, _ offset: Int, _ scratch: inout [UInt8]
+    ) throws(CloudletError) -> Bool {
+        let count = try images.readPage(of: image, at: offset, into: &scratch)
+        return count == page.count && page.hasSameBytes(as: scratch.span.extracting(0..<count))
+    }
+}

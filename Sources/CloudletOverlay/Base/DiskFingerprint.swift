@@ -1,0 +1,119 @@
+public import CloudletCore
+public import CloudletSystem
+
+/// Fingerprints of a base's disk: its identity and its list of page hashes.
+public enum DiskFingerprint {
+    /// The base VM's identity: SHA-256 of the whole image. A last piece of fewer than 512 bytes is left out, as the
+    /// original does; our images are multiples of 512.
+    public static func identity(
+        of disk: File, progress: (Int) -> Void = { _ in }
+    ) throws(CloudletError) -> SHA256Digest {
+        try hash(disk, 0..<(try disk.size() / Page.sector * Page.sector), progress: progress)
+    }
+
+    /// SHA-256 of a range of a file. Holes are not read, only hashed.
+    static func hash(
+        _ file: File, _ range: Range<Int>, progress: (Int) -> Void = { _ in }
+    ) throws(CloudletError) -> SHA256Digest {
+        var hasher = SHA256Hasher()
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        let zeros = buffer
+        var position = range.lowerBound
+        var data = position..<position
+        while position < range.upperBound {
+            if Task.isCancelled { throw CloudletError(.interrupted, "interrupted while hashing \(file.path)") }
+            if position >= data.upperBound {
+                data = try file.nextDataExtent(from: position) ?? range.upperBound..<range.upperBound + 1
+            }
+            let boundary = position < data.lowerBound ? data.lowerBound : data.upperBound
+            let count = min(buffer.count, boundary - position, range.upperBound - position)
+            if position < data.lowerBound {
+                hasher.update(zeros.span.extracting(0..<count))
+            } else {
+                guard try file.read(into: &buffer, count: count, at: position) == count else {
+                    throw CloudletError(.io, "\(file.path) became shorter while it was read")
+                }
+                hasher.update(buffer.span.extracting(0..<count))
+            }
+            position += count
+            progress(position - range.lowerBound)
+        }
+        return hasher.finalize()
+    }
+
+    /// Writes the list of page hashes (`.base-img-meta`): the SHA-256 of the 4096 bytes at every 512-byte step, for
+    /// each distinct hash the lowest offset, in order of hash.
+    /// - Parameters:
+    ///   - disk: the image.
+    ///   - list: an empty file for the list.
+    ///   - makeScratch: gives empty files for sorting, by number.
+    public static func writeHashList(
+        of disk: File, to list: File, makeScratch: (Int) throws(CloudletError) -> File
+    ) async throws(CloudletError) {
+        let lastStart = try disk.size() - Page.size
+        guard lastStart >= 0 else {
+            throw CloudletError(.badData, "\(disk.path) is smaller than a page of \(Page.size) bytes")
+        }
+        var sorter = try HashListSorter(makeScratch: makeScratch)
+        let ranges = try windowStarts(of: disk, lastStart: lastStart)
+        if let zero = ranges.firstZero { try sorter.add(HashRecord(hash: PageHash.zero, offset: zero)) }
+        let units = ranges.data.lazy.flatMap { pieces(of: $0, length: 4 << 20) }
+        try await mapInOrder(units) { (starts) throws(CloudletError) -> [HashRecord] in
+            try hashWindows(of: disk, startingIn: starts, lastStart: lastStart)
+        } consume: { (records) throws(CloudletError) in
+            for record in records { try sorter.add(record) }
+        }
+        var output = AppendingWriter(list)
+        try sorter.drain { (record) throws(CloudletError) in
+            record.append(to: &output.buffer)
+            try output.flushIfFull()
+        }
+        try output.flush()
+    }
+
+    /// The ranges in which windows that touch data start, and the first window that lies wholly in a hole.
+    private static func windowStarts(
+        of disk: File, lastStart: Int
+    ) throws(CloudletError) -> (data: [Range<Int>], firstZero: Int?) {
+        var data: [Range<Int>] = []
+        var firstZero: Int?
+        var end = 0
+        try disk.forEachDataExtent(in: 0..<lastStart + Page.size) { (extent) throws(CloudletError) in
+            let start = max(0, extent.lowerBound - Page.size + Page.sector)
+            let stop = min(extent.upperBound, lastStart + 1)
+            if start > end, firstZero == nil { firstZero = end }
+            if let last = data.last, start <= last.upperBound {
+                data[data.count - 1] = last.lowerBound..<max(stop, last.upperBound)
+            } else if start < stop {
+                data.append(start..<stop)
+            }
+            end = max(end, stop)
+        }
+        if end <= lastStart, firstZero == nil { firstZero = (end + Page.sector - 1) / Page.sector * Page.sector }
+        return (data, firstZero.flatMap { $0 <= lastStart ? $0 : nil })
+    }
+
+    private static func hashWindows(
+        of disk: File, startingIn starts: Range<Int>, lastStart: Int
+    ) throws(CloudletError) -> [HashRecord] {
+        let bytes = try disk.read(starts.count + Page.size, at: starts.lowerBound)
+        var records: [HashRecord] = []
+        records.reserveCapacity(starts.count / Page.sector)
+        var zeroSeen = false
+        let span = bytes.span
+        let first = (starts.lowerBound + Page.sector - 1) / Page.sector * Page.sector
+        for start in stride(from: first, to: min(starts.upperBound, lastStart + 1), by: Page.sector) {
+            let offset = start - starts.lowerBound
+            guard offset + Page.size <= span.count else { break }
+            let window = span.extracting(offset..<offset + Page.size)
+            if window.isAllZeros {
+                // One record tells it all: the sorter keeps the lowest offset.
+                if !zeroSeen { records.append(HashRecord(hash: PageHash.zero, offset: start)) }
+                zeroSeen = true
+            } else {
+                records.append(HashRecord(hash: SHA256Digest(hashing: window), offset: start))
+            }
+        }
+        return records
+    }
+}

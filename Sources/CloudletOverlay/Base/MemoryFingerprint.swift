@@ -1,0 +1,74 @@
+public import CloudletCore
+public import CloudletSystem
+
+/// Fingerprints of a base's memory snapshot.
+public enum MemoryFingerprint {
+    /// SHA-256 of the whole snapshot, by which an overlay recognises the memory it was cut from.
+    public static func identity(
+        of memory: File, progress: (Int) -> Void = { _ in }
+    ) throws(CloudletError) -> SHA256Digest {
+        try DiskFingerprint.hash(memory, 0..<(try memory.size()), progress: progress)
+    }
+
+    /// Writes the list of page hashes in page order (`.base-mem-meta`) and the same in order of hash (our
+    /// `.base-mem-index`, pages of zeros left out).
+    /// - Parameters:
+    ///   - memory: the snapshot.
+    ///   - list: an empty file for the list in page order.
+    ///   - index: an empty file for the list in order of hash.
+    ///   - makeScratch: gives empty files for sorting, by number.
+    public static func writeHashLists(
+        of memory: File, to list: File, index: File, makeScratch: (Int) throws(CloudletError) -> File
+    ) async throws(CloudletError) {
+        let size = try memory.size()
+        var sorter = try HashListSorter(makeScratch: makeScratch)
+        var output = AppendingWriter(list)
+        try await mapInOrder(pieces(of: 0..<size, length: 4 << 20)) { (range) throws(CloudletError) -> [HashRecord] in
+            try hashPages(of: memory, in: range)
+        } consume: { (records) throws(CloudletError) in
+            for record in records {
+                record.append(to: &output.buffer)
+                if record.hash != PageHash.zero, record.length == Page.size { try sorter.add(record) }
+            }
+            try output.flushIfFull()
+        }
+        try output.flush()
+        var sorted = AppendingWriter(index)
+        try sorter.drain { (record) throws(CloudletError) in
+            record.append(to: &sorted.buffer)
+            try sorted.flushIfFull()
+        }
+        try sorted.flush()
+    }
+
+    private static func hashPages(of memory: File, in range: Range<Int>) throws(CloudletError) -> [HashRecord] {
+        var records: [HashRecord] = []
+        records.reserveCapacity(Page.count(covering: range.count))
+        func addHole(_ hole: Range<Int>) {
+            for page in pieces(of: hole, length: Page.size) {
+                let hash = page.count == Page.size ? PageHash.zero : SHA256Digest(hashing: zeros(page.count).span)
+                records.append(HashRecord(hash: hash, offset: page.lowerBound, length: page.count))
+            }
+        }
+        var position = range.lowerBound
+        try memory.forEachDataExtent(in: range) { (extent) throws(CloudletError) in
+            addHole(position..<extent.lowerBound)
+            let bytes = try memory.read(extent.count, at: extent.lowerBound)
+            guard bytes.count == extent.count else {
+                throw CloudletError(.io, "\(memory.path) became shorter while it was read")
+            }
+            for page in pieces(of: extent, length: Page.size) {
+                let start = page.lowerBound - extent.lowerBound
+                let span = bytes.span.extracting(start..<start + page.count)
+                let hash =
+                    span.isAllZeros && page.count == Page.size ? PageHash.zero : SHA256Digest(hashing: span)
+                records.append(HashRecord(hash: hash, offset: page.lowerBound, length: page.count))
+            }
+            position = extent.upperBound
+        }
+        addHole(position..<range.upperBound)
+        return records
+    }
+
+    private static func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+}

@@ -1,0 +1,93 @@
+public import CloudletCore
+public import CloudletSystem
+
+/// The candidate content of a customised VM's image: the places where it may differ from the base, each with where
+/// its bytes are stored now. Everything else is as in the base.
+public struct ChangedImage: Sendable {
+    /// A range of the image and where its bytes are.
+    public struct Extent: Sendable {
+        /// Bytes of the image; starts at a page boundary.
+        public let range: Range<Int>
+        /// Where they are stored.
+        public let source: Source
+
+        /// Creates an extent.
+        public init(_ range: Range<Int>, _ source: Source) {
+            self.range = range
+            self.source = source
+        }
+    }
+
+    /// Where the bytes of an extent are stored.
+    public enum Source: Sendable {
+        /// In a file, from this offset on.
+        case file(File, offset: Int)
+        /// Nowhere: they are zeros.
+        case zeros
+    }
+
+    /// Which image.
+    public let image: OverlayImage
+    /// Bytes of the image.
+    public let size: Int
+    /// The extents, in ascending order, none overlapping another.
+    public let extents: [Extent]
+
+    /// Creates an image from its extents.
+    public init(_ image: OverlayImage, size: Int, extents: [Extent]) {
+        self.image = image
+        self.size = size
+        self.extents = extents
+    }
+
+    /// A whole file seen against its base: where either has data. Holes of both are equal and left out.
+    public static func file(_ file: File, base: File, as image: OverlayImage) throws(CloudletError) -> ChangedImage {
+        let size = try file.size()
+        var extents: [Extent] = []
+        var position = 0
+        func addZeros(_ hole: Range<Int>) throws(CloudletError) {
+            // The new file has a hole; where the base has data, that is a change.
+            try base.forEachDataExtent(in: hole) { (range) throws(CloudletError) in
+                extents.append(Extent(range, .zeros))
+            }
+        }
+        try file.forEachDataExtent(in: 0..<size) { (range) throws(CloudletError) in
+            try addZeros(position..<range.lowerBound)
+            extents.append(Extent(range, .file(file, offset: range.lowerBound)))
+            position = range.upperBound
+        }
+        try addZeros(position..<size)
+        return ChangedImage(image, size: size, extents: extents)
+    }
+
+    /// Reads the page that starts at `offset`, which must lie in an extent.
+    /// - Returns: its bytes' count.
+    func readPage(at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
+        let length = min(Page.size, size - offset)
+        var low = 0
+        var high = extents.count
+        while low < high {
+            let middle = (low + high) / 2
+            if extents[middle].range.upperBound <= offset { low = middle + 1 } else { high = middle }
+        }
+        guard low < extents.count, extents[low].range.contains(offset) else {
+            throw CloudletError(.defect, "byte \(offset) of the \(image) image was not captured")
+        }
+        try extents[low].read(offset..<offset + length, into: &buffer)
+        return length
+    }
+}
+
+extension ChangedImage.Extent {
+    /// Reads a part of the extent into the front of `buffer`.
+    func read(_ part: Range<Int>, into buffer: inout [UInt8]) throws(CloudletError) {
+        switch source {
+        case .zeros:
+            for index in 0..<part.count { buffer[index] = 0 }
+        case .file(let file, let offset):
+            let got = try file.read(into: &buffer, count: part.count, at: offset + part.lowerBound - range.lowerBound)
+            // Behind the stored end of a sparse file there are zeros.
+            for index in got..<part.count { buffer[index] = 0 }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+public import CloudletCore
+
+/// Which pages go into an overlay and how they are spread over its blobs. Each blob can be encoded alone, in any
+/// order and on any core.
+public struct OverlayPlan: Sendable {
+    let base: BaseImages
+    let images: [OverlayImage: ChangedImage]
+    let records: [PageRecord]
+    /// For each record with copies: the copies' indices, in the order of ``copyOwners``.
+    let copies: [Int]
+    /// The records the copies belong to, ascending, parallel to ``copies``.
+    let copyOwners: [Int]
+    /// The blobs: runs of records.
+    let runs: [Range<Int>]
+
+    /// Number of blobs.
+    public var blobCount: Int { runs.count }
+
+    /// How many pages the overlay describes.
+    public var pageCount: Int { records.count }
+
+    /// Compares the customised images with the base and plans the overlay.
+    /// - Parameters:
+    ///   - memory: the memory snapshot, or `nil` for a disk-only overlay.
+    ///   - disk: the disk.
+    ///   - base: the base's images.
+    ///   - index: the base's page hashes.
+    ///   - blobBytes: about how many bytes of items a blob holds before compression.
+    ///   - progress: is told how many bytes of the images' extents are done.
+    public static func make(
+        memory: ChangedImage?, disk: ChangedImage, base: BaseImages, index: BaseIndex, blobBytes: Int,
+        progress: (Int) -> Void = { _ in }
+    ) async throws(CloudletError) -> OverlayPlan {
+        let classifier = PageClassifier(base: base, index: index)
+        var records: [PageRecord] = []
+        var images: [OverlayImage: ChangedImage] = [:]
+        var before = 0
+        for image in [memory, disk].compactMap({ $0 }) {
+            images[image.image] = image
+            records += try await classifier.changedPages(of: image) { progress(before + $0) }
+            before += image.extents.reduce(0) { $0 + $1.range.count }
+        }
+        return try OverlayPlan(base: base, images: images, records: records, blobBytes: blobBytes)
+    }
+
+    private init(
+        base: BaseImages, images: [OverlayImage: ChangedImage], records: [PageRecord], blobBytes: Int
+    ) throws(CloudletError) {
+        self.base = base
+        self.images = images
+        let deduplicated = try Self.findingCopies(records, images)
+        self.records = deduplicated
+        let owned = deduplicated.indices.filter { deduplicated[$0].content == .same }
+            .sorted { (deduplicated[$0].value, $0) < (deduplicated[$1].value, $1) }
+        copies = owned
+        copyOwners = owned.map { Int(deduplicated[$0].value) }
+        runs = Self.split(deduplicated, owned, blobBytes)
+    }
+
+    /// Marks pages whose content an earlier page of the overlay has: memory before disk, then by offset.
+    private static func findingCopies(
+        _ records: [PageRecord], _ images: [OverlayImage: ChangedImage]
+    ) throws(CloudletError) -> [PageRecord] {
+        var records = records
+        var first = [UInt8](repeating: 0, count: Page.size)
+        var other = first
+        let own = records.indices.filter { records[$0].content == .own }
+            .sorted { (records[$0].value, $0) < (records[$1].value, $1) }
+        var owner = 0
+        for position in own.indices.dropFirst() {
+            let candidate = own[position]
+            guard records[candidate].value == records[own[owner]].value else {
+                owner = position
+                continue
+            }
+            let left = try read(records[own[owner]], images, &first)
+            let right = try read(records[candidate], images, &other)
+            if left == right, first.span.extracting(0..<left).hasSameBytes(as: other.span.extracting(0..<right)) {
+                records[candidate].content = .same
+                records[candidate].value = UInt64(own[owner])
+            }
+        }
+        return records
+    }
+
+    private static func read(
+        _ record: PageRecord, _ images: [OverlayImage: ChangedImage], _ buffer: inout [UInt8]
+    ) throws(CloudletError) -> Int {
+        try images[record.image]?.readPage(at: record.offset, into: &buffer) ?? 0
+    }
+
+    /// Cuts the records into blobs; a copy counts where its original is.
+    private static func split(_ records: [PageRecord], _ copies: [Int], _ blobBytes: Int) -> [Range<Int>] {
+        var runs: [Range<Int>] = []
+        var start = 0
+        var bytes = 0
+        var copy = 0
+        for (index, record) in records.enumerated() {
+            if record.content != .same { bytes += record.estimatedBytes }
+            while copy < copies.count, Int(records[copies[copy]].value) == index {
+                bytes += records[copies[copy]].estimatedBytes
+                copy += 1
+            }
+            if bytes >= blobBytes {
+                runs.append(start..<index + 1)
+                start = index + 1
+                bytes = 0
+            }
+        }
+        if bytes > 0 { runs.append(start..<records.count) }
+        return runs
+    }
+
+    /// The indices of the copies of the records in `run`, grouped by their original.
+    func copyRange(of run: Range<Int>) -> Range<Int> {
+        func lowerBound(_ value: Int) -> Int {
+            var low = 0
+            var high = copyOwners.count
+            while low < high {
+                let middle = (low + high) / 2
+                if copyOwners[middle] < value { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+        return lowerBound(run.lowerBound)..<lowerBound(run.upperBound)
+    }
+}

@@ -1,0 +1,181 @@
+import CloudletCore
+import CloudletMessagePack
+
+extension OverlayMeta {
+    /// Bounds on what a meta may announce; anything above is refused before it costs anything.
+    public struct Limits: Sendable {
+        /// Largest meta file in bytes.
+        public var metaBytes = 16 << 20
+        /// Largest disk or memory image in bytes.
+        public var imageBytes = 1 << 40
+        /// Largest number of blobs.
+        public var blobs = 1 << 20
+        /// Largest blob in bytes.
+        public var blobBytes = 1 << 40
+
+        /// The default bounds.
+        public init() {}
+    }
+
+    /// Reads an overlay-meta and checks that what it announces is consistent: sizes, plain and unique names, chunk
+    /// numbers inside their image, no chunk listed twice. Unknown keys are stepped over.
+    public init(reading bytes: Span<UInt8>, limits: Limits = Limits()) throws(OverlayFormatError) {
+        guard bytes.count <= limits.metaBytes else {
+            throw OverlayFormatError(.badValue("a meta of \(bytes.count) bytes is larger than \(limits.metaBytes)"))
+        }
+        var fields = MetaFields()
+        do {
+            var reader = MessagePackReader(bytes)
+            try fields.read(&reader, limits: limits)
+            try reader.requireEnd()
+        } catch let error as MessagePackError {
+            throw OverlayFormatError(.notMessagePack(error.description))
+        } catch {
+            throw (error as? OverlayFormatError) ?? OverlayFormatError(.notMessagePack("\(error)"))
+        }
+        self = try fields.assembled()
+        try validate(limits)
+    }
+
+    private func validate(_ limits: Limits) throws(OverlayFormatError) {
+        for size in [diskSize, memorySize] where size < 0 || size > limits.imageBytes {
+            throw OverlayFormatError(.badValue("an image of \(size) bytes is not accepted"))
+        }
+        var names: Set<String> = []
+        var seen = OverlayImage.allCases.map { PageSet(bound: Page.count(covering: size(of: $0))) }
+        for blob in blobs {
+            guard Self.isPlainFileName(blob.name) else { throw OverlayFormatError(.badName(blob.name)) }
+            guard names.insert(blob.name).inserted else { throw OverlayFormatError(.duplicateName(blob.name)) }
+            guard blob.size >= 0, blob.size <= limits.blobBytes else {
+                throw OverlayFormatError(.badValue("a blob of \(blob.size) bytes is not accepted"))
+            }
+            for (index, image) in OverlayImage.allCases.enumerated() {
+                for chunk in blob.chunks(of: image) {
+                    guard Int(chunk) < seen[index].bound else {
+                        throw OverlayFormatError(.chunkOutOfRange(image, Int(chunk)))
+                    }
+                    guard seen[index].insert(Int(chunk)) else {
+                        throw OverlayFormatError(.duplicateChunk(image, Int(chunk)))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a name is safe to join to a directory: no path parts, no control characters, at most 255 bytes.
+    static func isPlainFileName(_ name: String) -> Bool {
+        !name.isEmpty && name != "." && name != ".." && name.utf8.count <= 255
+            && !name.unicodeScalars.contains { $0 == "/" || $0.value < 0x20 || $0.value == 0x7F }
+    }
+}
+
+/// The keys of a meta while they are read.
+private struct MetaFields {
+    var seen: Set<String> = []
+    var baseHash: SHA256Digest?
+    var diskSize: Int?
+    var memorySize: Int?
+    var blobs: [OverlayMeta.Blob]?
+    var baseMemoryHash: SHA256Digest?
+    var forwards: [PortForward] = []
+    var readyPort: UInt16?
+
+    mutating func read(_ reader: inout MessagePackReader, limits: OverlayMeta.Limits) throws {
+        for _ in 0..<(try reader.readMapHeader()) {
+            let key = try reader.readText()
+            guard seen.insert(key).inserted else { throw OverlayFormatError(.duplicateKey(key)) }
+            switch key {
+            case MetaKey.baseHash: baseHash = try readDigest(&reader, key)
+            case MetaKey.diskSize: diskSize = try readSize(&reader, key)
+            case MetaKey.memorySize: memorySize = try readSize(&reader, key)
+            case MetaKey.blobs:
+                let count = try reader.readArrayHeader()
+                guard count <= limits.blobs else { throw OverlayFormatError(.badValue("\(count) blobs are too many")) }
+                var list: [OverlayMeta.Blob] = []
+                for _ in 0..<count { list.append(try readBlob(&reader)) }
+                blobs = list
+            case MetaKey.baseMemoryHash: baseMemoryHash = try readDigest(&reader, key)
+            case MetaKey.forwards: forwards = try readForwards(&reader)
+            case MetaKey.readyPort:
+                guard let port = UInt16(exactly: try reader.readUnsigned()), port > 0 else {
+                    throw OverlayFormatError(.badValue("'\(key)' is not a port"))
+                }
+                readyPort = port
+            default: try reader.skipValue()
+            }
+        }
+    }
+
+    private func readBlob(_ reader: inout MessagePackReader) throws -> OverlayMeta.Blob {
+        var seen: Set<String> = []
+        var name: String?
+        var size: Int?
+        var chunks: [OverlayImage: [UInt32]] = [:]
+        for _ in 0..<(try reader.readMapHeader()) {
+            let key = try reader.readText()
+            guard seen.insert(key).inserted else { throw OverlayFormatError(.duplicateKey(key)) }
+            switch key {
+            case MetaKey.blobName: name = try reader.readText()
+            case MetaKey.blobSize: size = try readSize(&reader, key)
+            case MetaKey.diskChunks: chunks[.disk] = try readChunks(&reader, key)
+            case MetaKey.memoryChunks: chunks[.memory] = try readChunks(&reader, key)
+            default: try reader.skipValue()
+            }
+        }
+        return OverlayMeta.Blob(
+            name: try require(name, MetaKey.blobName), size: try require(size, MetaKey.blobSize),
+            diskChunks: try require(chunks[.disk], MetaKey.diskChunks),
+            memoryChunks: try require(chunks[.memory], MetaKey.memoryChunks))
+    }
+
+    private func readChunks(_ reader: inout MessagePackReader, _ key: String) throws -> [UInt32] {
+        let count = try reader.readArrayHeader()
+        var chunks: [UInt32] = []
+        chunks.reserveCapacity(count)
+        for _ in 0..<count {
+            guard let chunk = UInt32(exactly: try reader.readUnsigned()) else {
+                throw OverlayFormatError(.badValue("a chunk number in '\(key)' is out of range"))
+            }
+            chunks.append(chunk)
+        }
+        return chunks
+    }
+
+    private func readForwards(_ reader: inout MessagePackReader) throws -> [PortForward] {
+        var list: [PortForward] = []
+        for _ in 0..<(try reader.readArrayHeader()) {
+            let text = try reader.readText()
+            guard let forward = try? PortForward(parsing: text), list.count < 256 else {
+                throw OverlayFormatError(.badValue("'\(text.displayable(limit: 60))' is not a port forward"))
+            }
+            list.append(forward)
+        }
+        return list
+    }
+
+    private func readSize(_ reader: inout MessagePackReader, _ key: String) throws -> Int {
+        guard let size = Int(exactly: try reader.readUnsigned()) else {
+            throw OverlayFormatError(.badValue("'\(key)' is out of range"))
+        }
+        return size
+    }
+
+    private func readDigest(_ reader: inout MessagePackReader, _ key: String) throws -> SHA256Digest {
+        guard let digest = SHA256Digest(hex: try reader.readText()) else {
+            throw OverlayFormatError(.badValue("'\(key)' is not a SHA-256 value"))
+        }
+        return digest
+    }
+
+    private func require<T>(_ value: T?, _ key: String) throws(OverlayFormatError) -> T {
+        guard let value else { throw OverlayFormatError(.missingKey(key)) }
+        return value
+    }
+
+    func assembled() throws(OverlayFormatError) -> OverlayMeta {
+        OverlayMeta(
+            baseHash: try require(baseHash, MetaKey.baseHash), diskSize: try require(diskSize, MetaKey.diskSize),
+            memorySize: try require(memorySize, MetaKey.memorySize), blobs: try require(blobs, MetaKey.blobs),
+            baseMemoryHash: baseMemoryHash, forwards: forwards, readyPort: readyPort)
+    }
+}

@@ -1,0 +1,64 @@
+import CloudletCore
+import CloudletMessagePack
+
+/// Keys of the overlay-meta: the original's, then ours, which its readers step over.
+enum MetaKey {
+    static let baseHash = "base_vm_sha256"
+    static let diskSize = "resumed_vm_disk_size"
+    static let memorySize = "resumed_vm_memory_size"
+    static let blobs = "overlay_files"
+    static let blobName = "overlay_name"
+    static let blobSize = "overlay_size"
+    static let diskChunks = "disk_chunk"
+    static let memoryChunks = "memory_chunk"
+
+    static let baseMemoryHash = "base_memory_sha256"
+    static let forwards = "port_forwards"
+    static let readyPort = "ready_port"
+}
+
+extension OverlayMeta {
+    /// The meta as bytes: one map in old raw MessagePack, our extensions last and only when they say something.
+    public func encoded() -> [UInt8] {
+        var extensions: [(String, MessagePackValue)] = []
+        if let baseMemoryHash { extensions.append((MetaKey.baseMemoryHash, .text(baseMemoryHash.hex))) }
+        if !forwards.isEmpty {
+            extensions.append((MetaKey.forwards, .array(forwards.map { .text($0.description) })))
+        }
+        if let readyPort { extensions.append((MetaKey.readyPort, .unsigned(UInt64(readyPort)))) }
+
+        var writer = MessagePackWriter()
+        writer.writeMapHeader(4 + extensions.count)
+        writer.write(MetaKey.diskSize)
+        writer.write(UInt64(diskSize))
+        writer.write(MetaKey.baseHash)
+        writer.write(baseHash.hex)
+        writer.write(MetaKey.blobs)
+        writer.writeArrayHeader(blobs.count)
+        for blob in blobs {
+            writer.writeMapHeader(4)
+            writer.write(MetaKey.blobSize)
+            writer.write(UInt64(blob.size))
+            writer.write(MetaKey.diskChunks)
+            writer.write(chunks: blob.diskChunks)
+            writer.write(MetaKey.blobName)
+            writer.write(blob.name)
+            writer.write(MetaKey.memoryChunks)
+            writer.write(chunks: blob.memoryChunks)
+        }
+        writer.write(MetaKey.memorySize)
+        writer.write(UInt64(memorySize))
+        for (key, value) in extensions {
+            writer.write(key)
+            writer.write(value)
+        }
+        return writer.bytes
+    }
+}
+
+extension MessagePackWriter {
+    fileprivate mutating func write(chunks: [UInt32]) {
+        writeArrayHeader(chunks.count)
+        for chunk in chunks { write(UInt64(chunk)) }
+    }
+}

@@ -1,0 +1,69 @@
+public import CloudletCore
+
+/// The overlay-meta: which base VM an overlay belongs to, the sizes of the result, and its blobs in order.
+public struct OverlayMeta: Sendable, Hashable {
+    /// Identity of the base VM: SHA-256 of its disk.
+    public var baseHash: SHA256Digest
+    /// Bytes of the disk after synthesis.
+    public var diskSize: Int
+    /// Bytes of the memory snapshot file after synthesis; 0 in a disk-only overlay, whose VM boots.
+    public var memorySize: Int
+    /// The blobs in order.
+    public var blobs: [Blob]
+    /// Our extension `base_memory_sha256`: SHA-256 of the base's memory snapshot, which its disk alone doesn't fix.
+    public var baseMemoryHash: SHA256Digest?
+    /// Our extension `port_forwards`: the forwards the VM had when the overlay was cut.
+    public var forwards: [PortForward]
+    /// Our extension `ready_port`: a guest port that answers when the application is ready.
+    public var readyPort: UInt16?
+
+    /// Creates a meta.
+    public init(
+        baseHash: SHA256Digest, diskSize: Int, memorySize: Int, blobs: [Blob], baseMemoryHash: SHA256Digest? = nil,
+        forwards: [PortForward] = [], readyPort: UInt16? = nil
+    ) {
+        self.baseHash = baseHash
+        self.diskSize = diskSize
+        self.memorySize = memorySize
+        self.blobs = blobs
+        self.baseMemoryHash = baseMemoryHash
+        self.forwards = forwards
+        self.readyPort = readyPort
+    }
+
+    /// One compressed file of delta items.
+    public struct Blob: Sendable, Hashable {
+        /// The file's name, in the directory of the meta.
+        public var name: String
+        /// The file's size in bytes.
+        public var size: Int
+        /// Pages of the disk that its items describe, in item order.
+        public var diskChunks: [UInt32]
+        /// Pages of the memory snapshot that its items describe, in item order.
+        public var memoryChunks: [UInt32]
+
+        /// Creates a description of a blob.
+        public init(name: String, size: Int, diskChunks: [UInt32], memoryChunks: [UInt32]) {
+            self.name = name
+            self.size = size
+            self.diskChunks = diskChunks
+            self.memoryChunks = memoryChunks
+        }
+
+        /// The pages of one image.
+        public func chunks(of image: OverlayImage) -> [UInt32] { image == .memory ? memoryChunks : diskChunks }
+    }
+
+    /// Bytes of all blobs.
+    public var totalBlobBytes: Int { blobs.reduce(0) { $0 + $1.size } }
+
+    /// Bytes of one image after synthesis.
+    public func size(of image: OverlayImage) -> Int { image == .memory ? memorySize : diskSize }
+
+    /// The pages of one image that the overlay describes.
+    public func pages(of image: OverlayImage) -> PageSet {
+        var set = PageSet(bound: Page.count(covering: size(of: image)))
+        for blob in blobs { for chunk in blob.chunks(of: image) { set.insert(Int(chunk)) } }
+        return set
+    }
+}

@@ -1,0 +1,7 @@
+import CloudletCore
+
+/// Hashes that are known without computing them.
+enum PageHash {
+    /// SHA-256 of 4096 zero bytes.
+    static let zero = SHA256Digest(hashing: [UInt8](repeating: 0, count: Page.size).span)
+}

@@ -1,0 +1,56 @@
+/// A set of page numbers below a bound: one bit a page, 32 KiB for each GiB of image.
+public struct PageSet: Sendable, Equatable {
+    private var words: [UInt64]
+    /// Pages are numbered from 0 to below this.
+    public let bound: Int
+    /// How many pages are in the set.
+    public private(set) var count = 0
+
+    /// The empty set of pages below `bound`.
+    public init(bound: Int) {
+        self.bound = bound
+        words = [UInt64](repeating: 0, count: (bound + 63) / 64)
+    }
+
+    /// Whether a page is in the set; pages outside the bound never are.
+    public func contains(_ page: Int) -> Bool {
+        page >= 0 && page < bound && words[page >> 6] & (1 << UInt64(page & 63)) != 0
+    }
+
+    /// Adds a page.
+    /// - Returns: `false` when it was there already.
+    @discardableResult
+    public mutating func insert(_ page: Int) -> Bool {
+        let bit = UInt64(1) << UInt64(page & 63)
+        if words[page >> 6] & bit != 0 { return false }
+        words[page >> 6] |= bit
+        count += 1
+        return true
+    }
+
+    /// Calls `body` with each run of consecutive pages of `range` that are in the set (`member`) or not in it.
+    public func forEachRun<Failure: Error>(
+        in range: Range<Int>, member: Bool, _ body: (Range<Int>) throws(Failure) -> Void
+    ) throws(Failure) {
+        var page = range.lowerBound
+        while page < range.upperBound {
+            page = next(from: page, to: range.upperBound, member: member)
+            guard page < range.upperBound else { return }
+            let end = next(from: page, to: range.upperBound, member: !member)
+            try body(page..<end)
+            page = end
+        }
+    }
+
+    /// The first page from `start` whose membership is `member`, or `end`.
+    private func next(from start: Int, to end: Int, member: Bool) -> Int {
+        var page = start
+        while page < end {
+            let word = page >> 6 < words.count ? words[page >> 6] : 0
+            let candidates = (member ? word : ~word) >> UInt64(page & 63)
+            if candidates != 0 { return min(end, page + candidates.trailingZeroBitCount) }
+            page = (page | 63) + 1
+        }
+        return end
+    }
+}

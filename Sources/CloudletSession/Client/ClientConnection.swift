@@ -1,0 +1,148 @@
+import CloudletCore
+import CloudletSystem
+import CloudletWire
+import NIOCore
+import Synchronization
+
+/// A connection of a client to a node. Used by one task at a time.
+final class ClientConnection: Sendable {
+    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private let inbox = ClientInbox()
+    private let timeout: Duration
+    private let host: String
+    private static let pieceBytes = 256 << 10
+
+    init(_ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, timeout: Duration, host: String) {
+        self.outbound = outbound
+        self.timeout = timeout
+        self.host = host
+    }
+
+    /// Takes what comes from the node, until it ends the connection.
+    func read(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) async {
+        do {
+            for try await buffer in inbound { try inbox.receive([UInt8](buffer: buffer)) }
+            inbox.finish(
+                CloudletError(
+                    .unavailable, "\(host) ended the connection",
+                    advice: "look into its log for the reason, and try again"))
+        } catch {
+            inbox.finish(CloudletError.wrapping(error, .unavailable, "the connection to \(host) broke off"))
+        }
+    }
+
+    func send(_ message: ClientMessage) async throws {
+        try await outbound.write(ByteBuffer(bytes: Frame.encode(message.value)))
+    }
+
+    /// The answer to a short command.
+    func answer() async throws -> ClientConversation.Event {
+        let answer = try await withDeadline(timeout) { [inbox] () async throws(CloudletError) in try await inbox.next()
+        }
+        guard let answer else {
+            throw CloudletError(.unavailable, "\(host) did not answer within \(timeout.seconds) s")
+        }
+        return answer
+    }
+
+    /// Sends the meta and the blobs the node asks for, and waits for the VM.
+    func transfer(
+        _ overlay: OutgoingOverlay, session: SessionID, appName: String, moveForwards: Bool,
+        _ progress: @Sendable (SynthesisClient.Progress) -> Void
+    ) async throws -> RemoteVM {
+        inbox.begin(blobNames: overlay.blobs.map(\.name))
+        var announcement = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
+        announcement.appName = appName
+        announcement.apiVersion = ProtocolVersion.current
+        announcement.wantsProgress = true
+        announcement.moveForwards = moveForwards
+        try await send(.sendMeta(announcement))
+        try await outbound.write(ByteBuffer(bytes: overlay.meta))
+        var sent = 0
+        while true {
+            switch try await inbox.next() {
+            case .metaAccepted: break
+            case .progress(let stage, let percent): progress(.stage(stage, percent: percent))
+            case .send(let index):
+                try await send(overlay.blobs[index], session) { count in
+                    sent += count
+                    progress(.sent(sent))
+                }
+            case .done(let forwards):
+                return RemoteVM(
+                    host: host, session: session, forwards: forwards?.map(\.forward) ?? overlay.forwards)
+            case let event: throw SynthesisClient.unexpected(event)
+            }
+        }
+    }
+
+    private func send(
+        _ blob: OutgoingOverlay.Blob, _ session: SessionID, _ count: (Int) -> Void
+    ) async throws {
+        let file = try blob.open()
+        try await send(.sendOverlay(name: blob.name, size: blob.size, session: session))
+        for range in pieces(of: 0..<blob.size, length: Self.pieceBytes) {
+            let bytes = try file.read(range.count, at: range.lowerBound)
+            guard bytes.count == range.count else {
+                throw CloudletError(.io, "\(file.path) became shorter while it was sent")
+            }
+            try await outbound.write(ByteBuffer(bytes: bytes))
+            count(bytes.count)
+        }
+    }
+
+    /// Runs `body` while the node keeps the session.
+    func hold(_ vm: RemoteVM, _ body: @escaping @Sendable (RemoteVM) async throws -> Void) async throws {
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await body(vm) }
+            group.addTask { [inbox, host] in
+                let event = try await inbox.next()
+                if case .failed = event { throw SynthesisClient.unexpected(event) }
+                throw CloudletError(.unavailable, "\(host) ended the session")
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// Tells the node that the VM is not needed any more, and waits until it is gone.
+    func finish(_ session: SessionID) async throws {
+        try await send(.finish(session: session, statistics: []))
+        guard case .success(.finish) = try await answer() else {
+            throw CloudletError(.protocolViolation, "\(host) did not confirm the end of the session")
+        }
+    }
+}
+
+/// What comes from the node, taken apart and kept until it is asked for.
+private final class ClientInbox: Sendable {
+    private let conversation = Mutex(ClientConversation())
+    private let events = Mailbox<ClientConversation.Event>()
+
+    func begin(blobNames: [String]) { conversation.withLock { $0 = ClientConversation(blobNames: blobNames) } }
+
+    func receive(_ bytes: [UInt8]) throws(CloudletError) {
+        do {
+            let received = try conversation.withLock { (conversation) throws(WireError) in
+                try conversation.receive(bytes[...])
+            }
+            for event in received { events.put(event) }
+        } catch {
+            throw CloudletError(.protocolViolation, "the node broke the protocol", cause: error)
+        }
+    }
+
+    func finish(_ error: CloudletError) { events.finish(throwing: error) }
+
+    /// The next thing the node does.
+    func next() async throws(CloudletError) -> ClientConversation.Event {
+        do {
+            guard let event = try await events.next() else { throw CloudletError(.defect, "the inbox ended") }
+            return event
+        } catch is CancellationError {
+            throw CloudletError(.interrupted, "interrupted")
+        } catch {
+            throw .wrapping(error, .unavailable, "the connection to the node broke off")
+        }
+    }
+}

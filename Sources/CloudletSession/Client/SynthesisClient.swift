@@ -1,0 +1,149 @@
+public import CloudletCore
+import CloudletWire
+import NIOCore
+import NIOPosix
+
+/// The client of the synthesis protocol: sends an overlay to a node and holds the session while the VM is used.
+public struct SynthesisClient: Sendable {
+    /// Where the node is, and how long to wait for it.
+    public struct Target: Sendable, Hashable {
+        /// Name or address of the node.
+        public var host: String
+        /// Port of its synthesis listener.
+        public var port: UInt16
+        /// How long to wait for the connection, and for each answer to a short command.
+        public var timeout = Duration.seconds(10)
+
+        /// Names a node.
+        public init(host: String, port: UInt16) {
+            self.host = host
+            self.port = port
+        }
+    }
+
+    /// What is told while the work goes on.
+    public enum Progress: Sendable, Hashable {
+        /// So many bytes of the overlay are sent.
+        case sent(Int)
+        /// The node works on this.
+        case stage(String, percent: UInt64?)
+    }
+
+    private let target: Target
+
+    /// Talks to this node.
+    public init(_ target: Target) { self.target = target }
+
+    /// Sends an overlay, and runs `body` while the VM runs. The session is finished when `body` returns or throws.
+    /// - Parameters:
+    ///   - overlay: the overlay.
+    ///   - appName: the application's name, told to the node.
+    ///   - moveForwards: whether the node may open forwards on other ports when the wanted ones are taken.
+    ///   - progress: is told how far the work is.
+    ///   - body: what is done with the VM; cancelled when the node ends the session.
+    /// - Throws: `CloudletError` with the node's reason.
+    public func synthesize(
+        _ overlay: OutgoingOverlay, appName: String, moveForwards: Bool = false,
+        progress: @escaping @Sendable (Progress) -> Void = { _ in },
+        while body: @escaping @Sendable (RemoteVM) async throws -> Void
+    ) async throws(CloudletError) {
+        let session = try await createSession()
+        do throws(CloudletError) {
+            try await withConnection { (connection) async throws in
+                let vm = try await connection.transfer(
+                    overlay, session: session, appName: appName, moveForwards: moveForwards, progress)
+                try await connection.hold(vm, body)
+                try await connection.finish(session)
+            }
+        } catch {
+            try? await closeSession(session)
+            throw error
+        }
+        try? await closeSession(session)
+    }
+
+    /// Asks the node for a session.
+    func createSession() async throws(CloudletError) -> SessionID {
+        let event = try await command(.createSession)
+        guard case .session(let session) = event else { throw Self.unexpected(event) }
+        return session
+    }
+
+    /// Ends a session. One that is over already is an error of the node's.
+    func closeSession(_ session: SessionID) async throws(CloudletError) {
+        _ = try await command(.closeSession(session))
+    }
+
+    private func command(_ message: ClientMessage) async throws(CloudletError) -> ClientConversation.Event {
+        try await withConnection { connection in
+            try await connection.send(message)
+            return try await connection.answer()
+        }
+    }
+
+    static func unexpected(_ event: ClientConversation.Event) -> CloudletError {
+        if case .failed(let reason, let code) = event { return failure(reason, code) }
+        return CloudletError(.protocolViolation, "the node's answer does not fit: \(event)")
+    }
+
+    /// The node's reason as an error of ours; its code when it is one of the table.
+    static func failure(_ reason: String, _ code: String?) -> CloudletError {
+        let known = code.flatMap { word in CloudletError.Code.all.first { $0.description == word } }
+        return CloudletError(known ?? .unavailable, "the node says: \(reason.displayable(limit: 1000))")
+    }
+
+    /// Connects, runs `body`, and closes the connection.
+    private func withConnection<Value: Sendable>(
+        _ body: @escaping @Sendable (ClientConnection) async throws -> Value
+    ) async throws(CloudletError) -> Value {
+        let channel = try await connect()
+        do {
+            return try await channel.executeThenClose { inbound, outbound in
+                let connection = ClientConnection(outbound, timeout: target.timeout, host: target.host)
+                async let _ = connection.read(inbound)
+                return try await body(connection)
+            }
+        } catch let error as CloudletError {
+            throw error
+        } catch is CancellationError {
+            throw CloudletError(.interrupted, "interrupted")
+        } catch {
+            throw CloudletError(.unavailable, "the connection to \(target.host) broke off", cause: error)
+        }
+    }
+
+    private func connect() async throws(CloudletError) -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
+        do {
+            return try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .connectTimeout(.nanoseconds(Int64(target.timeout.seconds * 1e9)))
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .channelOption(.socketOption(.so_keepalive), value: 1)
+                .connect(host: target.host, port: Int(target.port)) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try NIOAsyncChannel(
+                            wrappingChannelSynchronously: channel,
+                            configuration: .init(inboundType: ByteBuffer.self, outboundType: ByteBuffer.self))
+                    }
+                }
+        } catch {
+            throw CloudletError(
+                .unavailable, "no synthesis service answers on \(target.host) port \(target.port)",
+                advice: "check that cloudlet-node runs there and that no firewall is between")
+        }
+    }
+}
+
+/// A VM on a node.
+public struct RemoteVM: Sendable, Hashable {
+    /// The node's address, as the client reached it.
+    public let host: String
+    /// The session.
+    public let session: SessionID
+    /// The forwards in force: those the node reported, or those the overlay names.
+    public let forwards: [PortForward]
+
+    /// The port of the node that leads to a guest port.
+    public func port(of guestPort: UInt16) -> UInt16? {
+        forwards.first { $0.guestPort == guestPort && $0.transport == .tcp }?.hostPort
+    }
+}

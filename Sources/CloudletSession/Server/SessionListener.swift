@@ -1,0 +1,78 @@
+import CloudletCore
+import CloudletSystem
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// A bound socket and the connections that wait to be taken from it.
+///
+/// Connections come through a mailbox of ours and not as NIO's own sequence: that one drops what waits when it ends,
+/// and a dropped `NIOAsyncChannel` that nobody has run ends the process.
+public final class SessionListener: Sendable {
+    typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+    private let channel: any Channel
+    private let waiting: Mailbox<Connection>
+
+    /// The port the socket is bound to.
+    public let port: UInt16
+    /// The address the socket is bound to.
+    public let address: String
+
+    init(address: String, port: UInt16) async throws(CloudletError) {
+        let waiting = Mailbox<Connection>()
+        let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let connection = try Connection(
+                        wrappingChannelSynchronously: channel,
+                        configuration: .init(
+                            backPressureStrategy: .init(lowWatermark: 1, highWatermark: 4),
+                            isOutboundHalfClosureEnabled: true, inboundType: ByteBuffer.self,
+                            outboundType: ByteBuffer.self))
+                    // Too late to be served: an event loop can't wait, so a task of its own closes it.
+                    if !waiting.put(connection) { Task { await Self.refuse(connection) } }
+                }
+            }
+        do {
+            channel = try await bootstrap.bind(host: address, port: Int(port)).get()
+        } catch {
+            throw Self.explained(error, address, port)
+        }
+        self.waiting = waiting
+        self.address = address
+        self.port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? port
+    }
+
+    private static func explained(_ error: any Error, _ address: String, _ port: UInt16) -> CloudletError {
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE:
+            CloudletError(
+                .busy, "port \(port) of \(address) is taken",
+                advice:
+                    "end the program that uses it ('ss -ltnp sport = :\(port)' shows it), or use another port with --listen"
+            )
+        case EACCES: CloudletError(.permission, "no right to listen on port \(port)", advice: "use a port above 1023")
+        case EADDRNOTAVAIL: CloudletError(.notFound, "\(address) is not an address of this host")
+        default: CloudletError(.unavailable, "can't listen on \(address) port \(port)", cause: error)
+        }
+    }
+
+    /// The next connection; `nil` when the listener is closed.
+    func next() async throws -> Connection? { try await waiting.next() }
+
+    /// Stops listening and turns away who waits.
+    func close() async {
+        try? await channel.close()
+        waiting.finish()
+        while let connection = try? await waiting.next() { await Self.refuse(connection) }
+    }
+
+    /// Closes a connection that is not served.
+    static func refuse(_ connection: Connection) async { try? await connection.executeThenClose { _, _ in } }
+}

@@ -1,0 +1,115 @@
+public import CloudletCore
+public import CloudletWire
+public import Logging
+import NIOCore
+import Synchronization
+
+/// Listens for clients of the synthesis protocol and serves each in a task of its own.
+public struct SessionServer: Sendable {
+    /// Bounds on clients.
+    public struct Limits: Sendable {
+        /// Bounds on messages.
+        public var conversation = ServerConversation.Limits()
+        /// How long a client may keep silent when it is its turn: before a command, in the middle of one, in a
+        /// transfer.
+        public var clientSilence = Duration.seconds(30)
+        /// How long a VM lives on after its client's connection was lost.
+        public var lease = Duration.seconds(60)
+        /// How long a client may take to end its connection after the last word.
+        public var farewell = Duration.seconds(2)
+        /// Connections at the same time.
+        public var connections = 512
+
+        /// The default bounds.
+        public init() {}
+    }
+
+    private let backend: any SynthesisBackend
+    private let limits: Limits
+    private let logger: Logger
+    /// The sessions, for lists and statistics.
+    public let table: SessionTable
+
+    /// Creates a server.
+    public init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
+        self.backend = backend
+        self.limits = limits
+        self.logger = logger
+        table = SessionTable()
+    }
+
+    /// Binds an address.
+    /// - Parameters:
+    ///   - address: an IPv4 or IPv6 address of this host, or a wildcard.
+    ///   - port: the port; 0 picks a free one.
+    /// - Returns: the listener, to be handed to ``serve(_:)``.
+    /// - Throws: `CloudletError.busy` when the port is taken.
+    public static func bind(address: String, port: UInt16) async throws(CloudletError) -> SessionListener {
+        try await SessionListener(address: address, port: port)
+    }
+
+    /// Serves clients of the listeners that `listeners` gives, until the task is cancelled. All sessions and their VMs
+    /// have ended then.
+    public func serve<Listeners: AsyncSequence & Sendable>(_ listeners: Listeners) async
+    where Listeners.Element == SessionListener {
+        let supervisor = SessionSupervisor(lease: limits.lease, logger: logger)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await supervisor.run() }
+            let places = ConnectionPlaces(limits.connections)
+            do {
+                for try await listener in listeners {
+                    group.addTask { await accept(listener, supervisor, places) }
+                }
+            } catch {
+                logger.error("no more addresses are listened on", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    private func accept(
+        _ listener: SessionListener, _ supervisor: SessionSupervisor, _ places: ConnectionPlaces
+    ) async {
+        await withDiscardingTaskGroup { group in
+            while let connection = try? await listener.next() {
+                guard places.take() else {
+                    group.addTask { await SessionListener.refuse(connection) }
+                    continue
+                }
+                group.addTask {
+                    defer { places.giveBack() }
+                    await serve(connection, supervisor)
+                }
+            }
+            await listener.close()
+        }
+    }
+
+    private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ supervisor: SessionSupervisor) async {
+        let channel = connection.channel
+        let served = ServerConnection(
+            table: table, supervisor: supervisor, backend: backend, limits: limits,
+            client: channel.remoteAddress?.ipAddress ?? "unknown", localAddress: channel.localAddress?.ipAddress ?? "",
+            logger: logger)
+        // Failures of the connection itself are told in the log by `serve`.
+        try? await connection.executeThenClose { inbound, outbound in
+            await served.serve(inbound, outbound)
+        }
+    }
+}
+
+/// Counts connections against a bound.
+private final class ConnectionPlaces: Sendable {
+    private let free: Mutex<Int>
+
+    init(_ count: Int) { free = Mutex(count) }
+
+    func take() -> Bool {
+        free.withLock { free in
+            guard free > 0 else { return false }
+            free -= 1
+            return true
+        }
+    }
+
+    func giveBack() { free.withLock { $0 += 1 } }
+}

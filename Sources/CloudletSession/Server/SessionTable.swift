@@ -1,0 +1,92 @@
+public import CloudletCore
+public import Foundation
+
+/// The sessions of the node, live and recently ended.
+public actor SessionTable {
+    /// How long what is kept.
+    public struct Limits: Sendable {
+        /// A session that was made but not used yet.
+        public var unused = Duration.seconds(120)
+        /// Sessions that exist at the same time, used or not.
+        public var sessions = 10_000
+
+        /// The default limits.
+        public init() {}
+    }
+
+    private var sessions: [SessionID: Session] = [:]
+    private let limits: Limits
+
+    /// An empty table.
+    public init(limits: Limits = Limits()) { self.limits = limits }
+
+    /// Makes a session for a client.
+    /// - Throws: `CloudletError.busy` when there are too many.
+    func create(client: String) throws(CloudletError) -> Session {
+        removeStale()
+        guard sessions.count < limits.sessions else {
+            throw CloudletError(.busy, "the node has too many sessions", advice: "try again later")
+        }
+        var id = SessionID.random()
+        while sessions[id] != nil { id = .random() }
+        let session = Session(id: id, client: client)
+        sessions[id] = session
+        return session
+    }
+
+    /// The session with this id, if it exists and has not ended.
+    func session(_ id: SessionID?) -> Session? {
+        guard let id, let session = sessions[id], !session.status.stage.isEnded else { return nil }
+        return session
+    }
+
+    /// What all live sessions are doing, the oldest first.
+    public func statuses() -> [SessionStatus] {
+        removeStale()
+        return sessions.values.map(\.status).filter { !$0.stage.isEnded }.sorted { $0.created < $1.created }
+    }
+
+    private func removeStale() {
+        let now = ContinuousClock().now
+        sessions = sessions.filter { _, session in
+            let status = session.status
+            if status.stage.isEnded { return false }
+            return status.stage != .created || now - session.born < limits.unused
+        }
+    }
+}
+
+/// What a session is doing, for lists and logs.
+public struct SessionStatus: Sendable, Hashable {
+    /// The steps of a session's life.
+    public enum Stage: String, Sendable, Hashable {
+        case created
+        case waiting
+        case receiving
+        case resuming
+        case running
+        case ended
+
+        /// Whether the session is over.
+        public var isEnded: Bool { self == .ended }
+    }
+
+    /// The session's number.
+    public let id: SessionID
+    /// The client's address.
+    public let client: String
+    /// When it was made.
+    public let created: Date
+    /// What it is doing.
+    public var stage = Stage.created
+    /// The application's name, when the client told it.
+    public var appName: String?
+    /// The base VM.
+    public var baseHash: SHA256Digest?
+    /// Bytes of the overlay that have come.
+    public var receivedBytes = 0
+    /// The forwards in force, as text.
+    public var forwards: [String] = []
+    /// Why the session is over.
+    public var endReason: String?
+}

@@ -1,0 +1,82 @@
+public import AsyncAlgorithms
+public import CloudletCore
+public import CloudletOverlay
+public import CloudletWire
+
+/// What the session server hands its work to: the part of the node that knows bases and VMs.
+public protocol SynthesisBackend: Sendable {
+    /// Decides whether this overlay can be synthesized here now.
+    /// - Throws: `CloudletError` with a reason the client is told.
+    func admit(_ request: SynthesisRequest) async throws(CloudletError)
+
+    /// Rebuilds and resumes the VM while its blobs arrive. Returns when the VM really runs.
+    /// - Throws: `CloudletError` with a reason the client is told; nothing is left behind then.
+    func synthesize(
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> any SynthesizedVM
+
+    /// The machine's figures for GET_RESOURCE_INFO.
+    func resources() async -> NodeResources
+}
+
+/// Blobs on their way from a connection to the synthesis, with back pressure.
+public typealias BlobChannel = AsyncThrowingChannel<BlobPiece, any Error>
+
+/// A wish for a synthesis, checked as far as the message goes.
+public struct SynthesisRequest: Sendable {
+    /// The session.
+    public let session: SessionID
+    /// The overlay.
+    public let meta: OverlayMeta
+    /// The client's address.
+    public let client: String
+    /// The address by which the client reached the node; forwards are opened on it.
+    public let localAddress: String
+    /// The application's name, when the client tells.
+    public let appName: String?
+    /// The client's options.
+    public let options: SynthesisOptions
+    /// Whether forwards may be moved to free ports.
+    public let moveForwards: Bool
+}
+
+/// How far a synthesis is.
+public enum SynthesisStage: Sendable, Hashable {
+    /// So much of the overlay has come, 0 to 100.
+    case receiving(percent: UInt64)
+    /// The device state is being loaded.
+    case resuming
+}
+
+/// A VM that a session runs.
+public protocol SynthesizedVM: Sendable {
+    /// The forwards in force.
+    var forwards: [ServerMessage.ReportedForward] { get }
+    /// Ends the VM and frees what it holds.
+    func end() async
+    /// Waits until the VM has ended, by itself or by `end`.
+    func waitForEnd() async
+}
+
+/// A machine's figures, with the names and units of the original's GET_RESOURCE_INFO.
+public struct NodeResources: Sendable, Hashable {
+    /// CPU sockets.
+    public var sockets = 1
+    /// Cores in all sockets.
+    public var cores = 1
+    /// Threads a core runs.
+    public var threadsPerCore = 1
+    /// Processors the system sees.
+    public var processors = 1
+    /// Clock in MHz.
+    public var clockMHz = 0
+    /// Memory in MiB.
+    public var totalMemoryMiB = 0
+    /// Share of processor time in use, percent.
+    public var cpuUsagePercent = 0.0
+    /// Memory that could be used, MiB.
+    public var freeMemoryMiB = 0
+
+    /// A machine of which nothing is known.
+    public init() {}
+}

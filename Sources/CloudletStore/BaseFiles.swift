@@ -1,0 +1,32 @@
+public import SystemPackage
+
+/// The files of a base VM beside its disk `DIR/NAME.EXT`. NAME is the disk's name without its last extension, as in
+/// the original.
+public struct BaseFiles: Hashable, Sendable {
+    /// The user's raw disk.
+    public let disk: FilePath
+
+    /// The files of this disk.
+    public init(disk: FilePath) { self.disk = disk }
+
+    /// Page hashes of the disk.
+    public var diskHashes: FilePath { beside("base-img-meta") }
+    /// The memory snapshot.
+    public var memory: FilePath { beside("base-mem") }
+    /// Page hashes of the memory snapshot, in page order.
+    public var memoryHashes: FilePath { beside("base-mem-meta") }
+    /// The same in order of hash; ours.
+    public var memoryIndex: FilePath { beside("base-mem-index") }
+    /// The identity: 64 hexadecimal digits and a line feed.
+    public var hash: FilePath { beside("base-hash") }
+
+    /// All files but the disk.
+    public var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash] }
+
+    /// The disk's name without its last extension.
+    public var name: String { disk.stem ?? disk.lastComponent?.string ?? "base" }
+
+    private func beside(_ suffix: String) -> FilePath {
+        disk.removingLastComponent().appending("\(name).\(suffix)")
+    }
+}

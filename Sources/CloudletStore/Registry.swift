@@ -1,0 +1,103 @@
+public import CloudletCore
+import GRDB
+public import SystemPackage
+
+/// The registry of base VMs in SQLite. Several processes may use one database at the same time (WAL).
+public final class Registry: Sendable {
+    private let database: DatabasePool
+    private let path: FilePath
+
+    /// Opens the database and brings its tables up to date.
+    public init(_ path: FilePath) throws(CloudletError) {
+        self.path = path
+        do {
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(10)
+            configuration.label = "cloudlet-registry"
+            database = try DatabasePool(path: path.string, configuration: configuration)
+            try Self.migrator.migrate(database)
+        } catch {
+            throw Self.failure("can't open the registry \(path)", error)
+        }
+    }
+
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("base VMs") { database in
+            try database.create(table: BaseVMRow.databaseTableName) { table in
+                table.primaryKey("disk_path", .text)
+                table.column("hash_value", .text).notNull().unique()
+                table.column("memory_hash", .text).notNull()
+                table.column("disk_bytes", .integer).notNull()
+                table.column("disk_modified", .integer).notNull()
+                table.column("memory_bytes", .integer).notNull()
+                table.column("accelerator", .text).notNull()
+                table.column("created", .integer).notNull()
+            }
+        }
+        return migrator
+    }
+
+    /// All base VMs, by path.
+    public func bases() throws(CloudletError) -> [BaseVM] {
+        let rows = try read { try BaseVMRow.order(Column("disk_path")).fetchAll($0) }
+        var bases: [BaseVM] = []
+        for row in rows { bases.append(try row.baseVM()) }
+        return bases
+    }
+
+    /// The base VM with this disk, an absolute path.
+    public func base(disk: FilePath) throws(CloudletError) -> BaseVM? {
+        try read { try BaseVMRow.fetchOne($0, key: disk.string) }?.baseVM()
+    }
+
+    /// The base VM with this identity.
+    public func base(hash: SHA256Digest) throws(CloudletError) -> BaseVM? {
+        try read { try BaseVMRow.filter(Column("hash_value") == hash.hex).fetchOne($0) }?.baseVM()
+    }
+
+    /// Adds a base VM.
+    /// - Throws: `CloudletError.cannotCreate` when its disk, or a disk with the same content, is registered already.
+    public func add(_ base: BaseVM) throws(CloudletError) {
+        if try self.base(disk: base.files.disk) != nil {
+            throw CloudletError(
+                .cannotCreate, "\(base.files.disk) is registered already",
+                advice: "remove it first with 'cloudlet del-base \(base.files.disk)'")
+        }
+        if let other = try self.base(hash: base.hash) {
+            throw CloudletError(
+                .cannotCreate, "a disk with the same content is registered already: \(other.files.disk)",
+                advice: "use that one, or remove it with 'cloudlet del-base \(other.files.disk)'")
+        }
+        try write { try BaseVMRow(base).insert($0) }
+    }
+
+    /// Removes the entry of a base VM; its files stay.
+    /// - Returns: the entry, or `nil` when there was none.
+    public func remove(disk: FilePath) throws(CloudletError) -> BaseVM? {
+        let found = try base(disk: disk)
+        if found != nil { _ = try write { try BaseVMRow.deleteOne($0, key: disk.string) } }
+        return found
+    }
+
+    private func read<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
+        do { return try database.read(body) } catch { throw Self.failure("can't read the registry \(path)", error) }
+    }
+
+    private func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
+        do { return try database.write(body) } catch { throw Self.failure("can't change the registry \(path)", error) }
+    }
+
+    private static func failure(_ message: String, _ error: any Error) -> CloudletError {
+        guard let error = error as? DatabaseError else { return .wrapping(error, .io, message) }
+        let text = "\(message): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")"
+        return switch error.resultCode {
+        case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM: CloudletError(.permission, text)
+        case .SQLITE_NOTADB, .SQLITE_CORRUPT:
+            CloudletError(
+                .badData, text, advice: "move the file away; bases can be added again with 'cloudlet add-base'")
+        case .SQLITE_BUSY, .SQLITE_LOCKED: CloudletError(.busy, text)
+        default: CloudletError(.io, text)
+        }
+    }
+}

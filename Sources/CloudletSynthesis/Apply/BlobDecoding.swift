@@ -1,0 +1,156 @@
+import CloudletCompression
+import CloudletCore
+import CloudletOverlay
+import CloudletSystem
+import CloudletWire
+
+/// Decompresses and places the blobs of an overlay on several cores while they arrive. Bytes that wait for a core are
+/// bounded; beyond that the receiver waits.
+struct BlobDecoding {
+    let meta: OverlayMeta
+    let geometry: OverlayGeometry
+    let base: BaseImages
+    let targets: PageTargets
+    var waitingBytes = 8 << 20
+
+    /// A blob on its way from the receiver to a decoder.
+    private struct Job: Sendable {
+        let blob: OverlayMeta.Blob
+        let pieces: AsyncThrowingStream<[UInt8], any Error>
+    }
+
+    /// Takes all blobs of the meta from `source`, each once.
+    /// - Parameter received: is told how many bytes have come.
+    func run<Source: AsyncSequence & Sendable>(
+        _ source: Source, received: @escaping @Sendable (Int) -> Void
+    ) async throws(CloudletError) -> OverlayStatistics where Source.Element == BlobPiece {
+        let budget = ByteBudget(waitingBytes)
+        let (jobs, feed) = AsyncStream.makeStream(of: Job.self)
+        do {
+            return try await withThrowingTaskGroup(of: OverlayStatistics.self) { group in
+                group.addTask {
+                    defer { feed.finish() }
+                    try await receive(source, budget, feed, received)
+                    return OverlayStatistics()
+                }
+                let pool = WorkerPool.shared
+                let queue = JobQueue(jobs)
+                for _ in 0..<pool.width {
+                    group.addTask(executorPreference: pool) {
+                        var statistics = OverlayStatistics()
+                        while let job = await queue.next() { statistics.add(try await decode(job, budget)) }
+                        return statistics
+                    }
+                }
+                var total = OverlayStatistics()
+                do {
+                    for try await statistics in group { total.add(statistics) }
+                } catch {
+                    // Nobody may go on waiting for bytes that will not be taken or given back.
+                    budget.close()
+                    feed.finish()
+                    throw error
+                }
+                return total
+            }
+        } catch is CancellationError {
+            throw CloudletError(.interrupted, "interrupted while receiving the overlay")
+        } catch {
+            throw .wrapping(error, .io, "can't receive the overlay")
+        }
+    }
+
+    private func receive<Source: AsyncSequence & Sendable>(
+        _ source: Source, _ budget: ByteBudget, _ feed: AsyncStream<Job>.Continuation,
+        _ received: @Sendable (Int) -> Void
+    ) async throws where Source.Element == BlobPiece {
+        var seen = Set<Int>()
+        var current: (index: Int, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation, bytes: Int)?
+        var total = 0
+        do {
+            for try await piece in source {
+                switch piece {
+                case .begin(let index):
+                    guard current == nil, meta.blobs.indices.contains(index), seen.insert(index).inserted else {
+                        throw CloudletError(.protocolViolation, "a blob came twice or inside another")
+                    }
+                    let (pieces, continuation) = AsyncThrowingStream.makeStream(of: [UInt8].self)
+                    current = (index, continuation, 0)
+                    feed.yield(Job(blob: meta.blobs[index], pieces: pieces))
+                case .bytes(let bytes):
+                    guard let (index, pieces, count) = current, count + bytes.count <= meta.blobs[index].size else {
+                        throw CloudletError(.protocolViolation, "more bytes of a blob came than the meta announces")
+                    }
+                    await budget.take(bytes.count)
+                    try Task.checkCancellation()
+                    pieces.yield(bytes)
+                    current = (index, pieces, count + bytes.count)
+                    total += bytes.count
+                    received(total)
+                case .end:
+                    guard let (index, pieces, count) = current, count == meta.blobs[index].size else {
+                        throw CloudletError(.protocolViolation, "fewer bytes of a blob came than the meta announces")
+                    }
+                    pieces.finish()
+                    current = nil
+                }
+            }
+            guard current == nil, seen.count == meta.blobs.count else {
+                try Task.checkCancellation()
+                throw CloudletError(
+                    .protocolViolation, "only \(seen.count) of \(meta.blobs.count) blobs came",
+                    advice: "send them again")
+            }
+        } catch {
+            // The decoder of the blob under way fails for this reason, not for the bytes it misses.
+            current?.pieces.finish(throwing: error)
+            throw error
+        }
+    }
+
+    private func decode(_ job: Job, _ budget: ByteBudget) async throws -> OverlayStatistics {
+        let blob = job.blob
+        var decoder: XZDecoder
+        do throws(CompressionError) { decoder = try XZDecoder() } catch {
+            throw CloudletError(.system, "can't start a decompressor", cause: error)
+        }
+        var applier = BlobApplier(blob, geometry: geometry, base: base, targets: targets)
+        for try await piece in job.pieces {
+            try Task.checkCancellation()
+            defer { budget.giveBack(piece.count) }
+            do throws(CloudletError) {
+                try decoder.decode(piece.span) { (output) throws(CloudletError) in try applier.apply(output) }
+            } catch {
+                throw Self.located(error, blob)
+            }
+        }
+        try Task.checkCancellation()
+        do throws(CloudletError) { try decoder.finish() } catch { throw Self.located(error, blob) }
+        try applier.finish()
+        return applier.statistics
+    }
+
+    private static func located(_ error: CloudletError, _ blob: OverlayMeta.Blob) -> CloudletError {
+        error.cause is CompressionError ? error.during("overlay is damaged in \(blob.name.displayable())") : error
+    }
+}
+
+/// Hands the elements of one stream to several takers.
+private actor JobQueue<Element: Sendable> {
+    private var iterator: AsyncStream<Element>.Iterator
+    private var busy = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ stream: AsyncStream<Element>) { iterator = stream.makeAsyncIterator() }
+
+    func next() async -> Element? {
+        while busy { await withCheckedContinuation { waiting.append($0) } }
+        busy = true
+        var mine = iterator
+        let element = await mine.next(isolation: self)
+        iterator = mine
+        busy = false
+        if !waiting.isEmpty { waiting.removeFirst().resume() }
+        return element
+    }
+}

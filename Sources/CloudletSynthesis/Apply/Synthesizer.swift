@@ -1,0 +1,155 @@
+public import CloudletCore
+public import CloudletHypervisor
+public import CloudletOverlay
+public import CloudletStore
+import CloudletSystem
+public import CloudletWire
+import SystemPackage
+
+/// VM synthesis: rebuilds a customised VM from a base and an overlay that arrives, and resumes it.
+///
+/// While blobs come in, are decoded and placed, the base's RAM is copied (without the pages the overlay brings) and
+/// an emulator starts and waits. When the last page is there, the device state is loaded and the VM runs on.
+public struct Synthesizer: Sendable {
+    private let hypervisor: Hypervisor
+    private let home: CloudletHome
+
+    /// How a VM is resumed.
+    public struct Options: Sendable {
+        /// Address of the host on which the forwards listen.
+        public var forwardAddress = "127.0.0.1"
+        /// Forwards instead of those stored in the overlay.
+        public var forwards: [PortForward]?
+        /// Whether a forward whose host port is taken is opened on a free one.
+        public var moveTakenForwards = false
+        /// Whether there is a VNC display.
+        public var display = false
+        /// Whether the guest may reach other hosts.
+        public var outboundNetwork = false
+
+        /// The forwards of the overlay on the loopback address.
+        public init() {}
+    }
+
+    /// What is told while the work goes on.
+    public enum Progress: Sendable, Hashable {
+        /// So many bytes of the overlay have come.
+        case received(Int)
+        /// A stage begins.
+        case stage(String)
+    }
+
+    /// Uses this hypervisor and keeps scratch files below this home.
+    public init(hypervisor: Hypervisor, home: CloudletHome) {
+        self.hypervisor = hypervisor
+        self.home = home
+    }
+
+    /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
+    public static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
+        guard meta.baseHash == base.record.hash else {
+            throw CloudletError(
+                .badData, "the overlay needs base VM \(meta.baseHash.short), not \(base.record.hash.short)",
+                advice: "use the base VM it was made from")
+        }
+        if let wanted = meta.baseMemoryHash, wanted != base.record.memoryHash {
+            throw CloudletError(
+                .badData,
+                "the overlay was made from the same disk but from another memory snapshot "
+                    + "(\(wanted.short), not \(base.record.memoryHash.short))",
+                advice: "copy the base VM's files from where the overlay was made")
+        }
+        guard meta.diskSize == base.record.diskBytes else {
+            throw CloudletError(
+                .badData, "the overlay makes a disk of \(meta.diskSize) bytes, the base has \(base.record.diskBytes)")
+        }
+        let smallest = base.machine.memoryBytes + SnapshotLayout.descriptionArea + Page.size
+        guard meta.memorySize >= smallest, meta.memorySize <= smallest + SnapshotLayout.maximumState,
+            meta.memorySize % Page.size == 0
+        else {
+            throw CloudletError(
+                .badData, "a memory snapshot of \(meta.memorySize) bytes does not fit the base VM's machine",
+                advice: "the overlay is of another program, or damaged")
+        }
+        guard !meta.blobs.isEmpty else { throw CloudletError(.badData, "the overlay names no blobs") }
+    }
+
+    /// Rebuilds and resumes the VM.
+    /// - Parameters:
+    ///   - meta: the overlay's meta.
+    ///   - base: the base VM it needs.
+    ///   - source: the blobs as they arrive.
+    /// - Throws: `CloudletError` with the reason; nothing is left behind then.
+    public func synthesize<Source: AsyncSequence & Sendable>(
+        _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options, times: StageTimes,
+        progress: @escaping @Sendable (Progress) -> Void = { _ in }
+    ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
+        try Self.requireMatch(meta, base)
+        let rebuild = try Rebuild(meta, base, home)
+        var cleanup = VMCleanup(rebuild.work)
+        do throws(CloudletError) {
+            let machine = try await prepare(rebuild, source, options, times, progress)
+            cleanup.started(machine)
+            progress(.stage("resume"))
+            return try await resume(rebuild, machine, options, times)
+        } catch {
+            await cleanup.run()
+            throw error
+        }
+    }
+
+    /// Receives and places the overlay, copies the base's RAM and starts the emulator, all at the same time.
+    private func prepare<Source: AsyncSequence & Sendable>(
+        _ rebuild: Rebuild, _ source: Source, _ options: Options, _ times: StageTimes,
+        _ progress: @escaping @Sendable (Progress) -> Void
+    ) async throws(CloudletError) -> VirtualMachine where Source.Element == BlobPiece {
+        let resources = VMResources(
+            name: Hypervisor.newName(), disk: rebuild.disk.path, diskFormat: .qcow2,
+            memoryPath: rebuild.memory.path, waitsForState: true, display: options.display,
+            outboundNetwork: options.outboundNetwork)
+        async let waiting = times.measure("start emulator") { () async throws(CloudletError) -> VirtualMachine in
+            try await hypervisor.start(rebuild.base.machine, resources)
+        }
+        do {
+            try await withThrowingTaskGroup { group in
+                group.addTask {
+                    try await times.measure("copy memory") { () async throws(CloudletError) in
+                        try await rebuild.copyBaseMemory()
+                    }
+                }
+                group.addTask {
+                    let start = times.elapsed
+                    _ = try await rebuild.decoding.run(source) { progress(.received($0)) }
+                    times.record("receive and place", from: start)
+                }
+                try await group.waitForAll()
+            }
+            return try await waiting
+        } catch {
+            // The emulator may still be starting: it must be there before it can be ended.
+            if let machine = try? await waiting { try? await machine.destroy() }
+            throw .wrapping(error, .defect, "synthesis failed")
+        }
+    }
+
+    /// Completes the disk's tables, loads the device state and lets the VM run.
+    private func resume(
+        _ rebuild: Rebuild, _ machine: VirtualMachine, _ options: Options, _ times: StageTimes
+    ) async throws(CloudletError) -> RunningVM {
+        try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
+        let snapshot = try rebuild.rebuiltSnapshot()
+        try await times.measure("load state") { () async throws(CloudletError) in
+            try await machine.loadState(try snapshot.deviceState())
+        }
+        let wanted = options.forwards ?? snapshot.description.forwards
+        let forwards = try await machine.addForwards(
+            wanted, on: options.forwardAddress, movingTaken: options.moveTakenForwards)
+        try await times.measure("resume") { () async throws(CloudletError) in
+            try await machine.resume()
+            try await machine.requireExecution()
+        }
+        return RunningVM(
+            machine: machine, forwards: forwards, description: snapshot.description, disk: rebuild.disk.path,
+            memory: rebuild.memory, work: rebuild.work)
+    }
+}

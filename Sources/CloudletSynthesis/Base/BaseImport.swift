@@ -1,0 +1,67 @@
+public import CloudletCore
+import CloudletHypervisor
+public import CloudletStore
+import CloudletSystem
+public import SystemPackage
+
+/// Registers base VMs whose files are there already, and gives their disks back.
+public struct BaseImport: Sendable {
+    private let registry: Registry
+
+    /// Uses this registry.
+    public init(registry: Registry) { self.registry = registry }
+
+    /// Hashes the files of a base VM, writes its hash lists anew, and registers it.
+    /// - Parameters:
+    ///   - disk: absolute path of the disk, with a memory snapshot beside it.
+    ///   - expected: the identity the disk must have, when the caller knows it.
+    /// - Returns: the registry's entry.
+    /// - Throws: `CloudletError.badData` when the files are no base VM or the hash differs; nothing is registered then.
+    public func add(_ disk: FilePath, expected: SHA256Digest?) async throws(CloudletError) -> BaseVM {
+        let files = BaseFiles(disk: disk)
+        try DiskImageCheck.requireBootableRaw(try File(disk, .read))
+        guard try FileStatus.of(files.memory) != nil else {
+            throw CloudletError(
+                .notFound, "\(disk) has no memory snapshot \(files.memory)",
+                advice: "copy all files of the base VM, or make one with 'cloudlet base'")
+        }
+        if try registry.base(disk: disk) != nil {
+            throw CloudletError(.cannotCreate, "\(disk) is registered already", advice: "see 'cloudlet list-base'")
+        }
+        let snapshot = try SnapshotFile(try File(files.memory, .read))
+        let noted = try notedHash(files)
+        let writer = BaseFileWriter(disk: disk)
+        do throws(CloudletError) {
+            let base = try await writer.writeHashes(
+                accelerator: snapshot.description.machine.accelerator, memoryIsPublished: true)
+            for wanted in [expected, noted].compactMap({ $0 }) where wanted != base.hash {
+                throw CloudletError(
+                    .badData, "\(disk) has the hash \(base.hash), not \(wanted)",
+                    advice: "the disk is damaged or another one; copy it again")
+            }
+            try writer.publish()
+            try registry.add(base)
+            return base
+        } catch {
+            writer.discard()
+            throw error
+        }
+    }
+
+    /// The identity noted in `.base-hash`, when there is such a file.
+    private func notedHash(_ files: BaseFiles) throws(CloudletError) -> SHA256Digest? {
+        guard try FileStatus.of(files.hash) != nil else { return nil }
+        let text = String(decoding: try File(files.hash, .read).read(65, at: 0), as: UTF8.self)
+        guard text.utf8.count == 65, text.hasSuffix("\n"), let hash = SHA256Digest(hex: text.dropLast()) else {
+            throw CloudletError(.badData, "\(files.hash) is damaged", advice: "remove it to have it written anew")
+        }
+        return hash
+    }
+
+    /// Gives the owner back the right to write to the disk of a base VM that is one no more.
+    public static func unprotect(_ base: BaseVM) throws(CloudletError) {
+        guard try FileStatus.of(base.files.disk) != nil else { return }
+        let disk = try File(base.files.disk, .read)
+        try disk.setPermissions(try disk.status().permissions | 0o200)
+    }
+}

@@ -1,0 +1,113 @@
+public import CloudletCompression
+public import CloudletCore
+import CloudletHypervisor
+public import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+public import SystemPackage
+
+/// Cuts an overlay from a customised VM: pauses it, takes its state, ends it, and writes what its disk and memory
+/// differ in from the base into a directory of one meta file and compressed blobs.
+public struct OverlayCreation: Sendable {
+    /// How an overlay is written.
+    public struct Options: Sendable {
+        /// The file names' first part.
+        public var name: String
+        /// Bytes of delta items a blob holds before compression; sets when a receiver can begin to decode.
+        public var blobBytes = 4 << 20
+        /// Compression of the blobs.
+        public var compression = XZEncoder.Options()
+        /// The forwards stored with the overlay.
+        public var forwards: [PortForward] = []
+        /// A guest port that answers when the application is ready.
+        public var readyPort: UInt16?
+
+        /// Names an overlay.
+        public init(name: String) { self.name = name }
+    }
+
+    /// What was written.
+    public struct Result: Sendable {
+        /// The meta file.
+        public let metaPath: FilePath
+        /// Its content.
+        public let meta: OverlayMeta
+        /// Items by kind.
+        public let statistics: OverlayStatistics
+    }
+
+    private let base: OpenBase
+    private let options: Options
+
+    /// Prepares to cut an overlay from a VM on `base`.
+    public init(base: OpenBase, options: Options) {
+        self.base = base
+        self.options = options
+    }
+
+    /// Refuses a place where an overlay can't go, before any work is done.
+    public static func requireFree(_ directory: FilePath) throws(CloudletError) {
+        guard let status = try FileStatus.of(directory) else { return }
+        guard status.isDirectory, try Directory.names(in: directory).isEmpty else {
+            throw CloudletError(
+                .cannotCreate, "\(directory) exists and is not empty",
+                advice: "remove it, or name another directory with -o")
+        }
+    }
+
+    /// Pauses the VM, cuts the overlay and ends the VM.
+    /// - Parameters:
+    ///   - running: the customised VM.
+    ///   - directory: where the overlay goes; made anew, and there only when it is complete.
+    ///   - times: notes the stages.
+    ///   - progress: is told what is done, as a part of 1, of the stage named.
+    public func cut(
+        _ running: RunningVM, into directory: FilePath, times: StageTimes,
+        progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
+    ) async throws(CloudletError) -> Result {
+        let tail = try await times.measure("save state") { () async throws(CloudletError) in
+            try await running.machine.pause()
+            return try await saveTail(running)
+        }
+        try await times.measure("end VM") { () async throws(CloudletError) in try await running.machine.destroy() }
+        let overlay = try await times.measure("compare") { () async throws(CloudletError) -> OverlayPlan in
+            try await plan(running, tail, progress)
+        }
+        return try await times.measure("compress") { () async throws(CloudletError) in
+            try await OverlayDirectoryWriter(
+                plan: overlay, base: .init(base.record), memoryBytes: tail.fileBytes, options: options
+            ).write(to: directory) { progress("compress", $0) }
+        }
+    }
+
+    /// Writes description, device state and footer: the part of the new snapshot behind its RAM.
+    private func saveTail(_ running: RunningVM) async throws(CloudletError) -> SavedTail {
+        let state = try await running.machine.saveState()
+        var description = running.description
+        description.forwards = options.forwards
+        description.readyPort = options.readyPort
+        let file = try File(running.workFile("new-tail"), .create(permissions: 0o600))
+        let layout = try SnapshotFile.writeTail(
+            description, state: state, emulator: base.snapshot.layout.emulator, to: file, at: running.memory.size)
+        return SavedTail(file: file, fileBytes: layout.fileBytes)
+    }
+
+    private struct SavedTail {
+        let file: File
+        let fileBytes: Int
+    }
+
+    private func plan(
+        _ running: RunningVM, _ tail: SavedTail, _ progress: @escaping @Sendable (String, Double) -> Void
+    ) async throws(CloudletError) -> OverlayPlan {
+        let ram = try ChangedImage.file(running.memory.file, base: base.snapshot.file, as: .memory)
+        let memory = ChangedImage(
+            .memory, size: tail.fileBytes,
+            extents: ram.extents + [.init(running.memory.size..<tail.fileBytes, .file(tail.file, offset: 0))])
+        let disk = try await ImageMap.changes(in: running.disk, size: base.record.diskBytes)
+        let total = max(1, (memory.extents + disk.extents).reduce(0) { $0 + $1.range.count })
+        return try await OverlayPlan.make(
+            memory: memory, disk: disk, base: base.images, index: try base.index(), blobBytes: options.blobBytes
+        ) { progress("compare", Double($0) / Double(total)) }
+    }
+}

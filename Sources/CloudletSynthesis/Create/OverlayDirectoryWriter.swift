@@ -1,0 +1,95 @@
+import CloudletCompression
+import CloudletCore
+import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+import SystemPackage
+
+/// Writes the files of an overlay: blobs compressed on all cores, the meta last, the directory renamed into its place
+/// when all is there.
+struct OverlayDirectoryWriter {
+    /// What the meta says about the base.
+    struct BaseIdentity {
+        let hash: SHA256Digest
+        let memoryHash: SHA256Digest
+        let diskBytes: Int
+
+        init(_ base: BaseVM) { self.init(hash: base.hash, memoryHash: base.memoryHash, diskBytes: base.diskBytes) }
+
+        init(hash: SHA256Digest, memoryHash: SHA256Digest, diskBytes: Int) {
+            self.hash = hash
+            self.memoryHash = memoryHash
+            self.diskBytes = diskBytes
+        }
+    }
+
+    let plan: OverlayPlan
+    let base: BaseIdentity
+    let memoryBytes: Int
+    let options: OverlayCreation.Options
+
+    func write(
+        to directory: FilePath, progress: (Double) -> Void
+    ) async throws(CloudletError) -> OverlayCreation.Result {
+        try OverlayCreation.requireFree(directory)
+        let part = FilePath(directory.string + ".part-\(String(UInt32.random(in: 0 ... .max), radix: 36))")
+        try Directory.create(part)
+        do throws(CloudletError) {
+            let result = try await writeFiles(to: part, final: directory, progress)
+            try Directory.remove(directory)
+            try Directory.move(part, to: directory)
+            return result
+        } catch {
+            try? Directory.remove(part)
+            throw error
+        }
+    }
+
+    private func writeFiles(
+        to part: FilePath, final: FilePath, _ progress: (Double) -> Void
+    ) async throws(CloudletError) -> OverlayCreation.Result {
+        var blobs: [OverlayMeta.Blob] = []
+        var statistics = OverlayStatistics()
+        try await mapInOrder(0..<plan.blobCount) { (number) throws(CloudletError) -> WrittenBlob in
+            try writeBlob(number, in: part)
+        } consume: { (written) throws(CloudletError) in
+            blobs.append(written.blob)
+            statistics.add(written.statistics)
+            progress(Double(blobs.count) / Double(plan.blobCount))
+        }
+        let meta = OverlayMeta(
+            baseHash: base.hash, diskSize: base.diskBytes, memorySize: memoryBytes, blobs: blobs,
+            baseMemoryHash: base.memoryHash, forwards: options.forwards, readyPort: options.readyPort)
+        let name = "\(options.name).overlay-meta"
+        let file = try File(part.appending(name), .create(permissions: 0o644))
+        try file.write(meta.encoded(), at: 0)
+        try file.synchronize()
+        return .init(metaPath: final.appending(name), meta: meta, statistics: statistics)
+    }
+
+    private struct WrittenBlob: Sendable {
+        let blob: OverlayMeta.Blob
+        let statistics: OverlayStatistics
+    }
+
+    private func writeBlob(_ number: Int, in part: FilePath) throws(CloudletError) -> WrittenBlob {
+        let name = "\(options.name).overlay_\(number + 1).xz"
+        let file = try File(part.appending(name), .create(permissions: 0o644))
+        var size = 0
+        var encoder = try XZEncoder(options.compression)
+        let contents = try BlobWriter.write(blob: number, of: plan) { (piece) throws(CloudletError) in
+            try encoder.encode(piece) { (output) throws(CloudletError) in
+                try file.write(output, at: size)
+                size += output.count
+            }
+        }
+        try encoder.finish { (output) throws(CloudletError) in
+            try file.write(output, at: size)
+            size += output.count
+        }
+        return WrittenBlob(
+            blob: .init(
+                name: name, size: size, diskChunks: contents.diskChunks, memoryChunks: contents.memoryChunks),
+            statistics: contents.statistics)
+    }
+}

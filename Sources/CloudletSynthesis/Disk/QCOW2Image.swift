@@ -1,0 +1,195 @@
+public import CloudletCore
+public import CloudletOverlay
+import CloudletSystem
+import Synchronization
+public import SystemPackage
+
+/// A qcow2 image over a raw base disk that is written while a VM already waits for it: version 3, clusters of 128 KiB
+/// with 32 subclusters of 4 KiB (extended L2), so that scattered pages neither copy from the base nor cost a table
+/// entry each. Source: the qcow2 specification (docs/interop/qcow2.txt of QEMU).
+///
+/// Data clusters are appended in the order in which their first page comes; the tables follow when all pages are there.
+/// Until then the file is a valid empty image, and QEMU reads the tables anew when the VM is activated.
+public final class QCOW2Image: PageTarget {
+    /// The image file.
+    public let path: FilePath
+    private let file: File
+    private let virtualSize: Int
+    private let firstLevelEntries: Int
+    private let state: Mutex<State>
+
+    private static let clusterBits = 17
+    private static let clusterSize = 1 << clusterBits
+    private static let entryBytes = 16
+    private static let entriesPerTable = clusterSize / entryBytes
+    private static let refcountsPerBlock = clusterSize / 2
+    private static let refcountTableOffset = clusterSize
+    private static let refcountBlockOffset = 2 * clusterSize
+    private static let firstLevelOffset = 3 * clusterSize
+
+    /// One data cluster: where it is, and which of its pages are data or zeros.
+    private struct Cluster {
+        var hostOffset = 0
+        var data: UInt32 = 0
+        var zeros: UInt32 = 0
+    }
+
+    private struct State {
+        var clusters: [Int: Cluster] = [:]
+        var end: Int
+    }
+
+    /// Makes an empty image of the size of its backing disk.
+    /// - Parameters:
+    ///   - path: the file, which must not exist.
+    ///   - backing: absolute path of the raw base disk.
+    ///   - size: bytes of the base disk, a multiple of 512.
+    public init(_ path: FilePath, backing: FilePath, size: Int) throws(CloudletError) {
+        self.path = path
+        virtualSize = size
+        let covered = Self.clusterSize * Self.entriesPerTable
+        firstLevelEntries = (size + covered - 1) / covered
+        let firstLevelClusters = max(1, (firstLevelEntries * 8 + Self.clusterSize - 1) / Self.clusterSize)
+        let end = Self.firstLevelOffset + firstLevelClusters * Self.clusterSize
+        state = Mutex(State(end: end))
+        file = try File(path, .create(permissions: 0o600))
+        try file.resize(to: end)
+        try file.write(try Self.header(backing: backing, size: size, firstLevelEntries: firstLevelEntries), at: 0)
+        try writeRefcounts(upTo: end)
+    }
+
+    /// Stores one page's bytes.
+    public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+        let (index, page) = Self.locate(offset)
+        let hostOffset = state.withLock { state in
+            var cluster = state.clusters[index] ?? Cluster()
+            if cluster.hostOffset == 0 {
+                cluster.hostOffset = state.end
+                state.end += Self.clusterSize
+            }
+            cluster.data |= 1 << UInt32(page)
+            cluster.zeros &= ~(1 << UInt32(page))
+            state.clusters[index] = cluster
+            return cluster.hostOffset
+        }
+        try file.write(bytes, at: hostOffset + page * Page.size)
+    }
+
+    /// Marks one page as zeros.
+    public func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
+        let (index, page) = Self.locate(offset)
+        state.withLock { state in
+            var cluster = state.clusters[index] ?? Cluster()
+            cluster.zeros |= 1 << UInt32(page)
+            cluster.data &= ~(1 << UInt32(page))
+            state.clusters[index] = cluster
+        }
+    }
+
+    /// Reads back a page that was placed.
+    public func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+        let (index, page) = Self.locate(offset)
+        let cluster = state.withLock { $0.clusters[index] ?? Cluster() }
+        if cluster.data & (1 << UInt32(page)) != 0 {
+            _ = try file.read(into: &buffer, count: count, at: cluster.hostOffset + page * Page.size)
+        } else {
+            for index in 0..<count { buffer[index] = 0 }
+        }
+    }
+
+    /// Writes the tables; the image is complete afterwards.
+    public func finish() throws(CloudletError) {
+        var (clusters, end) = state.withLock { ($0.clusters, $0.end) }
+        var firstLevel = [UInt64](repeating: 0, count: firstLevelEntries)
+        let tables = Dictionary(grouping: clusters.keys, by: { $0 / Self.entriesPerTable })
+        for (table, indices) in tables.sorted(by: { $0.key < $1.key }) {
+            var bytes = [UInt8](repeating: 0, count: Self.clusterSize)
+            for index in indices {
+                guard let cluster = clusters[index] else { continue }
+                let copied: UInt64 = cluster.hostOffset == 0 ? 0 : 1 << 63
+                let bitmap = UInt64(cluster.zeros) << 32 | UInt64(cluster.data)
+                let position = index % Self.entriesPerTable * Self.entryBytes
+                var entry: [UInt8] = []
+                entry.appendBigEndian(UInt64(cluster.hostOffset) | copied)
+                entry.appendBigEndian(bitmap)
+                bytes.replaceSubrange(position..<position + Self.entryBytes, with: entry)
+            }
+            try file.write(bytes, at: end)
+            firstLevel[table] = UInt64(end) | 1 << 63
+            end += Self.clusterSize
+        }
+        clusters.removeAll()
+        end = try writeRefcounts(upTo: end)
+        try file.resize(to: end)
+        var bytes: [UInt8] = []
+        for entry in firstLevel { bytes.appendBigEndian(entry) }
+        try file.write(bytes, at: Self.firstLevelOffset)
+        state.withLock { $0.end = end }
+    }
+
+    /// Sets the reference count of every cluster below `end` to 1, and of those that the counts themselves need.
+    /// - Returns: the new end of the file.
+    @discardableResult
+    private func writeRefcounts(upTo end: Int) throws(CloudletError) -> Int {
+        var clusters = end / Self.clusterSize
+        // Block 0 has its place; each further block takes a cluster at the end, which needs a count as well.
+        var blocks = 1
+        while blocks * Self.refcountsPerBlock < clusters {
+            blocks += 1
+            clusters += 1
+        }
+        var table: [UInt8] = []
+        for block in 0..<blocks {
+            let offset = block == 0 ? Self.refcountBlockOffset : (clusters - blocks + block) * Self.clusterSize
+            table.appendBigEndian(UInt64(offset))
+            let used = min(Self.refcountsPerBlock, clusters - block * Self.refcountsPerBlock)
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(used * 2)
+            for _ in 0..<used { bytes.appendBigEndian(UInt16(1)) }
+            try file.write(bytes, at: offset)
+        }
+        try file.write(table, at: Self.refcountTableOffset)
+        return clusters * Self.clusterSize
+    }
+
+    private static func locate(_ offset: Int) -> (cluster: Int, page: Int) {
+        (offset >> clusterBits, offset % clusterSize / Page.size)
+    }
+
+    /// Version 3 header with the backing file's format as extension and the extended-L2 feature bit.
+    private static func header(
+        backing: FilePath, size: Int, firstLevelEntries: Int
+    ) throws(CloudletError) -> [UInt8] {
+        let name = Array(backing.string.utf8)
+        let headerLength = 112
+        guard name.count <= 1023 else {
+            throw CloudletError(.usage, "the path of the base disk is longer than 1023 bytes: \(backing)")
+        }
+        var extensions: [UInt8] = []
+        extensions.appendBigEndian(UInt32(0xE279_2ACA))
+        extensions.appendBigEndian(UInt32(3))
+        extensions += Array("raw".utf8) + [0, 0, 0, 0, 0]
+        extensions.appendBigEndian(UInt64(0))
+
+        var bytes: [UInt8] = [0x51, 0x46, 0x49, 0xFB]
+        bytes.appendBigEndian(UInt32(3))
+        bytes.appendBigEndian(UInt64(headerLength + extensions.count))
+        bytes.appendBigEndian(UInt32(name.count))
+        bytes.appendBigEndian(UInt32(clusterBits))
+        bytes.appendBigEndian(UInt64(size))
+        bytes.appendBigEndian(UInt32(0))
+        bytes.appendBigEndian(UInt32(firstLevelEntries))
+        bytes.appendBigEndian(UInt64(firstLevelOffset))
+        bytes.appendBigEndian(UInt64(refcountTableOffset))
+        bytes.appendBigEndian(UInt32(1))
+        bytes.appendBigEndian(UInt32(0))
+        bytes.appendBigEndian(UInt64(0))
+        bytes.appendBigEndian(UInt64(1 << 4))
+        bytes.appendBigEndian(UInt64(0))
+        bytes.appendBigEndian(UInt64(0))
+        bytes.appendBigEndian(UInt32(4))
+        bytes.appendBigEndian(UInt32(headerLength))
+        bytes.appendBigEndian(UInt64(0))
+        return bytes + extensions + name
+    }
+}

@@ -1,0 +1,90 @@
+public import CloudletCore
+public import CloudletHypervisor
+public import CloudletStore
+import CloudletSystem
+
+/// Resumes a base VM as it was saved, on a copy of its memory and an empty image over its disk: the start of every
+/// overlay. The base's files are only read.
+public struct BaseResumption: Sendable {
+    private let hypervisor: Hypervisor
+    private let home: CloudletHome
+
+    /// What the VM gets beside its machine.
+    public struct Options: Sendable {
+        /// Ports of the host that lead into the VM.
+        public var forwards: [PortForward] = []
+        /// Address of the host on which they listen.
+        public var forwardAddress = "127.0.0.1"
+        /// Whether there is a VNC display.
+        public var display = false
+        /// Whether the guest may reach other hosts.
+        public var outboundNetwork = false
+
+        /// No forwards, no display, no network.
+        public init() {}
+    }
+
+    /// Uses this hypervisor and keeps scratch files below this home.
+    public init(hypervisor: Hypervisor, home: CloudletHome) {
+        self.hypervisor = hypervisor
+        self.home = home
+    }
+
+    /// Brings the base's VM to where it was saved, and lets it run on.
+    public func resume(_ base: OpenBase, _ options: Options, times: StageTimes) async throws(CloudletError) -> RunningVM
+    {
+        let work = try WorkDirectory(in: home)
+        var cleanup = VMCleanup(work)
+        do throws(CloudletError) {
+            let description = base.snapshot.description
+            let memory = try SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes)
+            let disk = work.file("disk.qcow2")
+            _ = try QCOW2Image(disk, backing: base.record.files.disk, size: base.record.diskBytes)
+            try await times.measure("copy memory") { () async throws(CloudletError) in
+                try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory.file)
+            }
+            let resources = VMResources(
+                name: Hypervisor.newName(), disk: disk, diskFormat: .qcow2, memoryPath: memory.path,
+                waitsForState: true, display: options.display, outboundNetwork: options.outboundNetwork)
+            let start = times.elapsed
+            let machine = try await hypervisor.start(base.machine, resources)
+            cleanup.started(machine)
+            times.record("start emulator", from: start)
+            try await times.measure("load state") { () async throws(CloudletError) in
+                try await machine.loadState(try base.snapshot.deviceState())
+            }
+            let forwards = try await machine.addForwards(options.forwards, on: options.forwardAddress)
+            try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
+            return RunningVM(
+                machine: machine, forwards: forwards, description: description, disk: disk, memory: memory, work: work)
+        } catch {
+            await cleanup.run()
+            throw error
+        }
+    }
+}
+
+extension VirtualMachine {
+    /// Opens several forwards; when one can't be opened, those before it are closed with the VM.
+    /// - Parameters:
+    ///   - forwards: the forwards wanted.
+    ///   - address: the address of the host to listen on.
+    ///   - movingTaken: whether a forward whose host port is taken is opened on a free one.
+    /// - Returns: the forwards in force, in the order wanted.
+    /// - Throws: `CloudletError.busy` when a port is taken.
+    func addForwards(
+        _ forwards: [PortForward], on address: String, movingTaken: Bool = false
+    ) throws(CloudletError) -> [ActiveForward] {
+        var active: [ActiveForward] = []
+        for forward in forwards {
+            do throws(CloudletError) {
+                active.append(try addForward(forward, on: address))
+            } catch {
+                guard movingTaken, error.code == .busy else { throw error }
+                let anywhere = PortForward(forward.transport, hostPort: 0, guestPort: forward.guestPort)
+                active.append(try addForward(anywhere, on: address))
+            }
+        }
+        return active
+    }
+}

@@ -1,0 +1,57 @@
+public import CloudletCore
+public import CloudletHypervisor
+public import CloudletSystem
+public import SystemPackage
+
+/// A VM that runs on a base, with all that belongs to it: its memory, its disk, its forwards and its scratch
+/// directory. Whoever holds one must end it.
+public final class RunningVM: Sendable {
+    /// The VM.
+    public let machine: VirtualMachine
+    /// The forwards in force.
+    public let forwards: [ActiveForward]
+    /// What the snapshot it was resumed from says.
+    public let description: VMDescription
+    /// Its disk, a qcow2 image over the base.
+    public let disk: FilePath
+    /// Its RAM.
+    public let memory: SharedMemory
+    private let work: WorkDirectory
+
+    init(
+        machine: VirtualMachine, forwards: [ActiveForward], description: VMDescription, disk: FilePath,
+        memory: SharedMemory, work: WorkDirectory
+    ) {
+        self.machine = machine
+        self.forwards = forwards
+        self.description = description
+        self.disk = disk
+        self.memory = memory
+        self.work = work
+    }
+
+    /// A path for a file that goes with the VM.
+    func workFile(_ name: String) -> FilePath { work.file(name) }
+
+    /// Ends the VM and removes what it left. Safe to call more than once.
+    public func end() async throws(CloudletError) {
+        try await machine.destroy()
+        try work.remove()
+    }
+}
+
+/// Collects what has to be undone when a VM can't be brought up, and undoes it in reverse.
+struct VMCleanup {
+    private(set) var machine: VirtualMachine?
+    private let work: WorkDirectory
+
+    init(_ work: WorkDirectory) { self.work = work }
+
+    mutating func started(_ machine: VirtualMachine) { self.machine = machine }
+
+    /// Ends what was started. Errors here are of no use to anybody: the one that led here is thrown.
+    func run() async {
+        try? await machine?.destroy()
+        try? work.remove()
+    }
+}

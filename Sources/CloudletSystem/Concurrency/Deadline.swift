@@ -1,0 +1,35 @@
+public import CloudletCore
+
+/// Runs `body` for at most `duration`.
+/// - Returns: what `body` returns, or `nil` when the time is up; `body` is cancelled then and waited for.
+public func withDeadline<Value: Sendable>(
+    _ duration: Duration, _ body: @escaping @Sendable () async throws(CloudletError) -> Value
+) async throws(CloudletError) -> Value? {
+    let result: Result<Value, CloudletError>? = await withTaskGroup(of: Result<Value, CloudletError>?.self) { group in
+        group.addTask {
+            do throws(CloudletError) { return .success(try await body()) } catch { return .failure(error) }
+        }
+        group.addTask {
+            try? await Task.sleep(for: duration)
+            return nil
+        }
+        let first = await group.next() ?? nil
+        group.cancelAll()
+        return first
+    }
+    return try result?.get()
+}
+
+/// Asks `condition` every `interval` until it answers true.
+/// - Returns: `false` when `limit` is over first.
+public func poll(
+    every interval: Duration, for limit: Duration, _ condition: () async throws(CloudletError) -> Bool
+) async throws(CloudletError) -> Bool {
+    let clock = ContinuousClock()
+    let end = clock.now + limit
+    while true {
+        if try await condition() { return true }
+        if clock.now >= end { return false }
+        do { try await Task.sleep(for: interval) } catch { throw CloudletError(.interrupted, "interrupted") }
+    }
+}

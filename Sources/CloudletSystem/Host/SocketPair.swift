@@ -1,0 +1,63 @@
+public import CloudletCore
+import Glibc
+import SystemPackage
+
+/// Two connected Unix stream sockets; one end is usually handed to another process.
+public struct SocketPair: Sendable {
+    /// The end that stays here.
+    public let ours: File
+    /// The end that is passed on; let go of it afterwards, or the other side never sees the end of the stream.
+    public let theirs: File
+
+    /// Makes a pair.
+    public init() throws(CloudletError) {
+        var descriptors: [Int32] = [-1, -1]
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        guard unsafe socketpair(AF_UNIX, type, 0, &descriptors) == 0 else {
+            throw SystemCallError.current("can't make a pair of sockets")
+        }
+        ours = File(owning: descriptors[0], named: "socket")
+        theirs = File(owning: descriptors[1], named: "socket")
+    }
+}
+
+extension File {
+    /// Reads a stream (socket, pipe) to its end; blocks. More than `limit` bytes are an error.
+    public func readToEnd(limit: Int) throws(CloudletError) -> [UInt8] {
+        var result: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            let capacity = buffer.count
+            let got = unsafe buffer.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, capacity) }
+            if got == 0 { return result }
+            if got < 0 {
+                if errno == EINTR { continue }
+                throw SystemCallError.current("can't read from \(path)")
+            }
+            guard result.count + got <= limit else {
+                throw CloudletError(.badData, "more than \(ByteCount(limit)) came over \(path)")
+            }
+            result += buffer[0..<got]
+        }
+    }
+
+    /// Writes all bytes to a stream (socket, pipe); blocks. A reader that went away is an error, not a signal.
+    public func writeAll(_ bytes: Span<UInt8>) throws(CloudletError) {
+        var done = 0
+        let count = bytes.count
+        var failure: Int32 = 0
+        unsafe bytes.withUnsafeBufferPointer { pointer in
+            guard let base = pointer.baseAddress else { return }
+            while done < count {
+                let put = unsafe send(descriptor, base + done, count - done, Int32(MSG_NOSIGNAL))
+                if put >= 0 {
+                    done += put
+                } else if errno != EINTR {
+                    failure = errno
+                    return
+                }
+            }
+        }
+        guard failure == 0 else { throw SystemCallError.make(failure, "can't write to \(path)") }
+    }
+}

@@ -1,0 +1,63 @@
+public import CloudletCore
+import Glibc
+import SystemPackage
+
+/// A TCP connection that only looks whether the other side is alive.
+public final class TCPProbe: Sendable {
+    private let socket: File
+    /// Our port.
+    public let localPort: UInt16
+
+    /// What the connection shows.
+    public enum State: Sendable {
+        /// Connected, nothing came yet.
+        case open
+        /// The other side sent something.
+        case data
+        /// The other side closed or refused.
+        case closed
+    }
+
+    /// Connects to an IPv4 address; blocks until the connection stands or is refused.
+    public init(address: String, port: UInt16) throws(CloudletError) {
+        let socket = try Self.connect(address, port)
+        self.socket = socket
+        var local = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = unsafe withUnsafeMutablePointer(to: &local) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe getsockname(socket.descriptor, $0, &length)
+            }
+        }
+        localPort = UInt16(bigEndian: local.sin_port)
+    }
+
+    /// A connected TCP socket; blocks until the connection stands or is refused.
+    public static func connect(_ address: String, _ port: UInt16) throws(CloudletError) -> File {
+        let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw SystemCallError.current("can't make a socket") }
+        let socket = File(owning: descriptor, named: FilePath("tcp:\(address):\(port)"))
+        var target = sockaddr_in()
+        target.sin_family = sa_family_t(AF_INET)
+        target.sin_port = port.bigEndian
+        guard unsafe inet_pton(AF_INET, address, &target.sin_addr) == 1 else {
+            throw CloudletError(.usage, "'\(address)' is not an IPv4 address")
+        }
+        let connected = unsafe withUnsafePointer(to: &target) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard connected == 0 else { throw SystemCallError.current("can't connect to \(address) port \(port)") }
+        return socket
+    }
+
+    /// What the connection shows now; never waits.
+    public func state() -> State {
+        var byte: UInt8 = 0
+        let count = unsafe recv(socket.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        if count > 0 { return .data }
+        if count == 0 { return .closed }
+        return errno == EAGAIN || errno == EINTR ? .open : .closed
+    }
+}

@@ -1,0 +1,65 @@
+/// Decides which blobs the server asks for and when: in the order of the meta, unless one is needed first; each once;
+/// while what is under way is at most 512 KiB, so that one blob above the bound is normal (the original's rule).
+public struct BlobRequests: Sendable {
+    /// A blob the client can be asked for.
+    public struct Blob: Sendable, Hashable {
+        /// Its name.
+        public let name: String
+        /// Its size in bytes.
+        public let size: Int
+
+        /// Names a blob.
+        public init(name: String, size: Int) {
+            self.name = name
+            self.size = size
+        }
+    }
+
+    /// More is asked for while at most this many bytes are under way.
+    public static let bound = 512 << 10
+
+    private var waiting: [Int]
+    private var outstanding: [String: Int] = [:]
+    private let blobs: [Blob]
+    private var outstandingBytes = 0
+
+    /// The blobs of a meta, of which those in `present` need not come any more.
+    public init(_ blobs: [Blob], present: Set<Int> = []) {
+        self.blobs = blobs
+        waiting = blobs.indices.filter { !present.contains($0) }.reversed()
+    }
+
+    /// Whether every blob has come.
+    public var isComplete: Bool { waiting.isEmpty && outstanding.isEmpty }
+
+    /// The names to ask for now.
+    public mutating func next() -> [String] {
+        var names: [String] = []
+        while outstandingBytes <= Self.bound, let index = waiting.popLast() {
+            outstanding[blobs[index].name] = index
+            outstandingBytes += blobs[index].size
+            names.append(blobs[index].name)
+        }
+        return names
+    }
+
+    /// Puts a blob in front of those not asked for yet.
+    public mutating func prefer(_ index: Int) {
+        guard let position = waiting.firstIndex(of: index) else { return }
+        waiting.append(waiting.remove(at: position))
+    }
+
+    /// A blob begins to come.
+    /// - Returns: its index in the meta.
+    /// - Throws: `WireError` when it was not asked for or has another size.
+    public mutating func begin(_ name: String, size: Int) throws(WireError) -> Int {
+        guard let index = outstanding[name] else { throw .unknownBlob(name) }
+        guard blobs[index].size == size else { throw .wrongBlobSize(name, size, expected: blobs[index].size) }
+        return index
+    }
+
+    /// A blob has come completely.
+    public mutating func complete(_ index: Int) {
+        if outstanding.removeValue(forKey: blobs[index].name) != nil { outstandingBytes -= blobs[index].size }
+    }
+}

@@ -1,0 +1,150 @@
+public import CloudletCore
+public import CloudletMessagePack
+
+/// A message from client to server.
+public enum ClientMessage: Hashable, Sendable {
+    /// Asks for a session.
+    case createSession
+    /// Announces the overlay-meta, whose bytes follow.
+    case sendMeta(SendMeta)
+    /// Announces a blob, whose bytes follow.
+    case sendOverlay(name: String, size: Int, session: SessionID?)
+    /// The client is done with the VM; `statistics` is free.
+    case finish(session: SessionID?, statistics: [MessagePackValue.Pair])
+    /// Asks for the machine's resources.
+    case resourceInfo
+    /// Ends the session.
+    case closeSession(SessionID?)
+    /// Names a URL to fetch the overlay from (0.8.6).
+    case overlayURL(String, session: SessionID?)
+
+    /// What comes with the announcement of a meta.
+    public struct SendMeta: Hashable, Sendable {
+        /// Bytes of the meta.
+        public var size: Int
+        /// The session.
+        public var session: SessionID?
+        /// The client's options; absent means the defaults.
+        public var options = SynthesisOptions()
+        /// Ours: the application's name.
+        public var appName: String?
+        /// Ours: the version of our additions that the client speaks; absent in the original's clients.
+        public var apiVersion: UInt64?
+        /// Ours: whether the client wants `progress` messages and details with the end.
+        public var wantsProgress = false
+        /// Ours: whether forwarded ports may be moved when they are taken.
+        public var moveForwards = false
+
+        /// Announces a meta of `size` bytes.
+        public init(size: Int, session: SessionID?) {
+            self.size = size
+            self.session = session
+        }
+    }
+}
+
+/// Options of a synthesis, as the original's clients send them.
+public struct SynthesisOptions: Hashable, Sendable {
+    /// Show the VM's display on the server.
+    public var displayVNC = false
+    /// Resume before all has arrived.
+    public var earlyStart = false
+    /// Log statistics.
+    public var showStatistics = false
+
+    /// All off.
+    public init() {}
+}
+
+extension ClientMessage {
+    /// The command's code.
+    public var command: Command.Client {
+        switch self {
+        case .createSession: .createSession
+        case .sendMeta: .sendMeta
+        case .sendOverlay: .sendOverlay
+        case .finish: .finish
+        case .resourceInfo: .resourceInfo
+        case .closeSession: .closeSession
+        case .overlayURL: .overlayURL
+        }
+    }
+
+    /// Reads a message. Unknown keys are ignored.
+    public init(_ value: MessagePackValue) throws(WireError) {
+        guard case .map = value else { throw .malformed("no map") }
+        let code = value[WireKey.command]?.unsigned
+        guard let code, let command = Command.Client(rawValue: code) else { throw .unknownCommand(code) }
+        let session = value[WireKey.sessionID]?.unsigned.map(SessionID.init)
+        switch command {
+        case .createSession: self = .createSession
+        case .resourceInfo: self = .resourceInfo
+        case .closeSession: self = .closeSession(session)
+        case .sendMeta:
+            var message = SendMeta(size: try Self.size(value, WireKey.metaSize), session: session)
+            if let options = value[WireKey.option] {
+                message.options.displayVNC = options[WireKey.displayVNC]?.bool ?? false
+                message.options.earlyStart = options[WireKey.earlyStart]?.bool ?? false
+                message.options.showStatistics = options[WireKey.showStatistics]?.bool ?? false
+            }
+            message.appName = value[WireKey.appName]?.text
+            message.apiVersion = value[WireKey.apiVersion]?.unsigned
+            message.wantsProgress = value[WireKey.wantsProgress]?.bool ?? false
+            message.moveForwards = value[WireKey.moveForwards]?.bool ?? false
+            self = .sendMeta(message)
+        case .sendOverlay:
+            guard let name = value[WireKey.blobURI]?.text else { throw .badField(WireKey.blobURI) }
+            self = .sendOverlay(name: name, size: try Self.size(value, WireKey.blobSize), session: session)
+        case .finish:
+            guard case .map(let pairs) = value else { throw .malformed("no map") }
+            let own: Set<MessagePackValue> = [.text(WireKey.command), .text(WireKey.sessionID)]
+            self = .finish(session: session, statistics: pairs.filter { !own.contains($0.key) })
+        case .overlayURL:
+            guard let url = value[WireKey.overlayURL]?.text else { throw .badField(WireKey.overlayURL) }
+            self = .overlayURL(url, session: session)
+        }
+    }
+
+    private static func size(_ value: MessagePackValue, _ key: String) throws(WireError) -> Int {
+        guard let number = value[key]?.unsigned, let size = Int(exactly: number) else { throw .badField(key) }
+        return size
+    }
+
+    /// The message as a MessagePack map, keys in the order of the original's Python client.
+    public var value: MessagePackValue {
+        let command = MessagePackValue.unsigned(self.command.rawValue)
+        func id(_ session: SessionID?) -> MessagePackValue { session.map { .unsigned($0.value) } ?? .nil }
+        switch self {
+        case .createSession, .resourceInfo: return .record((WireKey.command, command))
+        case .closeSession(let session):
+            return .record((WireKey.command, command), (WireKey.sessionID, id(session)))
+        case .overlayURL(let url, let session):
+            return .record(
+                (WireKey.overlayURL, .text(url)), (WireKey.command, command), (WireKey.sessionID, id(session)))
+        case .sendOverlay(let name, let size, let session):
+            return .record(
+                (WireKey.blobURI, .text(name)), (WireKey.command, command), (WireKey.sessionID, id(session)),
+                (WireKey.blobSize, .unsigned(UInt64(size))))
+        case .finish(let session, let statistics):
+            return .map(
+                statistics + [
+                    .init(.text(WireKey.sessionID), id(session)), .init(.text(WireKey.command), command),
+                ])
+        case .sendMeta(let message):
+            var pairs: [(String, MessagePackValue)] = [
+                (WireKey.metaSize, .unsigned(UInt64(message.size))), (WireKey.command, command),
+                (
+                    WireKey.option,
+                    .record(
+                        (WireKey.earlyStart, .bool(message.options.earlyStart)),
+                        (WireKey.displayVNC, .bool(message.options.displayVNC)))
+                ), (WireKey.sessionID, id(message.session)),
+            ]
+            if let appName = message.appName { pairs.append((WireKey.appName, .text(appName))) }
+            if let version = message.apiVersion { pairs.append((WireKey.apiVersion, .unsigned(version))) }
+            if message.wantsProgress { pairs.append((WireKey.wantsProgress, .bool(true))) }
+            if message.moveForwards { pairs.append((WireKey.moveForwards, .bool(true))) }
+            return .map(pairs.map { .init(.text($0.0), $0.1) })
+        }
+    }
+}

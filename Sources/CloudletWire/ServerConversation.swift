@@ -1,0 +1,179 @@
+public import CloudletCore
+import CloudletMessagePack
+
+/// The server's side of one connection as a pure state machine: bytes in, events out, no I/O and no clock.
+///
+/// ```
+/// idle --SEND_META--> meta --all bytes--> deciding --beginTransfer--> transfer --last blob--> working --markRunning--> running
+/// idle: SESSION_CREATE, SESSION_CLOSE, FINISH, GET_RESOURCE_INFO, SEND_OVERLAY_URL   transfer: SEND_OVERLAY   running: FINISH
+/// ```
+public struct ServerConversation: Sendable {
+    /// What the client did.
+    public enum Event: Sendable, Hashable {
+        /// It asks for a session.
+        case createSession
+        /// It sent a meta; answer with ``ServerConversation/beginTransfer(_:present:)`` or a failure.
+        case meta(ClientMessage.SendMeta, [UInt8])
+        /// It sends a blob that was asked for.
+        case blob(BlobPiece)
+        /// These blobs are to be asked for now.
+        case request([String])
+        /// The last blob has come.
+        case allReceived
+        /// It is done with the VM of a session.
+        case finish(SessionID?)
+        /// It ends a session.
+        case closeSession(SessionID?)
+        /// It asks for the machine's resources.
+        case resourceInfo
+        /// It wants the overlay to be fetched.
+        case overlayURL(String, SessionID?)
+    }
+
+    /// Bounds on what a client may send.
+    public struct Limits: Sendable {
+        /// Bytes of a message.
+        public var message = 64 << 10
+        /// Bytes of a meta.
+        public var meta = 16 << 20
+
+        /// The default bounds.
+        public init() {}
+    }
+
+    private enum State: Sendable {
+        case idle
+        case meta(ClientMessage.SendMeta, [UInt8])
+        case deciding
+        case transfer(current: Int?)
+        case working
+        case running
+    }
+
+    private var state = State.idle
+    private var frames: FrameReader
+    private let limits: Limits
+    private var requests = BlobRequests([])
+
+    /// A conversation that has not begun.
+    public init(limits: Limits = Limits()) {
+        self.limits = limits
+        frames = FrameReader(limit: limits.message)
+    }
+
+    /// Whether the client may go away now without breaking off a message or a transfer.
+    public var mayEnd: Bool {
+        switch state {
+        case .idle, .running: frames.isAtBoundary
+        default: false
+        }
+    }
+
+    /// Whether it is the client's turn to send something.
+    public var waitsForClient: Bool {
+        switch state {
+        case .idle, .meta, .transfer: true
+        case .deciding, .working: false
+        case .running: !frames.isAtBoundary
+        }
+    }
+
+    /// A word for the state, for logs and failures.
+    public var stateName: String {
+        switch state {
+        case .idle: "idle"
+        case .meta: "receiving the meta"
+        case .deciding: "deciding"
+        case .transfer: "receiving the overlay"
+        case .working: "resuming the VM"
+        case .running: "running"
+        }
+    }
+
+    /// Takes bytes from the client.
+    /// - Throws: `WireError` when the client breaks the protocol; the conversation is over then.
+    public mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
+        var input = bytes
+        var events: [Event] = []
+        while let event = try frames.next(&input) {
+            switch event {
+            case .message(let value):
+                if let event = try handle(try ClientMessage(value)) { events.append(event) }
+            case .bulk(let bytes): if let event = try handleBulk(bytes) { events.append(event) }
+            case .bulkEnd: events += try handleBulkEnd()
+            }
+        }
+        return events
+    }
+
+    /// The meta was accepted: the messages that say so and ask for the first blobs.
+    /// - Parameters:
+    ///   - blobs: the blobs of the meta.
+    ///   - present: indices of those that are there already.
+    public mutating func beginTransfer(_ blobs: [BlobRequests.Blob], present: Set<Int> = []) -> [ServerMessage] {
+        requests = BlobRequests(blobs, present: present)
+        state = requests.isComplete ? .working : .transfer(current: nil)
+        return [.success(.sendMeta)] + requests.next().map(ServerMessage.onDemand)
+    }
+
+    /// The VM runs: the message that says so.
+    public mutating func markRunning(_ message: ServerMessage) -> ServerMessage {
+        state = .running
+        return message
+    }
+
+    private mutating func handle(_ message: ClientMessage) throws(WireError) -> Event? {
+        switch (state, message) {
+        case (.idle, .createSession): return .createSession
+        case (.idle, .resourceInfo), (.running, .resourceInfo): return .resourceInfo
+        case (.idle, .finish(let session, _)), (.running, .finish(let session, _)): return .finish(session)
+        case (.idle, .closeSession(let session)), (.running, .closeSession(let session)): return .closeSession(session)
+        case (.idle, .overlayURL(let url, let session)): return .overlayURL(url, session)
+        case (.idle, .sendMeta(let announcement)):
+            guard announcement.size <= limits.meta else {
+                throw .tooLarge("an overlay-meta", announcement.size, limit: limits.meta)
+            }
+            state = .meta(announcement, [])
+            frames.expectBulk(announcement.size)
+            return nil
+        case (.transfer(nil), .sendOverlay(let name, let size, _)):
+            let index = try requests.begin(name, size: size)
+            state = .transfer(current: index)
+            frames.expectBulk(size)
+            return .blob(.begin(index))
+        default: throw .unexpected("\(message.command) while \(stateName)")
+        }
+    }
+
+    private mutating func handleBulk(_ bytes: [UInt8]) throws(WireError) -> Event? {
+        switch state {
+        case .meta(let announcement, let before):
+            state = .idle
+            state = .meta(announcement, before + bytes)
+            return nil
+        case .transfer(.some): return .blob(.bytes(bytes))
+        default: throw .unexpected("bulk data")
+        }
+    }
+
+    private mutating func handleBulkEnd() throws(WireError) -> [Event] {
+        switch state {
+        case .meta(let announcement, let bytes):
+            state = .deciding
+            return [.meta(announcement, bytes)]
+        case .transfer(.some(let index)):
+            requests.complete(index)
+            var events: [Event] = [.blob(.end)]
+            let names = requests.next()
+            if !names.isEmpty { events.append(.request(names)) }
+            if requests.isComplete {
+                state = .working
+                events.append(.allReceived)
+            } else {
+                state = .transfer(current: nil)
+            }
+            return events
+        default: throw .unexpected("bulk data")
+        }
+    }
+}

@@ -1,0 +1,108 @@
+public import CloudletCore
+public import CloudletMessagePack
+
+/// A message from server to client.
+public enum ServerMessage: Hashable, Sendable {
+    /// A command was carried out; with a new session's id, or a payload.
+    case success(Command.Client, session: SessionID? = nil, payload: MessagePackValue? = nil)
+    /// A command or the synthesis failed. `code` is ours: the word of the error table, for clients that asked.
+    case fail(reason: String, code: String? = nil)
+    /// Asks for a blob.
+    case onDemand(String)
+    /// The VM runs. `forwards` is ours, for clients that asked.
+    case synthesisDone(forwards: [ReportedForward]? = nil)
+    /// Ours: how far the work is.
+    case progress(stage: String, percent: UInt64?)
+
+    /// A forward in force, as our server reports it.
+    public struct ReportedForward: Hashable, Sendable {
+        /// Address of the server on which it listens.
+        public let address: String
+        /// Transport and ports.
+        public let forward: PortForward
+
+        /// Names a forward.
+        public init(address: String, forward: PortForward) {
+            self.address = address
+            self.forward = forward
+        }
+    }
+
+    /// The longest reason that is sent, in bytes of UTF-8.
+    static let longestReason = 1000
+}
+
+extension ServerMessage {
+    /// The message as a MessagePack map, keys in the order of the original's server.
+    public var value: MessagePackValue {
+        func command(_ command: Command.Server) -> (String, MessagePackValue) {
+            (WireKey.command, .unsigned(command.rawValue))
+        }
+        var pairs: [(String, MessagePackValue)]
+        switch self {
+        case .success(let requested, let session, let payload):
+            pairs = [command(.success)]
+            if let session { pairs.append((WireKey.sessionID, .unsigned(session.value))) }
+            pairs.append((WireKey.requestedCommand, .unsigned(requested.rawValue)))
+            if let payload { pairs.append((WireKey.payload, payload)) }
+        case .fail(let reason, let code):
+            pairs = [(WireKey.reasons, .text(Self.cut(reason))), command(.fail)]
+            if let code { pairs.append((WireKey.code, .text(code))) }
+        case .onDemand(let name): pairs = [(WireKey.blobURI, .text(name)), command(.onDemand)]
+        case .synthesisDone(let forwards):
+            pairs = [command(.synthesisDone)]
+            if let forwards {
+                let list = forwards.map { MessagePackValue.array([.text($0.address), .text($0.forward.description)]) }
+                pairs.append((WireKey.forwards, .array(list)))
+            }
+        case .progress(let stage, let percent):
+            pairs = [command(.progress), (WireKey.stage, .text(stage))]
+            if let percent { pairs.append((WireKey.percent, .unsigned(percent))) }
+        }
+        return .map(pairs.map { .init(.text($0.0), $0.1) })
+    }
+
+    /// Cuts a text at a character boundary.
+    private static func cut(_ text: String) -> String {
+        var result = text
+        while result.utf8.count > longestReason { result.removeLast() }
+        return result
+    }
+
+    /// Reads a message from a server, ours or the original's.
+    public init(_ value: MessagePackValue) throws(WireError) {
+        guard case .map = value else { throw .malformed("no map") }
+        let code = value[WireKey.command]?.unsigned
+        guard let code, let command = Command.Server(rawValue: code) else { throw .unknownCommand(code) }
+        switch command {
+        case .success:
+            let requested = value[WireKey.requestedCommand]?.unsigned.flatMap(Command.Client.init)
+            guard let requested else { throw .badField(WireKey.requestedCommand) }
+            self = .success(
+                requested, session: value[WireKey.sessionID]?.unsigned.map(SessionID.init),
+                payload: value[WireKey.payload])
+        case .fail:
+            self = .fail(
+                reason: value[WireKey.reasons]?.text ?? "no reason given", code: value[WireKey.code]?.text)
+        case .onDemand:
+            guard let name = value[WireKey.blobURI]?.text else { throw .badField(WireKey.blobURI) }
+            self = .onDemand(name)
+        case .synthesisDone:
+            self = .synthesisDone(forwards: try value[WireKey.forwards].map(Self.readForwards))
+        case .progress:
+            guard let stage = value[WireKey.stage]?.text else { throw .badField(WireKey.stage) }
+            self = .progress(stage: stage, percent: value[WireKey.percent]?.unsigned)
+        }
+    }
+
+    private static func readForwards(_ value: MessagePackValue) throws(WireError) -> [ReportedForward] {
+        var forwards: [ReportedForward] = []
+        for entry in value.array ?? [] {
+            guard let parts = entry.array, parts.count == 2, let address = parts[0].text, let text = parts[1].text,
+                let forward = try? PortForward(parsing: text)
+            else { throw .badField(WireKey.forwards) }
+            forwards.append(ReportedForward(address: address, forward: forward))
+        }
+        return forwards
+    }
+}

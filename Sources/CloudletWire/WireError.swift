@@ -1,0 +1,34 @@
+/// Why bytes from the other side are not a valid message, or not allowed now.
+public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The announced length of a message.
+    case messageTooLong(Int, limit: Int)
+    /// A message that is no MessagePack map.
+    case malformed(String)
+    /// A command that is not known.
+    case unknownCommand(UInt64?)
+    /// A field that is missing or of the wrong type.
+    case badField(String)
+    /// A command that has no place in the present state.
+    case unexpected(String)
+    /// A size above the limit.
+    case tooLarge(String, Int, limit: Int)
+    /// A blob that was not asked for, or already came.
+    case unknownBlob(String)
+    /// A blob whose announced size is not the meta's.
+    case wrongBlobSize(String, Int, expected: Int)
+
+    /// A sentence.
+    public var description: String {
+        switch self {
+        case .messageTooLong(let length, let limit): "a message of \(length) bytes; at most \(limit) are accepted"
+        case .malformed(let reason): "not a message of the synthesis protocol: \(reason)"
+        case .unknownCommand(let code): "unknown command \(code.map(String.init) ?? "(none)")"
+        case .badField(let field): "the field '\(field)' is missing or wrong"
+        case .unexpected(let what): "\(what) is not expected now"
+        case .tooLarge(let what, let size, let limit): "\(what) of \(size) bytes; at most \(limit) are accepted"
+        case .unknownBlob(let name): "the blob '\(name)' was not asked for"
+        case .wrongBlobSize(let name, let size, let expected):
+            "the blob '\(name)' is announced with \(size) bytes, the meta says \(expected)"
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import CloudletCore
+import CloudletMarkup
+import CloudletSystem
+import CloudletTestSupport
+import SystemPackage
+import Testing
+
+@testable import CloudletHypervisor
+
+@Suite struct DescriptionTests {
+    private let description = VMDescription(
+        machine: MachineDescription(memoryMiB: 256, vcpus: 2, accelerator: .tcg),
+        forwards: [PortForward(hostPort: 2222, guestPort: 22), PortForward(.udp, hostPort: 0, guestPort: 53)],
+        readyPort: 9876)
+
+    @Test("a description survives its XML")
+    func roundTrip() throws {
+        #expect(try VMDescription(parsing: Array(description.document().utf8)) == description)
+    }
+
+    @Test(
+        "a stranger's description is checked field by field",
+        arguments: [
+            ("memory-mib=\"256\"", "memory-mib=\"0\""), ("memory-mib=\"256\"", "memory-mib=\"99999999999\""),
+            ("vcpus=\"2\"", "vcpus=\"-1\""), ("vcpus=\"2\"", ""), ("cpu=\"x86-64-v2\"", "cpu=\"host,+vmx\""),
+            ("type=\"pc-i440fx-7.2\"", "type=\"pc,dump-guest-core=on\""),
+            ("accelerator=\"tcg\"", "accelerator=\"xen\""),
+            ("disk-bus=\"virtio\"", "disk-bus=\"x'/&gt;\""), ("device-list=\"1\"", "device-list=\"2\""),
+            (">9876<", ">0<"), ("tcp:2222::22", "tcp:2222::22,guestfwd=x"), ("urn:cloudlet:vm:1", "urn:cloudlet:vm:2"),
+        ])
+    func refusals(original: String, replacement: String) {
+        let document = description.document().replacing(original, with: replacement)
+        let error = #expect(throws: CloudletError.self) { try VMDescription(parsing: Array(document.utf8)) }
+        #expect(error?.code == .badData)
+    }
+
+    @Test("the same machine always gives the same devices, whatever the resources")
+    func stableDevices() throws {
+        func devices(_ resources: VMResources) throws -> [MarkupElement] {
+            let xml = DomainXML(machine: description.machine, resources: resources, securityLabels: []).document()
+            let root = try MarkupParser().parse(xml)
+            return try #require(root.child("devices")).children.filter { !["disk", "graphics"].contains($0.name) }
+        }
+        let one = VMResources(
+            name: "cloudlet-a", disk: "/a", diskFormat: .raw, memoryPath: "/m", waitsForState: false, display: true)
+        let two = VMResources(
+            name: "cloudlet-b", disk: "/b,c", diskFormat: .qcow2, memoryPath: "/n,o", waitsForState: true,
+            outboundNetwork: true)
+        #expect(try devices(one) == devices(two))
+        let xml = DomainXML(machine: description.machine, resources: two, securityLabels: []).document()
+        #expect(xml.contains("mem-path=/n,,o") && xml.contains("restrict=off"))
+        let quiet = DomainXML(machine: description.machine, resources: one, securityLabels: []).document()
+        #expect(quiet.contains("restrict=on") && quiet.contains("autoport=\"yes\""))
+    }
+
+    @Test("snapshot footers tell where things are, and lies are refused")
+    func footer() throws {
+        let layout = SnapshotLayout(memoryBytes: 1 << 20, descriptionBytes: 500, stateBytes: 9000, emulator: "7.2.22")
+        #expect(layout.fileBytes == (1 << 20) + (64 << 10) + 3 * 4096 + 4096)
+        let page = layout.footer()
+        #expect(page.count == 4096)
+        #expect(try SnapshotLayout(footer: page.span, fileBytes: layout.fileBytes) == layout)
+        #expect(throws: CloudletError.self) {
+            try SnapshotLayout(footer: page.span, fileBytes: layout.fileBytes + 4096)
+        }
+        for offset in [0, 16, 24, 32, 40, 48, 56, 64] {
+            var damaged = page
+            damaged[offset] = 0x7F
+            #expect(throws: CloudletError.self) {
+                try SnapshotLayout(footer: damaged.span, fileBytes: layout.fileBytes)
+            }
+        }
+    }
+
+    @Test("a snapshot file gives back what was written behind its RAM")
+    func snapshotFile() throws {
+        let scratch = try ScratchDirectory()
+        let file = try scratch.write("x.base-mem", [])
+        let state = (0..<10_000).map { UInt8(truncatingIfNeeded: $0) }
+        try SnapshotFile.writeTail(description, state: state, emulator: "7.2", to: file)
+        let snapshot = try SnapshotFile(file)
+        #expect(snapshot.description == description && snapshot.layout.emulator == "7.2")
+        #expect(try snapshot.deviceState() == state)
+        // The tail alone, as synthesis keeps it.
+        let tail = try scratch.write("tail", [])
+        let layout = try SnapshotFile.writeTail(
+            description, state: state, emulator: "7.2", to: tail, at: description.machine.memoryBytes)
+        #expect(try tail.size() == layout.fileBytes - description.machine.memoryBytes)
+        #expect(try SnapshotFile(tail, origin: description.machine.memoryBytes).deviceState() == state)
+        try file.resize(to: layout.fileBytes - 4096)
+        let error = #expect(throws: CloudletError.self) { try SnapshotFile(file) }
+        #expect(error?.description.contains("x.base-mem") == true)
+    }
+
+    @Test("RAM is copied without holes, zeros and excluded pages")
+    func memoryCopy() async throws {
+        let scratch = try ScratchDirectory()
+        let source = try scratch.write("source", [])
+        try source.resize(to: 4 << 20)
+        try source.write([UInt8](repeating: 7, count: 3 * 4096), at: 1 << 20)
+        try source.write([UInt8](repeating: 0, count: 8192), at: 2 << 20)
+        try source.write([9], at: (4 << 20) - 1)
+        let target = try SharedMemory(named: "test", size: 4 << 20)
+        try await MemoryCopy.copy(0..<4 << 20, from: source, to: target.file) { range in
+            range.contains((1 << 20) + 4096)
+                ? [range.lowerBound..<(1 << 20) + 4096, (1 << 20) + 8192..<range.upperBound] : [range]
+        }
+        #expect(try target.file.read(1, at: 1 << 20) == [7] && target.file.read(1, at: (1 << 20) + 8192) == [7])
+        #expect(try target.file.read(1, at: (1 << 20) + 4096) == [0])
+        #expect(try target.file.read(1, at: (4 << 20) - 1) == [9])
+        #expect(try target.file.status().allocated <= 3 * 4096)
+    }
+
+    @Test("port forwards are read as -redir had them")
+    func forwards() throws {
+        #expect(try PortForward(parsing: "tcp:2222::22") == PortForward(hostPort: 2222, guestPort: 22))
+        #expect(try PortForward(parsing: "udp:0::53").description == "udp:0::53")
+        for text in ["", "tcp:22", "tcp:1:2:3", "sctp:1::2", "tcp:70000::1", "tcp:1::0", "tcp:-1::2", "tcp:1::2:x"] {
+            #expect(throws: CloudletError.self) { try PortForward(parsing: text) }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Testing
+
+@testable import CloudletHypervisor
+
+/// libvirt's own test driver: a hypervisor that needs no hypervisor.
+@Suite struct LibvirtTests {
+    private func xml(_ name: String) -> String {
+        "<domain type='test'><name>\(name)</name><memory>8192</memory><os><type>hvm</type></os></domain>"
+    }
+
+    @Test("a domain is made, paused, resumed, ended, and its end is told")
+    func lifecycle() async throws {
+        let connection = try LibvirtConnection(uri: "test:///default")
+        let domain = try connection.createDomain(xml("cloudlet-t"), paused: false)
+        #expect(domain.name == "cloudlet-t" && domain.isActive)
+        try domain.suspend()
+        #expect(try domain.state() == .paused)
+        try domain.resume()
+        #expect(try domain.state() == .running)
+        #expect(try connection.activeDomains().map(\.name).contains("cloudlet-t"))
+        let events = connection.lifecycleEvents(of: "cloudlet-t")
+        try domain.destroy()
+        var ended = false
+        for await event in events where event.isEnd { ended = true }
+        #expect(ended && !domain.isActive)
+        try domain.destroy()
+    }
+
+    @Test("libvirt's reason reaches the reader, with a code and without chatter")
+    func failures() throws {
+        let connection = try LibvirtConnection(uri: "test:///default")
+        let error = #expect(throws: CloudletError.self) { try connection.createDomain("<domain", paused: false) }
+        #expect(error?.description.hasPrefix("can't start the VM: ") == true)
+        let wrong = #expect(throws: CloudletError.self) { try LibvirtConnection(uri: "nosuch:///x") }
+        #expect(wrong?.code == .unavailable)
+        #expect(try connection.capabilities().contains("<capabilities>"))
+        #expect(try DomainDescriptionReader.securityModels(in: connection.capabilities()) == ["testSecurity"])
+    }
+
+    @Test("a display's port is read from what libvirt filled in")
+    func vncPort() throws {
+        let xml = "<domain><devices><graphics type='vnc' port='5901'/></devices></domain>"
+        #expect(try DomainDescriptionReader.vncPort(in: xml) == 5901)
+        #expect(try DomainDescriptionReader.vncPort(in: "<domain><devices/></domain>") == nil)
+    }
+
+    @Test("roots are held by one process, commands get one each, and the URI stays short")
+    func roots() throws {
+        let scratch = try ScratchDirectory()
+        let deep = scratch.file(String(repeating: "d", count: 60))
+        let first = try HypervisorRoot(under: deep, role: .command)
+        let second = try HypervisorRoot(under: deep, role: .command)
+        #expect(first.directory != second.directory)
+        #expect(try first.uri().utf8.count < 70)
+        let node = try HypervisorRoot(under: deep, role: .node)
+        let error = #expect(throws: CloudletError.self) { try HypervisorRoot(under: deep, role: .node) }
+        #expect(error?.code == .busy)
+        withExtendedLifetime((first, second, node)) {}
+    }
+
+    @Test("what the user network lists is understood")
+    func userNetwork() {
+        let forward = UserNetworkEntry(
+            "  TCP[HOST_FORWARD]  12       127.0.0.1 43211       10.0.2.15    22     0     0")
+        #expect(forward?.isForward == true && forward?.hostPort == 43211 && forward?.guestPort == 22)
+        let open = UserNetworkEntry("  TCP[ESTABLISHED]    14       127.0.0.1 50122       10.0.2.15    22     0     0")
+        #expect(open?.state == "ESTABLISHED" && open?.isForward == false)
+        #expect(
+            UserNetworkEntry("  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ") == nil)
+        #expect(UserNetworkEntry("Hub 0 (net0):") == nil)
+    }
+
+    @Test("the probe's program runs to its end where an accelerator works")
+    func probeProgram() async throws {
+        let verdict = try await AcceleratorProbe.run(accelerator: "tcg")
+        #expect(verdict.kvm, "the program did not end as it should: \(verdict.reason)")
+        let none = try await AcceleratorProbe.run(accelerator: "nosuch")
+        #expect(!none.kvm)
+    }
+}

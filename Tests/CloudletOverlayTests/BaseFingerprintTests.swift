@@ -1,0 +1,100 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import SystemPackage
+import Testing
+
+@testable import CloudletOverlay
+
+@Suite struct BaseFingerprintTests {
+    let scratch: ScratchDirectory
+    init() throws { scratch = try ScratchDirectory() }
+
+    /// A sparse image: data at odd places, holes between, zeros stored as data.
+    private func sparseImage(_ name: String, size: Int, seed: UInt64) throws -> File {
+        var random = SeededRandom(seed: seed)
+        let file = try scratch.write(name, [])
+        try file.resize(to: size)
+        for start in [0, 70_000, 1 << 20, (1 << 20) + 300_000, size - 5000] where start >= 0 && start < size {
+            let bytes = (0..<Int.random(in: 1...9000, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
+            try file.write(bytes.span.extracting(0..<min(bytes.count, size - start)), at: start)
+        }
+        if size > 520_000 { try file.write([UInt8](repeating: 0, count: 20_000), at: 500_000) }
+        return file
+    }
+
+    private func scratchFile(_ prefix: String) -> (Int) throws(CloudletError) -> File {
+        { (number) throws(CloudletError) in
+            try File(scratch.file("\(prefix)\(number)"), .create(permissions: 0o600))
+        }
+    }
+
+    /// The list after the original's rule, computed the plain way.
+    private func plainDiskList(_ bytes: [UInt8]) -> [SHA256Digest: Int] {
+        var lowest: [SHA256Digest: Int] = [:]
+        for start in stride(from: 0, through: bytes.count - 4096, by: 512) {
+            let hash = SHA256Digest(hashing: bytes.span.extracting(start..<start + 4096))
+            if lowest[hash] == nil { lowest[hash] = start }
+        }
+        return lowest
+    }
+
+    @Test(
+        "the disk list has each distinct window at every 512-byte step once, at its lowest offset",
+        arguments: [
+            4096, 4608, 70_000 / 512 * 512, 3 << 20,
+        ])
+    func diskList(size: Int) async throws {
+        let disk = try sparseImage("disk\(size)", size: size, seed: UInt64(size))
+        let list = try scratch.write("list", [])
+        try await DiskFingerprint.writeHashList(of: disk, to: list, makeScratch: scratchFile("s"))
+        let expected = plainDiskList(try disk.read(size, at: 0))
+        let sorted = try SortedHashList(list)
+        #expect(sorted.count == expected.count && sorted.isSorted())
+        var wrong = 0
+        sorted.forEach { if expected[$0.hash] != $0.offset || $0.length != 4096 { wrong += 1 } }
+        #expect(wrong == 0)
+        for (hash, offset) in expected { #expect(sorted.offset(of: hash) == offset) }
+        #expect(sorted.offset(of: SHA256Digest(hashing: [1].span)) == nil)
+    }
+
+    @Test("the memory list has every page in order, the last one short, and its index each content once")
+    func memoryList() async throws {
+        let size = (2 << 20) + 908
+        let memory = try sparseImage("memory", size: size, seed: 9)
+        let list = try scratch.write("list", [])
+        let index = try scratch.write("index", [])
+        try await MemoryFingerprint.writeHashLists(of: memory, to: list, index: index, makeScratch: scratchFile("s"))
+        let bytes = try memory.read(size, at: 0)
+        let written = try list.read(1 << 24, at: 0)
+        #expect(written.count == 44 * Page.count(covering: size))
+        for (number, range) in pieces(of: 0..<size, length: 4096).enumerated() {
+            var expected: [UInt8] = []
+            expected.appendBigEndian(UInt64(range.lowerBound))
+            expected.appendBigEndian(UInt32(range.count))
+            expected += SHA256Digest(hashing: bytes.span.extracting(range)).bytes
+            #expect(Array(written[number * 44..<number * 44 + 44]) == expected)
+        }
+        let sorted = try SortedHashList(index)
+        #expect(sorted.isSorted() && sorted.offset(of: PageHash.zero) == nil)
+        #expect(sorted.offset(of: SHA256Digest(hashing: bytes.span.extracting(4096..<8192))) == 4096)
+    }
+
+    @Test("the identity is the SHA-256 of the whole image, holes and all")
+    func identity() throws {
+        let disk = try sparseImage("disk", size: 3 << 20, seed: 4)
+        let bytes = try disk.read(3 << 20, at: 0)
+        var last = 0
+        let identity = try DiskFingerprint.identity(of: disk) { last = $0 }
+        #expect(identity == SHA256Digest(hashing: bytes.span) && last == 3 << 20)
+        #expect(try MemoryFingerprint.identity(of: disk) == identity)
+    }
+
+    @Test("a list that is cut off is refused")
+    func cutList() throws {
+        let list = try scratch.write("list", Array(repeating: 0, count: 45))
+        #expect(throws: CloudletError.self) { try SortedHashList(list) }
+    }
+}

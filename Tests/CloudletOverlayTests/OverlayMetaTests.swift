@@ -1,0 +1,117 @@
+import CloudletCore
+import CloudletMessagePack
+import CloudletOverlay
+import CloudletTestSupport
+import Testing
+
+@Suite struct OverlayMetaTests {
+    private let baseHash = String(repeating: "0f", count: 32)
+
+    /// The example of the original's format: elijah-0.8 reference, section 2.3.
+    private var example: [UInt8] {
+        hex("84 b4 726573756d65645f766d5f6469736b5f73697a65 ce00020000")
+            + hex("ae 626173655f766d5f736861323536 da0040") + Array(baseHash.utf8)
+            + hex("ad 6f7665726c61795f66696c6573 91 84 ac 6f7665726c61795f73697a65 cd3510")
+            + hex("aa 6469736b5f6368756e6b 98 0b08040a06020e0f")
+            + hex("ac 6f7665726c61795f6e616d65 b1 74696e792e6f7665726c61795f312e787a")
+            + hex("ac 6d656d6f72795f6368756e6b 98 04090b0807130c0d")
+            + hex("b6 726573756d65645f766d5f6d656d6f72795f73697a65 ce0001338c")
+    }
+
+    private func read(_ bytes: [UInt8]) throws -> OverlayMeta { try OverlayMeta(reading: bytes.span) }
+
+    @Test("the original's example is read, and written again byte for byte")
+    func example242Bytes() throws {
+        #expect(example.count == 242)
+        let meta = try read(example)
+        #expect(meta.baseHash.hex == baseHash && meta.diskSize == 131072 && meta.memorySize == 78732)
+        #expect(meta.blobs.count == 1)
+        #expect(meta.blobs[0].name == "tiny.overlay_1.xz" && meta.blobs[0].size == 13584)
+        #expect(meta.blobs[0].diskChunks == [11, 8, 4, 10, 6, 2, 14, 15])
+        #expect(meta.blobs[0].memoryChunks == [4, 9, 11, 8, 7, 19, 12, 13])
+        #expect(meta.encoded() == example)
+    }
+
+    @Test("our extensions survive, and a reader of 2013 finds its keys beside them")
+    func extensions() throws {
+        var meta = try read(example)
+        meta.baseMemoryHash = SHA256Digest(hashing: example.span)
+        meta.forwards = [PortForward(hostPort: 2222, guestPort: 22), PortForward(.udp, hostPort: 0, guestPort: 53)]
+        meta.readyPort = 9876
+        #expect(try read(meta.encoded()) == meta)
+        var reader = MessagePackReader(meta.encoded().span)
+        let tree = try reader.readValue()
+        #expect(tree["base_vm_sha256"]?.text == baseHash && tree["resumed_vm_disk_size"]?.unsigned == 131072)
+    }
+
+    private func meta(_ change: (inout [MessagePackValue.Pair]) -> Void) -> [UInt8] {
+        var reader = MessagePackReader(example.span)
+        guard case .map(var pairs) = (try? reader.readValue()) ?? .nil else { return [] }
+        change(&pairs)
+        var writer = MessagePackWriter()
+        writer.write(.map(pairs))
+        return writer.bytes
+    }
+
+    private func blob(_ name: String, size: UInt64 = 1, disk: [UInt64] = [], memory: [UInt64] = []) -> MessagePackValue
+    {
+        .record(
+            ("overlay_name", .text(name)), ("overlay_size", .unsigned(size)),
+            ("disk_chunk", .array(disk.map { .unsigned($0) })), ("memory_chunk", .array(memory.map { .unsigned($0) })))
+    }
+
+    private func blobs(_ list: MessagePackValue...) -> [UInt8] {
+        meta { pairs in
+            pairs.removeAll { $0.key == .text("overlay_files") }
+            pairs.append(.init(.text("overlay_files"), .array(list)))
+        }
+    }
+
+    private func problem(_ bytes: [UInt8]) -> OverlayFormatError.Problem? {
+        #expect(throws: OverlayFormatError.self) { try read(bytes) }?.problem
+    }
+
+    @Test("unknown keys are stepped over, newer text forms are read")
+    func tolerance() throws {
+        let bytes = meta { $0.append(.init(.text("future"), .array([.nil, .record(("x", .bool(true)))]))) }
+        #expect(try read(bytes).diskSize == 131072)
+        #expect(try read(blobs()).blobs.isEmpty)
+    }
+
+    @Test("missing and repeated keys, impossible values")
+    func keys() {
+        #expect(problem(meta { $0.removeAll { $0.key == .text("base_vm_sha256") } }) == .missingKey("base_vm_sha256"))
+        #expect(
+            problem(meta { $0.append(.init(.text("resumed_vm_disk_size"), .unsigned(1))) })
+                == .duplicateKey("resumed_vm_disk_size"))
+        #expect(problem(Array(example.dropLast())) != nil)
+        #expect(problem(example + [0]) != nil)
+        #expect(problem([]) != nil)
+        let huge = meta {
+            $0.removeAll { $0.key == .text("resumed_vm_memory_size") }
+            $0.append(.init(.text("resumed_vm_memory_size"), .unsigned(1 << 60)))
+        }
+        #expect(problem(huge) == .badValue("an image of \(1 << 60) bytes is not accepted"))
+    }
+
+    @Test(
+        "names with path parts are refused",
+        arguments: ["", ".", "..", "/etc/passwd", "a/b", "../x", "a\u{0}b", "a\nb"])
+    func names(name: String) { #expect(problem(blobs(blob(name))) == .badName(name)) }
+
+    @Test("chunks listed twice or behind the end, and repeated names")
+    func chunks() {
+        #expect(problem(blobs(blob("a"), blob("a"))) == .duplicateName("a"))
+        #expect(problem(blobs(blob("a", disk: [32]))) == .chunkOutOfRange(.disk, 32))
+        #expect(problem(blobs(blob("a", memory: [20]))) == .chunkOutOfRange(.memory, 20))
+        #expect(problem(blobs(blob("a", memory: [3]), blob("b", memory: [3]))) == .duplicateChunk(.memory, 3))
+        #expect(problem(blobs(blob("a", disk: [1, 1]))) == .duplicateChunk(.disk, 1))
+        #expect(problem(blobs(blob("a", disk: [1 << 40]))) != nil)
+        #expect(problem(blobs(blob("a", size: 1 << 50))) != nil)
+    }
+
+    @Test("a directory of counts that the bytes can't hold costs nothing")
+    func bombs() {
+        #expect(problem(hex("dfffffffff")) != nil && problem(hex("81 ad6f7665726c61795f66696c6573 ddffffffff")) != nil)
+    }
+}

@@ -1,0 +1,138 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Testing
+
+@testable import CloudletOverlay
+
+@Suite struct OverlayRoundTripTests {
+    /// All blobs of a plan before compression, with their descriptions.
+    static func blobs(of plan: OverlayPlan) throws -> [(OverlayMeta.Blob, [UInt8])] {
+        try (0..<plan.blobCount).map { number in
+            var bytes: [UInt8] = []
+            let contents = try BlobWriter.write(blob: number, of: plan) { (piece) throws(CloudletError) in
+                bytes.append(copying: piece)
+            }
+            let blob = OverlayMeta.Blob(
+                name: "b\(number)", size: 0, diskChunks: contents.diskChunks, memoryChunks: contents.memoryChunks)
+            return (blob, bytes)
+        }
+    }
+
+    private func targets(_ pair: SyntheticPair) throws -> (PageTargets, CopyTarget, CopyTarget) {
+        let baseDisk = try pair.base.disk.read(pair.base.diskSize, at: 0)
+        let baseMemory = try #require(pair.base.memory).read(pair.base.memorySize, at: 0)
+        let disk = CopyTarget(try pair.scratch.write("out.raw", baseDisk))
+        let memory = CopyTarget(try pair.scratch.write("out.mem", baseMemory))
+        return (PageTargets(memory: memory, disk: disk), memory, disk)
+    }
+
+    @Test("what was cut is rebuilt bit for bit, blobs in any order, pieces of any size", arguments: 0..<6)
+    func roundTrip(seed: Int) async throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        let pair = try await SyntheticPair(seed: UInt64(seed))
+        let plan = try await pair.plan(blobBytes: [1, 5000, 20_000, 1 << 20][seed % 4])
+        let (targets, memory, disk) = try targets(pair)
+        for (blob, bytes) in try Self.blobs(of: plan).shuffled(using: &random) {
+            var applier = BlobApplier(blob, geometry: pair.geometry, base: pair.base, targets: targets)
+            for piece in pieces(of: 0..<bytes.count, length: Int.random(in: 1...9000, using: &random)) {
+                try applier.apply(bytes.span.extracting(piece))
+            }
+            try applier.finish()
+        }
+        #expect(try memory.file.read(1 << 24, at: 0) == pair.memoryBytes)
+        #expect(try disk.file.read(1 << 24, at: 0) == pair.diskBytes)
+    }
+
+    @Test("each difference takes its cheapest form")
+    func kinds() async throws {
+        let pair = try await SyntheticPair(seed: 1)
+        let plan = try await pair.plan()
+        let blobs = try Self.blobs(of: plan)
+        #expect(blobs.count == 1)
+        var found: [String: String] = [:]
+        var reader = DeltaItemReader(pair.geometry)
+        let bytes = blobs[0].1
+        try reader.feed(bytes.span) { (item, _) throws(CloudletError) in
+            found["\(item.image) \(item.page)"] = "\(item.content)"
+        }
+        #expect(found["memory 0"] == "zeros")
+        #expect(found["memory 1"] == "baseMemory(offset: \(40 * 4096))")
+        #expect(found["memory 2"] == "baseDisk(offset: \(20 * 4096 + 512))")
+        #expect(found["memory 3"] == "raw(payload: 4096)")
+        #expect(found["memory 50"]?.contains("sameAs") == true && found["disk 8"]?.contains("sameAs") == true)
+        #expect(found["disk 70"]?.contains("offset: \(3 * 4096)") == true)
+        #expect(found["memory 9"]?.contains("xdelta") == true && found["disk 12"]?.contains("xdelta") == true)
+        #expect(found["disk 13"] == "baseMemory(offset: \(30 * 4096))" && found["disk 14"] == nil)
+        #expect(found["memory 96"] == "raw(payload: 908)")
+        #expect(found.count == 13)
+    }
+
+    @Test("an unchanged image gives no items, however it was stored")
+    func unchanged() async throws {
+        let pair = try await SyntheticPair(seed: 2)
+        let memory = try #require(pair.base.memory)
+        let plan = try await OverlayPlan.make(
+            memory: try .file(memory, base: memory, as: .memory),
+            disk: ChangedImage(
+                .disk, size: pair.base.diskSize,
+                extents: [.init(0..<pair.base.diskSize, .file(pair.base.disk, offset: 0))]),
+            base: pair.base, index: pair.index, blobBytes: 1 << 20)
+        #expect(plan.pageCount == 0 && plan.blobCount == 0)
+    }
+
+    @Test("a hole over base data becomes zeros, a hole over a hole nothing")
+    func holes() async throws {
+        let pair = try await SyntheticPair(seed: 3)
+        let empty = try pair.scratch.write("empty", [])
+        try empty.resize(to: pair.base.diskSize)
+        let changed = try ChangedImage.file(empty, base: pair.base.disk, as: .disk)
+        let plan = try await OverlayPlan.make(
+            memory: nil, disk: changed, base: pair.base, index: pair.index, blobBytes: 1 << 20)
+        let blobs = try Self.blobs(of: plan)
+        #expect(blobs[0].0.diskChunks.count == SyntheticPair.pages - SyntheticPair.pages / 5)
+        #expect(blobs[0].1.count == 11 * blobs[0].0.diskChunks.count)
+    }
+
+    private func refusal(
+        _ pair: SyntheticPair, _ change: (inout OverlayMeta.Blob, inout [UInt8]) -> Void
+    ) async throws -> OverlayFormatError.Problem? {
+        var (blob, bytes) = try Self.blobs(of: try await pair.plan())[0]
+        change(&blob, &bytes)
+        let (targets, _, _) = try targets(pair)
+        var applier = BlobApplier(blob, geometry: pair.geometry, base: pair.base, targets: targets)
+        let error = #expect(throws: CloudletError.self) {
+            try applier.apply(bytes.span)
+            try applier.finish()
+        }
+        #expect(error?.code == .badData)
+        return (error?.cause as? OverlayFormatError)?.problem
+    }
+
+    @Test("pages the meta doesn't list, pages that come twice or not at all")
+    func listAndItemsDiffer() async throws {
+        #expect(
+            try await refusal(SyntheticPair(seed: 4)) { blob, _ in blob.memoryChunks.removeFirst() }
+                == .unlistedChunk(.memory, 0))
+        #expect(
+            try await refusal(SyntheticPair(seed: 4)) { _, bytes in bytes += bytes.prefix(11) }
+                == .repeatedChunk(.memory, 0))
+        #expect(
+            try await refusal(SyntheticPair(seed: 4)) { blob, _ in blob.diskChunks.append(90) } == .missingChunks(1))
+        #expect(try await refusal(SyntheticPair(seed: 4)) { _, bytes in bytes.removeLast() } == .truncatedItem)
+    }
+
+    @Test("a reference to an item that did not come before, or to itself")
+    func selfReferences() async throws {
+        for index in [UInt64(90 * 4096) << 1 | 2, UInt64(91 * 4096) << 1 | 2] {
+            let problem = try await refusal(SyntheticPair(seed: 5)) { blob, bytes in
+                blob.diskChunks.append(90)
+                bytes.appendBigEndian(UInt64(90 * 4096))
+                bytes.appendBigEndian(UInt16(4096))
+                bytes.append(0x32)
+                bytes.appendBigEndian(index)
+            }
+            #expect(problem == .selfReferenceUnknown(index))
+        }
+    }
+}

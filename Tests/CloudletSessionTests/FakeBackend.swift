@@ -1,0 +1,83 @@
+import AsyncAlgorithms
+import CloudletCore
+import CloudletOverlay
+import CloudletSession
+import CloudletSystem
+import CloudletWire
+import Synchronization
+
+/// A backend that swallows blobs and runs VMs that are nothing, to provoke what real ones can't be made to do.
+final class FakeBackend: SynthesisBackend {
+    struct State {
+        var received: [Int: [UInt8]] = [:]
+        var running = 0
+        var ended = 0
+        var failure: CloudletError?
+        var refusal: CloudletError?
+        var cancelled = 0
+    }
+
+    let state = Mutex(State())
+
+    func admit(_ request: SynthesisRequest) async throws(CloudletError) {
+        if let refusal = state.withLock(\.refusal) { throw refusal }
+    }
+
+    func synthesize(
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> any SynthesizedVM {
+        do {
+            var current = 0
+            var done = 0
+            for try await piece in pieces {
+                switch piece {
+                case .begin(let index):
+                    current = index
+                    state.withLock { $0.received[index] = [] }
+                case .bytes(let bytes): state.withLock { $0.received[current, default: []] += bytes }
+                case .end:
+                    done += 1
+                    progress(.receiving(percent: UInt64(done * 100 / request.meta.blobs.count)))
+                }
+            }
+            try Task.checkCancellation()
+            progress(.resuming)
+            if let failure = state.withLock(\.failure) { throw failure }
+        } catch let error as CloudletError {
+            state.withLock { $0.cancelled += 1 }
+            throw error
+        } catch {
+            state.withLock { $0.cancelled += 1 }
+            throw CloudletError(.interrupted, "interrupted")
+        }
+        state.withLock { $0.running += 1 }
+        return FakeVM(self, request.localAddress)
+    }
+
+    func resources() async -> NodeResources {
+        var resources = NodeResources()
+        resources.totalMemoryMiB = 4096
+        return resources
+    }
+}
+
+final class FakeVM: SynthesizedVM {
+    let forwards: [ServerMessage.ReportedForward]
+    private let backend: FakeBackend
+    private let mailbox = Mailbox<Void>()
+
+    init(_ backend: FakeBackend, _ address: String) {
+        self.backend = backend
+        forwards = [.init(address: address, forward: PortForward(hostPort: 2222, guestPort: 22))]
+    }
+
+    func end() async {
+        backend.state.withLock {
+            $0.running -= 1
+            $0.ended += 1
+        }
+        mailbox.finish()
+    }
+
+    func waitForEnd() async { _ = try? await mailbox.next() }
+}

@@ -1,0 +1,88 @@
+import CloudletCore
+import CloudletMessagePack
+import CloudletSession
+import CloudletSystem
+import CloudletTestSupport
+import CloudletWire
+import Glibc
+
+/// A client of bare sockets that sends what it is told, byte for byte.
+final class RawClient: Sendable {
+    private let socket: File
+
+    init(_ port: UInt16) async throws {
+        socket = try await blocking { () throws(CloudletError) in try TCPProbe.connect("127.0.0.1", port) }
+        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        unsafe setsockopt(socket.descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    func send(_ bytes: [UInt8]) async throws {
+        try await blocking { [socket] () throws(CloudletError) in try socket.writeAll(bytes.span) }
+    }
+
+    /// Reads exactly `count` bytes, fewer only at the end of the stream.
+    func receive(_ count: Int) async throws -> [UInt8] {
+        try await blocking { [socket] () throws(CloudletError) in
+            var result: [UInt8] = []
+            while result.count < count {
+                var buffer = [UInt8](repeating: 0, count: count - result.count)
+                let capacity = buffer.count
+                let got = unsafe recv(socket.descriptor, &buffer, capacity, 0)
+                if got == 0 || got < 0 && errno == ECONNRESET { return result }
+                guard got > 0 else { throw SystemCallError.current("can't receive") }
+                result += buffer[0..<got]
+            }
+            return result
+        }
+    }
+
+    func receiveMessage() async throws -> MessagePackValue {
+        let length = try await receive(4).reduce(0) { $0 << 8 | Int($1) }
+        let body = try await receive(length)
+        var reader = MessagePackReader(body.span)
+        return try reader.readValue()
+    }
+
+    func sendBlob(_ blob: OutgoingOverlay.Blob, _ session: SessionID) async throws {
+        try await send(
+            Frame.encode(ClientMessage.sendOverlay(name: blob.name, size: blob.size, session: session).value))
+        try await send(try blob.open().read(blob.size, at: 0))
+    }
+
+    static func createSession(_ port: UInt16) async throws -> SessionID {
+        let raw = try await RawClient(port)
+        try await raw.send(hex("0000000a 81 a7636f6d6d616e64 15"))
+        guard case .success(.createSession, let session?, _) = try ServerMessage(try await raw.receiveMessage()) else {
+            throw CloudletError(.protocolViolation, "no session")
+        }
+        return session
+    }
+
+    /// Sends a short command and waits for its success and the end of the connection.
+    static func command(_ port: UInt16, _ message: ClientMessage) async throws {
+        let raw = try await RawClient(port)
+        try await raw.send(Frame.encode(message.value))
+        guard case .success = try ServerMessage(try await raw.receiveMessage()), try await raw.receive(1) == [] else {
+            throw CloudletError(.protocolViolation, "no success")
+        }
+    }
+
+    /// Runs a session up to DONE and closes the connection there, as the client of 2014 does.
+    static func runSession(_ port: UInt16, _ overlay: OutgoingOverlay) async throws -> SessionID {
+        let session = try await createSession(port)
+        let raw = try await RawClient(port)
+        try await raw.send(
+            Frame.encode(ClientMessage.sendMeta(.init(size: overlay.meta.count, session: session)).value) + overlay.meta
+        )
+        while true {
+            switch try ServerMessage(try await raw.receiveMessage()) {
+            case .onDemand(let name):
+                guard let blob = overlay.blobs.first(where: { $0.name == name }) else { break }
+                try await raw.sendBlob(blob, session)
+            case .synthesisDone: return session
+            case .fail(let reason, _): throw CloudletError(.unavailable, reason)
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import Subprocess
+public import SystemPackage
+
+/// Programs that tests run beside the code: foreign readers, image tools, peers.
+public enum Tool {
+    /// What a program left.
+    public struct Result: Sendable {
+        /// Exit status; 128 plus the number of a signal that ended it.
+        public let status: Int32
+        /// Standard output.
+        public let output: String
+        /// Standard error.
+        public let errors: String
+    }
+
+    /// Runs a program to its end.
+    public static func run(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
+        directory: FilePath? = nil
+    ) async throws -> Result {
+        var variables: [Environment.Key: String?] = [:]
+        for (key, value) in environment {
+            if let key = Environment.Key(rawValue: key) { variables[key] = value }
+        }
+        let executable: Executable = program.contains("/") ? .path(FilePath(program)) : .name(program)
+        let result = try await Subprocess.run(
+            executable, arguments: Arguments(arguments), environment: .inherit.updating(variables),
+            workingDirectory: directory, input: .string(input), output: .string(limit: 16 << 20),
+            error: .string(limit: 1 << 20))
+        let status: Int32 =
+            switch result.terminationStatus {
+            case .exited(let status): status
+            case .signaled(let signal): 128 + signal
+            }
+        return Result(status: status, output: result.standardOutput, errors: result.standardError)
+    }
+}
