@@ -35,6 +35,14 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+// Discovery and the node's HTTP routes.
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+
 let package = Package(
     name: "cloudlet",
     dependencies: [
@@ -47,6 +55,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+
+        // Discovery and the node's HTTP routes.
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
     ],
     targets: [
         // System libraries.
@@ -89,6 +101,9 @@ let package = Package(
             [
                 "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletWire",
                 "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
+                // Discovery and the node's HTTP routes.
+                "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
+                nioCore, lifecycle,
             ]),
 
         // The programs.
@@ -102,6 +117,24 @@ let package = Package(
             ]),
         .executableTarget(name: "cloudlet", dependencies: ["CloudletCommands"], swiftSettings: settings),
 
+        // Discovery and the node's HTTP routes.
+        .systemLibrary(name: "CNetwork"),
+        .systemLibrary(name: "CUPnP"),
+        .systemLibrary(name: "CAvahi"),
+        .target(
+            name: "CloudletDescriptors", path: "Descriptors",
+            resources: [
+                .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
+            ], swiftSettings: settings),
+        .target(
+            name: "CloudletDiscovery",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletMarkup", "CloudletDescriptors", "CNetwork", "CUPnP",
+                "CAvahi", nioCore, nioPosix, nioHTTP1, lifecycle, asyncAlgorithms, subprocess, logging, system,
+            ], swiftSettings: settings,
+            // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
+
         // Tests.
         .target(
             name: "CloudletTestSupport",
@@ -110,6 +143,22 @@ let package = Package(
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
         tests("CloudletMarkup"),
+
+        // Tests of discovery.
+        .executableTarget(
+            name: "discovery-host",
+            dependencies: [
+                "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, nioCore, nioPosix, lifecycle,
+                unixSignals, logging, system,
+            ], path: "Tests/DiscoveryHost", swiftSettings: settings),
+        tests("CloudletNode", ["CloudletDiscovery", hummingbird, lifecycle, logging]),
+        .testTarget(
+            name: "CloudletDiscoveryTests",
+            dependencies: [
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
+                logging,
+                subprocess, system,
+            ], exclude: ["Lab/probe.py"], swiftSettings: settings),
         tests("CloudletCompression"),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),

@@ -1,0 +1,18 @@
+// avahi-client, by which the node asks the machine's mDNS responder to publish it.
+#ifndef CLOUDLET_CAVAHI_H
+#define CLOUDLET_CAVAHI_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <avahi-client/client.h>
+#include <avahi-client/publish.h>
+#include <avahi-common/alternative.h>
+#include <avahi-common/error.h>
+#include <avahi-common/malloc.h>
+#include <avahi-common/simple-watch.h>
+#include <avahi-common/strlst.h>
+
+static const int cloudlet_avahi_collision = AVAHI_ERR_COLLISION;
+static const int cloudlet_avahi_protocol_any = AVAHI_PROTO_UNSPEC;
+
+#endif

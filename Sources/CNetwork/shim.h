@@ -1,0 +1,139 @@
+// Sockets as Linux has them and Swift can't import: netlink, options with structures, function-like macros.
+#ifndef CLOUDLET_CNETWORK_H
+#define CLOUDLET_CNETWORK_H
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// Options that the C library spells only as macros of a kind Swift skips.
+static const int cloudlet_level_ip = IPPROTO_IP;
+static const int cloudlet_level_ipv6 = IPPROTO_IPV6;
+static const int cloudlet_ip_multicast_all = 49;
+static const int cloudlet_ipv6_multicast_all = 29;
+
+// A routing netlink socket that hears of links and addresses when `watch` is set.
+static inline int cloudlet_netlink_open(int watch) {
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (watch ? SOCK_NONBLOCK : 0), NETLINK_ROUTE);
+    if (fd < 0) return -1;
+    struct sockaddr_nl local;
+    memset(&local, 0, sizeof local);
+    local.nl_family = AF_NETLINK;
+    if (watch) local.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    int room = 1 << 20;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    if (bind(fd, (struct sockaddr *)&local, sizeof local) != 0) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        return -1;
+    }
+    return fd;
+}
+
+// Asks for all links (RTM_GETLINK) or all addresses (RTM_GETADDR).
+static inline int cloudlet_netlink_dump(int fd, int type) {
+    struct { struct nlmsghdr header; struct rtgenmsg body; } request;
+    memset(&request, 0, sizeof request);
+    request.header.nlmsg_len = NLMSG_LENGTH(sizeof request.body);
+    request.header.nlmsg_type = (unsigned short)type;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.header.nlmsg_seq = (unsigned)type;
+    request.body.rtgen_family = AF_UNSPEC;
+    return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -1 : 0;
+}
+
+static inline int cloudlet_udp_socket(int family) {
+    return socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+static inline int cloudlet_set_option(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static inline int cloudlet_bind_device(int fd, const char *name) {
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1);
+}
+
+// `address` is in network byte order, as everywhere below.
+static inline int cloudlet_bind4(int fd, uint32_t address, uint16_t port) {
+    struct sockaddr_in local;
+    memset(&local, 0, sizeof local);
+    local.sin_family = AF_INET;
+    local.sin_addr.s_addr = address;
+    local.sin_port = htons(port);
+    return bind(fd, (struct sockaddr *)&local, sizeof local);
+}
+
+static inline int cloudlet_bind6(int fd, const uint8_t *address, uint16_t port, uint32_t scope) {
+    struct sockaddr_in6 local;
+    memset(&local, 0, sizeof local);
+    local.sin6_family = AF_INET6;
+    memcpy(&local.sin6_addr, address, 16);
+    local.sin6_port = htons(port);
+    local.sin6_scope_id = scope;
+    return bind(fd, (struct sockaddr *)&local, sizeof local);
+}
+
+static inline int cloudlet_join4(int fd, uint32_t group, int interface) {
+    struct ip_mreqn request;
+    memset(&request, 0, sizeof request);
+    request.imr_multiaddr.s_addr = group;
+    request.imr_ifindex = interface;
+    return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request);
+}
+
+static inline int cloudlet_join6(int fd, const uint8_t *group, unsigned interface) {
+    struct ipv6_mreq request;
+    memset(&request, 0, sizeof request);
+    memcpy(&request.ipv6mr_multiaddr, group, 16);
+    request.ipv6mr_interface = interface;
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof request);
+}
+
+static inline int cloudlet_send_from4(int fd, int interface) {
+    struct ip_mreqn request;
+    memset(&request, 0, sizeof request);
+    request.imr_ifindex = interface;
+    return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request);
+}
+
+// Socket addresses by value, so that Swift need not know which module owns the structures.
+static inline struct sockaddr_in cloudlet_address4(uint32_t address, uint16_t port) {
+    struct sockaddr_in result;
+    memset(&result, 0, sizeof result);
+    result.sin_family = AF_INET;
+    result.sin_addr.s_addr = address;
+    result.sin_port = htons(port);
+    return result;
+}
+
+static inline struct sockaddr_in6 cloudlet_address6(uint64_t high, uint64_t low, uint16_t port, uint32_t scope) {
+    struct sockaddr_in6 result;
+    memset(&result, 0, sizeof result);
+    result.sin6_family = AF_INET6;
+    memcpy(&result.sin6_addr, &high, 8);
+    memcpy((char *)&result.sin6_addr + 8, &low, 8);
+    result.sin6_port = htons(port);
+    result.sin6_scope_id = scope;
+    return result;
+}
+
+static inline uint32_t cloudlet_bytes4(struct sockaddr_in address) { return address.sin_addr.s_addr; }
+
+static inline uint64_t cloudlet_bytes6(struct sockaddr_in6 address, int half) {
+    uint64_t result;
+    memcpy(&result, (char *)&address.sin6_addr + 8 * half, 8);
+    return result;
+}
+
+static inline uint32_t cloudlet_scope6(struct sockaddr_in6 address) { return address.sin6_scope_id; }
+
+#endif

@@ -1,0 +1,110 @@
+import CloudletCore
+
+/// Collects the records that hosts publish about cloudlets and turns them into sightings. Bounded: what is published
+/// beyond the bounds is not remembered.
+struct MDNSSightings: Sendable {
+    /// The service types that are looked for.
+    static let types = [MDNSPublication.type, MDNSPublication.oldType].map { DNSName(dotted: "\($0).local") }
+    private static let maximumInstances = 2048
+    private static let maximumHosts = 2048
+    private static let maximumAddresses = 8
+
+    private struct Instance {
+        var host: DNSName?
+        var port: UInt16 = 0
+        var text: [[UInt8]]?
+    }
+
+    private var instances: [DNSName: Instance] = [:]
+    private var hosts: [DNSName: [IPAddress]] = [:]
+
+    init() {}
+
+    /// The first query (RFC 6762 §5.1, §5.4): who offers the service?
+    static var query: DNSMessage {
+        var message = DNSMessage()
+        message.questions = types.map { DNSQuestion(name: $0, type: DNSType.ptr, wantsUnicast: true) }
+        return message
+    }
+
+    /// Takes in an answer heard on `interface`.
+    /// - Returns: what it shows, and the questions it leaves open.
+    mutating func take(
+        _ message: DNSMessage, from source: IPAddress, on interface: NetworkInterface
+    ) -> (sightings: [NodeSighting], questions: [DNSQuestion]) {
+        guard message.isResponse else { return ([], []) }
+        var touched: Set<DNSName> = []
+        var gone: [NodeSighting] = []
+        for record in message.records {
+            let isGoodbye = record.timeToLive == 0
+            switch record.data {
+            case .pointer(let instance) where Self.types.contains(record.name) && instance.parent == record.name:
+                touched.insert(instance)
+                if isGoodbye, let known = instances.removeValue(forKey: instance) {
+                    let id = known.text.flatMap { NodeID(Self.value("id", in: $0) ?? "") }
+                    gone.append(NodeSighting(origin: .mdns, id: id, isGoodbye: true, source: source))
+                } else if !isGoodbye {
+                    edit(instance) { _ in }
+                }
+            case .service(let host, let port) where Self.types.contains(record.name.parent) && !isGoodbye:
+                touched.insert(record.name)
+                edit(record.name) { ($0.host, $0.port) = (host, port) }
+            case .text(let strings) where Self.types.contains(record.name.parent) && !isGoodbye:
+                touched.insert(record.name)
+                edit(record.name) { $0.text = strings }
+            case .address(let address): edit(record.name, address, isGoodbye)
+            default: break
+            }
+        }
+        var questions: [DNSQuestion] = []
+        var sightings: [NodeSighting] = []
+        for name in touched {
+            guard let instance = instances[name] else { continue }
+            guard instance.host != nil, instance.text != nil else {
+                questions += [DNSType.srv, DNSType.txt].map { DNSQuestion(name: name, type: $0, wantsUnicast: true) }
+                continue
+            }
+            sightings += self.sightings(of: name, instance, from: source, on: interface)
+        }
+        return (gone.filter { $0.id != nil } + sightings, questions)
+    }
+
+    private mutating func edit(_ name: DNSName, _ change: (inout Instance) -> Void) {
+        guard instances[name] != nil || instances.count < Self.maximumInstances else { return }
+        change(&instances[name, default: Instance()])
+    }
+
+    private mutating func edit(_ host: DNSName, _ address: IPAddress, _ isGoodbye: Bool) {
+        guard hosts[host] != nil || hosts.count < Self.maximumHosts else { return }
+        var addresses = hosts[host, default: []]
+        addresses.removeAll { $0 == address }
+        if !isGoodbye { addresses.insert(address, at: 0) }
+        hosts[host] = Array(addresses.prefix(Self.maximumAddresses))
+    }
+
+    /// One sighting an address that can be reached from here; without any, the sender's address.
+    private func sightings(
+        of name: DNSName, _ instance: Instance, from source: IPAddress, on interface: NetworkInterface
+    ) -> [NodeSighting] {
+        guard let host = instance.host, let text = instance.text, instance.port != 0 else { return [] }
+        let reachable = (hosts[host] ?? []).filter { ($0.isUnicast || $0.isLoopback) && interface.isOnLink($0) }
+        return (reachable.isEmpty ? [source] : reachable).map { address in
+            NodeSighting(
+                origin: .mdns, id: NodeID(Self.value("id", in: text) ?? ""), name: name.labels.first,
+                place: NodePlace(
+                    address: address, interface: interface.index, httpPort: UInt16(Self.value("http", in: text) ?? ""),
+                    synthesisPort: instance.port), source: source)
+        }
+    }
+
+    /// The value of a TXT key (RFC 6763 §6.4: keys without case, the first of a name counts).
+    static func value(_ key: String, in text: [[UInt8]]) -> String? {
+        for string in text {
+            guard let equals = string.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            if String(decoding: string[..<equals], as: UTF8.self).lowercased() == key {
+                return String(decoding: string[(equals + 1)...], as: UTF8.self)
+            }
+        }
+        return nil
+    }
+}

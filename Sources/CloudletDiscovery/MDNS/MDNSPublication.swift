@@ -1,0 +1,68 @@
+import CloudletCore
+
+/// A record as DNS-SD publishes it (RFC 6763): instance name, port, TXT strings, subtypes. Everything in it is valid by
+/// the RFCs' rules: avahi ends the process, or publishes nonsense, when it is not.
+struct MDNSPublication: Hashable, Sendable {
+    /// The service type.
+    static let type = "_cloudlet._tcp"
+    /// The type the original's successor used in 2014.
+    static let oldType = "_cloudlet._udp"
+
+    /// The instance name: 1 to 58 bytes of UTF-8 without control characters, so that ` #99` can follow (RFC 6763
+    /// §4.1.1).
+    let name: String
+    /// The port of the synthesis protocol.
+    let port: UInt16
+    /// The strings of the TXT record (RFC 6763 §6), `txtvers` first; each at most 255 bytes, at most 400 together.
+    let txt: [String]
+    /// Subtypes in the form `_gpu._sub._cloudlet._tcp`: one a feature and one a base VM, at most 31.
+    let subtypes: [String]
+
+    /// Bytes that the name may have.
+    static let nameLimit = 58
+    private static let txtLimit = 400
+    private static let maximumSubtypes = 31
+
+    /// The form of `record`. Load and memory are rounded, so that small changes are none.
+    init(_ record: NodeRecord) {
+        let harmless = record.name.displayable(limit: 63).cut(toBytes: Self.nameLimit)
+        name = harmless.isEmpty ? "Cloudlet" : harmless
+        port = record.synthesisPort
+        let features = record.features.filter(Self.isLabel)
+        var strings = [
+            "txtvers=1", "id=\(record.id)", "api=\(record.apiVersion)", "http=\(record.httpPort)",
+            "load=\((record.loadPercent + 5) / 10 * 10)", "mem=\((record.freeMemory.bytes >> 28) * 256)",
+        ]
+        let prefixes = record.bases.map { String($0.hash.hex.prefix(8)) }
+        for (key, words) in [("bases", prefixes), ("feat", features)] where !words.isEmpty {
+            let left = Self.txtLimit - strings.reduce(0) { $0 + $1.utf8.count + 1 }
+            strings.append(Self.list(key, words, limit: min(255, left - 1)))
+        }
+        txt = strings
+        subtypes = (features + prefixes.map { "base-\($0)" }).prefix(Self.maximumSubtypes).map {
+            "_\($0.lowercased())._sub.\(Self.type)"
+        }
+    }
+
+    /// `key=a,b,c` with as many words from the front as fit into `limit` bytes.
+    private static func list(_ key: String, _ words: [String], limit: Int) -> String {
+        var result = "\(key)="
+        for word in words {
+            let separator = result.utf8.last == UInt8(ascii: "=") ? "" : ","
+            if result.utf8.count + separator.utf8.count + word.utf8.count > limit { break }
+            result += separator + word
+        }
+        return result
+    }
+
+    /// Letters, digits and hyphens, 1 to 20.
+    private static func isLabel(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 20
+            && text.utf8.allSatisfy {
+                switch $0 {
+                case 0x2D, 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                default: false
+                }
+            }
+    }
+}

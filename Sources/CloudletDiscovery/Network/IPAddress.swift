@@ -1,0 +1,107 @@
+import Glibc
+
+/// An IPv4 or IPv6 address without port and zone.
+public enum IPAddress: Hashable, Sendable, Comparable {
+    /// Four bytes, the first in the most significant place.
+    case v4(UInt32)
+    /// Sixteen bytes, as two halves, the first byte in the most significant place of `high`.
+    case v6(high: UInt64, low: UInt64)
+
+    /// From the usual text forms (RFC 4291 §2.2 for IPv6); a zone (`%eth0`), brackets and anything else is refused.
+    public init?(_ text: String) {
+        guard text.utf8.count < 46, !text.utf8.contains(0) else { return nil }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        if unsafe inet_pton(AF_INET, text, &bytes) == 1 {
+            self.init(bytes: Array(bytes.prefix(4)))
+        } else if unsafe inet_pton(AF_INET6, text, &bytes) == 1 {
+            self.init(bytes: bytes)
+        } else {
+            return nil
+        }
+    }
+
+    /// From 4 or 16 bytes in network order; `nil` for any other count.
+    public init?(bytes: [UInt8]) {
+        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        switch bytes.count {
+        case 4: self = .v4(UInt32(word(0..<4)))
+        case 16: self = .v6(high: word(0..<8), low: word(8..<16))
+        default: return nil
+        }
+    }
+
+    /// The bytes in network order: 4 or 16.
+    public var bytes: [UInt8] {
+        switch self {
+        case .v4(let value): (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * $0)) }
+        case .v6(let high, let low):
+            [high, low].flatMap { half in (0..<8).map { UInt8(truncatingIfNeeded: half >> UInt64(56 - 8 * $0)) } }
+        }
+    }
+
+    /// Whether it is an IPv4 address.
+    public var isV4: Bool { if case .v4 = self { true } else { false } }
+
+    /// Whether it means the own machine: 127.0.0.0/8 or ::1.
+    public var isLoopback: Bool {
+        switch self {
+        case .v4(let value): value >> 24 == 127
+        case .v6(let high, let low): high == 0 && low == 1
+        }
+    }
+
+    /// Whether it is valid on one link only: 169.254.0.0/16 or fe80::/10.
+    public var isLinkLocal: Bool {
+        switch self {
+        case .v4(let value): value >> 16 == 0xA9FE
+        case .v6(let high, _): high >> 54 == 0xFE80 >> 6
+        }
+    }
+
+    /// Whether it can be the address of one host: neither unspecified, multicast nor broadcast.
+    public var isUnicast: Bool {
+        switch self {
+        case .v4(let value): value >> 24 != 0 && value >> 28 < 14
+        case .v6(let high, let low): high >> 56 != 0xFF && (high != 0 || low > 0)
+        }
+    }
+
+    /// Whether both addresses begin with the same `length` bits (and are of one family).
+    public func shares(prefix length: Int, with other: IPAddress) -> Bool {
+        switch (self, other) {
+        case (.v4(let mine), .v4(let theirs)): (mine ^ theirs).leadingZeroBitCount >= min(length, 32)
+        case (.v6(let high, let low), .v6(let otherHigh, let otherLow)):
+            length <= 64
+                ? (high ^ otherHigh).leadingZeroBitCount >= length
+                : high == otherHigh && (low ^ otherLow).leadingZeroBitCount >= min(length, 128) - 64
+        default: false
+        }
+    }
+
+    /// The address as the host part of a URL (RFC 3986 §3.2.2): IPv6 in brackets.
+    public var urlHost: String { isV4 ? description : "[\(description)]" }
+
+    /// IPv4 before IPv6, then by bytes.
+    public static func < (left: Self, right: Self) -> Bool {
+        switch (left, right) {
+        case (.v4(let first), .v4(let second)): first < second
+        case (.v6(let firstHigh, let firstLow), .v6(let secondHigh, let secondLow)):
+            (firstHigh, firstLow) < (secondHigh, secondLow)
+        default: left.isV4
+        }
+    }
+}
+
+extension IPAddress: CustomStringConvertible {
+    /// The canonical text form (RFC 5952 for IPv6).
+    public var description: String {
+        var text = [CChar](repeating: 0, count: 46)
+        let raw = bytes
+        return unsafe text.withUnsafeMutableBufferPointer { pointer in
+            guard let base = pointer.baseAddress,
+                let result = unsafe inet_ntop(isV4 ? AF_INET : AF_INET6, raw, base, 46)
+            else { return "?" }
+            return unsafe String(cString: result)
+        }
+    }
+}

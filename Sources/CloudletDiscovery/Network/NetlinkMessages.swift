@@ -1,0 +1,111 @@
+import CNetwork
+import CloudletCore
+import Glibc
+
+/// Reads the kernel's answers to "all links" and "all addresses" (rtnetlink(7)) into interfaces. Lengths are
+/// checked at every step: the kernel is trusted, our reading is not.
+struct NetlinkMessages {
+    private var links: [Int32: NetworkInterface] = [:]
+    private var addresses: [(interface: Int32, address: InterfaceAddress)] = []
+    /// Whether the message that ends an answer has been seen.
+    private(set) var isDone = false
+    /// The error number the kernel answered with, if it did.
+    private(set) var failure: Int32?
+
+    /// The interfaces of all answers so far with their usable addresses, primary ones first.
+    var interfaces: [NetworkInterface] {
+        var result = links
+        for entry in addresses.filter({ !$0.address.isSecondary }) + addresses.filter(\.address.isSecondary) {
+            result[entry.interface]?.addresses.append(entry.address)
+        }
+        return result.values.sorted { $0.index < $1.index }
+    }
+
+    /// Gets ready for the next answer.
+    mutating func beginAnswer() { isDone = false }
+
+    /// Adds the messages of one datagram.
+    mutating func add(_ datagram: [UInt8]) throws(CloudletError) {
+        var offset = 0
+        while datagram.count - offset >= 16 {
+            let length = Int(datagram.hostInteger(UInt32.self, at: offset))
+            let type = datagram.hostInteger(UInt16.self, at: offset + 4)
+            guard length >= 16, length <= datagram.count - offset else {
+                throw CloudletError(.system, "netlink message of \(length) bytes in a datagram of \(datagram.count)")
+            }
+            let body = Array(datagram[offset + 16..<offset + length])
+            switch Int32(type) {
+            case NLMSG_DONE: isDone = true
+            case NLMSG_ERROR:
+                isDone = true
+                if body.count >= 4 { failure = -Int32(bitPattern: body.hostInteger(UInt32.self, at: 0)) }
+            case Int32(RTM_NEWLINK): addLink(body)
+            case Int32(RTM_NEWADDR): addAddress(body)
+            default: break
+            }
+            offset += (length + 3) & ~3
+        }
+    }
+
+    /// `struct ifinfomsg`, then attributes.
+    private mutating func addLink(_ body: [UInt8]) {
+        guard body.count >= 16 else { return }
+        let index = Int32(bitPattern: body.hostInteger(UInt32.self, at: 4))
+        let flags = body.hostInteger(UInt32.self, at: 8)
+        func has(_ flag: UInt32) -> Bool { flags & flag != 0 }
+        let attributes = Self.attributes(body, from: 16)
+        guard let name = attributes[UInt16(IFLA_IFNAME)]?.cString else { return }
+        let information = Self.attributes(attributes[UInt16(IFLA_LINKINFO)] ?? [], from: 0)
+        let isLoopback = has(UInt32(IFF_LOOPBACK))
+        links[index] = NetworkInterface(
+            index: index, name: name, kind: information[UInt16(IFLA_INFO_KIND)]?.cString ?? "",
+            isUp: has(UInt32(IFF_UP)) && (isLoopback || has(UInt32(IFF_RUNNING))),
+            isMulticast: has(UInt32(IFF_MULTICAST)), isLoopback: isLoopback,
+            isPointToPoint: has(UInt32(IFF_POINTOPOINT)))
+    }
+
+    /// `struct ifaddrmsg`, then attributes.
+    private mutating func addAddress(_ body: [UInt8]) {
+        guard body.count >= 8 else { return }
+        let prefixLength = Int(body[1])
+        let index = Int32(bitPattern: body.hostInteger(UInt32.self, at: 4))
+        let attributes = Self.attributes(body, from: 8)
+        let flags =
+            attributes[UInt16(IFA_FLAGS)].flatMap { $0.count == 4 ? $0.hostInteger(UInt32.self, at: 0) : nil }
+            ?? UInt32(body[2])
+        let unusable = UInt32(IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)
+        let isOptimistic = flags & UInt32(IFA_F_OPTIMISTIC) != 0
+        guard flags & unusable == 0 || isOptimistic, body[0] == AF_INET || body[0] == AF_INET6 else { return }
+        // On point-to-point links IFA_ADDRESS is the other end; IFA_LOCAL, where present, is ours.
+        guard let bytes = attributes[UInt16(IFA_LOCAL)] ?? attributes[UInt16(IFA_ADDRESS)],
+            let address = IPAddress(bytes: bytes), prefixLength <= bytes.count * 8
+        else { return }
+        let isSecondary = flags & UInt32(IFA_F_SECONDARY) != 0
+        addresses.append((index, InterfaceAddress(address, prefixLength: prefixLength, isSecondary: isSecondary)))
+    }
+
+    /// The attributes (type, value) that follow a message's fixed part; of equal types the first counts.
+    private static func attributes(_ bytes: [UInt8], from start: Int) -> [UInt16: [UInt8]] {
+        var result: [UInt16: [UInt8]] = [:]
+        var offset = start
+        while bytes.count - offset >= 4 {
+            let length = Int(bytes.hostInteger(UInt16.self, at: offset))
+            let type = bytes.hostInteger(UInt16.self, at: offset + 2) & 0x3FFF
+            guard length >= 4, length <= bytes.count - offset else { break }
+            if result[type] == nil { result[type] = Array(bytes[offset + 4..<offset + length]) }
+            offset += (length + 3) & ~3
+        }
+        return result
+    }
+}
+
+extension [UInt8] {
+    /// An unsigned integer in the machine's byte order; the bytes must be there.
+    fileprivate func hostInteger<T: FixedWidthInteger & UnsignedInteger>(_: T.Type, at offset: Int) -> T {
+        let value = self[offset..<offset + T.bitWidth / 8].reversed().reduce(T(0)) { $0 << 8 | T($1) }
+        return T(littleEndian: T(1)) == 1 ? value : value.byteSwapped
+    }
+
+    /// The text up to the first zero byte.
+    fileprivate var cString: String { String(decoding: prefix { $0 != 0 }, as: UTF8.self) }
+}

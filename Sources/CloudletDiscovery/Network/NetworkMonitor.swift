@@ -1,0 +1,108 @@
+import CNetwork
+public import CloudletCore
+import CloudletSystem
+import Dispatch
+import Glibc
+public import Logging
+public import ServiceLifecycle
+
+/// Follows the machine's network: which interfaces the policy chooses and which addresses they have, at once and
+/// after each change (rtnetlink(7)).
+public final class NetworkMonitor: Service {
+    /// The interfaces chosen now; changes as the network does.
+    public let interfaces: CurrentValue<[NetworkInterface]>
+
+    private let policy: InterfacePolicy
+    private let logger: Logger
+
+    /// Reads the network once, so that `interfaces` is right from the start.
+    /// - Throws: `CloudletError.system` when the kernel does not tell.
+    public init(policy: InterfacePolicy, logger: Logger) throws(CloudletError) {
+        self.policy = policy
+        self.logger = logger
+        interfaces = CurrentValue(policy.choose(from: try Self.readInterfaces()))
+    }
+
+    /// Follows changes until the service is shut down or the task is cancelled. Changes that come together are taken
+    /// together.
+    public func run() async throws {
+        let watch = cloudlet_netlink_open(1)
+        guard watch >= 0 else { throw SystemCallError.current("can't watch the network") }
+        let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let source = DispatchSource.makeReadSource(fileDescriptor: watch, queue: DispatchQueue(label: "netlink"))
+        source.setEventHandler {
+            Self.drain(watch)
+            continuation.yield()
+        }
+        source.setCancelHandler { close(watch) }
+        source.activate()
+        defer { source.cancel() }
+        // What changed before the watch began is read here.
+        continuation.yield()
+        for await _ in changes.cancelOnGracefulShutdown() {
+            refresh()
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private func refresh() {
+        do {
+            let chosen = policy.choose(from: try Self.readInterfaces())
+            if interfaces.set(chosen) {
+                logger.info(
+                    "network changed", metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
+            }
+        } catch {
+            logger.warning("can't read the network's state", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Every interface of the machine (of this network namespace) with its usable addresses.
+    public static func readInterfaces() throws(CloudletError) -> [NetworkInterface] {
+        let socket = cloudlet_netlink_open(0)
+        guard socket >= 0 else { throw SystemCallError.current("can't ask the kernel for its interfaces") }
+        defer { close(socket) }
+        var messages = NetlinkMessages()
+        for request in [RTM_GETLINK, RTM_GETADDR] {
+            messages.beginAnswer()
+            guard cloudlet_netlink_dump(socket, Int32(request)) == 0 else {
+                throw SystemCallError.current("can't ask the kernel for its interfaces")
+            }
+            while !messages.isDone {
+                do {
+                    try messages.add(receive(socket))
+                } catch {
+                    throw CloudletError(.system, "can't read the kernel's list of interfaces", cause: error)
+                }
+            }
+            if let failure = messages.failure, failure != 0 {
+                throw SystemCallError.make(failure, "the kernel does not list its interfaces")
+            }
+        }
+        return messages.interfaces
+    }
+
+    private static func receive(_ socket: Int32) throws -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let capacity = buffer.count
+            let got = unsafe recv(socket, &buffer, capacity, 0)
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { throw SystemCallError.current("netlink") }
+            return Array(buffer.prefix(got))
+        }
+    }
+
+    /// Reads away what is queued; the content does not matter, the state is read anew.
+    private static func drain(_ socket: Int32) {
+        var buffer = [UInt8](repeating: 0, count: 16 << 10)
+        let capacity = buffer.count
+        // An overrun (ENOBUFS) is an answer too: something changed.
+        while unsafe recv(socket, &buffer, capacity, 0) > 0 || errno == ENOBUFS || errno == EINTR {}
+    }
+}
+
+extension NetworkInterface {
+    /// Name and addresses for a log line.
+    var summary: String { "\(name)(\(addresses.map(\.address.description).joined(separator: ",")))" }
+}

@@ -1,0 +1,56 @@
+import CloudletCore
+
+/// Bounds what searchers can make the node send: a budget a source and one for all, both refilled steadily. A flood
+/// from one address uses up its own; a flood from invented addresses can't make the node an amplifier.
+struct ReplyBudget: Sendable {
+    /// Answers a source may get at once.
+    var sourceBurst = 60.0
+    /// Answers a source gets a second in the long run.
+    var sourceRate = 20.0
+    /// The same for all sources together.
+    var totalBurst = 1000.0
+    var totalRate = 500.0
+    /// Sources remembered; the longest silent ones are forgotten.
+    var maximumSources = 1024
+
+    private struct Bucket: Sendable {
+        var level: Double
+        var time: ContinuousClock.Instant
+    }
+
+    private var sources: [IPAddress: Bucket] = [:]
+    private var total: Bucket?
+
+    /// A full budget.
+    init() {}
+
+    /// Takes `count` answers to `source` off the budget.
+    /// - Returns: whether they may be sent.
+    mutating func allow(_ count: Int, to source: IPAddress, at now: ContinuousClock.Instant = .now) -> Bool {
+        var common = Self.refilled(total, at: now, burst: totalBurst, rate: totalRate)
+        var own = Self.refilled(sources[source], at: now, burst: sourceBurst, rate: sourceRate)
+        let allowed = own.level >= Double(count) && common.level >= Double(count)
+        if allowed {
+            common.level -= Double(count)
+            own.level -= Double(count)
+        }
+        total = common
+        sources[source] = own
+        if sources.count > maximumSources { forget(at: now) }
+        return allowed
+    }
+
+    private static func refilled(
+        _ bucket: Bucket?, at now: ContinuousClock.Instant, burst: Double, rate: Double
+    ) -> Bucket {
+        guard let bucket else { return Bucket(level: burst, time: now) }
+        return Bucket(level: min(burst, bucket.level + (now - bucket.time).seconds * rate), time: now)
+    }
+
+    /// Drops the half of the sources that have been silent longest.
+    private mutating func forget(at now: ContinuousClock.Instant) {
+        let times = sources.values.map(\.time).sorted()
+        let limit = times[times.count / 2]
+        sources = sources.filter { $0.value.time > limit }
+    }
+}

@@ -1,0 +1,76 @@
+import FoundationEssentials
+
+/// What the node says over SSDP from one address at one time; makes every message it sends (UDA 2.0 §1.2, §1.3).
+struct SSDPAnnouncement: Hashable, Sendable {
+    /// The device that is announced.
+    var device: UPnPDevice
+    /// Where its description is, as seen from the link.
+    var location: String
+    /// BOOTID.UPNP.ORG: grows whenever the node joins the network anew.
+    var bootID: Int32
+    /// CONFIGID.UPNP.ORG: the number of the description's content.
+    var configID: Int32
+    /// SEARCHPORT.UPNP.ORG, when unicast searches are not heard on port 1900.
+    var searchPort: UInt16?
+    /// Seconds until an announcement that is not repeated is void.
+    var maximumAge = 1800
+
+    /// The token that names system and product; no version that would help an attacker.
+    static let server = "Linux UPnP/2.0 Cloudlet/1.0"
+
+    /// `ssdp:alive`, `ssdp:byebye` or `ssdp:update` for every target, to be sent to `group`.
+    /// `nextBootID` is the boot id that is in force after an update.
+    func notifications(_ kind: Kind, to group: IPAddress, nextBootID: Int32? = nil) -> [SSDPMessage] {
+        device.announcements.map { target in
+            var headers: [(name: String, value: String)] = [("HOST", "\(group.urlHost):1900")]
+            if kind == .alive { headers.append(("CACHE-CONTROL", "max-age=\(maximumAge)")) }
+            if kind != .byebye { headers.append(("LOCATION", location)) }
+            headers.append(("NT", target.type))
+            headers.append(("NTS", kind.rawValue))
+            if kind == .alive { headers.append(("SERVER", Self.server)) }
+            headers.append(("USN", target.usn))
+            headers += identity
+            if let nextBootID { headers.append(("NEXTBOOTID.UPNP.ORG", String(nextBootID))) }
+            return SSDPMessage(.notify, headers)
+        }
+    }
+
+    /// The kinds of NOTIFY.
+    enum Kind: String, Sendable {
+        case alive = "ssdp:alive"
+        case byebye = "ssdp:byebye"
+        case update = "ssdp:update"
+    }
+
+    /// The answers to a search; none when it does not concern the device.
+    func answers(to search: SSDPSearch, at date: Date = Date()) -> [SSDPMessage] {
+        device.answers(to: search.target).map { target in
+            SSDPMessage(
+                .response,
+                [
+                    ("CACHE-CONTROL", "max-age=\(maximumAge)"), ("DATE", date.httpDate), ("EXT", ""),
+                    ("LOCATION", location), ("SERVER", Self.server), ("ST", target.type), ("USN", target.usn),
+                ] + identity)
+        }
+    }
+
+    private var identity: [(name: String, value: String)] {
+        [("BOOTID.UPNP.ORG", String(bootID)), ("CONFIGID.UPNP.ORG", String(configID))]
+            + (searchPort.map { [("SEARCHPORT.UPNP.ORG", String($0))] } ?? [])
+    }
+}
+
+extension Date {
+    /// The date as HTTP writes it (RFC 9110 §5.6.7).
+    var httpDate: String {
+        let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = .gmt
+        let part = calendar.dateComponents([.weekday, .day, .month, .year, .hour, .minute, .second], from: self)
+        func two(_ value: Int?) -> String { String(100 + (value ?? 0)).suffix(2).description }
+        return
+            "\(days[(part.weekday ?? 1) - 1]), \(two(part.day)) \(months[(part.month ?? 1) - 1]) \(part.year ?? 1970) "
+            + "\(two(part.hour)):\(two(part.minute)):\(two(part.second)) GMT"
+    }
+}

@@ -1,0 +1,95 @@
+/// A message of SSDP: a start line and headers, as in HTTP, in one datagram (UDA 2.0 §1.1).
+struct SSDPMessage: Hashable, Sendable {
+    /// The first line.
+    var startLine: StartLine
+    /// Header fields in order; names are compared without case.
+    var headers: [(name: String, value: String)]
+
+    /// What kind of message it is.
+    enum StartLine: String, Hashable, Sendable {
+        case search = "M-SEARCH * HTTP/1.1"
+        case notify = "NOTIFY * HTTP/1.1"
+        case response = "HTTP/1.1 200 OK"
+    }
+
+    /// The largest datagram that is looked at; genuine ones stay below 1,500 bytes.
+    static let maximumBytes = 4096
+    private static let maximumHeaders = 48
+
+    /// A message from its parts.
+    init(_ startLine: StartLine, _ headers: [(name: String, value: String)]) {
+        self.startLine = startLine
+        self.headers = headers
+    }
+
+    /// Reads a datagram from anybody; `nil` for what is no complete SSDP message: another first line, control
+    /// characters, text that is no UTF-8, a header without name, too much of anything, no blank line at the end.
+    init?(_ datagram: [UInt8]) {
+        guard datagram.count <= Self.maximumBytes, let text = String(validating: datagram, as: UTF8.self) else {
+            return nil
+        }
+        var lines: [Substring] = []
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }) {
+            guard line.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }) else {
+                return nil
+            }
+            // What follows the blank line would be a body, which SSDP has none of.
+            if line.isEmpty, !lines.isEmpty { break }
+            lines.append(line)
+            if lines.count > Self.maximumHeaders { return nil }
+        }
+        guard text.contains("\r\n\r\n") || text.contains("\n\n"), let first = lines.first,
+            let startLine = StartLine(parsing: first)
+        else { return nil }
+        self.startLine = startLine
+        headers = []
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":"), colon != line.startIndex else { return nil }
+            let name = line[..<colon]
+            guard name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+            headers.append((String(name), line[line.index(after: colon)...].trimmed))
+        }
+    }
+
+    /// The value of the first header with this name.
+    subscript(_ name: String) -> String? {
+        headers.first { $0.name.utf8.elementsEqual(name.utf8, by: { Self.folded($0) == Self.folded($1) }) }?.value
+    }
+
+    /// The datagram.
+    var bytes: [UInt8] {
+        var text = startLine.rawValue + "\r\n"
+        for header in headers {
+            text += header.value.isEmpty ? "\(header.name):\r\n" : "\(header.name): \(header.value)\r\n"
+        }
+        return Array((text + "\r\n").utf8)
+    }
+
+    static func == (left: Self, right: Self) -> Bool { left.bytes == right.bytes }
+    func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+
+    private static func folded(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
+}
+
+extension SSDPMessage.StartLine {
+    /// The exact request lines; of answers any reason phrase.
+    fileprivate init?(parsing line: Substring) {
+        if let exact = Self(rawValue: String(line)) {
+            self = exact
+        } else if line.hasPrefix("HTTP/1.1 200") || line.hasPrefix("HTTP/1.0 200") {
+            self = .response
+        } else {
+            return nil
+        }
+    }
+}
+
+extension Substring {
+    /// Without blanks and tabs at both ends.
+    var trimmed: String {
+        var rest = self
+        while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
+        while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
+        return String(rest)
+    }
+}

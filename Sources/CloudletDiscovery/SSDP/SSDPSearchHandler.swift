@@ -1,0 +1,52 @@
+import CloudletCore
+import NIOCore
+
+/// Answers searches that arrive at one socket of an endpoint: at once when sent to the node alone, after a short random
+/// wait when sent to all.
+final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let endpoint: SSDPEndpoint
+    private let replies: any Channel
+    private let isMulticast: Bool
+    private let budget: SharedReplyBudget
+
+    init(endpoint: SSDPEndpoint, replies: any Channel, isMulticast: Bool, budget: SharedReplyBudget) {
+        self.endpoint = endpoint
+        self.replies = replies
+        self.isMulticast = isMulticast
+        self.budget = budget
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = unwrapInboundIn(data)
+        // The cheap checks come first: most of what is heard is other people's announcements.
+        guard let source = envelope.remoteAddress.address, source.isUnicast || source.isLoopback,
+            envelope.data.readableBytes <= SSDPMessage.maximumBytes,
+            envelope.data.getInteger(at: envelope.data.readerIndex, as: UInt8.self) == UInt8(ascii: "M"),
+            endpoint.isNear(source), let message = SSDPMessage(Array(envelope.data.readableBytesView)),
+            let search = isMulticast
+                ? SSDPSearch(multicast: message, to: endpoint.place.group) : SSDPSearch(unicast: message)
+        else { return }
+        let answers = endpoint.current.answers(to: search)
+        guard !answers.isEmpty, budget.allow(answers.count, to: source) else { return }
+        for answer in answers {
+            let reply = AddressedEnvelope(
+                remoteAddress: envelope.remoteAddress, data: replies.allocator.buffer(bytes: answer.bytes))
+            let replies = replies
+            context.eventLoop.scheduleTask(in: Self.delay(search)) { replies.writeAndFlush(reply, promise: nil) }
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // ICMP errors of earlier replies come back here; the socket is as good as before.
+    }
+
+    /// A device may assume a smaller MX than the one given (UDA 2.0 §1.3.3). Searches for a cloudlet are few and
+    /// answered by few: within 4 ms. What every device on the LAN answers is spread over a tenth of MX.
+    private static func delay(_ search: SSDPSearch) -> TimeAmount {
+        guard let wait = search.maximumWait else { return .zero }
+        let isBroad = search.target == "ssdp:all" || search.target == "upnp:rootdevice"
+        return .microseconds(.random(in: 0...(isBroad ? Int64(wait) * 100_000 : 4000)))
+    }
+}

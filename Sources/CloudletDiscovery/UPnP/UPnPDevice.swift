@@ -1,0 +1,86 @@
+import CloudletCore
+
+/// The node as a UPnP device (UDA 2.0 §2): its type, its services and the names by which both are searched.
+public struct UPnPDevice: Hashable, Sendable {
+    /// The node's id, the device's UDN.
+    public let id: NodeID
+    /// The name people see, cut to what `friendlyName` allows (under 64 characters).
+    public let friendlyName: String
+    /// Port of the synthesis protocol, part of the original's service type.
+    public let synthesisPort: UInt16
+
+    /// The device that stands for `record`.
+    public init(_ record: NodeRecord) {
+        id = record.id
+        friendlyName = record.name.cut(toBytes: 63)
+        synthesisPort = record.synthesisPort
+    }
+
+    /// The original's device type (2013), which its users search for.
+    public static let deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
+    /// The service a current control point uses.
+    public static let synthesisServiceType = "urn:schemas-cloudlet:service:Synthesis:1"
+    /// The original's service, with the TCP port in the place of the version.
+    public var originalServiceType: String { "urn:schemas-upnp-org:service:port:\(synthesisPort)" }
+
+    /// The unique device name.
+    public var udn: String { "uuid:\(id)" }
+
+    /// The types that carry a version, in the order of the description.
+    var versionedTypes: [String] { [Self.deviceType, originalServiceType, Self.synthesisServiceType] }
+
+    /// All pairs of notification type and unique service name (UDA 2.0, tables 1-1 and 1-3): root device, UDN, device
+    /// type and one a service type.
+    var announcements: [UPnPTarget] {
+        [UPnPTarget(type: "upnp:rootdevice", usn: "\(udn)::upnp:rootdevice"), UPnPTarget(type: udn, usn: udn)]
+            + versionedTypes.map { UPnPTarget(type: $0, usn: "\(udn)::\($0)") }
+    }
+
+    /// What to answer a search with: empty when it does not concern this device. Types are compared as a whole; a lower
+    /// version than ours is answered as it was asked, a higher one is not.
+    func answers(to target: String) -> [UPnPTarget] {
+        if target == "ssdp:all" { return announcements }
+        if target == "upnp:rootdevice" { return [announcements[0]] }
+        if target.lowercased() == udn { return [UPnPTarget(type: target, usn: udn)] }
+        guard let (type, wanted) = Self.split(target) else { return [] }
+        for ours in versionedTypes {
+            if let (ourType, ourVersion) = Self.split(ours), ourType == type, wanted <= ourVersion {
+                return [UPnPTarget(type: target, usn: "\(udn)::\(target)")]
+            }
+        }
+        return []
+    }
+
+    /// A versioned type as its name and its version; `nil` for anything else.
+    private static func split(_ type: String) -> (name: Substring, version: Int)? {
+        guard let colon = type.lastIndex(of: ":") else { return nil }
+        let digits = type[type.index(after: colon)...]
+        guard !digits.isEmpty, digits.utf8.count <= 9, digits.first != "0",
+            digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let version = Int(digits)
+        else { return nil }
+        return (type[..<colon], version)
+    }
+}
+
+/// A notification or search type with the unique service name that goes with it.
+struct UPnPTarget: Hashable, Sendable {
+    /// NT or ST.
+    let type: String
+    /// USN.
+    let usn: String
+}
+
+extension String {
+    /// As many whole characters from the front as fit into `limit` bytes of UTF-8.
+    func cut(toBytes limit: Int) -> String {
+        if utf8.count <= limit { return self }
+        var result = ""
+        var used = 0
+        for character in self {
+            used += character.utf8.count
+            if used > limit { break }
+            result.append(character)
+        }
+        return result
+    }
+}

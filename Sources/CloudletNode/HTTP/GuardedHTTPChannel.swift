@@ -1,0 +1,65 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import Synchronization
+
+/// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm nobody but themselves: a number of
+/// connections in all and a source, a time without progress, a size of headers.
+struct GuardedHTTPChannel: ServerChildChannel {
+    typealias Value = HTTP1Channel.Value
+
+    private let inner: HTTP1Channel
+    private let connections: ConnectionCount
+
+    init(connections: ConnectionCount, responder: @escaping HTTPChannelHandler.Responder) {
+        self.connections = connections
+        inner = HTTP1Channel(
+            responder: responder,
+            configuration: .init(
+                idleTimeout: .seconds(15),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 64)))
+    }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        let source = channel.remoteAddress?.ipAddress ?? ""
+        guard connections.open(from: source) else {
+            return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel }
+        }
+        channel.closeFuture.whenComplete { [connections] _ in connections.close(from: source) }
+        return inner.setup(channel: channel, logger: logger)
+    }
+
+    func handle(value: Value, logger: Logger) async { await inner.handle(value: value, logger: logger) }
+}
+
+/// Counts open connections, in all and by source address.
+final class ConnectionCount: Sendable {
+    private let perSource: Int
+    private let total: Int
+    private let counts = Mutex<[String: Int]>([:])
+
+    /// Limits for all connections and for those of one source.
+    init(total: Int = 512, perSource: Int = 32) {
+        self.total = total
+        self.perSource = perSource
+    }
+
+    /// Counts a connection; `false` when there are too many.
+    func open(from source: String) -> Bool {
+        counts.withLock { counts in
+            guard counts[source, default: 0] < perSource, counts.values.reduce(0, +) < total else { return false }
+            counts[source, default: 0] += 1
+            return true
+        }
+    }
+
+    /// Takes a connection off.
+    func close(from source: String) {
+        counts.withLock { counts in
+            guard let count = counts[source] else { return }
+            counts[source] = count > 1 ? count - 1 : nil
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import CloudletCore
+public import CloudletDiscovery
+import CloudletMarkup
+import HTTPTypes
+public import Hummingbird
+import NIOCore
+
+/// The page a person sees who opens the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
+/// script. Unknown query strings are accepted, as some systems append one.
+public struct PresentationPage: Sendable {
+    private let record: CurrentValue<NodeRecord>
+
+    /// A page about `record`.
+    public init(record: CurrentValue<NodeRecord>) { self.record = record }
+
+    /// Adds the page at `/`.
+    public func add(to router: Router<NodeRequestContext>) {
+        router.get("/") { [record] _, _ in
+            Response(
+                status: .ok,
+                headers: [
+                    .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
+                    .contentSecurityPolicy: "default-src 'none'; style-src 'unsafe-inline'",
+                ], body: ResponseBody(byteBuffer: ByteBuffer(string: Self.html(record.value))))
+        }
+    }
+
+    static func html(_ record: NodeRecord) -> String {
+        let name = record.name.escapedForXML
+        let bases = record.bases.map {
+            "<tr><td>\($0.name.escapedForXML)</td><td><code>\($0.hash.short)</code></td></tr>"
+        }.joined()
+        return """
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8"><title>\(name)</title>
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <style>body{font:16px sans-serif;margin:2em auto;max-width:40em;padding:0 1em}
+            table{border-collapse:collapse}td,th{padding:.2em 1em .2em 0;text-align:left}</style></head>
+            <body><h1>\(name)</h1><p>Cloudlet node <code>\(record.id)</code></p>
+            <table><tr><th>Synthesis port</th><td>\(record.synthesisPort)</td></tr>
+            <tr><th>Sessions</th><td>\(record.sessions)</td></tr>
+            <tr><th>Load</th><td>\(record.loadPercent) %</td></tr>
+            <tr><th>Free memory</th><td>\(record.freeMemory)</td></tr></table>
+            <h2>Base VMs</h2><table>\(bases.isEmpty ? "<tr><td>none</td></tr>" : bases)</table>
+            <p><a href="\(UPnPPath.status)">status (JSON)</a> · <a href="\(UPnPPath.description)">device description (XML)</a></p>
+            </body></html>
+
+            """
+    }
+}

@@ -1,0 +1,131 @@
+import CloudletCore
+public import CloudletDiscovery
+import FoundationEssentials
+import HTTPTypes
+public import Hummingbird
+import NIOCore
+
+/// The HTTP side of the UPnP device (UDA 2.0 §2 to §5): descriptions, control, events, and the status document by which
+/// finders verify the node.
+public struct UPnPRoutes: Sendable {
+    private let record: CurrentValue<NodeRecord>
+    private let subscriptions: EventSubscriptions
+    private let sessions: @Sendable () async -> [String]
+
+    /// Routes that answer from `record`.
+    /// `sessions` are the sessions running now, one line of text each, for the action ListSessions.
+    public init(
+        record: CurrentValue<NodeRecord>, subscriptions: EventSubscriptions,
+        sessions: @escaping @Sendable () async -> [String] = { [] }
+    ) {
+        self.record = record
+        self.subscriptions = subscriptions
+        self.sessions = sessions
+    }
+
+    /// Adds the routes. `HostCheck` belongs in front of them.
+    public func add(to router: Router<NodeRequestContext>) {
+        document(UPnPPath.description, in: router) { $0.description }
+        document("/upnp/original.xml", in: router) { $0.originalService }
+        document("/upnp/synthesis.xml", in: router) { $0.synthesisService }
+        router.get(RouterPath(UPnPPath.status)) { _, _ in
+            let data = try JSONEncoder().encode(NodeStatus(record.value))
+            return Response(
+                status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
+        }
+        for service in UPnPService.allCases {
+            router.post("/upnp/\(service.rawValue)/control") { request, _ in try await control(service, request) }
+            let events = RouterPath("/upnp/\(service.rawValue)/event")
+            router.on(events, method: .subscribe) { try await subscribe(service, $0, $1) }
+            router.on(events, method: .unsubscribe) { request, _ in try await unsubscribe(service, request) }
+        }
+    }
+
+    private func document(
+        _ path: String, in router: Router<NodeRequestContext>, _ text: @escaping @Sendable (UPnPDocuments) -> String
+    ) {
+        let answer: @Sendable (Bool) -> Response = { [record] withBody in
+            let body = ByteBuffer(string: text(UPnPDocuments(UPnPDevice(record.value))))
+            return Response(
+                status: .ok,
+                headers: [.contentType: UPnPRoutes.xml, .contentLength: String(body.readableBytes)],
+                body: withBody ? ResponseBody(byteBuffer: body) : ResponseBody())
+        }
+        router.get(RouterPath(path)) { _, _ in answer(true) }
+        router.head(RouterPath(path)) { _, _ in answer(false) }
+    }
+
+    private static let xml = "text/xml; charset=\"utf-8\""
+
+    /// Control (UDA 2.0 §3). The content type is checked because a web page may post `text/plain` to foreign hosts
+    /// unasked, but no XML.
+    private func control(_ service: UPnPService, _ request: Request) async throws -> Response {
+        guard let type = request.headers[.contentType]?.lowercased(), type.hasPrefix("text/xml") else {
+            return .text("control requests are text/xml", .unsupportedMediaType)
+        }
+        let body: [UInt8]
+        do {
+            body = Array(try await request.body.collect(upTo: SOAPRequest.maximumBytes).readableBytesView)
+        } catch is NIOTooManyBytesError {
+            return .text("control requests have at most \(SOAPRequest.maximumBytes) bytes", .contentTooLarge)
+        }
+        let call: SOAPRequest
+        do {
+            call = try SOAPRequest(soapAction: request.headers[.soapAction], body: body)
+        } catch {
+            return .text(error.message, .badRequest)
+        }
+        do {
+            let values = try service.perform(call, on: record.value, sessions: await sessions())
+            return soap(SOAP.result(of: call, values), .ok)
+        } catch {
+            return soap(SOAP.fault(error), .internalServerError)
+        }
+    }
+
+    private func soap(_ text: String, _ status: HTTPResponse.Status) -> Response {
+        Response(
+            status: status, headers: [.contentType: Self.xml, .ext: ""],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    /// SUBSCRIBE, new or renewed (UDA 2.0 §4.1.2, §4.1.3).
+    private func subscribe(
+        _ service: UPnPService, _ request: Request, _ context: NodeRequestContext
+    ) async throws -> Response {
+        let (callback, type, sid) = (request.headers[.callback], request.headers[.nt], request.headers[.sid])
+        if sid != nil, callback != nil || type != nil { return .text("SID together with NT or CALLBACK", .badRequest) }
+        do {
+            if let sid {
+                try await subscriptions.renew(sid, of: service)
+                return subscribed(sid)
+            }
+            guard let source = context.remoteAddress?.address else { throw GENARefusal.preconditionFailed }
+            return subscribed(
+                try await subscriptions.subscribe(
+                    to: service, callback: callback, notificationType: type, from: source,
+                    interface: context.remoteAddress?.scope ?? 0))
+        } catch let refusal as GENARefusal {
+            return .text("subscription refused", .init(code: refusal.status))
+        }
+    }
+
+    private func subscribed(_ sid: String) -> Response {
+        Response(
+            status: .ok, headers: [.sid: sid, .timeout: "Second-\(EventSubscriptions.timeout)", .contentLength: "0"])
+    }
+
+    private func unsubscribe(_ service: UPnPService, _ request: Request) async throws -> Response {
+        guard let sid = request.headers[.sid] else { return .text("SID is missing", .preconditionFailed) }
+        if request.headers[.callback] != nil || request.headers[.nt] != nil {
+            return .text("SID together with NT or CALLBACK", .badRequest)
+        }
+        do {
+            try await subscriptions.unsubscribe(sid, of: service)
+            return Response(status: .ok, headers: [.contentLength: "0"])
+        } catch {
+            return .text("subscription refused", .init(code: error.status))
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import CloudletCore
+import Testing
+
+@testable import CloudletDiscovery
+
+@Suite struct DNSTests {
+    /// Builds answers byte by byte, names without compression.
+    private struct Answer {
+        var bytes: [UInt8] = []
+        private var records: [[UInt8]] = []
+
+        mutating func add(_ name: DNSName, _ type: UInt16, ttl: UInt32 = 120, class_: UInt16 = 1, _ data: [UInt8]) {
+            var record = name.bytes
+            record.appendBigEndian(type)
+            record.appendBigEndian(class_)
+            record.appendBigEndian(ttl)
+            record.appendBigEndian(UInt16(data.count))
+            records.append(record + data)
+        }
+
+        func message(flags: UInt16 = 0x8400) -> [UInt8] {
+            var result: [UInt8] = []
+            for word in [0, flags, 0, UInt16(records.count), 0, 0] { result.appendBigEndian(word) }
+            return result + records.joined()
+        }
+    }
+
+    private let service = DNSName(dotted: "_cloudlet._tcp.local")
+    private let instance = DNSName(["Küche. ☕", "_cloudlet", "_tcp", "local"])
+    private let host = DNSName(dotted: "h1.local")
+    private let source = IPAddress.v4(0x0A4D_0002)
+    private let lan = NetworkInterface(
+        index: 2, name: "eth0", addresses: [InterfaceAddress(.v4(0x0A4D_0009), prefixLength: 16)])
+    private let id = "2c975b02-6da1-45ae-81f8-b35170336455"
+
+    private func strings(_ texts: [String]) -> [UInt8] { texts.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } }
+
+    private func fullAnswer(pointerTTL: UInt32 = 4500) -> Answer {
+        var answer = Answer()
+        answer.add(service, DNSType.ptr, ttl: pointerTTL, instance.bytes)
+        guard pointerTTL > 0 else { return answer }
+        answer.add(instance, DNSType.srv, class_: 0x8001, [0, 0, 0, 0, 0x1F, 0x55] + host.bytes)
+        answer.add(instance, DNSType.txt, strings(["txtvers=1", "ID=\(id)", "http=8080", "id=other"]))
+        answer.add(host, DNSType.a, [10, 77, 0, 2])
+        answer.add(host, DNSType.aaaa, [0xFE, 0x80] + [UInt8](repeating: 0, count: 13) + [1])
+        answer.add(host, DNSType.a, [203, 0, 113, 5])
+        return answer
+    }
+
+    @Test("a query is written as RFC 1035 has it, asking for unicast")
+    func query() throws {
+        var question = DNSMessage()
+        question.questions = [DNSQuestion(name: service, type: DNSType.ptr, wantsUnicast: true)]
+        let name: [UInt8] = [9] + Array("_cloudlet".utf8) + [4] + Array("_tcp".utf8) + [5] + Array("local".utf8) + [0]
+        #expect(question.queryBytes == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0] + name + [0, 12, 0x80, 1])
+        #expect(try DNSMessage(question.queryBytes).questions == question.questions)
+    }
+
+    @Test("an answer becomes one sighting for each address on the link")
+    func sightings() throws {
+        var collected = MDNSSightings()
+        let (sightings, questions) = collected.take(try DNSMessage(fullAnswer().message()), from: source, on: lan)
+        #expect(questions.isEmpty)
+        #expect(Set(sightings.compactMap { $0.place?.address.description }) == ["10.77.0.2", "fe80::1"])
+        for sighting in sightings {
+            #expect(sighting.id == NodeID(id) && sighting.name == "Küche. ☕")
+            #expect(sighting.place?.synthesisPort == 8021 && sighting.place?.httpPort == 8080)
+        }
+    }
+
+    @Test("what an answer leaves open is asked; a goodbye is passed on with the id that was known")
+    func openAndGoodbye() throws {
+        var collected = MDNSSightings()
+        var pointer = Answer()
+        pointer.add(service, DNSType.ptr, instance.bytes)
+        let (none, questions) = collected.take(try DNSMessage(pointer.message()), from: source, on: lan)
+        #expect(none.isEmpty && Set(questions.map(\.type)) == [DNSType.srv, DNSType.txt])
+        _ = collected.take(try DNSMessage(fullAnswer().message()), from: source, on: lan)
+        let goodbye = try DNSMessage(fullAnswer(pointerTTL: 0).message())
+        let (gone, _) = collected.take(goodbye, from: source, on: lan)
+        #expect(gone.map(\.isGoodbye) == [true] && gone.first?.id == NodeID(id))
+        #expect(collected.take(goodbye, from: source, on: lan).sightings.isEmpty)
+    }
+
+    @Test("records about other services, and queries, show nothing")
+    func foreign() throws {
+        var collected = MDNSSightings()
+        var other = Answer()
+        other.add(DNSName(dotted: "_http._tcp.local"), DNSType.ptr, DNSName(dotted: "x._http._tcp.local").bytes)
+        other.add(service, DNSType.ptr, DNSName(dotted: "x._http._tcp.local").bytes)
+        #expect(collected.take(try DNSMessage(other.message()), from: source, on: lan).questions.isEmpty)
+        #expect(collected.take(try DNSMessage(fullAnswer().message(flags: 0)), from: source, on: lan).sightings.isEmpty)
+    }
+
+    @Test("ten thousand invented instances are not all remembered")
+    func flood() throws {
+        var collected = MDNSSightings()
+        var shown = 0
+        for block in 0..<100 {
+            var answer = Answer()
+            for number in 0..<100 {
+                let fake = DNSName(["fake \(block) \(number)", "_cloudlet", "_tcp", "local"])
+                answer.add(fake, DNSType.srv, [0, 0, 0, 0, 0, 1] + host.bytes)
+                answer.add(fake, DNSType.txt, [0])
+            }
+            shown += collected.take(try DNSMessage(answer.message()), from: source, on: lan).sightings.count
+        }
+        #expect(shown == 2048)
+    }
+
+    @Test("names may point backwards, compared without case")
+    func compression() throws {
+        var message: [UInt8] = [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+        message += service.bytes + [0, 12, 0, 1, 0, 0, 0, 9, 0, 4, 1, 0x58, 0xC0, 12]
+        let record = try #require(try DNSMessage(message).records.first)
+        #expect(record.data == .pointer(DNSName(["x", "_CLOUDLET", "_tcp", "local"])))
+    }
+
+    @Test(
+        "hostile messages are refused",
+        arguments: [
+            [0], [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0],  // cut off
+            [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xC0, 12, 0, 1, 0, 1],  // a name that points to itself
+            [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xC0, 14, 0xC0, 12, 0, 1, 0, 1],  // forward
+            [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 1, 0, 1],  // a label type that doesn't exist
+            [0, 0, 0x84, 0, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0], [0, 0, 0x84, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0],  // counts
+            [0, 0, 0xA8, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0x84, 3, 0, 0, 0, 0, 0, 0, 0, 0],  // opcode, response code
+            [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 3, 1, 2, 3],  // an A of three bytes
+            [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0, 0, 0, 9, 0, 2, 5, 0x41],
+        ] as [[UInt8]])
+    func hostile(bytes: [UInt8]) { #expect(throws: DNSError.self) { try DNSMessage(bytes) } }
+
+    @Test("a name longer than 255 bytes is refused")
+    func longName() {
+        let label: [UInt8] = [63] + [UInt8](repeating: 0x61, count: 63)
+        let message: [UInt8] =
+            [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0] + label + label + label + label + [0, 0, 1, 0, 1]
+        #expect(throws: DNSError.badName) { try DNSMessage(message) }
+    }
+
+    @Test("every cut and every flipped byte of an answer is survived")
+    func fuzz() {
+        let whole = fullAnswer().message()
+        for count in 0..<whole.count { _ = try? DNSMessage(Array(whole.prefix(count))) }
+        var collected = MDNSSightings()
+        for index in whole.indices {
+            for value in [0, 0xC0, 0xFF, whole[index] ^ 1] {
+                var changed = whole
+                changed[index] = value
+                if let message = try? DNSMessage(changed) { _ = collected.take(message, from: source, on: lan) }
+            }
+        }
+    }
+}
+
+@Suite struct MDNSPublicationTests {
+    private func record(_ name: String, features: [String] = [], bases: Int = 0) -> NodeRecord {
+        let held = (0..<bases).map { HeldBase(hash: SHA256Digest(words: (UInt64($0) << 32, 0, 0, 0)), name: "b") }
+        return NodeRecord(
+            id: .random(), name: name, httpPort: 8080, bases: held, load: 0.234, freeMemory: .mebibytes(4000),
+            features: features)
+    }
+
+    @Test(
+        "names are valid instance names with room for a number (M29)",
+        arguments: [
+            ("Küche ☕ node.1", "Küche ☕ node.1"), ("", "Cloudlet"), ("a\u{1B}[2J\nb", "a�[2J�b"),
+            (String(repeating: "ü", count: 60), String(repeating: "ü", count: 29)),
+        ])
+    func names(given: String, published: String) { #expect(MDNSPublication(record(given)).name == published) }
+
+    @Test("TXT keeps RFC 6763's limits, txtvers first (M26)", arguments: [0, 1, 40, 500])
+    func text(bases: Int) {
+        let txt = MDNSPublication(record("n", features: ["gpu", "kvm"], bases: bases)).txt
+        #expect(txt.first == "txtvers=1" && txt.allSatisfy { $0.utf8.count <= 255 })
+        #expect(txt.reduce(0) { $0 + $1.utf8.count + 1 } <= 400)
+        let keys = txt.map { $0.prefix { $0 != "=" } }
+        #expect(Set(keys).count == keys.count && keys.allSatisfy { $0.utf8.count <= 9 })
+        #expect(txt.contains("feat=gpu,kvm") || bases == 500)
+        #expect(txt.contains("load=20") && txt.contains("mem=3840"))
+    }
+
+    @Test("subtypes are labels, at most 31 (M25, M28); features that are none are left out")
+    func subtypes() {
+        let publication = MDNSPublication(record("n", features: ["GPU", "a b", "", "ü", "x.y"], bases: 50))
+        #expect(publication.subtypes.first == "_gpu._sub._cloudlet._tcp" && publication.subtypes.count == 31)
+        #expect(publication.subtypes[1] == "_base-00000000._sub._cloudlet._tcp")
+    }
+}

@@ -1,0 +1,166 @@
+import CloudletDiscovery
+import CloudletNode
+import CloudletTestSupport
+import Dispatch
+import Hummingbird
+import Logging
+import ServiceLifecycle
+import Testing
+
+/// The node's HTTP server on loopback, asked over real connections.
+@Suite struct UPnPRoutesTests {
+    private let record = CurrentValue(
+        NodeRecord(id: .random(), name: "A&B <ü>", httpPort: 0, load: 0.5, sessions: 2, features: ["tcg"]))
+
+    /// Runs a server on a port of its own while `body` runs.
+    private func withServer(_ body: @Sendable (UInt16) async throws -> Void) async throws {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let port = UInt16.random(in: 20000..<32000)
+        let lo = NetworkInterface(
+            index: 1, name: "lo", isLoopback: true, addresses: [InterfaceAddress(.v4(0x7F00_0001), prefixLength: 8)])
+        let subscriptions = EventSubscriptions(record: record, logger: logger)
+        let router = Router(context: NodeRequestContext.self)
+        router.add(middleware: HostCheck())
+        UPnPRoutes(record: record, subscriptions: subscriptions) { ["session 1"] }.add(to: router)
+        PresentationPage(record: record).add(to: router)
+        let server = NodeHTTPServer(
+            interfaces: CurrentValue([lo]), port: port, responder: router.buildResponder(), logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let services = ServiceGroup(services: [server, subscriptions], logger: logger)
+            group.addTask { try await services.run() }
+            for _ in 0..<100 where RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(20)) }
+            try await body(port)
+            await services.triggerGracefulShutdown()
+            try await group.waitForAll()
+        }
+    }
+
+    private func ask(
+        _ port: UInt16, _ first: String, _ headers: [String] = [], host: String? = "127.0.0.1", body: String = ""
+    ) async -> String {
+        let lines = [first] + (host.map { ["Host: \($0):\(port)"] } ?? []) + headers + ["Connection: close"]
+        return await RawConnection.ask(port, lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
+    }
+
+    private func status(_ answer: String) -> Int { Int(answer.split(separator: " ").dropFirst().first ?? "") ?? 0 }
+
+    @Test("documents, status and page are served with the right headers (C01, C06, C19)")
+    func documents() async throws {
+        try await withServer { port in
+            for path in ["/upnp/device.xml", "/upnp/original.xml", "/upnp/synthesis.xml"] {
+                let answer = await ask(port, "GET \(path) HTTP/1.1")
+                #expect(status(answer) == 200 && answer.contains("Content-Type: text/xml; charset=\"utf-8\""))
+                #expect(answer.contains("Date: ") && answer.contains("Server: ") && answer.contains("Content-Length: "))
+                let head = await ask(port, "HEAD \(path) HTTP/1.1")
+                #expect(status(head) == 200 && head.hasSuffix("\r\n\r\n"))
+            }
+            #expect(await ask(port, "GET /upnp/device.xml HTTP/1.1").contains("A&amp;B &lt;ü&gt;"))
+            #expect(await ask(port, "GET /v1/node HTTP/1.1").contains("\"id\":\"\(record.value.id)\""))
+            let page = await ask(port, "GET /?http://x/upnp/device.xml+uuid:1 HTTP/1.1")
+            #expect(status(page) == 200 && page.contains("A&amp;B &lt;ü&gt;") && !page.contains("A&B"))
+            for path in ["/none", "/upnp/", "/upnp/../../etc/passwd", "/upnp/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"]
+            {
+                #expect(await status(ask(port, "GET \(path) HTTP/1.1")) == 404, "\(path)")
+            }
+        }
+    }
+
+    @Test("only requests to a literal address are answered (C07, C08)")
+    func host() async throws {
+        try await withServer { port in
+            #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1", host: nil)) == 400)
+            for host in ["evil.example", "127.0.0.1.evil.example", "10.0.0.300"] {
+                #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1", host: host)) == 421, "\(host)")
+            }
+            for host in ["localhost", "10.1.2.3", "[fe80::1%25eth0]", "[::1]"] {
+                #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1", host: host)) == 200, "\(host)")
+            }
+        }
+    }
+
+    private func control(
+        _ port: UInt16, _ action: String, type: String = "text/xml; charset=\"utf-8\"", body: String? = nil
+    ) async -> String {
+        let service = UPnPDevice.synthesisServiceType
+        let text =
+            body
+            ?? "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><u:\(action) xmlns:u=\"\(service)\"/></s:Body></s:Envelope>"
+        return await ask(
+            port, "POST /upnp/synthesis/control HTTP/1.1",
+            ["Content-Type: \(type)", "SOAPACTION: \"\(service)#\(action)\"", "Content-Length: \(text.utf8.count)"],
+            body: text)
+    }
+
+    @Test("control answers, refuses and is bounded (C10, C11)")
+    func control() async throws {
+        try await withServer { port in
+            let good = await control(port, "GetStatus")
+            #expect(status(good) == 200 && good.contains("EXT:") && good.contains("<SessionCount>2</SessionCount>"))
+            #expect(await control(port, "ListSessions").contains("<Sessions>session 1</Sessions>"))
+            let unknown = await control(port, "Reboot")
+            #expect(status(unknown) == 500 && unknown.contains("<errorCode>401</errorCode>"))
+            #expect(await status(control(port, "GetStatus", body: "<broken")) == 400)
+            #expect(await status(control(port, "GetStatus", type: "text/plain")) == 415)
+            #expect(await status(control(port, "GetStatus", body: String(repeating: "x", count: 20_000))) == 413)
+        }
+    }
+
+    @Test("subscriptions are granted for 1800 s, renewed, ended and refused as UDA has it (C12-C15, C17)")
+    func events() async throws {
+        try await withServer { port in
+            func subscribe(_ headers: [String], _ method: String = "SUBSCRIBE") async -> String {
+                await ask(port, "\(method) /upnp/synthesis/event HTTP/1.1", headers)
+            }
+            let callback = "CALLBACK: <http://127.0.0.1:9/>"
+            let granted = await subscribe([callback, "NT: upnp:event", "TIMEOUT: Second-infinite"])
+            #expect(status(granted) == 200 && granted.contains("TIMEOUT: Second-1800"))
+            let sid = try #require(granted.split(separator: "\r\n").first { $0.hasPrefix("SID: ") }).dropFirst(5)
+            #expect(await status(subscribe(["SID: \(sid)", "TIMEOUT: Second-5"])) == 200)
+            #expect(await status(subscribe(["SID: \(sid)", callback])) == 400)
+            #expect(await status(subscribe(["SID: uuid:none"])) == 412)
+            #expect(await status(subscribe(["NT: upnp:event"])) == 412)
+            #expect(await status(subscribe([callback])) == 412)
+            #expect(await status(subscribe([callback, "NT: other"])) == 412)
+            #expect(await status(subscribe(["CALLBACK: <http://192.0.2.77:80/>", "NT: upnp:event"])) == 412)
+            #expect(await status(subscribe(["SID: \(sid)"], "UNSUBSCRIBE")) == 200)
+            #expect(await status(subscribe(["SID: \(sid)"], "UNSUBSCRIBE")) == 412)
+            // What kills libupnp 1.8: an absolute URI without a path.
+            _ = await ask(port, "SUBSCRIBE http://127.0.0.1:\(port) HTTP/1.1", ["SID:"])
+            #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1")) == 200)
+        }
+    }
+
+    @Test("idle clients and clients without end don't keep others waiting (C18)")
+    func slowClients() async throws {
+        try await withServer { port in
+            let idle = (0..<20).compactMap { _ in RawConnection(port: port) }
+            for connection in idle { connection.send("GET /upnp/device.xml HTTP/1.1\r\nHost: ") }
+            let start = ContinuousClock.now
+            #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1")) == 200)
+            #expect(ContinuousClock.now - start < .seconds(1))
+            // One source has so many connections and no more; the others are closed at once.
+            let more = (0..<60).compactMap { _ in RawConnection(port: port, timeout: 1) }
+            #expect(await more.last?.receive() == "" && idle.count == 20)
+        }
+    }
+
+    @Test("a subscriber gets the whole state first, then what changes, numbered from 0")
+    func notification() async throws {
+        try await withServer { port in
+            let listener = try #require(Listener())
+            let granted = await ask(
+                port, "SUBSCRIBE /upnp/synthesis/event HTTP/1.1",
+                ["CALLBACK: <http://127.0.0.1:\(listener.port)/event>", "NT: upnp:event"])
+            #expect(status(granted) == 200)
+            let first = await listener.next()
+            #expect(
+                first.hasPrefix("NOTIFY /event HTTP/1.1") && first.contains("SEQ: 0")
+                    && first.contains("NTS: upnp:propchange"))
+            #expect(first.contains("<SessionCount>2</SessionCount>") && first.contains("<BaseCount>0</BaseCount>"))
+            record.update { $0.sessions = 3 }
+            let second = await listener.next()
+            #expect(second.contains("SEQ: 1") && second.contains("<SessionCount>3</SessionCount>"))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Dispatch
+import Glibc
+
+/// A TCP connection on which a test says exactly what it wants, bytes that no client library would send included.
+public final class RawConnection: Sendable {
+    private let descriptor: Int32
+
+    /// Connects to a port of 127.0.0.1; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds.
+    public init?(port: UInt16, timeout: Int = 5) {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var limit = timeval(tv_sec: timeout, tv_usec: 0)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if result != 0 {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends text.
+    public func send(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// Everything that comes until the other side closes, the time is over, or `limit` bytes have come.
+    public func receive(limit: Int = 1 << 20) async -> String {
+        await withCheckedContinuation { continuation in
+            // Not on a thread of the common pool, which the other side of the test may need.
+            DispatchQueue(label: "connection").async { [self] in continuation.resume(returning: read(limit)) }
+        }
+    }
+
+    private func read(_ limit: Int) -> String {
+        var result: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16 << 10)
+        while result.count < limit {
+            let capacity = buffer.count
+            let got = unsafe recv(descriptor, &buffer, capacity, 0)
+            guard got > 0 else { break }
+            result += buffer.prefix(got)
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// One request on a connection of its own and the whole answer; empty when there is none.
+    public static func ask(_ port: UInt16, _ request: String) async -> String {
+        guard let connection = RawConnection(port: port) else { return "" }
+        connection.send(request)
+        return await connection.receive()
+    }
+}
