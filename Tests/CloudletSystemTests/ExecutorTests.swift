@@ -35,7 +35,7 @@ import Testing
 
     private actor Counter {
         let executor = QueueExecutor(label: "test-counter")
-        nonisolated var unownedExecutor: UnownedSerialExecutor { executor.unowned }
+        nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
         var value = 0
         func increment() { value += 1 }
     }

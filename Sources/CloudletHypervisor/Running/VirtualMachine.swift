@@ -16,7 +16,7 @@ public actor VirtualMachine {
     public nonisolated let machine: MachineDescription
 
     /// Jobs run on the VM's own queue: libvirt's calls block.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.unowned }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     init(_ domain: LibvirtDomain, of connection: LibvirtConnection, machine: MachineDescription, log: FilePath?) {
         self.domain = domain

@@ -7,13 +7,10 @@ public final class QueueExecutor: SerialExecutor {
     /// An executor whose queue has this label.
     public init(label: String) { queue = DispatchQueue(label: label) }
 
-    /// This executor as an actor names its own.
-    public var unowned: UnownedSerialExecutor { unsafe asUnownedSerialExecutor() }
-
     /// Runs the job on the queue.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        let executor = unowned
+        let executor = unsafe asUnownedSerialExecutor()
         queue.async { unsafe job.runSynchronously(on: executor) }
     }
 }
