@@ -64,7 +64,7 @@ public struct NodeCommand: AsyncParsableCommand {
             ("hypervisor.accelerator", accelerator.map { [$0] } ?? []), ("log.level", logLevel.map { [$0] } ?? []),
         ]
         for (key, values) in words where !values.isEmpty { options[key] = values }
-        let file = config.map { FilePath($0) } ?? home.root.appending("cloudlet.yaml")
+        let file = config.map { FilePath($0) } ?? home.configuration
         return try await ConfigurationSource(
             options: options, environment: ProcessInfo.processInfo.environment, file: file, isNamed: config != nil)
     }
