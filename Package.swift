@@ -139,7 +139,7 @@ let package = Package(
         .target(
             name: "CloudletTestSupport",
             dependencies: ["CloudletCore", "CloudletSystem", "CloudletOverlay", subprocess, system],
-            path: "Tests/CloudletTestSupport", swiftSettings: settings),
+            path: "Tests/CloudletTestSupport", exclude: ["probe.py"], swiftSettings: settings),
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
         tests("CloudletMarkup"),
@@ -158,7 +158,7 @@ let package = Package(
                 "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
                 logging,
                 subprocess, system,
-            ], exclude: ["Lab/probe.py"], swiftSettings: settings),
+            ], swiftSettings: settings),
         tests("CloudletCompression"),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),

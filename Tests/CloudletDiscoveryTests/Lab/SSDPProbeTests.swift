@@ -1,7 +1,8 @@
+import CloudletTestSupport
 import Testing
 
 /// The native engine asked by raw datagrams from another host: what the unit tests of parsing and matching can't show.
-@Suite(.serialized, .enabled(if: LanLab.missing.isEmpty, Comment(rawValue: LanLab.reason)))
+@Suite(.enabled(if: LanLab.missing.isEmpty, Comment(rawValue: LanLab.reason)))
 struct SSDPProbeTests {
     private let id = "11111111-1111-4111-8111-111111111111"
     private let group = "239.255.255.250"
