@@ -29,6 +29,8 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -50,6 +52,8 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
@@ -103,7 +107,7 @@ let package = Package(
                 "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
                 // Discovery and the node's HTTP routes.
                 "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, lifecycle,
+                nioCore, lifecycle, configuration, yams, system,
             ]),
 
         // The programs.
@@ -111,11 +115,13 @@ let package = Package(
             "CloudletCommands",
             [
                 "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletHypervisor",
-                "CloudletSynthesis", arguments, subprocess, system,
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "CloudletSynthesis", "CloudletSession", "CloudletDiscovery", "CloudletNode", arguments, subprocess,
+                system,
+                logging, unixSignals,
             ]),
         .executableTarget(name: "cloudlet", dependencies: ["CloudletCommands"], swiftSettings: settings),
+        .executableTarget(name: "cloudlet-node", dependencies: ["CloudletCommands"], swiftSettings: settings),
+        .executableTarget(name: "cloudlet-find", dependencies: ["CloudletCommands"], swiftSettings: settings),
 
         // Discovery and the node's HTTP routes.
         .systemLibrary(name: "CNetwork"),

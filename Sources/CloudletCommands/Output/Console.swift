@@ -31,6 +31,15 @@ enum Console {
         }
     }
 
+    /// Prints a value as one line of JSON.
+    static func jsonLine(_ value: some Encodable) throws(CloudletError) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do { result(String(decoding: try encoder.encode(value), as: UTF8.self)) } catch {
+            throw CloudletError(.defect, "can't encode the result as JSON", cause: error)
+        }
+    }
+
     fileprivate static func write(_ text: String, to handle: FileHandle) {
         // A reader that went away (a pager, `head`) is no reason to fail.
         try? handle.write(contentsOf: Data(text.utf8))

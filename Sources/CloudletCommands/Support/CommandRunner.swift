@@ -7,10 +7,15 @@ import UnixSignals
 /// cancel the command and let it clean up.
 public enum CommandRunner {
     /// Parses the process's arguments, runs the command and ends the process.
-    public static func run<Root: AsyncParsableCommand & SendableMetatype>(_ root: Root.Type) async -> Never {
+    /// - Parameters:
+    ///   - root: the command tree.
+    ///   - handlesSignals: whether SIGINT and SIGTERM cancel the command; `false` for one that handles them itself.
+    public static func run<Root: AsyncParsableCommand & SendableMetatype>(
+        _ root: Root.Type, handlesSignals: Bool = true
+    ) async -> Never {
         signal(SIGPIPE, SIG_IGN)
         do {
-            try await untilSignal {
+            try await (handlesSignals ? untilSignal : directly) {
                 var command = try root.parseAsRoot()
                 if var asynchronous = command as? any AsyncParsableCommand {
                     try await asynchronous.run()
@@ -19,6 +24,8 @@ public enum CommandRunner {
                 }
             }
             exit(0)
+        } catch let failed as LaunchedProgramFailed {
+            exit(failed.status)
         } catch let error as CloudletError {
             ProgressLine.clear()
             Console.failure(error)
@@ -27,6 +34,8 @@ public enum CommandRunner {
             root.exit(withError: error)
         }
     }
+
+    private static func directly(_ body: @escaping @Sendable () async throws -> Void) async throws { try await body() }
 
     /// Runs `body`; SIGINT and SIGTERM cancel it. What it then returns or throws decides how the program ends.
     private static func untilSignal(_ body: @escaping @Sendable () async throws -> Void) async throws {

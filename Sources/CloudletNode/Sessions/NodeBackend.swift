@@ -17,8 +17,9 @@ public struct NodeBackend: SynthesisBackend {
 
     /// How the node runs VMs.
     public struct Options: Sendable {
-        /// Address on which forwards listen; `nil` stands for the address by which the client reached the node.
-        public var forwardAddress: String?
+        /// The IPv4 address on which forwards listen, for a client that reached the node by the address given; `nil`
+        /// when there is none.
+        public var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
         /// Whether guests may reach other hosts.
         public var outboundNetwork = false
 
@@ -59,7 +60,7 @@ public struct NodeBackend: SynthesisBackend {
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try base(of: request.meta)
         var how = Synthesizer.Options()
-        how.forwardAddress = options.forwardAddress ?? Self.forwardAddress(for: request.localAddress)
+        how.forwardAddress = try forwardAddress(for: request)
         how.moveTakenForwards = request.moveForwards
         how.outboundNetwork = options.outboundNetwork
         let times = StageTimes()
@@ -78,10 +79,20 @@ public struct NodeBackend: SynthesisBackend {
         return NodeVM(running: running, logger: logger)
     }
 
-    /// Forwards listen on IPv4 only; a client that came over IPv6 finds them on all addresses of the node.
-    private static func forwardAddress(for local: String) -> String {
-        let plain = local.hasPrefix("::ffff:") ? String(local.dropFirst(7)) : local
-        return plain.contains(":") || plain.isEmpty ? "0.0.0.0" : plain
+    /// QEMU forwards from IPv4 addresses only; a client that came over IPv6 finds its ports at the IPv4 address of the
+    /// same interface.
+    private func forwardAddress(for request: SynthesisRequest) throws(CloudletError) -> String {
+        let local = request.localAddress
+        if let address = options.forwardAddress(local.hasPrefix("::ffff:") ? String(local.dropFirst(7)) : local) {
+            return address
+        }
+        guard request.meta.forwards.isEmpty else {
+            throw CloudletError(
+                .unavailable,
+                "the node has no IPv4 address where you reached it (\(local)), and ports can only be "
+                    + "forwarded from one", advice: "connect by IPv4")
+        }
+        return "127.0.0.1"
     }
 
     /// The machine's figures.

@@ -69,8 +69,10 @@ final class ClientConnection: Sendable {
                     progress(.sent(sent))
                 }
             case .done(let forwards):
+                let reported = forwards?.first?.address
                 return RemoteVM(
-                    host: host, session: session, forwards: forwards?.map(\.forward) ?? overlay.forwards)
+                    host: reported.flatMap { $0 == "0.0.0.0" ? nil : $0 } ?? host, session: session,
+                    forwards: forwards?.map(\.forward) ?? overlay.forwards)
             case let event: throw SynthesisClient.unexpected(event)
             }
         }

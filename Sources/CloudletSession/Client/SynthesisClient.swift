@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletSystem
 import CloudletWire
 import NIOCore
 import NIOPosix
@@ -56,10 +57,10 @@ public struct SynthesisClient: Sendable {
                 try await connection.finish(session)
             }
         } catch {
-            try? await closeSession(session)
+            // The node must hear of the end although this task may be cancelled; a session that is over is fine.
+            _ = await uncancelled { try? await closeSession(session) }
             throw error
         }
-        try? await closeSession(session)
     }
 
     /// Asks the node for a session.
@@ -135,7 +136,7 @@ public struct SynthesisClient: Sendable {
 
 /// A VM on a node.
 public struct RemoteVM: Sendable, Hashable {
-    /// The node's address, as the client reached it.
+    /// The node's address at which the forwards listen: the one it reported, or the one by which it was reached.
     public let host: String
     /// The session.
     public let session: SessionID

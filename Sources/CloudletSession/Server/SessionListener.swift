@@ -67,7 +67,7 @@ public final class SessionListener: Sendable {
     func next() async throws -> Connection? { try await waiting.next() }
 
     /// Stops listening and turns away who waits.
-    func close() async {
+    public func close() async {
         try? await channel.close()
         waiting.finish()
         while let connection = try? await waiting.next() { await Self.refuse(connection) }

@@ -1,0 +1,54 @@
+public import ArgumentParser
+import CloudletCore
+import CloudletDiscovery
+import CloudletSession
+import CloudletStore
+import CloudletSynthesis
+import SystemPackage
+
+/// `cloudlet-find`: finds nodes, and has one of them synthesize a VM.
+public struct FindCommand: AsyncParsableCommand {
+    /// Name and purpose.
+    public static let configuration = CommandConfiguration(
+        commandName: "cloudlet-find", abstract: "Find cloudlet nodes on the LAN and synthesize a VM on one.",
+        discussion: "Without --overlay the nodes are listed. With it, the overlay is sent to a node and the VM runs "
+            + "until the launched program ends, or until Ctrl-C with --hold.",
+        version: ProgramVersion.text)
+
+    @Option(help: "Directory of the overlay to send; its last part is the application's name.", completion: .directory)
+    var overlay: String?
+
+    @Option(help: "Name or address of the node to use.")
+    var node: String?
+
+    @Option(help: "Program to run while the VM runs; gets CLOUDLET_APP, CLOUDLET_HOST, CLOUDLET_PORT_<guest port>.")
+    var launch: String?
+
+    @Flag(help: "Keep the VM until Ctrl-C.")
+    var hold = false
+
+    @Flag(name: .customLong("move-ports"), help: "Let the node choose other ports when the overlay's are taken.")
+    var movePorts = false
+
+    @OptionGroup var search: SearchOptions
+
+    /// Creates the command.
+    public init() {}
+
+    /// Lists nodes, or runs a session.
+    public func run() async throws {
+        guard let overlay else {
+            guard launch == nil, !hold, !movePorts else {
+                throw CloudletError(
+                    .usage, "--launch, --hold and --move-ports need an overlay",
+                    advice: "name its directory with --overlay")
+            }
+            return try await NodeListing(search: search, node: node).run()
+        }
+        // What is wrong with the overlay is said before anything is sent or searched.
+        let directory = try OverlayDirectory(FilePath(overlay))
+        try await OverlaySession(
+            overlay: directory, search: search, node: node, launch: launch, hold: hold, movePorts: movePorts
+        ).run()
+    }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import CloudletCore
+import CloudletDiscovery
+import CloudletStore
+
+/// How nodes are searched, and how they are shown.
+struct SearchOptions: ParsableArguments {
+    @Option(help: "Interface to search on; repeatable; default every LAN interface.")
+    var interface: [String] = []
+
+    @Option(help: "How to search: ssdp, mdns or known (nodes found earlier); repeatable; default all.")
+    var `protocol`: [ProtocolChoice] = []
+
+    @Option(help: "ADDRESS or ADDRESS:PORT of a node's HTTP server, asked without searching; repeatable.")
+    var host: [String] = []
+
+    @Option(help: "Seconds to search at most.")
+    var timeout: Double = 3
+
+    @Flag(help: "Go on and show what comes and goes.")
+    var watch = false
+
+    @Option(help: "table or json.")
+    var format: OutputFormat = .table
+
+    @Flag(help: "The same as --format json.")
+    var json = false
+
+    enum ProtocolChoice: String, ExpressibleByArgument, CaseIterable {
+        case ssdp, mdns, known
+    }
+
+    func validate() throws {
+        guard timeout > 0, timeout <= 3600 else { throw ValidationError("--timeout takes seconds from 0 to 3600") }
+    }
+
+    /// Whether to print JSON.
+    var printsJSON: Bool { json || format == .json }
+
+    /// The finder these options describe.
+    func finder() throws(CloudletError) -> Finder {
+        var options = FinderOptions()
+        options.interfaces = interface
+        options.hosts = host
+        options.timeout = .seconds(timeout)
+        options.isWatching = watch
+        if !`protocol`.isEmpty {
+            options.protocols = Set(`protocol`.compactMap { DiscoveryOrigin(rawValue: $0.rawValue) })
+        }
+        options.stateDirectory = try CloudletHome.current().root
+        return Finder(options)
+    }
+
+    /// The failure when a search found nothing, with what may explain it.
+    func nothingFound(_ finder: Finder) -> CloudletError {
+        let hints = finder.explainNothingFound()
+        for hint in hints.dropFirst() { Console.note("\(hint.finding); \(hint.advice)") }
+        return CloudletError(
+            .noNode, "no node found" + (hints.first.map { ": \($0.finding)" } ?? ""), advice: hints.first?.advice)
+    }
+}

@@ -1,0 +1,69 @@
+/// Everything about the node that can be configured: key, kind, default and meaning in one place. A key `a.b-c` is the
+/// variable `CLOUDLET_A_B_C` and the YAML entry `b-c` under `a`.
+public struct Setting: Sendable, Hashable {
+    /// What values a setting takes.
+    public enum Kind: Sendable, Hashable {
+        /// Any text.
+        case text
+        /// Several texts; separated by commas in a variable.
+        case list
+        /// A whole number in a range.
+        case number(ClosedRange<Int>)
+        /// Seconds.
+        case seconds(ClosedRange<Double>)
+        /// `true` or `false`.
+        case flag
+        /// One of these words.
+        case choice([String])
+    }
+
+    /// The key.
+    public let key: String
+    /// What values it takes.
+    public let kind: Kind
+    /// The value without configuration, as text.
+    public let fallback: String
+    /// What it means, one line.
+    public let help: String
+
+    private init(_ key: String, _ kind: Kind, _ fallback: String, _ help: String) {
+        self.key = key
+        self.kind = kind
+        self.fallback = fallback
+        self.help = help
+    }
+
+    static let name = Setting("name", .text, "", "name shown to people; empty for one made of the host's name")
+    static let listen = Setting(
+        "listen", .list, "", "ADDRESS:PORT of the synthesis protocol; empty for port 8021 of every LAN address")
+    static let interfaces = Setting(
+        "interfaces", .list, "", "interfaces to advertise and listen on; empty for every LAN interface")
+    static let httpPort = Setting(
+        "http.port", .number(1...65535), "8022", "port of description, status and page")
+    static let upnpEngine = Setting(
+        "upnp.engine", .choice(["native", "libupnp", "off"]), "native", "who answers SSDP searches")
+    static let mdns = Setting("mdns.enabled", .flag, "true", "publish by mDNS through avahi-daemon")
+    static let mdnsOldName = Setting(
+        "mdns.old-name", .flag, "false", "publish the name _cloudlet._udp of 2014 as well")
+    static let connect = Setting("hypervisor.connect", .text, "", "libvirt URI; empty for a driver in this process")
+    static let accelerator = Setting(
+        "hypervisor.accelerator", .choice(["auto", "kvm", "tcg"]), "auto", "what executes guest code")
+    static let forwardAddress = Setting(
+        "guest.forward-address", .text, "", "address on which forwards listen; empty for the one the client reached")
+    static let outboundNetwork = Setting(
+        "guest.outbound-network", .flag, "false", "let guests open connections to other hosts")
+    static let lease = Setting(
+        "session.lease", .seconds(0...86_400), "60", "how long a VM lives on after its client's connection was lost")
+    static let silence = Setting(
+        "session.silence", .seconds(1...3600), "30", "how long a client may keep silent when it is its turn")
+    static let connections = Setting(
+        "session.connections", .number(1...100_000), "512", "connections at the same time")
+    static let logLevel = Setting(
+        "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "what is logged")
+
+    /// All settings, in the order in which they are listed.
+    public static let all: [Setting] = [
+        name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
+        outboundNetwork, lease, silence, connections, logLevel,
+    ]
+}

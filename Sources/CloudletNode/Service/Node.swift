@@ -1,0 +1,150 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletHypervisor
+import CloudletSession
+public import CloudletStore
+import CloudletSynthesis
+import CloudletSystem
+import Foundation
+import Hummingbird
+public import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// The daemon: listens for clients, advertises itself, serves description and status, until SIGTERM or SIGINT.
+public struct Node: Sendable {
+    private let configuration: NodeConfiguration
+    private let home: CloudletHome
+    private let logger: Logger
+
+    /// A node with this configuration and this state directory.
+    public init(configuration: NodeConfiguration, home: CloudletHome, logger: Logger) {
+        self.configuration = configuration
+        self.home = home
+        self.logger = logger
+    }
+
+    /// Runs the node.
+    /// - Throws: `CloudletError` when it can't start.
+    public func run() async throws {
+        let registry = try Registry(home.database)
+        let hypervisor = try await openHypervisor()
+        try await removeLeftovers(hypervisor)
+
+        let monitor = try NetworkMonitor(
+            policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
+        let confined = !configuration.interfaces.isEmpty
+        let wanted = try configuration.listeners
+        let defaults = [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)]
+        let sockets = try await SynthesisListener.bind(
+            wanted.isEmpty ? defaults : wanted, interfaces: monitor.interfaces.value, confined: confined)
+        let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
+
+        let backend = NodeBackend(
+            registry: registry, hypervisor: hypervisor, home: home, options: backendOptions(monitor.interfaces),
+            logger: logger)
+        let server = SessionServer(backend: backend, limits: configuration.sessionLimits, logger: logger)
+        let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
+        logger.notice(
+            "node is ready",
+            metadata: [
+                "name": "\(record.value.name)", "id": "\(record.value.id)", "accelerator": "\(hypervisor.accelerator)",
+                "listen": "\(sockets.map { "\($0.key) port \($0.value.port)" }.sorted().joined(separator: ", "))",
+                "bases": "\(record.value.bases.count)",
+            ])
+        let follows = wanted.allSatisfy { $0.address == nil }
+        let services: [any Service] =
+            [
+                monitor,
+                RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
+                SynthesisListener(
+                    server: server, interfaces: monitor.interfaces, first: sockets, follows: follows, port: port,
+                    logger: logger),
+            ] + httpServices(record, monitor, server.table) + advertisers(record, monitor)
+        var group = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(30)
+        try await ServiceGroup(configuration: group).run()
+        logger.notice("node has ended")
+    }
+
+    private func openHypervisor() async throws(CloudletError) -> Hypervisor {
+        let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
+        let accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
+        logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
+        if let uri = configuration.connect { return try await Hypervisor.open(.uri(uri), accelerator: accelerator) }
+        let root = try HypervisorRoot(under: home.hypervisors, role: .node)
+        return try await Hypervisor.open(.embedded(root), accelerator: accelerator)
+    }
+
+    /// Ends VMs and removes files that a node that died left behind.
+    private func removeLeftovers(_ hypervisor: Hypervisor) async throws(CloudletError) {
+        for name in try await hypervisor.endStrays() {
+            logger.notice("ended a VM that was left behind", metadata: ["vm": "\(name)"])
+        }
+        let count = try WorkDirectory.removeAbandoned(in: home)
+        if count > 0 {
+            logger.notice("removed scratch directories that were left behind", metadata: ["count": "\(count)"])
+        }
+    }
+
+    private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {
+        var options = NodeBackend.Options()
+        options.outboundNetwork = configuration.outboundNetwork
+        if let configured = configuration.forwardAddress {
+            options.forwardAddress = { _ in configured }
+        } else {
+            options.forwardAddress = { local in
+                guard local.contains(":") else { return local }
+                let plain = local.split(separator: "%").first.map(String.init) ?? local
+                let interface = interfaces.value.first { $0.addresses.contains { "\($0.address)" == plain } }
+                return interface?.addresses.first { $0.address.isV4 }.map { "\($0.address)" }
+            }
+        }
+        return options
+    }
+
+    private func makeRecord(
+        _ registry: Registry, _ hypervisor: Hypervisor, port: UInt16
+    ) throws(CloudletError) -> NodeRecord {
+        let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"
+        return NodeRecord(
+            id: try NodeID.kept(in: home.root), name: configuration.name ?? "Cloudlet \(host)", synthesisPort: port,
+            httpPort: configuration.httpPort, bases: try RecordKeeper.bases(registry), load: RecordKeeper.load(),
+            freeMemory: RecordKeeper.roundedFreeMemory(), features: [hypervisor.accelerator.rawValue])
+    }
+
+    private func httpServices(
+        _ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor, _ table: SessionTable
+    ) -> [any Service] {
+        let subscriptions = EventSubscriptions(record: record, logger: logger)
+        let router = Router(context: NodeRequestContext.self)
+        router.add(middleware: HostCheck())
+        UPnPRoutes(record: record, subscriptions: subscriptions) {
+            await table.statuses().map { "\($0.id) \($0.stage.rawValue) \($0.appName ?? "-")" }
+        }.add(to: router)
+        PresentationPage(record: record).add(to: router)
+        let server = NodeHTTPServer(
+            interfaces: monitor.interfaces, port: configuration.httpPort, responder: router.buildResponder(),
+            logger: logger)
+        return [subscriptions, server]
+    }
+
+    private func advertisers(_ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor) -> [any Service] {
+        var advertisers: [any Service] = []
+        switch configuration.upnpEngine {
+        case "libupnp":
+            advertisers.append(LibUPnPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger))
+        case "native":
+            advertisers.append(SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger))
+        default: break
+        }
+        if configuration.usesMDNS {
+            advertisers.append(
+                MDNSAdvertiser(
+                    record: record, interfaces: monitor.interfaces, withOldName: configuration.publishesOldName,
+                    logger: logger))
+        }
+        return advertisers
+    }
+}

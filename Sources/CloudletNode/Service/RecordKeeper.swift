@@ -1,0 +1,78 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletSession
+import CloudletStore
+import CloudletSystem
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// Keeps the node's record true: base VMs in the registry, load, memory, sessions.
+struct RecordKeeper: Service {
+    let record: CurrentValue<NodeRecord>
+    let registry: Registry
+    let table: SessionTable
+    let logger: Logger
+
+    private static let interval = Duration.seconds(2)
+
+    func run() async throws {
+        var complained = false
+        for await _ in Ticks(every: Self.interval).cancelOnGracefulShutdown() {
+            do {
+                let bases = try Self.bases(registry)
+                let sessions = await table.statuses().filter { $0.stage != .created }.count
+                record.update { record in
+                    record.bases = bases
+                    record.sessions = sessions
+                    record.load = Self.load()
+                    record.freeMemory = Self.roundedFreeMemory()
+                }
+                complained = false
+            } catch {
+                if !complained { logger.error("the registry can't be read", metadata: ["reason": "\(error)"]) }
+                complained = true
+            }
+        }
+    }
+
+    /// The base VMs held.
+    static func bases(_ registry: Registry) throws(CloudletError) -> [HeldBase] {
+        try registry.bases().map { HeldBase(hash: $0.hash, name: $0.files.name) }
+    }
+
+    /// Runnable tasks a processor over the last minute, in tenths: small changes are not worth an announcement.
+    static func load() -> Double {
+        let text = (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8)) ?? ""
+        let tasks = text.split(separator: " ").first.flatMap { Double($0) } ?? 0
+        return (tasks / Double(max(1, ProcessInfo.processInfo.activeProcessorCount)) * 10).rounded() / 10
+    }
+
+    /// In steps of 256 MiB, for the same reason.
+    static func roundedFreeMemory() -> ByteCount {
+        ByteCount((MemoryFigures.current().available >> 28) << 28)
+    }
+}
+
+/// A beat: at once, then every so often.
+private struct Ticks: AsyncSequence, Sendable {
+    let interval: Duration
+
+    init(every interval: Duration) { self.interval = interval }
+
+    struct Iterator: AsyncIteratorProtocol {
+        let interval: Duration
+        var isFirst = true
+
+        mutating func next() async -> Void? {
+            if isFirst {
+                isFirst = false
+                return ()
+            }
+            do { try await Task.sleep(for: interval) } catch { return nil }
+            return ()
+        }
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(interval: interval) }
+}

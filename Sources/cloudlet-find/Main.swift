@@ -1,0 +1,5 @@
+import CloudletCommands
+
+@main struct Main {
+    static func main() async { await CommandRunner.run(FindCommand.self) }
+}
