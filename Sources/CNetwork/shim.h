@@ -54,6 +54,10 @@ static inline int cloudlet_udp_socket(int family) {
     return socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
+static inline int cloudlet_tcp_socket(int family) {
+    return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
 static inline int cloudlet_set_option(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value);
 }

@@ -82,7 +82,7 @@ public struct LanLab: Sendable {
         try await script(["node", String(host)] + arguments)
         let address = address ?? "10.77.0.\(host + 1)"
         try await until(10, "node on h\(host) did not start") {
-            try await run(host, ["curl", "-s", "-m", "1", "http://\(address):8080/v1/node"]).contains("synthesis_port")
+            try await run(host, ["curl", "-s", "-m", "1", "http://\(address):8022/v1/node"]).contains("synthesis_port")
         }
     }
 
