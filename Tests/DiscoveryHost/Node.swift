@@ -32,7 +32,9 @@ func runNode(_ options: Options) async throws {
     let ssdp: any Advertiser =
         options.one("engine") == "libupnp"
         ? LibUPnPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger)
-        : SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger)
+        : SSDPAdvertiser(
+            record: record, interfaces: monitor.interfaces,
+            maximumAge: options.one("max-age").flatMap { Int($0) } ?? 1800, logger: logger)
     services.append(ssdp)
     if !options.has("closed") { services.append(SynthesisPort(port: Int(record.value.synthesisPort))) }
     if !options.has("no-mdns") {
