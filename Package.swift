@@ -165,6 +165,12 @@ let package = Package(
                 logging,
                 subprocess, system,
             ], swiftSettings: settings),
+        .testTarget(
+            name: "ChainTests",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
+                system,
+            ], exclude: ["Reference"], swiftSettings: settings),
         tests("CloudletCompression"),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),

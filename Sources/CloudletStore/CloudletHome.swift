@@ -39,10 +39,8 @@ public struct CloudletHome: Hashable, Sendable {
 
     /// The registry's database.
     public var database: FilePath { root.appending("cloudlet.db") }
-    /// State of embedded hypervisors.
+    /// State of hypervisors and scratch files of their VMs, a directory each for the node and for commands.
     public var hypervisors: FilePath { root.appending("hypervisor") }
-    /// Scratch directories of sessions and commands, one each.
-    public var scratch: FilePath { root.appending("scratch") }
     /// The accelerator probe's verdict.
     public var acceleratorCache: FilePath { root.appending("accelerator.json") }
 

@@ -110,6 +110,7 @@ public struct ServerConversation: Sendable {
     /// - Parameters:
     ///   - blobs: the blobs of the meta.
     ///   - present: indices of those that are there already.
+    /// - Returns: what to send, in order.
     public mutating func beginTransfer(_ blobs: [BlobRequests.Blob], present: Set<Int> = []) -> [ServerMessage] {
         requests = BlobRequests(blobs, present: present)
         state = requests.isComplete ? .working : .transfer(current: nil)

@@ -53,7 +53,7 @@ struct BaseCommand: AsyncParsableCommand {
         options.display = customisation.needsDisplay
         let times = StageTimes()
         do throws(CloudletError) {
-            let base = try await BaseCreation(hypervisor: hypervisor, home: home, registry: registry).create(
+            let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
                 path, options, times: times, progress: { ProgressLine.show($0) }
             ) { (machine, forwards) throws(CloudletError) in try await customisation.wait(machine, forwards) }
             ProgressLine.clear()

@@ -39,7 +39,7 @@ struct OverlayCommand: AsyncParsableCommand {
         resume.outboundNetwork = true
         let times = StageTimes()
         ProgressLine.show("resume base VM")
-        let running = try await BaseResumption(hypervisor: hypervisor, home: home).resume(base, resume, times: times)
+        let running = try await BaseResumption(hypervisor: hypervisor).resume(base, resume, times: times)
         do {
             ProgressLine.clear()
             let start = times.elapsed

@@ -46,7 +46,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         options.outboundNetwork = outboundNetwork
         let times = StageTimes()
         let total = Double(max(1, overlay.meta.totalBlobBytes))
-        let running = try await Synthesizer(hypervisor: hypervisor, home: home).synthesize(
+        let running = try await Synthesizer(hypervisor: hypervisor).synthesize(
             overlay.meta, on: base, from: DirectoryBlobSource(overlay), options, times: times
         ) { progress in
             switch progress {
@@ -62,7 +62,11 @@ struct SynthesisCommand: AsyncParsableCommand {
                 "\(active.forward.transport.rawValue) \(active.address):\(active.forward.hostPort) -> \(active.forward.guestPort)"
             )
         }
-        if detach { return }
+        if detach {
+            try await running.detach(uri: hypervisorOptions.connect)
+            Console.note("It goes on by itself; 'cloudlet stop-vm \(running.machine.name)' ends it.")
+            return
+        }
         do {
             try await hold(running, viewer)
             try await running.end()

@@ -24,10 +24,9 @@ struct HypervisorOptions: ParsableArguments {
             case .kvm: .kvm
             case .tcg: .tcg
             }
-        if let connect { return try await Hypervisor.open(.uri(connect), accelerator: accelerator) }
         let root = try HypervisorRoot(under: home.hypervisors, role: .command)
-        let hypervisor = try await Hypervisor.open(.embedded(root), accelerator: accelerator)
-        for name in try await hypervisor.endStrays() { Console.note("ended VM \(name), left behind by a crash") }
+        let hypervisor = try await Hypervisor.open(root, uri: connect, accelerator: accelerator)
+        for name in try await hypervisor.removeLeftovers() { Console.note("ended VM \(name), left behind by a crash") }
         return hypervisor
     }
 }

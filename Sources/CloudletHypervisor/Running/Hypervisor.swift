@@ -2,56 +2,50 @@ public import CloudletCore
 import CloudletMarkup
 import CloudletSystem
 import Glibc
-import SystemPackage
+public import SystemPackage
 
 /// The one place that starts VMs.
 public final class Hypervisor: Sendable {
     private let connection: LibvirtConnection
-    private let root: HypervisorRoot?
+    private let root: HypervisorRoot
+    private let isEmbedded: Bool
     private let securityLabels: [MarkupElement]
     /// What executes guest code on this host.
     public let accelerator: MachineDescription.Accelerator
 
-    /// Which libvirt is used.
-    public enum Target: Sendable {
-        /// A driver inside this process, with its state in this directory.
-        case embedded(HypervisorRoot)
-        /// A libvirt daemon.
-        case uri(String)
-    }
-
-    private static let prefix = "cloudlet-"
-
     private init(
-        connection: LibvirtConnection, root: HypervisorRoot?, labels: [MarkupElement],
+        connection: LibvirtConnection, root: HypervisorRoot, isEmbedded: Bool, labels: [MarkupElement],
         accelerator: MachineDescription.Accelerator
     ) {
         self.connection = connection
         self.root = root
+        self.isEmbedded = isEmbedded
         securityLabels = labels
         self.accelerator = accelerator
     }
 
     /// Opens the hypervisor.
     /// - Parameters:
-    ///   - target: which libvirt.
+    ///   - root: where state and scratch files of this process are kept.
+    ///   - uri: a libvirt daemon to use; `nil` for a driver inside this process.
     ///   - accelerator: what executes guest code; see `AcceleratorProbe`.
+    /// - Returns: the hypervisor.
+    /// - Throws: `CloudletError.unavailable` when libvirt can't be used.
     public static func open(
-        _ target: Target, accelerator: MachineDescription.Accelerator
+        _ root: HypervisorRoot, uri: String? = nil, accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> Hypervisor {
         try await blocking { () throws(CloudletError) in
-            switch target {
-            case .embedded(let root):
-                let connection = try LibvirtConnection(uri: try root.uri(), log: root.driverLog.string)
-                return Hypervisor(connection: connection, root: root, labels: [], accelerator: accelerator)
-            case .uri(let uri):
-                let connection = try LibvirtConnection(uri: uri)
-                let models = try DomainDescriptionReader.securityModels(in: connection.capabilities())
-                return Hypervisor(
-                    connection: connection, root: nil, labels: models.map(Self.label), accelerator: accelerator)
-            }
+            let address = if let uri { uri } else { try root.uri() }
+            let connection = try LibvirtConnection(uri: address, log: root.driverLog.string)
+            let models = uri == nil ? [] : try DomainDescriptionReader.securityModels(in: connection.capabilities())
+            return Hypervisor(
+                connection: connection, root: root, isEmbedded: uri == nil, labels: models.map(Self.label),
+                accelerator: accelerator)
         }
     }
+
+    /// Below it each VM has a scratch directory of its name.
+    public var workDirectory: FilePath { root.workDirectory }
 
     /// A label by which a libvirt daemon runs the emulator as this user and leaves our files alone.
     private static func label(for model: String) -> MarkupElement {
@@ -62,7 +56,7 @@ public final class Hypervisor: Sendable {
     }
 
     /// A new name for a VM.
-    public static func newName() -> String { prefix + String(UInt64.random(in: 0 ... .max), radix: 36) }
+    public func newName() -> String { root.vmPrefix + String(UInt64.random(in: 0 ... .max), radix: 36) }
 
     /// Starts a VM. One that waits for state, or whose `paused` is set, does not execute guest code yet.
     public func start(
@@ -79,22 +73,36 @@ public final class Hypervisor: Sendable {
         let domain = try await blocking { [connection] () throws(CloudletError) in
             try connection.createDomain(document, paused: paused || resources.waitsForState)
         }
-        return VirtualMachine(domain, of: connection, machine: machine, log: root?.log(of: domain.name))
+        return VirtualMachine(
+            domain, of: connection, machine: machine, log: isEmbedded ? root.log(of: domain.name) : nil)
     }
 
-    /// Ends VMs of ours that an earlier holder of this directory left behind.
-    /// - Returns: their names.
-    public func endStrays(keeping: Set<String> = []) async throws(CloudletError) -> [String] {
-        guard root != nil else { return [] }
-        return try await blocking { [connection] () throws(CloudletError) in
+    /// Ends what an earlier holder of the directory left running, and removes what it left lying; detached VMs stay.
+    /// - Returns: names of the VMs ended.
+    /// - Throws: `CloudletError` when a VM can't be ended.
+    public func removeLeftovers() async throws(CloudletError) -> [String] {
+        let kept = Set(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
+        let ended = try await blocking { [connection, root] () throws(CloudletError) in
             var ended: [String] = []
             for domain in try connection.activeDomains() {
                 let name = domain.name
-                guard name.hasPrefix(Self.prefix), !keeping.contains(name) else { continue }
+                guard name.hasPrefix(root.vmPrefix), !kept.contains(name) else { continue }
                 try domain.destroy()
                 ended.append(name)
             }
             return ended
         }
+        for name in try Directory.names(in: workDirectory) where !kept.contains(name) {
+            try Directory.remove(workDirectory.appending(name))
+        }
+        return ended
+    }
+
+    /// Ends a VM by its name and removes its scratch directory.
+    public func end(_ name: String) async throws(CloudletError) {
+        try await blocking { [connection] () throws(CloudletError) in
+            for domain in try connection.activeDomains() where domain.name == name { try domain.destroy() }
+        }
+        try Directory.remove(workDirectory.appending(name))
     }
 }

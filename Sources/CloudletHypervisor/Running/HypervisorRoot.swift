@@ -3,10 +3,11 @@ import CloudletSystem
 import Glibc
 public import SystemPackage
 
-/// A directory in which an embedded libvirt driver keeps its state, held by one process at a time.
+/// A directory in which one process at a time keeps the state of an embedded libvirt driver and the scratch files of
+/// its VMs.
 ///
-/// Commands take the first free of numbered directories, the node always the same one; each keeps its cache, and what
-/// a crashed holder left running is found again by the next.
+/// Commands take the first free of numbered directories, the node always the same one. What a crashed holder left
+/// running or lying is found by the next one and removed, unless a VM was detached on purpose.
 public final class HypervisorRoot: Sendable {
     /// Who holds it.
     public enum Role: Sendable {
@@ -18,6 +19,8 @@ public final class HypervisorRoot: Sendable {
 
     /// The directory.
     public let directory: FilePath
+    /// Begins the names of this holder's VMs; other homes that use the same libvirt have other prefixes.
+    public let vmPrefix: String
     private let lock: FileLock
 
     private static let commandSlots = 32
@@ -31,8 +34,10 @@ public final class HypervisorRoot: Sendable {
             let directory = parent.appending(name)
             if let lock = try FileLock.tryAcquire(parent.appending(".\(name).lock")) {
                 try Directory.create(directory, permissions: 0o700)
+                if role == .command, try DetachedVM.all(in: directory).contains(where: \.isAlive) { continue }
                 self.directory = directory
                 self.lock = lock
+                vmPrefix = Self.vmPrefix(of: name, in: parent)
                 try Self.shareCache(of: directory, in: parent)
                 try writeConfiguration()
                 return
@@ -43,6 +48,38 @@ public final class HypervisorRoot: Sendable {
                 .busy, "another cloudlet-node already runs with \(parent.removingLastComponent())",
                 advice: "stop it, or give this one another CLOUDLET_HOME")
             : CloudletError(.busy, "\(Self.commandSlots) cloudlet commands already run VMs", advice: "end one of them")
+    }
+
+    /// Scratch directories of the VMs, each named after its VM.
+    public var workDirectory: FilePath { directory.appending(Self.workName) }
+
+    static let workName = "work"
+
+    private static func vmPrefix(of slot: String, in parent: FilePath) -> String {
+        let home = SHA256Digest(hashing: Array(parent.string.utf8).span).hex.prefix(4)
+        return "cloudlet-\(home)-\(slot.replacing("command-", with: "c"))-"
+    }
+
+    /// Takes the directory that a detached VM lives in.
+    /// - Throws: `CloudletError.notFound` when there is no such VM.
+    public convenience init(of vm: String, under parent: FilePath) throws(CloudletError) {
+        for index in 0..<Self.commandSlots {
+            let slot = "command-\(index)"
+            let directory = parent.appending(slot)
+            guard try DetachedVM.all(in: directory).contains(where: { $0.name == vm }) else { continue }
+            guard let lock = try FileLock.tryAcquire(parent.appending(".\(slot).lock")) else { break }
+            try self.init(directory: directory, lock: lock, vmPrefix: Self.vmPrefix(of: slot, in: parent))
+            return
+        }
+        throw CloudletError(
+            .notFound, "there is no detached VM '\(vm.displayable(limit: 60))'", advice: "see 'cloudlet list-vm'")
+    }
+
+    private init(directory: FilePath, lock: FileLock, vmPrefix: String) throws(CloudletError) {
+        self.directory = directory
+        self.lock = lock
+        self.vmPrefix = vmPrefix
+        try writeConfiguration()
     }
 
     /// The URI of the embedded driver on this directory.

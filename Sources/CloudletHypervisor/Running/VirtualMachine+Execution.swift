@@ -22,6 +22,19 @@ extension VirtualMachine {
         }
     }
 
+    /// The emulator's process number.
+    public func processID() throws(CloudletError) -> Int32 {
+        // A thread's status names its process.
+        guard let thread = try query("query-cpus-fast", as: [VirtualCPU].self).first?.threadID,
+            let status = try? File(FilePath("/proc/\(thread)/status"), .read).read(4096, at: 0),
+            let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first(where: {
+                $0.hasPrefix("Tgid:")
+            }),
+            let process = line.split(whereSeparator: \.isWhitespace).last.flatMap({ Int32($0) })
+        else { throw CloudletError(.unavailable, "the emulator of VM \(name) can't be found among the processes") }
+        return process
+    }
+
     private struct VirtualCPU: Decodable {
         let threadID: Int
 

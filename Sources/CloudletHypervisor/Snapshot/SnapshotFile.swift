@@ -16,6 +16,7 @@ public struct SnapshotFile: Sendable {
     /// - Parameters:
     ///   - file: the snapshot.
     ///   - origin: the snapshot's byte that is the file's first; where RAM lies elsewhere, the file holds the rest.
+    /// - Throws: `CloudletError.badData` when the file is no snapshot, or damaged.
     public init(_ file: File, origin: Int = 0) throws(CloudletError) {
         self.file = file
         self.origin = origin
@@ -64,9 +65,8 @@ public struct SnapshotFile: Sendable {
 
 /// Copies guest RAM between files and shared memory: holes stay holes, pages of zeros are not written.
 public enum MemoryCopy {
-    /// Copies `range` of `source` to the same place of `target`, whose range must read as zeros.
-    /// - Parameter keep: called with each run of pages about to be copied; answers the parts to copy. For pages that
-    ///   come from elsewhere.
+    /// Copies `range` of `source` to the same place of `target`, whose range must read as zeros. `keep` is called with
+    /// each run of pages about to be copied and answers the parts to copy, for pages that come from elsewhere.
     public static func copy(
         _ range: Range<Int>, from source: File, to target: File,
         keeping keep: @escaping @Sendable (Range<Int>) -> [Range<Int>] = { [$0] },

@@ -29,7 +29,6 @@ public struct Node: Sendable {
     public func run() async throws {
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
-        try await removeLeftovers(hypervisor)
 
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
@@ -41,7 +40,7 @@ public struct Node: Sendable {
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, home: home, options: backendOptions(monitor.interfaces),
+            registry: registry, hypervisor: hypervisor, options: backendOptions(monitor.interfaces),
             logger: logger)
         let server = SessionServer(backend: backend, limits: configuration.sessionLimits, logger: logger)
         let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
@@ -72,20 +71,13 @@ public struct Node: Sendable {
         let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
         let accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
         logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
-        if let uri = configuration.connect { return try await Hypervisor.open(.uri(uri), accelerator: accelerator) }
         let root = try HypervisorRoot(under: home.hypervisors, role: .node)
-        return try await Hypervisor.open(.embedded(root), accelerator: accelerator)
-    }
-
-    /// Ends VMs and removes files that a node that died left behind.
-    private func removeLeftovers(_ hypervisor: Hypervisor) async throws(CloudletError) {
-        for name in try await hypervisor.endStrays() {
+        let hypervisor = try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
+        // A node that died may have left VMs and files.
+        for name in try await hypervisor.removeLeftovers() {
             logger.notice("ended a VM that was left behind", metadata: ["vm": "\(name)"])
         }
-        let count = try WorkDirectory.removeAbandoned(in: home)
-        if count > 0 {
-            logger.notice("removed scratch directories that were left behind", metadata: ["count": "\(count)"])
-        }
+        return hypervisor
     }
 
     private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {

@@ -28,9 +28,9 @@ public struct NodeBackend: SynthesisBackend {
     }
 
     /// Uses this registry and hypervisor.
-    public init(registry: Registry, hypervisor: Hypervisor, home: CloudletHome, options: Options, logger: Logger) {
+    public init(registry: Registry, hypervisor: Hypervisor, options: Options, logger: Logger) {
         self.registry = registry
-        synthesizer = Synthesizer(hypervisor: hypervisor, home: home)
+        synthesizer = Synthesizer(hypervisor: hypervisor)
         self.options = options
         self.logger = logger
     }

@@ -47,6 +47,7 @@ public enum DiskFingerprint {
     ///   - disk: the image.
     ///   - list: an empty file for the list.
     ///   - makeScratch: gives empty files for sorting, by number.
+    /// - Throws: `CloudletError` when a file can't be read or written.
     public static func writeHashList(
         of disk: File, to list: File, makeScratch: (Int) throws(CloudletError) -> File
     ) async throws(CloudletError) {

@@ -17,6 +17,7 @@ public enum MemoryFingerprint {
     ///   - list: an empty file for the list in page order.
     ///   - index: an empty file for the list in order of hash.
     ///   - makeScratch: gives empty files for sorting, by number.
+    /// - Throws: `CloudletError` when a file can't be read or written.
     public static func writeHashLists(
         of memory: File, to list: File, index: File, makeScratch: (Int) throws(CloudletError) -> File
     ) async throws(CloudletError) {

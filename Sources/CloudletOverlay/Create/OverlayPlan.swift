@@ -27,6 +27,8 @@ public struct OverlayPlan: Sendable {
     ///   - index: the base's page hashes.
     ///   - blobBytes: about how many bytes of items a blob holds before compression.
     ///   - progress: is told how many bytes of the images' extents are done.
+    /// - Returns: the plan.
+    /// - Throws: `CloudletError` when an image can't be read.
     public static func make(
         memory: ChangedImage?, disk: ChangedImage, base: BaseImages, index: BaseIndex, blobBytes: Int,
         progress: (Int) -> Void = { _ in }

@@ -19,8 +19,7 @@ struct BlobDecoding {
         let pieces: AsyncThrowingStream<[UInt8], any Error>
     }
 
-    /// Takes all blobs of the meta from `source`, each once.
-    /// - Parameter received: is told how many bytes have come.
+    /// Takes all blobs of the meta from `source`, each once, and tells `received` how many bytes have come.
     func run<Source: AsyncSequence & Sendable>(
         _ source: Source, received: @escaping @Sendable (Int) -> Void
     ) async throws(CloudletError) -> OverlayStatistics where Source.Element == BlobPiece {

@@ -14,10 +14,10 @@ struct Rebuild: Sendable {
     let disk: QCOW2Image
     private let tail: File
 
-    init(_ meta: OverlayMeta, _ base: OpenBase, _ home: CloudletHome) throws(CloudletError) {
+    init(_ meta: OverlayMeta, _ base: OpenBase, _ hypervisor: Hypervisor) throws(CloudletError) {
         self.meta = meta
         self.base = base
-        work = try WorkDirectory(in: home)
+        work = try WorkDirectory(on: hypervisor)
         do throws(CloudletError) {
             memory = try SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes)
             disk = try QCOW2Image(

@@ -1,7 +1,7 @@
 public import CloudletCore
 public import CloudletHypervisor
 public import CloudletOverlay
-public import CloudletStore
+import CloudletStore
 import CloudletSystem
 public import CloudletWire
 import SystemPackage
@@ -12,7 +12,6 @@ import SystemPackage
 /// an emulator starts and waits. When the last page is there, the device state is loaded and the VM runs on.
 public struct Synthesizer: Sendable {
     private let hypervisor: Hypervisor
-    private let home: CloudletHome
 
     /// How a VM is resumed.
     public struct Options: Sendable {
@@ -39,10 +38,9 @@ public struct Synthesizer: Sendable {
         case stage(String)
     }
 
-    /// Uses this hypervisor and keeps scratch files below this home.
-    public init(hypervisor: Hypervisor, home: CloudletHome) {
+    /// Uses this hypervisor.
+    public init(hypervisor: Hypervisor) {
         self.hypervisor = hypervisor
-        self.home = home
     }
 
     /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
@@ -79,13 +77,17 @@ public struct Synthesizer: Sendable {
     ///   - meta: the overlay's meta.
     ///   - base: the base VM it needs.
     ///   - source: the blobs as they arrive.
+    ///   - options: forwards, display, network.
+    ///   - times: notes the stages.
+    ///   - progress: is told how far the work is.
+    /// - Returns: the VM, which runs.
     /// - Throws: `CloudletError` with the reason; nothing is left behind then.
     public func synthesize<Source: AsyncSequence & Sendable>(
         _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options, times: StageTimes,
         progress: @escaping @Sendable (Progress) -> Void = { _ in }
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
         try Self.requireMatch(meta, base)
-        let rebuild = try Rebuild(meta, base, home)
+        let rebuild = try Rebuild(meta, base, hypervisor)
         var cleanup = VMCleanup(rebuild.work)
         do throws(CloudletError) {
             let machine = try await prepare(rebuild, source, options, times, progress)
@@ -104,7 +106,7 @@ public struct Synthesizer: Sendable {
         _ progress: @escaping @Sendable (Progress) -> Void
     ) async throws(CloudletError) -> VirtualMachine where Source.Element == BlobPiece {
         let resources = VMResources(
-            name: Hypervisor.newName(), disk: rebuild.disk.path, diskFormat: .qcow2,
+            name: rebuild.work.vmName, disk: rebuild.disk.path, diskFormat: .qcow2,
             memoryPath: rebuild.memory.path, waitsForState: true, display: options.display,
             outboundNetwork: options.outboundNetwork)
         async let waiting = times.measure("start emulator") { () async throws(CloudletError) -> VirtualMachine in

@@ -9,7 +9,6 @@ public import SystemPackage
 /// the files of the original's format beside the disk.
 public struct BaseCreation: Sendable {
     private let hypervisor: Hypervisor
-    private let home: CloudletHome
     private let registry: Registry
 
     /// What the VM gets beside its machine while the user sets it up.
@@ -27,10 +26,9 @@ public struct BaseCreation: Sendable {
         public init(machine: MachineDescription) { self.machine = machine }
     }
 
-    /// Uses this hypervisor, home and registry.
-    public init(hypervisor: Hypervisor, home: CloudletHome, registry: Registry) {
+    /// Uses this hypervisor and registry.
+    public init(hypervisor: Hypervisor, registry: Registry) {
         self.hypervisor = hypervisor
-        self.home = home
         self.registry = registry
     }
 
@@ -54,8 +52,11 @@ public struct BaseCreation: Sendable {
     /// Boots the disk, waits for `setUp`, and makes the base VM.
     /// - Parameters:
     ///   - disk: the user's raw disk; the VM writes to it.
-    ///   - setUp: returns when the user is done; the VM runs meanwhile.
+    ///   - options: machine, forwards, display.
+    ///   - times: notes the stages.
     ///   - progress: is told what is being done.
+    ///   - setUp: returns when the user is done; the VM runs meanwhile.
+    /// - Returns: the registry's entry.
     /// - Throws: `CloudletError`; no file and no row of a base VM is left then.
     public func create(
         _ disk: FilePath, _ options: Options, times: StageTimes,
@@ -63,13 +64,13 @@ public struct BaseCreation: Sendable {
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let path = try Self.requireNew(disk, registry: registry)
-        let work = try WorkDirectory(in: home)
+        let work = try WorkDirectory(on: hypervisor)
         var cleanup = VMCleanup(work)
         let files = BaseFileWriter(disk: path)
         do throws(CloudletError) {
             let memory = try SharedMemory(named: "cloudlet-ram", size: options.machine.memoryBytes)
             let resources = VMResources(
-                name: Hypervisor.newName(), disk: path, diskFormat: .raw, memoryPath: memory.path,
+                name: work.vmName, disk: path, diskFormat: .raw, memoryPath: memory.path,
                 waitsForState: false, display: options.display, outboundNetwork: options.outboundNetwork)
             progress("boot")
             let start = times.elapsed

@@ -30,8 +30,8 @@ struct BaseFileWriter: Sendable {
         try file.synchronize()
     }
 
-    /// Hashes disk and memory and writes the lists. The disk must not change any more.
-    /// - Parameter memoryIsPublished: whether the snapshot has its real name already.
+    /// Hashes disk and memory and writes the lists. The disk must not change any more. `memoryIsPublished` says that
+    /// the snapshot has its real name already.
     func writeHashes(
         accelerator: MachineDescription.Accelerator, memoryIsPublished: Bool = false
     ) async throws(CloudletError) -> BaseVM {

@@ -61,6 +61,8 @@ public struct OverlayCreation: Sendable {
     ///   - directory: where the overlay goes; made anew, and there only when it is complete.
     ///   - times: notes the stages.
     ///   - progress: is told what is done, as a part of 1, of the stage named.
+    /// - Returns: what was written.
+    /// - Throws: `CloudletError`; no part of the overlay is left then.
     public func cut(
         _ running: RunningVM, into directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }

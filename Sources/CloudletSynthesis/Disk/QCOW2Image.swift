@@ -44,6 +44,7 @@ public final class QCOW2Image: PageTarget {
     ///   - path: the file, which must not exist.
     ///   - backing: absolute path of the raw base disk.
     ///   - size: bytes of the base disk, a multiple of 512.
+    /// - Throws: `CloudletError` when the file can't be made or written.
     public init(_ path: FilePath, backing: FilePath, size: Int) throws(CloudletError) {
         self.path = path
         virtualSize = size

@@ -1,13 +1,12 @@
 public import CloudletCore
 public import CloudletHypervisor
-public import CloudletStore
+import CloudletStore
 import CloudletSystem
 
 /// Resumes a base VM as it was saved, on a copy of its memory and an empty image over its disk: the start of every
 /// overlay. The base's files are only read.
 public struct BaseResumption: Sendable {
     private let hypervisor: Hypervisor
-    private let home: CloudletHome
 
     /// What the VM gets beside its machine.
     public struct Options: Sendable {
@@ -24,16 +23,15 @@ public struct BaseResumption: Sendable {
         public init() {}
     }
 
-    /// Uses this hypervisor and keeps scratch files below this home.
-    public init(hypervisor: Hypervisor, home: CloudletHome) {
+    /// Uses this hypervisor.
+    public init(hypervisor: Hypervisor) {
         self.hypervisor = hypervisor
-        self.home = home
     }
 
     /// Brings the base's VM to where it was saved, and lets it run on.
     public func resume(_ base: OpenBase, _ options: Options, times: StageTimes) async throws(CloudletError) -> RunningVM
     {
-        let work = try WorkDirectory(in: home)
+        let work = try WorkDirectory(on: hypervisor)
         var cleanup = VMCleanup(work)
         do throws(CloudletError) {
             let description = base.snapshot.description
@@ -44,7 +42,7 @@ public struct BaseResumption: Sendable {
                 try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory.file)
             }
             let resources = VMResources(
-                name: Hypervisor.newName(), disk: disk, diskFormat: .qcow2, memoryPath: memory.path,
+                name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path,
                 waitsForState: true, display: options.display, outboundNetwork: options.outboundNetwork)
             let start = times.elapsed
             let machine = try await hypervisor.start(base.machine, resources)

@@ -33,6 +33,13 @@ public final class RunningVM: Sendable {
     /// A path for a file that goes with the VM.
     func workFile(_ name: String) -> FilePath { work.file(name) }
 
+    /// Marks the VM as one that goes on without this process; `uri` is the libvirt daemon it runs under, if any.
+    public func detach(uri: String?) async throws(CloudletError) {
+        try DetachedVM.mark(
+            work.path, process: try await machine.processID(), uri: uri,
+            forwards: forwards.map { "\($0.address) \($0.forward)" })
+    }
+
     /// Ends the VM and removes what it left. Safe to call more than once.
     public func end() async throws(CloudletError) {
         try await machine.destroy()

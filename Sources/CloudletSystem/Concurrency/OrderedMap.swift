@@ -10,6 +10,7 @@ public import CloudletCore
 ///   - pool: the threads that run `transform`.
 ///   - transform: does one unit.
 ///   - consume: takes the results, one at a time, in order.
+/// - Throws: what `transform` or `consume` throws, or `CloudletError.interrupted`.
 public func mapInOrder<Unit: Sendable, Output: Sendable>(
     _ units: some Sequence<Unit>, on pool: WorkerPool = .shared,
     _ transform: @escaping @Sendable (Unit) throws(CloudletError) -> Output,

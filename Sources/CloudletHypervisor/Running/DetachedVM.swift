@@ -1,0 +1,54 @@
+public import CloudletCore
+import CloudletSystem
+import Glibc
+public import SystemPackage
+
+/// A VM that was left running on purpose by the command that made it: a file in its scratch directory says so.
+public struct DetachedVM: Hashable, Sendable {
+    /// The VM's name.
+    public let name: String
+    /// The emulator's process.
+    public let process: Int32
+    /// The libvirt daemon it runs under; `nil` for a driver in the process that made it.
+    public let uri: String?
+    /// Its forwards, as text.
+    public let forwards: [String]
+
+    private static let marker = "detached"
+
+    /// Whether the emulator is still there.
+    public var isAlive: Bool { kill(process, 0) == 0 || errno == EPERM }
+
+    /// Marks the VM whose scratch directory this is.
+    public static func mark(
+        _ work: FilePath, process: Int32, uri: String?, forwards: [String]
+    ) throws(CloudletError) {
+        let text = ([String(process), uri ?? "-"] + forwards).joined(separator: "\n")
+        try File(work.appending(marker), .create(permissions: 0o600)).write(Array(text.utf8), at: 0)
+    }
+
+    /// The detached VMs of all directories below `parent`.
+    public static func all(under parent: FilePath) throws(CloudletError) -> [DetachedVM] {
+        var found: [DetachedVM] = []
+        for slot in try Directory.names(in: parent) where slot.hasPrefix("command-") {
+            found += try all(in: parent.appending(slot)).filter(\.isAlive)
+        }
+        return found
+    }
+
+    /// The detached VMs of one holder's directory, dead ones included.
+    static func all(in directory: FilePath) throws(CloudletError) -> [DetachedVM] {
+        let work = directory.appending(HypervisorRoot.workName)
+        var found: [DetachedVM] = []
+        for name in try Directory.names(in: work) {
+            guard let file = try? File(work.appending(name).appending(marker), .read),
+                let bytes = try? file.read(4096, at: 0)
+            else { continue }
+            let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+            guard lines.count >= 2, let process = Int32(lines[0]) else { continue }
+            let uri = lines[1] == "-" ? nil : lines[1]
+            found.append(DetachedVM(name: name, process: process, uri: uri, forwards: Array(lines.dropFirst(2))))
+        }
+        return found
+    }
+}

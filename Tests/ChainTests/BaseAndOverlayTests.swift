@@ -1,0 +1,133 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+extension ChainTests {
+    @Test("a base VM has the original's files, is write-protected and registered")
+    func baseFiles() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let names = try Directory.names(in: chain.directory)
+        for suffix in ["raw", "base-img-meta", "base-mem", "base-mem-meta", "base-hash"] {
+            #expect(names.contains("guest.\(suffix)"))
+            let status = try #require(try FileStatus.of(chain.directory.appending("guest.\(suffix)")))
+            #expect(status.permissions & 0o222 == 0, "guest.\(suffix) can be written to")
+        }
+        let hashFile = try File(chain.directory.appending("guest.base-hash"), .read).read(100, at: 0)
+        let hash = String(decoding: hashFile, as: UTF8.self)
+        #expect(hash.utf8.count == 65 && hash.hasSuffix("\n"))
+        #expect(chain.baseHashes["guest.raw"]?.hex == String(hash.dropLast()))
+        let memory = try File(chain.directory.appending("guest.base-mem"), .read)
+        let list = try File(chain.directory.appending("guest.base-mem-meta"), .read)
+        #expect(try list.size() == Page.count(covering: try memory.size()) * 44)
+        #expect(try memory.status().allocated < 200 << 20)
+        #expect(chain.baseOutput.contains("Base VM is created from \(chain.disk)"))
+
+        for name in ["list-base", "list_base"] {
+            let listed = try await Program.cloudlet([name], environment: chain.environment)
+            #expect(listed.output.contains(String(hash.dropLast())) && listed.output.contains(chain.disk.string))
+        }
+        let json = try await Program.cloudlet(["list-base", "--format", "json"], environment: chain.environment)
+        let entries = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]])
+        #expect(entries.count == 1 && entries[0]["hash"] as? String == String(hash.dropLast()))
+        #expect(entries[0]["state"] as? String == "ok")
+
+        let again = try await Program.cloudlet(
+            ["base", chain.disk.string, "--until-port", "22"], environment: chain.environment)
+        #expect(again.status == 73 && again.errors.contains("is a base VM already"))
+    }
+
+    @Test("an overlay is one meta and blobs, and the base is untouched by making it")
+    func overlayFiles() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let names = try Directory.names(in: chain.overlay)
+        #expect(names.filter { $0.hasSuffix(".overlay-meta") } == ["face.overlay-meta"])
+        #expect(
+            names.count > 1 && names.dropFirst().allSatisfy { $0.hasPrefix("face.overlay_") && $0.hasSuffix(".xz") })
+        #expect(try chain.hashesNow() == chain.baseHashes)
+        #expect(chain.overlayOutput.contains("Forward: tcp:9876::9876"))
+        // Resumed, not booted: the guest goes on where the base was saved.
+        #expect(chain.overlayOutput.contains("load state") && !chain.overlayOutput.contains("boot"))
+    }
+
+    @Test("synthesis on this machine continues the application; Ctrl-C ends it and leaves nothing")
+    func localSynthesis() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let log = chain.directory.appending("synthesis-\(UInt32.random(in: 0 ... .max)).log")
+        let meta = chain.overlay.appending("face.overlay-meta")
+        let (answer, status) = try await Tool.with(
+            Program.path("cloudlet"), ["synthesis", chain.disk.string, meta.string],
+            environment: chain.environment, log: log
+        ) { program in
+            try await program.waitFor("Ctrl-C ends the VM")
+            #expect(program.output.contains("tcp 127.0.0.1:9876 -> 9876"))
+            let answer = try await Tool.run("curl", ["-s", "-m", "10", "http://127.0.0.1:9876/"])
+            program.send(SIGINT)
+            return try FaceAnswer(in: answer.output)
+        }
+        #expect(status == 0)
+        #expect(answer.continues(chain.before), "before \(chain.before), after \(answer)")
+        try await requireNothingLeft(chain)
+        #expect(try chain.hashesNow() == chain.baseHashes)
+    }
+
+    @Test("a port that is taken is named, and nothing is left")
+    func takenPort() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let listener = try #require(Listener())
+        let result = try await Program.cloudlet(
+            [
+                "overlay", chain.disk.string, "-o", chain.directory.appending("never").string, "--until-port", "22",
+                "--",
+                "-redir", "tcp:\(listener.port)::80",
+            ], environment: chain.environment)
+        #expect(result.status == 75 && result.errors.contains("is taken"))
+        #expect(try FileStatus.of(chain.directory.appending("never")) == nil)
+        try await requireNothingLeft(chain)
+    }
+
+    @Test("an overlay on another base VM, or on one that was changed, is refused before anything is started")
+    func wrongBase() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let other = scratch.file("copy")
+        _ = try await Tool.run("cp", ["-r", "--sparse=always", chain.overlay.string, other.string])
+        let meta = other.appending("face.overlay-meta")
+        var bytes = try File(meta, .read).read(1 << 24, at: 0)
+        let position = try #require(bytes.firstRange(of: Array("base_vm_sha256".utf8))).upperBound + 3
+        bytes[position] = bytes[position] == UInt8(ascii: "0") ? UInt8(ascii: "1") : UInt8(ascii: "0")
+        try Directory.remove(meta)
+        try File(meta, .create(permissions: 0o644)).write(bytes, at: 0)
+        let result = try await Program.cloudlet(
+            ["synthesis", chain.disk.string, meta.string], environment: chain.environment)
+        #expect(result.status == 65 && result.errors.contains("the overlay needs base VM"))
+        try await requireNothingLeft(chain)
+    }
+
+    /// No VM, no scratch file, no port of this chain is left.
+    func requireNothingLeft(_ chain: ChainFixture.Chain) async throws {
+        let hypervisors = chain.home.appending("hypervisor")
+        func left() throws(CloudletError) -> [String] {
+            var left: [String] = []
+            for slot in try Directory.names(in: hypervisors) {
+                left += try Directory.names(in: hypervisors.appending(slot).appending("work"))
+            }
+            return left
+        }
+        let gone = try await poll(every: .milliseconds(100), for: .seconds(10)) { () throws(CloudletError) in
+            try left().isEmpty
+        }
+        let rest = try left()
+        #expect(gone, "scratch files are left: \(rest)")
+        let processes = try await Tool.run("ps", ["-eo", "args"])
+        #expect(!processes.output.contains("\(hypervisors)"), "a VM is left")
+    }
+}
+
+/// The whole chain with a real guest: base VM, overlay, discovery, transfer, synthesis, application.
+@Suite(
+    .serialized, .timeLimit(.minutes(10)),
+    .enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
+struct ChainTests {}

@@ -1,0 +1,152 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import FoundationEssentials
+import Glibc
+import SystemPackage
+
+/// A real guest, a base VM and an overlay made by the real programs, once for all tests of the chain.
+actor ChainFixture {
+    static let shared = ChainFixture()
+
+    /// What the fixture holds.
+    struct Chain: Sendable {
+        /// Everything lies in here.
+        let directory: FilePath
+        /// The base VM's disk.
+        let disk: FilePath
+        /// The overlay of the running demo application.
+        let overlay: FilePath
+        /// What `cloudlet base` printed.
+        let baseOutput: String
+        /// What `cloudlet overlay` printed.
+        let overlayOutput: String
+        /// The application's answer before the overlay was cut.
+        let before: FaceAnswer
+        /// Hashes of all files of the base VM, before the overlay was made.
+        let baseHashes: [String: SHA256Digest]
+
+        /// The state directory of the machine that made base and overlay, and that runs the node.
+        var home: FilePath { directory.appending("home") }
+
+        /// Environment of programs on that machine.
+        var environment: [String: String] { ["CLOUDLET_HOME": home.string] }
+
+        /// The hashes of all files of the base VM as they are now.
+        func hashesNow() throws -> [String: SHA256Digest] {
+            var hashes: [String: SHA256Digest] = [:]
+            for name in try Directory.names(in: directory) where name.hasPrefix("guest.") && !name.contains("key") {
+                let file = try File(directory.appending(name), .read)
+                var hasher = SHA256Hasher()
+                for range in pieces(of: 0..<(try file.size()), length: 1 << 20) {
+                    let bytes = try file.read(range.count, at: range.lowerBound)
+                    hasher.update(bytes.span)
+                }
+                hashes[name] = hasher.finalize()
+            }
+            return hashes
+        }
+    }
+
+    private var making: Task<Chain, any Error>?
+
+    /// The chain, made on first use; who comes meanwhile waits for it.
+    func chain() async throws -> Chain {
+        let task = making ?? Task { try await Self.make() }
+        making = task
+        return try await task.value
+    }
+
+    private static func make() async throws -> Chain {
+        // Below the build directory: a run that was broken off leaves nothing where others look.
+        let directory = Repository.programs.appending("chain-fixture")
+        try Directory.remove(directory)
+        try Directory.create(directory)
+        let disk = directory.appending("guest.raw")
+        let environment = ["CLOUDLET_HOME": directory.appending("home").string]
+        try require(try await Tool.run(Repository.script("make-guest"), ["-o", disk.string]))
+        let base = try await Program.cloudlet(
+            ["base", disk.string, "--memory", "256", "--until-port", "22"], environment: environment)
+        try require(base)
+        let chain = Chain(
+            directory: directory, disk: disk, overlay: directory.appending("face"), baseOutput: base.output,
+            overlayOutput: "", before: FaceAnswer(count: 0, token: "", disk: "", tmpfs: ""), baseHashes: [:])
+        let hashes = try chain.hashesNow()
+        let overlay = try await Program.cloudlet(
+            [
+                "overlay", disk.string, "-o", chain.overlay.string, "--ready-port", "9876", "--provision",
+                Repository.root.appending("Scripts/guest/install-face").string, "--", "-redir", "tcp:9876::9876",
+            ], environment: environment.merging(["FACE_KEY": disk.string + ".key"]) { $1 })
+        try require(overlay)
+        return Chain(
+            directory: directory, disk: disk, overlay: chain.overlay, baseOutput: base.output,
+            overlayOutput: overlay.output + overlay.errors, before: try FaceAnswer(in: overlay.output + overlay.errors),
+            baseHashes: hashes)
+    }
+
+    private static func require(_ result: Tool.Result) throws {
+        guard result.status == 0 else {
+            throw CloudletError(.defect, "status \(result.status): \(result.errors)\(result.output)")
+        }
+    }
+}
+
+/// The demo application's answer.
+struct FaceAnswer: Sendable, Decodable {
+    /// Counts in RAM, ten times a second.
+    let count: Int
+    /// Made at the application's start, only in RAM.
+    let token: String
+    /// A line of a file that is only on the overlay's disk.
+    let disk: String
+    /// A line of a file that is only in memory.
+    let tmpfs: String
+
+    init(count: Int, token: String, disk: String, tmpfs: String) {
+        self.count = count
+        self.token = token
+        self.disk = disk
+        self.tmpfs = tmpfs
+    }
+
+    /// Finds the answer in what a program printed.
+    init(in text: String) throws {
+        guard let start = text.firstRange(of: "{\"app\":\"face\"")?.lowerBound,
+            let end = text[start...].firstIndex(of: "}")
+        else { throw CloudletError(.badData, "no answer of the application in: \(text)") }
+        self = try JSONDecoder().decode(FaceAnswer.self, from: Data(text[start...end].utf8))
+    }
+
+    /// Whether this is the same running application, further on.
+    func continues(_ earlier: FaceAnswer) -> Bool {
+        token == earlier.token && disk == earlier.disk && tmpfs == earlier.tmpfs && count >= earlier.count
+            && count < earlier.count + 600
+    }
+}
+
+/// The programs under test.
+enum Program {
+    static func path(_ name: String) -> String { Repository.programs.appending(name).string }
+
+    static func cloudlet(
+        _ arguments: [String], environment: [String: String], input: String = ""
+    ) async throws -> Tool.Result {
+        try await Tool.run(path("cloudlet"), arguments, environment: environment, input: input)
+    }
+}
+
+/// What running real guests needs.
+enum ChainRequirements {
+    /// What is missing here; empty when nothing is.
+    static let missing: [String] = {
+        let tools = ["qemu-system-x86_64", "qemu-img", "mmdebstrap", "ssh"]
+        return tools.filter { !isInstalled($0) } + (geteuid() == 0 ? [] : ["root"])
+    }()
+
+    private static func isInstalled(_ tool: String) -> Bool {
+        for place in ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"] {
+            if unsafe access("\(place)/\(tool)", X_OK) == 0 { return true }
+        }
+        return false
+    }
+}

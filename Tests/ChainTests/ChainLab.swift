@@ -1,0 +1,73 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Glibc
+import SystemPackage
+
+/// Hosts in network namespaces, made by Scripts/lan-lab for one test.
+struct ChainLab: Sendable {
+    private let environment: [String: String]
+
+    static func with<Value>(hosts: Int, _ body: (ChainLab) async throws -> Value) async throws -> Value {
+        let name = "c" + String(UInt32.random(in: 0...0xFFFFF), radix: 36)
+        let lab = ChainLab(environment: ["LAB_DIR": "/tmp/clab-\(name)", "LAB_PREFIX": name])
+        _ = try await lab.script(["up", String(hosts)])
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(lab)) } catch { result = .failure(error) }
+        _ = try await lab.script(["down"])
+        return try result.get()
+    }
+
+    /// The address of a host.
+    static func address(_ host: Int) -> String { "10.77.0.\(host + 1)" }
+
+    func script(_ arguments: [String]) async throws -> Tool.Result {
+        try await Tool.run(Repository.script("lan-lab"), arguments, environment: environment)
+    }
+
+    /// Runs a program on a host to its end.
+    func run(_ host: Int, _ command: [String], environment: [String: String] = [:]) async throws -> Tool.Result {
+        try await script(["exec", String(host), "timeout", "90", "env"] + environment.map { "\($0)=\($1)" } + command)
+    }
+
+    /// Runs a program on a host while `body` runs.
+    func with<Value: Sendable>(
+        _ host: Int, _ command: [String], environment: [String: String], log: FilePath,
+        _ body: @escaping @Sendable (BackgroundProgram) async throws -> Value
+    ) async throws -> (value: Value, status: Int32) {
+        try await Tool.with(
+            Repository.script("lan-lab"),
+            ["exec", String(host), "env"] + environment.map { "\($0)=\($1)" } + command,
+            environment: self.environment, log: log
+        ) { lab in
+            // The lab's own processes come first; the program is the last of the line.
+            let program = BackgroundProgram(pid: try await Self.program(command[0], below: lab.pid), log: log)
+            let result: Result<Value, any Error>
+            do { result = .success(try await body(program)) } catch { result = .failure(error) }
+            program.send(SIGTERM)
+            _ = try await poll(every: .milliseconds(50), for: .seconds(20)) { () throws(CloudletError) in
+                kill(lab.pid, 0) != 0 || Self.children(of: lab.pid).isEmpty
+            }
+            return try result.get()
+        }
+    }
+
+    /// The process that runs `path` below another.
+    private static func program(_ path: String, below parent: Int32) async throws -> Int32 {
+        for _ in 0..<100 {
+            var pid = parent
+            while let child = children(of: pid).first {
+                pid = child
+                let command = (try? File(FilePath("/proc/\(pid)/cmdline"), .read).read(4096, at: 0)) ?? []
+                if command.starts(with: Array(path.utf8) + [0]) { return pid }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw CloudletError(.unavailable, "\(path) did not start in the lab")
+    }
+
+    private static func children(of pid: Int32) -> [Int32] {
+        let bytes = (try? File(FilePath("/proc/\(pid)/task/\(pid)/children"), .read).read(4096, at: 0)) ?? []
+        return String(decoding: bytes, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
+    }
+}

@@ -1,0 +1,142 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import SystemPackage
+import Testing
+
+/// What users get wrong: one line, an exit status of the table, nothing left. No VM is started.
+@Suite struct RefusalTests {
+    let scratch: ScratchDirectory
+    let environment: [String: String]
+
+    init() throws {
+        scratch = try ScratchDirectory()
+        environment = ["CLOUDLET_HOME": scratch.file("home").string]
+    }
+
+    /// Arguments of `unshare` that start a node where there is nothing but loopback, for ten seconds at most.
+    private func isolated(_ arguments: [String]) -> [String] {
+        ["-n", "sh", "-c", "ip link set lo up; exec timeout 10 \"$@\"", "sh", Program.path("cloudlet-node")] + arguments
+    }
+
+    private func refusal(_ arguments: [String], program: String = "cloudlet") async throws -> (
+        status: Int32, line: String
+    ) {
+        let result = try await Tool.run(Program.path(program), arguments, environment: environment)
+        let lines = result.errors.split(whereSeparator: \.isNewline)
+        #expect(lines.count == 1 || result.status == 64, "more than one line: \(result.errors)")
+        #expect(result.output.isEmpty && result.status != 0)
+        #expect(!result.errors.contains("Fatal") && !result.errors.contains("Optional("))
+        return (result.status, result.errors)
+    }
+
+    @Test(
+        "disks that are no raw disks",
+        arguments: [
+            ("x.qcow2", [0x51, 0x46, 0x49, 0xFB], "qemu-img convert"), ("x.gz", [0x1F, 0x8B], "gzip -dc"),
+            ("x.raw", [1], "no boot sector"),
+        ] as [(String, [UInt8], String)])
+    func badDisks(name: String, magic: [UInt8], expected: String) async throws {
+        _ = try scratch.write(name, magic + [UInt8](repeating: 0, count: 8192 - magic.count))
+        let (status, line) = try await refusal(["base", scratch.file(name).string, "--until-port", "22"])
+        #expect(status == 65 && line.contains(expected) && line.contains(name))
+    }
+
+    @Test("files and base VMs that are not there")
+    func missing() async throws {
+        for arguments in [
+            ["base", "/none.raw", "--until-port", "22"], ["add-base", "/none.raw"],
+            ["overlay", "/none.raw", "--until-port", "22"],
+            ["synthesis", "/none.raw", "/none/meta"], ["del-base", "/none.raw"],
+        ] {
+            let (status, line) = try await refusal(arguments)
+            #expect(status == 66 && line.contains("none"), "\(arguments): \(line)")
+        }
+        _ = try scratch.write("plain.raw", [UInt8](repeating: 0, count: 8192))
+        let (status, line) = try await refusal(["overlay", scratch.file("plain.raw").string, "--until-port", "22"])
+        #expect(status == 66 && line.contains("cloudlet base"))
+    }
+
+    @Test(
+        "options that make no sense",
+        arguments: [
+            ["base", "X", "--memory", "3"], ["base", "X", "--cpus", "0"], ["base", "X", "--until-port", "99999"],
+            ["base"], ["nonsense"],
+            ["base", "X", "--until-port", "22", "--", "-redir", "nonsense"],
+            ["base", "X", "--until-port", "22", "--", "-drive", "x"],
+            ["base", "X", "--until-port", "22", "--", "-redir", "tcp:1::2", "-redir", "tcp:1::3"],
+            ["base", "X", "--cpu-model", "host,x"],
+            ["base", "X", "--viewer", "/no/such/viewer"], ["base", "X", "--provision", "/no/such/script"],
+        ])
+    func badOptions(arguments: [String]) async throws {
+        // A disk that passes all checks but is never booted.
+        var disk = [UInt8](repeating: 0, count: 8192)
+        disk[510] = 0x55
+        disk[511] = 0xAA
+        _ = try scratch.write("ok.raw", disk)
+        let words = arguments.map { $0 == "X" ? scratch.file("ok.raw").string : $0 }
+        let extra =
+            words.contains("--until-port") || words.contains("--viewer") || words.contains("--provision")
+            ? [] : ["--until-port", "22"]
+        let (status, line) = try await refusal(words.count > 1 ? words + (words.contains("--") ? [] : extra) : words)
+        #expect(status == 64 || status == 66, "\(status): \(line)")
+        #expect(try Directory.names(in: scratch.path).allSatisfy { $0 == "home" || $0 == "ok.raw" })
+    }
+
+    @Test("no way to tell when the work is done")
+    func noEnd() async throws {
+        var disk = [UInt8](repeating: 0, count: 8192)
+        disk[510] = 0x55
+        disk[511] = 0xAA
+        _ = try scratch.write("ok.raw", disk)
+        let result = try await Tool.run(
+            "sh", ["-c", "'\(Program.path("cloudlet"))' base '\(scratch.file("ok.raw"))' </dev/null"],
+            environment: environment)
+        #expect(result.status == 64 && result.errors.contains("no way to tell"), "\(result.errors)")
+    }
+
+    @Test("overlay directories that are none are told before anything is searched")
+    func overlays() async throws {
+        for (name, expected) in [("none", "there is no overlay directory"), ("empty", "no overlay-meta")] {
+            if name == "empty" { try Directory.create(scratch.file(name)) }
+            let (status, line) = try await refusal(["--overlay", scratch.file(name).string], program: "cloudlet-find")
+            #expect((status == 66 || status == 65) && line.contains(expected))
+        }
+        let (status, line) = try await refusal(["--hold"], program: "cloudlet-find")
+        #expect(status == 64 && line.contains("--overlay"))
+    }
+
+    @Test(
+        "a node that can't start says why",
+        arguments: [
+            (["--listen", "nonsense"], 64, "no address to listen on"),
+            (["--listen", "203.0.113.7:8021"], 66, "not an address of this host"),
+            (["--upnp-engine", "x"], 64, "one of native"), (["--http-port", "0"], 64, "whole number"),
+            (["--config", "/none.yaml"], 66, "none.yaml"),
+            (["--connect", "nosuch:///x"], 69, "can't connect"),
+        ] as [([String], Int32, String)])
+    func nodes(arguments: [String], expectedStatus: Int32, expected: String) async throws {
+        let result = try await Tool.run(
+            "unshare", isolated(arguments), environment: environment)
+        #expect(result.status == expectedStatus, "\(result.errors)")
+        #expect(result.errors.contains(expected), "\(result.errors)")
+    }
+
+    @Test("a configuration file with an unknown key or value is refused with the key's name")
+    func configuration() async throws {
+        for (text, expected) in [
+            ("upnp:\n  engin: native\n", "upnp.engin"), ("http:\n  port: many\n", "http.port"), ("a: [", "no YAML"),
+        ] {
+            let name = "c\(text.count).yaml"
+            _ = try scratch.write(name, Array(text.utf8))
+            let result = try await Tool.run(
+                "unshare", isolated(["--config", scratch.file(name).string]),
+                environment: environment)
+            #expect(result.status == 78 && result.errors.contains(expected), "\(result.errors)")
+        }
+        let result = try await Tool.run(
+            "unshare", isolated([]),
+            environment: environment.merging(["CLOUDLET_UPNP_ENGINE": "x"]) { $1 })
+        #expect(result.status == 78 && result.errors.contains("environment CLOUDLET_UPNP_ENGINE"), "\(result.errors)")
+    }
+}

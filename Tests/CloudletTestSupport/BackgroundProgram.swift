@@ -1,0 +1,85 @@
+import CloudletCore
+import CloudletSystem
+import Glibc
+import Subprocess
+public import SystemPackage
+
+/// A program that runs beside a test, its output in a file.
+public struct BackgroundProgram: Sendable {
+    /// Its process number.
+    public let pid: Int32
+    /// The file with its output and errors.
+    public let log: FilePath
+
+    /// A program by its process number.
+    public init(pid: Int32, log: FilePath) {
+        self.pid = pid
+        self.log = log
+    }
+
+    /// Sends a signal.
+    public func send(_ signal: Int32) { kill(pid, signal) }
+
+    /// What it has printed so far.
+    public var output: String {
+        guard let file = try? File(log, .read), let size = try? file.size(), let bytes = try? file.read(size, at: 0)
+        else { return "" }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Waits until it has printed a text.
+    public func waitFor(_ text: String, seconds: Double = 60) async throws {
+        let found = try await poll(every: .milliseconds(50), for: .seconds(seconds)) { () throws(CloudletError) in
+            output.contains(text)
+        }
+        guard found else {
+            throw CloudletError(.unavailable, "'\(text)' was not printed within \(seconds) s; printed was: \(output)")
+        }
+    }
+}
+
+extension Tool {
+    /// Runs a program while `body` runs, and gives it SIGTERM afterwards, SIGKILL ten seconds later.
+    /// - Returns: what `body` returned and the program's exit status; 128 plus the number of a signal that ended it.
+    public static func with<Value: Sendable>(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], log: FilePath,
+        _ body: @escaping @Sendable (BackgroundProgram) async throws -> Value
+    ) async throws -> (value: Value, status: Int32) {
+        var variables: [Environment.Key: String?] = [:]
+        for (key, value) in environment {
+            if let key = Environment.Key(rawValue: key) { variables[key] = value }
+        }
+        let file = try File(log, .create(permissions: 0o644))
+        let output = FileDescriptor(rawValue: file.descriptor)
+        let executable: Executable = program.contains("/") ? .path(FilePath(program)) : .name(program)
+        var options = PlatformOptions()
+        options.createSession = true
+        let result = try await Subprocess.run(
+            executable, arguments: Arguments(arguments), environment: .inherit.updating(variables),
+            platformOptions: options, input: .none,
+            output: .fileDescriptor(output, closeAfterSpawningProcess: false),
+            error: .fileDescriptor(output, closeAfterSpawningProcess: false)
+        ) { execution in
+            let pid = execution.processIdentifier.value
+            let value: Swift.Result<Value, any Error>
+            do { value = .success(try await body(BackgroundProgram(pid: pid, log: log))) } catch {
+                value = .failure(error)
+            }
+            kill(pid, SIGTERM)
+            let watchdog = Task {
+                try await Task.sleep(for: .seconds(10))
+                kill(pid, SIGKILL)
+            }
+            return (value, watchdog)
+        }
+        result.closureResult.1.cancel()
+        let status: Int32 =
+            switch result.terminationStatus {
+            case .exited(let status): status
+            case .signaled(let signal): 128 + signal
+            }
+        // The file must stay open until here: the program writes to it.
+        withExtendedLifetime(file) {}
+        return (try result.closureResult.0.get(), status)
+    }
+}
