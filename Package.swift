@@ -145,7 +145,7 @@ let package = Package(
         .target(
             name: "CloudletTestSupport",
             dependencies: ["CloudletCore", "CloudletSystem", "CloudletOverlay", subprocess, system],
-            path: "Tests/CloudletTestSupport", swiftSettings: settings),
+            path: "Tests/CloudletTestSupport", exclude: ["probe.py"], swiftSettings: settings),
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
         tests("CloudletMarkup"),
@@ -164,7 +164,7 @@ let package = Package(
                 "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
                 logging,
                 subprocess, system,
-            ], exclude: ["Lab/probe.py"], swiftSettings: settings),
+            ], swiftSettings: settings),
         .testTarget(
             name: "ChainTests",
             dependencies: [

@@ -112,13 +112,12 @@ public struct Node: Sendable {
         let subscriptions = EventSubscriptions(record: record, logger: logger)
         let router = Router(context: NodeRequestContext.self)
         router.add(middleware: HostCheck())
-        UPnPRoutes(record: record, subscriptions: subscriptions) {
+        UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: monitor.interfaces) {
             await table.statuses().map { "\($0.id) \($0.stage.rawValue) \($0.appName ?? "-")" }
         }.add(to: router)
         PresentationPage(record: record).add(to: router)
         let server = NodeHTTPServer(
-            interfaces: monitor.interfaces, port: configuration.httpPort, responder: router.buildResponder(),
-            logger: logger)
+            record: record, interfaces: monitor.interfaces, responder: router.buildResponder(), logger: logger)
         return [subscriptions, server]
     }
 
