@@ -39,8 +39,11 @@ public struct Node: Sendable {
             wanted.isEmpty ? defaults : wanted, interfaces: monitor.interfaces.value, confined: confined)
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
+        let policy = configuration.admission
+        let work = hypervisor.workDirectory
+        let admission = Admission(policy: { policy }) { HostResources.figures(scratch: work) }
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, options: backendOptions(monitor.interfaces),
+            registry: registry, hypervisor: hypervisor, admission: admission, options: backendOptions(monitor.interfaces),
             logger: logger)
         let server = SessionServer(backend: backend, limits: configuration.sessionLimits, logger: logger)
         let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
@@ -83,6 +86,7 @@ public struct Node: Sendable {
     private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {
         var options = NodeBackend.Options()
         options.outboundNetwork = configuration.outboundNetwork
+        options.readiness = configuration.readiness
         if let configured = configuration.forwardAddress {
             options.forwardAddress = { _ in configured }
         } else {
