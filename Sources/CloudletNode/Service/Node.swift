@@ -29,6 +29,7 @@ public struct Node: Sendable {
     public func run() async throws {
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
+        try SessionJournal.reconcile(registry, logger)
 
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
@@ -58,6 +59,7 @@ public struct Node: Sendable {
         let services: [any Service] =
             [
                 monitor,
+                SessionJournal(registry: registry, table: server.table, logger: logger),
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
                     server: server, interfaces: monitor.interfaces, first: sockets, follows: follows, port: port,
