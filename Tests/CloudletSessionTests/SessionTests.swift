@@ -33,7 +33,7 @@ import Testing
             var last = 0
             while let stage = try await stages.next() { if case .sent(let count) = stage { last = count } }
             #expect(last == 700_010)
-            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 })
+            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 && $0.noted == [.running] })
             #expect(backend.state.withLock { $0.received.mapValues(\.count) } == [0: 700_000, 1: 0, 2: 10])
             #expect(await server.table.statuses().isEmpty)
         }

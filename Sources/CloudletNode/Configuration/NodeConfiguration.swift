@@ -119,6 +119,7 @@ public struct NodeConfiguration: Sendable {
         limits.clientSilence = .seconds(Double(text(.silence)) ?? 30)
         limits.comeback = .seconds(Double(text(.comeback)) ?? 60)
         limits.minimumRate = number(.minimumRate)
+        limits.keepsVMs = flag(.keepVMs)
         limits.connections = number(.connections)
         return limits
     }

@@ -29,7 +29,10 @@ public struct Node: Sendable {
     public func run() async throws {
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
-        try SessionJournal.reconcile(registry, logger)
+        let policy = configuration.admission
+        let work = hypervisor.workDirectory
+        let admission = Admission(policy: { policy }) { HostResources.figures(scratch: work) }
+        let adopted = try await clearUp(registry, hypervisor, admission)
 
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
@@ -40,11 +43,9 @@ public struct Node: Sendable {
             wanted.isEmpty ? defaults : wanted, interfaces: monitor.interfaces.value, confined: confined)
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
-        let policy = configuration.admission
-        let work = hypervisor.workDirectory
-        let admission = Admission(policy: { policy }) { HostResources.figures(scratch: work) }
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, admission: admission, options: backendOptions(monitor.interfaces),
+            registry: registry, hypervisor: hypervisor, admission: admission,
+            options: backendOptions(monitor.interfaces),
             logger: logger)
         let server = SessionServer(backend: backend, limits: configuration.sessionLimits, logger: logger)
         let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
@@ -62,7 +63,8 @@ public struct Node: Sendable {
                 SessionJournal(registry: registry, table: server.table, logger: logger),
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
-                    server: server, interfaces: monitor.interfaces, first: sockets, follows: follows, port: port,
+                    server: server, adopted: adopted, interfaces: monitor.interfaces, first: sockets, follows: follows,
+                    port: port,
                     logger: logger),
             ] + httpServices(record, monitor, server.table) + advertisers(record, monitor)
         var group = ServiceGroupConfiguration(
@@ -77,12 +79,23 @@ public struct Node: Sendable {
         let accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
         logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
         let root = try HypervisorRoot(under: home.hypervisors, role: .node)
-        let hypervisor = try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
-        // A node that died may have left VMs and files.
-        for name in try await hypervisor.removeLeftovers() {
+        return try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
+    }
+
+    /// A node that ended or died before may have left VMs, files and sessions.
+    private func clearUp(
+        _ registry: Registry, _ hypervisor: Hypervisor, _ admission: Admission
+    ) async throws(CloudletError) -> [AdoptedSession] {
+        let adopted =
+            configuration.sessionLimits.keepsVMs
+            ? try await Adoption(
+                registry: registry, hypervisor: hypervisor, admission: admission, logger: logger
+            ).sessions() : []
+        for name in try await hypervisor.removeLeftovers(except: Set(adopted.map(\.machine.name))) {
             logger.notice("ended a VM that was left behind", metadata: ["vm": "\(name)"])
         }
-        return hypervisor
+        try SessionJournal.reconcile(registry, keeping: adopted, logger)
+        return adopted
     }
 
     private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {

@@ -114,6 +114,14 @@ public struct NodeBackend: SynthesisBackend {
         return "127.0.0.1"
     }
 
+    /// Writes the session to the registry. Failing to is no reason to end the VM.
+    public func note(_ status: SessionStatus) async {
+        do { try registry.write([SessionJournal.record(status)]) } catch {
+            logger.error(
+                "the session can't be noted", metadata: ["session": "\(status.id)", "reason": "\(error)"])
+        }
+    }
+
     /// The machine's figures.
     public func resources() async -> NodeResources { HostResources.current() }
 }
@@ -122,6 +130,8 @@ public struct NodeBackend: SynthesisBackend {
 private struct NodeVM: SynthesizedVM {
     let running: RunningVM
     let logger: Logger
+
+    var name: String { running.machine.name }
 
     var forwards: [ServerMessage.ReportedForward] {
         running.forwards.map { .init(address: $0.address, forward: $0.forward) }
