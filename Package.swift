@@ -107,7 +107,7 @@ let package = Package(
                 "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
                 // Discovery and the node's HTTP routes.
                 "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, lifecycle, configuration, yams, system,
+                nioCore, lifecycle, configuration, yams, subprocess, system,
             ]),
 
         // The programs.

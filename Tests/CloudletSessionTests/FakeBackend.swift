@@ -16,6 +16,7 @@ final class FakeBackend: SynthesisBackend {
         var refusal: CloudletError?
         var cancelled = 0
         var places = 0
+        var atURL: OutgoingOverlay?
         var noted: [SessionStatus.Stage] = []
     }
 
@@ -58,6 +59,13 @@ final class FakeBackend: SynthesisBackend {
         }
         state.withLock { $0.running += 1 }
         return FakeVM(self, request.localAddress)
+    }
+
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        guard let overlay = state.withLock(\.atURL), url == "http://here/overlay.zip" else {
+            throw CloudletError(.permission, "not from there")
+        }
+        return overlay
     }
 
     func note(_ status: SessionStatus) async { state.withLock { $0.noted.append(status.stage) } }

@@ -100,6 +100,9 @@ public struct NodeConfiguration: Sendable {
     /// How long an application may take to answer on its overlay's readiness port.
     public var readiness: Duration { .seconds(Double(text(.readiness)) ?? 30) }
 
+    /// From where overlays are fetched.
+    var overlayURLs: OverlayFetch.Policy { .init(rawValue: text(.overlayURLs)) ?? .off }
+
     /// Bounds on VMs.
     public var admission: Admission.Policy {
         var policy = Admission.Policy()

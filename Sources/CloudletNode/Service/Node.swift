@@ -43,10 +43,12 @@ public struct Node: Sendable {
             wanted.isEmpty ? defaults : wanted, interfaces: monitor.interfaces.value, confined: confined)
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
+        let fetch = OverlayFetch(policy: configuration.overlayURLs, directory: work) {
+            max(0, HostResources.figures(scratch: work).freeDisk - policy.diskReserve)
+        }
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, admission: admission,
-            options: backendOptions(monitor.interfaces),
-            logger: logger)
+            registry: registry, hypervisor: hypervisor, admission: admission, fetch: fetch,
+            options: backendOptions(monitor.interfaces), logger: logger)
         let server = SessionServer(backend: backend, limits: configuration.sessionLimits, logger: logger)
         let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
         logger.notice(

@@ -1,39 +1,42 @@
-public import CloudletCore
-public import CloudletHypervisor
+import CloudletCore
+import CloudletHypervisor
 import CloudletOverlay
-public import CloudletSession
-public import CloudletStore
+import CloudletSession
+import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
 import CloudletWire
-public import Logging
+import Logging
 
 /// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
-public struct NodeBackend: SynthesisBackend {
+struct NodeBackend: SynthesisBackend {
     private let registry: Registry
     private let synthesizer: Synthesizer
     private let options: Options
     private let admission: Admission
+    private let overlayFetch: OverlayFetch
     private let logger: Logger
 
     /// How the node runs VMs.
-    public struct Options: Sendable {
+    struct Options: Sendable {
         /// The IPv4 address on which forwards listen, for a client that reached the node by the address given; `nil`
         /// when there is none.
-        public var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
+        var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
         /// Whether guests may reach other hosts.
-        public var outboundNetwork = false
+        var outboundNetwork = false
         /// How long an application may take to answer on its overlay's readiness port.
-        public var readiness = Duration.seconds(30)
+        var readiness = Duration.seconds(30)
 
         /// Forwards where the client is, no network for guests.
-        public init() {}
+        init() {}
     }
 
     /// Uses this registry and hypervisor.
-    public init(
-        registry: Registry, hypervisor: Hypervisor, admission: Admission, options: Options, logger: Logger
+    init(
+        registry: Registry, hypervisor: Hypervisor, admission: Admission, fetch: OverlayFetch, options: Options,
+        logger: Logger
     ) {
+        overlayFetch = fetch
         self.admission = admission
         self.registry = registry
         synthesizer = Synthesizer(hypervisor: hypervisor)
@@ -42,7 +45,7 @@ public struct NodeBackend: SynthesisBackend {
     }
 
     /// Refuses overlays whose base VM is not here or doesn't fit; others wait for room.
-    public func admit(
+    func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         let base = try base(of: request.meta)
@@ -73,7 +76,7 @@ public struct NodeBackend: SynthesisBackend {
     }
 
     /// Rebuilds and resumes the VM.
-    public func synthesize(
+    func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try base(of: request.meta)
@@ -114,8 +117,13 @@ public struct NodeBackend: SynthesisBackend {
         return "127.0.0.1"
     }
 
+    /// Fetches an overlay package.
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        try await overlayFetch.fetch(url, for: client)
+    }
+
     /// Writes the session to the registry. Failing to is no reason to end the VM.
-    public func note(_ status: SessionStatus) async {
+    func note(_ status: SessionStatus) async {
         do { try registry.write([SessionJournal.record(status)]) } catch {
             logger.error(
                 "the session can't be noted", metadata: ["session": "\(status.id)", "reason": "\(error)"])
@@ -123,7 +131,7 @@ public struct NodeBackend: SynthesisBackend {
     }
 
     /// The machine's figures.
-    public func resources() async -> NodeResources { HostResources.current() }
+    func resources() async -> NodeResources { HostResources.current() }
 }
 
 /// A synthesized VM as sessions see it.

@@ -21,6 +21,10 @@ public protocol SynthesisBackend: Sendable {
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM
 
+    /// Fetches an overlay from where a client says.
+    /// - Throws: `CloudletError` with a reason the client is told.
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay
+
     /// Notes durably that a session's VM runs; the client is told afterwards.
     func note(_ status: SessionStatus) async
 
