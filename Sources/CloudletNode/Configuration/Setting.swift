@@ -60,10 +60,16 @@ public struct Setting: Sendable, Hashable {
         "session.connections", .number(1...100_000), "512", "connections at the same time")
     static let logLevel = Setting(
         "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "what is logged")
+    static let logFormat = Setting(
+        "log.format", .choice(LogFormat.allCases.map(\.rawValue)), "auto",
+        "text, json or journald; auto for the journal where there is one, else text on a terminal and json elsewhere")
+
+    /// The settings that a running node takes over when it reads its configuration again (SIGHUP).
+    static let changeable: Set<Setting> = [name, lease, silence, connections, logLevel, logFormat]
 
     /// All settings, in the order in which they are listed.
     public static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
-        outboundNetwork, lease, silence, connections, logLevel,
+        outboundNetwork, lease, silence, connections, logLevel, logFormat,
     ]
 }

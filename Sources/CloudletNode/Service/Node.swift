@@ -1,4 +1,4 @@
-import CloudletCore
+public import CloudletCore
 import CloudletDiscovery
 import CloudletHypervisor
 import CloudletSession
@@ -7,7 +7,7 @@ import CloudletSynthesis
 import CloudletSystem
 import Foundation
 import Hummingbird
-public import Logging
+import Logging
 import ServiceLifecycle
 import UnixSignals
 
@@ -15,18 +15,32 @@ import UnixSignals
 public struct Node: Sendable {
     private let configuration: NodeConfiguration
     private let home: CloudletHome
+    private let logs: LogOutput
     private let logger: Logger
+    private let reload: @Sendable () async throws(CloudletError) -> NodeConfiguration
 
-    /// A node with this configuration and this state directory.
-    public init(configuration: NodeConfiguration, home: CloudletHome, logger: Logger) {
+    /// A node.
+    /// - Parameters:
+    ///   - configuration: the settings to start with.
+    ///   - home: the state directory.
+    ///   - logs: where lines of the log go.
+    ///   - reload: reads the settings again.
+    public init(
+        configuration: NodeConfiguration, home: CloudletHome, logs: LogOutput,
+        reload: @escaping @Sendable () async throws(CloudletError) -> NodeConfiguration
+    ) {
         self.configuration = configuration
         self.home = home
-        self.logger = logger
+        self.logs = logs
+        logger = logs.logger()
+        self.reload = reload
     }
 
     /// Runs the node.
     /// - Throws: `CloudletError` when it can't start.
     public func run() async throws {
+        // From here on, not only when all is up: a SIGHUP during the start must not end the node.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
 
@@ -39,10 +53,13 @@ public struct Node: Sendable {
             wanted.isEmpty ? defaults : wanted, interfaces: monitor.interfaces.value, confined: confined)
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
+        let metrics = NodeMetrics()
         let backend = NodeBackend(
             registry: registry, hypervisor: hypervisor, options: backendOptions(monitor.interfaces),
+            metrics: metrics, logger: logger)
+        let server = SessionServer(
+            backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
-        let server = SessionServer(backend: backend, limits: configuration.sessionLimits, logger: logger)
         let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
         logger.notice(
             "node is ready",
@@ -51,6 +68,11 @@ public struct Node: Sendable {
                 "listen": "\(sockets.map { "\($0.key) port \($0.value.port)" }.sorted().joined(separator: ", "))",
                 "bases": "\(record.value.bases.count)",
             ])
+        let listening = CurrentValue(Set(sockets.keys))
+        let operation = Operation(
+            configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
+            record: record, listening: listening, metrics: metrics, logger: logger)
+        operation.logPrivileges()
         let follows = wanted.allSatisfy { $0.address == nil }
         let services: [any Service] =
             [
@@ -58,8 +80,9 @@ public struct Node: Sendable {
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
                     server: server, interfaces: monitor.interfaces, first: sockets, follows: follows, port: port,
-                    logger: logger),
-            ] + httpServices(record, monitor, server.table) + advertisers(record, monitor)
+                    bound: listening, logger: logger),
+            ] + operation.services(hangups, logs, reload) + httpServices(record, monitor, server.table, operation)
+            + advertisers(record, monitor)
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(30)
@@ -96,18 +119,24 @@ public struct Node: Sendable {
         return options
     }
 
+    /// The name of a node without a configured one.
+    static var defaultName: String {
+        let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"
+        return "Cloudlet \(host)"
+    }
+
     private func makeRecord(
         _ registry: Registry, _ hypervisor: Hypervisor, port: UInt16
     ) throws(CloudletError) -> NodeRecord {
-        let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"
         return NodeRecord(
-            id: try NodeID.kept(in: home.root), name: configuration.name ?? "Cloudlet \(host)", synthesisPort: port,
+            id: try NodeID.kept(in: home.root), name: configuration.name ?? Self.defaultName, synthesisPort: port,
             httpPort: configuration.httpPort, bases: try RecordKeeper.bases(registry), load: RecordKeeper.load(),
             freeMemory: RecordKeeper.roundedFreeMemory(), features: [hypervisor.accelerator.rawValue])
     }
 
     private func httpServices(
-        _ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor, _ table: SessionTable
+        _ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor, _ table: SessionTable,
+        _ operation: Operation
     ) -> [any Service] {
         let subscriptions = EventSubscriptions(record: record, logger: logger)
         let router = Router(context: NodeRequestContext.self)
@@ -116,6 +145,7 @@ public struct Node: Sendable {
             await table.statuses().map { "\($0.id) \($0.stage.rawValue) \($0.appName ?? "-")" }
         }.add(to: router)
         PresentationPage(record: record).add(to: router)
+        operation.routes.add(to: router)
         let server = NodeHTTPServer(
             record: record, interfaces: monitor.interfaces, responder: router.buildResponder(), logger: logger)
         return [subscriptions, server]

@@ -14,6 +14,8 @@ struct SynthesisListener: Service {
     /// Whether addresses that come and go are followed.
     let follows: Bool
     let port: UInt16
+    /// The addresses listened on.
+    let bound: CurrentValue<Set<String>>
     let logger: Logger
 
     /// Binds what can be bound now.
@@ -72,6 +74,7 @@ struct SynthesisListener: Service {
                     logger.warning("can't listen", metadata: ["address": "\(host)", "reason": "\(error)"])
                 }
             }
+            self.bound.set(Set(bound.keys))
         }
     }
 }

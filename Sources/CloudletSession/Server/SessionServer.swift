@@ -25,7 +25,8 @@ public struct SessionServer: Sendable {
     }
 
     private let backend: any SynthesisBackend
-    private let limits: Limits
+    /// The bounds on clients.
+    public let limits: ChangeableLimits
     private let logger: Logger
     /// The sessions, for lists and statistics.
     public let table: SessionTable
@@ -33,7 +34,7 @@ public struct SessionServer: Sendable {
     /// Creates a server.
     public init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
         self.backend = backend
-        self.limits = limits
+        self.limits = ChangeableLimits(limits)
         self.logger = logger
         table = SessionTable()
     }
@@ -52,10 +53,10 @@ public struct SessionServer: Sendable {
     /// have ended then.
     public func serve<Listeners: AsyncSequence & Sendable>(_ listeners: Listeners) async
     where Listeners.Element == SessionListener {
-        let supervisor = SessionSupervisor(lease: limits.lease, logger: logger)
+        let supervisor = SessionSupervisor(limits: limits, logger: logger)
         await withDiscardingTaskGroup { group in
             group.addTask { await supervisor.run() }
-            let places = ConnectionPlaces(limits.connections)
+            let places = ConnectionPlaces()
             do {
                 for try await listener in listeners {
                     group.addTask { await accept(listener, supervisor, places) }
@@ -71,7 +72,7 @@ public struct SessionServer: Sendable {
     ) async {
         await withDiscardingTaskGroup { group in
             while let connection = try? await listener.next() {
-                guard places.take() else {
+                guard places.take(atMost: limits.value.connections) else {
                     group.addTask { await SessionListener.refuse(connection) }
                     continue
                 }
@@ -87,7 +88,7 @@ public struct SessionServer: Sendable {
     private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ supervisor: SessionSupervisor) async {
         let channel = connection.channel
         let served = ServerConnection(
-            table: table, supervisor: supervisor, backend: backend, limits: limits,
+            table: table, supervisor: supervisor, backend: backend, limits: limits.value,
             client: channel.remoteAddress?.ipAddress ?? "unknown", localAddress: channel.localAddress?.ipAddress ?? "",
             logger: logger)
         // Failures of the connection itself are told in the log by `serve`.
@@ -99,17 +100,15 @@ public struct SessionServer: Sendable {
 
 /// Counts connections against a bound.
 private final class ConnectionPlaces: Sendable {
-    private let free: Mutex<Int>
+    private let taken = Mutex(0)
 
-    init(_ count: Int) { free = Mutex(count) }
-
-    func take() -> Bool {
-        free.withLock { free in
-            guard free > 0 else { return false }
-            free -= 1
+    func take(atMost limit: Int) -> Bool {
+        taken.withLock { taken in
+            guard taken < limit else { return false }
+            taken += 1
             return true
         }
     }
 
-    func giveBack() { free.withLock { $0 += 1 } }
+    func giveBack() { taken.withLock { $0 -= 1 } }
 }

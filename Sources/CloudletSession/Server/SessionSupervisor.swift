@@ -13,11 +13,11 @@ struct SessionSupervisor: Sendable {
 
     private let charges: AsyncStream<Charge>
     private let continuation: AsyncStream<Charge>.Continuation
-    private let lease: Duration
+    private let limits: ChangeableLimits
     private let logger: Logger
 
-    init(lease: Duration, logger: Logger) {
-        self.lease = lease
+    init(limits: ChangeableLimits, logger: Logger) {
+        self.limits = limits
         self.logger = logger
         (charges, continuation) = AsyncStream.makeStream(of: Charge.self)
     }
@@ -69,7 +69,7 @@ struct SessionSupervisor: Sendable {
                         return false
                     }
                     group.addTask {
-                        try? await Task.sleep(for: lease)
+                        try? await Task.sleep(for: limits.value.lease)
                         return false
                     }
                     defer { group.cancelAll() }

@@ -1,0 +1,55 @@
+import CloudletCore
+import CloudletSession
+import CloudletWire
+import Synchronization
+
+/// Counts what comes of the work that sessions hand to another back end.
+struct MeasuredBackend: SynthesisBackend {
+    let backend: any SynthesisBackend
+    let metrics: NodeMetrics
+
+    func admit(_ request: SynthesisRequest) async throws(CloudletError) {
+        do throws(CloudletError) { try await backend.admit(request) } catch {
+            metrics.ended(.refused, error.code)
+            throw error
+        }
+    }
+
+    func synthesize(
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> any SynthesizedVM {
+        do throws(CloudletError) {
+            let machine = try await backend.synthesize(request, from: pieces, progress: progress)
+            metrics.machineStarted()
+            return MeasuredVM(machine: machine, metrics: metrics)
+        } catch {
+            metrics.ended(.failed, error.code)
+            throw error
+        }
+    }
+
+    func resources() async -> NodeResources { await backend.resources() }
+}
+
+/// A VM whose end is counted, once.
+private final class MeasuredVM: SynthesizedVM {
+    private let machine: any SynthesizedVM
+    private let metrics: NodeMetrics
+    private let isCounted = Atomic(false)
+
+    init(machine: any SynthesizedVM, metrics: NodeMetrics) {
+        self.machine = machine
+        self.metrics = metrics
+    }
+
+    var forwards: [ServerMessage.ReportedForward] { machine.forwards }
+
+    func end() async {
+        await machine.end()
+        guard !isCounted.exchange(true, ordering: .relaxed) else { return }
+        metrics.machineEnded()
+        metrics.ended(.completed)
+    }
+
+    func waitForEnd() async { await machine.waitForEnd() }
+}
