@@ -185,7 +185,8 @@ let package = Package(
         tests("CloudletStore", [system]),
         tests(
             "CloudletSession",
-            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging]),
+            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging, system],
+            exclude: ["Peers"]),
         tests("CloudletWire", ["CloudletMessagePack"]),
         tests(
             "CloudletSynthesis",

@@ -58,14 +58,14 @@ import Testing
         let metrics = NodeMetrics()
         let request = SynthesisRequest.example
         let busy = MeasuredBackend(backend: OneAnswerBackend(.failure(CloudletError(.busy, "full"))), metrics: metrics)
-        await #expect(throws: CloudletError.self) { try await busy.admit(request) }
+        await #expect(throws: CloudletError.self) { _ = try await busy.admit(request) { _ in } }
         await #expect(throws: CloudletError.self) {
             _ = try await busy.synthesize(request, from: BlobChannel()) { _ in }
         }
         let good = MeasuredBackend(backend: OneAnswerBackend(.success(NoVM())), metrics: metrics)
-        try await good.admit(request)
+        _ = try await good.admit(request) { _ in }
         let vm = try await good.synthesize(request, from: BlobChannel()) { _ in }
-        metrics.refresh([], isReady: true)
+        metrics.refresh([], queue: 0, isReady: true)
         var samples = try await MetricsReader.samples(in: metrics.registry.text)
         #expect(samples["cloudlet_vms"] == 1 && samples[#"cloudlet_sessions_total{result="completed"}"#] == 0)
         await vm.end()
@@ -83,7 +83,7 @@ import Testing
     @Test("the process's own figures are those the kernel tells")
     func process() async throws {
         let metrics = NodeMetrics()
-        metrics.refresh([], isReady: false)
+        metrics.refresh([], queue: 0, isReady: false)
         let samples = try await MetricsReader.samples(in: metrics.registry.text)
         let page = try #require(samples["process_resident_memory_bytes"])
         #expect(page > 4e6 && page < 64e9)
@@ -101,7 +101,12 @@ private struct OneAnswerBackend: SynthesisBackend {
 
     init(_ answer: Result<any SynthesizedVM, CloudletError>) { self.answer = answer }
 
-    func admit(_ request: SynthesisRequest) async throws(CloudletError) { _ = try answer.get() }
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace {
+        _ = try answer.get()
+        return SynthesisPlace {}
+    }
 
     func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void

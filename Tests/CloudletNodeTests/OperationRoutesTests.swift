@@ -22,7 +22,7 @@ import Testing
         let record = CurrentValue(NodeRecord(id: .random(), name: "Test", httpPort: 0))
         let router = Router(context: NodeRequestContext.self)
         router.add(middleware: HostCheck())
-        OperationRoutes(health: health, metrics: NodeMetrics()) { [] }.add(to: router)
+        OperationRoutes(health: health, metrics: NodeMetrics(), queue: { 0 }) { [] }.add(to: router)
         let server = NodeHTTPServer(
             record: record, interfaces: CurrentValue([NetworkInterface.loopback]), responder: router.buildResponder(),
             logger: logger)

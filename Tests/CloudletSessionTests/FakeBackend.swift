@@ -15,12 +15,17 @@ final class FakeBackend: SynthesisBackend {
         var failure: CloudletError?
         var refusal: CloudletError?
         var cancelled = 0
+        var places = 0
     }
 
     let state = Mutex(State())
 
-    func admit(_ request: SynthesisRequest) async throws(CloudletError) {
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace {
         if let refusal = state.withLock(\.refusal) { throw refusal }
+        state.withLock { $0.places += 1 }
+        return SynthesisPlace { self.state.withLock { $0.places -= 1 } }
     }
 
     func synthesize(

@@ -99,11 +99,28 @@ public struct NodeConfiguration: Sendable {
     /// Whether guests may reach other hosts.
     public var outboundNetwork: Bool { flag(.outboundNetwork) }
 
+    /// How long an application may take to answer on its overlay's readiness port.
+    public var readiness: Duration { .seconds(Double(text(.readiness)) ?? 30) }
+
+    /// Bounds on VMs.
+    public var admission: Admission.Policy {
+        var policy = Admission.Policy()
+        policy.machines = number(.machines)
+        policy.perClient = number(.perClient)
+        policy.queue = number(.queue)
+        policy.patience = .seconds(Double(text(.patience)) ?? 60)
+        policy.memoryReserve = number(.memoryReserve) << 20
+        policy.diskReserve = number(.diskReserve) << 20
+        return policy
+    }
+
     /// Bounds on clients.
     public var sessionLimits: SessionServer.Limits {
         var limits = SessionServer.Limits()
         limits.lease = .seconds(Double(text(.lease)) ?? 60)
         limits.clientSilence = .seconds(Double(text(.silence)) ?? 30)
+        limits.comeback = .seconds(Double(text(.comeback)) ?? 60)
+        limits.minimumRate = number(.minimumRate)
         limits.connections = number(.connections)
         return limits
     }

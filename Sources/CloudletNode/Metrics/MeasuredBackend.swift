@@ -8,8 +8,10 @@ struct MeasuredBackend: SynthesisBackend {
     let backend: any SynthesisBackend
     let metrics: NodeMetrics
 
-    func admit(_ request: SynthesisRequest) async throws(CloudletError) {
-        do throws(CloudletError) { try await backend.admit(request) } catch {
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace {
+        do throws(CloudletError) { return try await backend.admit(request, progress: progress) } catch {
             metrics.ended(.refused, error.code)
             throw error
         }

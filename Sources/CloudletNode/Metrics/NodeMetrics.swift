@@ -70,12 +70,12 @@ public struct NodeMetrics: Sendable {
     }
 
     /// Brings the values up to date that are read when they are asked for.
-    func refresh(_ sessions: [SessionStatus], isReady: Bool) {
+    func refresh(_ sessions: [SessionStatus], queue: Int, isReady: Bool) {
         for stage in SessionStatus.Stage.allCases where !stage.isEnded {
             Meter(label: "cloudlet_sessions", dimensions: [("stage", stage.rawValue)], factory: registry)
                 .set(sessions.count { $0.stage == stage })
         }
-        Meter(label: "cloudlet_queue_length", factory: registry).set(sessions.count { $0.stage == .waiting })
+        Meter(label: "cloudlet_queue_length", factory: registry).set(queue)
         Meter(label: "cloudlet_ready", factory: registry).set(isReady ? 1 : 0)
         ProcessMetrics.refresh(in: registry)
     }

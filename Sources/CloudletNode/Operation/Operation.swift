@@ -17,6 +17,7 @@ struct Operation: Sendable {
     private let configuration: NodeConfiguration
     private let hypervisor: Hypervisor
     private let server: SessionServer
+    private let policy: Changeable<Admission.Policy>
     private let record: CurrentValue<NodeRecord>
     private let health: Health
     private let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
@@ -24,12 +25,14 @@ struct Operation: Sendable {
 
     init(
         configuration: NodeConfiguration, registry: Registry, hypervisor: Hypervisor, server: SessionServer,
+        admission: Admission, policy: Changeable<Admission.Policy>,
         record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, metrics: NodeMetrics, logger: Logger
     ) {
         self.configuration = configuration
         self.hypervisor = hypervisor
         self.server = server
         self.record = record
+        self.policy = policy
         self.logger = logger
         health = Health(
             [
@@ -47,7 +50,9 @@ struct Operation: Sendable {
                 },
                 Health.Check("hypervisor") { () async throws(CloudletError) in try await hypervisor.requireAnswer() },
             ], logger: logger)
-        routes = OperationRoutes(health: health, metrics: metrics) { await server.table.statuses() }
+        routes = OperationRoutes(health: health, metrics: metrics, queue: { admission.waiting }) {
+            await server.table.statuses()
+        }
     }
 
     /// Every event loop takes on and does a task.
@@ -72,6 +77,7 @@ struct Operation: Sendable {
                 apply: { configuration in
                     logs.change(format: configuration.logFormat, level: configuration.logLevel)
                     server.limits.value = configuration.sessionLimits
+                    policy.value = configuration.admission
                     record.update { $0.name = configuration.name ?? Node.defaultName }
                 }),
         ]

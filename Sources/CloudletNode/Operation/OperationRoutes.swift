@@ -8,14 +8,17 @@ import NIOCore
 public struct OperationRoutes: Sendable {
     private let health: Health
     private let metrics: NodeMetrics
+    private let queue: @Sendable () -> Int
     private let sessions: @Sendable () async -> [SessionStatus]
 
     /// Routes about these.
     public init(
-        health: Health, metrics: NodeMetrics, sessions: @escaping @Sendable () async -> [SessionStatus]
+        health: Health, metrics: NodeMetrics, queue: @escaping @Sendable () -> Int,
+        sessions: @escaping @Sendable () async -> [SessionStatus]
     ) {
         self.health = health
         self.metrics = metrics
+        self.queue = queue
         self.sessions = sessions
     }
 
@@ -29,8 +32,8 @@ public struct OperationRoutes: Sendable {
                 ? Self.answer("ready\n", .ok)
                 : Self.answer(reasons.map { $0 + "\n" }.joined(), .serviceUnavailable)
         }
-        router.get("/metrics") { [health, metrics, sessions] _, _ in
-            metrics.refresh(await sessions(), isReady: health.reasons.isEmpty)
+        router.get("/metrics") { [health, metrics, queue, sessions] _, _ in
+            metrics.refresh(await sessions(), queue: queue(), isReady: health.reasons.isEmpty)
             return Self.answer(metrics.registry.text, .ok, "text/plain; version=0.0.4; charset=utf-8")
         }
     }

@@ -43,6 +43,7 @@ public struct Node: Sendable {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
+        try SessionJournal.reconcile(registry, logger)
 
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
@@ -54,8 +55,12 @@ public struct Node: Sendable {
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
         let metrics = NodeMetrics()
+        let policy = Changeable(configuration.admission)
+        let work = hypervisor.workDirectory
+        let admission = Admission(policy: { policy.value }) { HostResources.figures(scratch: work) }
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, options: backendOptions(monitor.interfaces),
+            registry: registry, hypervisor: hypervisor, admission: admission,
+            options: backendOptions(monitor.interfaces),
             metrics: metrics, logger: logger)
         let server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
@@ -71,12 +76,14 @@ public struct Node: Sendable {
         let listening = CurrentValue(Set(sockets.keys))
         let operation = Operation(
             configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
+            admission: admission, policy: policy,
             record: record, listening: listening, metrics: metrics, logger: logger)
         operation.logPrivileges()
         let follows = wanted.allSatisfy { $0.address == nil }
         let services: [any Service] =
             [
                 monitor,
+                SessionJournal(registry: registry, table: server.table, logger: logger),
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
                     server: server, interfaces: monitor.interfaces, first: sockets, follows: follows, port: port,
@@ -106,6 +113,7 @@ public struct Node: Sendable {
     private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {
         var options = NodeBackend.Options()
         options.outboundNetwork = configuration.outboundNetwork
+        options.readiness = configuration.readiness
         if let configured = configuration.forwardAddress {
             options.forwardAddress = { _ in configured }
         } else {

@@ -14,6 +14,7 @@ public struct NodeBackend: SynthesisBackend {
     private let registry: Registry
     private let synthesizer: Synthesizer
     private let options: Options
+    private let admission: Admission
     private let metrics: NodeMetrics
     private let logger: Logger
 
@@ -24,6 +25,8 @@ public struct NodeBackend: SynthesisBackend {
         public var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
         /// Whether guests may reach other hosts.
         public var outboundNetwork = false
+        /// How long an application may take to answer on its overlay's readiness port.
+        public var readiness = Duration.seconds(30)
 
         /// Forwards where the client is, no network for guests.
         public init() {}
@@ -31,8 +34,10 @@ public struct NodeBackend: SynthesisBackend {
 
     /// Uses this registry and hypervisor.
     public init(
-        registry: Registry, hypervisor: Hypervisor, options: Options, metrics: NodeMetrics, logger: Logger
+        registry: Registry, hypervisor: Hypervisor, admission: Admission, options: Options,
+        metrics: NodeMetrics, logger: Logger
     ) {
+        self.admission = admission
         self.registry = registry
         synthesizer = Synthesizer(hypervisor: hypervisor)
         self.options = options
@@ -40,10 +45,22 @@ public struct NodeBackend: SynthesisBackend {
         self.logger = logger
     }
 
-    /// Refuses overlays whose base VM is not here or doesn't fit.
-    public func admit(_ request: SynthesisRequest) async throws(CloudletError) {
-        _ = try base(of: request.meta)
+    /// Refuses overlays whose base VM is not here or doesn't fit; others wait for room.
+    public func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace {
+        let base = try base(of: request.meta)
+        _ = try forwardAddress(for: request)
+        let pages = request.meta.pages(of: .disk).count
+        let need = Admission.Need(
+            memory: base.machine.memoryBytes + Self.emulatorMemory, disk: pages * Page.size + Self.scratchBytes)
+        return try await admission.enter(client: request.client, need: need) { progress(.waiting(place: $0)) }
     }
+
+    /// What QEMU takes beside the guest's memory (measured: 40 to 60 MiB).
+    private static let emulatorMemory = 64 << 20
+    /// Tables of the disk image, device state, logs.
+    private static let scratchBytes = 16 << 20
 
     /// Looks the base up each time: one that was added a moment ago counts.
     private func base(of meta: OverlayMeta) throws(CloudletError) -> OpenBase {
@@ -68,6 +85,7 @@ public struct NodeBackend: SynthesisBackend {
         how.forwardAddress = try forwardAddress(for: request)
         how.moveTakenForwards = request.moveForwards
         how.outboundNetwork = options.outboundNetwork
+        how.readiness = options.readiness
         let times = StageTimes()
         let total = max(1, request.meta.totalBlobBytes)
         let counted = Mutex(0)

@@ -1,4 +1,5 @@
 public import CloudletCore
+public import CloudletSystem
 public import CloudletWire
 public import Logging
 import NIOCore
@@ -13,8 +14,14 @@ public struct SessionServer: Sendable {
         /// How long a client may keep silent when it is its turn: before a command, in the middle of one, in a
         /// transfer.
         public var clientSilence = Duration.seconds(30)
+        /// Fewest bytes a second in a transfer, over windows as long as `clientSilence`.
+        public var minimumRate = 1024
         /// How long a VM lives on after its client's connection was lost.
         public var lease = Duration.seconds(60)
+        /// How long a client may take to come back when its connection was lost in the transfer.
+        public var comeback = Duration.seconds(60)
+        /// Bytes of incomplete metas of all connections.
+        public var bufferedMetas = 64 << 20
         /// How long a client may take to end its connection after the last word.
         public var farewell = Duration.seconds(2)
         /// Connections at the same time.
@@ -25,17 +32,19 @@ public struct SessionServer: Sendable {
     }
 
     private let backend: any SynthesisBackend
-    /// The bounds on clients.
-    public let limits: ChangeableLimits
+    /// The bounds on clients; changed ones hold for connections that come later, the time after a lost connection at once.
+    public let limits: Changeable<Limits>
     private let logger: Logger
+    private let budget: MetaBudget
     /// The sessions, for lists and statistics.
     public let table: SessionTable
 
     /// Creates a server.
     public init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
         self.backend = backend
-        self.limits = ChangeableLimits(limits)
+        self.limits = Changeable(limits)
         self.logger = logger
+        budget = MetaBudget(limit: limits.bufferedMetas)
         table = SessionTable()
     }
 
@@ -53,7 +62,10 @@ public struct SessionServer: Sendable {
     /// have ended then.
     public func serve<Listeners: AsyncSequence & Sendable>(_ listeners: Listeners) async
     where Listeners.Element == SessionListener {
-        let supervisor = SessionSupervisor(limits: limits, logger: logger)
+        let patience = { @Sendable [limits] in
+            SessionSupervisor.Patience(transfer: limits.value.comeback, lease: limits.value.lease)
+        }
+        let supervisor = SessionSupervisor(backend: backend, patience: patience, logger: logger)
         await withDiscardingTaskGroup { group in
             group.addTask { await supervisor.run() }
             let places = ConnectionPlaces()
@@ -88,7 +100,7 @@ public struct SessionServer: Sendable {
     private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ supervisor: SessionSupervisor) async {
         let channel = connection.channel
         let served = ServerConnection(
-            table: table, supervisor: supervisor, backend: backend, limits: limits.value,
+            table: table, supervisor: supervisor, backend: backend, limits: limits.value, budget: budget,
             client: channel.remoteAddress?.ipAddress ?? "unknown", localAddress: channel.localAddress?.ipAddress ?? "",
             logger: logger)
         // Failures of the connection itself are told in the log by `serve`.

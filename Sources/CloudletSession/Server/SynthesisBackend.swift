@@ -5,9 +5,15 @@ public import CloudletWire
 
 /// What the session server hands its work to: the part of the node that knows bases and VMs.
 public protocol SynthesisBackend: Sendable {
-    /// Decides whether this overlay can be synthesized here now.
+    /// Decides whether this overlay can be synthesized here, and waits until there is room for its VM.
+    /// - Parameters:
+    ///   - request: what is wanted.
+    ///   - progress: is told the place in the queue.
+    /// - Returns: the place, held until the VM is gone.
     /// - Throws: `CloudletError` with a reason the client is told.
-    func admit(_ request: SynthesisRequest) async throws(CloudletError)
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace
 
     /// Rebuilds and resumes the VM while its blobs arrive. Returns when the VM really runs.
     /// - Throws: `CloudletError` with a reason the client is told; nothing is left behind then.
@@ -42,6 +48,8 @@ public struct SynthesisRequest: Sendable {
 
 /// How far a synthesis is.
 public enum SynthesisStage: Sendable, Hashable {
+    /// It waits for room; place 1 is the next.
+    case waiting(place: Int)
     /// So much of the overlay has come, 0 to 100.
     case receiving(percent: UInt64)
     /// The device state is being loaded.
