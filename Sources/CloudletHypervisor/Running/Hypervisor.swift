@@ -77,6 +77,12 @@ public final class Hypervisor: Sendable {
             domain, of: connection, machine: machine, log: isEmbedded ? root.log(of: domain.name) : nil)
     }
 
+    /// Tries whether libvirt answers.
+    /// - Throws: `CloudletError` with libvirt's reason.
+    public func requireAnswer() async throws(CloudletError) {
+        _ = try await blocking { [connection] () throws(CloudletError) in try connection.activeDomains().count }
+    }
+
     /// Ends what an earlier holder of the directory left running, and removes what it left lying; detached VMs stay.
     /// - Parameter wanted: names of VMs that stay as well.
     /// - Returns: names of the VMs ended.

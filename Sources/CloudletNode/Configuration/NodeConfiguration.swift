@@ -91,6 +91,8 @@ public struct NodeConfiguration: Sendable {
     public var accelerator: String { text(.accelerator) }
     /// What is logged.
     public var logLevel: Logger.Level { Logger.Level(rawValue: text(.logLevel)) ?? .info }
+    /// In which form it is logged.
+    public var logFormat: LogFormat { LogFormat(rawValue: text(.logFormat)) ?? .auto }
 
     /// Address on which forwards listen, when one is configured.
     public var forwardAddress: String? { optional(.forwardAddress) }

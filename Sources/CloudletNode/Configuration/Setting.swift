@@ -84,11 +84,20 @@ public struct Setting: Sendable, Hashable {
         "admission.disk-reserve", .number(0...10_000_000), "256", "MiB of disk space left to the host")
     static let logLevel = Setting(
         "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "what is logged")
+    static let logFormat = Setting(
+        "log.format", .choice(LogFormat.allCases.map(\.rawValue)), "auto",
+        "text, json or journald; auto for the journal where there is one, else text on a terminal and json elsewhere")
+
+    /// The settings that a running node takes over when it reads its configuration again (SIGHUP).
+    static let changeable: Set<Setting> = [
+        name, lease, silence, minimumRate, comeback, connections, machines, perClient, queue, patience, memoryReserve,
+        diskReserve, logLevel, logFormat,
+    ]
 
     /// All settings, in the order in which they are listed.
     public static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
         outboundNetwork, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
-        machines, perClient, queue, patience, memoryReserve, diskReserve, logLevel,
+        machines, perClient, queue, patience, memoryReserve, diskReserve, logLevel, logFormat,
     ]
 }

@@ -16,6 +16,8 @@ struct SynthesisListener: Service {
     /// Whether addresses that come and go are followed.
     let follows: Bool
     let port: UInt16
+    /// The addresses listened on.
+    let bound: CurrentValue<Set<String>>
     let logger: Logger
 
     /// Binds what can be bound now.
@@ -74,6 +76,7 @@ struct SynthesisListener: Service {
                     logger.warning("can't listen", metadata: ["address": "\(host)", "reason": "\(error)"])
                 }
             }
+            self.bound.set(Set(bound.keys))
         }
     }
 }

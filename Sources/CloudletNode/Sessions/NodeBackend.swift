@@ -7,6 +7,7 @@ import CloudletSynthesis
 import CloudletSystem
 import CloudletWire
 import Logging
+import Synchronization
 
 /// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
 struct NodeBackend: SynthesisBackend {
@@ -15,6 +16,7 @@ struct NodeBackend: SynthesisBackend {
     private let options: Options
     private let admission: Admission
     private let overlayFetch: OverlayFetch
+    private let metrics: NodeMetrics
     private let logger: Logger
 
     /// How the node runs VMs.
@@ -34,13 +36,14 @@ struct NodeBackend: SynthesisBackend {
     /// Uses this registry and hypervisor.
     init(
         registry: Registry, hypervisor: Hypervisor, admission: Admission, fetch: OverlayFetch, options: Options,
-        logger: Logger
+        metrics: NodeMetrics, logger: Logger
     ) {
         overlayFetch = fetch
         self.admission = admission
         self.registry = registry
         synthesizer = Synthesizer(hypervisor: hypervisor)
         self.options = options
+        self.metrics = metrics
         self.logger = logger
     }
 
@@ -87,18 +90,26 @@ struct NodeBackend: SynthesisBackend {
         how.readiness = options.readiness
         let times = StageTimes()
         let total = max(1, request.meta.totalBlobBytes)
+        let counted = Mutex(0)
         let running = try await synthesizer.synthesize(request.meta, on: base, from: pieces, how, times: times) {
             step in
             switch step {
-            case .received(let bytes): progress(.receiving(percent: UInt64(bytes * 100 / total)))
+            case .received(let bytes):
+                metrics.received(
+                    bytes: counted.withLock { counted in
+                        defer { counted = max(counted, bytes) }
+                        return max(0, bytes - counted)
+                    })
+                progress(.receiving(percent: UInt64(bytes * 100 / total)))
             case .stage: progress(.resuming)
             }
         }
+        metrics.synthesized(times)
         let stages = times.stages.map { "\($0.name) \($0.duration.shown)" }.joined(separator: ", ")
         logger.info(
             "synthesized",
             metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])
-        return NodeVM(running: running, logger: logger)
+        return NodeVM(running: running, session: request.session, logger: logger)
     }
 
     /// QEMU forwards from IPv4 addresses only; a client that came over IPv6 finds its ports at the IPv4 address of the
@@ -137,6 +148,7 @@ struct NodeBackend: SynthesisBackend {
 /// A synthesized VM as sessions see it.
 private struct NodeVM: SynthesizedVM {
     let running: RunningVM
+    let session: SessionID
     let logger: Logger
 
     var name: String { running.machine.name }
@@ -147,7 +159,11 @@ private struct NodeVM: SynthesizedVM {
 
     func end() async {
         do { try await running.end() } catch {
-            logger.error("a VM could not be ended", metadata: ["vm": "\(running.machine.name)", "reason": "\(error)"])
+            logger.error(
+                "a VM could not be ended",
+                metadata: [
+                    "session": "\(session)", "vm": "\(running.machine.name)", "reason": "\(error)",
+                ])
         }
     }
 

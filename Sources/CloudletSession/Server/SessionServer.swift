@@ -1,4 +1,5 @@
 public import CloudletCore
+public import CloudletSystem
 public import CloudletWire
 public import Logging
 import NIOCore
@@ -33,7 +34,8 @@ public struct SessionServer: Sendable {
     }
 
     private let backend: any SynthesisBackend
-    private let limits: Limits
+    /// The bounds on clients; changed ones hold for connections that come later, the time after a lost connection at once.
+    public let limits: Changeable<Limits>
     private let logger: Logger
     private let budget: MetaBudget
     /// The sessions, for lists and statistics.
@@ -42,7 +44,7 @@ public struct SessionServer: Sendable {
     /// Creates a server.
     public init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
         self.backend = backend
-        self.limits = limits
+        self.limits = Changeable(limits)
         self.logger = logger
         budget = MetaBudget(limit: limits.bufferedMetas)
         table = SessionTable()
@@ -66,15 +68,14 @@ public struct SessionServer: Sendable {
     public func serve<Listeners: AsyncSequence & Sendable>(
         _ listeners: Listeners, adopting adopted: [AdoptedSession] = []
     ) async where Listeners.Element == SessionListener {
-        let limits = limits
-        let patience = { @Sendable in
-            SessionSupervisor.Patience(transfer: limits.comeback, lease: limits.lease)
+        let patience = { @Sendable [limits] in
+            SessionSupervisor.Patience(transfer: limits.value.comeback, lease: limits.value.lease)
         }
         let supervisor = SessionSupervisor(
-            backend: backend, patience: patience, keepsVMs: limits.keepsVMs, logger: logger)
+            backend: backend, patience: patience, keepsVMs: limits.value.keepsVMs, logger: logger)
         await withDiscardingTaskGroup { group in
             group.addTask { await supervisor.run(adopting: adopted, table: table) }
-            let places = ConnectionPlaces(limits.connections)
+            let places = ConnectionPlaces()
             do {
                 for try await listener in listeners {
                     group.addTask { await accept(listener, supervisor, places) }
@@ -90,7 +91,7 @@ public struct SessionServer: Sendable {
     ) async {
         await withDiscardingTaskGroup { group in
             while let connection = try? await listener.next() {
-                guard places.take() else {
+                guard places.take(atMost: limits.value.connections) else {
                     group.addTask { await SessionListener.refuse(connection) }
                     continue
                 }
@@ -106,7 +107,7 @@ public struct SessionServer: Sendable {
     private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ supervisor: SessionSupervisor) async {
         let channel = connection.channel
         let served = ServerConnection(
-            table: table, supervisor: supervisor, backend: backend, limits: limits, budget: budget,
+            table: table, supervisor: supervisor, backend: backend, limits: limits.value, budget: budget,
             client: channel.remoteAddress?.ipAddress ?? "unknown", localAddress: channel.localAddress?.ipAddress ?? "",
             logger: logger)
         // Failures of the connection itself are told in the log by `serve`.
@@ -118,17 +119,15 @@ public struct SessionServer: Sendable {
 
 /// Counts connections against a bound.
 private final class ConnectionPlaces: Sendable {
-    private let free: Mutex<Int>
+    private let taken = Mutex(0)
 
-    init(_ count: Int) { free = Mutex(count) }
-
-    func take() -> Bool {
-        free.withLock { free in
-            guard free > 0 else { return false }
-            free -= 1
+    func take(atMost limit: Int) -> Bool {
+        taken.withLock { taken in
+            guard taken < limit else { return false }
+            taken += 1
             return true
         }
     }
 
-    func giveBack() { free.withLock { $0 += 1 } }
+    func giveBack() { taken.withLock { $0 -= 1 } }
 }

@@ -82,7 +82,7 @@ public actor SessionTable {
 /// What a session is doing, for lists and logs.
 public struct SessionStatus: Sendable, Hashable {
     /// The steps of a session's life.
-    public enum Stage: String, Sendable, Hashable {
+    public enum Stage: String, Sendable, Hashable, CaseIterable {
         case created
         case waiting
         case receiving
