@@ -69,13 +69,14 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
         .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Leaves.
         library("CloudletCore", [crypto]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletMarkup", ["CloudletCore"]),
         library("CloudletMessagePack", ["CloudletCore"]),
-        library("CloudletCompression", ["CloudletCore", "CLzma"]),
+        library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
 
         // The engine and what it stands on.
         library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
@@ -171,7 +172,7 @@ let package = Package(
                 "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
                 system,
             ], exclude: ["Reference"], swiftSettings: settings),
-        tests("CloudletCompression"),
+        tests("CloudletCompression", ["CloudletSystem", system]),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),
         tests("CloudletStore", [system]),
@@ -181,7 +182,9 @@ let package = Package(
         tests("CloudletWire", ["CloudletMessagePack"]),
         tests(
             "CloudletSynthesis",
-            ["CloudletOverlay", "CloudletWire", "CloudletStore", "CloudletHypervisor", system], exclude: ["Reference"]),
+            [
+                "CloudletOverlay", "CloudletCompression", "CloudletWire", "CloudletStore", "CloudletHypervisor", system,
+            ], exclude: ["Reference"]),
         tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]

@@ -8,7 +8,7 @@ public struct CloudletCommand: AsyncParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             BaseCommand.self, ListBaseCommand.self, AddBaseCommand.self, DelBaseCommand.self, OverlayCommand.self,
-            SynthesisCommand.self, ListVMCommand.self, StopVMCommand.self,
+            InspectCommand.self, VerifyCommand.self, SynthesisCommand.self, ListVMCommand.self, StopVMCommand.self,
         ])
 
     /// Creates the command.

@@ -111,6 +111,7 @@ private struct MetaFields {
         var name: String?
         var size: Int?
         var chunks: [OverlayImage: [UInt32]] = [:]
+        var compression = BlobCompression.xz
         for _ in 0..<(try reader.readMapHeader()) {
             let key = try reader.readText()
             guard seen.insert(key).inserted else { throw OverlayFormatError(.duplicateKey(key)) }
@@ -119,13 +120,19 @@ private struct MetaFields {
             case MetaKey.blobSize: size = try readSize(&reader, key)
             case MetaKey.diskChunks: chunks[.disk] = try readChunks(&reader, key)
             case MetaKey.memoryChunks: chunks[.memory] = try readChunks(&reader, key)
+            case MetaKey.compression:
+                let value = try reader.readUnsigned()
+                guard let known = BlobCompression(rawValue: value) else {
+                    throw OverlayFormatError(.badValue("blobs of compression \(value) can't be read, only xz and zstd"))
+                }
+                compression = known
             default: try reader.skipValue()
             }
         }
         return OverlayMeta.Blob(
             name: try require(name, MetaKey.blobName), size: try require(size, MetaKey.blobSize),
             diskChunks: try require(chunks[.disk], MetaKey.diskChunks),
-            memoryChunks: try require(chunks[.memory], MetaKey.memoryChunks))
+            memoryChunks: try require(chunks[.memory], MetaKey.memoryChunks), compression: compression)
     }
 
     private func readChunks(_ reader: inout MessagePackReader, _ key: String) throws -> [UInt32] {

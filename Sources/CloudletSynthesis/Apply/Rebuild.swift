@@ -56,24 +56,12 @@ struct Rebuild: Sendable {
             }
             return parts
         }
-        let last = min(meta.memorySize, base.images.memorySize)
-        for page in pieces(of: memory.size..<last, length: Page.size)
-        where !brought.contains(page.lowerBound / Page.size) {
-            try tail.write(try source.read(page.count, at: page.lowerBound), at: page.lowerBound - memory.size)
-        }
+        try SnapshotTail.copy(
+            of: source, from: memory.size, to: tail, origin: memory.size, size: meta.memorySize, without: brought)
     }
 
-    /// The snapshot behind the RAM, checked: it must describe the base's own machine, or it can't be resumed here.
+    /// The snapshot behind the RAM, checked.
     func rebuiltSnapshot() throws(CloudletError) -> SnapshotFile {
-        let snapshot: SnapshotFile
-        do throws(CloudletError) { snapshot = try SnapshotFile(tail, origin: memory.size) } catch {
-            throw CloudletError(.badData, "the overlay gives no valid memory snapshot", cause: error)
-        }
-        guard snapshot.description.machine == base.machine else {
-            throw CloudletError(
-                .badData, "the overlay's VM has other virtual hardware than its base",
-                advice: "make the overlay anew from this base VM")
-        }
-        return snapshot
+        try SnapshotTail.open(tail, origin: memory.size, machine: base.machine)
     }
 }

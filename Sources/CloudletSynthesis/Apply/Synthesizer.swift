@@ -9,9 +9,10 @@ import SystemPackage
 /// VM synthesis: rebuilds a customised VM from a base and an overlay that arrives, and resumes it.
 ///
 /// While blobs come in, are decoded and placed, the base's RAM is copied (without the pages the overlay brings) and
-/// an emulator starts and waits. When the last page is there, the device state is loaded and the VM runs on.
+/// an emulator starts and waits. When the last page is there, the device state is loaded and the VM runs on. A VM whose
+/// overlay brings no memory boots when its disk is complete.
 public struct Synthesizer: Sendable {
-    private let hypervisor: Hypervisor
+    let hypervisor: Hypervisor
 
     /// How a VM is resumed.
     public struct Options: Sendable {
@@ -45,24 +46,31 @@ public struct Synthesizer: Sendable {
 
     /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
     public static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
-        guard meta.baseHash == base.record.hash else {
+        try requireMatch(meta, base.record, base.machine)
+    }
+
+    /// The same for a base that need not be registered.
+    static func requireMatch(
+        _ meta: OverlayMeta, _ base: BaseVM, _ machine: MachineDescription
+    ) throws(CloudletError) {
+        guard meta.baseHash == base.hash else {
             throw CloudletError(
-                .badData, "the overlay needs base VM \(meta.baseHash.short), not \(base.record.hash.short)",
+                .badData, "the overlay needs base VM \(meta.baseHash.short), not \(base.hash.short)",
                 advice: "use the base VM it was made from")
         }
-        if let wanted = meta.baseMemoryHash, wanted != base.record.memoryHash {
+        if let wanted = meta.baseMemoryHash, wanted != base.memoryHash {
             throw CloudletError(
                 .badData,
                 "the overlay was made from the same disk but from another memory snapshot "
-                    + "(\(wanted.short), not \(base.record.memoryHash.short))",
+                    + "(\(wanted.short), not \(base.memoryHash.short))",
                 advice: "copy the base VM's files from where the overlay was made")
         }
-        guard meta.diskSize == base.record.diskBytes else {
+        guard meta.diskSize == base.diskBytes else {
             throw CloudletError(
-                .badData, "the overlay makes a disk of \(meta.diskSize) bytes, the base has \(base.record.diskBytes)")
+                .badData, "the overlay makes a disk of \(meta.diskSize) bytes, the base has \(base.diskBytes)")
         }
-        let smallest = base.machine.memoryBytes + SnapshotLayout.descriptionArea + Page.size
-        guard meta.memorySize >= smallest, meta.memorySize <= smallest + SnapshotLayout.maximumState,
+        let smallest = machine.memoryBytes + SnapshotLayout.descriptionArea + Page.size
+        guard meta.isDiskOnly || meta.memorySize >= smallest, meta.memorySize <= smallest + SnapshotLayout.maximumState,
             meta.memorySize % Page.size == 0
         else {
             throw CloudletError(
@@ -87,6 +95,9 @@ public struct Synthesizer: Sendable {
         progress: @escaping @Sendable (Progress) -> Void = { _ in }
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
         try Self.requireMatch(meta, base)
+        if meta.isDiskOnly {
+            return try await boot(meta, on: base, from: source, options, times: times, progress: progress)
+        }
         let rebuild = try Rebuild(meta, base, hypervisor)
         var cleanup = VMCleanup(rebuild.work)
         do throws(CloudletError) {
