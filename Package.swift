@@ -115,7 +115,8 @@ let package = Package(
         library(
             "CloudletCommands",
             [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletHypervisor",
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletHypervisor",
                 "CloudletSynthesis", "CloudletSession", "CloudletDiscovery", "CloudletNode", arguments, subprocess,
                 system,
                 logging, unixSignals,
@@ -172,6 +173,12 @@ let package = Package(
                 "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
                 system,
             ], exclude: ["Reference"], swiftSettings: settings),
+        .executableTarget(
+            name: "overlay-bench",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletHypervisor", "CloudletSynthesis", subprocess, system,
+            ], path: "Tests/OverlayBench", swiftSettings: settings),
         tests("CloudletCompression", ["CloudletSystem", system]),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),

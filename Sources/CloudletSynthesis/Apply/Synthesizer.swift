@@ -98,13 +98,14 @@ public struct Synthesizer: Sendable {
         if meta.isDiskOnly {
             return try await boot(meta, on: base, from: source, options, times: times, progress: progress)
         }
-        let rebuild = try Rebuild(meta, base, hypervisor)
-        var cleanup = VMCleanup(rebuild.work)
+        let work = try WorkDirectory(on: hypervisor)
+        var cleanup = VMCleanup(work)
         do throws(CloudletError) {
-            let machine = try await prepare(rebuild, source, options, times, progress)
+            let rebuild = try Rebuild(meta, base, in: work.path)
+            let machine = try await prepare(rebuild, work, source, options, times, progress)
             cleanup.started(machine)
             progress(.stage("resume"))
-            return try await resume(rebuild, machine, options, times)
+            return try await resume(rebuild, work, machine, options, times)
         } catch {
             await cleanup.run()
             throw error
@@ -113,30 +114,18 @@ public struct Synthesizer: Sendable {
 
     /// Receives and places the overlay, copies the base's RAM and starts the emulator, all at the same time.
     private func prepare<Source: AsyncSequence & Sendable>(
-        _ rebuild: Rebuild, _ source: Source, _ options: Options, _ times: StageTimes,
+        _ rebuild: Rebuild, _ work: WorkDirectory, _ source: Source, _ options: Options, _ times: StageTimes,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) async throws(CloudletError) -> VirtualMachine where Source.Element == BlobPiece {
         let resources = VMResources(
-            name: rebuild.work.vmName, disk: rebuild.disk.path, diskFormat: .qcow2,
+            name: work.vmName, disk: rebuild.disk.path, diskFormat: .qcow2,
             memoryPath: rebuild.memory.path, waitsForState: true, display: options.display,
             outboundNetwork: options.outboundNetwork)
         async let waiting = times.measure("start emulator") { () async throws(CloudletError) -> VirtualMachine in
             try await hypervisor.start(rebuild.base.machine, resources)
         }
         do {
-            try await withThrowingTaskGroup { group in
-                group.addTask {
-                    try await times.measure("copy memory") { () async throws(CloudletError) in
-                        try await rebuild.copyBaseMemory()
-                    }
-                }
-                group.addTask {
-                    let start = times.elapsed
-                    _ = try await rebuild.decoding.run(source) { progress(.received($0)) }
-                    times.record("receive and place", from: start)
-                }
-                try await group.waitForAll()
-            }
+            try await rebuild.run(source, times: times) { progress(.received($0)) }
             return try await waiting
         } catch {
             // The emulator may still be starting: it must be there before it can be ended.
@@ -147,7 +136,7 @@ public struct Synthesizer: Sendable {
 
     /// Completes the disk's tables, loads the device state and lets the VM run.
     private func resume(
-        _ rebuild: Rebuild, _ machine: VirtualMachine, _ options: Options, _ times: StageTimes
+        _ rebuild: Rebuild, _ work: WorkDirectory, _ machine: VirtualMachine, _ options: Options, _ times: StageTimes
     ) async throws(CloudletError) -> RunningVM {
         try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
         let snapshot = try rebuild.rebuiltSnapshot()
@@ -163,6 +152,6 @@ public struct Synthesizer: Sendable {
         }
         return RunningVM(
             machine: machine, forwards: forwards, description: snapshot.description, disk: rebuild.disk.path,
-            memory: rebuild.memory, work: rebuild.work)
+            memory: rebuild.memory, work: work)
     }
 }

@@ -72,18 +72,47 @@ public struct OverlayCreation: Sendable {
         let tail = options.diskOnly ? nil : try await save(running, times)
         if options.diskOnly { try await shutDown(running, times) }
         try await times.measure("end VM") { () async throws(CloudletError) in try await running.machine.destroy() }
-        let overlay = try await times.measure("compare") { () async throws(CloudletError) -> OverlayPlan in
-            try await plan(running, tail, progress)
+        let images = try await images(running, tail)
+        return try await write(images, to: directory, times: times, progress: progress)
+    }
+
+    /// The images of a customised VM: where they may differ from the base.
+    package struct CustomisedImages: Sendable {
+        let memory: ChangedImage?
+        let disk: ChangedImage
+
+        /// Joins them; no memory makes an overlay of the disk alone.
+        package init(memory: ChangedImage?, disk: ChangedImage) {
+            self.memory = memory
+            self.disk = disk
+        }
+    }
+
+    /// Compares the images with the base and writes the overlay.
+    package func write(
+        _ images: CustomisedImages, to directory: FilePath, times: StageTimes,
+        progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void
+    ) async throws(CloudletError) -> Result {
+        let extents = (images.memory?.extents ?? []) + images.disk.extents
+        let total = Double(max(1, extents.reduce(0) { $0 + $1.range.count }))
+        let plan = try await times.measure("compare") { () async throws(CloudletError) -> OverlayPlan in
+            try await OverlayPlan.make(
+                memory: images.memory, disk: images.disk, base: base.images, index: try base.index(),
+                blobBytes: options.blobBytes
+            ) { progress("compare", Double($0) / total) }
         }
         return try await times.measure("compress") { () async throws(CloudletError) in
             try await OverlayDirectoryWriter(
-                plan: overlay, base: .init(base.record), memoryBytes: tail?.fileBytes ?? 0, options: options
+                plan: plan, base: .init(base.record), memoryBytes: images.memory?.size ?? 0, options: options
             ).write(to: directory) { progress("compress", $0) }
         }
     }
 
     private func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> SavedTail {
-        try await times.measure("save state") { () async throws(CloudletError) in
+        guard await running.machine.isActive else {
+            throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
+        }
+        return try await times.measure("save state") { () async throws(CloudletError) in
             try await running.machine.pause()
             return try await saveTail(running)
         }
@@ -118,9 +147,7 @@ public struct OverlayCreation: Sendable {
         let fileBytes: Int
     }
 
-    private func plan(
-        _ running: RunningVM, _ tail: SavedTail?, _ progress: @escaping @Sendable (String, Double) -> Void
-    ) async throws(CloudletError) -> OverlayPlan {
+    private func images(_ running: RunningVM, _ tail: SavedTail?) async throws(CloudletError) -> CustomisedImages {
         var memory: ChangedImage?
         if let tail {
             let ram = try ChangedImage.file(running.memory.file, base: base.snapshot.file, as: .memory)
@@ -128,10 +155,7 @@ public struct OverlayCreation: Sendable {
                 .memory, size: tail.fileBytes,
                 extents: ram.extents + [.init(running.memory.size..<tail.fileBytes, .file(tail.file, offset: 0))])
         }
-        let disk = try await ImageMap.changes(in: running.disk, size: base.record.diskBytes)
-        let total = max(1, ((memory?.extents ?? []) + disk.extents).reduce(0) { $0 + $1.range.count })
-        return try await OverlayPlan.make(
-            memory: memory, disk: disk, base: base.images, index: try base.index(), blobBytes: options.blobBytes
-        ) { progress("compare", Double($0) / Double(total)) }
+        return CustomisedImages(
+            memory: memory, disk: try await ImageMap.changes(in: running.disk, size: base.record.diskBytes))
     }
 }

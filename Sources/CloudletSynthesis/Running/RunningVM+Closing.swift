@@ -22,6 +22,7 @@ extension RunningVM {
     /// - Returns: whether it has, within `patience`.
     /// - Throws: `CloudletError` when the VM can't be asked.
     func shutDown(within patience: Duration = .seconds(60)) async throws(CloudletError) -> Bool {
+        guard await machine.isActive else { return true }
         try await machine.pressPowerButton()
         return try await poll(every: .milliseconds(200), for: patience) { () async throws(CloudletError) in
             !(await machine.isActive)
