@@ -196,3 +196,14 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Has no main function but libFuzzer's; see Scripts/fuzz.
+if Context.environment["CLOUDLET_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "overlay-fuzz",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletCompression",
+                "CLinux",
+            ], path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: settings))
+}

@@ -12,6 +12,21 @@ extension Span<UInt8> {
         return true
     }
 
+    /// How many bytes are the same at the same place of both spans, which are equally long.
+    @inlinable
+    public func countOfSameBytes(as other: Span<UInt8>) -> Int {
+        var total = 0
+        var position = 0
+        while position < count {
+            let end = Swift.min(position + 128, count)
+            var same: UInt8 = 0
+            for index in position..<end { same &+= self[index] == other[index] ? 1 : 0 }
+            total += Int(same)
+            position = end
+        }
+        return total
+    }
+
     /// Whether two spans hold the same bytes.
     @inlinable
     public func hasSameBytes(as other: Span<UInt8>) -> Bool {
