@@ -10,19 +10,25 @@ extension Span<UInt8> {
         }
     }
 
-    /// How many bytes are the same at the same place of both spans, which are equally long.
-    @inlinable
+    /// How many bytes are the same at the same place of both spans, which must be equally long.
     public func countOfSameBytes(as other: Span<UInt8>) -> Int {
-        var total = 0
-        var position = 0
-        while position < count {
-            let end = Swift.min(position + 128, count)
-            var same: UInt8 = 0
-            for index in position..<end { same &+= self[index] == other[index] ? 1 : 0 }
-            total += Int(same)
-            position = end
+        precondition(count == other.count, "spans of different length")
+        return unsafe withUnsafeBufferPointer { left in
+            unsafe other.withUnsafeBufferPointer { right in
+                guard let left = left.baseAddress, let right = right.baseAddress else { return 0 }
+                var total = 0
+                var position = 0
+                while position < count {
+                    // A byte counts at most 128 before it is added to the total: a loop the compiler vectorises.
+                    let end = Swift.min(position + 128, count)
+                    var same: UInt8 = 0
+                    for index in position..<end { unsafe same &+= left[index] == right[index] ? 1 : 0 }
+                    total += Int(same)
+                    position = end
+                }
+                return total
+            }
         }
-        return total
     }
 
     /// Whether two spans hold the same bytes.
