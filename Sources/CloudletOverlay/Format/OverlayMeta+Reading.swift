@@ -24,14 +24,16 @@ extension OverlayMeta {
             throw OverlayFormatError(.badValue("a meta of \(bytes.count) bytes is larger than \(limits.metaBytes)"))
         }
         var fields = MetaFields()
+        var reader = MessagePackReader(bytes)
         do {
-            var reader = MessagePackReader(bytes)
             try fields.read(&reader, limits: limits)
             try reader.requireEnd()
         } catch let error as MessagePackError {
             throw OverlayFormatError(.notMessagePack(error.description))
         } catch {
-            throw (error as? OverlayFormatError) ?? OverlayFormatError(.notMessagePack("\(error)"))
+            var problem = (error as? OverlayFormatError) ?? OverlayFormatError(.notMessagePack("\(error)"))
+            problem.byte = reader.position
+            throw problem
         }
         self = try fields.assembled()
         try validate(limits)
