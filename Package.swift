@@ -141,6 +141,13 @@ let package = Package(
             // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
 
+        // Checks nodes from outside; knows nothing of our own discovery.
+        library(
+            "CloudletConformance",
+            ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork", arguments, subprocess]),
+        .executableTarget(
+            name: "conformance", dependencies: ["CloudletConformance", arguments], swiftSettings: settings),
+
         // Tests.
         .target(
             name: "CloudletTestSupport",
@@ -165,6 +172,11 @@ let package = Package(
                 logging,
                 subprocess, system,
             ], swiftSettings: settings),
+        .testTarget(
+            name: "CloudletConformanceTests",
+            dependencies: [
+                "CloudletConformance", "CloudletTestSupport", "conformance", "cloudlet-find", "discovery-host", system,
+            ], exclude: ["Devices", "Findings"], swiftSettings: settings),
         .testTarget(
             name: "ChainTests",
             dependencies: [
