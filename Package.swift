@@ -168,10 +168,9 @@ let package = Package(
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
-                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
-                logging,
-                subprocess, system,
-            ], swiftSettings: settings),
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", "cloudlet-find", nioCore,
+                lifecycle, logging, subprocess, system,
+            ], exclude: ["Lab/false-nodes"], swiftSettings: settings),
         .testTarget(
             name: "CloudletConformanceTests",
             dependencies: [
