@@ -168,7 +168,8 @@ let package = Package(
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
-                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", "cloudlet-find", nioCore,
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", "cloudlet-find",
+                nioCore,
                 lifecycle, logging, subprocess, system,
             ], exclude: ["Lab/false-nodes"], swiftSettings: settings),
         .testTarget(

@@ -4,7 +4,7 @@ import Testing
 
 /// `cloudlet-find` as a person uses it.
 @Suite(.enabled(if: LanLab.missing.isEmpty, Comment(rawValue: LanLab.reason)))
-struct FindCommandTests {
+struct FindCommandLabTests {
     private let first = "11111111-1111-4111-8111-111111111111"
     private let second = "22222222-2222-4222-8222-222222222222"
 
@@ -45,7 +45,11 @@ struct FindCommandTests {
             // A firewall on the node: what is announced is not what can be reached.
             try await lab.script(["mcast", "on"])
             _ = try await lab.run(
-                1, ["sh", "-c", "nft add table ip f; nft 'add chain ip f i { type filter hook input priority 0; }'; nft add rule ip f i tcp dport '{8021, 8022}' drop; nft add table ip6 f; nft 'add chain ip6 f i { type filter hook input priority 0; }'; nft add rule ip6 f i tcp dport '{8021, 8022}' drop"])
+                1,
+                [
+                    "sh", "-c",
+                    "nft add table ip f; nft 'add chain ip f i { type filter hook input priority 0; }'; nft add rule ip f i tcp dport '{8021, 8022}' drop; nft add table ip6 f; nft 'add chain ip6 f i { type filter hook input priority 0; }'; nft add rule ip6 f i tcp dport '{8021, 8022}' drop",
+                ])
             let closed = try await find(lab, 2, ["--timeout", "1.5"])
             #expect(closed.contains("could not be verified") && closed.contains("firewall"), "\(closed)")
             #expect(!closed.contains("First  ") && closed.hasSuffix("status 2\n"), "\(closed)")
@@ -73,6 +77,10 @@ struct FindCommandTests {
             try await until(10, "the death is not shown") { try await listed().contains("\n- Node 3 ") }
             try await lab.script(["rm", "2"])
             try await until(12, "the power cut is not shown") { try await listed().contains("\n- Node 2 ") }
+            // What was known before is told to be dead.
+            let dead = try await find(lab, 4, ["--timeout", "1.5"])
+            #expect(
+                dead.contains("Node 1 ") && dead.contains("dead: 10.77.0.3") && dead.hasSuffix("status 0\n"), "\(dead)")
             let search2 = try await lab.find(4, ["--base", base, "--timeout", "2"])
             #expect(search2.found.count == 1 && !search2.output.contains("! \(first)"))
             try await lab.script(["again", "3"])

@@ -4,7 +4,7 @@ import Testing
 
 /// Programs of others find our nodes.
 @Suite(.enabled(if: LanLab.missing.isEmpty, Comment(rawValue: LanLab.reason)))
-struct ForeignClientTests {
+struct ForeignClientLabTests {
     private static let count = 5
     private let deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
     /// Made by Scripts/setup: PyPI has it, Debian does not.
@@ -45,12 +45,17 @@ struct ForeignClientTests {
             async let python = lab.run(client, ["/usr/bin/python3", "-c", zeroconf(3)])
             async let upnp = lab.run(
                 client,
-                [Self.upnpClient, "--strict", "--timeout", "3", "search", "--bind", "10.77.0.7", "--search_target", deviceType])
+                [
+                    Self.upnpClient, "--strict", "--timeout", "3", "search", "--bind", "10.77.0.7", "--search_target",
+                    deviceType,
+                ])
             // As Cling asks, which the Android client of 2013 is built on: everything, from a port of its own, MX 3.
-            let all = "M-SEARCH * HTTP/1.1\r\nMAN: \"ssdp:discover\"\r\nMX: 3\r\nST: ssdp:all\r\nHOST: 239.255.255.250:1900\r\n\r\n"
+            let all =
+                "M-SEARCH * HTTP/1.1\r\nMAN: \"ssdp:discover\"\r\nMX: 3\r\nST: ssdp:all\r\nHOST: 239.255.255.250:1900\r\n\r\n"
             async let cling = lab.probe(client, to: "239.255.255.250", all, seconds: 3.5).map(\.text).joined()
             let outputs = try await [
-                "gssdp-discover": gssdp, "avahi-browse": browse, "zeroconf": python, "upnp-client": upnp, "ssdp:all": cling,
+                "gssdp-discover": gssdp, "avahi-browse": browse, "zeroconf": python, "upnp-client": upnp,
+                "ssdp:all": cling,
             ]
             for (program, output) in outputs {
                 for host in 1...Self.count {

@@ -3,7 +3,7 @@ import Testing
 
 /// The node follows addresses and interfaces that come and go, and makes no noise about it.
 @Suite(.enabled(if: LanLab.missing.isEmpty, Comment(rawValue: LanLab.reason)))
-struct NetworkChangeTests {
+struct NetworkChangeLabTests {
     private let id = "11111111-1111-4111-8111-111111111111"
 
     @Test("addresses come and go: within 3 s both protocols lead to those that are there; ten changes make no storm")
