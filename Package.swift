@@ -145,6 +145,13 @@ let package = Package(
             // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
 
+        // Checks nodes from outside; knows nothing of our own discovery.
+        library(
+            "CloudletConformance",
+            ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork", arguments, subprocess]),
+        .executableTarget(
+            name: "conformance", dependencies: ["CloudletConformance", arguments], swiftSettings: settings),
+
         // Tests.
         .target(
             name: "CloudletTestSupport",
@@ -171,10 +178,15 @@ let package = Package(
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
-                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
-                logging,
-                subprocess, system,
-            ], swiftSettings: settings),
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", "cloudlet-find",
+                nioCore,
+                lifecycle, logging, subprocess, system,
+            ], exclude: ["Lab/false-nodes"], swiftSettings: settings),
+        .testTarget(
+            name: "CloudletConformanceTests",
+            dependencies: [
+                "CloudletConformance", "CloudletTestSupport", "conformance", "cloudlet-find", "discovery-host", system,
+            ], exclude: ["Devices", "Findings"], swiftSettings: settings),
         .testTarget(
             name: "ChainTests",
             dependencies: [
