@@ -109,7 +109,7 @@ let package = Package(
                 "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
                 // Discovery and the node's HTTP routes.
                 "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, nioPosix, lifecycle, unixSignals, configuration, yams, system, metrics,
+                nioCore, nioPosix, lifecycle, unixSignals, configuration, yams, subprocess, system, metrics,
             ]),
 
         // The programs.

@@ -6,11 +6,11 @@ extension Registry {
         migrator.registerMigration("sessions") { database in
             try database.create(table: SessionRow.databaseTableName) { table in
                 table.primaryKey("id", .text)
-                table.column("process", .integer).notNull()
                 table.column("stage", .text).notNull().indexed()
                 table.column("client", .text).notNull()
                 table.column("app", .text)
                 table.column("base", .text)
+                table.column("vm", .text)
                 table.column("forwards", .text).notNull()
                 table.column("received_bytes", .integer).notNull()
                 table.column("place", .integer)
@@ -53,10 +53,17 @@ extension Registry {
         }
     }
 
-    /// Marks every live session as ended: their node is gone.
-    /// - Returns: the sessions that were live.
-    public func endSessions(at time: Int, reason: String) throws(CloudletError) -> [SessionRecord] {
-        let left = try sessions()
+    /// Marks live sessions as ended: their node is gone.
+    /// - Parameters:
+    ///   - kept: those that go on.
+    ///   - time: now, seconds since 1970.
+    ///   - reason: why.
+    /// - Returns: the sessions that were marked.
+    /// - Throws: `CloudletError` when the registry can't be changed.
+    public func endSessions(
+        except kept: Set<SessionID>, at time: Int, reason: String
+    ) throws(CloudletError) -> [SessionRecord] {
+        let left = try sessions().filter { !kept.contains($0.id) }
         let ended = left.map { session in
             var session = session
             session.stage = SessionRecord.endedStage

@@ -6,8 +6,6 @@ import GRDB
 public struct SessionRecord: Hashable, Sendable {
     /// The session's number.
     public var id: SessionID
-    /// The node's process.
-    public var process: Int32
     /// `waiting`, `receiving`, `resuming`, `running` or `ended`.
     public var stage: String
     /// The client's address.
@@ -16,6 +14,8 @@ public struct SessionRecord: Hashable, Sendable {
     public var app: String?
     /// The base VM's hash.
     public var base: String?
+    /// The VM's name in the hypervisor.
+    public var vm: String?
     /// The forwards in force.
     public var forwards: [String]
     /// Bytes of the overlay that have come.
@@ -32,9 +32,8 @@ public struct SessionRecord: Hashable, Sendable {
     public var failure: String?
 
     /// A session that was just made.
-    public init(id: SessionID, process: Int32, stage: String, client: String, created: Int) {
+    public init(id: SessionID, stage: String, client: String, created: Int) {
         self.id = id
-        self.process = process
         self.stage = stage
         self.client = client
         self.created = created
@@ -51,11 +50,11 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
     static let databaseTableName = "session"
 
     let id: String
-    let process: Int32
     let stage: String
     let client: String
     let app: String?
     let base: String?
+    let vm: String?
     let forwards: String
     let received_bytes: Int
     let place: Int?
@@ -66,11 +65,11 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
 
     init(_ record: SessionRecord) {
         id = record.id.description
-        process = record.process
         stage = record.stage
         client = record.client
         app = record.app
         base = record.base
+        vm = record.vm
         forwards = record.forwards.joined(separator: "\n")
         received_bytes = record.receivedBytes
         place = record.place
@@ -83,9 +82,10 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
     var record: SessionRecord? {
         guard let number = UInt64(id) else { return nil }
         var record = SessionRecord(
-            id: SessionID(number), process: process, stage: stage, client: client, created: created)
+            id: SessionID(number), stage: stage, client: client, created: created)
         record.app = app
         record.base = base
+        record.vm = vm
         record.forwards = forwards.split(separator: "\n").map(String.init)
         record.receivedBytes = received_bytes
         record.place = place

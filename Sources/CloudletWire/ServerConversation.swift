@@ -136,6 +136,12 @@ public struct ServerConversation: Sendable {
         return [.success(.sendMeta)] + requests.next().map(ServerMessage.onDemand)
     }
 
+    /// The overlay was fetched and accepted: the message that says so.
+    public mutating func beginFetched() -> ServerMessage {
+        state = .working
+        return .success(.overlayURL)
+    }
+
     /// The VM runs: the message that says so.
     public mutating func markRunning(_ message: ServerMessage) -> ServerMessage {
         state = .running
@@ -148,7 +154,9 @@ public struct ServerConversation: Sendable {
         case (.idle, .resourceInfo), (.running, .resourceInfo): return .resourceInfo
         case (.idle, .finish(let session, _)), (.running, .finish(let session, _)): return .finish(session)
         case (.idle, .closeSession(let session)), (.running, .closeSession(let session)): return .closeSession(session)
-        case (.idle, .overlayURL(let url, let session)): return .overlayURL(url, session)
+        case (.idle, .overlayURL(let url, let session)):
+            state = .deciding
+            return .overlayURL(url, session)
         case (.idle, .sendMeta(let announcement)):
             guard announcement.size <= limits.meta else {
                 throw .tooLarge("an overlay-meta", announcement.size, limit: limits.meta)

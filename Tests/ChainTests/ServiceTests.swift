@@ -3,6 +3,7 @@ import CloudletSystem
 import CloudletTestSupport
 import Foundation
 import Glibc
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -141,5 +142,60 @@ extension ChainTests {
             #expect(result.errors.contains("does not answer on guest port 7 within 2.000 s"), "\(result.errors)")
             #expect(!result.output.contains("runs on"))
         }
+    }
+
+    @Test(
+        "with keep-vms a VM goes on while the node is away, ended or killed, and its client finishes it afterwards",
+        arguments: [SIGTERM, SIGKILL])
+    func keptVM(signal: Int32) async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let logs = ["1", "2"].map { chain.directory.appending("keep-\(signal)-\($0).log") }
+        let settings = ["CLOUDLET_SESSION_KEEP_VMS": "true", "CLOUDLET_SESSION_LEASE": "20"]
+        let environment = chain.environment.merging(settings) { $1 }
+        try await ChainLab.with(hosts: 2) { lab in
+            let session = Mutex("")
+            _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[0]) { node in
+                try await node.waitFor("node is ready")
+                try await holding(lab, chain, 2) { _ in
+                    let id = try #require(try await sessions(chain).first?["id"] as? String)
+                    session.withLock { $0 = id }
+                    node.send(signal)
+                    _ = try await poll(every: .milliseconds(50), for: .seconds(10)) { () throws(CloudletError) in
+                        !node.isRunning
+                    }
+                }
+            }
+            let id = session.withLock { $0 }
+            _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[1]) { node in
+                try await node.waitFor("node is ready")
+                #expect(node.output.contains("session goes on"), "\(node.output)")
+                let answer = try await lab.run(2, ["curl", "-s", "-m", "10", "http://\(ChainLab.address(1)):9876/"])
+                #expect(try FaceAnswer(in: answer.output).continues(chain.before))
+                #expect(try await sessions(chain).map { $0["id"] as? String } == [id])
+                let stopped = try await Program.cloudlet(["stop-session", id], environment: chain.environment)
+                #expect(stopped.status == 0, "\(stopped.errors)")
+            }
+        }
+        try await requireNothingLeft(chain)
+    }
+
+    @Test("sessions of a node that was killed are marked when the next one starts")
+    func reconciled() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let logs = ["1", "2"].map { chain.directory.appending("reconcile-\($0).log") }
+        try await ChainLab.with(hosts: 2) { lab in
+            let node = [Program.path("cloudlet-node")]
+            _ = try await lab.with(1, node, environment: chain.environment, log: logs[0]) { node in
+                try await node.waitFor("node is ready")
+                try await holding(lab, chain, 2) { _ in node.send(SIGKILL) }
+            }
+            let listed = try await sessions(chain)
+            #expect(listed.isEmpty, "sessions of a dead node are listed as live")
+            _ = try await lab.with(1, node, environment: chain.environment, log: logs[1]) { node in
+                try await node.waitFor("node is ready")
+                #expect(try await sessions(chain, ["--all"]).last?["reason"] as? String == "the node died")
+            }
+        }
+        try await requireNothingLeft(chain)
     }
 }

@@ -16,6 +16,8 @@ final class FakeBackend: SynthesisBackend {
         var refusal: CloudletError?
         var cancelled = 0
         var places = 0
+        var atURL: OutgoingOverlay?
+        var noted: [SessionStatus.Stage] = []
     }
 
     let state = Mutex(State())
@@ -59,6 +61,15 @@ final class FakeBackend: SynthesisBackend {
         return FakeVM(self, request.localAddress)
     }
 
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        guard let overlay = state.withLock(\.atURL), url == "http://here/overlay.zip" else {
+            throw CloudletError(.permission, "not from there")
+        }
+        return overlay
+    }
+
+    func note(_ status: SessionStatus) async { state.withLock { $0.noted.append(status.stage) } }
+
     func resources() async -> NodeResources {
         var resources = NodeResources()
         resources.totalMemoryMiB = 4096
@@ -67,6 +78,7 @@ final class FakeBackend: SynthesisBackend {
 }
 
 final class FakeVM: SynthesizedVM {
+    let name = "fake"
     let forwards: [ServerMessage.ReportedForward]
     private let backend: FakeBackend
     private let mailbox = Mailbox<Void>()

@@ -33,7 +33,7 @@ import Testing
             var last = 0
             while let stage = try await stages.next() { if case .sent(let count) = stage { last = count } }
             #expect(last == 700_010)
-            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 })
+            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 && $0.noted == [.running] })
             #expect(backend.state.withLock { $0.received.mapValues(\.count) } == [0: 700_000, 1: 0, 2: 10])
             #expect(await server.table.statuses().isEmpty)
         }
@@ -213,6 +213,29 @@ import Testing
                 return
             }
             #expect(payload["machine_mem_total_mb"]?.unsigned == 4096 && payload["machine_cpu_num"]?.unsigned == 1)
+        }
+    }
+
+    @Test("an overlay at a URL is fetched by the node; SUCCESS and DONE come as after a meta")
+    func overlayURL() async throws {
+        let overlay = try service.overlay()
+        backend.state.withLock { $0.atURL = overlay }
+        try await service.run { [backend] _, port in
+            let session = try await RawClient.createSession(port)
+            let raw = try await RawClient(port)
+            let url = ClientMessage.overlayURL("http://here/overlay.zip", session: session)
+            try await raw.send(Frame.encode(url.value))
+            #expect(
+                try await raw.receive(33)
+                    == hex("0000001d 82 a7636f6d6d616e64 01 b17265717565737465645f636f6d6d616e64 17"))
+            #expect(try await raw.receive(14) == hex("0000000a 81 a7636f6d6d616e64 04"))
+            #expect(backend.state.withLock { $0.received.mapValues(\.count) } == [0: 700_000, 1: 0, 2: 10])
+            try await RawClient.command(port, .finish(session: session, statistics: []))
+            #expect(backend.state.withLock(\.running) == 0)
+            let refused = try await RawClient(port)
+            let other = try await RawClient.createSession(port)
+            try await refused.send(Frame.encode(ClientMessage.overlayURL("http://there/", session: other).value))
+            #expect(try ServerMessage(try await refused.receiveMessage()) == .fail(reason: "not from there"))
         }
     }
 }

@@ -1,9 +1,9 @@
 import ArgumentParser
 import CloudletCore
+import CloudletHypervisor
 import CloudletStore
 import CloudletSystem
 import Foundation
-import Glibc
 
 /// `cloudlet list-session`: what the sessions of this machine's node are doing.
 struct ListSessionCommand: AsyncParsableCommand {
@@ -41,10 +41,11 @@ struct ListSessionCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let registry = try Registry(try CloudletHome.current().database)
+        let home = try CloudletHome.current()
+        let registry = try Registry(home.database)
         var shown: [SessionRecord]?
         repeat {
-            let sessions = try Self.sessions(registry, all: all)
+            let sessions = try sessions(registry, home)
             if shown != sessions { try show(sessions) }
             shown = sessions
             if watch { try await Task.sleep(for: .milliseconds(500)) }
@@ -52,10 +53,9 @@ struct ListSessionCommand: AsyncParsableCommand {
     }
 
     /// The sessions as they are: those of a node that is gone are not live, whatever it wrote last.
-    private static func sessions(_ registry: Registry, all: Bool) throws(CloudletError) -> [SessionRecord] {
-        try registry.sessions(all: all).filter { session in
-            all || kill(session.process, 0) == 0 || errno == EPERM
-        }
+    private func sessions(_ registry: Registry, _ home: CloudletHome) throws(CloudletError) -> [SessionRecord] {
+        let nodeRuns = try HypervisorRoot.nodeRuns(under: home.hypervisors)
+        return all || nodeRuns ? try registry.sessions(all: all) : []
     }
 
     private func show(_ sessions: [SessionRecord]) throws(CloudletError) {
@@ -97,11 +97,12 @@ struct StopSessionCommand: AsyncParsableCommand {
         guard let id = UInt64(id).map(SessionID.init) else {
             throw CloudletError(.usage, "'\(id.displayable(limit: 40))' is no session number")
         }
-        let registry = try Registry(try CloudletHome.current().database)
-        guard try registry.wantStop(of: id), let session = try registry.session(id) else {
+        let home = try CloudletHome.current()
+        let registry = try Registry(home.database)
+        guard try registry.wantStop(of: id) else {
             throw CloudletError(.notFound, "there is no live session \(id)", advice: "see 'cloudlet list-session'")
         }
-        guard kill(session.process, 0) == 0 || errno == EPERM else {
+        guard try HypervisorRoot.nodeRuns(under: home.hypervisors) else {
             throw CloudletError(
                 .unavailable, "the node that ran session \(id) is gone",
                 advice: "start cloudlet-node: it ends what is left")

@@ -102,6 +102,9 @@ public struct NodeConfiguration: Sendable {
     /// How long an application may take to answer on its overlay's readiness port.
     public var readiness: Duration { .seconds(Double(text(.readiness)) ?? 30) }
 
+    /// From where overlays are fetched.
+    var overlayURLs: OverlayFetch.Policy { .init(rawValue: text(.overlayURLs)) ?? .off }
+
     /// Bounds on VMs.
     public var admission: Admission.Policy {
         var policy = Admission.Policy()
@@ -121,6 +124,7 @@ public struct NodeConfiguration: Sendable {
         limits.clientSilence = .seconds(Double(text(.silence)) ?? 30)
         limits.comeback = .seconds(Double(text(.comeback)) ?? 60)
         limits.minimumRate = number(.minimumRate)
+        limits.keepsVMs = flag(.keepVMs)
         limits.connections = number(.connections)
         return limits
     }

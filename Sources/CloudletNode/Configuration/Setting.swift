@@ -59,6 +59,11 @@ public struct Setting: Sendable, Hashable {
     static let readiness = Setting(
         "session.readiness", .seconds(1...3600), "30",
         "how long an application may take to answer on its overlay's readiness port")
+    static let overlayURLs = Setting(
+        "session.overlay-urls", .choice(["off", "client", "any"]), "client",
+        "from where overlays are fetched when a client names a URL: nowhere, its own address, everywhere")
+    static let keepVMs = Setting(
+        "session.keep-vms", .flag, "false", "leave VMs running when the node stops, and go on with them at its start")
     static let connections = Setting(
         "session.connections", .number(1...100_000), "512", "connections at the same time")
     static let minimumRate = Setting(
@@ -92,7 +97,7 @@ public struct Setting: Sendable, Hashable {
     /// All settings, in the order in which they are listed.
     public static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
-        outboundNetwork, lease, silence, readiness, minimumRate, comeback, connections,
+        outboundNetwork, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
         machines, perClient, queue, patience, memoryReserve, diskReserve, logLevel, logFormat,
     ]
 }

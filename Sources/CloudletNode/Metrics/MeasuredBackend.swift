@@ -22,13 +22,18 @@ struct MeasuredBackend: SynthesisBackend {
     ) async throws(CloudletError) -> any SynthesizedVM {
         do throws(CloudletError) {
             let machine = try await backend.synthesize(request, from: pieces, progress: progress)
-            metrics.machineStarted()
             return MeasuredVM(machine: machine, metrics: metrics)
         } catch {
             metrics.ended(.failed, error.code)
             throw error
         }
     }
+
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        try await backend.fetch(url, for: client)
+    }
+
+    func note(_ status: SessionStatus) async { await backend.note(status) }
 
     func resources() async -> NodeResources { await backend.resources() }
 }
@@ -44,12 +49,12 @@ private final class MeasuredVM: SynthesizedVM {
         self.metrics = metrics
     }
 
+    var name: String { machine.name }
     var forwards: [ServerMessage.ReportedForward] { machine.forwards }
 
     func end() async {
         await machine.end()
         guard !isCounted.exchange(true, ordering: .relaxed) else { return }
-        metrics.machineEnded()
         metrics.ended(.completed)
     }
 

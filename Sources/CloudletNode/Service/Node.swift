@@ -43,7 +43,10 @@ public struct Node: Sendable {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
-        try SessionJournal.reconcile(registry, logger)
+        let policy = Changeable(configuration.admission)
+        let work = hypervisor.workDirectory
+        let admission = Admission(policy: { policy.value }) { HostResources.figures(scratch: work) }
+        let adopted = try await clearUp(registry, hypervisor, admission)
 
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
@@ -55,13 +58,12 @@ public struct Node: Sendable {
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
         let metrics = NodeMetrics()
-        let policy = Changeable(configuration.admission)
-        let work = hypervisor.workDirectory
-        let admission = Admission(policy: { policy.value }) { HostResources.figures(scratch: work) }
+        let fetch = OverlayFetch(policy: configuration.overlayURLs, directory: work) {
+            max(0, HostResources.figures(scratch: work).freeDisk - policy.value.diskReserve)
+        }
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, admission: admission,
-            options: backendOptions(monitor.interfaces),
-            metrics: metrics, logger: logger)
+            registry: registry, hypervisor: hypervisor, admission: admission, fetch: fetch,
+            options: backendOptions(monitor.interfaces), metrics: metrics, logger: logger)
         let server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
@@ -86,8 +88,8 @@ public struct Node: Sendable {
                 SessionJournal(registry: registry, table: server.table, logger: logger),
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
-                    server: server, interfaces: monitor.interfaces, first: sockets, follows: follows, port: port,
-                    bound: listening, logger: logger),
+                    server: server, adopted: adopted, interfaces: monitor.interfaces, first: sockets, follows: follows,
+                    port: port, bound: listening, logger: logger),
             ] + operation.services(hangups, logs, reload) + httpServices(record, monitor, server.table, operation)
             + advertisers(record, monitor)
         var group = ServiceGroupConfiguration(
@@ -102,12 +104,23 @@ public struct Node: Sendable {
         let accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
         logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
         let root = try HypervisorRoot(under: home.hypervisors, role: .node)
-        let hypervisor = try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
-        // A node that died may have left VMs and files.
-        for name in try await hypervisor.removeLeftovers() {
+        return try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
+    }
+
+    /// A node that ended or died before may have left VMs, files and sessions.
+    private func clearUp(
+        _ registry: Registry, _ hypervisor: Hypervisor, _ admission: Admission
+    ) async throws(CloudletError) -> [AdoptedSession] {
+        let adopted =
+            configuration.sessionLimits.keepsVMs
+            ? try await Adoption(
+                registry: registry, hypervisor: hypervisor, admission: admission, logger: logger
+            ).sessions() : []
+        for name in try await hypervisor.removeLeftovers(except: Set(adopted.map(\.machine.name))) {
             logger.notice("ended a VM that was left behind", metadata: ["vm": "\(name)"])
         }
-        return hypervisor
+        try SessionJournal.reconcile(registry, keeping: adopted, logger)
+        return adopted
     }
 
     private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {

@@ -8,6 +8,8 @@ import ServiceLifecycle
 /// the network.
 struct SynthesisListener: Service {
     let server: SessionServer
+    /// Sessions of an earlier node.
+    let adopted: [AdoptedSession]
     let interfaces: CurrentValue<[NetworkInterface]>
     /// Sockets bound before the node said that it is there.
     let first: [String: SessionListener]
@@ -49,7 +51,7 @@ struct SynthesisListener: Service {
         for listener in first.values { feed.yield(listener) }
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { await server.serve(listeners) }
+                group.addTask { await server.serve(listeners, adopting: adopted) }
                 if follows { await follow(feed) } else { try? await gracefulShutdown() }
                 feed.finish()
                 group.cancelAll()

@@ -126,6 +126,16 @@ public final class Admission: Sendable {
         }
     }
 
+    /// Counts a VM that runs already.
+    public func adopt(client: String, memory: Int) -> SynthesisPlace {
+        let ticket = state.withLock { state in
+            state.next += 1
+            state.held[state.next] = Held(client: client, need: Need(memory: memory, disk: 0), fills: false)
+            return state.next
+        }
+        return SynthesisPlace { self.state.withLock { _ = $0.held.removeValue(forKey: ticket) } }
+    }
+
     private func line(up client: String, _ policy: Policy) throws(CloudletError) -> Int {
         try state.withLock { (state) throws(CloudletError) in
             let own =

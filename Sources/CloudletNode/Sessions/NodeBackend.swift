@@ -1,42 +1,44 @@
-public import CloudletCore
-public import CloudletHypervisor
+import CloudletCore
+import CloudletHypervisor
 import CloudletOverlay
-public import CloudletSession
-public import CloudletStore
+import CloudletSession
+import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
 import CloudletWire
-public import Logging
+import Logging
 import Synchronization
 
 /// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
-public struct NodeBackend: SynthesisBackend {
+struct NodeBackend: SynthesisBackend {
     private let registry: Registry
     private let synthesizer: Synthesizer
     private let options: Options
     private let admission: Admission
+    private let overlayFetch: OverlayFetch
     private let metrics: NodeMetrics
     private let logger: Logger
 
     /// How the node runs VMs.
-    public struct Options: Sendable {
+    struct Options: Sendable {
         /// The IPv4 address on which forwards listen, for a client that reached the node by the address given; `nil`
         /// when there is none.
-        public var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
+        var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
         /// Whether guests may reach other hosts.
-        public var outboundNetwork = false
+        var outboundNetwork = false
         /// How long an application may take to answer on its overlay's readiness port.
-        public var readiness = Duration.seconds(30)
+        var readiness = Duration.seconds(30)
 
         /// Forwards where the client is, no network for guests.
-        public init() {}
+        init() {}
     }
 
     /// Uses this registry and hypervisor.
-    public init(
-        registry: Registry, hypervisor: Hypervisor, admission: Admission, options: Options,
+    init(
+        registry: Registry, hypervisor: Hypervisor, admission: Admission, fetch: OverlayFetch, options: Options,
         metrics: NodeMetrics, logger: Logger
     ) {
+        overlayFetch = fetch
         self.admission = admission
         self.registry = registry
         synthesizer = Synthesizer(hypervisor: hypervisor)
@@ -46,7 +48,7 @@ public struct NodeBackend: SynthesisBackend {
     }
 
     /// Refuses overlays whose base VM is not here or doesn't fit; others wait for room.
-    public func admit(
+    func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         let base = try base(of: request.meta)
@@ -77,7 +79,7 @@ public struct NodeBackend: SynthesisBackend {
     }
 
     /// Rebuilds and resumes the VM.
-    public func synthesize(
+    func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try base(of: request.meta)
@@ -126,8 +128,21 @@ public struct NodeBackend: SynthesisBackend {
         return "127.0.0.1"
     }
 
+    /// Fetches an overlay package.
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        try await overlayFetch.fetch(url, for: client)
+    }
+
+    /// Writes the session to the registry. Failing to is no reason to end the VM.
+    func note(_ status: SessionStatus) async {
+        do { try registry.write([SessionJournal.record(status)]) } catch {
+            logger.error(
+                "the session can't be noted", metadata: ["session": "\(status.id)", "reason": "\(error)"])
+        }
+    }
+
     /// The machine's figures.
-    public func resources() async -> NodeResources { HostResources.current() }
+    func resources() async -> NodeResources { HostResources.current() }
 }
 
 /// A synthesized VM as sessions see it.
@@ -135,6 +150,8 @@ private struct NodeVM: SynthesizedVM {
     let running: RunningVM
     let session: SessionID
     let logger: Logger
+
+    var name: String { running.machine.name }
 
     var forwards: [ServerMessage.ReportedForward] {
         running.forwards.map { .init(address: $0.address, forward: $0.forward) }

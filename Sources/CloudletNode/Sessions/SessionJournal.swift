@@ -13,9 +13,12 @@ struct SessionJournal: Service {
 
     private static let interval = Duration.milliseconds(250)
 
-    /// Marks sessions of a node that died.
-    static func reconcile(_ registry: Registry, _ logger: Logger) throws(CloudletError) {
-        let left = try registry.endSessions(at: Int(Date().timeIntervalSince1970), reason: "the node died")
+    /// Marks sessions of a node that died, except those that are gone on with.
+    static func reconcile(
+        _ registry: Registry, keeping kept: [AdoptedSession], _ logger: Logger
+    ) throws(CloudletError) {
+        let left = try registry.endSessions(
+            except: Set(kept.map(\.status.id)), at: Int(Date().timeIntervalSince1970), reason: "the node died")
         for session in left {
             logger.notice("a session had not ended when the node died", metadata: ["session": "\(session.id)"])
         }
@@ -51,12 +54,14 @@ struct SessionJournal: Service {
         }
     }
 
-    private static func record(_ status: SessionStatus) -> SessionRecord {
+    /// The session as the registry keeps it.
+    static func record(_ status: SessionStatus) -> SessionRecord {
         var record = SessionRecord(
-            id: status.id, process: ProcessInfo.processInfo.processIdentifier, stage: status.stage.rawValue,
+            id: status.id, stage: status.stage.rawValue,
             client: status.client, created: Int(status.created.timeIntervalSince1970))
         record.app = status.appName
         record.base = status.baseHash?.hex
+        record.vm = status.vm
         record.forwards = status.forwards
         record.receivedBytes = status.receivedBytes
         record.place = status.place

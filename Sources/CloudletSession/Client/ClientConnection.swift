@@ -101,7 +101,7 @@ final class ClientConnection: Sendable {
         let file = try blob.open()
         try await send(.sendOverlay(name: blob.name, size: blob.size, session: session))
         for range in pieces(of: 0..<blob.size, length: Self.pieceBytes) {
-            let bytes = try file.read(range.count, at: range.lowerBound)
+            let bytes = try file.read(range.count, at: blob.offset + range.lowerBound)
             guard bytes.count == range.count else {
                 throw CloudletError(.io, "\(file.path) became shorter while it was sent")
             }

@@ -134,6 +134,9 @@ final class ConnectionState: Sendable {
         for message in messages { try await send(message) }
     }
 
+    /// Accepts an overlay that was fetched.
+    func beginFetched() async throws { try await send(state.withLock { $0.conversation.beginFetched() }) }
+
     /// Tells the client that its VM runs.
     func markRunning(_ message: ServerMessage) async throws {
         try await send(state.withLock { $0.conversation.markRunning(message) })

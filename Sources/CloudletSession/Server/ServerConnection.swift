@@ -2,6 +2,7 @@ import AsyncAlgorithms
 import CloudletCore
 import CloudletMessagePack
 import CloudletOverlay
+import CloudletSystem
 import CloudletWire
 import Logging
 import NIOCore
@@ -94,9 +95,16 @@ struct ServerConnection: Sendable {
         case .finish(let id):
             try await finish(id, "the client is done", state)
             await state.end(with: .success(.finish))
-        case .overlayURL:
-            throw CloudletError(
-                .unavailable, "this node does not fetch overlays from URLs", advice: "send the overlay itself")
+        case .overlayURL(let url, let id):
+            let announcement = ClientMessage.SendMeta(size: 0, session: try await require(id).id)
+            group.addTask {
+                do {
+                    let overlay = try await backend.fetch(url, for: client)
+                    await accompany(try await begin(announcement, overlay.meta, state), state, fetched: overlay)
+                } catch {
+                    await fail(error, state)
+                }
+            }
         case .meta(let announcement, let bytes):
             let work = try await begin(announcement, bytes, state)
             group.addTask { await accompany(work, state) }
@@ -173,13 +181,16 @@ struct ServerConnection: Sendable {
     }
 
     /// Tells the client how its synthesis goes, asks for blobs, and tells the session's end when it comes unasked.
-    private func accompany(_ work: Work, _ state: ConnectionState) async {
+    private func accompany(_ work: Work, _ state: ConnectionState, fetched: OutgoingOverlay? = nil) async {
         let session = work.session
         do {
             let outcome = try await withThrowingTaskGroup { group in
                 group.addTask { try await report(work, state) }
                 defer { group.cancelAll() }
-                if await session.waitForAdmission() {
+                if await session.waitForAdmission(), let fetched {
+                    try await state.beginFetched()
+                    group.addTask { try await feed(fetched, to: work) }
+                } else if await session.waitForAdmission() {
                     try await state.beginTransfer(
                         work.meta.blobs.map { .init(name: $0.name, size: $0.size) }, present: work.place.received,
                         first: work.place.first)
@@ -201,6 +212,27 @@ struct ServerConnection: Sendable {
             await fail(error, state)
         }
     }
+
+    /// Gives a session the overlay that was fetched for it.
+    private func feed(_ overlay: OutgoingOverlay, to work: Work) async throws {
+        let transfer = work.session.transfer
+        do {
+            for (index, blob) in overlay.blobs.enumerated() {
+                let file = try blob.open()
+                try await transfer.take(.begin(index), from: work.place.owner)
+                for range in pieces(of: 0..<blob.size, length: Self.pieceBytes) {
+                    let bytes = try file.read(range.count, at: blob.offset + range.lowerBound)
+                    try await transfer.take(.bytes(bytes), from: work.place.owner)
+                }
+                try await transfer.take(.end, from: work.place.owner)
+            }
+            transfer.finish()
+        } catch {
+            transfer.fail(error)
+        }
+    }
+
+    private static let pieceBytes = 256 << 10
 
     /// Sends progress to a client that wants it, until the VM runs.
     private func report(_ work: Work, _ state: ConnectionState) async throws {

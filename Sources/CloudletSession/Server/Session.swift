@@ -45,6 +45,13 @@ final class Session: Sendable {
         state = Mutex(State(status: SessionStatus(id: id, client: client, created: Date())))
     }
 
+    /// A session whose VM runs already, and that waits for its client to come back.
+    init(adopting status: SessionStatus) {
+        id = status.id
+        state = Mutex(State(status: status, lostSince: ContinuousClock().now))
+        transfer.finish()
+    }
+
     /// What the session is doing.
     var status: SessionStatus {
         state.withLock { state in

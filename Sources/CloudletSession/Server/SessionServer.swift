@@ -24,6 +24,8 @@ public struct SessionServer: Sendable {
         public var bufferedMetas = 64 << 20
         /// How long a client may take to end its connection after the last word.
         public var farewell = Duration.seconds(2)
+        /// Whether VMs are left running when the server stops, for the next one to adopt.
+        public var keepsVMs = false
         /// Connections at the same time.
         public var connections = 512
 
@@ -59,15 +61,20 @@ public struct SessionServer: Sendable {
     }
 
     /// Serves clients of the listeners that `listeners` gives, until the task is cancelled. All sessions and their VMs
-    /// have ended then.
-    public func serve<Listeners: AsyncSequence & Sendable>(_ listeners: Listeners) async
-    where Listeners.Element == SessionListener {
+    /// have ended then, unless they are to be kept.
+    /// - Parameters:
+    ///   - listeners: the sockets.
+    ///   - adopted: sessions of an earlier server whose VMs run.
+    public func serve<Listeners: AsyncSequence & Sendable>(
+        _ listeners: Listeners, adopting adopted: [AdoptedSession] = []
+    ) async where Listeners.Element == SessionListener {
         let patience = { @Sendable [limits] in
             SessionSupervisor.Patience(transfer: limits.value.comeback, lease: limits.value.lease)
         }
-        let supervisor = SessionSupervisor(backend: backend, patience: patience, logger: logger)
+        let supervisor = SessionSupervisor(
+            backend: backend, patience: patience, keepsVMs: limits.value.keepsVMs, logger: logger)
         await withDiscardingTaskGroup { group in
-            group.addTask { await supervisor.run() }
+            group.addTask { await supervisor.run(adopting: adopted, table: table) }
             let places = ConnectionPlaces()
             do {
                 for try await listener in listeners {

@@ -25,11 +25,15 @@ struct SessionSupervisor: Sendable {
     private let continuation: AsyncStream<Job>.Continuation
     private let backend: any SynthesisBackend
     private let patience: @Sendable () -> Patience
+    private let keepsVMs: Bool
     private let logger: Logger
 
     private static let interval = Duration.milliseconds(100)
 
-    init(backend: any SynthesisBackend, patience: @escaping @Sendable () -> Patience, logger: Logger) {
+    init(
+        backend: any SynthesisBackend, patience: @escaping @Sendable () -> Patience, keepsVMs: Bool, logger: Logger
+    ) {
+        self.keepsVMs = keepsVMs
         self.backend = backend
         self.patience = patience
         self.logger = logger
@@ -40,8 +44,14 @@ struct SessionSupervisor: Sendable {
     func start(_ job: Job) { continuation.yield(job) }
 
     /// Runs until the task is cancelled; every VM has ended then.
-    func run() async {
+    func run(adopting adopted: [AdoptedSession], table: SessionTable) async {
         await withDiscardingTaskGroup { group in
+            for entry in adopted {
+                let session = Session(adopting: entry.status)
+                await table.adopt(session)
+                session.settle(.failed(CloudletError(.protocolViolation, "the session's VM runs already")))
+                group.addTask { await keep(entry.machine, for: session, entry.place) }
+            }
             for await job in jobs {
                 group.addTask { await perform(job) }
             }
@@ -67,15 +77,13 @@ struct SessionSupervisor: Sendable {
             place.settle()
             session.update {
                 $0.stage = .running
+                $0.vm = machine.name
                 $0.forwards = machine.forwards.map { "\($0.address) \($0.forward)" }
             }
+            await backend.note(session.status)
             session.settle(.running(machine.forwards))
             logger.info("VM runs", metadata: ["session": "\(session.id)", "client": "\(job.request.client)"])
-            let reason = await supervise(session, machine)
-            await machine.end()
-            place.giveBack()
-            session.markEnded(reason)
-            logger.info("session ended", metadata: ["session": "\(session.id)", "reason": "\(reason)"])
+            await keep(machine, for: session, place)
         } catch {
             session.update { $0.failure = error.code }
             session.settle(.failed(error))
@@ -113,6 +121,19 @@ struct SessionSupervisor: Sendable {
         guard let reason = Task.isCancelled ? "the node stops" : session.finishReason else { return try result.get() }
         if case .success(let value) = result { await undo(value) }
         throw CloudletError(.interrupted, reason)
+    }
+
+    /// Keeps a running VM until its session ends; when the node stops and VMs are to be kept, leaves it.
+    func keep(_ machine: any SynthesizedVM, for session: Session, _ place: SynthesisPlace) async {
+        let reason = await supervise(session, machine)
+        if keepsVMs, Task.isCancelled {
+            logger.notice("VM is left running", metadata: ["session": "\(session.id)", "vm": "\(machine.name)"])
+            return
+        }
+        await machine.end()
+        place.giveBack()
+        session.markEnded(reason)
+        logger.info("session ended", metadata: ["session": "\(session.id)", "reason": "\(reason)"])
     }
 
     private func supervise(_ session: Session, _ machine: any SynthesizedVM) async -> String {

@@ -35,6 +35,9 @@ public actor SessionTable {
         return session
     }
 
+    /// Adds a session of an earlier node.
+    func adopt(_ session: Session) { sessions[session.id] = session }
+
     /// The session with this id, if it exists and has not ended.
     func session(_ id: SessionID?) -> Session? {
         guard let id, let session = sessions[id], !session.status.stage.isEnded else { return nil }
@@ -109,8 +112,17 @@ public struct SessionStatus: Sendable, Hashable {
     public var place: Int?
     /// The forwards in force, as text.
     public var forwards: [String] = []
+    /// The VM's name in the hypervisor.
+    public var vm: String?
     /// Why the session is over.
     public var endReason: String?
     /// The kind of failure, of a session that failed.
     public var failure: CloudletError.Code?
+
+    /// A session that was just made.
+    public init(id: SessionID, client: String, created: Date) {
+        self.id = id
+        self.client = client
+        self.created = created
+    }
 }

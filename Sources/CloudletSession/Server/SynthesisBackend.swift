@@ -21,6 +21,13 @@ public protocol SynthesisBackend: Sendable {
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM
 
+    /// Fetches an overlay from where a client says.
+    /// - Throws: `CloudletError` with a reason the client is told.
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay
+
+    /// Notes durably that a session's VM runs; the client is told afterwards.
+    func note(_ status: SessionStatus) async
+
     /// The machine's figures for GET_RESOURCE_INFO.
     func resources() async -> NodeResources
 }
@@ -58,6 +65,8 @@ public enum SynthesisStage: Sendable, Hashable {
 
 /// A VM that a session runs.
 public protocol SynthesizedVM: Sendable {
+    /// The VM's name in the hypervisor.
+    var name: String { get }
     /// The forwards in force.
     var forwards: [ServerMessage.ReportedForward] { get }
     /// Ends the VM and frees what it holds.
