@@ -71,13 +71,14 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
         .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Leaves.
         library("CloudletCore", [crypto]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletMarkup", ["CloudletCore"]),
         library("CloudletMessagePack", ["CloudletCore"]),
-        library("CloudletCompression", ["CloudletCore", "CLzma"]),
+        library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
 
         // The engine and what it stands on.
         library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
@@ -116,7 +117,8 @@ let package = Package(
         library(
             "CloudletCommands",
             [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletHypervisor",
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletHypervisor",
                 "CloudletSynthesis", "CloudletSession", "CloudletDiscovery", "CloudletNode", arguments, subprocess,
                 system,
                 logging, unixSignals,
@@ -142,6 +144,13 @@ let package = Package(
             ], swiftSettings: settings,
             // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
+
+        // Checks nodes from outside; knows nothing of our own discovery.
+        library(
+            "CloudletConformance",
+            ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork", arguments, subprocess]),
+        .executableTarget(
+            name: "conformance", dependencies: ["CloudletConformance", arguments], swiftSettings: settings),
 
         // Tests.
         .target(
@@ -169,17 +178,28 @@ let package = Package(
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
-                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
-                logging,
-                subprocess, system,
-            ], swiftSettings: settings),
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", "cloudlet-find",
+                nioCore,
+                lifecycle, logging, subprocess, system,
+            ], exclude: ["Lab/false-nodes"], swiftSettings: settings),
+        .testTarget(
+            name: "CloudletConformanceTests",
+            dependencies: [
+                "CloudletConformance", "CloudletTestSupport", "conformance", "cloudlet-find", "discovery-host", system,
+            ], exclude: ["Devices", "Findings"], swiftSettings: settings),
         .testTarget(
             name: "ChainTests",
             dependencies: [
                 "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
                 system,
             ], exclude: ["Reference"], swiftSettings: settings),
-        tests("CloudletCompression"),
+        .executableTarget(
+            name: "overlay-bench",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletHypervisor", "CloudletSynthesis", subprocess, system,
+            ], path: "Tests/OverlayBench", swiftSettings: settings),
+        tests("CloudletCompression", ["CloudletSystem", system]),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),
         tests("CloudletStore", [system]),
@@ -190,8 +210,21 @@ let package = Package(
         tests("CloudletWire", ["CloudletMessagePack"]),
         tests(
             "CloudletSynthesis",
-            ["CloudletOverlay", "CloudletWire", "CloudletStore", "CloudletHypervisor", system], exclude: ["Reference"]),
+            [
+                "CloudletOverlay", "CloudletCompression", "CloudletWire", "CloudletStore", "CloudletHypervisor", system,
+            ], exclude: ["Reference"]),
         tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Has no main function but libFuzzer's; see Scripts/fuzz.
+if Context.environment["CLOUDLET_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "overlay-fuzz",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletCompression",
+                "CLinux",
+            ], path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: settings))
+}

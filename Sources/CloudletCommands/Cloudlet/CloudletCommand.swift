@@ -9,8 +9,8 @@ public struct CloudletCommand: AsyncParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             BaseCommand.self, ListBaseCommand.self, AddBaseCommand.self, DelBaseCommand.self, OverlayCommand.self,
-            SynthesisCommand.self, ListVMCommand.self, StopVMCommand.self, ListSessionCommand.self,
-            StopSessionCommand.self, ConfigCommand.self, DoctorCommand.self,
+            InspectCommand.self, VerifyCommand.self, SynthesisCommand.self, ListVMCommand.self, StopVMCommand.self,
+            ListSessionCommand.self, StopSessionCommand.self, ConfigCommand.self, DoctorCommand.self,
         ])
 
     /// Creates the command.

@@ -30,7 +30,10 @@ struct MeasuredBackend: SynthesisBackend {
     }
 
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
-        try await backend.fetch(url, for: client)
+        do throws(CloudletError) { return try await backend.fetch(url, for: client) } catch {
+            metrics.ended(.refused, error.code)
+            throw error
+        }
     }
 
     func note(_ status: SessionStatus) async { await backend.note(status) }
@@ -50,6 +53,7 @@ private final class MeasuredVM: SynthesizedVM {
     }
 
     var name: String { machine.name }
+
     var forwards: [ServerMessage.ReportedForward] { machine.forwards }
 
     func end() async {
