@@ -132,7 +132,7 @@ let package = Package(
         .systemLibrary(name: "CUPnP"),
         .systemLibrary(name: "CAvahi"),
         .target(
-            name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd"],
+            name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd", "nftables"],
             resources: [
                 .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
             ], swiftSettings: settings),
