@@ -33,6 +33,7 @@ let configuration = Target.Dependency.product(name: "Configuration", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -56,6 +57,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -108,7 +110,7 @@ let package = Package(
                 "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
                 // Discovery and the node's HTTP routes.
                 "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, lifecycle, configuration, yams, system,
+                nioCore, nioPosix, lifecycle, unixSignals, configuration, yams, subprocess, system, metrics,
             ]),
 
         // The programs.
@@ -130,7 +132,7 @@ let package = Package(
         .systemLibrary(name: "CUPnP"),
         .systemLibrary(name: "CAvahi"),
         .target(
-            name: "CloudletDescriptors", path: "Descriptors",
+            name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd"],
             resources: [
                 .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
             ], swiftSettings: settings),
@@ -147,7 +149,7 @@ let package = Package(
         .target(
             name: "CloudletTestSupport",
             dependencies: ["CloudletCore", "CloudletSystem", "CloudletOverlay", subprocess, system],
-            path: "Tests/CloudletTestSupport", swiftSettings: settings),
+            path: "Tests/CloudletTestSupport", exclude: ["probe.py"], swiftSettings: settings),
         tests("CloudletCore"),
         tests("CloudletSystem", [system]),
         tests("CloudletMarkup"),
@@ -159,14 +161,20 @@ let package = Package(
                 "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, nioCore, nioPosix, lifecycle,
                 unixSignals, logging, system,
             ], path: "Tests/DiscoveryHost", swiftSettings: settings),
-        tests("CloudletNode", ["CloudletDiscovery", hummingbird, lifecycle, logging]),
+        tests(
+            "CloudletNode",
+            [
+                "CloudletDiscovery", "CloudletOverlay", "CloudletSession", "CloudletSystem", "CloudletWire",
+                asyncAlgorithms,
+                hummingbird, lifecycle, logging, metrics, system,
+            ], exclude: ["Reference"]),
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
                 "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
                 logging,
                 subprocess, system,
-            ], exclude: ["Lab/probe.py"], swiftSettings: settings),
+            ], swiftSettings: settings),
         .testTarget(
             name: "ChainTests",
             dependencies: [
@@ -185,7 +193,8 @@ let package = Package(
         tests("CloudletStore", [system]),
         tests(
             "CloudletSession",
-            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging]),
+            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging, system],
+            exclude: ["Peers"]),
         tests("CloudletWire", ["CloudletMessagePack"]),
         tests(
             "CloudletSynthesis",

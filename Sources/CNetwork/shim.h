@@ -2,7 +2,9 @@
 #ifndef CLOUDLET_CNETWORK_H
 #define CLOUDLET_CNETWORK_H
 
+#include <endian.h>
 #include <errno.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -10,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,6 +56,10 @@ static inline int cloudlet_netlink_dump(int fd, int type) {
 
 static inline int cloudlet_udp_socket(int family) {
     return socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+static inline int cloudlet_tcp_socket(int family) {
+    return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 static inline int cloudlet_set_option(int fd, int level, int name, int value) {
@@ -135,5 +143,86 @@ static inline uint64_t cloudlet_bytes6(struct sockaddr_in6 address, int half) {
 }
 
 static inline uint32_t cloudlet_scope6(struct sockaddr_in6 address) { return address.sin6_scope_id; }
+
+// The other end of a socket as plain numbers: an address of 4 bytes in `low`, or of 16 in `high` and `low`.
+struct cloudlet_peer {
+    int is_v6;
+    uint16_t port;
+    uint32_t scope;
+    uint64_t high, low;
+};
+
+static inline socklen_t cloudlet_peer_to_socket(struct cloudlet_peer peer, struct sockaddr_storage *out) {
+    memset(out, 0, sizeof *out);
+    if (peer.is_v6) {
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+        *six = cloudlet_address6(htobe64(peer.high), htobe64(peer.low), peer.port, peer.scope);
+        return sizeof *six;
+    }
+    struct sockaddr_in *four = (struct sockaddr_in *)out;
+    *four = cloudlet_address4(htonl((uint32_t)peer.low), peer.port);
+    return sizeof *four;
+}
+
+static inline ptrdiff_t cloudlet_send(int fd, const uint8_t *bytes, size_t count, struct cloudlet_peer to) {
+    struct sockaddr_storage address;
+    socklen_t length = cloudlet_peer_to_socket(to, &address);
+    return sendto(fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, length);
+}
+
+// Reads a datagram; the sender of anything but IPv4 and IPv6 is port 0.
+static inline ptrdiff_t cloudlet_receive(int fd, uint8_t *bytes, size_t capacity, struct cloudlet_peer *sender) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    ptrdiff_t count = recvfrom(fd, bytes, capacity, MSG_DONTWAIT, (struct sockaddr *)&address, &length);
+    memset(sender, 0, sizeof *sender);
+    if (count < 0) return count;
+    if (address.ss_family == AF_INET6) {
+        struct sockaddr_in6 six = *(struct sockaddr_in6 *)&address;
+        sender->is_v6 = 1;
+        sender->port = ntohs(six.sin6_port);
+        sender->scope = six.sin6_scope_id;
+        sender->high = be64toh(cloudlet_bytes6(six, 0));
+        sender->low = be64toh(cloudlet_bytes6(six, 1));
+    } else if (address.ss_family == AF_INET) {
+        sender->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+        sender->low = ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr);
+    }
+    return count;
+}
+
+static inline int cloudlet_connect(int fd, struct cloudlet_peer to) {
+    struct sockaddr_storage address;
+    socklen_t length = cloudlet_peer_to_socket(to, &address);
+    return connect(fd, (struct sockaddr *)&address, length);
+}
+
+static inline int cloudlet_socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
+// epoll(7): what a descriptor is ready for, with the number it was registered under.
+struct cloudlet_ready { uint64_t number; uint32_t events; };
+
+static const uint32_t cloudlet_readable = EPOLLIN;
+static const uint32_t cloudlet_writable = EPOLLOUT;
+
+static inline int cloudlet_poll_watch(int poll, int fd, uint64_t number, uint32_t events) {
+    struct epoll_event event = {events, {.u64 = number}};
+    if (epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
+    return errno == EEXIST ? epoll_ctl(poll, EPOLL_CTL_MOD, fd, &event) : -1;
+}
+
+static inline int cloudlet_poll_wait(int poll, struct cloudlet_ready *out, int capacity, int milliseconds) {
+    struct epoll_event events[64];
+    int count = epoll_wait(poll, events, capacity < 64 ? capacity : 64, milliseconds);
+    for (int i = 0; i < count; i++) {
+        out[i].number = events[i].data.u64;
+        out[i].events = events[i].events;
+    }
+    return count;
+}
 
 #endif

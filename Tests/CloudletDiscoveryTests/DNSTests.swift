@@ -1,4 +1,5 @@
 import CloudletCore
+import Glibc
 import Testing
 
 @testable import CloudletDiscovery
@@ -114,6 +115,18 @@ import Testing
         message += service.bytes + [0, 12, 0, 1, 0, 0, 0, 9, 0, 4, 1, 0x58, 0xC0, 12]
         let record = try #require(try DNSMessage(message).records.first)
         #expect(record.data == .pointer(DNSName(["x", "_CLOUDLET", "_tcp", "local"])))
+    }
+
+    /// In a process of its own, which an alarm ends: a reader that follows the pointers for ever can't be stopped.
+    @Test("names that point in circles end the reading, and nothing else")
+    func circles() async {
+        await #expect(processExitsWith: .success) {
+            alarm(5)
+            for name: [UInt8] in [[0xC0, 12], [0xC0, 14, 0xC0, 12], [1, 0x61, 0xC0, 12], [0xC0, 13]] {
+                let message = [0, 0, 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0] + name + [0, 1, 0, 1]
+                #expect(throws: DNSError.badName) { try DNSMessage(message) }
+            }
+        }
     }
 
     @Test(

@@ -16,16 +16,16 @@ import Testing
     private func withServer(_ body: @Sendable (UInt16) async throws -> Void) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let port = UInt16.random(in: 20000..<32000)
-        let lo = NetworkInterface(
-            index: 1, name: "lo", isLoopback: true, addresses: [InterfaceAddress(.v4(0x7F00_0001), prefixLength: 8)])
+        let interfaces = CurrentValue([NetworkInterface.loopback])
         let subscriptions = EventSubscriptions(record: record, logger: logger)
         let router = Router(context: NodeRequestContext.self)
         router.add(middleware: HostCheck())
-        UPnPRoutes(record: record, subscriptions: subscriptions) { ["session 1"] }.add(to: router)
+        UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: interfaces) { ["session 1"] }
+            .add(to: router)
         PresentationPage(record: record).add(to: router)
         let server = NodeHTTPServer(
-            interfaces: CurrentValue([lo]), port: port, responder: router.buildResponder(), logger: logger)
+            record: record, interfaces: interfaces, responder: router.buildResponder(), logger: logger)
+        let port = record.value.httpPort
         try await withThrowingTaskGroup(of: Void.self) { group in
             let services = ServiceGroup(services: [server, subscriptions], logger: logger)
             group.addTask { try await services.run() }

@@ -1,18 +1,18 @@
 import Dispatch
 import Glibc
 
-/// A TCP port of 127.0.0.1 that takes one HTTP request at a time, answers 200 and shows it to the test.
+/// A TCP port of a loopback address that takes one HTTP request at a time, answers 200 and shows it to the test.
 public final class Listener: Sendable {
     /// The port.
     public let port: UInt16
     private let descriptor: Int32
 
-    /// Opens a free port; `nil` when that fails.
-    public init?() {
+    /// Opens a free port of an address, 127.0.0.1 when not given; `nil` when that fails.
+    public init?(address host: UInt32 = 0x7F00_0001) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let descriptor = descriptor
         let isBound = unsafe withUnsafeMutablePointer(to: &address) { pointer in

@@ -6,7 +6,7 @@ public final class RawConnection: Sendable {
     private let descriptor: Int32
 
     /// Connects to a port of 127.0.0.1; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds.
-    public init?(port: UInt16, timeout: Int = 5) {
+    public init?(port: UInt16, timeout: Int = 30) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: timeout, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -18,21 +18,23 @@ func runNode(_ options: Options) async throws {
         NodeRecord(
             id: options.one("id").flatMap { NodeID($0) } ?? .random(), name: options.one("name") ?? "Test node",
             synthesisPort: options.one("port").flatMap { UInt16($0) } ?? 8021,
-            httpPort: options.one("http").flatMap { UInt16($0) } ?? 8080,
+            httpPort: options.one("http").flatMap { UInt16($0) } ?? NodeRecord.defaultHTTPPort,
             bases: options.all("base").compactMap { SHA256Digest(hex: $0) }.map { HeldBase(hash: $0, name: "base") },
             load: 0.25, freeMemory: .mebibytes(4096), features: ["tcg"]))
     let subscriptions = EventSubscriptions(record: record, logger: logger)
     let router = Router(context: NodeRequestContext.self)
     router.add(middleware: HostCheck())
-    UPnPRoutes(record: record, subscriptions: subscriptions).add(to: router)
+    UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: monitor.interfaces).add(to: router)
     PresentationPage(record: record).add(to: router)
     let server = NodeHTTPServer(
-        interfaces: monitor.interfaces, port: record.value.httpPort, responder: router.buildResponder(), logger: logger)
+        record: record, interfaces: monitor.interfaces, responder: router.buildResponder(), logger: logger)
     var services: [any Service] = [monitor, subscriptions, server, Commands(record: record)]
     let ssdp: any Advertiser =
         options.one("engine") == "libupnp"
         ? LibUPnPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger)
-        : SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger)
+        : SSDPAdvertiser(
+            record: record, interfaces: monitor.interfaces,
+            maximumAge: options.one("max-age").flatMap { Int($0) } ?? 1800, logger: logger)
     services.append(ssdp)
     if !options.has("closed") { services.append(SynthesisPort(port: Int(record.value.synthesisPort))) }
     if !options.has("no-mdns") {

@@ -1,24 +1,20 @@
 public import CloudletCore
 import CloudletSystem
-import Logging
-import Synchronization
 
 /// Finds nodes: asks by SSDP and mDNS and asks the nodes found earlier, all at once, from sockets of its own; merges
 /// what it hears into one entry a node; verifies each by a real connection before it is reported.
 public final class Finder: Sendable {
     private let options: FinderOptions
-    private let summary = Mutex(Summary())
-
-    /// What remains of a search for the explanation.
-    private struct Summary {
-        var observations = FinderInbox.Observations()
-        var interfaces: [NetworkInterface] = []
-        var refuted: [(address: IPAddress, reason: String)] = []
-        var found = 0
-    }
+    private let board = FinderBoard()
 
     /// A finder with these options.
     public init(_ options: FinderOptions = FinderOptions()) { self.options = options }
+
+    /// The nodes found so far, or by the last search.
+    public var found: [FoundNode] { board.value.found }
+
+    /// What the last search heard of that did not prove to be a node: dead, unreachable, or somebody else.
+    public var unverified: [UnverifiedNode] { board.value.unverified }
 
     /// Searches until the time is over or, some time after all answers are in, nothing new comes; while watching, for
     /// ever. Ends early when `body` returns, which gets the events as they happen.
@@ -30,19 +26,46 @@ public final class Finder: Sendable {
     ) async throws -> Value {
         let given = try options.hosts.map(sighting(of:))
         let searches = !options.protocols.isDisjoint(with: [.ssdp, .mdns]) && (given.isEmpty || options.isWatching)
-        let interfaces = InterfacePolicy(names: options.interfaces).choose(from: try NetworkMonitor.readInterfaces())
-        if interfaces.isEmpty, searches, !options.isWatching { throw noNetwork() }
-        summary.withLock { $0.interfaces = interfaces }
-
         let (events, report) = AsyncStream.makeStream(of: FinderEvent.self)
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { [self] in
-                await search(interfaces, given, searches: searches, report)
-                report.finish()
-            }
-            defer { group.cancelAll() }
-            return try await body(events)
+        let (poller, end) = (try Poller(), Gate())
+        board.start()
+        let stop: @Sendable () -> Void = { [board] in
+            board.stop()
+            poller.wake()
         }
+        // A thread of its own, and not by way of the common pool: every millisecond shows.
+        try await withCheckedThrowingContinuation { begun in
+            let started = DetachedThread.start { [self] in
+                do {
+                    let opening = try opening(searches)
+                    begun.resume()
+                    let loop = FinderLoop(opening, options: options, poller: poller, board: board) { report.yield($0) }
+                    loop.run(given, searches: searches) { [board] in board.wasStopped }
+                    report.yield(.quiet)
+                } catch {
+                    begun.resume(throwing: error)
+                }
+                report.finish()
+                end.open()
+            }
+            if !started { begun.resume(throwing: CloudletError(.system, "the system gives no further thread")) }
+        }
+        let result: Result<Value, any Error> = await withTaskCancellationHandler {
+            do { return .success(try await body(events)) } catch { return .failure(error) }
+        } onCancel: {
+            stop()
+        }
+        stop()
+        await uncancelled { await end.wait() }
+        return try result.get()
+    }
+
+    /// Begins the search: the first questions leave before anything else is got ready.
+    private func opening(_ searches: Bool) throws(CloudletError) -> FinderOpening {
+        guard searches else { return FinderOpening(on: [], options) }
+        let interfaces = InterfacePolicy(names: options.interfaces).choose(from: try NetworkMonitor.readInterfaces())
+        if interfaces.isEmpty, !options.isWatching { throw noNetwork() }
+        return FinderOpening(on: interfaces, options)
     }
 
     /// Searches to the end.
@@ -65,10 +88,12 @@ public final class Finder: Sendable {
 
     /// Why the last search may have found nothing, the likeliest reason first.
     public func explainNothingFound() -> [FinderHint] {
-        let summary = summary.withLock { $0 }
+        let content = board.value
+        let interfaces = (try? NetworkMonitor.readInterfaces()) ?? []
         return FinderDiagnosis.hints(
-            observations: summary.observations, interfaces: summary.interfaces, refuted: summary.refuted,
-            options: options)
+            observations: content.observations,
+            interfaces: InterfacePolicy(names: options.interfaces).choose(from: interfaces),
+            unverified: content.unverified, options: options)
     }
 
     private func noNetwork() -> CloudletError {
@@ -89,82 +114,5 @@ public final class Finder: Sendable {
             place: NodePlace(
                 address: target.address, interface: 0, httpPort: target.port, descriptionPath: UPnPPath.description,
                 synthesisPort: NodeRecord.defaultSynthesisPort))
-    }
-
-    // MARK: - The search
-
-    private func search(
-        _ interfaces: [NetworkInterface], _ given: [NodeSighting], searches: Bool,
-        _ report: AsyncStream<FinderEvent>.Continuation
-    ) async {
-        let (inputs, input) = AsyncStream.makeStream(of: FinderInput.self)
-        let inbox = FinderInbox(output: input)
-        for sighting in given { input.yield(.sighting(sighting)) }
-        let memory = options.protocols.contains(.known) ? options.stateDirectory.map { KnownNodes(in: $0) } : nil
-        for sighting in memory?.sightings(on: interfaces) ?? [] where searches { input.yield(.sighting(sighting)) }
-        var catalogue = NodeCatalogue(
-            checkInterval: options.isWatching ? options.checkInterval : nil, interfaceNames: Self.names(of: interfaces))
-
-        await withDiscardingTaskGroup { [options] group in
-            group.addTask {
-                let searcher = FinderSearcher(options: options, inbox: inbox)
-                if searches {
-                    await searcher.run(interfaces, input)
-                } else {
-                    input.yield(.asked)
-                }
-            }
-            group.addTask {
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: .milliseconds(50))
-                    input.yield(.tick)
-                }
-            }
-            // A search that ends does not wait for those who don't answer.
-            let patience = options.isWatching ? .seconds(2) : min(options.timeout, .seconds(2))
-            var settling = FinderSettling(timeout: options.timeout, isEndless: options.isWatching)
-            for await next in inputs {
-                let now = ContinuousClock.now
-                var events: [FinderEvent] = []
-                switch next {
-                case .sighting(let sighting): events = catalogue.take(sighting, at: now)
-                case .verified(let job, let result): events = catalogue.finish(job, result, at: now)
-                case .asked: settling.allAsked()
-                case .tick: catalogue.tick(at: now)
-                case .interfaces(let changed):
-                    catalogue.interfaceNames = Self.names(of: changed)
-                    summary.withLock { $0.interfaces = changed }
-                }
-                for event in events { report.yield(event) }
-                for job in catalogue.takeJobs() {
-                    group.addTask { input.yield(.verified(job, await Self.verify(job, within: patience))) }
-                }
-                settling.note(hasNews: !events.isEmpty, isIdle: catalogue.isIdle, hasFound: catalogue.hasFound, at: now)
-                if settling.isOver { break }
-            }
-            group.cancelAll()
-        }
-        summary.withLock {
-            $0.observations = inbox.observations
-            $0.refuted = catalogue.refuted
-            $0.found = catalogue.found.count
-        }
-        if !Task.isCancelled { report.yield(.quiet) }
-        try? memory?.remember(catalogue.found)
-    }
-
-    private static func names(of interfaces: [NetworkInterface]) -> [Int32: String] {
-        Dictionary(interfaces.map { ($0.index, $0.name) }) { first, _ in first }
-    }
-
-    private static func verify(
-        _ job: NodeCatalogue.Job, within time: Duration
-    ) async -> Result<NodeVerifier.Proof, CloudletError> {
-        let id: NodeID? = if case .id(let id) = job.key { id } else { nil }
-        do {
-            return .success(try await NodeVerifier(timeout: time).verify(job.place, expecting: id))
-        } catch {
-            return .failure(.wrapping(error, .unavailable, "\(job.place.address) does not answer"))
-        }
     }
 }

@@ -6,14 +6,14 @@ enum FinderDiagnosis {
     /// The hints, the likeliest reason first; never empty.
     static func hints(
         observations: FinderInbox.Observations, interfaces: [NetworkInterface],
-        refuted: [(address: IPAddress, reason: String)], options: FinderOptions
+        unverified: [UnverifiedNode], options: FinderOptions
     ) -> [FinderHint] {
         var hints: [FinderHint] = []
         let places = interfaces.map(\.name).joined(separator: ", ")
-        for (address, reason) in refuted.prefix(5) {
+        for claim in unverified.prefix(5) {
             hints.append(
                 FinderHint(
-                    "\(address) should be a node, but could not be verified: \(reason.displayable())",
+                    "\(claim.address) should be a node, but could not be verified: \(claim.reason.displayable())",
                     advice: "see whether the node still runs there, and whether a firewall on it closes its ports"))
         }
         for failure in observations.failures.sorted().prefix(3) {
@@ -31,7 +31,7 @@ enum FinderDiagnosis {
                     advice:
                         "the access point may isolate its clients or drop multicast, or a firewall here may block UDP "
                         + "from ports 1900 and 5353; --host ADDRESS asks a node without searching"))
-        } else if refuted.isEmpty, options.hosts.isEmpty {
+        } else if unverified.isEmpty, options.hosts.isEmpty {
             hints.append(
                 FinderHint(
                     "\(others.count) other host\(others.count == 1 ? "" : "s") on \(places) answered, but no node",

@@ -1,155 +1,122 @@
 import CloudletCore
-import NIOCore
-import NIOPosix
-import Synchronization
+import Glibc
 
 /// The sockets of a search: for each interface and address family one that asks by SSDP and one that asks by mDNS, and
-/// while watching one each that listens to announcements. What comes in leaves as sightings, bounded by source.
-final class FinderSockets: Sendable {
+/// while watching one each that listens to announcements. Closed when they are let go.
+final class FinderSockets {
+    /// An open socket.
+    struct Socket: Sendable {
+        let descriptor: Int32
+        let origin: DiscoveryOrigin
+        let group: IPAddress
+        let interface: NetworkInterface
+        /// Whether it asks; others listen.
+        let isAsker: Bool
+    }
+
+    /// The sockets.
+    let open: [Socket]
+
+    /// Takes over sockets.
+    init(_ sockets: [Socket]) { open = sockets }
+
+    deinit {
+        for socket in open { close(socket.descriptor) }
+    }
+
     /// The mDNS group of an address's family: 224.0.0.251 or ff02::fb.
     static func mdnsGroup(for address: IPAddress) -> IPAddress {
         address.isV4 ? .v4(0xE000_00FB) : .v6(high: 0xFF02_0000_0000_0000, low: 0xFB)
     }
 
-    /// An open socket that asks.
-    struct Asker: Sendable {
-        let channel: any Channel
-        let group: IPAddress
-        let interface: NetworkInterface
-    }
-
-    let inbox: FinderInbox
-    private let askers = Mutex<(ssdp: [Asker], mdns: [Asker])>(([], []))
-    private let open = Mutex<[any Channel]>([])
-    private let loop = MultiThreadedEventLoopGroup.singleton.next()
-
-    init(inbox: FinderInbox) { self.inbox = inbox }
-
-    /// Opens what the options ask for on one interface. What can't be opened is noted, not fatal.
-    func open(on interface: NetworkInterface, protocols: Set<DiscoveryOrigin>, listening: Bool) async {
+    /// Opens what a search by `protocols` needs on one interface; the caller owns the sockets.
+    /// - Returns: the sockets, and what could not be opened and why.
+    static func open(
+        on interface: NetworkInterface, protocols: Set<DiscoveryOrigin>, listening: Bool
+    ) -> (sockets: [Socket], failures: [String]) {
+        var sockets: [Socket] = []
+        var failures: [String] = []
+        func take(_ socket: Socket) {
+            // A hundred nodes answer at once; the usual buffer holds half of it.
+            DatagramSocket.enlargeReceiveBuffer(socket.descriptor, to: 4 << 20)
+            sockets.append(socket)
+        }
+        func add(_ origin: DiscoveryOrigin, _ group: IPAddress, from address: IPAddress) {
+            do {
+                // One-shot queries come from any port and live on the link (RFC 6762 §5.1); SSDP crosses one router
+                // (UDA 2.0 §1.3.2).
+                let asker = try DatagramSocket.sender(
+                    from: address, port: 0, on: interface, hops: origin == .mdns ? 255 : 2)
+                take(Socket(descriptor: asker, origin: origin, group: group, interface: interface, isAsker: true))
+                guard listening else { return }
+                let listener = try DatagramSocket.receiver(
+                    of: group, port: origin == .mdns ? 5353 : 1900, on: interface)
+                take(Socket(descriptor: listener, origin: origin, group: group, interface: interface, isAsker: false))
+            } catch {
+                failures.append("\(error)")
+            }
+        }
         for place in SSDPEndpoint.places(on: interface) {
-            if protocols.contains(.ssdp) {
-                await add(.ssdp, place.address, place.group, interface)
-                if listening { await listen(.ssdp, place.group, 1900, interface) }
-            }
+            if protocols.contains(.ssdp) { add(.ssdp, place.group, from: place.address) }
             guard protocols.contains(.mdns), place.group != SSDPEndpoint.groupSiteLocal else { continue }
-            let group = Self.mdnsGroup(for: place.address)
-            await add(.mdns, place.address, group, interface)
-            if listening { await listen(.mdns, group, 5353, interface) }
+            add(.mdns, mdnsGroup(for: place.address), from: place.address)
         }
+        return (sockets, failures)
     }
 
-    private func add(
-        _ origin: DiscoveryOrigin, _ address: IPAddress, _ group: IPAddress, _ interface: NetworkInterface
-    ) async {
-        do {
-            // One-shot queries come from any port and live on the link (RFC 6762 §5.1); SSDP crosses one router (UDA
-            // 2.0 §1.3.2).
-            let socket = try DatagramSocket.sender(
-                from: address, port: 0, on: interface, hops: origin == .mdns ? 255 : 2)
-            let asker = Asker(channel: try await adopt(socket, origin, interface), group: group, interface: interface)
-            askers.withLock { if origin == .mdns { $0.mdns.append(asker) } else { $0.ssdp.append(asker) } }
-        } catch {
-            inbox.note(failure: "\(error)")
-        }
-    }
-
-    private func listen(_ origin: DiscoveryOrigin, _ group: IPAddress, _ port: UInt16, _ interface: NetworkInterface)
-        async
-    {
-        do {
-            let socket = try DatagramSocket.receiver(of: group, port: port, on: interface)
-            _ = try await adopt(socket, origin, interface)
-        } catch {
-            inbox.note(failure: "\(error)")
-        }
-    }
-
-    private func adopt(
-        _ socket: Int32, _ origin: DiscoveryOrigin, _ interface: NetworkInterface
-    ) async throws -> any Channel {
-        // A hundred nodes answer at once; the usual buffer holds half of it.
-        DatagramSocket.enlargeReceiveBuffer(socket, to: 4 << 20)
-        let handler = FinderHandler(origin: origin, interface: interface, inbox: inbox)
-        let channel = try await DatagramBootstrap(group: loop)
-            .channelOption(.maxMessagesPerRead, value: 64)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler) }
+    /// Asks everywhere.
+    /// - Returns: for each socket `nil`, or why nothing could be sent.
+    static func ask(_ question: FinderTimetable.Question, by sockets: [Socket]) -> [String?] {
+        sockets.filter(\.isAsker).compactMap { socket in
+            switch question {
+            case .ssdp(let target) where socket.origin == .ssdp:
+                return send(SSDPSightings.search(target, to: socket.group).bytes, by: socket, port: 1900)
+            case .mdns where socket.origin == .mdns:
+                return send(MDNSSightings.query.queryBytes, by: socket, port: 5353)
+            default: return nil
             }
-            .withBoundSocket(socket).get()
-        open.withLock { $0.append(channel) }
-        return channel
-    }
-
-    /// Sends a search by SSDP everywhere.
-    func searchSSDP(_ target: String) async {
-        for asker in askers.withLock({ $0.ssdp }) {
-            await send(SSDPSightings.search(target, to: asker.group).bytes, by: asker, port: 1900)
         }
     }
 
-    /// Sends a query by mDNS everywhere.
-    func queryMDNS(_ message: DNSMessage) async {
-        for asker in askers.withLock({ $0.mdns }) { await send(message.queryBytes, by: asker, port: 5353) }
+    /// Asks what an answer left open, as the first question was asked.
+    static func ask(_ questions: [DNSQuestion], by socket: Socket) -> String? {
+        var query = DNSMessage()
+        query.questions = Array(questions.prefix(32))
+        return send(query.queryBytes, by: socket, port: 5353) ?? nil
     }
 
-    private func send(_ bytes: [UInt8], by asker: Asker, port: UInt16) async {
-        let target = SocketAddress(asker.group, port: port, interface: asker.interface.index)
-        do {
-            try await asker.channel.writeAndFlush(
-                AddressedEnvelope(remoteAddress: target, data: asker.channel.allocator.buffer(bytes: bytes)))
-            inbox.noteSent()
-        } catch {
-            inbox.note(failure: "can't send to \(asker.group) on \(asker.interface.name): \(error)")
-        }
-    }
-
-    /// Closes everything.
-    func close() async {
-        for channel in open.withLock({ $0 }) { try? await channel.close() }
+    /// `.some(nil)` when it was sent.
+    private static func send(_ bytes: [UInt8], by socket: Socket, port: UInt16) -> String?? {
+        let target = Peer(socket.group, port, on: socket.interface.index)
+        if DatagramSocket.send(bytes, from: socket.descriptor, to: target) { return .some(nil) }
+        return "can't send to \(socket.group) on \(socket.interface.name)"
     }
 }
 
-/// Reads what arrives at one socket.
-private final class FinderHandler: ChannelInboundHandler, Sendable {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+/// The beginning of a search, made in the caller's own time: sockets are opened and the first questions are sent before
+/// anything else is got ready. Whoever takes it owns the sockets.
+struct FinderOpening: Sendable {
+    let interfaces: [NetworkInterface]
+    let sockets: [FinderSockets.Socket]
+    var inbox: FinderInbox
+    var timetable: FinderTimetable
 
-    private let origin: DiscoveryOrigin
-    private let interface: NetworkInterface
-    private let inbox: FinderInbox
-
-    init(origin: DiscoveryOrigin, interface: NetworkInterface, inbox: FinderInbox) {
-        self.origin = origin
-        self.interface = interface
+    /// Opens and asks on `interfaces`.
+    init(on interfaces: [NetworkInterface], _ options: FinderOptions, _ inbox: FinderInbox = FinderInbox()) {
+        self.interfaces = interfaces
         self.inbox = inbox
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let envelope = unwrapInboundIn(data)
-        guard let source = envelope.remoteAddress.address, envelope.data.readableBytes <= 9000,
-            source.isLoopback || interface.isOnLink(source)
-        else { return }
-        let bytes = Array(envelope.data.readableBytesView)
-        switch origin {
-        case .ssdp:
-            if let message = SSDPMessage(bytes) { inbox.take(message, from: source, on: interface) }
-        default:
-            guard let message = try? DNSMessage(bytes) else { return }
-            let questions = inbox.take(message, from: source, on: interface)
-            guard !questions.isEmpty, context.channel.localAddress?.port != 5353 else { return }
-            // What the answer left open is asked as the first question was.
-            var query = DNSMessage()
-            query.questions = Array(questions.prefix(32))
-            let reply = AddressedEnvelope(
-                remoteAddress: SocketAddress(
-                    FinderSockets.mdnsGroup(for: source), port: 5353, interface: interface.index),
-                data: context.channel.allocator.buffer(bytes: query.queryBytes))
-            context.writeAndFlush(wrapOutboundOut(reply), promise: nil)
+        var sockets: [FinderSockets.Socket] = []
+        for interface in interfaces {
+            let opened = FinderSockets.open(
+                on: interface, protocols: options.protocols, listening: options.isWatching)
+            sockets += opened.sockets
+            for failure in opened.failures { self.inbox.note(failure: failure) }
         }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // ICMP errors of earlier packets; the socket is as good as before.
+        self.sockets = sockets
+        let now = ContinuousClock.now
+        timetable = FinderTimetable(start: now, isEndless: options.isWatching)
+        for question in timetable.takeDue(at: now) {
+            for failure in FinderSockets.ask(question, by: sockets) { self.inbox.noteSent(failure) }
+        }
     }
 }

@@ -58,3 +58,14 @@ public enum FinderEvent: Hashable, Sendable {
     /// All searches have been sent, and answers have stopped coming in.
     case quiet
 }
+
+/// Something that was announced as a node and did not prove to be one. The text in it comes from the network; show it
+/// with `displayable`.
+public struct UnverifiedNode: Hashable, Sendable, Codable {
+    /// Where it should be.
+    public let address: String
+    /// Its name, when the announcement gave one.
+    public let name: String?
+    /// What is wrong.
+    public let reason: String
+}

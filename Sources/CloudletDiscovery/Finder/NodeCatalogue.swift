@@ -9,7 +9,7 @@ struct NodeCatalogue: Sendable {
     /// Most places verified of one node.
     static let maximumPlaces = 4
     /// Most verifications at once.
-    static let maximumActive = 64
+    static let maximumActive = 128
 
     /// What makes a node: its id, or for those without one its address.
     enum Key: Hashable, Sendable {
@@ -25,7 +25,7 @@ struct NodeCatalogue: Sendable {
 
     private struct Spot: Sendable {
         var place: NodePlace
-        var proof: NodeVerifier.Proof?
+        var proof: NodeProof?
         var isQueued = false
         var failures = 0
         var reason: String?
@@ -41,8 +41,13 @@ struct NodeCatalogue: Sendable {
 
     private var nodes: [Key: Node] = [:]
     private var order: [Key] = []
-    private var queue: [Job] = []
+    private var queue = VerificationQueue()
     private var active = 0
+    /// Further addresses of nodes of which one is being verified: that one is given a moment's lead.
+    private var held: [(until: ContinuousClock.Instant, key: Key, place: NodePlace, source: IPAddress?)] = []
+    private static let lead = Duration.milliseconds(20)
+    /// Addresses behind which there is a host, as far as the machine itself knows.
+    private var neighbours: Set<IPAddress> = []
     private let checkInterval: Duration?
     /// Names of interfaces, for link-local addresses.
     var interfaceNames: [Int32: String]
@@ -54,17 +59,29 @@ struct NodeCatalogue: Sendable {
         self.interfaceNames = interfaceNames
     }
 
+    /// Whether more is claimed than can be verified at once.
+    var isCrowded: Bool { queue.count > Self.maximumActive }
     /// Whether nothing is being verified.
-    var isIdle: Bool { active == 0 && queue.isEmpty }
+    var isIdle: Bool { active == 0 && queue.isEmpty && held.isEmpty }
     /// Whether a node has been found.
     var hasFound: Bool { nodes.values.contains { $0.reported != nil } }
     /// The nodes found.
     var found: [FoundNode] { nodes.values.compactMap(\.reported) }
-    /// Addresses that were announced as nodes and did not prove to be, with the reason.
-    var refuted: [(address: IPAddress, reason: String)] {
-        nodes.values.filter { $0.reported == nil }.flatMap(\.spots).compactMap { spot in
-            (spot.reason ?? (spot.isQueued ? "it did not answer in time" : nil)).map { (spot.place.address, $0) }
+    /// What was announced as a node and did not prove to be one.
+    var unverified: [UnverifiedNode] {
+        nodes.values.filter { $0.reported == nil }.flatMap { node in
+            node.spots.compactMap { spot in
+                (spot.reason ?? (spot.isQueued ? "it did not answer in time" : nil)).map {
+                    UnverifiedNode(address: spot.place.address.description, name: node.name, reason: $0)
+                }
+            }
         }
+    }
+    /// When `tick` has something to do.
+    var nextTick: ContinuousClock.Instant? {
+        let check =
+            checkInterval == nil ? nil : nodes.values.compactMap { $0.reported == nil ? nil : $0.nextCheck }.min()
+        return [check, held.first?.until].compactMap(\.self).min()
     }
 
     /// Takes in a sighting.
@@ -90,29 +107,39 @@ struct NodeCatalogue: Sendable {
             let merged = node.spots[index].place.merged(with: place)
             let mayHelp = merged != node.spots[index].place && node.spots[index].proof == nil
             node.spots[index].place = merged
-            if mayHelp || node.spots[index].failures > 0 { enqueue(key, &node, index) }
+            if mayHelp || node.spots[index].failures > 0 { enqueue(key, &node, index, from: sighting.source, at: now) }
         } else if node.spots.count < Self.maximumPlaces {
             node.spots.append(Spot(place: place))
-            enqueue(key, &node, node.spots.count - 1)
+            enqueue(key, &node, node.spots.count - 1, from: sighting.source, at: now)
         }
         nodes[key] = node
         return isNewOrigin ? report(key) : []
     }
 
-    /// The verifications to start now.
-    mutating func takeJobs() -> [Job] {
-        let count = min(queue.count, Self.maximumActive - active)
-        guard count > 0 else { return [] }
-        defer { queue.removeFirst(count) }
-        active += count
-        return Array(queue.prefix(count))
+    /// The verifications to start now; of those that are in doubt only a short time should be made use of while many
+    /// wait.
+    mutating func takeJobs() -> [(job: Job, isInDoubt: Bool)] {
+        var jobs: [(job: Job, isInDoubt: Bool)] = []
+        while active < Self.maximumActive, let next = queue.next() {
+            active += 1
+            jobs.append((next.job, isCrowded && !next.isTrusted))
+        }
+        return jobs
+    }
+
+    /// Takes note of addresses behind which there is a host, as the machine itself knows: claims that lead there are
+    /// verified before all others.
+    mutating func trust(_ addresses: Set<IPAddress>) {
+        neighbours = addresses
+        queue.prefer { addresses.contains($0.place.address) }
     }
 
     /// Takes in how a verification ended.
     mutating func finish(
-        _ job: Job, _ result: Result<NodeVerifier.Proof, CloudletError>, at now: ContinuousClock.Instant
+        _ job: Job, _ result: Result<NodeProof, CloudletError>, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         active -= 1
+        release { $0.key == job.key }
         guard var node = nodes[job.key],
             let index = node.spots.firstIndex(where: { $0.place.isSameHost(as: job.place) })
         else { return [] }
@@ -130,7 +157,7 @@ struct NodeCatalogue: Sendable {
             // One lost packet does not make a node disappear.
             if node.spots[index].proof != nil, node.spots[index].failures < 2 {
                 nodes[job.key] = node
-                enqueue(job.key, &node, index)
+                enqueue(job.key, &node, index, at: now)
             } else {
                 node.spots[index].proof = nil
             }
@@ -142,24 +169,47 @@ struct NodeCatalogue: Sendable {
 
     /// Looks again after the nodes whose time has come.
     mutating func tick(at now: ContinuousClock.Instant) {
+        release { $0.until <= now }
+        guard checkInterval != nil else { return }
         for (key, found) in nodes {
             guard let next = found.nextCheck, next <= now, found.reported != nil else { continue }
             var node = found
             node.nextCheck = checkInterval.map { now + $0 }
-            for index in node.spots.indices where node.spots[index].proof != nil { enqueue(key, &node, index) }
+            for index in node.spots.indices where node.spots[index].proof != nil {
+                enqueue(key, &node, index, at: now)
+            }
             nodes[key] = node
         }
     }
 
-    private mutating func enqueue(_ key: Key, _ node: inout Node, _ index: Int) {
+    private mutating func release(_ condition: ((until: ContinuousClock.Instant, key: Key)) -> Bool) {
+        guard held.contains(where: { condition(($0.until, $0.key)) }) else { return }
+        let released = held.filter { condition(($0.until, $0.key)) }
+        held.removeAll { condition(($0.until, $0.key)) }
+        for entry in released { add(Job(key: entry.key, place: entry.place), from: entry.source) }
+    }
+
+    /// Plans a verification. `source` is who claims that there is a node; `nil` for what is known from elsewhere.
+    private mutating func enqueue(
+        _ key: Key, _ node: inout Node, _ index: Int, from source: IPAddress? = nil, at now: ContinuousClock.Instant
+    ) {
         guard !node.spots[index].isQueued else { return }
+        let place = node.spots[index].place
+        if !node.spots.contains(where: { $0.proof != nil }), node.spots.contains(where: \.isQueued) {
+            held.append((now + Self.lead, key, place, source))
+        } else {
+            add(Job(key: key, place: place), from: source)
+        }
         node.spots[index].isQueued = true
-        queue.append(Job(key: key, place: node.spots[index].place))
+    }
+
+    private mutating func add(_ job: Job, from source: IPAddress?) {
+        queue.add(job, from: neighbours.contains(job.place.address) ? nil : source)
     }
 
     /// Moves what is known about an address to the node that was found there.
     private mutating func move(
-        _ key: Key, to newKey: Key, _ proof: NodeVerifier.Proof, at now: ContinuousClock.Instant
+        _ key: Key, to newKey: Key, _ proof: NodeProof, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         guard let old = nodes.removeValue(forKey: key) else { return [] }
         order.removeAll { $0 == key }

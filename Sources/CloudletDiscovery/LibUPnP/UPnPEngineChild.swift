@@ -86,7 +86,7 @@ public enum UPnPEngineChild {
     private static func start(_ task: Task) throws(CloudletError) {
         var result: Int32 = 0
         for _ in 0..<10 {
-            let port = UInt16.random(in: 49152...65535)
+            let port = UInt16.random(in: 61000...65535)
             // Loopback is not accepted by name.
             if task.address.hasPrefix("127.") {
                 result = unsafe UpnpInit(task.address, port)

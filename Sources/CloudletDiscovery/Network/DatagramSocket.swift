@@ -52,6 +52,25 @@ enum DatagramSocket {
         }
     }
 
+    /// Sends a datagram; `false` when it can't leave.
+    static func send(_ bytes: [UInt8], from socket: Int32, to peer: Peer) -> Bool {
+        unsafe cloudlet_send(socket, bytes, bytes.count, peer.raw) == bytes.count
+    }
+
+    /// The next datagram that has arrived, read into `buffer`.
+    /// - Returns: its size and sender; `nil` when none is there.
+    static func receive(_ socket: Int32, into buffer: inout [UInt8]) -> (count: Int, sender: Peer)? {
+        var sender = cloudlet_peer()
+        let capacity = buffer.count
+        // ICMP errors of earlier packets come back here; the socket is as good as before.
+        for _ in 0..<16 {
+            let count = unsafe cloudlet_receive(socket, &buffer, capacity, &sender)
+            if count >= 0 { return (count, Peer(sender)) }
+            if errno == EAGAIN { return nil }
+        }
+        return nil
+    }
+
     private static func family(_ address: IPAddress) -> Int32 { address.isV4 ? AF_INET : AF_INET6 }
 
     /// Lets other programs (control points, other responders) use the same port.

@@ -2,11 +2,13 @@ import CNetwork
 import CloudletCore
 import Glibc
 
-/// Reads the kernel's answers to "all links" and "all addresses" (rtnetlink(7)) into interfaces. Lengths are
+/// Reads the kernel's answers to "all links", "all addresses" and "all neighbours" (rtnetlink(7)). Lengths are
 /// checked at every step: the kernel is trusted, our reading is not.
 struct NetlinkMessages {
     private var links: [Int32: NetworkInterface] = [:]
     private var addresses: [(interface: Int32, address: InterfaceAddress)] = []
+    /// Addresses of other hosts whose hardware address is known.
+    private(set) var neighbours: Set<IPAddress> = []
     /// Whether the message that ends an answer has been seen.
     private(set) var isDone = false
     /// The error number the kernel answered with, if it did.
@@ -41,6 +43,7 @@ struct NetlinkMessages {
                 if body.count >= 4 { failure = -Int32(bitPattern: body.hostInteger(UInt32.self, at: 0)) }
             case Int32(RTM_NEWLINK): addLink(body)
             case Int32(RTM_NEWADDR): addAddress(body)
+            case Int32(RTM_NEWNEIGH): addNeighbour(body)
             default: break
             }
             offset += (length + 3) & ~3
@@ -82,6 +85,16 @@ struct NetlinkMessages {
         else { return }
         let isSecondary = flags & UInt32(IFA_F_SECONDARY) != 0
         addresses.append((index, InterfaceAddress(address, prefixLength: prefixLength, isSecondary: isSecondary)))
+    }
+
+    /// `struct ndmsg`, then attributes.
+    private mutating func addNeighbour(_ body: [UInt8]) {
+        guard body.count >= 12 else { return }
+        let known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT
+        guard Int32(body.hostInteger(UInt16.self, at: 8)) & known != 0,
+            let bytes = Self.attributes(body, from: 12)[UInt16(NDA_DST)], let address = IPAddress(bytes: bytes)
+        else { return }
+        neighbours.insert(address)
     }
 
     /// The attributes (type, value) that follow a message's fixed part; of equal types the first counts.

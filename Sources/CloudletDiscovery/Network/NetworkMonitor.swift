@@ -59,18 +59,27 @@ public final class NetworkMonitor: Service {
 
     /// Every interface of the machine (of this network namespace) with its usable addresses.
     public static func readInterfaces() throws(CloudletError) -> [NetworkInterface] {
+        try read([Int32(RTM_GETLINK), Int32(RTM_GETADDR)]).interfaces
+    }
+
+    /// Addresses behind which the machine knows a host, from what it had to do with it lately; none when it does not
+    /// tell.
+    static func readNeighbours() -> Set<IPAddress> { (try? read([Int32(RTM_GETNEIGH)]))?.neighbours ?? [] }
+
+    private static func read(_ requests: [Int32]) throws(CloudletError) -> NetlinkMessages {
         let socket = cloudlet_netlink_open(0)
         guard socket >= 0 else { throw SystemCallError.current("can't ask the kernel for its interfaces") }
         defer { close(socket) }
         var messages = NetlinkMessages()
-        for request in [RTM_GETLINK, RTM_GETADDR] {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        for request in requests {
             messages.beginAnswer()
-            guard cloudlet_netlink_dump(socket, Int32(request)) == 0 else {
+            guard cloudlet_netlink_dump(socket, request) == 0 else {
                 throw SystemCallError.current("can't ask the kernel for its interfaces")
             }
             while !messages.isDone {
                 do {
-                    try messages.add(receive(socket))
+                    try messages.add(receive(socket, into: &buffer))
                 } catch {
                     throw CloudletError(.system, "can't read the kernel's list of interfaces", cause: error)
                 }
@@ -79,11 +88,10 @@ public final class NetworkMonitor: Service {
                 throw SystemCallError.make(failure, "the kernel does not list its interfaces")
             }
         }
-        return messages.interfaces
+        return messages
     }
 
-    private static func receive(_ socket: Int32) throws -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    private static func receive(_ socket: Int32, into buffer: inout [UInt8]) throws -> [UInt8] {
         while true {
             let capacity = buffer.count
             let got = unsafe recv(socket, &buffer, capacity, 0)
@@ -94,7 +102,7 @@ public final class NetworkMonitor: Service {
     }
 
     /// Reads away what is queued; the content does not matter, the state is read anew.
-    private static func drain(_ socket: Int32) {
+    static func drain(_ socket: Int32) {
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
         let capacity = buffer.count
         // An overrun (ENOBUFS) is an answer too: something changed.

@@ -27,7 +27,7 @@ public struct NodeRecord: Hashable, Sendable {
     /// The TCP port of the synthesis protocol where no other is configured: the original's.
     public static let defaultSynthesisPort: UInt16 = 8021
     /// The TCP port of the HTTP server where no other is configured.
-    public static let defaultHTTPPort: UInt16 = 8080
+    public static let defaultHTTPPort: UInt16 = 8022
 
     /// Creates a record.
     public init(

@@ -14,105 +14,161 @@ public actor SSDPAdvertiser: Advertiser {
 
     private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
+    private let maximumAge: Int
     private let logger: Logger
     private let loop: any EventLoop
     private let budget = SharedReplyBudget()
 
-    private var endpoints: [SSDPEndpoint] = []
-    private var nextRefresh: [ContinuousClock.Instant] = []
+    private struct Speaker {
+        let endpoint: SSDPEndpoint
+        var schedule: SSDPSchedule
+    }
+
+    private var speakers: [Speaker] = []
     private var bootID: Int32
     private var announced: NodeRecord?
+    private var network: [NetworkInterface]?
+    /// Changes of the description that follow each other quickly are taken together: none before this time.
+    private var nextChange = ContinuousClock.now
     /// Places whose sockets could not be opened, with the time of the next try.
     private var failed: [SSDPEndpoint.Place: ContinuousClock.Instant] = [:]
 
     /// An advertiser of `record` on `interfaces`.
+    /// `maximumAge` is how many seconds an announcement is valid that is not repeated.
     /// `bootID` is BOOTID.UPNP.ORG of this start; must be higher than at the last. The time in seconds when not given.
     public init(
-        record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
+        record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, maximumAge: Int = 1800,
         bootID: Int32? = nil, logger: Logger
     ) {
         self.record = record
         self.interfaces = interfaces
+        self.maximumAge = maximumAge
         self.bootID = bootID ?? Int32(clamping: Int(Date().timeIntervalSince1970))
         self.logger = logger
         loop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
-    private enum Event: Sendable {
-        case record, network, time
-    }
-
     /// Announces until the service is shut down or the task is cancelled, then says goodbye.
     public func run() async throws {
-        let events = merge(
-            record.values().map { _ in Event.record }, interfaces.values().map { _ in Event.network },
-            AsyncTimerSequence(interval: .seconds(2), clock: .continuous).map { _ in Event.time })
-        for await event in events.cancelOnGracefulShutdown() {
-            switch event {
-            case .record: await followRecord()
-            case .network: await followNetwork()
-            case .time: await followTime()
+        let (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        await withDiscardingTaskGroup { group in
+            group.addTask { [record] in
+                for await _ in record.values() { wake.yield() }
             }
+            group.addTask { [interfaces] in
+                for await _ in interfaces.values() { wake.yield() }
+            }
+            var armed: ContinuousClock.Instant?
+            for await _ in wakeups.cancelOnGracefulShutdown() {
+                await step()
+                // One alarm at a time; one that rings in vain does no harm.
+                guard let next, armed.map({ next < $0 || $0 <= .now }) ?? true else { continue }
+                armed = next
+                group.addTask {
+                    try? await Task.sleep(until: next, clock: .continuous)
+                    wake.yield()
+                }
+            }
+            group.cancelAll()
         }
         await withdraw()
     }
 
-    /// A changed description is a new configuration: the old announcement is cancelled, the new one made. What changes
-    /// often (load, memory) is no part of it.
-    private func followRecord() async {
-        let record = record.value
-        defer { announced = record }
-        guard let before = announced, UPnPDevice(before) != UPnPDevice(record) || before.httpPort != record.httpPort
-        else {
-            return
-        }
-        logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
-        for endpoint in endpoints { await endpoint.notify(.byebye) }
-        bootID += 1
-        for endpoint in endpoints { endpoint.set(announcement(for: endpoint.place, of: record)) }
-        await announce(endpoints)
-        // Changes that follow each other quickly are taken together: never more than a set a few seconds.
-        try? await Task.sleep(for: .seconds(2))
+    /// When something is to be done without a cause from outside.
+    private var next: ContinuousClock.Instant? {
+        let change = isOutdated ? [nextChange] : []
+        return (speakers.compactMap(\.schedule.next) + Array(failed.values) + change).min()
     }
 
-    private func followNetwork() async {
+    /// Does what is to be done now.
+    private func step() async {
+        let now = ContinuousClock.now
+        if interfaces.value != network || failed.values.contains(where: { $0 <= now }) { await followNetwork() }
+        if isOutdated, nextChange <= now { await followRecord() }
+        for index in speakers.indices {
+            for kind in speakers[index].schedule.takeDue(at: now) { await speakers[index].endpoint.notify(kind) }
+        }
+    }
+
+    // MARK: - The record
+
+    /// Whether the description has changed. What changes often (load, memory) is no part of it.
+    private var isOutdated: Bool {
+        guard let announced else { return false }
+        let now = record.value
+        return UPnPDevice(announced) != UPnPDevice(now) || announced.httpPort != now.httpPort
+    }
+
+    /// A changed description is a new configuration: the old announcement is cancelled, the new one made.
+    private func followRecord() async {
         let record = record.value
-        announced = announced ?? record
-        let wanted = interfaces.value.flatMap(SSDPEndpoint.places)
+        logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
+        for speaker in speakers { await speaker.endpoint.notify(.byebye) }
+        bootID += 1
+        let now = ContinuousClock.now
+        for index in speakers.indices {
+            speakers[index].endpoint.set(announcement(for: speakers[index].endpoint.place, of: record))
+            speakers[index].schedule.announce(at: now)
+        }
+        announced = record
+        nextChange = now + .seconds(2)
+    }
+
+    private func announcement(for place: SSDPEndpoint.Place, of record: NodeRecord) -> SSDPAnnouncement {
+        let device = UPnPDevice(record)
+        return SSDPAnnouncement(
+            device: device, location: "http://\(place.address.urlHost):\(record.httpPort)\(UPnPPath.description)",
+            bootID: bootID, configID: UPnPDocuments(device).configID, maximumAge: maximumAge)
+    }
+
+    // MARK: - The network
+
+    private func followNetwork() async {
+        let network = interfaces.value
+        self.network = network
+        announced = announced ?? record.value
+        let wanted = network.flatMap(SSDPEndpoint.places)
         failed = failed.filter { wanted.contains($0.key) }
-        let gone = endpoints.filter { !wanted.contains($0.place) }
-        let missing = wanted.filter { place in !endpoints.contains { $0.place == place } }
+        let gone = speakers.map(\.endpoint).filter { !wanted.contains($0.place) }
+        let missing = wanted.filter { place in
+            !speakers.contains { $0.endpoint.place == place } && failed[place].map { $0 <= .now } ?? true
+        }
         // An address that is gone can't say goodbye; one whose interface merely got a further address can.
         for endpoint in gone {
             await endpoint.notify(.byebye)
             await endpoint.close()
         }
-        keep { endpoint in !gone.contains { $0 === endpoint } }
-        for endpoint in endpoints {
-            if let place = wanted.first(where: { $0 == endpoint.place }) { endpoint.follow(place.interface) }
+        speakers.removeAll { speaker in gone.contains { $0 === speaker.endpoint } }
+        for speaker in speakers {
+            if let place = wanted.first(where: { $0 == speaker.endpoint.place }) {
+                speaker.endpoint.follow(place.interface)
+            }
         }
-        if !gone.isEmpty || !missing.isEmpty, !endpoints.isEmpty { await update() }
-        await open(missing, record)
+        if !gone.isEmpty || !missing.isEmpty, !speakers.isEmpty { await update() }
+        await open(missing)
         report()
     }
 
     /// Tells those who know the node that the boot id changes (UDA 2.0 §1.2.4), then changes it.
     private func update() async {
-        for endpoint in endpoints { await endpoint.notify(.update, nextBootID: bootID + 1) }
+        for speaker in speakers { await speaker.endpoint.notify(.update, nextBootID: bootID + 1) }
         bootID += 1
-        for endpoint in endpoints {
-            var announcement = endpoint.current
+        for speaker in speakers {
+            var announcement = speaker.endpoint.current
             announcement.bootID = bootID
-            endpoint.set(announcement)
+            speaker.endpoint.set(announcement)
         }
     }
 
-    private func open(_ places: [SSDPEndpoint.Place], _ record: NodeRecord) async {
-        var opened: [SSDPEndpoint] = []
+    private func open(_ places: [SSDPEndpoint.Place]) async {
+        guard let announced else { return }
         for place in places {
             do {
-                let announcement = announcement(for: place, of: record)
-                opened.append(try await SSDPEndpoint(place, on: loop, announcing: announcement, budget: budget))
+                let endpoint = try await SSDPEndpoint(
+                    place, on: loop, announcing: announcement(for: place, of: announced), budget: budget)
+                var schedule = SSDPSchedule(maximumAge: maximumAge)
+                schedule.start(at: .now)
+                speakers.append(Speaker(endpoint: endpoint, schedule: schedule))
                 failed[place] = nil
             } catch {
                 if failed[place] == nil {
@@ -123,68 +179,23 @@ public actor SSDPAdvertiser: Advertiser {
                 failed[place] = .now + .seconds(5)
             }
         }
-        guard !opened.isEmpty else { return }
-        endpoints += opened
-        nextRefresh += opened.map { _ in .now + .seconds(3600) }
-        // Whoever remembers the node from before a crash forgets it first.
-        for endpoint in opened { await endpoint.notify(.byebye) }
-        try? await Task.sleep(for: .milliseconds(100))
-        await announce(opened)
-    }
-
-    /// Sends the announcement twice, after a random wait of up to 100 ms and a few hundred milliseconds apart (UDA 2.0
-    /// §1.2.2), and plans the next one.
-    private func announce(_ chosen: [SSDPEndpoint]) async {
-        try? await Task.sleep(for: .milliseconds(.random(in: 0...100)))
-        for endpoint in chosen { await endpoint.notify(.alive) }
-        try? await Task.sleep(for: .milliseconds(.random(in: 200...300)))
-        for endpoint in chosen { await endpoint.notify(.alive) }
-        for (index, endpoint) in endpoints.enumerated() where chosen.contains(where: { $0 === endpoint }) {
-            let age = endpoint.current.maximumAge
-            nextRefresh[index] = .now + .seconds(Int.random(in: age / 4...age / 2))
-        }
-    }
-
-    /// Repeats announcements before they expire, and tries failed places again.
-    private func followTime() async {
-        let now = ContinuousClock.now
-        let due = zip(endpoints, nextRefresh).filter { $0.1 <= now }.map(\.0)
-        if !due.isEmpty { await announce(due) }
-        let again = failed.filter { $0.value <= now }.map(\.key)
-        if !again.isEmpty {
-            await open(again, record.value)
-            report()
-        }
     }
 
     private func withdraw() async {
         for _ in 0..<2 {
-            for endpoint in endpoints { await endpoint.notify(.byebye) }
+            for speaker in speakers { await speaker.endpoint.notify(.byebye) }
         }
-        for endpoint in endpoints { await endpoint.close() }
-        keep { _ in false }
+        for speaker in speakers { await speaker.endpoint.close() }
+        speakers = []
         state.set(.stopped)
     }
 
-    private func keep(_ condition: (SSDPEndpoint) -> Bool) {
-        let kept = zip(endpoints, nextRefresh).filter { condition($0.0) }
-        endpoints = kept.map(\.0)
-        nextRefresh = kept.map(\.1)
-    }
-
-    private func announcement(for place: SSDPEndpoint.Place, of record: NodeRecord) -> SSDPAnnouncement {
-        let device = UPnPDevice(record)
-        return SSDPAnnouncement(
-            device: device, location: "http://\(place.address.urlHost):\(record.httpPort)\(UPnPPath.description)",
-            bootID: bootID, configID: UPnPDocuments(device).configID)
-    }
-
     private func report() {
-        if endpoints.isEmpty {
+        if speakers.isEmpty {
             state.set(.waiting(failed.isEmpty ? "no network interface to announce on" : "no usable socket"))
         } else {
-            state.set(
-                .announced(endpoints.map { "\($0.place.interface.name) \($0.place.address)" }.joined(separator: ", ")))
+            let places = speakers.map { "\($0.endpoint.place.interface.name) \($0.endpoint.place.address)" }
+            state.set(.announced(places.joined(separator: ", ")))
         }
     }
 }

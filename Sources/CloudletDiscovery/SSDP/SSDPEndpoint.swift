@@ -98,7 +98,7 @@ final class SSDPEndpoint: Sendable {
         } catch {
             guard error.code == .busy else { throw error }
             for _ in 0..<8 {
-                let port = UInt16.random(in: 49152...65535)
+                let port = UInt16.random(in: 61000...65535)
                 if let socket = try? DatagramSocket.sender(
                     from: place.address, port: port, on: place.interface, hops: 2)
                 {

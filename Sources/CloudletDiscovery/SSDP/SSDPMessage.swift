@@ -25,29 +25,31 @@ struct SSDPMessage: Hashable, Sendable {
     /// Reads a datagram from anybody; `nil` for what is no complete SSDP message: another first line, control
     /// characters, text that is no UTF-8, a header without name, too much of anything, no blank line at the end.
     init?(_ datagram: [UInt8]) {
-        guard datagram.count <= Self.maximumBytes, let text = String(validating: datagram, as: UTF8.self) else {
-            return nil
-        }
-        var lines: [Substring] = []
-        for line in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }) {
-            guard line.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }) else {
-                return nil
-            }
+        guard datagram.count <= Self.maximumBytes else { return nil }
+        var lines: [ArraySlice<UInt8>] = []
+        var rest = datagram[...]
+        while true {
+            guard let end = rest.firstIndex(of: 0x0A) else { return nil }
+            var line = rest[..<end]
+            if line.last == 0x0D { line = line.dropLast() }
+            guard line.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { return nil }
             // What follows the blank line would be a body, which SSDP has none of.
             if line.isEmpty, !lines.isEmpty { break }
             lines.append(line)
             if lines.count > Self.maximumHeaders { return nil }
+            rest = rest[(end + 1)...]
         }
-        guard text.contains("\r\n\r\n") || text.contains("\n\n"), let first = lines.first,
+        guard let first = lines.first.flatMap({ String(validating: $0, as: UTF8.self) }),
             let startLine = StartLine(parsing: first)
         else { return nil }
         self.startLine = startLine
         headers = []
         for line in lines.dropFirst() {
-            guard let colon = line.firstIndex(of: ":"), colon != line.startIndex else { return nil }
-            let name = line[..<colon]
-            guard name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
-            headers.append((String(name), line[line.index(after: colon)...].trimmed))
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon != line.startIndex,
+                line[..<colon].allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+                let value = String(validating: line[(colon + 1)...].trimmed, as: UTF8.self)
+            else { return nil }
+            headers.append((String(decoding: line[..<colon], as: UTF8.self), value))
         }
     }
 
@@ -73,8 +75,8 @@ struct SSDPMessage: Hashable, Sendable {
 
 extension SSDPMessage.StartLine {
     /// The exact request lines; of answers any reason phrase.
-    fileprivate init?(parsing line: Substring) {
-        if let exact = Self(rawValue: String(line)) {
+    fileprivate init?(parsing line: String) {
+        if let exact = Self(rawValue: line) {
             self = exact
         } else if line.hasPrefix("HTTP/1.1 200") || line.hasPrefix("HTTP/1.0 200") {
             self = .response
@@ -84,12 +86,13 @@ extension SSDPMessage.StartLine {
     }
 }
 
-extension Substring {
+extension ArraySlice<UInt8> {
     /// Without blanks and tabs at both ends.
-    var trimmed: String {
-        var rest = self
-        while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
-        while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
-        return String(rest)
+    fileprivate var trimmed: ArraySlice<UInt8> {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+        guard let first = firstIndex(where: { !isBlank($0) }), let last = lastIndex(where: { !isBlank($0) }) else {
+            return []
+        }
+        return self[first...last]
     }
 }

@@ -43,10 +43,10 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
     }
 
     /// A device may assume a smaller MX than the one given (UDA 2.0 §1.3.3). Searches for a cloudlet are few and
-    /// answered by few: within 4 ms. What every device on the LAN answers is spread over a tenth of MX.
+    /// answered by few: within 2 ms. What every device on the LAN answers is spread over a tenth of MX.
     private static func delay(_ search: SSDPSearch) -> TimeAmount {
         guard let wait = search.maximumWait else { return .zero }
         let isBroad = search.target == "ssdp:all" || search.target == "upnp:rootdevice"
-        return .microseconds(.random(in: 0...(isBroad ? Int64(wait) * 100_000 : 4000)))
+        return .microseconds(.random(in: 0...(isBroad ? Int64(wait) * 100_000 : 2000)))
     }
 }

@@ -7,8 +7,6 @@ import Synchronization
 /// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm nobody but themselves: a number of
 /// connections in all and a source, a time without progress, a size of headers.
 struct GuardedHTTPChannel: ServerChildChannel {
-    typealias Value = HTTP1Channel.Value
-
     private let inner: HTTP1Channel
     private let connections: ConnectionCount
 
@@ -22,16 +20,44 @@ struct GuardedHTTPChannel: ServerChildChannel {
                     maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 64)))
     }
 
-    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<AcceptedConnection> {
         let source = channel.remoteAddress?.ipAddress ?? ""
         guard connections.open(from: source) else {
             return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel }
         }
         channel.closeFuture.whenComplete { [connections] _ in connections.close(from: source) }
-        return inner.setup(channel: channel, logger: logger)
+        return inner.setup(channel: channel, logger: logger).map { AcceptedConnection($0) }
     }
 
-    func handle(value: Value, logger: Logger) async { await inner.handle(value: value, logger: logger) }
+    func handle(value: AcceptedConnection, logger: Logger) async {
+        guard let connection = value.take() else { return }
+        await inner.handle(value: connection, logger: logger)
+    }
+}
+
+/// A connection that waits to be served. Let go of without that, as happens when the server ends, it is closed in good
+/// order: NIO ends the process when a channel of this kind is dropped that nobody has run.
+final class AcceptedConnection: ServerChildChannelValue {
+    private let connection: Mutex<HTTP1Channel.Value?>
+    let channel: any Channel
+
+    init(_ connection: HTTP1Channel.Value) {
+        channel = connection.channel
+        self.connection = Mutex(connection)
+    }
+
+    deinit {
+        guard let connection = take() else { return }
+        Task { try? await connection.executeThenClose { _, _ in } }
+    }
+
+    /// Takes the connection over; `nil` the second time.
+    func take() -> HTTP1Channel.Value? {
+        connection.withLock { connection in
+            defer { connection = nil }
+            return connection
+        }
+    }
 }
 
 /// Counts open connections, in all and by source address.

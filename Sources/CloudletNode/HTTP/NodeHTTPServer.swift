@@ -1,42 +1,69 @@
+import AsyncAlgorithms
+import CloudletCore
 public import CloudletDiscovery
+import Glibc
 public import Hummingbird
 import HummingbirdCore
 public import Logging
+import NIOCore
 public import ServiceLifecycle
 
 /// The node's HTTP server: one listener for each address of the chosen interfaces, and none elsewhere; follows the
 /// network.
+///
+/// The port is the record's. When another program has it, a free one is taken and written into the record, so that
+/// every advertiser announces the right one.
 public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.Context == NodeRequestContext {
+    private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
-    private let port: UInt16
     private let responder: Responder
     private let logger: Logger
     private let connections = ConnectionCount()
 
-    /// A server that answers with `responder` on `port` of every address.
+    /// Where a listener is.
+    private struct Door: Hashable {
+        let host: String
+        let port: UInt16
+    }
+
+    /// A server that answers with `responder`. Settles the port at once: advertisers that are started later announce
+    /// it rightly from the beginning.
     public init(
-        interfaces: CurrentValue<[NetworkInterface]>, port: UInt16, responder: Responder, logger: Logger
+        record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, responder: Responder,
+        logger: Logger
     ) {
+        self.record = record
         self.interfaces = interfaces
-        self.port = port
         self.responder = responder
         self.logger = logger
+        let preferred = record.value.httpPort
+        let free = TCPPort.free(preferred: preferred, at: interfaces.value)
+        if free != preferred { move(from: preferred, to: free) }
+    }
+
+    private func move(from old: UInt16, to new: UInt16) {
+        guard record.update({ if $0.httpPort == old { $0.httpPort = new } }) else { return }
+        if old != 0 {
+            logger.notice("HTTP port is taken by another program", metadata: ["port": "\(old)", "now": "\(new)"])
+        }
     }
 
     /// Listens until the service is shut down.
     public func run() async throws {
         await withDiscardingTaskGroup { group in
-            var running: [String: CurrentValue<Bool>] = [:]
-            for await interfaces in interfaces.values().cancelOnGracefulShutdown() {
-                let wanted = Set(interfaces.flatMap(Self.hosts))
-                for (host, listening) in running where !wanted.contains(host) {
+            var running: [Door: CurrentValue<Bool>] = [:]
+            let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
+            for await _ in changes.cancelOnGracefulShutdown() {
+                let port = record.value.httpPort
+                let wanted = Set(interfaces.value.flatMap(Self.hosts).map { Door(host: $0, port: port) })
+                for (door, listening) in running where !wanted.contains(door) {
                     listening.set(false)
-                    running[host] = nil
+                    running[door] = nil
                 }
-                for host in wanted where running[host] == nil {
+                for door in wanted where running[door] == nil {
                     let listening = CurrentValue(true)
-                    running[host] = listening
-                    group.addTask { await listen(on: host, while: listening) }
+                    running[door] = listening
+                    group.addTask { await listen(at: door, while: listening) }
                 }
             }
         }
@@ -49,40 +76,50 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
         }
     }
 
-    /// One listener, started again after a pause when it fails.
-    private func listen(on host: String, while listening: CurrentValue<Bool>) async {
-        var complained = false
+    /// One listener, started again after a pause when it fails. Of a port that stays taken (an own listener of before
+    /// may need a moment to go), the whole server moves away.
+    private func listen(at door: Door, while listening: CurrentValue<Bool>) async {
+        var failures = 0
         while listening.value, !Task.isCancelled, !Task.isShuttingDownGracefully {
             do {
-                // Its own group, so that one address can be given up in good order: connections end their request.
-                let service = ServiceGroup(services: [application(host)], logger: logger)
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { try await service.run() }
-                    group.addTask {
-                        for await goesOn in listening.values() where !goesOn { await service.triggerGracefulShutdown() }
-                    }
-                    defer { group.cancelAll() }
-                    try await group.next()
-                }
+                try await serve(at: door, while: listening)
             } catch {
-                if !complained {
+                failures += 1
+                let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE
+                if failures == 1, !isTaken {
                     logger.warning(
-                        "can't serve HTTP here, will try again", metadata: ["address": "\(host)", "error": "\(error)"])
-                    complained = true
+                        "can't serve HTTP here, will try again",
+                        metadata: ["address": "\(door.host)", "error": "\(error)"])
                 }
-                try? await Task.sleep(for: .seconds(1))
+                if isTaken, failures == 4 {
+                    move(from: door.port, to: TCPPort.free(preferred: door.port, at: interfaces.value))
+                }
+                try? await Task.sleep(for: .milliseconds(500))
             }
         }
     }
 
-    private func application(_ host: String) -> Application<Responder> {
+    private func serve(at door: Door, while listening: CurrentValue<Bool>) async throws {
+        // Its own group, so that one address can be given up in good order: connections end their request.
+        let service = ServiceGroup(services: [application(door)], logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            group.addTask {
+                for await goesOn in listening.values() where !goesOn { await service.triggerGracefulShutdown() }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func application(_ door: Door) -> Application<Responder> {
         var quiet = logger
         quiet.logLevel = .warning
         return Application(
             responder: responder,
             server: HTTPServerBuilder { [connections] in GuardedHTTPChannel(connections: connections, responder: $0) },
             configuration: ApplicationConfiguration(
-                address: .hostname(host, port: Int(port)), serverName: "Linux UPnP/2.0 Cloudlet/1.0"),
+                address: .hostname(door.host, port: Int(door.port)), serverName: "Linux UPnP/2.0 Cloudlet/1.0"),
             logger: quiet)
     }
 }

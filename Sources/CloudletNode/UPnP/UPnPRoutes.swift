@@ -10,24 +10,28 @@ import NIOCore
 public struct UPnPRoutes: Sendable {
     private let record: CurrentValue<NodeRecord>
     private let subscriptions: EventSubscriptions
+    private let interfaces: CurrentValue<[NetworkInterface]>
     private let sessions: @Sendable () async -> [String]
 
-    /// Routes that answer from `record`.
+    /// Routes that answer from `record`; those of UPnP answer hosts on the links of `interfaces` only.
     /// `sessions` are the sessions running now, one line of text each, for the action ListSessions.
     public init(
         record: CurrentValue<NodeRecord>, subscriptions: EventSubscriptions,
+        interfaces: CurrentValue<[NetworkInterface]>,
         sessions: @escaping @Sendable () async -> [String] = { [] }
     ) {
         self.record = record
         self.subscriptions = subscriptions
+        self.interfaces = interfaces
         self.sessions = sessions
     }
 
     /// Adds the routes. `HostCheck` belongs in front of them.
     public func add(to router: Router<NodeRequestContext>) {
-        document(UPnPPath.description, in: router) { $0.description }
-        document("/upnp/original.xml", in: router) { $0.originalService }
-        document("/upnp/synthesis.xml", in: router) { $0.synthesisService }
+        let upnp = router.group().add(middleware: LinkCheck(interfaces: interfaces))
+        document(UPnPPath.description, in: upnp) { $0.description }
+        document("/upnp/original.xml", in: upnp) { $0.originalService }
+        document("/upnp/synthesis.xml", in: upnp) { $0.synthesisService }
         router.get(RouterPath(UPnPPath.status)) { _, _ in
             let data = try JSONEncoder().encode(NodeStatus(record.value))
             return Response(
@@ -35,15 +39,16 @@ public struct UPnPRoutes: Sendable {
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
         }
         for service in UPnPService.allCases {
-            router.post("/upnp/\(service.rawValue)/control") { request, _ in try await control(service, request) }
+            upnp.post("/upnp/\(service.rawValue)/control") { request, _ in try await control(service, request) }
             let events = RouterPath("/upnp/\(service.rawValue)/event")
-            router.on(events, method: .subscribe) { try await subscribe(service, $0, $1) }
-            router.on(events, method: .unsubscribe) { request, _ in try await unsubscribe(service, request) }
+            upnp.on(events, method: .subscribe) { try await subscribe(service, $0, $1) }
+            upnp.on(events, method: .unsubscribe) { request, _ in try await unsubscribe(service, request) }
         }
     }
 
     private func document(
-        _ path: String, in router: Router<NodeRequestContext>, _ text: @escaping @Sendable (UPnPDocuments) -> String
+        _ path: String, in router: RouterGroup<NodeRequestContext>,
+        _ text: @escaping @Sendable (UPnPDocuments) -> String
     ) {
         let answer: @Sendable (Bool) -> Response = { [record] withBody in
             let body = ByteBuffer(string: text(UPnPDocuments(UPnPDevice(record.value))))

@@ -26,6 +26,8 @@ public struct Synthesizer: Sendable {
         public var display = false
         /// Whether the guest may reach other hosts.
         public var outboundNetwork = false
+        /// How long the application may take to answer on the overlay's readiness port, when it names one.
+        public var readiness = Duration.seconds(30)
 
         /// The forwards of the overlay on the loopback address.
         public init() {}
@@ -149,6 +151,11 @@ public struct Synthesizer: Sendable {
         try await times.measure("resume") { () async throws(CloudletError) in
             try await machine.resume()
             try await machine.requireExecution()
+        }
+        if let port = rebuild.meta.readyPort {
+            try await times.measure("application ready") { () async throws(CloudletError) in
+                try await machine.requireReadiness(on: port, forwards, within: options.readiness)
+            }
         }
         return RunningVM(
             machine: machine, forwards: forwards, description: snapshot.description, disk: rebuild.disk.path,

@@ -1,0 +1,168 @@
+import CloudletSystem
+import Glibc
+import Subprocess
+public import SystemPackage
+
+/// A LAN of a few hosts in network namespaces, made by Scripts/lan-lab for one test.
+public struct LanLab: Sendable {
+    /// Where the lab keeps its state: `hI/NAME.log`, `hI/home`.
+    public let directory: String
+    /// What its namespaces are called: `PREFIX-hI`, `PREFIX-sw`.
+    public let prefix: String
+
+    /// Labs at once; more would disturb each other's times.
+    private static let slots = ByteBudget(4)
+
+    /// What is missing here to make one; empty when nothing is.
+    public static let missing: [String] = {
+        var missing = geteuid() == 0 ? [] : ["root"]
+        let tools = [
+            "ip", "bridge", "unshare", "nsenter", "dbus-daemon", "avahi-daemon", "avahi-browse", "curl", "tcpdump",
+            "nft", "ss",
+        ]
+        missing += tools.filter { !isInstalled($0) }
+        if missing.isEmpty, unsafe access("/proc/self/ns/net", R_OK) != 0 { missing.append("network namespaces") }
+        return missing
+    }()
+
+    /// The reason for leaving a test out.
+    public static var reason: String { "needs \(missing.joined(separator: ", "))" }
+
+    /// Whether a program is there.
+    public static func isInstalled(_ tool: String) -> Bool {
+        let places = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        return places.contains { unsafe access("\($0)/\(tool)", X_OK) == 0 }
+    }
+
+    /// Makes a LAN of `hosts` hosts, numbered from 1, for the duration of `body`.
+    public static func with<Value>(
+        hosts: Int, avahi: Bool = true, _ body: (LanLab) async throws -> Value
+    ) async throws -> Value {
+        await slots.take(1)
+        defer { slots.giveBack(1) }
+        let name = "t" + String(UInt32.random(in: 0...0xFFFFF), radix: 36)
+        let lab = LanLab(directory: "/tmp/clab-\(name)", prefix: name)
+        try await lab.script(["up", String(hosts)] + (avahi ? [] : ["--no-avahi"]))
+        do {
+            let result = try await body(lab)
+            try await lab.script(["down"])
+            return result
+        } catch {
+            _ = try? await lab.script(["down"])
+            throw error
+        }
+    }
+
+    /// Runs a verb of Scripts/lan-lab.
+    /// - Returns: what it prints.
+    @discardableResult public func script(_ arguments: [String]) async throws -> String {
+        let result = try await Subprocess.run(
+            .path(Self.checkout.appending("Scripts/lan-lab")), arguments: Arguments(arguments),
+            environment: .inherit.updating([
+                "LAB_DIR": directory, "LAB_PREFIX": prefix, "LAB_NODE": "\(Self.program("discovery-host")) node",
+                "LAB_FIND": "\(Self.program("discovery-host")) find",
+            ]),
+            output: .string(limit: 4 << 20),
+            error: .string(limit: 1 << 20))
+        guard result.terminationStatus.isSuccess || ["exec", "find"].contains(arguments[0]) else {
+            throw LabFailure(description: "lan-lab \(arguments): \(result.standardError)")
+        }
+        return result.standardOutput
+    }
+
+    /// Runs a command on a host.
+    public func run(_ host: Int, _ command: [String]) async throws -> String {
+        try await script(["exec", String(host), "timeout", "20"] + command)
+    }
+
+    /// Starts a node (`discovery-host node`) on a host and waits until it answers.
+    public func startNode(_ host: Int, _ arguments: [String] = [], at address: String? = nil)
+        async throws
+    {
+        try await script(["node", String(host)] + arguments)
+        let address = address ?? "10.77.0.\(host + 1)"
+        try await until(10, "node on h\(host) did not start") {
+            try await run(host, ["curl", "-s", "-m", "1", "http://\(address):8022/v1/node"]).contains("synthesis_port")
+        }
+    }
+
+    /// Searches from a host.
+    public func find(_ host: Int, _ arguments: [String] = []) async throws -> Search {
+        Search(output: try await script(["find", String(host)] + arguments))
+    }
+
+    /// Starts an endless search on a host; `watched` shows what it said.
+    public func watch(_ host: Int) async throws {
+        try await script([
+            "bg", String(host), "watch", Self.program("discovery-host").string, "find", "--watch", "60", "--check", "1",
+        ])
+    }
+
+    /// What the endless search on a host has said so far.
+    public func watched(_ host: Int) async throws -> Search {
+        Search(output: try await script(["log", String(host), "watch"]))
+    }
+
+    /// Records the SSDP that a host hears on an interface; `heard` shows it.
+    public func listen(_ host: Int, _ interface: String) async throws {
+        let name = "ssdp-\(interface)"
+        try await script([
+            "bg", String(host), name, "tcpdump", "-l", "-n", "-A", "-i", interface, "udp", "port", "1900",
+        ])
+        try await until(5, "tcpdump did not start") {
+            try await script(["log", String(host), name]).contains("listening on")
+        }
+    }
+
+    /// The SSDP that a host has heard on an interface.
+    public func heard(_ host: Int, _ interface: String) async throws -> String {
+        try await script(["log", String(host), "ssdp-\(interface)"])
+    }
+
+    /// Sends an SSDP datagram from a host and collects what comes back for `seconds`.
+    public func probe(
+        _ host: Int, to destination: String, _ text: String, count: Int = 1, from source: String = "", port: Int = 0,
+        seconds: Double = 0.5
+    ) async throws -> [Answer] {
+        let script = Self.checkout.appending("Tests/CloudletTestSupport/probe.py")
+        let arguments = [
+            String(seconds), "eth0", destination, String(count), source.isEmpty ? "''" : source, String(port),
+        ]
+        let encoded = text.utf8.map { "\\0" + String(Int($0) + 512, radix: 8).suffix(3) }.joined()
+        let line = "printf '%b' '\(encoded)' | python3 \(script) \(arguments.joined(separator: " "))"
+        return try await run(host, ["sh", "-c", line]).split(separator: "@ ").map { piece in
+            let fields = piece.prefix { $0 != "\n" }.split(separator: " ")
+            return Answer(address: String(fields[0]), port: Int(fields[1]) ?? 0, text: String(piece))
+        }
+    }
+
+    /// What came back to a probe.
+    public struct Answer: Sendable {
+        /// The sender.
+        public let address: String
+        /// Its port.
+        public let port: Int
+        /// The message.
+        public let text: String
+    }
+
+    /// The top of the checkout.
+    public static let checkout: FilePath = {
+        var path = FilePath(#filePath)
+        for _ in 0..<3 { path.removeLastComponent() }
+        return path
+    }()
+
+    /// A program that was built with the tests.
+    public static func program(_ name: String) -> FilePath { built.appending(name) }
+
+    private static let built: FilePath = {
+        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
+        var path = FilePath(bundle.prefix { $0 != "\0" }.description)
+        while let last = path.lastComponent?.string, !path.isEmpty {
+            path.removeLastComponent()
+            if last.hasSuffix(".xctest") { break }
+        }
+        return path
+    }()
+}

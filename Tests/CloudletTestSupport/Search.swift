@@ -1,0 +1,64 @@
+/// What a search printed.
+public struct Search: Sendable {
+    /// All of it.
+    public let output: String
+
+    /// One event.
+    public struct Event: Sendable {
+        /// When, from the start.
+        public let microseconds: Int
+        /// `+` found, `*` changed, `-` lost, `=` quiet.
+        public let sign: String
+        /// The node.
+        public let json: String
+        func has(_ text: String) -> Bool { json.contains(text) }
+    }
+
+    /// The events in order.
+    public var events: [Event] {
+        output.split(separator: "\n").compactMap { line in
+            let parts = line.split(separator: " ", maxSplits: 3).map(String.init)
+            guard parts.count >= 3, parts[1] == "us", let time = Int(parts[0]) else { return nil }
+            return Event(microseconds: time, sign: parts[2], json: parts.count > 3 ? parts[3] : "")
+        }
+    }
+
+    /// The ids of nodes reported as found, in order, repetitions included.
+    public var found: [String] { events.filter { $0.sign == "+" }.compactMap { Self.value("id", in: $0.json) } }
+    /// The ids of nodes reported as lost.
+    public var lost: [String] { events.filter { $0.sign == "-" }.compactMap { Self.value("id", in: $0.json) } }
+    /// What the last event about a node said.
+    public func last(_ id: String) -> String { events.last { $0.has(id) }?.json ?? "" }
+
+    private static func value(_ key: String, in json: String) -> String? {
+        json.split(separator: "\"\(key)\":\"", maxSplits: 1).dropFirst().first.map { String($0.prefix { $0 != "\"" }) }
+    }
+}
+
+/// A lab that could not do what a test wants.
+public struct LabFailure: Error, CustomStringConvertible {
+    /// What went wrong.
+    public let description: String
+
+    /// A failure in words.
+    public init(description: String) { self.description = description }
+}
+
+/// Waits until `condition` holds.
+/// - Returns: how long it took.
+/// - Throws: `LabFailure` with `message` after `seconds`.
+@discardableResult public func until(
+    _ seconds: Double, _ message: String, _ condition: () async throws -> Bool
+) async throws -> Duration {
+    let start = ContinuousClock.now
+    while ContinuousClock.now - start < .seconds(seconds) {
+        if try await condition() { return ContinuousClock.now - start }
+        try await Task.sleep(for: .milliseconds(50))
+    }
+    throw LabFailure(description: message)
+}
+
+extension String {
+    /// How often `part` occurs.
+    public func components(_ part: String) -> Int { split(separator: part, omittingEmptySubsequences: false).count - 1 }
+}
