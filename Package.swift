@@ -33,6 +33,7 @@ let configuration = Target.Dependency.product(name: "Configuration", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -56,6 +57,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -69,13 +71,14 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
         .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Leaves.
         library("CloudletCore", [crypto]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletMarkup", ["CloudletCore"]),
         library("CloudletMessagePack", ["CloudletCore"]),
-        library("CloudletCompression", ["CloudletCore", "CLzma"]),
+        library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
 
         // The engine and what it stands on.
         library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
@@ -107,14 +110,15 @@ let package = Package(
                 "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
                 // Discovery and the node's HTTP routes.
                 "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, lifecycle, configuration, yams, system,
+                nioCore, nioPosix, lifecycle, unixSignals, configuration, yams, subprocess, system, metrics,
             ]),
 
         // The programs.
         library(
             "CloudletCommands",
             [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletHypervisor",
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletHypervisor",
                 "CloudletSynthesis", "CloudletSession", "CloudletDiscovery", "CloudletNode", arguments, subprocess,
                 system,
                 logging, unixSignals,
@@ -128,7 +132,7 @@ let package = Package(
         .systemLibrary(name: "CUPnP"),
         .systemLibrary(name: "CAvahi"),
         .target(
-            name: "CloudletDescriptors", path: "Descriptors",
+            name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd"],
             resources: [
                 .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
             ], swiftSettings: settings),
@@ -164,7 +168,13 @@ let package = Package(
                 "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, nioCore, nioPosix, lifecycle,
                 unixSignals, logging, system,
             ], path: "Tests/DiscoveryHost", swiftSettings: settings),
-        tests("CloudletNode", ["CloudletDiscovery", hummingbird, lifecycle, logging]),
+        tests(
+            "CloudletNode",
+            [
+                "CloudletDiscovery", "CloudletOverlay", "CloudletSession", "CloudletSystem", "CloudletWire",
+                asyncAlgorithms,
+                hummingbird, lifecycle, logging, metrics, system,
+            ], exclude: ["Reference"]),
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
@@ -183,18 +193,38 @@ let package = Package(
                 "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
                 system,
             ], exclude: ["Reference"], swiftSettings: settings),
-        tests("CloudletCompression"),
+        .executableTarget(
+            name: "overlay-bench",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
+                "CloudletHypervisor", "CloudletSynthesis", subprocess, system,
+            ], path: "Tests/OverlayBench", swiftSettings: settings),
+        tests("CloudletCompression", ["CloudletSystem", system]),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),
         tests("CloudletStore", [system]),
         tests(
             "CloudletSession",
-            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging]),
+            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging, system],
+            exclude: ["Peers"]),
         tests("CloudletWire", ["CloudletMessagePack"]),
         tests(
             "CloudletSynthesis",
-            ["CloudletOverlay", "CloudletWire", "CloudletStore", "CloudletHypervisor", system], exclude: ["Reference"]),
+            [
+                "CloudletOverlay", "CloudletCompression", "CloudletWire", "CloudletStore", "CloudletHypervisor", system,
+            ], exclude: ["Reference"]),
         tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Has no main function but libFuzzer's; see Scripts/fuzz.
+if Context.environment["CLOUDLET_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "overlay-fuzz",
+            dependencies: [
+                "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletCompression",
+                "CLinux",
+            ], path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: settings))
+}

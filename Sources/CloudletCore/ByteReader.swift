@@ -1,56 +1,59 @@
 /// Reads integers and slices from the front of a span; every read is bounds-checked and says where it failed.
 public struct ByteReader: ~Escapable {
-    private let bytes: Span<UInt8>
+    @usableFromInline let bytes: Span<UInt8>
+    @usableFromInline var consumed: Int
     /// How many bytes have been consumed.
-    public private(set) var position: Int
+    @inlinable public var position: Int { consumed }
 
     /// A reader at the first byte of `bytes`.
     @_lifetime(copy bytes)
-    public init(_ bytes: Span<UInt8>) {
+    @inlinable public init(_ bytes: Span<UInt8>) {
         self.bytes = bytes
-        self.position = 0
+        consumed = 0
     }
 
     /// How many bytes are left.
-    public var remaining: Int { bytes.count - position }
+    @inlinable public var remaining: Int { bytes.count - consumed }
 
     /// One byte.
-    public mutating func readUInt8() throws(OutOfBytes) -> UInt8 {
+    @inlinable public mutating func readUInt8() throws(OutOfBytes) -> UInt8 {
         try require(1)
-        defer { position += 1 }
-        return bytes[position]
+        defer { consumed += 1 }
+        return bytes[consumed]
     }
 
     /// An unsigned integer of the type's width, most significant byte first.
-    public mutating func readBigEndian<T: FixedWidthInteger & UnsignedInteger>(_: T.Type) throws(OutOfBytes) -> T {
+    @inlinable public mutating func readBigEndian<T: FixedWidthInteger & UnsignedInteger>(_: T.Type) throws(OutOfBytes)
+        -> T
+    {
         let width = T.bitWidth / 8
         try require(width)
         var value: T = 0
-        for index in position..<position + width { value = value << 8 | T(truncatingIfNeeded: bytes[index]) }
-        position += width
+        for index in consumed..<consumed + width { value = value << 8 | T(truncatingIfNeeded: bytes[index]) }
+        consumed += width
         return value
     }
 
     /// The next `count` bytes, not copied.
     @_lifetime(copy self)
-    public mutating func readSpan(_ count: Int) throws(OutOfBytes) -> Span<UInt8> {
+    @inlinable public mutating func readSpan(_ count: Int) throws(OutOfBytes) -> Span<UInt8> {
         try require(count)
-        let start = position
-        position += count
+        let start = consumed
+        consumed += count
         return bytes.extracting(start..<start + count)
     }
 
     /// The next `count` bytes as an array.
-    public mutating func readArray(_ count: Int) throws(OutOfBytes) -> [UInt8] {
+    @inlinable public mutating func readArray(_ count: Int) throws(OutOfBytes) -> [UInt8] {
         try require(count)
-        let start = position
-        position += count
+        let start = consumed
+        consumed += count
         return [UInt8](copying: bytes.extracting(start..<start + count))
     }
 
-    private func require(_ count: Int) throws(OutOfBytes) {
+    @inlinable func require(_ count: Int) throws(OutOfBytes) {
         guard count >= 0, count <= remaining else {
-            throw OutOfBytes(position: position, needed: count, left: remaining)
+            throw OutOfBytes(position: consumed, needed: count, left: remaining)
         }
     }
 }
@@ -63,6 +66,12 @@ public struct OutOfBytes: Error, Equatable, CustomStringConvertible {
     public let needed: Int
     /// The bytes that were left.
     public let left: Int
+
+    @usableFromInline init(position: Int, needed: Int, left: Int) {
+        self.position = position
+        self.needed = needed
+        self.left = left
+    }
 
     /// A sentence with the position.
     public var description: String { "\(needed) bytes wanted at byte \(position), \(left) left" }

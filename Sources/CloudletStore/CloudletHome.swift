@@ -44,6 +44,9 @@ public struct CloudletHome: Hashable, Sendable {
     /// The accelerator probe's verdict.
     public var acceleratorCache: FilePath { root.appending("accelerator.json") }
 
+    /// The node's configuration file; it need not exist.
+    public var configuration: FilePath { root.appending("cloudlet.yaml") }
+
     /// The directory relative paths start from.
     public static var currentDirectory: FilePath { FilePath(FileManager.default.currentDirectoryPath) }
 

@@ -35,6 +35,7 @@ public final class Registry: Sendable {
                 table.column("created", .integer).notNull()
             }
         }
+        addSessions(&migrator)
         return migrator
     }
 
@@ -80,11 +81,11 @@ public final class Registry: Sendable {
         return found
     }
 
-    private func read<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
+    func read<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
         do { return try database.read(body) } catch { throw Self.failure("can't read the registry \(path)", error) }
     }
 
-    private func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
+    func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
         do { return try database.write(body) } catch { throw Self.failure("can't change the registry \(path)", error) }
     }
 

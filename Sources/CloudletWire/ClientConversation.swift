@@ -12,7 +12,7 @@ public struct ClientConversation: Sendable {
         /// A blob is to be sent: its index in the list given at the start.
         case send(Int)
         /// The work goes on.
-        case progress(stage: String, percent: UInt64?)
+        case progress(stage: String, percent: UInt64?, place: UInt64?)
         /// The VM runs.
         case done([ServerMessage.ReportedForward]?)
         /// A command was carried out.
@@ -48,7 +48,8 @@ public struct ClientConversation: Sendable {
         case .success(.sendMeta, _, _): return .metaAccepted
         case .success(let command, _, _): return .success(command)
         case .fail(let reason, let code): return .failed(reason: reason, code: code)
-        case .progress(let stage, let percent): return .progress(stage: stage, percent: percent)
+        case .progress(let stage, let percent, let place):
+            return .progress(stage: stage, percent: percent, place: place)
         case .synthesisDone(let forwards): return .done(forwards)
         case .onDemand(let name):
             guard let index = blobNames.firstIndex(of: name) else { throw .unknownBlob(name) }

@@ -34,6 +34,8 @@ public enum ClientMessage: Hashable, Sendable {
         public var wantsProgress = false
         /// Ours: whether forwarded ports may be moved when they are taken.
         public var moveForwards = false
+        /// Ours: whether the client comes back with the same session when its connection breaks off in the transfer.
+        public var resumes = false
 
         /// Announces a meta of `size` bytes.
         public init(size: Int, session: SessionID?) {
@@ -91,6 +93,7 @@ extension ClientMessage {
             message.apiVersion = value[WireKey.apiVersion]?.unsigned
             message.wantsProgress = value[WireKey.wantsProgress]?.bool ?? false
             message.moveForwards = value[WireKey.moveForwards]?.bool ?? false
+            message.resumes = value[WireKey.resumes]?.bool ?? false
             self = .sendMeta(message)
         case .sendOverlay:
             guard let name = value[WireKey.blobURI]?.text else { throw .badField(WireKey.blobURI) }
@@ -144,6 +147,7 @@ extension ClientMessage {
             if let version = message.apiVersion { pairs.append((WireKey.apiVersion, .unsigned(version))) }
             if message.wantsProgress { pairs.append((WireKey.wantsProgress, .bool(true))) }
             if message.moveForwards { pairs.append((WireKey.moveForwards, .bool(true))) }
+            if message.resumes { pairs.append((WireKey.resumes, .bool(true))) }
             return .map(pairs.map { .init(.text($0.0), $0.1) })
         }
     }

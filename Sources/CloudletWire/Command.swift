@@ -43,6 +43,8 @@ enum WireKey {
     static let apiVersion = "api_version"
     static let wantsProgress = "wants_progress"
     static let moveForwards = "move_forwards"
+    static let resumes = "resumes"
+    static let place = "place"
     static let stage = "stage"
     static let percent = "percent"
     static let forwards = "forwards"

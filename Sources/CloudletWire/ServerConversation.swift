@@ -12,7 +12,7 @@ public struct ServerConversation: Sendable {
     public enum Event: Sendable, Hashable {
         /// It asks for a session.
         case createSession
-        /// It sent a meta; answer with ``ServerConversation/beginTransfer(_:present:)`` or a failure.
+        /// It sent a meta; answer with ``ServerConversation/beginTransfer(_:present:first:)`` or a failure.
         case meta(ClientMessage.SendMeta, [UInt8])
         /// It sends a blob that was asked for.
         case blob(BlobPiece)
@@ -43,7 +43,7 @@ public struct ServerConversation: Sendable {
 
     private enum State: Sendable {
         case idle
-        case meta(ClientMessage.SendMeta, [UInt8])
+        case meta(ClientMessage.SendMeta)
         case deciding
         case transfer(current: Int?)
         case working
@@ -54,6 +54,7 @@ public struct ServerConversation: Sendable {
     private var frames: FrameReader
     private let limits: Limits
     private var requests = BlobRequests([])
+    private var meta: [UInt8] = []
 
     /// A conversation that has not begun.
     public init(limits: Limits = Limits()) {
@@ -77,6 +78,20 @@ public struct ServerConversation: Sendable {
         case .running: !frames.isAtBoundary
         }
     }
+
+    /// Whether a message, a meta or a blob has not begun to come, or has come completely.
+    public var isAtBoundary: Bool { frames.isAtBoundary }
+
+    /// Whether bulk data is to come: a meta, or blobs that were asked for.
+    public var isInBulk: Bool {
+        switch state {
+        case .meta, .transfer: true
+        default: false
+        }
+    }
+
+    /// Bytes of an incomplete meta that are kept.
+    public var bufferedBytes: Int { meta.count }
 
     /// A word for the state, for logs and failures.
     public var stateName: String {
@@ -110,11 +125,21 @@ public struct ServerConversation: Sendable {
     /// - Parameters:
     ///   - blobs: the blobs of the meta.
     ///   - present: indices of those that are there already.
+    ///   - first: index of the blob to ask for first.
     /// - Returns: what to send, in order.
-    public mutating func beginTransfer(_ blobs: [BlobRequests.Blob], present: Set<Int> = []) -> [ServerMessage] {
+    public mutating func beginTransfer(
+        _ blobs: [BlobRequests.Blob], present: Set<Int> = [], first: Int? = nil
+    ) -> [ServerMessage] {
         requests = BlobRequests(blobs, present: present)
+        if let first { requests.prefer(first) }
         state = requests.isComplete ? .working : .transfer(current: nil)
         return [.success(.sendMeta)] + requests.next().map(ServerMessage.onDemand)
+    }
+
+    /// The overlay was fetched and accepted: the message that says so.
+    public mutating func beginFetched() -> ServerMessage {
+        state = .working
+        return .success(.overlayURL)
     }
 
     /// The VM runs: the message that says so.
@@ -129,12 +154,14 @@ public struct ServerConversation: Sendable {
         case (.idle, .resourceInfo), (.running, .resourceInfo): return .resourceInfo
         case (.idle, .finish(let session, _)), (.running, .finish(let session, _)): return .finish(session)
         case (.idle, .closeSession(let session)), (.running, .closeSession(let session)): return .closeSession(session)
-        case (.idle, .overlayURL(let url, let session)): return .overlayURL(url, session)
+        case (.idle, .overlayURL(let url, let session)):
+            state = .deciding
+            return .overlayURL(url, session)
         case (.idle, .sendMeta(let announcement)):
             guard announcement.size <= limits.meta else {
                 throw .tooLarge("an overlay-meta", announcement.size, limit: limits.meta)
             }
-            state = .meta(announcement, [])
+            state = .meta(announcement)
             frames.expectBulk(announcement.size)
             return nil
         case (.transfer(nil), .sendOverlay(let name, let size, _)):
@@ -148,9 +175,8 @@ public struct ServerConversation: Sendable {
 
     private mutating func handleBulk(_ bytes: [UInt8]) throws(WireError) -> Event? {
         switch state {
-        case .meta(let announcement, let before):
-            state = .idle
-            state = .meta(announcement, before + bytes)
+        case .meta:
+            meta += bytes
             return nil
         case .transfer(.some): return .blob(.bytes(bytes))
         default: throw .unexpected("bulk data")
@@ -159,9 +185,10 @@ public struct ServerConversation: Sendable {
 
     private mutating func handleBulkEnd() throws(WireError) -> [Event] {
         switch state {
-        case .meta(let announcement, let bytes):
+        case .meta(let announcement):
             state = .deciding
-            return [.meta(announcement, bytes)]
+            defer { meta = [] }
+            return [.meta(announcement, meta)]
         case .transfer(.some(let index)):
             requests.complete(index)
             var events: [Event] = [.blob(.end)]

@@ -11,8 +11,8 @@ public enum ServerMessage: Hashable, Sendable {
     case onDemand(String)
     /// The VM runs. `forwards` is ours, for clients that asked.
     case synthesisDone(forwards: [ReportedForward]? = nil)
-    /// Ours: how far the work is.
-    case progress(stage: String, percent: UInt64?)
+    /// Ours: how far the work is. `place` counts from 1 and is the client's in the queue.
+    case progress(stage: String, percent: UInt64?, place: UInt64? = nil)
 
     /// A forward in force, as our server reports it.
     public struct ReportedForward: Hashable, Sendable {
@@ -55,9 +55,10 @@ extension ServerMessage {
                 let list = forwards.map { MessagePackValue.array([.text($0.address), .text($0.forward.description)]) }
                 pairs.append((WireKey.forwards, .array(list)))
             }
-        case .progress(let stage, let percent):
+        case .progress(let stage, let percent, let place):
             pairs = [command(.progress), (WireKey.stage, .text(stage))]
             if let percent { pairs.append((WireKey.percent, .unsigned(percent))) }
+            if let place { pairs.append((WireKey.place, .unsigned(place))) }
         }
         return .map(pairs.map { .init(.text($0.0), $0.1) })
     }
@@ -91,7 +92,8 @@ extension ServerMessage {
             self = .synthesisDone(forwards: try value[WireKey.forwards].map(Self.readForwards))
         case .progress:
             guard let stage = value[WireKey.stage]?.text else { throw .badField(WireKey.stage) }
-            self = .progress(stage: stage, percent: value[WireKey.percent]?.unsigned)
+            self = .progress(
+                stage: stage, percent: value[WireKey.percent]?.unsigned, place: value[WireKey.place]?.unsigned)
         }
     }
 

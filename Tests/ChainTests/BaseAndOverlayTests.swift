@@ -73,6 +73,68 @@ extension ChainTests {
         #expect(try chain.hashesNow() == chain.baseHashes)
     }
 
+    @Test("a detached VM goes on without its program, is listed, survives other commands, and ends when told")
+    func detached() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let started = try await Program.cloudlet(
+            ["synthesis", chain.disk.string, chain.overlay.string, "--detach"], environment: chain.environment)
+        #expect(started.status == 0, "\(started.errors)")
+        let first = try await Program.cloudlet(["list-vm", "--format", "json"], environment: chain.environment)
+        let list = try #require(try JSONSerialization.jsonObject(with: Data(first.output.utf8)) as? [[String: Any]])
+        let name = try #require(list.first?["name"] as? String)
+        #expect(list.count == 1)
+        // The next holder of the hypervisor's directory leaves it alone; its port is taken.
+        let second = try await Program.cloudlet(
+            ["synthesis", chain.disk.string, chain.overlay.string, "--detach"], environment: chain.environment)
+        #expect(second.status == 75 && second.errors.contains("is taken"), "\(second.errors)")
+        let answer = try await Tool.run("curl", ["-s", "-m", "10", "http://127.0.0.1:9876/"])
+        #expect(try FaceAnswer(in: answer.output).continues(chain.before))
+        let stopped = try await Program.cloudlet(["stop-vm", name], environment: chain.environment)
+        #expect(stopped.status == 0, "\(stopped.errors)")
+        try await requireNothingLeft(chain)
+        let unknown = try await Program.cloudlet(["stop-vm", name], environment: chain.environment)
+        #expect(unknown.status == 66, "\(unknown.errors)")
+    }
+
+    @Test("Enter says that the work is done; a VM that nobody can say it of is not started")
+    func enter() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let output = chain.directory.appending("by-enter")
+        let arguments = ["overlay", chain.disk.string, "--viewer", "none", "-o"]
+        let result = try await Program.cloudlet(
+            arguments + [output.string], environment: chain.environment, input: "\n")
+        #expect(result.status == 0 && result.errors.contains("Press Enter"), "\(result.errors)")
+        #expect(try Directory.names(in: output).contains { $0.hasSuffix(".overlay-meta") })
+        let silent = try await Tool.run(
+            "sh", ["-c", "exec \"$@\" < /dev/null", "sh", Program.path("cloudlet")] + arguments + ["\(output)-not"],
+            environment: chain.environment)
+        #expect(silent.status == 64 && silent.errors.contains("no way to tell"), "\(silent.errors)")
+        try await requireNothingLeft(chain)
+    }
+
+    @Test("closing the viewer says that the work is done; the display is only on the loopback address")
+    func viewer() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let viewer = scratch.file("viewer")
+        // A viewer that looks at the display's first words and closes.
+        let script = """
+            #!/bin/bash
+            port=${1##*:}
+            [ "$port" -lt 5900 ] && port=$((port + 5900))
+            exec 3<>"/dev/tcp/127.0.0.1/$port" && head -c 4 <&3 > "$0.saw"
+            """
+        try File(viewer, .create(permissions: 0o755)).write(Array(script.utf8), at: 0)
+        let output = chain.directory.appending("by-viewer")
+        let result = try await Program.cloudlet(
+            ["overlay", chain.disk.string, "--viewer", viewer.string, "-o", output.string],
+            environment: chain.environment)
+        #expect(result.status == 0, "\(result.errors)")
+        let saw = try File(scratch.file("viewer.saw"), .read).read(4, at: 0)
+        #expect(String(decoding: saw, as: UTF8.self) == "RFB ")
+        try await requireNothingLeft(chain)
+    }
+
     @Test("a port that is taken is named, and nothing is left")
     func takenPort() async throws {
         let chain = try await ChainFixture.shared.chain()

@@ -75,7 +75,8 @@ actor ChainFixture {
         let overlay = try await Program.cloudlet(
             [
                 "overlay", disk.string, "-o", chain.overlay.string, "--ready-port", "9876", "--provision",
-                Repository.root.appending("Scripts/guest/install-face").string, "--", "-redir", "tcp:9876::9876",
+                Repository.root.appending("Scripts/guest/install-face").string, "--ssh-key", disk.string + ".key",
+                "--", "-redir", "tcp:9876::9876",
             ], environment: environment.merging(["FACE_KEY": disk.string + ".key"]) { $1 })
         try require(overlay)
         return Chain(
@@ -99,10 +100,10 @@ struct FaceAnswer: Sendable, Decodable {
     let token: String
     /// A line of a file that is only on the overlay's disk.
     let disk: String
-    /// A line of a file that is only in memory.
-    let tmpfs: String
+    /// A line of a file that is only in memory; `nil` after a boot.
+    let tmpfs: String?
 
-    init(count: Int, token: String, disk: String, tmpfs: String) {
+    init(count: Int, token: String, disk: String, tmpfs: String?) {
         self.count = count
         self.token = token
         self.disk = disk
@@ -119,7 +120,8 @@ struct FaceAnswer: Sendable, Decodable {
 
     /// Whether this is the same running application, further on.
     func continues(_ earlier: FaceAnswer) -> Bool {
-        token == earlier.token && disk == earlier.disk && tmpfs == earlier.tmpfs && count >= earlier.count
+        token == earlier.token && disk == earlier.disk && tmpfs != nil && tmpfs == earlier.tmpfs
+            && count >= earlier.count
             && count < earlier.count + 600
     }
 }

@@ -70,8 +70,8 @@ extension ChainTests {
     }
 
     @Test(
-        "an independent client of 2013 completes a session, in both dialects",
-        arguments: ["python", "android", "close-at-done"])
+        "an independent client of 2013 completes a session, in both dialects, and by a package at a URL",
+        arguments: ["python", "android", "close-at-done", "url"])
     func oldClients(dialect: String) async throws {
         let chain = try await ChainFixture.shared.chain()
         let reader = Repository.root.appending("Tests/ChainTests/Reference/client_2013.py").string

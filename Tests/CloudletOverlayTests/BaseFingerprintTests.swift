@@ -92,6 +92,24 @@ import Testing
         #expect(try MemoryFingerprint.identity(of: disk) == identity)
     }
 
+    @Test("every hash of a large list is found, also where hashes are not spread evenly", arguments: [0, 40, 63])
+    func largeList(shift: Int) throws {
+        var random = SeededRandom(seed: 7)
+        let hashes = (0..<20_000).map { _ in
+            let words = (0..<4).map { _ in UInt64.random(in: 0 ... .max, using: &random) }
+            return SHA256Digest(words: (words[0] >> UInt64(shift), words[1], words[2], words[3]))
+        }.sorted()
+        var bytes: [UInt8] = []
+        for (number, hash) in hashes.enumerated() where number % 2 == 0 {
+            HashRecord(hash: hash, offset: number * Page.size).append(to: &bytes)
+        }
+        let list = try SortedHashList(try scratch.write("large\(shift)", bytes))
+        for (number, hash) in hashes.enumerated() {
+            let expected = number % 2 == 0 ? number * Page.size : nil
+            #expect(list.offset(of: hash) == expected)
+        }
+    }
+
     @Test("a list that is cut off is refused")
     func cutList() throws {
         let list = try scratch.write("list", Array(repeating: 0, count: 45))

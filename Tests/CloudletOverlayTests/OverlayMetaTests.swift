@@ -94,6 +94,42 @@ import Testing
         #expect(problem(huge) == .badValue("an image of \(1 << 60) bytes is not accepted"))
     }
 
+    @Test("a wrong value is told with its place, and blobs of a compression nobody here reads by its number")
+    func places() throws {
+        let (start, wrong) = (example, Array(repeating: UInt8(ascii: "x"), count: 64))
+        let position = try #require(start.firstRange(of: Array(baseHash.utf8)))
+        let error = #expect(throws: OverlayFormatError.self) {
+            try read(Array(start[..<position.lowerBound]) + wrong + start[position.upperBound...])
+        }
+        #expect(
+            error?.byte == position.upperBound && error?.description.contains("byte \(position.upperBound)") == true)
+        for value in [0, 2, 3, 15, 17, 1 << 40] as [UInt64] {
+            guard case .map(var pairs) = blob("a") else { continue }
+            pairs.append(.init(.text("overlay_compression"), .unsigned(value)))
+            #expect(
+                problem(blobs(.map(pairs)))
+                    == .badValue("blobs of compression \(value) can't be read, only xz and zstd"))
+        }
+    }
+
+    @Test("compression is told only where it is not the original's")
+    func compression() throws {
+        var meta = try read(example)
+        meta.blobs.append(.init(name: "b.zst", size: 1, diskChunks: [], memoryChunks: [], compression: .zstd))
+        let bytes = meta.encoded()
+        #expect(try read(bytes) == meta)
+        var reader = MessagePackReader(bytes.span)
+        guard case .array(let blobs)? = try reader.readValue()["overlay_files"] else {
+            Issue.record("no blobs"); return
+        }
+        #expect(blobs[0]["overlay_compression"] == nil && blobs[1]["overlay_compression"]?.unsigned == 16)
+        let xz = self.blobs(
+            .record(
+                ("overlay_name", .text("a")), ("overlay_size", .unsigned(1)), ("disk_chunk", .array([])),
+                ("memory_chunk", .array([])), ("overlay_compression", .unsigned(1))))
+        #expect(try read(xz).blobs[0].compression == .xz)
+    }
+
     @Test(
         "names with path parts are refused",
         arguments: ["", ".", "..", "/etc/passwd", "a/b", "../x", "a\u{0}b", "a\nb"])

@@ -81,6 +81,34 @@ import Testing
         #expect(plan.pageCount == 0 && plan.blobCount == 0)
     }
 
+    @Test(
+        "a memory snapshot that is longer or shorter than its base's is rebuilt",
+        arguments: [8 * 4096, 96 * 4096, 96 * 4096 + 907, 96 * 4096 + 908, 97 * 4096, 99 * 4096 + 1])
+    func otherSizes(size: Int) async throws {
+        let pair = try await SyntheticPair(seed: 9)
+        let memory = try #require(pair.base.memory)
+        var bytes = try memory.read(pair.base.memorySize, at: 0)
+        bytes += [UInt8](repeating: 0xC3, count: max(0, size - bytes.count))
+        bytes.removeLast(bytes.count - size)
+        let changed = try pair.scratch.write("other", bytes)
+        let plan = try await OverlayPlan.make(
+            memory: try .file(changed, base: memory, as: .memory),
+            disk: ChangedImage(.disk, size: pair.base.diskSize, extents: []), base: pair.base, index: pair.index,
+            blobBytes: 1 << 20)
+        // Only what is behind the common full pages is in it.
+        #expect(plan.pageCount == (size == 96 * 4096 + 908 ? 0 : max(0, Page.count(covering: size) - 96)))
+        let (targets, target, _) = try targets(pair)
+        let geometry = OverlayGeometry(
+            disk: pair.base.diskSize, memory: size, baseDisk: pair.base.diskSize, baseMemory: pair.base.memorySize)
+        try target.file.resize(to: size)
+        for (blob, items) in try Self.blobs(of: plan) {
+            var applier = BlobApplier(blob, geometry: geometry, base: pair.base, targets: targets)
+            try applier.apply(items.span)
+            try applier.finish()
+        }
+        #expect(try target.file.read(1 << 24, at: 0) == bytes)
+    }
+
     @Test("a hole over base data becomes zeros, a hole over a hole nothing")
     func holes() async throws {
         let pair = try await SyntheticPair(seed: 3)

@@ -15,12 +15,19 @@ final class FakeBackend: SynthesisBackend {
         var failure: CloudletError?
         var refusal: CloudletError?
         var cancelled = 0
+        var places = 0
+        var atURL: OutgoingOverlay?
+        var noted: [SessionStatus.Stage] = []
     }
 
     let state = Mutex(State())
 
-    func admit(_ request: SynthesisRequest) async throws(CloudletError) {
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace {
         if let refusal = state.withLock(\.refusal) { throw refusal }
+        state.withLock { $0.places += 1 }
+        return SynthesisPlace { self.state.withLock { $0.places -= 1 } }
     }
 
     func synthesize(
@@ -54,6 +61,15 @@ final class FakeBackend: SynthesisBackend {
         return FakeVM(self, request.localAddress)
     }
 
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        guard let overlay = state.withLock(\.atURL), url == "http://here/overlay.zip" else {
+            throw CloudletError(.permission, "not from there")
+        }
+        return overlay
+    }
+
+    func note(_ status: SessionStatus) async { state.withLock { $0.noted.append(status.stage) } }
+
     func resources() async -> NodeResources {
         var resources = NodeResources()
         resources.totalMemoryMiB = 4096
@@ -62,6 +78,7 @@ final class FakeBackend: SynthesisBackend {
 }
 
 final class FakeVM: SynthesizedVM {
+    let name = "fake"
     let forwards: [ServerMessage.ReportedForward]
     private let backend: FakeBackend
     private let mailbox = Mailbox<Void>()

@@ -11,53 +11,17 @@ import Testing
 
 /// Our server with our client and with the originals' bytes, over real TCP on the loopback address.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct SessionTests {
-    let backend = FakeBackend()
-    let scratch: ScratchDirectory
-    init() throws { scratch = try ScratchDirectory() }
+    let service: TestService
+    init() throws { service = try TestService() }
 
-    private static let sizes = [700_000, 0, 10]
-
-    private func overlay() throws -> OutgoingOverlay {
-        var random = SeededRandom(seed: 1)
-        let blobs = try Self.sizes.enumerated().map { index, size in
-            let bytes = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
-            let file = try scratch.write("b\(index)-\(UInt32.random(in: 0 ... .max)).xz", bytes)
-            return OutgoingOverlay.Blob(name: "b\(index).xz", size: size) { () throws(CloudletError) in file }
-        }
-        return OutgoingOverlay(meta: Self.meta.encoded(), blobs: blobs, forwards: [])
-    }
-
-    private static var meta: OverlayMeta {
-        OverlayMeta(
-            baseHash: SHA256Digest(hashing: [1].span), diskSize: 1 << 20, memorySize: 1 << 20,
-            blobs: sizes.enumerated().map { .init(name: "b\($0).xz", size: $1, diskChunks: [], memoryChunks: []) })
-    }
-
-    /// Runs `body` against a server.
-    private func withServer(
-        _ change: (inout SessionServer.Limits) -> Void = { _ in },
-        _ body: @escaping @Sendable (SessionServer, UInt16) async throws -> Void
-    ) async throws {
-        var limits = SessionServer.Limits()
-        change(&limits)
-        let server = SessionServer(
-            backend: backend, limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let listener = try await SessionServer.bind(address: "127.0.0.1", port: 0)
-        let port = listener.port
-        try await withThrowingTaskGroup { group in
-            group.addTask { await server.serve(AsyncStream { $0.yield(listener) }) }
-            group.addTask { try await body(server, port) }
-            try await group.next()
-            group.cancelAll()
-        }
-    }
+    private var backend: FakeBackend { service.backend }
 
     private func client(_ port: UInt16) -> SynthesisClient { SynthesisClient(.init(host: "127.0.0.1", port: port)) }
 
     @Test("our client and server complete a session, and the VM ends with it")
     func ownSession() async throws {
-        let overlay = try overlay()
-        try await withServer { [backend] server, port in
+        let overlay = try service.overlay()
+        try await service.run { [backend] server, port in
             let stages = Mailbox<SynthesisClient.Progress>()
             try await client(port).synthesize(overlay, appName: "face", progress: { stages.put($0) }) { vm in
                 #expect(vm.port(of: 22) == 2222 && vm.host == "127.0.0.1")
@@ -69,7 +33,7 @@ import Testing
             var last = 0
             while let stage = try await stages.next() { if case .sent(let count) = stage { last = count } }
             #expect(last == 700_010)
-            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 })
+            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 && $0.noted == [.running] })
             #expect(backend.state.withLock { $0.received.mapValues(\.count) } == [0: 700_000, 1: 0, 2: 10])
             #expect(await server.table.statuses().isEmpty)
         }
@@ -77,10 +41,10 @@ import Testing
 
     @Test("the reason of a failure reaches the client with its code", arguments: [true, false])
     func failures(atAdmission: Bool) async throws {
-        let overlay = try overlay()
+        let overlay = try service.overlay()
         let reason = CloudletError(.busy, "no memory for the guest: 1 GiB is missing", advice: "try another node")
         backend.state.withLock { if atAdmission { $0.refusal = reason } else { $0.failure = reason } }
-        try await withServer { _, port in
+        try await service.run { _, port in
             let error = await #expect(throws: CloudletError.self) {
                 try await client(port).synthesize(overlay, appName: "face") { _ in Issue.record("the VM runs") }
             }
@@ -91,8 +55,8 @@ import Testing
 
     @Test("when the node ends the session, what the client does with the VM is cancelled")
     func nodeGoesAway() async throws {
-        let overlay = try overlay()
-        try await withServer { server, port in
+        let overlay = try service.overlay()
+        try await service.run { server, port in
             let error = await #expect(throws: CloudletError.self) {
                 try await client(port).synthesize(overlay, appName: "face") { vm in
                     try await RawClient.command(port, .finish(session: vm.session, statistics: []))
@@ -106,8 +70,8 @@ import Testing
 
     @Test("the 2013 Python client's whole session, byte for byte")
     func pythonClient() async throws {
-        let overlay = try overlay()
-        try await withServer { [backend] _, port in
+        let overlay = try service.overlay()
+        try await service.run { [backend] _, port in
             let session = try await RawClient.createSession(port)
             let raw = try await RawClient(port)
             var meta = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
@@ -141,8 +105,8 @@ import Testing
         "the 2014 client closes at DONE and finishes on a new connection; without that the lease ends the VM",
         arguments: [true, false])
     func lease(finishes: Bool) async throws {
-        let overlay = try overlay()
-        try await withServer({ $0.lease = .milliseconds(600) }) { [backend] _, port in
+        let overlay = try service.overlay()
+        try await service.run({ $0.lease = .milliseconds(600) }) { [backend] _, port in
             let session = try await RawClient.runSession(port, overlay)
             try await Task.sleep(for: .milliseconds(150))
             #expect(backend.state.withLock(\.running) == 1)
@@ -160,8 +124,8 @@ import Testing
 
     @Test("a client that goes away in the middle leaves nothing behind", arguments: [10, 100_000, 700_000])
     func clientGoesAway(after bytes: Int) async throws {
-        let overlay = try overlay()
-        try await withServer { [backend] server, port in
+        let overlay = try service.overlay()
+        try await service.run { [backend] server, port in
             let session = try await RawClient.createSession(port)
             do {
                 let raw = try await RawClient(port)
@@ -196,7 +160,7 @@ import Testing
             Frame.encode(ClientMessage.overlayURL("http://x/", session: nil).value),
         ])
     func hostile(bytes: [UInt8]) async throws {
-        try await withServer { _, port in
+        try await service.run { _, port in
             let raw = try await RawClient(port)
             try await raw.send(bytes)
             let answer = try await raw.receiveMessage()
@@ -212,23 +176,23 @@ import Testing
 
     @Test("the original's words for unknown sessions")
     func originalWords() async throws {
-        try await withServer { _, port in
+        try await service.run { _, port in
             let raw = try await RawClient(port)
             try await raw.send(Frame.encode(ClientMessage.closeSession(SessionID(1)).value))
             #expect(
                 try ServerMessage(try await raw.receiveMessage())
-                    == .fail(reason: "Not Valid session 1", code: "not-found"))
+                    == .fail(reason: "Not Valid session 1"))
             let other = try await RawClient(port)
             try await other.send(Frame.encode(ClientMessage.closeSession(nil).value))
             #expect(
                 try ServerMessage(try await other.receiveMessage())
-                    == .fail(reason: "Not Valid session None", code: "not-found"))
+                    == .fail(reason: "Not Valid session None"))
         }
     }
 
     @Test("a client that says nothing is let go, an idle one beside a session too")
     func silence() async throws {
-        try await withServer({ $0.clientSilence = .milliseconds(400) }) { _, port in
+        try await service.run({ $0.clientSilence = .milliseconds(400) }) { _, port in
             let raw = try await RawClient(port)
             guard case .fail(let reason, _) = try ServerMessage(try await raw.receiveMessage()) else {
                 Issue.record("not a failure")
@@ -240,7 +204,7 @@ import Testing
 
     @Test("figures of the machine come with the original's keys")
     func resources() async throws {
-        try await withServer { _, port in
+        try await service.run { _, port in
             let raw = try await RawClient(port)
             try await raw.send(Frame.encode(ClientMessage.resourceInfo.value))
             guard case .success(.resourceInfo, _, let payload?) = try ServerMessage(try await raw.receiveMessage())
@@ -249,6 +213,29 @@ import Testing
                 return
             }
             #expect(payload["machine_mem_total_mb"]?.unsigned == 4096 && payload["machine_cpu_num"]?.unsigned == 1)
+        }
+    }
+
+    @Test("an overlay at a URL is fetched by the node; SUCCESS and DONE come as after a meta")
+    func overlayURL() async throws {
+        let overlay = try service.overlay()
+        backend.state.withLock { $0.atURL = overlay }
+        try await service.run { [backend] _, port in
+            let session = try await RawClient.createSession(port)
+            let raw = try await RawClient(port)
+            let url = ClientMessage.overlayURL("http://here/overlay.zip", session: session)
+            try await raw.send(Frame.encode(url.value))
+            #expect(
+                try await raw.receive(33)
+                    == hex("0000001d 82 a7636f6d6d616e64 01 b17265717565737465645f636f6d6d616e64 17"))
+            #expect(try await raw.receive(14) == hex("0000000a 81 a7636f6d6d616e64 04"))
+            #expect(backend.state.withLock { $0.received.mapValues(\.count) } == [0: 700_000, 1: 0, 2: 10])
+            try await RawClient.command(port, .finish(session: session, statistics: []))
+            #expect(backend.state.withLock(\.running) == 0)
+            let refused = try await RawClient(port)
+            let other = try await RawClient.createSession(port)
+            try await refused.send(Frame.encode(ClientMessage.overlayURL("http://there/", session: other).value))
+            #expect(try ServerMessage(try await refused.receiveMessage()) == .fail(reason: "not from there"))
         }
     }
 }

@@ -20,6 +20,9 @@ public struct BackgroundProgram: Sendable {
     /// Sends a signal.
     public func send(_ signal: Int32) { kill(pid, signal) }
 
+    /// Whether it is still there.
+    public var isRunning: Bool { kill(pid, 0) == 0 }
+
     /// What it has printed so far.
     public var output: String {
         guard let file = try? File(log, .read), let size = try? file.size(), let bytes = try? file.read(size, at: 0)

@@ -27,6 +27,11 @@ struct BaseCommand: AsyncParsableCommand {
     @Option(name: .customLong("machine"), help: "QEMU machine type of the VM.")
     var machineType = MachineDescription.defaultMachineType
 
+    @Flag(
+        name: .customLong("no-free-page-reporting"),
+        help: "Leave out the device by which guests tell which memory is free; overlays become larger.")
+    var noFreePageReporting = false
+
     @Option(name: .customLong("disk-bus"), help: "How the disk is attached: virtio or ide.")
     var diskBus: DiskBusChoice = .virtio
 
@@ -46,7 +51,8 @@ struct BaseCommand: AsyncParsableCommand {
         let hypervisor = try await hypervisorOptions.open(home)
         let machine = MachineDescription(
             memoryMiB: memory, vcpus: cpus, accelerator: hypervisor.accelerator,
-            diskBus: diskBus == .virtio ? .virtio : .ide, cpuModel: cpuModel, machineType: machineType)
+            diskBus: diskBus == .virtio ? .virtio : .ide, cpuModel: cpuModel, machineType: machineType,
+            freePageReporting: !noFreePageReporting)
         try machine.validate()
         var options = BaseCreation.Options(machine: machine)
         options.forwards = forwards + customise.temporaryForwards(beside: forwards)

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import CloudletCore
 
 /// `cloudlet`: makes base VMs and overlays, and rebuilds VMs from them on this machine.
 public struct CloudletCommand: AsyncParsableCommand {
@@ -8,14 +9,10 @@ public struct CloudletCommand: AsyncParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             BaseCommand.self, ListBaseCommand.self, AddBaseCommand.self, DelBaseCommand.self, OverlayCommand.self,
-            SynthesisCommand.self, ListVMCommand.self, StopVMCommand.self,
+            InspectCommand.self, VerifyCommand.self, SynthesisCommand.self, ListVMCommand.self, StopVMCommand.self,
+            ListSessionCommand.self, StopSessionCommand.self, ConfigCommand.self, DoctorCommand.self,
         ])
 
     /// Creates the command.
     public init() {}
-}
-
-/// The version of all programs.
-enum ProgramVersion {
-    static let text = "1.0.0"
 }

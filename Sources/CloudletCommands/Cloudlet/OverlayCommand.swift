@@ -21,6 +21,14 @@ struct OverlayCommand: AsyncParsableCommand {
     @Option(name: .customLong("ready-port"), help: "Guest TCP port that answers when the application is ready.")
     var readyPort: UInt16?
 
+    @Flag(name: .customLong("disk-only"), help: "Save only the disk: the VM boots at synthesis instead of going on.")
+    var diskOnly = false
+
+    @Flag(name: .customLong("no-discard"), help: "Keep blocks that the guest discards or fills with zeros.")
+    var noDiscard = false
+
+    @OptionGroup var compression: CompressionOptions
+    @OptionGroup var closing: ClosingStepOptions
     @OptionGroup var hypervisorOptions: HypervisorOptions
     @OptionGroup var customise: CustomiseOptions
 
@@ -31,12 +39,19 @@ struct OverlayCommand: AsyncParsableCommand {
         try OverlayCreation.requireFree(directory)
         let forwards = try customise.forwards()
         let customisation = try Customisation(customise)
+        var options = OverlayCreation.Options(name: directory.overlayName)
+        options.forwards = forwards
+        options.readyPort = readyPort
+        options.diskOnly = diskOnly
+        try compression.apply(to: &options)
+        let closingStep = try ClosingStep(closing)
         let hypervisor = try await hypervisorOptions.open(home)
 
         var resume = BaseResumption.Options()
-        resume.forwards = forwards + customise.temporaryForwards(beside: forwards)
+        resume.forwards = forwards + customise.temporaryForwards(beside: forwards, ssh: closingStep.needsSSH)
         resume.display = customisation.needsDisplay
         resume.outboundNetwork = true
+        resume.discards = !noDiscard
         let times = StageTimes()
         ProgressLine.show("resume base VM")
         let running = try await BaseResumption(hypervisor: hypervisor).resume(base, resume, times: times)
@@ -45,33 +60,17 @@ struct OverlayCommand: AsyncParsableCommand {
             let start = times.elapsed
             try await customisation.wait(running.machine, running.forwards)
             times.record("customise", from: start)
-            var options = OverlayCreation.Options(name: Self.overlayName(directory))
-            options.forwards = forwards
-            options.readyPort = readyPort
+            try await closingStep.run(running, times: times)
             let result = try await OverlayCreation(base: base, options: options).cut(
                 running, into: directory, times: times
             ) { ProgressLine.show($0, $1) }
             try await running.end()
             ProgressLine.clear()
             Report.times(times)
-            report(result)
+            Report.overlay(result)
         } catch {
             try? await running.end()
             throw error
         }
-    }
-
-    /// The first part of the files' names: the directory's name up to its first dot.
-    private static func overlayName(_ directory: FilePath) -> String {
-        let name = directory.lexicallyNormalized().lastComponent?.string ?? "overlay"
-        return name.split(separator: ".").first.map(String.init) ?? "overlay"
-    }
-
-    private func report(_ result: OverlayCreation.Result) {
-        Console.result("Overlay meta: \(result.metaPath)")
-        Console.result(
-            "Blobs: \(result.meta.blobs.count), \(ByteCount(result.meta.totalBlobBytes)) "
-                + "for \(result.statistics.items) changed pages")
-        for forward in result.meta.forwards { Console.result("Forward: \(forward)") }
     }
 }

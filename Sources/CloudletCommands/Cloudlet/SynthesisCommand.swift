@@ -4,6 +4,7 @@ import CloudletHypervisor
 import CloudletOverlay
 import CloudletStore
 import CloudletSynthesis
+import CloudletSystem
 import SystemPackage
 
 /// `cloudlet synthesis DISK META`: rebuilds a VM from a base and an overlay on this machine and resumes it.
@@ -30,6 +31,10 @@ struct SynthesisCommand: AsyncParsableCommand {
     @Option(help: "Program that shows the VM's VNC display, or 'none'.")
     var viewer: String?
 
+    @Option(help: "Directory for a new overlay of the VM as it is at the end.", completion: .directory)
+    var residue: String?
+
+    @OptionGroup var compression: CompressionOptions
     @OptionGroup var hypervisorOptions: HypervisorOptions
 
     func run() async throws {
@@ -38,6 +43,8 @@ struct SynthesisCommand: AsyncParsableCommand {
         let overlay = try OverlayDirectory(anywhere: FilePath(meta))
         try Synthesizer.requireMatch(overlay.meta, base)
         let viewer = try Viewer(choice: viewer ?? "none")
+        let residue = try residue.map { (path) throws(CloudletError) in try prepareResidue(FilePath(path), overlay.meta)
+        }
         let hypervisor = try await hypervisorOptions.open(home)
 
         var options = Synthesizer.Options()
@@ -69,11 +76,49 @@ struct SynthesisCommand: AsyncParsableCommand {
         }
         do {
             try await hold(running, viewer)
+            if let residue { try await save(residue, of: running, on: base) }
             try await running.end()
         } catch {
             try? await running.end()
             throw error
         }
+    }
+
+    func validate() throws {
+        if detach, residue != nil {
+            throw ValidationError("--residue needs the VM's end, which --detach does not wait for")
+        }
+    }
+
+    /// Checks what can be checked before the VM runs.
+    private func prepareResidue(
+        _ directory: FilePath, _ meta: OverlayMeta
+    ) throws(CloudletError) -> (directory: FilePath, options: OverlayCreation.Options) {
+        try OverlayCreation.requireFree(directory)
+        var options = OverlayCreation.Options(name: directory.overlayName)
+        options.forwards = meta.forwards
+        options.readyPort = meta.readyPort
+        options.diskOnly = meta.isDiskOnly
+        try compression.apply(to: &options)
+        return (directory, options)
+    }
+
+    /// Saves the VM as a new overlay against the same base. Ctrl-C, which ended the VM's run, must not end this too.
+    private func save(
+        _ residue: (directory: FilePath, options: OverlayCreation.Options), of running: RunningVM, on base: OpenBase
+    ) async throws(CloudletError) {
+        let result = await uncancelled { () async -> Result<OverlayCreation.Result, CloudletError> in
+            do throws(CloudletError) {
+                return .success(
+                    try await OverlayCreation(base: base, options: residue.options).cut(
+                        running, into: residue.directory, times: StageTimes()
+                    ) { ProgressLine.show($0, $1) })
+            } catch {
+                return .failure(error)
+            }
+        }
+        ProgressLine.clear()
+        Report.overlay(try result.get())
     }
 
     /// Waits for Ctrl-C, the viewer's end or the VM's.

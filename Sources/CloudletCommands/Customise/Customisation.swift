@@ -98,14 +98,19 @@ struct Customisation: Sendable {
         }
     }
 
-    private func runProgram(_ program: String, _ forwards: [ActiveForward]) async throws(CloudletError) {
+    /// What a host program is told about the VM.
+    static func variables(_ forwards: [ActiveForward]) -> [String: String] {
         var environment = ["CLOUDLET_VM_HOST": "127.0.0.1"]
         for active in forwards where active.forward.transport == .tcp {
             let port = String(active.forward.hostPort)
             environment["CLOUDLET_VM_PORT_\(active.forward.guestPort)"] = port
             if environment["CLOUDLET_VM_PORT"] == nil { environment["CLOUDLET_VM_PORT"] = port }
         }
-        let status = try await ChildProgram.run([program], adding: environment)
+        return environment
+    }
+
+    private func runProgram(_ program: String, _ forwards: [ActiveForward]) async throws(CloudletError) {
+        let status = try await ChildProgram.run([program], adding: Self.variables(forwards))
         guard status == 0 else {
             throw CloudletError(
                 .unavailable, "the provisioning program \(program) ended with status \(status)",

@@ -42,10 +42,10 @@ struct CustomiseOptions: ParsableArguments {
 
     /// Forwards that the work itself needs, on free ports of the loopback address: for the port to wait for, and SSH
     /// for a provisioning program.
-    func temporaryForwards(beside forwards: [PortForward]) -> [PortForward] {
+    func temporaryForwards(beside forwards: [PortForward], ssh: Bool = false) -> [PortForward] {
         var wanted: [UInt16] = []
         if let untilPort { wanted.append(untilPort) }
-        if provision != nil { wanted.append(22) }
+        if (provision != nil || ssh) && !wanted.contains(22) { wanted.append(22) }
         return wanted.filter { port in !forwards.contains { $0.guestPort == port && $0.transport == .tcp } }
             .map { PortForward(hostPort: 0, guestPort: $0) }
     }

@@ -47,6 +47,7 @@ struct OverlaySession: Sendable {
                     if Double(bytes) >= total { sent.withLock { $0 = clock.now } }
                 case .stage(let stage, let percent):
                     if stage != "receive" { ProgressLine.show(stage, percent.map { Double($0) / 100 }) }
+                case .queued(let place): ProgressLine.show("waiting for room, place \(place)")
                 }
             } while: { vm in
                 ProgressLine.clear()

@@ -4,7 +4,6 @@ import CloudletDiscovery
 import CloudletNode
 import CloudletStore
 import Foundation
-import Logging
 import SystemPackage
 
 /// `cloudlet-node`: the daemon.
@@ -13,7 +12,7 @@ public struct NodeCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "cloudlet-node", abstract: "Be a cloudlet: found on the LAN, synthesizing VMs for its clients.",
         discussion: "Every option can also be set by an environment variable or in the configuration file; "
-            + "'cloudlet config' lists them. SIGTERM ends the node and its VMs.",
+            + "'cloudlet config' lists them. SIGHUP makes the node read them again, SIGTERM ends it and its VMs.",
         version: ProgramVersion.text)
 
     @Option(help: "ADDRESS:PORT to listen on; repeatable; default port 8021 of every LAN address.")
@@ -40,6 +39,9 @@ public struct NodeCommand: AsyncParsableCommand {
     @Option(name: .customLong("log-level"), help: "What is logged: trace, debug, info, notice, warning, error.")
     var logLevel: String?
 
+    @Option(name: .customLong("log-format"), help: "Form of log lines: auto, text, json or journald.")
+    var logFormat: String?
+
     @Option(help: "Configuration file.", completion: .file())
     var config: String?
 
@@ -49,24 +51,30 @@ public struct NodeCommand: AsyncParsableCommand {
     /// Runs the node until it is told to end.
     public func run() async throws {
         let home = try CloudletHome.current()
-        let configuration = try NodeConfiguration(try await source(home))
-        var logger = Logger(label: "cloudlet-node") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = configuration.logLevel
-        try await Node(configuration: configuration, home: home, logger: logger).run()
+        let (options, file, isNamed) = (options, config.map { FilePath($0) } ?? home.configuration, config != nil)
+        let read = { @Sendable () async throws(CloudletError) -> NodeConfiguration in
+            try NodeConfiguration(
+                try await ConfigurationSource(
+                    options: options, environment: ProcessInfo.processInfo.environment, file: file, isNamed: isNamed))
+        }
+        let configuration = try await read()
+        let logs = LogOutput(
+            identifier: "cloudlet-node", format: configuration.logFormat, level: configuration.logLevel)
+        try await Node(configuration: configuration, home: home, logs: logs, reload: read).run()
     }
 
-    private func source(_ home: CloudletHome) async throws(CloudletError) -> ConfigurationSource {
+    /// What the command line says, by key.
+    private var options: [String: [String]] {
         var options: [String: [String]] = [:]
         let words: [(String, [String])] = [
             ("listen", listen), ("interfaces", interface), ("name", name.map { [$0] } ?? []),
             ("http.port", httpPort.map { [$0] } ?? []), ("upnp.engine", upnpEngine.map { [$0] } ?? []),
             ("hypervisor.connect", connect.map { [$0] } ?? []),
             ("hypervisor.accelerator", accelerator.map { [$0] } ?? []), ("log.level", logLevel.map { [$0] } ?? []),
+            ("log.format", logFormat.map { [$0] } ?? []),
         ]
         for (key, values) in words where !values.isEmpty { options[key] = values }
-        let file = config.map { FilePath($0) } ?? home.root.appending("cloudlet.yaml")
-        return try await ConfigurationSource(
-            options: options, environment: ProcessInfo.processInfo.environment, file: file, isNamed: config != nil)
+        return options
     }
 }
 

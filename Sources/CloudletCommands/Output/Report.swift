@@ -1,5 +1,7 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSynthesis
+import SystemPackage
 
 /// What a finished job tells about itself on standard error.
 enum Report {
@@ -9,5 +11,22 @@ enum Report {
         for stage in times.stages { table.add(stage.name, stage.start.shown, stage.duration.shown) }
         table.add("total", "", times.elapsed.shown)
         Console.note(table.text)
+    }
+
+    /// An overlay that was written.
+    static func overlay(_ result: OverlayCreation.Result) {
+        Console.result("Overlay meta: \(result.metaPath)")
+        Console.result(
+            "Blobs: \(result.meta.blobs.count), \(ByteCount(result.meta.totalBlobBytes)) "
+                + "for \(result.statistics.items) changed pages")
+        for forward in result.meta.forwards { Console.result("Forward: \(forward)") }
+    }
+}
+
+extension FilePath {
+    /// The first part of an overlay's file names in this directory: the directory's name up to its first dot.
+    var overlayName: String {
+        let name = lexicallyNormalized().lastComponent?.string ?? "overlay"
+        return name.split(separator: ".").first.map(String.init) ?? "overlay"
     }
 }

@@ -17,6 +17,8 @@ public struct VMResources: Hashable, Sendable {
     public var display: Bool
     /// Whether the guest may open connections to anything outside; forwarded ports work either way.
     public var outboundNetwork: Bool
+    /// Whether blocks the guest discards or fills with zeros are freed in the disk's file. The guest sees no difference.
+    public var discards = true
     /// Where the guest's first serial port is written to, if anywhere.
     public var serialLog: FilePath?
 
@@ -115,7 +117,8 @@ struct DomainXML {
 
     private var disk: MarkupElement {
         let driver = [
-            "name": "qemu", "type": resources.diskFormat.rawValue, "discard": "unmap", "detect_zeroes": "unmap",
+            "name": "qemu", "type": resources.diskFormat.rawValue, "discard": resources.discards ? "unmap" : "ignore",
+            "detect_zeroes": resources.discards ? "unmap" : "off",
             // A base's own disk must survive a power cut; a scratch disk is thrown away with its session.
             "cache": resources.diskFormat == .raw ? "writeback" : "unsafe",
         ]

@@ -39,6 +39,9 @@ public enum AcceleratorProbe {
         return verdict
     }
 
+    /// Whether the emulator can be run at all: the test program, emulated.
+    public static func emulatorWorks() async throws(CloudletError) -> Bool { try await run(accelerator: "tcg").kvm }
+
     /// Runs the test program under KVM.
     static func run(accelerator: String = "kvm") async throws(CloudletError) -> Verdict {
         let scratch = FilePath("/tmp/cloudlet-probe-\(getpid())-\(UInt32.random(in: 0 ... .max))")

@@ -77,11 +77,18 @@ public final class Hypervisor: Sendable {
             domain, of: connection, machine: machine, log: isEmbedded ? root.log(of: domain.name) : nil)
     }
 
+    /// Tries whether libvirt answers.
+    /// - Throws: `CloudletError` with libvirt's reason.
+    public func requireAnswer() async throws(CloudletError) {
+        _ = try await blocking { [connection] () throws(CloudletError) in try connection.activeDomains().count }
+    }
+
     /// Ends what an earlier holder of the directory left running, and removes what it left lying; detached VMs stay.
+    /// - Parameter wanted: names of VMs that stay as well.
     /// - Returns: names of the VMs ended.
     /// - Throws: `CloudletError` when a VM can't be ended.
-    public func removeLeftovers() async throws(CloudletError) -> [String] {
-        let kept = Set(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
+    public func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
+        let kept = wanted.union(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
         let ended = try await blocking { [connection, root] () throws(CloudletError) in
             var ended: [String] = []
             for domain in try connection.activeDomains() {
@@ -96,6 +103,20 @@ public final class Hypervisor: Sendable {
             try Directory.remove(workDirectory.appending(name))
         }
         return ended
+    }
+
+    /// Names of the VMs that run in this holder's directory.
+    public func runningVMs() async throws(CloudletError) -> Set<String> {
+        try await blocking { [connection, root] () throws(CloudletError) in
+            Set(try connection.activeDomains().map(\.name).filter { $0.hasPrefix(root.vmPrefix) })
+        }
+    }
+
+    /// Waits until the VM with this name has ended.
+    public func waitForEnd(of name: String) async {
+        let events = connection.lifecycleEvents(of: name)
+        guard (try? await runningVMs().contains(name)) == true else { return }
+        for await event in events where event.isEnd { return }
     }
 
     /// Ends a VM by its name and removes its scratch directory.

@@ -32,7 +32,7 @@ public final class HypervisorRoot: Sendable {
         let names = role == .node ? ["node"] : (0..<Self.commandSlots).map { "command-\($0)" }
         for name in names {
             let directory = parent.appending(name)
-            if let lock = try FileLock.tryAcquire(parent.appending(".\(name).lock")) {
+            if let lock = try Self.lock(name, in: parent, tries: role == .node ? 5 : 1) {
                 try Directory.create(directory, permissions: 0o700)
                 if role == .command, try DetachedVM.all(in: directory).contains(where: \.isAlive) { continue }
                 self.directory = directory
@@ -48,6 +48,20 @@ public final class HypervisorRoot: Sendable {
                 .busy, "another cloudlet-node already runs with \(parent.removingLastComponent())",
                 advice: "stop it, or give this one another CLOUDLET_HOME")
             : CloudletError(.busy, "\(Self.commandSlots) cloudlet commands already run VMs", advice: "end one of them")
+    }
+
+    private static func lock(_ name: String, in parent: FilePath, tries: Int) throws(CloudletError) -> FileLock? {
+        for attempt in 0..<tries {
+            // Who asks whether the node runs holds the lock for a moment.
+            if attempt > 0 { usleep(20_000) }
+            if let lock = try FileLock.tryAcquire(parent.appending(".\(name).lock")) { return lock }
+        }
+        return nil
+    }
+
+    /// Whether a node runs with this directory.
+    public static func nodeRuns(under parent: FilePath) throws(CloudletError) -> Bool {
+        try FileLock.isHeld(parent.appending(".node.lock"))
     }
 
     /// Scratch directories of the VMs, each named after its VM.

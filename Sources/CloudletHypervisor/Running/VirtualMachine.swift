@@ -45,6 +45,9 @@ public actor VirtualMachine {
         do { try domain.resume() } catch { throw explained(error) }
     }
 
+    /// Asks the guest to shut down; whether and when it does is its own affair.
+    public func pressPowerButton() throws(CloudletError) { try command("system_powerdown", Nothing()) }
+
     /// Ends the VM at once.
     public func destroy() throws(CloudletError) { try domain.destroy() }
 

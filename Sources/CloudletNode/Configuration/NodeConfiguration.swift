@@ -91,17 +91,40 @@ public struct NodeConfiguration: Sendable {
     public var accelerator: String { text(.accelerator) }
     /// What is logged.
     public var logLevel: Logger.Level { Logger.Level(rawValue: text(.logLevel)) ?? .info }
+    /// In which form it is logged.
+    public var logFormat: LogFormat { LogFormat(rawValue: text(.logFormat)) ?? .auto }
 
     /// Address on which forwards listen, when one is configured.
     public var forwardAddress: String? { optional(.forwardAddress) }
     /// Whether guests may reach other hosts.
     public var outboundNetwork: Bool { flag(.outboundNetwork) }
 
+    /// How long an application may take to answer on its overlay's readiness port.
+    public var readiness: Duration { .seconds(Double(text(.readiness)) ?? 30) }
+
+    /// From where overlays are fetched.
+    var overlayURLs: OverlayFetch.Policy { .init(rawValue: text(.overlayURLs)) ?? .off }
+
+    /// Bounds on VMs.
+    public var admission: Admission.Policy {
+        var policy = Admission.Policy()
+        policy.machines = number(.machines)
+        policy.perClient = number(.perClient)
+        policy.queue = number(.queue)
+        policy.patience = .seconds(Double(text(.patience)) ?? 60)
+        policy.memoryReserve = number(.memoryReserve) << 20
+        policy.diskReserve = number(.diskReserve) << 20
+        return policy
+    }
+
     /// Bounds on clients.
     public var sessionLimits: SessionServer.Limits {
         var limits = SessionServer.Limits()
         limits.lease = .seconds(Double(text(.lease)) ?? 60)
         limits.clientSilence = .seconds(Double(text(.silence)) ?? 30)
+        limits.comeback = .seconds(Double(text(.comeback)) ?? 60)
+        limits.minimumRate = number(.minimumRate)
+        limits.keepsVMs = flag(.keepVMs)
         limits.connections = number(.connections)
         return limits
     }

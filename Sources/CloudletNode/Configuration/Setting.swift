@@ -56,14 +56,48 @@ public struct Setting: Sendable, Hashable {
         "session.lease", .seconds(0...86_400), "60", "how long a VM lives on after its client's connection was lost")
     static let silence = Setting(
         "session.silence", .seconds(1...3600), "30", "how long a client may keep silent when it is its turn")
+    static let readiness = Setting(
+        "session.readiness", .seconds(1...3600), "30",
+        "how long an application may take to answer on its overlay's readiness port")
+    static let overlayURLs = Setting(
+        "session.overlay-urls", .choice(["off", "client", "any"]), "client",
+        "from where overlays are fetched when a client names a URL: nowhere, its own address, everywhere")
+    static let keepVMs = Setting(
+        "session.keep-vms", .flag, "false", "leave VMs running when the node stops, and go on with them at its start")
     static let connections = Setting(
         "session.connections", .number(1...100_000), "512", "connections at the same time")
+    static let minimumRate = Setting(
+        "session.minimum-rate", .number(0...1_000_000_000), "1024", "fewest bytes a second a client may send")
+    static let comeback = Setting(
+        "session.comeback", .seconds(0...86_400), "60",
+        "how long a client may take to come back when its connection broke off in the transfer")
+    static let machines = Setting(
+        "admission.machines", .number(0...10_000), "0", "VMs at the same time; 0 for as many as memory allows")
+    static let perClient = Setting(
+        "admission.per-client", .number(1...10_000), "8", "sessions of one client address")
+    static let queue = Setting("admission.queue", .number(0...10_000), "64", "sessions that may wait for room")
+    static let patience = Setting(
+        "admission.patience", .seconds(0...86_400), "60", "how long a session waits for room")
+    static let memoryReserve = Setting(
+        "admission.memory-reserve", .number(0...10_000_000), "512", "MiB of memory left to the host")
+    static let diskReserve = Setting(
+        "admission.disk-reserve", .number(0...10_000_000), "256", "MiB of disk space left to the host")
     static let logLevel = Setting(
         "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "what is logged")
+    static let logFormat = Setting(
+        "log.format", .choice(LogFormat.allCases.map(\.rawValue)), "auto",
+        "text, json or journald; auto for the journal where there is one, else text on a terminal and json elsewhere")
+
+    /// The settings that a running node takes over when it reads its configuration again (SIGHUP).
+    static let changeable: Set<Setting> = [
+        name, lease, silence, minimumRate, comeback, connections, machines, perClient, queue, patience, memoryReserve,
+        diskReserve, logLevel, logFormat,
+    ]
 
     /// All settings, in the order in which they are listed.
     public static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
-        outboundNetwork, lease, silence, connections, logLevel,
+        outboundNetwork, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
+        machines, perClient, queue, patience, memoryReserve, diskReserve, logLevel, logFormat,
     ]
 }

@@ -1,4 +1,4 @@
-import CloudletCore
+public import CloudletCore
 import CloudletDiscovery
 import CloudletHypervisor
 import CloudletSession
@@ -7,7 +7,7 @@ import CloudletSynthesis
 import CloudletSystem
 import Foundation
 import Hummingbird
-public import Logging
+import Logging
 import ServiceLifecycle
 import UnixSignals
 
@@ -15,20 +15,38 @@ import UnixSignals
 public struct Node: Sendable {
     private let configuration: NodeConfiguration
     private let home: CloudletHome
+    private let logs: LogOutput
     private let logger: Logger
+    private let reload: @Sendable () async throws(CloudletError) -> NodeConfiguration
 
-    /// A node with this configuration and this state directory.
-    public init(configuration: NodeConfiguration, home: CloudletHome, logger: Logger) {
+    /// A node.
+    /// - Parameters:
+    ///   - configuration: the settings to start with.
+    ///   - home: the state directory.
+    ///   - logs: where lines of the log go.
+    ///   - reload: reads the settings again.
+    public init(
+        configuration: NodeConfiguration, home: CloudletHome, logs: LogOutput,
+        reload: @escaping @Sendable () async throws(CloudletError) -> NodeConfiguration
+    ) {
         self.configuration = configuration
         self.home = home
-        self.logger = logger
+        self.logs = logs
+        logger = logs.logger()
+        self.reload = reload
     }
 
     /// Runs the node.
     /// - Throws: `CloudletError` when it can't start.
     public func run() async throws {
+        // From here on, not only when all is up: a SIGHUP during the start must not end the node.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
+        let policy = Changeable(configuration.admission)
+        let work = hypervisor.workDirectory
+        let admission = Admission(policy: { policy.value }) { HostResources.figures(scratch: work) }
+        let adopted = try await clearUp(registry, hypervisor, admission)
 
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
@@ -39,10 +57,16 @@ public struct Node: Sendable {
             wanted.isEmpty ? defaults : wanted, interfaces: monitor.interfaces.value, confined: confined)
         let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
 
+        let metrics = NodeMetrics()
+        let fetch = OverlayFetch(policy: configuration.overlayURLs, directory: work) {
+            max(0, HostResources.figures(scratch: work).freeDisk - policy.value.diskReserve)
+        }
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, options: backendOptions(monitor.interfaces),
+            registry: registry, hypervisor: hypervisor, admission: admission, fetch: fetch,
+            options: backendOptions(monitor.interfaces), metrics: metrics, logger: logger)
+        let server = SessionServer(
+            backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
-        let server = SessionServer(backend: backend, limits: configuration.sessionLimits, logger: logger)
         let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
         logger.notice(
             "node is ready",
@@ -51,15 +75,23 @@ public struct Node: Sendable {
                 "listen": "\(sockets.map { "\($0.key) port \($0.value.port)" }.sorted().joined(separator: ", "))",
                 "bases": "\(record.value.bases.count)",
             ])
+        let listening = CurrentValue(Set(sockets.keys))
+        let operation = Operation(
+            configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
+            admission: admission, policy: policy,
+            record: record, listening: listening, metrics: metrics, logger: logger)
+        operation.logPrivileges()
         let follows = wanted.allSatisfy { $0.address == nil }
         let services: [any Service] =
             [
                 monitor,
+                SessionJournal(registry: registry, table: server.table, logger: logger),
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
-                    server: server, interfaces: monitor.interfaces, first: sockets, follows: follows, port: port,
-                    logger: logger),
-            ] + httpServices(record, monitor, server.table) + advertisers(record, monitor)
+                    server: server, adopted: adopted, interfaces: monitor.interfaces, first: sockets, follows: follows,
+                    port: port, bound: listening, logger: logger),
+            ] + operation.services(hangups, logs, reload) + httpServices(record, monitor, server.table, operation)
+            + advertisers(record, monitor)
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(30)
@@ -72,17 +104,29 @@ public struct Node: Sendable {
         let accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
         logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
         let root = try HypervisorRoot(under: home.hypervisors, role: .node)
-        let hypervisor = try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
-        // A node that died may have left VMs and files.
-        for name in try await hypervisor.removeLeftovers() {
+        return try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
+    }
+
+    /// A node that ended or died before may have left VMs, files and sessions.
+    private func clearUp(
+        _ registry: Registry, _ hypervisor: Hypervisor, _ admission: Admission
+    ) async throws(CloudletError) -> [AdoptedSession] {
+        let adopted =
+            configuration.sessionLimits.keepsVMs
+            ? try await Adoption(
+                registry: registry, hypervisor: hypervisor, admission: admission, logger: logger
+            ).sessions() : []
+        for name in try await hypervisor.removeLeftovers(except: Set(adopted.map(\.machine.name))) {
             logger.notice("ended a VM that was left behind", metadata: ["vm": "\(name)"])
         }
-        return hypervisor
+        try SessionJournal.reconcile(registry, keeping: adopted, logger)
+        return adopted
     }
 
     private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {
         var options = NodeBackend.Options()
         options.outboundNetwork = configuration.outboundNetwork
+        options.readiness = configuration.readiness
         if let configured = configuration.forwardAddress {
             options.forwardAddress = { _ in configured }
         } else {
@@ -96,18 +140,24 @@ public struct Node: Sendable {
         return options
     }
 
+    /// The name of a node without a configured one.
+    static var defaultName: String {
+        let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"
+        return "Cloudlet \(host)"
+    }
+
     private func makeRecord(
         _ registry: Registry, _ hypervisor: Hypervisor, port: UInt16
     ) throws(CloudletError) -> NodeRecord {
-        let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"
         return NodeRecord(
-            id: try NodeID.kept(in: home.root), name: configuration.name ?? "Cloudlet \(host)", synthesisPort: port,
+            id: try NodeID.kept(in: home.root), name: configuration.name ?? Self.defaultName, synthesisPort: port,
             httpPort: configuration.httpPort, bases: try RecordKeeper.bases(registry), load: RecordKeeper.load(),
             freeMemory: RecordKeeper.roundedFreeMemory(), features: [hypervisor.accelerator.rawValue])
     }
 
     private func httpServices(
-        _ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor, _ table: SessionTable
+        _ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor, _ table: SessionTable,
+        _ operation: Operation
     ) -> [any Service] {
         let subscriptions = EventSubscriptions(record: record, logger: logger)
         let router = Router(context: NodeRequestContext.self)
@@ -116,6 +166,7 @@ public struct Node: Sendable {
             await table.statuses().map { "\($0.id) \($0.stage.rawValue) \($0.appName ?? "-")" }
         }.add(to: router)
         PresentationPage(record: record).add(to: router)
+        operation.routes.add(to: router)
         let server = NodeHTTPServer(
             record: record, interfaces: monitor.interfaces, responder: router.buildResponder(), logger: logger)
         return [subscriptions, server]

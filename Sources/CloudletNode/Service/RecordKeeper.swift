@@ -53,26 +53,3 @@ struct RecordKeeper: Service {
         ByteCount((MemoryFigures.current().available >> 28) << 28)
     }
 }
-
-/// A beat: at once, then every so often.
-private struct Ticks: AsyncSequence, Sendable {
-    let interval: Duration
-
-    init(every interval: Duration) { self.interval = interval }
-
-    struct Iterator: AsyncIteratorProtocol {
-        let interval: Duration
-        var isFirst = true
-
-        mutating func next() async -> Void? {
-            if isFirst {
-                isFirst = false
-                return ()
-            }
-            do { try await Task.sleep(for: interval) } catch { return nil }
-            return ()
-        }
-    }
-
-    func makeAsyncIterator() -> Iterator { Iterator(interval: interval) }
-}

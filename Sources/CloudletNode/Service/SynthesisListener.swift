@@ -8,12 +8,16 @@ import ServiceLifecycle
 /// the network.
 struct SynthesisListener: Service {
     let server: SessionServer
+    /// Sessions of an earlier node.
+    let adopted: [AdoptedSession]
     let interfaces: CurrentValue<[NetworkInterface]>
     /// Sockets bound before the node said that it is there.
     let first: [String: SessionListener]
     /// Whether addresses that come and go are followed.
     let follows: Bool
     let port: UInt16
+    /// The addresses listened on.
+    let bound: CurrentValue<Set<String>>
     let logger: Logger
 
     /// Binds what can be bound now.
@@ -47,7 +51,7 @@ struct SynthesisListener: Service {
         for listener in first.values { feed.yield(listener) }
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { await server.serve(listeners) }
+                group.addTask { await server.serve(listeners, adopting: adopted) }
                 if follows { await follow(feed) } else { try? await gracefulShutdown() }
                 feed.finish()
                 group.cancelAll()
@@ -72,6 +76,7 @@ struct SynthesisListener: Service {
                     logger.warning("can't listen", metadata: ["address": "\(host)", "reason": "\(error)"])
                 }
             }
+            self.bound.set(Set(bound.keys))
         }
     }
 }

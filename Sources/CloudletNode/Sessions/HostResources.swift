@@ -2,6 +2,7 @@ import CloudletSession
 import CloudletSystem
 import Foundation
 import Synchronization
+import SystemPackage
 
 /// The machine's figures, from /proc.
 enum HostResources {
@@ -25,6 +26,14 @@ enum HostResources {
         resources.freeMemoryMiB = memory.available >> 20
         resources.cpuUsagePercent = ProcessorUse.shared.sinceLast(text("/proc/stat"))
         return resources
+    }
+
+    /// What there is for VMs; `scratch` is the directory of their files.
+    static func figures(scratch: FilePath) -> Admission.Figures {
+        let memory = MemoryFigures.current()
+        return Admission.Figures(
+            memory: memory.total, freeMemory: memory.available,
+            freeDisk: (try? Directory.freeSpace(at: scratch)) ?? .max >> 1)
     }
 
     private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }

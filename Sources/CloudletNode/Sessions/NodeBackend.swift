@@ -1,44 +1,68 @@
-public import CloudletCore
-public import CloudletHypervisor
+import CloudletCore
+import CloudletHypervisor
 import CloudletOverlay
-public import CloudletSession
-public import CloudletStore
+import CloudletSession
+import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
 import CloudletWire
-public import Logging
+import Logging
+import Synchronization
 
 /// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
-public struct NodeBackend: SynthesisBackend {
+struct NodeBackend: SynthesisBackend {
     private let registry: Registry
     private let synthesizer: Synthesizer
     private let options: Options
+    private let admission: Admission
+    private let overlayFetch: OverlayFetch
+    private let metrics: NodeMetrics
     private let logger: Logger
 
     /// How the node runs VMs.
-    public struct Options: Sendable {
+    struct Options: Sendable {
         /// The IPv4 address on which forwards listen, for a client that reached the node by the address given; `nil`
         /// when there is none.
-        public var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
+        var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
         /// Whether guests may reach other hosts.
-        public var outboundNetwork = false
+        var outboundNetwork = false
+        /// How long an application may take to answer on its overlay's readiness port.
+        var readiness = Duration.seconds(30)
 
         /// Forwards where the client is, no network for guests.
-        public init() {}
+        init() {}
     }
 
     /// Uses this registry and hypervisor.
-    public init(registry: Registry, hypervisor: Hypervisor, options: Options, logger: Logger) {
+    init(
+        registry: Registry, hypervisor: Hypervisor, admission: Admission, fetch: OverlayFetch, options: Options,
+        metrics: NodeMetrics, logger: Logger
+    ) {
+        overlayFetch = fetch
+        self.admission = admission
         self.registry = registry
         synthesizer = Synthesizer(hypervisor: hypervisor)
         self.options = options
+        self.metrics = metrics
         self.logger = logger
     }
 
-    /// Refuses overlays whose base VM is not here or doesn't fit.
-    public func admit(_ request: SynthesisRequest) async throws(CloudletError) {
-        _ = try base(of: request.meta)
+    /// Refuses overlays whose base VM is not here or doesn't fit; others wait for room.
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace {
+        let base = try base(of: request.meta)
+        _ = try forwardAddress(for: request)
+        let pages = request.meta.pages(of: .disk).count
+        let need = Admission.Need(
+            memory: base.machine.memoryBytes + Self.emulatorMemory, disk: pages * Page.size + Self.scratchBytes)
+        return try await admission.enter(client: request.client, need: need) { progress(.waiting(place: $0)) }
     }
+
+    /// What QEMU takes beside the guest's memory (measured: 40 to 60 MiB).
+    private static let emulatorMemory = 64 << 20
+    /// Tables of the disk image, device state, logs.
+    private static let scratchBytes = 16 << 20
 
     /// Looks the base up each time: one that was added a moment ago counts.
     private func base(of meta: OverlayMeta) throws(CloudletError) -> OpenBase {
@@ -55,7 +79,7 @@ public struct NodeBackend: SynthesisBackend {
     }
 
     /// Rebuilds and resumes the VM.
-    public func synthesize(
+    func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try base(of: request.meta)
@@ -63,20 +87,29 @@ public struct NodeBackend: SynthesisBackend {
         how.forwardAddress = try forwardAddress(for: request)
         how.moveTakenForwards = request.moveForwards
         how.outboundNetwork = options.outboundNetwork
+        how.readiness = options.readiness
         let times = StageTimes()
         let total = max(1, request.meta.totalBlobBytes)
+        let counted = Mutex(0)
         let running = try await synthesizer.synthesize(request.meta, on: base, from: pieces, how, times: times) {
             step in
             switch step {
-            case .received(let bytes): progress(.receiving(percent: UInt64(bytes * 100 / total)))
+            case .received(let bytes):
+                metrics.received(
+                    bytes: counted.withLock { counted in
+                        defer { counted = max(counted, bytes) }
+                        return max(0, bytes - counted)
+                    })
+                progress(.receiving(percent: UInt64(bytes * 100 / total)))
             case .stage: progress(.resuming)
             }
         }
+        metrics.synthesized(times)
         let stages = times.stages.map { "\($0.name) \($0.duration.shown)" }.joined(separator: ", ")
         logger.info(
             "synthesized",
             metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])
-        return NodeVM(running: running, logger: logger)
+        return NodeVM(running: running, session: request.session, logger: logger)
     }
 
     /// QEMU forwards from IPv4 addresses only; a client that came over IPv6 finds its ports at the IPv4 address of the
@@ -95,14 +128,30 @@ public struct NodeBackend: SynthesisBackend {
         return "127.0.0.1"
     }
 
+    /// Fetches an overlay package.
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        try await overlayFetch.fetch(url, for: client)
+    }
+
+    /// Writes the session to the registry. Failing to is no reason to end the VM.
+    func note(_ status: SessionStatus) async {
+        do { try registry.write([SessionJournal.record(status)]) } catch {
+            logger.error(
+                "the session can't be noted", metadata: ["session": "\(status.id)", "reason": "\(error)"])
+        }
+    }
+
     /// The machine's figures.
-    public func resources() async -> NodeResources { HostResources.current() }
+    func resources() async -> NodeResources { HostResources.current() }
 }
 
 /// A synthesized VM as sessions see it.
 private struct NodeVM: SynthesizedVM {
     let running: RunningVM
+    let session: SessionID
     let logger: Logger
+
+    var name: String { running.machine.name }
 
     var forwards: [ServerMessage.ReportedForward] {
         running.forwards.map { .init(address: $0.address, forward: $0.forward) }
@@ -110,7 +159,11 @@ private struct NodeVM: SynthesizedVM {
 
     func end() async {
         do { try await running.end() } catch {
-            logger.error("a VM could not be ended", metadata: ["vm": "\(running.machine.name)", "reason": "\(error)"])
+            logger.error(
+                "a VM could not be ended",
+                metadata: [
+                    "session": "\(session)", "vm": "\(running.machine.name)", "reason": "\(error)",
+                ])
         }
     }
 

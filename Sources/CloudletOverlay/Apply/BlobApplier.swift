@@ -6,61 +6,43 @@ public import CloudletCore
 /// comes once; references stay inside the base or lead to a page this blob placed before; patches give exactly a page.
 /// So blobs can be applied in any order and at the same time.
 public struct BlobApplier {
-    private let blob: OverlayMeta.Blob
-    private let base: BaseImages
-    private let targets: PageTargets
-    private var reader: DeltaItemReader
-    private var expected: [OverlayImage: ExpectedPages]
-    private var page = [UInt8](repeating: 0, count: Page.size)
+    private var items: CheckedItems?
+    private var placer: PagePlacer
     /// What was applied so far.
-    public private(set) var statistics = OverlayStatistics()
+    public var statistics: OverlayStatistics { placer.statistics }
 
     /// Prepares for a blob.
     public init(_ blob: OverlayMeta.Blob, geometry: OverlayGeometry, base: BaseImages, targets: PageTargets) {
-        self.blob = blob
-        self.base = base
-        self.targets = targets
-        reader = DeltaItemReader(geometry)
-        expected = [.memory: ExpectedPages(blob.memoryChunks), .disk: ExpectedPages(blob.diskChunks)]
+        items = CheckedItems(blob, geometry: geometry)
+        placer = PagePlacer(base: base, targets: targets)
     }
 
     /// Takes the next piece of the decompressed blob and places every page it completes.
-    /// - Throws: `CloudletError.badData` that names blob, item and byte; or what a target throws.
+    /// - Throws: `CloudletError.badData` that names blob, item and byte; or what a target throws. Nothing can be
+    ///   applied after that.
     public mutating func apply(_ bytes: Span<UInt8>) throws(CloudletError) {
-        var reader = reader
-        defer { self.reader = reader }
-        do throws(DeltaReadFailure) {
-            try reader.feed(bytes) { (item, payload) throws(CloudletError) in try apply(item, payload) }
-        } catch {
-            switch error {
-            case .format(let error): throw error.located(in: blob.name)
-            case .consumer(let error):
-                guard let format = error.cause as? ItemProblem else { throw error }
-                throw OverlayFormatError(format.problem, item: reader.itemIndex, byte: reader.byteOffset)
-                    .located(in: blob.name)
-            }
-        }
+        guard var items = items.take() else { throw CloudletError(.defect, "bytes for a blob that was refused") }
+        try items.feed(bytes) { (item, payload) throws(CloudletError) in try placer.place(item, payload) }
+        self.items = items
     }
 
     /// Fails when the blob ended inside an item or before all its pages came.
-    public func finish() throws(CloudletError) {
-        do throws(OverlayFormatError) {
-            try reader.finish()
-            let missing = expected.values.reduce(0) { $0 + $1.missing }
-            if missing > 0 {
-                throw OverlayFormatError(.missingChunks(missing), item: reader.itemIndex, byte: reader.byteOffset)
-            }
-        } catch {
-            throw error.located(in: blob.name)
-        }
+    public func finish() throws(CloudletError) { try items?.finish() }
+}
+
+/// Places pages of which is known that they belong to their blob.
+private struct PagePlacer {
+    let base: BaseImages
+    let targets: PageTargets
+    private var page = [UInt8](repeating: 0, count: Page.size)
+    private(set) var statistics = OverlayStatistics()
+
+    init(base: BaseImages, targets: PageTargets) {
+        self.base = base
+        self.targets = targets
     }
 
-    private mutating func apply(_ item: DeltaItem, _ payload: Span<UInt8>) throws(CloudletError) {
-        switch expected[item.image]?.arrive(item.page) {
-        case .arrived: break
-        case .repeated: throw ItemProblem.error(.repeatedChunk(item.image, item.page))
-        default: throw ItemProblem.error(.unlistedChunk(item.image, item.page))
-        }
+    mutating func place(_ item: DeltaItem, _ payload: Span<UInt8>) throws(CloudletError) {
         let target = targets[item.image]
         switch item.content {
         case .zeros: try target.placeZeros(item.length, at: item.offset)
@@ -68,8 +50,6 @@ public struct BlobApplier {
         case .baseDisk(let offset): try placeFromBase(.disk, offset, item)
         case .baseMemory(let offset): try placeFromBase(.memory, offset, item)
         case .sameAs(let image, let offset):
-            guard expected[image]?.hasArrived(offset / Page.size) == true, offset != item.offset || image != item.image
-            else { throw ItemProblem.error(.selfReferenceUnknown(UInt64(offset) << 1 | UInt64(image.rawValue))) }
             try targets[image].read(into: &page, count: item.length, at: offset)
             try target.place(page.span.extracting(0..<item.length), at: item.offset)
         case .xdelta:
@@ -107,49 +87,4 @@ public struct PageTargets: Sendable {
     }
 
     subscript(image: OverlayImage) -> any PageTarget { image == .memory ? memory : disk }
-}
-
-/// Carries a format problem through the consumer's error type until item and byte are added.
-private struct ItemProblem: Error {
-    let problem: OverlayFormatError.Problem
-
-    static func error(_ problem: OverlayFormatError.Problem) -> CloudletError {
-        CloudletError(.badData, "bad item", cause: ItemProblem(problem: problem))
-    }
-}
-
-/// The pages a blob must bring, and which have come.
-private struct ExpectedPages {
-    enum Arrival {
-        case arrived
-        case repeated
-        case unknown
-    }
-
-    private let sorted: [UInt32]
-    private var arrived: PageSet
-
-    init(_ chunks: [UInt32]) {
-        sorted = chunks.sorted()
-        arrived = PageSet(bound: chunks.count)
-    }
-
-    var missing: Int { sorted.count - arrived.count }
-
-    func hasArrived(_ page: Int) -> Bool { position(of: page).map(arrived.contains) ?? false }
-
-    mutating func arrive(_ page: Int) -> Arrival {
-        guard let position = position(of: page) else { return .unknown }
-        return arrived.insert(position) ? .arrived : .repeated
-    }
-
-    private func position(of page: Int) -> Int? {
-        var low = 0
-        var high = sorted.count
-        while low < high {
-            let middle = (low + high) / 2
-            if Int(sorted[middle]) < page { low = middle + 1 } else { high = middle }
-        }
-        return low < sorted.count && Int(sorted[low]) == page ? low : nil
-    }
 }

@@ -5,6 +5,8 @@ public import CloudletCore
 public struct HashRecord: Hashable, Sendable, Comparable {
     /// Bytes of a record in a list.
     public static let byteCount = 44
+    /// Where the hash is in a record.
+    static let hashPosition = 12
 
     /// The hash.
     public let hash: SHA256Digest

@@ -26,24 +26,49 @@ public struct SortedHashList: Sendable {
     /// The lowest offset at which the page with this hash lies, if any.
     public func offset(of hash: SHA256Digest) -> Int? {
         let bytes = map.bytes
-        var low = 0
-        var high = count
-        // Hashes are uniform: the first guesses come from the hash's value, then the range is halved.
-        var guesses = 3
-        while low < high {
-            var middle = low + (high - low) / 2
-            if guesses > 0 {
-                guesses -= 1
-                let fraction = Double(hash.words.0) / 0x1p64
-                middle = min(high - 1, max(low, Int(fraction * Double(count))))
+        var range = neighbourhood(of: hash.words.0, bytes)
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            let prefix = Self.prefix(of: middle, bytes)
+            if prefix == hash.words.0 {
+                guard let record = HashRecord(Self.record(middle, bytes)) else { return nil }
+                if record.hash == hash { return record.offset }
+                if record.hash < hash {
+                    range = middle + 1..<range.upperBound
+                } else {
+                    range = range.lowerBound..<middle
+                }
+            } else if prefix < hash.words.0 {
+                range = middle + 1..<range.upperBound
+            } else {
+                range = range.lowerBound..<middle
             }
-            guard let record = HashRecord(bytes.extracting(middle * HashRecord.byteCount..<bytes.count)) else {
-                return nil
-            }
-            if record.hash == hash { return record.offset }
-            if record.hash < hash { low = middle + 1 } else { high = middle }
         }
         return nil
+    }
+
+    /// The records among which one with this prefix must be. Hashes are uniform, so it is near the place its value
+    /// suggests; where it is not, all records are.
+    private func neighbourhood(of prefix: UInt64, _ bytes: Span<UInt8>) -> Range<Int> {
+        let guess = min(count, Int(Double(prefix) / 0x1p64 * Double(count)))
+        let reach = 4 * Int(Double(count).squareRoot()) + 4
+        var low = max(0, guess - reach)
+        var high = min(count, guess + reach)
+        if low > 0, Self.prefix(of: low, bytes) >= prefix { low = 0 }
+        if high < count, Self.prefix(of: high, bytes) <= prefix { high = count }
+        return low..<high
+    }
+
+    @_lifetime(copy bytes)
+    private static func record(_ index: Int, _ bytes: Span<UInt8>) -> Span<UInt8> {
+        bytes.extracting(index * HashRecord.byteCount..<(index + 1) * HashRecord.byteCount)
+    }
+
+    /// The first eight bytes of a record's hash.
+    private static func prefix(of index: Int, _ bytes: Span<UInt8>) -> UInt64 {
+        let start = index * HashRecord.byteCount + HashRecord.hashPosition
+        var reader = ByteReader(bytes.extracting(start..<start + 8))
+        return (try? reader.readBigEndian(UInt64.self)) ?? 0
     }
 
     /// The records in order of hash.

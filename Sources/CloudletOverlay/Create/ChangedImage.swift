@@ -79,6 +79,16 @@ public struct ChangedImage: Sendable {
 }
 
 extension ChangedImage.Extent {
+    /// A part of the extent for reading.
+    func view(_ part: Range<Int>) throws(CloudletError) -> FileView {
+        switch source {
+        case .zeros: try FileView(zeros: part.count)
+        case .file(let file, let offset):
+            try FileView(
+                file, part.lowerBound - range.lowerBound + offset..<part.upperBound - range.lowerBound + offset)
+        }
+    }
+
     /// Reads a part of the extent into the front of `buffer`.
     func read(_ part: Range<Int>, into buffer: inout [UInt8]) throws(CloudletError) {
         switch source {

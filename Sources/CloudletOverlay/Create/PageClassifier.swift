@@ -7,8 +7,8 @@ struct PageClassifier: Sendable {
     let base: BaseImages
     let index: BaseIndex
 
-    /// Pages compared by one unit of work.
-    private static let unitBytes = 1 << 20
+    /// Bytes compared by one unit of work; both images are mapped for so long.
+    private static let unitBytes = 4 << 20
 
     /// The pages of `image` that differ, in order of their number.
     func changedPages(of image: ChangedImage, progress: (Int) -> Void) async throws(CloudletError) -> [PageRecord] {
@@ -33,23 +33,56 @@ struct PageClassifier: Sendable {
     }
 
     private func classify(_ unit: Unit, _ image: ChangedImage) throws(CloudletError) -> [PageRecord] {
-        var current = [UInt8](repeating: 0, count: unit.range.count)
-        try unit.extent.read(unit.range, into: &current)
-        var original = [UInt8](repeating: 0, count: unit.range.count)
-        let originalCount =
-            try base.file(of: image.image)?.read(into: &original, count: original.count, at: unit.range.lowerBound) ?? 0
-        var scratch = [UInt8](repeating: 0, count: Page.size)
         var records: [PageRecord] = []
-        for page in pieces(of: unit.range, length: Page.size) {
-            let place = page.lowerBound - unit.range.lowerBound..<page.upperBound - unit.range.lowerBound
-            let bytes = current.span.extracting(place)
-            if place.upperBound <= originalCount, bytes.hasSameBytes(as: original.span.extracting(place)) { continue }
-            let (content, value) = try classify(bytes, &scratch)
-            records.append(
-                PageRecord(
-                    page: UInt32(page.lowerBound / Page.size), image: image.image, content: content, value: value))
+        var scratch = [UInt8](repeating: 0, count: Page.size)
+        let current = try unit.extent.view(unit.range)
+        var position = unit.range.lowerBound
+        // Where the base has a hole it is all zeros, and need not be read.
+        if let file = base.file(of: image.image) {
+            // A last page that is shorter in one of them is another page.
+            let size = image.image == .memory ? base.memorySize : base.diskSize
+            let common = unit.range.clamped(to: 0..<(size == image.size ? size : size / Page.size * Page.size))
+            try file.forEachDataExtent(in: common) { (range) throws(CloudletError) in
+                try classify(position..<range.lowerBound, nil, current, unit, image, &scratch, &records)
+                let original = try FileView(file, range)
+                try classify(range, original, current, unit, image, &scratch, &records)
+                position = range.upperBound
+            }
+            try classify(position..<common.upperBound, nil, current, unit, image, &scratch, &records)
+            position = max(position, common.upperBound)
+        }
+        // Behind the base's end every page is new.
+        for page in pieces(of: position..<unit.range.upperBound, length: Page.size) {
+            let start = page.lowerBound - unit.range.lowerBound
+            let bytes = current.bytes.extracting(start..<start + page.count)
+            try records.append(record(of: bytes, at: page.lowerBound, image, &scratch))
         }
         return records
+    }
+
+    /// Compares the pages of `range` with the base's: `original`, or zeros.
+    private func classify(
+        _ range: Range<Int>, _ original: FileView?, _ current: FileView, _ unit: Unit, _ image: ChangedImage,
+        _ scratch: inout [UInt8], _ records: inout [PageRecord]
+    ) throws(CloudletError) {
+        for page in pieces(of: range, length: Page.size) {
+            let start = page.lowerBound - unit.range.lowerBound
+            let bytes = current.bytes.extracting(start..<start + page.count)
+            if let original {
+                let place = page.lowerBound - range.lowerBound
+                if bytes.hasSameBytes(as: original.bytes.extracting(place..<place + page.count)) { continue }
+            } else if bytes.isAllZeros {
+                continue
+            }
+            try records.append(record(of: bytes, at: page.lowerBound, image, &scratch))
+        }
+    }
+
+    private func record(
+        of bytes: Span<UInt8>, at offset: Int, _ image: ChangedImage, _ scratch: inout [UInt8]
+    ) throws(CloudletError) -> PageRecord {
+        let (content, value) = try classify(bytes, &scratch)
+        return PageRecord(page: UInt32(offset / Page.size), image: image.image, content: content, value: value)
     }
 
     private func classify(

@@ -6,13 +6,13 @@ public struct OverlayGeometry: Hashable, Sendable {
     public var disk: Int
     /// Bytes of the memory snapshot after synthesis.
     public var memory: Int
-    /// Bytes of the base's disk.
-    public var baseDisk: Int
-    /// Bytes of the base's memory snapshot.
-    public var baseMemory: Int
+    /// Bytes of the base's disk; `nil` when the base is not at hand: references are then only checked for alignment.
+    public var baseDisk: Int?
+    /// Bytes of the base's memory snapshot; `nil` when the base is not at hand.
+    public var baseMemory: Int?
 
     /// Creates a geometry.
-    public init(disk: Int, memory: Int, baseDisk: Int, baseMemory: Int) {
+    public init(disk: Int, memory: Int, baseDisk: Int?, baseMemory: Int?) {
         self.disk = disk
         self.memory = memory
         self.baseDisk = baseDisk
@@ -22,8 +22,8 @@ public struct OverlayGeometry: Hashable, Sendable {
     /// Bytes of an image after synthesis.
     public func size(of image: OverlayImage) -> Int { image == .memory ? memory : disk }
 
-    /// Bytes of an image of the base.
-    public func baseSize(of image: OverlayImage) -> Int { image == .memory ? baseMemory : baseDisk }
+    /// Bytes of an image of the base, when known.
+    public func baseSize(of image: OverlayImage) -> Int? { image == .memory ? baseMemory : baseDisk }
 }
 
 /// Reads delta items from a decompressed blob that arrives in pieces of any size. Keeps at most one item.
@@ -150,9 +150,11 @@ public struct DeltaItemReader: Sendable {
     private func baseReference(
         _ image: OverlayImage, _ value: UInt64, _ length: Int, alignment: Int
     ) throws(OverlayFormatError) -> Int {
-        let size = geometry.baseSize(of: image)
-        guard value < UInt64(size), min(Page.size, size - Int(value)) == length else {
-            throw failure(.referenceOutOfRange(image, value))
+        guard value < UInt64(Int.max - Page.size) else { throw failure(.referenceOutOfRange(image, value)) }
+        if let size = geometry.baseSize(of: image) {
+            guard value < UInt64(size), min(Page.size, size - Int(value)) == length else {
+                throw failure(.referenceOutOfRange(image, value))
+            }
         }
         guard value % UInt64(alignment) == 0 else { throw failure(.referenceUnaligned(image, value)) }
         return Int(value)

@@ -24,14 +24,16 @@ extension OverlayMeta {
             throw OverlayFormatError(.badValue("a meta of \(bytes.count) bytes is larger than \(limits.metaBytes)"))
         }
         var fields = MetaFields()
+        var reader = MessagePackReader(bytes)
         do {
-            var reader = MessagePackReader(bytes)
             try fields.read(&reader, limits: limits)
             try reader.requireEnd()
         } catch let error as MessagePackError {
             throw OverlayFormatError(.notMessagePack(error.description))
         } catch {
-            throw (error as? OverlayFormatError) ?? OverlayFormatError(.notMessagePack("\(error)"))
+            var problem = (error as? OverlayFormatError) ?? OverlayFormatError(.notMessagePack("\(error)"))
+            problem.byte = reader.position
+            throw problem
         }
         self = try fields.assembled()
         try validate(limits)
@@ -111,6 +113,7 @@ private struct MetaFields {
         var name: String?
         var size: Int?
         var chunks: [OverlayImage: [UInt32]] = [:]
+        var compression = BlobCompression.xz
         for _ in 0..<(try reader.readMapHeader()) {
             let key = try reader.readText()
             guard seen.insert(key).inserted else { throw OverlayFormatError(.duplicateKey(key)) }
@@ -119,13 +122,19 @@ private struct MetaFields {
             case MetaKey.blobSize: size = try readSize(&reader, key)
             case MetaKey.diskChunks: chunks[.disk] = try readChunks(&reader, key)
             case MetaKey.memoryChunks: chunks[.memory] = try readChunks(&reader, key)
+            case MetaKey.compression:
+                let value = try reader.readUnsigned()
+                guard let known = BlobCompression(rawValue: value) else {
+                    throw OverlayFormatError(.badValue("blobs of compression \(value) can't be read, only xz and zstd"))
+                }
+                compression = known
             default: try reader.skipValue()
             }
         }
         return OverlayMeta.Blob(
             name: try require(name, MetaKey.blobName), size: try require(size, MetaKey.blobSize),
             diskChunks: try require(chunks[.disk], MetaKey.diskChunks),
-            memoryChunks: try require(chunks[.memory], MetaKey.memoryChunks))
+            memoryChunks: try require(chunks[.memory], MetaKey.memoryChunks), compression: compression)
     }
 
     private func readChunks(_ reader: inout MessagePackReader, _ key: String) throws -> [UInt32] {

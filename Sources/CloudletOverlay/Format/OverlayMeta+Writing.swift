@@ -11,6 +11,7 @@ enum MetaKey {
     static let blobSize = "overlay_size"
     static let diskChunks = "disk_chunk"
     static let memoryChunks = "memory_chunk"
+    static let compression = "overlay_compression"
 
     static let baseMemoryHash = "base_memory_sha256"
     static let forwards = "port_forwards"
@@ -36,7 +37,7 @@ extension OverlayMeta {
         writer.write(MetaKey.blobs)
         writer.writeArrayHeader(blobs.count)
         for blob in blobs {
-            writer.writeMapHeader(4)
+            writer.writeMapHeader(blob.compression == .xz ? 4 : 5)
             writer.write(MetaKey.blobSize)
             writer.write(UInt64(blob.size))
             writer.write(MetaKey.diskChunks)
@@ -45,6 +46,10 @@ extension OverlayMeta {
             writer.write(blob.name)
             writer.write(MetaKey.memoryChunks)
             writer.write(chunks: blob.memoryChunks)
+            if blob.compression != .xz {
+                writer.write(MetaKey.compression)
+                writer.write(blob.compression.rawValue)
+            }
         }
         writer.write(MetaKey.memorySize)
         writer.write(UInt64(memorySize))

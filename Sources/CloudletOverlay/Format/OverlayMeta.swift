@@ -41,18 +41,26 @@ public struct OverlayMeta: Sendable, Hashable {
         public var diskChunks: [UInt32]
         /// Pages of the memory snapshot that its items describe, in item order.
         public var memoryChunks: [UInt32]
+        /// How the file is compressed.
+        public var compression: BlobCompression
 
         /// Creates a description of a blob.
-        public init(name: String, size: Int, diskChunks: [UInt32], memoryChunks: [UInt32]) {
+        public init(
+            name: String, size: Int, diskChunks: [UInt32], memoryChunks: [UInt32], compression: BlobCompression = .xz
+        ) {
             self.name = name
             self.size = size
             self.diskChunks = diskChunks
             self.memoryChunks = memoryChunks
+            self.compression = compression
         }
 
         /// The pages of one image.
         public func chunks(of image: OverlayImage) -> [UInt32] { image == .memory ? memoryChunks : diskChunks }
     }
+
+    /// Whether the overlay brings no memory: its VM boots instead of going on.
+    public var isDiskOnly: Bool { memorySize == 0 }
 
     /// Bytes of all blobs.
     public var totalBlobBytes: Int { blobs.reduce(0) { $0 + $1.size } }

@@ -2,11 +2,11 @@ import CloudletCore
 
 /// Applies VCDIFF patches (RFC 3284) of the kind overlays carry: default code table, no secondary compression, no
 /// application header, source windows only. xdelta3's checksum extension is not used there and is refused.
-struct VCDIFFDecoder {
+package struct VCDIFFDecoder {
     private static let magic: [UInt8] = [0xD6, 0xC3, 0xC4, 0x00]
 
     /// Rebuilds `length` bytes from `source` and `patch`; everything is bounded by these.
-    static func decode(_ patch: Span<UInt8>, source: Span<UInt8>, length: Int) throws(VCDIFFError) -> [UInt8] {
+    package static func decode(_ patch: Span<UInt8>, source: Span<UInt8>, length: Int) throws(VCDIFFError) -> [UInt8] {
         var bytes = VCDIFFBytes(patch)
         for expected in magic {
             guard let byte = try? bytes.readByte(), byte == expected else { throw .notVCDIFF }

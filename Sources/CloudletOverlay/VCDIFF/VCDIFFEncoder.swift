@@ -2,15 +2,18 @@ import CloudletCore
 
 /// Makes VCDIFF patches (RFC 3284) for pages that changed in place: one window over the base page, no shifted
 /// matches. Runs of equal bytes become COPY from the same place, the rest ADD.
-struct VCDIFFEncoder {
+package struct VCDIFFEncoder {
     private var data: [UInt8] = []
     private var instructions: [UInt8] = []
     private var addresses: [UInt8] = []
 
     /// A patch that turns `source` into `target`, or `nil` when it would be longer than `limit` bytes.
-    static func encode(source: Span<UInt8>, target: Span<UInt8>, limit: Int) -> [UInt8]? {
+    package static func encode(source: Span<UInt8>, target: Span<UInt8>, limit: Int) -> [UInt8]? {
         var encoder = VCDIFFEncoder()
         let common = min(source.count, target.count)
+        // What differs must be added: most pages are told apart from patches by that alone.
+        let same = source.extracting(0..<common).countOfSameBytes(as: target.extracting(0..<common))
+        guard target.count - same <= limit else { return nil }
         var position = 0
         var pendingAdd = 0
         while position < common {

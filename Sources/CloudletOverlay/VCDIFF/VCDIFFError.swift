@@ -1,5 +1,5 @@
 /// Why bytes are not a VCDIFF patch for the source at hand.
-enum VCDIFFError: Error, Hashable, CustomStringConvertible {
+package enum VCDIFFError: Error, Hashable, CustomStringConvertible {
     case notVCDIFF
     case unsupportedHeader
     case unsupportedWindow
@@ -11,7 +11,7 @@ enum VCDIFFError: Error, Hashable, CustomStringConvertible {
     case outputTooLong
     case leftovers
 
-    var description: String {
+    package var description: String {
         switch self {
         case .notVCDIFF: "no VCDIFF header"
         case .unsupportedHeader: "secondary compression or a code table of its own"

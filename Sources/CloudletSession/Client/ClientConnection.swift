@@ -23,21 +23,38 @@ final class ClientConnection: Sendable {
         do {
             for try await buffer in inbound { try inbox.receive([UInt8](buffer: buffer)) }
             inbox.finish(
-                CloudletError(
-                    .unavailable, "\(host) ended the connection",
-                    advice: "look into its log for the reason, and try again"))
+                LostConnection(
+                    reason: CloudletError(
+                        .unavailable, "\(host) ended the connection",
+                        advice: "look into its log for the reason, and try again")))
+        } catch let error as CloudletError {
+            inbox.finish(error)
         } catch {
-            inbox.finish(CloudletError.wrapping(error, .unavailable, "the connection to \(host) broke off"))
+            inbox.finish(lost(error))
+        }
+    }
+
+    private func lost(_ error: any Error) -> LostConnection {
+        LostConnection(reason: .wrapping(error, .unavailable, "the connection to \(host) broke off"))
+    }
+
+    /// Writes, telling a lost connection from a failure of our own.
+    private func write(_ buffer: ByteBuffer) async throws {
+        do { try await outbound.write(buffer) } catch let error as CancellationError { throw error } catch {
+            throw lost(error)
         }
     }
 
     func send(_ message: ClientMessage) async throws {
-        try await outbound.write(ByteBuffer(bytes: Frame.encode(message.value)))
+        try await write(ByteBuffer(bytes: Frame.encode(message.value)))
     }
 
     /// The answer to a short command.
     func answer() async throws -> ClientConversation.Event {
-        let answer = try await withDeadline(timeout) { [inbox] () async throws(CloudletError) in try await inbox.next()
+        let answer = try await withDeadline(timeout) { [inbox] () async throws(CloudletError) in
+            do { return try await inbox.next() } catch let lost as LostConnection { throw lost.reason } catch {
+                throw .wrapping(error, .unavailable, "the connection to the node broke off")
+            }
         }
         guard let answer else {
             throw CloudletError(.unavailable, "\(host) did not answer within \(timeout.seconds) s")
@@ -45,9 +62,11 @@ final class ClientConnection: Sendable {
         return answer
     }
 
-    /// Sends the meta and the blobs the node asks for, and waits for the VM.
+    /// Sends the meta and the blobs the node asks for, and waits for the VM. `sent` holds the bytes sent of each blob,
+    /// on this connection or an earlier one.
+    /// - Throws: `LostConnection` when the transfer can be gone on with, else what is wrong.
     func transfer(
-        _ overlay: OutgoingOverlay, session: SessionID, appName: String, moveForwards: Bool,
+        _ overlay: OutgoingOverlay, session: SessionID, appName: String, moveForwards: Bool, sent: SentBytes,
         _ progress: @Sendable (SynthesisClient.Progress) -> Void
     ) async throws -> RemoteVM {
         inbox.begin(blobNames: overlay.blobs.map(\.name))
@@ -56,18 +75,16 @@ final class ClientConnection: Sendable {
         announcement.apiVersion = ProtocolVersion.current
         announcement.wantsProgress = true
         announcement.moveForwards = moveForwards
+        announcement.resumes = true
         try await send(.sendMeta(announcement))
-        try await outbound.write(ByteBuffer(bytes: overlay.meta))
-        var sent = 0
+        try await write(ByteBuffer(bytes: overlay.meta))
         while true {
             switch try await inbox.next() {
             case .metaAccepted: break
-            case .progress(let stage, let percent): progress(.stage(stage, percent: percent))
+            case .progress(let stage, let percent, let place):
+                progress(place.map { .queued(place: Int(clamping: $0)) } ?? .stage(stage, percent: percent))
             case .send(let index):
-                try await send(overlay.blobs[index], session) { count in
-                    sent += count
-                    progress(.sent(sent))
-                }
+                try await send(overlay.blobs[index], session) { progress(.sent(sent.note($0, of: index))) }
             case .done(let forwards):
                 let reported = forwards?.first?.address
                 return RemoteVM(
@@ -79,17 +96,17 @@ final class ClientConnection: Sendable {
     }
 
     private func send(
-        _ blob: OutgoingOverlay.Blob, _ session: SessionID, _ count: (Int) -> Void
+        _ blob: OutgoingOverlay.Blob, _ session: SessionID, _ sent: (Int) -> Void
     ) async throws {
         let file = try blob.open()
         try await send(.sendOverlay(name: blob.name, size: blob.size, session: session))
         for range in pieces(of: 0..<blob.size, length: Self.pieceBytes) {
-            let bytes = try file.read(range.count, at: range.lowerBound)
+            let bytes = try file.read(range.count, at: blob.offset + range.lowerBound)
             guard bytes.count == range.count else {
                 throw CloudletError(.io, "\(file.path) became shorter while it was sent")
             }
-            try await outbound.write(ByteBuffer(bytes: bytes))
-            count(bytes.count)
+            try await write(ByteBuffer(bytes: bytes))
+            sent(range.upperBound)
         }
     }
 
@@ -134,17 +151,32 @@ private final class ClientInbox: Sendable {
         }
     }
 
-    func finish(_ error: CloudletError) { events.finish(throwing: error) }
+    func finish(_ error: any Error) { events.finish(throwing: error) }
 
     /// The next thing the node does.
-    func next() async throws(CloudletError) -> ClientConversation.Event {
-        do {
-            guard let event = try await events.next() else { throw CloudletError(.defect, "the inbox ended") }
-            return event
-        } catch is CancellationError {
-            throw CloudletError(.interrupted, "interrupted")
-        } catch {
-            throw .wrapping(error, .unavailable, "the connection to the node broke off")
+    /// - Throws: `LostConnection`, a `CloudletError` when the node broke the protocol, or `CancellationError`.
+    func next() async throws -> ClientConversation.Event {
+        guard let event = try await events.next() else { throw CloudletError(.defect, "the inbox ended") }
+        return event
+    }
+}
+
+/// The connection to the node is gone, for no reason the node told.
+struct LostConnection: Error {
+    /// The same for people.
+    let reason: CloudletError
+}
+
+/// How much of each blob is sent.
+final class SentBytes: Sendable {
+    private let bytes = Mutex<[Int: Int]>([:])
+
+    /// Notes that so many bytes of a blob are sent.
+    /// - Returns: bytes sent of all blobs; what is sent again does not count twice.
+    func note(_ count: Int, of blob: Int) -> Int {
+        bytes.withLock { bytes in
+            bytes[blob] = max(count, bytes[blob] ?? 0)
+            return bytes.values.reduce(0, +)
         }
     }
 }

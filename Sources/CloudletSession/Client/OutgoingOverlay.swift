@@ -9,11 +9,16 @@ public struct OutgoingOverlay: Sendable {
         public let name: String
         /// Its size in bytes.
         public let size: Int
+        /// Where it begins in its file.
+        public let offset: Int
         /// Opens its file.
         public let open: @Sendable () throws(CloudletError) -> File
 
         /// Describes a blob.
-        public init(name: String, size: Int, open: @escaping @Sendable () throws(CloudletError) -> File) {
+        public init(
+            name: String, size: Int, offset: Int = 0, open: @escaping @Sendable () throws(CloudletError) -> File
+        ) {
+            self.offset = offset
             self.name = name
             self.size = size
             self.open = open

@@ -14,6 +14,8 @@ public struct SynthesisClient: Sendable {
         public var port: UInt16
         /// How long to wait for the connection, and for each answer to a short command.
         public var timeout = Duration.seconds(10)
+        /// How long to try to go on when the connection breaks off in the transfer.
+        public var comeback = Duration.seconds(30)
 
         /// Names a node.
         public init(host: String, port: UInt16) {
@@ -28,6 +30,8 @@ public struct SynthesisClient: Sendable {
         case sent(Int)
         /// The node works on this.
         case stage(String, percent: UInt64?)
+        /// The node has no room; place 1 is the next.
+        case queued(place: Int)
     }
 
     private let target: Target
@@ -50,17 +54,44 @@ public struct SynthesisClient: Sendable {
     ) async throws(CloudletError) {
         let session = try await createSession()
         do throws(CloudletError) {
-            try await withConnection { (connection) async throws in
-                let vm = try await connection.transfer(
-                    overlay, session: session, appName: appName, moveForwards: moveForwards, progress)
+            let sent = SentBytes()
+            try await persistently { (connection) async throws in
+                let vm: RemoteVM
+                do {
+                    vm = try await connection.transfer(
+                        overlay, session: session, appName: appName, moveForwards: moveForwards, sent: sent, progress)
+                } catch let lost as LostConnection {
+                    return lost
+                }
                 try await connection.hold(vm, body)
                 try await connection.finish(session)
+                return nil
             }
         } catch {
             // The node must hear of the end although this task may be cancelled; a session that is over is fine.
             _ = await uncancelled { try? await closeSession(session) }
             throw error
         }
+    }
+
+    /// Runs `body` on a connection, and again on a new one as long as it returns that it lost it.
+    private func persistently(
+        _ body: @escaping @Sendable (ClientConnection) async throws -> LostConnection?
+    ) async throws(CloudletError) {
+        guard var lost = try await withConnection(body) else { return }
+        let clock = ContinuousClock()
+        var pause = Duration.milliseconds(100)
+        var end = clock.now + target.comeback
+        while clock.now < end {
+            do { try await Task.sleep(for: pause) } catch { throw CloudletError(.interrupted, "interrupted") }
+            pause = min(pause * 2, .seconds(2))
+            let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+            do throws(CloudletError) { channel = try await connect() } catch { continue }
+            guard let again = try await use(channel, body) else { return }
+            lost = again
+            end = clock.now + target.comeback
+        }
+        throw lost.reason
     }
 
     /// Asks the node for a session.
@@ -97,7 +128,13 @@ public struct SynthesisClient: Sendable {
     private func withConnection<Value: Sendable>(
         _ body: @escaping @Sendable (ClientConnection) async throws -> Value
     ) async throws(CloudletError) -> Value {
-        let channel = try await connect()
+        try await use(try await connect(), body)
+    }
+
+    private func use<Value: Sendable>(
+        _ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>,
+        _ body: @escaping @Sendable (ClientConnection) async throws -> Value
+    ) async throws(CloudletError) -> Value {
         do {
             return try await channel.executeThenClose { inbound, outbound in
                 let connection = ClientConnection(outbound, timeout: target.timeout, host: target.host)
@@ -106,6 +143,8 @@ public struct SynthesisClient: Sendable {
             }
         } catch let error as CloudletError {
             throw error
+        } catch let lost as LostConnection {
+            throw lost.reason
         } catch is CancellationError {
             throw CloudletError(.interrupted, "interrupted")
         } catch {

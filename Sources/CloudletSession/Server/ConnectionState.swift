@@ -7,24 +7,46 @@ import Synchronization
 final class ConnectionState: Sendable {
     private struct State {
         var conversation: ServerConversation
+        /// When something came last, or our side ended.
         var lastActivity = ContinuousClock().now
+        /// When the present step began: a message, a meta, a transfer.
+        var stepBegan = ContinuousClock().now
+        var pace = Pace()
         var isOver = false
         var endIsExpected = false
-        var session: Session?
+        var wantsDetails = false
+        var link: Link?
+        var buffered = 0
+    }
+
+    /// The session a connection speaks for.
+    struct Link: Sendable {
+        let session: Session
+        /// The connection's number in the session.
+        let owner: Int
+        /// Whether the client comes back after a lost connection.
+        let resumes: Bool
     }
 
     private let state: Mutex<State>
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
 
-    init(_ conversation: ServerConversation, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>) {
+    private let budget: MetaBudget
+
+    init(
+        _ conversation: ServerConversation, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, _ budget: MetaBudget
+    ) {
         state = Mutex(State(conversation: conversation))
         self.outbound = outbound
+        self.budget = budget
     }
 
-    /// The session the connection works on.
-    var session: Session? {
-        get { state.withLock(\.session) }
-        set { state.withLock { $0.session = newValue } }
+    deinit { _ = budget.change(by: -state.withLock(\.buffered)) }
+
+    /// The session the connection speaks for.
+    var link: Link? {
+        get { state.withLock(\.link) }
+        set { state.withLock { $0.link = newValue } }
     }
 
     /// Notes that the client of this connection has asked for the end itself.
@@ -33,11 +55,11 @@ final class ConnectionState: Sendable {
     /// Whether the client of this connection has asked for the end itself.
     var endIsExpected: Bool { state.withLock(\.endIsExpected) }
 
+    /// Notes that the client understands our additions; others get the original's bytes only.
+    func wantDetails() { state.withLock { $0.wantsDetails = true } }
+
     /// Whether our side of the conversation has ended.
     var isOver: Bool { state.withLock(\.isOver) }
-
-    /// Whether it is the client's turn.
-    var waitsForClient: Bool { state.withLock(\.conversation.waitsForClient) }
 
     /// Whether the client may go away now.
     var mayEnd: Bool { state.withLock(\.conversation.mayEnd) }
@@ -48,22 +70,72 @@ final class ConnectionState: Sendable {
     /// How long nothing came.
     var silence: Duration { ContinuousClock().now - state.withLock(\.lastActivity) }
 
-    /// Notes that something came.
-    func noteActivity() { state.withLock { $0.lastActivity = ContinuousClock().now } }
-
-    /// Takes bytes from the client.
-    func receive(_ bytes: [UInt8]) throws(CloudletError) -> [ServerConversation.Event] {
-        do {
-            return try state.withLock { (state) throws(WireError) in try state.conversation.receive(bytes[...]) }
-        } catch {
-            throw CloudletError(.protocolViolation, error.description)
+    /// What the client is too slow with, if anything.
+    func complaint(_ limits: SessionServer.Limits) -> String? {
+        let now = ContinuousClock().now
+        return state.withLock { state in
+            guard state.conversation.waitsForClient, !state.pace.isPaused else { return nil }
+            let name = state.conversation.stateName
+            if now - state.lastActivity > limits.clientSilence {
+                return "nothing came for \(limits.clientSilence.seconds) s while \(name)"
+            }
+            if !state.conversation.isInBulk, now - state.stepBegan > limits.clientSilence {
+                return "no whole message came within \(limits.clientSilence.seconds) s while \(name)"
+            }
+            guard state.conversation.isInBulk, state.pace.isTooSlow(now, limits) else { return nil }
+            return "fewer than \(limits.minimumRate) bytes a second came while \(name)"
         }
     }
 
-    /// Accepts the meta and asks for the first blobs.
-    func beginTransfer(_ blobs: [BlobRequests.Blob]) async throws {
-        for message in state.withLock({ $0.conversation.beginTransfer(blobs) }) { try await send(message) }
+    /// Notes that the client can't send because we are busy with what it sent.
+    func pause() { state.withLock { $0.pace.pause() } }
+
+    /// Notes that the client can send again.
+    func goOn() {
+        state.withLock { state in
+            state.pace.goOn()
+            state.lastActivity = ContinuousClock().now
+        }
     }
+
+    /// Takes bytes from the client.
+    func receive(_ bytes: [UInt8]) throws(CloudletError) -> [ServerConversation.Event] {
+        let events: [ServerConversation.Event]
+        var fits = true
+        do {
+            events = try state.withLock { (state) throws(WireError) in
+                state.lastActivity = ContinuousClock().now
+                state.pace.add(bytes.count)
+                guard !state.isOver else { return [] }
+                let events = try state.conversation.receive(bytes[...])
+                if !events.isEmpty || state.conversation.isAtBoundary { state.stepBegan = state.lastActivity }
+                let buffered = state.conversation.bufferedBytes
+                defer { state.buffered = buffered }
+                fits = budget.change(by: buffered - state.buffered)
+                return events
+            }
+        } catch {
+            throw CloudletError(.protocolViolation, error.description)
+        }
+        guard fits else {
+            throw CloudletError(.busy, "too many metas come at the same time", advice: "try again in a moment")
+        }
+        return events
+    }
+
+    /// Accepts the meta and asks for the first blobs.
+    func beginTransfer(_ blobs: [BlobRequests.Blob], present: Set<Int>, first: Int?) async throws {
+        let messages = state.withLock { state in
+            state.pace = Pace()
+            state.lastActivity = ContinuousClock().now
+            state.stepBegan = state.lastActivity
+            return state.conversation.beginTransfer(blobs, present: present, first: first)
+        }
+        for message in messages { try await send(message) }
+    }
+
+    /// Accepts an overlay that was fetched.
+    func beginFetched() async throws { try await send(state.withLock { $0.conversation.beginFetched() }) }
 
     /// Tells the client that its VM runs.
     func markRunning(_ message: ServerMessage) async throws {
@@ -79,16 +151,61 @@ final class ConnectionState: Sendable {
     /// - Returns: whether this was the call that said it.
     @discardableResult
     func end(with message: ServerMessage) async -> Bool {
-        let first = state.withLock { state in
+        let (isFirst, wantsDetails) = state.withLock { state in
             defer {
                 state.isOver = true
                 state.lastActivity = ContinuousClock().now
             }
-            return !state.isOver
+            return (!state.isOver, state.wantsDetails)
         }
-        guard first else { return false }
-        try? await send(message)
+        guard isFirst else { return false }
+        var last = message
+        if case .fail(let reason, _) = message, !wantsDetails { last = .fail(reason: reason) }
+        try? await send(last)
         outbound.finish()
         return true
+    }
+}
+
+/// Bounds the bytes of incomplete metas that all connections together keep.
+final class MetaBudget: Sendable {
+    private let used = Mutex(0)
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Notes a change; `false` when there is too much now.
+    func change(by count: Int) -> Bool {
+        used.withLock { used in
+            used += count
+            return count <= 0 || used <= limit
+        }
+    }
+}
+
+/// How fast a client sends, over windows of the time in which it could send.
+private struct Pace {
+    private var began = ContinuousClock().now
+    private var bytes = 0
+    private var pausedSince: ContinuousClock.Instant?
+    private var paused = Duration.zero
+
+    var isPaused: Bool { pausedSince != nil }
+
+    mutating func add(_ count: Int) { bytes += count }
+
+    mutating func pause() { pausedSince = ContinuousClock().now }
+
+    mutating func goOn() {
+        if let pausedSince { paused += ContinuousClock().now - pausedSince }
+        pausedSince = nil
+    }
+
+    /// Whether too little came in the window that ends now, if one does.
+    mutating func isTooSlow(_ now: ContinuousClock.Instant, _ limits: SessionServer.Limits) -> Bool {
+        let window = now - began - paused
+        guard window >= limits.clientSilence else { return false }
+        defer { self = Pace() }
+        return Double(bytes) < Double(limits.minimumRate) * window.seconds
     }
 }

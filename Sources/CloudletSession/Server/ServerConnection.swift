@@ -2,6 +2,7 @@ import AsyncAlgorithms
 import CloudletCore
 import CloudletMessagePack
 import CloudletOverlay
+import CloudletSystem
 import CloudletWire
 import Logging
 import NIOCore
@@ -12,6 +13,7 @@ struct ServerConnection: Sendable {
     let supervisor: SessionSupervisor
     let backend: any SynthesisBackend
     let limits: SessionServer.Limits
+    let budget: MetaBudget
     let client: String
     let localAddress: String
     let logger: Logger
@@ -20,69 +22,66 @@ struct ServerConnection: Sendable {
     func serve(
         _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) async {
-        let state = ConnectionState(ServerConversation(limits: limits.conversation), outbound)
+        let state = ConnectionState(ServerConversation(limits: limits.conversation), outbound, budget)
         await withTaskGroup { group in
             group.addTask { await watch(state) }
             group.addTask { await converse(inbound, state) }
             await group.next()
             group.cancelAll()
         }
-        // After DONE a lost connection starts the session's lease; before, it ends the session.
-        if let session = state.session {
-            if session.status.stage == .running {
-                session.send(.connectionLost)
-            } else {
-                session.markEnded("it failed")
-            }
+        guard let link = state.link else { return }
+        // A session outlives its connection for a while once its VM runs, and before when the client comes back.
+        if link.session.status.stage == .running || link.resumes {
+            link.session.lose(link.owner)
+        } else {
+            link.session.finish("the client went away")
         }
     }
 
     /// Reads messages until the client ends the connection. Once our side is over, what comes is thrown away.
     private func converse(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ state: ConnectionState) async {
-        let pieces = BlobChannel()
         await withTaskGroup { group in
             do {
                 for try await buffer in inbound {
-                    state.noteActivity()
-                    if state.isOver { continue }
                     do {
                         for event in try state.receive([UInt8](buffer: buffer)) {
-                            try await handle(event, state, pieces, &group)
+                            try await handle(event, state, &group)
                         }
                     } catch {
-                        pieces.fail(error)
                         await fail(error, state)
                     }
                 }
-                if !state.isOver, !state.mayEnd {
-                    throw CloudletError(.protocolViolation, "the client went away while \(state.name)")
-                }
+                if !state.isOver, !state.mayEnd { logLoss("the client went away while \(state.name)", state) }
             } catch {
-                pieces.fail(error)
-                await fail(error, state)
+                logLoss("the connection broke off while \(state.name)", state)
             }
-            // A synthesis that has not brought its VM to run yet has nobody to run it for; nor is anybody to be told.
+            // Nobody is left to be told anything.
             group.cancelAll()
         }
     }
 
-    /// Tells the client, and the log, why the conversation is over.
+    private func logLoss(_ reason: String, _ state: ConnectionState) {
+        logger.info("connection lost", metadata: metadata(state).merging(["reason": "\(reason)"]) { $1 })
+    }
+
+    private func metadata(_ state: ConnectionState) -> Logger.Metadata {
+        ["client": "\(client)", "session": "\(state.link.map { $0.session.id.description } ?? "-")"]
+    }
+
+    /// Tells the client, and the log, why the conversation is over, and ends its session.
     private func fail(_ error: any Error, _ state: ConnectionState) async {
         let failure = CloudletError.wrapping(error, .protocolViolation, "the connection broke off")
         let sent = await state.end(with: .fail(reason: failure.description, code: failure.code.description))
         guard sent else { return }
-        logger.notice(
-            "session failed",
-            metadata: [
-                "client": "\(client)", "reason": "\(failure.description.displayable(limit: 400))",
-                "session": "\(state.session.map { $0.id.description } ?? "-")",
-            ])
+        if let session = state.link?.session, session.status.stage != .running { session.finish(failure.description) }
+        logger.info(
+            "connection ended",
+            metadata: metadata(state).merging(["reason": "\(failure.description.displayable(limit: 400))"]) { $1 })
     }
 
     /// Does what the client asked.
     private func handle(
-        _ event: ServerConversation.Event, _ state: ConnectionState, _ pieces: BlobChannel,
-        _ group: inout TaskGroup<Void>
+        _ event: ServerConversation.Event, _ state: ConnectionState, _ group: inout TaskGroup<Void>
     ) async throws {
         switch event {
         case .createSession:
@@ -91,40 +90,32 @@ struct ServerConnection: Sendable {
         case .resourceInfo:
             try await state.send(.success(.resourceInfo, payload: await backend.resources().payload))
         case .closeSession(let id):
-            let session = try await require(id)
-            state.expectEnd()
-            session.send(.finish)
-            if session.status.stage == .running {
-                await session.waitForEnd()
-            } else {
-                session.markEnded("the client closed it")
-            }
+            try await finish(id, "the client closed it", state)
             await state.end(with: .success(.closeSession))
         case .finish(let id):
-            let session = try await require(id)
-            state.expectEnd()
-            session.send(.finish)
-            await session.waitForEnd()
+            try await finish(id, "the client is done", state)
             await state.end(with: .success(.finish))
-        case .overlayURL:
-            throw CloudletError(
-                .unavailable, "this node does not fetch overlays from URLs", advice: "send the overlay itself")
-        case .meta(let announcement, let bytes):
-            let request = try await accept(announcement, bytes, state)
-            try await state.beginTransfer(request.meta.blobs.map { .init(name: $0.name, size: $0.size) })
+        case .overlayURL(let url, let id):
+            let announcement = ClientMessage.SendMeta(size: 0, session: try await require(id).id)
             group.addTask {
                 do {
-                    try await synthesize(request, announcement, state, pieces)
-                    await tellUnexpectedEnd(state)
+                    let overlay = try await backend.fetch(url, for: client)
+                    await accompany(try await begin(announcement, overlay.meta, state), state, fetched: overlay)
                 } catch {
-                    pieces.finish()
                     await fail(error, state)
                 }
             }
-        case .blob(let piece): await pieces.send(piece)
+        case .meta(let announcement, let bytes):
+            let work = try await begin(announcement, bytes, state)
+            group.addTask { await accompany(work, state) }
+        case .blob(let piece):
+            guard let link = state.link else { return }
+            state.pause()
+            defer { state.goOn() }
+            try await link.session.transfer.take(piece, from: link.owner)
         case .request(let names):
             for name in names { try await state.send(.onDemand(name)) }
-        case .allReceived: pieces.finish()
+        case .allReceived: state.link?.session.transfer.finish()
         }
     }
 
@@ -135,95 +126,138 @@ struct ServerConnection: Sendable {
         return session
     }
 
-    /// Checks session, meta and admission.
-    private func accept(
+    private func finish(_ id: SessionID?, _ reason: String, _ state: ConnectionState) async throws(CloudletError) {
+        let session = try await require(id)
+        state.expectEnd()
+        if session.status.stage == .created { return session.markEnded(reason) }
+        session.finish(reason)
+        await session.waitForEnd()
+    }
+
+    /// A synthesis of which this connection is told.
+    private struct Work: Sendable {
+        let session: Session
+        let meta: OverlayMeta
+        let announcement: ClientMessage.SendMeta
+        let place: SessionTransfer.Place
+        let progress: AsyncStream<SynthesisStage>
+    }
+
+    /// Begins the synthesis, or joins one whose last connection was lost.
+    private func begin(
         _ announcement: ClientMessage.SendMeta, _ bytes: [UInt8], _ state: ConnectionState
-    ) async throws(CloudletError) -> SynthesisRequest {
+    ) async throws(CloudletError) -> Work {
+        if announcement.apiVersion != nil { state.wantDetails() }
         let session = try await require(announcement.session)
-        guard session.begin() else {
-            throw CloudletError(.protocolViolation, "Not Valid session \(session.id): it is in use already")
-        }
-        state.session = session
+        let digest = SHA256Digest(hashing: bytes.span)
         let meta: OverlayMeta
         do throws(OverlayFormatError) {
             meta = try OverlayMeta(reading: bytes.span)
         } catch {
             throw CloudletError(.badData, "No matching Base VM: the overlay-meta is not valid", cause: error)
         }
-        let request = SynthesisRequest(
-            session: session.id, meta: meta, client: client, localAddress: localAddress,
-            appName: announcement.appName?.displayable(limit: 100), options: announcement.options,
-            moveForwards: announcement.moveForwards)
-        session.update {
-            $0.appName = request.appName
-            $0.baseHash = meta.baseHash
+        let isNew = session.begin(meta: digest)
+        guard isNew || (announcement.resumes && session.isResumable(with: digest)),
+            let place = session.transfer.attach()
+        else {
+            throw CloudletError(.protocolViolation, "Not Valid session \(session.id): it is in use already")
         }
-        try await backend.admit(request)
-        session.update { $0.stage = .receiving }
-        return request
-    }
-
-    /// Runs the synthesis and tells the client when the VM runs.
-    private func synthesize(
-        _ request: SynthesisRequest, _ announcement: ClientMessage.SendMeta, _ state: ConnectionState,
-        _ pieces: BlobChannel
-    ) async throws {
-        guard let session = state.session else { return }
-        let (progress, feed) = AsyncStream.makeStream(of: SynthesisStage.self, bufferingPolicy: .bufferingNewest(1))
-        async let reporting: Void = report(progress, announcement.wantsProgress ? state : nil, session)
-        let machine: any SynthesizedVM
-        do {
-            defer { feed.finish() }
-            machine = try await backend.synthesize(request, from: pieces) { feed.yield($0) }
-        }
-        await reporting
-        session.update {
-            $0.stage = .running
-            $0.forwards = machine.forwards.map { "\($0.address) \($0.forward)" }
-        }
-        supervisor.take(machine, of: session)
-        logger.info("VM runs", metadata: ["session": "\(session.id)", "client": "\(client)"])
-        try await state.markRunning(
-            .synthesisDone(forwards: announcement.apiVersion == nil ? nil : machine.forwards))
-    }
-
-    /// Waits for the session's end and tells the client when it did not ask for it on this connection.
-    private func tellUnexpectedEnd(_ state: ConnectionState) async {
-        guard let session = state.session else { return }
-        await session.waitForEnd()
-        guard !Task.isCancelled, !state.endIsExpected else { return }
-        let reason = session.status.endReason ?? "the session ended"
-        await state.end(with: .fail(reason: reason, code: CloudletError.Code.unavailable.description))
-    }
-
-    /// Notes progress in the session, and sends it to a client that wants it.
-    private func report(_ progress: AsyncStream<SynthesisStage>, _ client: ConnectionState?, _ session: Session) async {
-        for await stage in progress {
-            let message: ServerMessage
-            switch stage {
-            case .receiving(let percent):
-                message = .progress(stage: "receive", percent: percent)
-                session.update { $0.stage = .receiving }
-            case .resuming:
-                message = .progress(stage: "resume", percent: nil)
-                session.update { $0.stage = .resuming }
+        state.link = .init(session: session, owner: place.owner, resumes: announcement.resumes)
+        let progress = session.attach(place.owner)
+        if isNew {
+            let request = SynthesisRequest(
+                session: session.id, meta: meta, client: client, localAddress: localAddress,
+                appName: announcement.appName?.displayable(limit: 100), options: announcement.options,
+                moveForwards: announcement.moveForwards)
+            session.update {
+                $0.appName = request.appName
+                $0.baseHash = meta.baseHash
             }
-            try? await client?.send(message)
+            supervisor.start(.init(session: session, request: request))
+        } else {
+            logger.info("session goes on", metadata: metadata(state))
+        }
+        return Work(session: session, meta: meta, announcement: announcement, place: place, progress: progress)
+    }
+
+    /// Tells the client how its synthesis goes, asks for blobs, and tells the session's end when it comes unasked.
+    private func accompany(_ work: Work, _ state: ConnectionState, fetched: OutgoingOverlay? = nil) async {
+        let session = work.session
+        do {
+            let outcome = try await withThrowingTaskGroup { group in
+                group.addTask { try await report(work, state) }
+                defer { group.cancelAll() }
+                if await session.waitForAdmission(), let fetched {
+                    try await state.beginFetched()
+                    group.addTask { try await feed(fetched, to: work) }
+                } else if await session.waitForAdmission() {
+                    try await state.beginTransfer(
+                        work.meta.blobs.map { .init(name: $0.name, size: $0.size) }, present: work.place.received,
+                        first: work.place.first)
+                    if work.place.received.count == work.meta.blobs.count { session.transfer.finish() }
+                }
+                return await session.outcome()
+            }
+            switch outcome {
+            case .running(let forwards):
+                try await state.markRunning(
+                    .synthesisDone(forwards: work.announcement.apiVersion == nil ? nil : forwards))
+            case .failed(let error): throw error
+            case nil: return
+            }
+            await session.waitForEnd()
+            guard !Task.isCancelled, !state.endIsExpected else { return }
+            throw CloudletError(.unavailable, session.status.endReason ?? "the session ended")
+        } catch {
+            await fail(error, state)
         }
     }
 
-    /// Ends the conversation when the client keeps silent for longer than the state allows, and the connection when
-    /// the client does not end it after the conversation.
+    /// Gives a session the overlay that was fetched for it.
+    private func feed(_ overlay: OutgoingOverlay, to work: Work) async throws {
+        let transfer = work.session.transfer
+        do {
+            for (index, blob) in overlay.blobs.enumerated() {
+                let file = try blob.open()
+                try await transfer.take(.begin(index), from: work.place.owner)
+                for range in pieces(of: 0..<blob.size, length: Self.pieceBytes) {
+                    let bytes = try file.read(range.count, at: blob.offset + range.lowerBound)
+                    try await transfer.take(.bytes(bytes), from: work.place.owner)
+                }
+                try await transfer.take(.end, from: work.place.owner)
+            }
+            transfer.finish()
+        } catch {
+            transfer.fail(error)
+        }
+    }
+
+    private static let pieceBytes = 256 << 10
+
+    /// Sends progress to a client that wants it, until the VM runs.
+    private func report(_ work: Work, _ state: ConnectionState) async throws {
+        guard work.announcement.wantsProgress else { return }
+        for await stage in work.progress {
+            switch stage {
+            case .waiting(let place):
+                try await state.send(.progress(stage: "queue", percent: nil, place: UInt64(place)))
+            case .receiving(let percent): try await state.send(.progress(stage: "receive", percent: percent))
+            case .resuming: try await state.send(.progress(stage: "resume", percent: nil))
+            }
+        }
+    }
+
+    /// Ends the conversation when the client keeps silent for longer than the state allows or is too slow, and the
+    /// connection when the client does not end it after the conversation.
     private func watch(_ state: ConnectionState) async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(250))
             if state.isOver {
                 if state.silence > limits.farewell { return }
-            } else if state.waitsForClient, state.silence > limits.clientSilence {
-                await fail(
-                    CloudletError(
-                        .protocolViolation, "nothing came for \(limits.clientSilence.seconds) s while \(state.name)"),
-                    state)
+            } else if let complaint = state.complaint(limits) {
+                // A client that comes back is only cut off.
+                if state.link?.resumes == true { return logLoss(complaint, state) }
+                await fail(CloudletError(.protocolViolation, complaint), state)
             }
         }
     }

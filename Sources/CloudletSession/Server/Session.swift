@@ -1,55 +1,177 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSystem
+import CloudletWire
 import Foundation
 import Synchronization
 
 /// One session: what it is doing, and the wishes that reach it from any connection.
 final class Session: Sendable {
-    /// What can happen to a session whose VM runs.
-    enum Wish: Sendable {
-        /// The client is done.
-        case finish
-        /// The client's connection ended without a word.
-        case connectionLost
+    /// What became of the synthesis.
+    enum Outcome: Sendable {
+        /// The VM runs.
+        case running([ServerMessage.ReportedForward])
+        /// There will be no VM.
+        case failed(CloudletError)
+    }
+
+    private struct State {
+        var status: SessionStatus
+        /// Digest of the meta, for a client that comes back with it.
+        var meta: SHA256Digest?
+        /// Number of the connection that speaks for the session.
+        var owner = 0
+        /// Since when no connection does.
+        var lostSince: ContinuousClock.Instant?
+        var listener: AsyncStream<SynthesisStage>.Continuation?
+        var finishReason: String?
+        var outcome: Outcome?
     }
 
     let id: SessionID
     let born = ContinuousClock().now
-    private let state: Mutex<SessionStatus>
-    /// Wishes in the order in which they came.
-    let wishes: AsyncStream<Wish>
-    private let wish: AsyncStream<Wish>.Continuation
+    /// The overlay as it comes.
+    let transfer = SessionTransfer()
+    private let state: Mutex<State>
+    /// Opens when somebody wants the session to end.
+    private let wish = Gate()
+    private let decided = Gate()
+    private let settled = Gate()
     /// Opens when the session has ended and its VM is gone.
     private let end = Gate()
 
     init(id: SessionID, client: String) {
         self.id = id
-        state = Mutex(SessionStatus(id: id, client: client, created: Date()))
-        (wishes, wish) = AsyncStream.makeStream(of: Wish.self)
+        state = Mutex(State(status: SessionStatus(id: id, client: client, created: Date())))
     }
 
-    var status: SessionStatus { state.withLock { $0 } }
+    /// A session whose VM runs already, and that waits for its client to come back.
+    init(adopting status: SessionStatus) {
+        id = status.id
+        state = Mutex(State(status: status, lostSince: ContinuousClock().now))
+        transfer.finish()
+    }
 
-    func update(_ change: (inout SessionStatus) -> Void) { state.withLock { change(&$0) } }
+    /// What the session is doing.
+    var status: SessionStatus {
+        state.withLock { state in
+            state.status.receivedBytes = transfer.receivedBytes
+            return state.status
+        }
+    }
+
+    func update(_ change: (inout SessionStatus) -> Void) { state.withLock { change(&$0.status) } }
+
+    // MARK: - Connections
 
     /// Moves the session from being made to being worked on; `false` when somebody did already.
-    func begin() -> Bool {
-        state.withLock { status in
-            guard status.stage == .created else { return false }
-            status.stage = .waiting
+    func begin(meta: SHA256Digest) -> Bool {
+        state.withLock { state in
+            guard state.status.stage == .created else { return false }
+            state.status.stage = .waiting
+            state.meta = meta
             return true
         }
     }
 
-    func send(_ wish: Wish) { self.wish.yield(wish) }
+    /// Notes that the session has a place on the node.
+    func admit() {
+        state.withLock { state in
+            if state.status.stage == .waiting { state.status.stage = .receiving }
+            state.status.place = nil
+        }
+        decided.open()
+    }
+
+    /// Waits until the session has a place, has failed, or the task is cancelled.
+    /// - Returns: whether it has a place.
+    func waitForAdmission() async -> Bool {
+        await decided.wait()
+        return decided.isOpen && state.withLock { $0.outcome == nil || $0.status.stage == .running }
+    }
+
+    /// Whether a client may come back to the session with this meta.
+    func isResumable(with meta: SHA256Digest) -> Bool {
+        state.withLock { $0.meta == meta && !$0.status.stage.isEnded && $0.finishReason == nil }
+    }
+
+    /// Makes a connection the one that speaks for the session.
+    /// - Returns: how far the synthesis is, until another connection takes over.
+    func attach(_ owner: Int) -> AsyncStream<SynthesisStage> {
+        let (stages, listener) = AsyncStream.makeStream(of: SynthesisStage.self, bufferingPolicy: .bufferingNewest(1))
+        let former = state.withLock { state in
+            state.owner = owner
+            state.lostSince = nil
+            defer { state.listener = listener }
+            return state.listener
+        }
+        former?.finish()
+        return stages
+    }
+
+    /// Notes how far the synthesis is.
+    func note(_ stage: SynthesisStage) {
+        let listener = state.withLock { state in
+            switch stage {
+            case .waiting(let place): state.status.place = place
+            case .receiving: state.status.stage = .receiving
+            case .resuming: state.status.stage = .resuming
+            }
+            return state.listener
+        }
+        listener?.yield(stage)
+    }
+
+    /// The connection is lost. Does nothing when another one speaks for the session by now.
+    func lose(_ owner: Int) {
+        state.withLock { state in
+            guard state.owner == owner else { return }
+            state.lostSince = ContinuousClock().now
+        }
+    }
+
+    /// How long no connection speaks for the session.
+    var lostFor: Duration? { state.withLock(\.lostSince).map { ContinuousClock().now - $0 } }
+
+    // MARK: - The end
+
+    /// Asks for the end of the session.
+    func finish(_ reason: String) {
+        state.withLock { if $0.finishReason == nil { $0.finishReason = reason } }
+        wish.open()
+    }
+
+    /// Why somebody wants the session to end.
+    var finishReason: String? { state.withLock(\.finishReason) }
+
+    /// Waits until somebody wants the session to end, or the task is cancelled.
+    func waitForWish() async { await wish.wait() }
+
+    /// Notes what became of the synthesis.
+    func settle(_ outcome: Outcome) {
+        state.withLock { if $0.outcome == nil { $0.outcome = outcome } }
+        decided.open()
+        settled.open()
+    }
+
+    /// Waits for what becomes of the synthesis; `nil` when the task is cancelled.
+    func outcome() async -> Outcome? {
+        await settled.wait()
+        return state.withLock(\.outcome)
+    }
 
     /// Marks the session as over.
     func markEnded(_ reason: String) {
-        update {
-            $0.stage = .ended
-            $0.endReason = reason
+        let isFirst = state.withLock { state in
+            guard !state.status.stage.isEnded else { return false }
+            state.status.stage = .ended
+            state.status.endReason = reason
+            return true
         }
-        wish.finish()
+        guard isFirst else { return }
+        wish.open()
+        settle(.failed(CloudletError(.interrupted, reason)))
+        transfer.finish()
         end.open()
     }
 

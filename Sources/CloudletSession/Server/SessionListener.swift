@@ -70,7 +70,7 @@ public final class SessionListener: Sendable {
     public func close() async {
         try? await channel.close()
         waiting.finish()
-        while let connection = try? await waiting.next() { await Self.refuse(connection) }
+        for connection in waiting.drain() { await Self.refuse(connection) }
     }
 
     /// Closes a connection that is not served.

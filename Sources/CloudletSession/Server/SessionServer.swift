@@ -1,4 +1,5 @@
 public import CloudletCore
+public import CloudletSystem
 public import CloudletWire
 public import Logging
 import NIOCore
@@ -13,10 +14,18 @@ public struct SessionServer: Sendable {
         /// How long a client may keep silent when it is its turn: before a command, in the middle of one, in a
         /// transfer.
         public var clientSilence = Duration.seconds(30)
+        /// Fewest bytes a second in a transfer, over windows as long as `clientSilence`.
+        public var minimumRate = 1024
         /// How long a VM lives on after its client's connection was lost.
         public var lease = Duration.seconds(60)
+        /// How long a client may take to come back when its connection was lost in the transfer.
+        public var comeback = Duration.seconds(60)
+        /// Bytes of incomplete metas of all connections.
+        public var bufferedMetas = 64 << 20
         /// How long a client may take to end its connection after the last word.
         public var farewell = Duration.seconds(2)
+        /// Whether VMs are left running when the server stops, for the next one to adopt.
+        public var keepsVMs = false
         /// Connections at the same time.
         public var connections = 512
 
@@ -25,16 +34,19 @@ public struct SessionServer: Sendable {
     }
 
     private let backend: any SynthesisBackend
-    private let limits: Limits
+    /// The bounds on clients; changed ones hold for connections that come later, the time after a lost connection at once.
+    public let limits: Changeable<Limits>
     private let logger: Logger
+    private let budget: MetaBudget
     /// The sessions, for lists and statistics.
     public let table: SessionTable
 
     /// Creates a server.
     public init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
         self.backend = backend
-        self.limits = limits
+        self.limits = Changeable(limits)
         self.logger = logger
+        budget = MetaBudget(limit: limits.bufferedMetas)
         table = SessionTable()
     }
 
@@ -49,13 +61,21 @@ public struct SessionServer: Sendable {
     }
 
     /// Serves clients of the listeners that `listeners` gives, until the task is cancelled. All sessions and their VMs
-    /// have ended then.
-    public func serve<Listeners: AsyncSequence & Sendable>(_ listeners: Listeners) async
-    where Listeners.Element == SessionListener {
-        let supervisor = SessionSupervisor(lease: limits.lease, logger: logger)
+    /// have ended then, unless they are to be kept.
+    /// - Parameters:
+    ///   - listeners: the sockets.
+    ///   - adopted: sessions of an earlier server whose VMs run.
+    public func serve<Listeners: AsyncSequence & Sendable>(
+        _ listeners: Listeners, adopting adopted: [AdoptedSession] = []
+    ) async where Listeners.Element == SessionListener {
+        let patience = { @Sendable [limits] in
+            SessionSupervisor.Patience(transfer: limits.value.comeback, lease: limits.value.lease)
+        }
+        let supervisor = SessionSupervisor(
+            backend: backend, patience: patience, keepsVMs: limits.value.keepsVMs, logger: logger)
         await withDiscardingTaskGroup { group in
-            group.addTask { await supervisor.run() }
-            let places = ConnectionPlaces(limits.connections)
+            group.addTask { await supervisor.run(adopting: adopted, table: table) }
+            let places = ConnectionPlaces()
             do {
                 for try await listener in listeners {
                     group.addTask { await accept(listener, supervisor, places) }
@@ -71,7 +91,7 @@ public struct SessionServer: Sendable {
     ) async {
         await withDiscardingTaskGroup { group in
             while let connection = try? await listener.next() {
-                guard places.take() else {
+                guard places.take(atMost: limits.value.connections) else {
                     group.addTask { await SessionListener.refuse(connection) }
                     continue
                 }
@@ -87,7 +107,7 @@ public struct SessionServer: Sendable {
     private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ supervisor: SessionSupervisor) async {
         let channel = connection.channel
         let served = ServerConnection(
-            table: table, supervisor: supervisor, backend: backend, limits: limits,
+            table: table, supervisor: supervisor, backend: backend, limits: limits.value, budget: budget,
             client: channel.remoteAddress?.ipAddress ?? "unknown", localAddress: channel.localAddress?.ipAddress ?? "",
             logger: logger)
         // Failures of the connection itself are told in the log by `serve`.
@@ -99,17 +119,15 @@ public struct SessionServer: Sendable {
 
 /// Counts connections against a bound.
 private final class ConnectionPlaces: Sendable {
-    private let free: Mutex<Int>
+    private let taken = Mutex(0)
 
-    init(_ count: Int) { free = Mutex(count) }
-
-    func take() -> Bool {
-        free.withLock { free in
-            guard free > 0 else { return false }
-            free -= 1
+    func take(atMost limit: Int) -> Bool {
+        taken.withLock { taken in
+            guard taken < limit else { return false }
+            taken += 1
             return true
         }
     }
 
-    func giveBack() { free.withLock { $0 += 1 } }
+    func giveBack() { taken.withLock { $0 -= 1 } }
 }

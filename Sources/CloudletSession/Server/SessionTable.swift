@@ -15,6 +15,7 @@ public actor SessionTable {
     }
 
     private var sessions: [SessionID: Session] = [:]
+    private var ended: [SessionStatus] = []
     private let limits: Limits
 
     /// An empty table.
@@ -34,6 +35,9 @@ public actor SessionTable {
         return session
     }
 
+    /// Adds a session of an earlier node.
+    func adopt(_ session: Session) { sessions[session.id] = session }
+
     /// The session with this id, if it exists and has not ended.
     func session(_ id: SessionID?) -> Session? {
         guard let id, let session = sessions[id], !session.status.stage.isEnded else { return nil }
@@ -46,12 +50,31 @@ public actor SessionTable {
         return sessions.values.map(\.status).filter { !$0.stage.isEnded }.sorted { $0.created < $1.created }
     }
 
+    /// Sessions that have ended since the last call, but at most so many as may live; those that were never used are
+    /// left out.
+    public func takeEnded() -> [SessionStatus] {
+        removeStale()
+        defer { ended = [] }
+        return ended
+    }
+
+    /// Ends a session, whatever it is doing.
+    /// - Returns: `false` when there is no such session.
+    public func stop(_ id: SessionID, reason: String) -> Bool {
+        guard let session = session(id) else { return false }
+        session.finish(reason)
+        if session.status.stage == .created { session.markEnded(reason) }
+        return true
+    }
+
     private func removeStale() {
         let now = ContinuousClock().now
-        sessions = sessions.filter { _, session in
+        for (id, session) in sessions {
             let status = session.status
-            if status.stage.isEnded { return false }
-            return status.stage != .created || now - session.born < limits.unused
+            let isUnused = status.stage == .created && now - session.born >= limits.unused
+            guard status.stage.isEnded || isUnused else { continue }
+            sessions[id] = nil
+            if status.stage.isEnded, ended.count < limits.sessions { ended.append(status) }
         }
     }
 }
@@ -59,7 +82,7 @@ public actor SessionTable {
 /// What a session is doing, for lists and logs.
 public struct SessionStatus: Sendable, Hashable {
     /// The steps of a session's life.
-    public enum Stage: String, Sendable, Hashable {
+    public enum Stage: String, Sendable, Hashable, CaseIterable {
         case created
         case waiting
         case receiving
@@ -85,8 +108,21 @@ public struct SessionStatus: Sendable, Hashable {
     public var baseHash: SHA256Digest?
     /// Bytes of the overlay that have come.
     public var receivedBytes = 0
+    /// Its place in the queue, while it waits for room.
+    public var place: Int?
     /// The forwards in force, as text.
     public var forwards: [String] = []
+    /// The VM's name in the hypervisor.
+    public var vm: String?
     /// Why the session is over.
     public var endReason: String?
+    /// The kind of failure, of a session that failed.
+    public var failure: CloudletError.Code?
+
+    /// A session that was just made.
+    public init(id: SessionID, client: String, created: Date) {
+        self.id = id
+        self.client = client
+        self.created = created
+    }
 }

@@ -5,15 +5,28 @@ public import CloudletWire
 
 /// What the session server hands its work to: the part of the node that knows bases and VMs.
 public protocol SynthesisBackend: Sendable {
-    /// Decides whether this overlay can be synthesized here now.
+    /// Decides whether this overlay can be synthesized here, and waits until there is room for its VM.
+    /// - Parameters:
+    ///   - request: what is wanted.
+    ///   - progress: is told the place in the queue.
+    /// - Returns: the place, held until the VM is gone.
     /// - Throws: `CloudletError` with a reason the client is told.
-    func admit(_ request: SynthesisRequest) async throws(CloudletError)
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace
 
     /// Rebuilds and resumes the VM while its blobs arrive. Returns when the VM really runs.
     /// - Throws: `CloudletError` with a reason the client is told; nothing is left behind then.
     func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM
+
+    /// Fetches an overlay from where a client says.
+    /// - Throws: `CloudletError` with a reason the client is told.
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay
+
+    /// Notes durably that a session's VM runs; the client is told afterwards.
+    func note(_ status: SessionStatus) async
 
     /// The machine's figures for GET_RESOURCE_INFO.
     func resources() async -> NodeResources
@@ -42,6 +55,8 @@ public struct SynthesisRequest: Sendable {
 
 /// How far a synthesis is.
 public enum SynthesisStage: Sendable, Hashable {
+    /// It waits for room; place 1 is the next.
+    case waiting(place: Int)
     /// So much of the overlay has come, 0 to 100.
     case receiving(percent: UInt64)
     /// The device state is being loaded.
@@ -50,6 +65,8 @@ public enum SynthesisStage: Sendable, Hashable {
 
 /// A VM that a session runs.
 public protocol SynthesizedVM: Sendable {
+    /// The VM's name in the hypervisor.
+    var name: String { get }
     /// The forwards in force.
     var forwards: [ServerMessage.ReportedForward] { get }
     /// Ends the VM and frees what it holds.

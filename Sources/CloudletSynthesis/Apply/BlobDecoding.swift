@@ -109,10 +109,7 @@ struct BlobDecoding {
 
     private func decode(_ job: Job, _ budget: ByteBudget) async throws -> OverlayStatistics {
         let blob = job.blob
-        var decoder: XZDecoder
-        do throws(CompressionError) { decoder = try XZDecoder() } catch {
-            throw CloudletError(.system, "can't start a decompressor", cause: error)
-        }
+        var decoder = try Decompressor(blob.compression)
         var applier = BlobApplier(blob, geometry: geometry, base: base, targets: targets)
         for try await piece in job.pieces {
             try Task.checkCancellation()
@@ -120,17 +117,13 @@ struct BlobDecoding {
             do throws(CloudletError) {
                 try decoder.decode(piece.span) { (output) throws(CloudletError) in try applier.apply(output) }
             } catch {
-                throw Self.located(error, blob)
+                throw error.located(in: blob)
             }
         }
         try Task.checkCancellation()
-        do throws(CloudletError) { try decoder.finish() } catch { throw Self.located(error, blob) }
+        do throws(CloudletError) { try decoder.finish() } catch { throw error.located(in: blob) }
         try applier.finish()
         return applier.statistics
-    }
-
-    private static func located(_ error: CloudletError, _ blob: OverlayMeta.Blob) -> CloudletError {
-        error.cause is CompressionError ? error.during("overlay is damaged in \(blob.name.displayable())") : error
     }
 }
 

@@ -1,37 +1,60 @@
-import CloudletCore
-import CloudletHypervisor
-import CloudletOverlay
+package import CloudletCore
+package import CloudletHypervisor
+package import CloudletOverlay
 import CloudletStore
-import CloudletSystem
+package import CloudletSystem
+package import CloudletWire
+package import SystemPackage
 
-/// A VM under reconstruction: its memory, its disk and the part of its snapshot behind the RAM, in a scratch
-/// directory.
-struct Rebuild: Sendable {
+/// A VM under reconstruction: its memory, its disk and the part of its snapshot behind the RAM.
+package struct Rebuild: Sendable {
     let meta: OverlayMeta
     let base: OpenBase
-    let work: WorkDirectory
-    let memory: SharedMemory
-    let disk: QCOW2Image
+    package let memory: SharedMemory
+    package let disk: QCOW2Image
     private let tail: File
 
-    init(_ meta: OverlayMeta, _ base: OpenBase, _ hypervisor: Hypervisor) throws(CloudletError) {
+    /// Prepares empty images, their files in a scratch directory.
+    package init(_ meta: OverlayMeta, _ base: OpenBase, in directory: FilePath) throws(CloudletError) {
         self.meta = meta
         self.base = base
-        work = try WorkDirectory(on: hypervisor)
-        do throws(CloudletError) {
-            memory = try SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes)
-            disk = try QCOW2Image(
-                work.file("disk.qcow2"), backing: base.record.files.disk, size: base.record.diskBytes)
-            tail = try File(work.file("tail"), .create(permissions: 0o600))
-            try tail.resize(to: meta.memorySize - memory.size)
+        memory = try SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes)
+        disk = try QCOW2Image(
+            directory.appending("disk.qcow2"), backing: base.record.files.disk, size: base.record.diskBytes)
+        tail = try File(directory.appending("tail"), .create(permissions: 0o600))
+        try tail.resize(to: meta.memorySize - memory.size)
+    }
+
+    /// Receives and places the overlay while the base's RAM is copied.
+    /// - Parameters:
+    ///   - source: the blobs as they arrive.
+    ///   - times: notes the stages.
+    ///   - received: is told how many bytes have come.
+    /// - Throws: `CloudletError` when the overlay is damaged or does not come.
+    package func run<Source: AsyncSequence & Sendable>(
+        _ source: Source, times: StageTimes, received: @escaping @Sendable (Int) -> Void
+    ) async throws(CloudletError) where Source.Element == BlobPiece {
+        do {
+            try await withThrowingTaskGroup { group in
+                group.addTask {
+                    try await times.measure("copy memory") { () async throws(CloudletError) in
+                        try await copyBaseMemory()
+                    }
+                }
+                group.addTask {
+                    let start = times.elapsed
+                    _ = try await decoding.run(source, received: received)
+                    times.record("receive and place", from: start)
+                }
+                try await group.waitForAll()
+            }
         } catch {
-            try? work.remove()
-            throw error
+            throw .wrapping(error, .defect, "synthesis failed")
         }
     }
 
     /// Decodes the overlay into the memory, the tail and the disk.
-    var decoding: BlobDecoding {
+    private var decoding: BlobDecoding {
         let geometry = OverlayGeometry(
             disk: meta.diskSize, memory: meta.memorySize, baseDisk: base.images.diskSize,
             baseMemory: base.images.memorySize)
@@ -42,7 +65,7 @@ struct Rebuild: Sendable {
 
     /// Copies what the overlay does not bring from the base's snapshot: RAM into the shared memory, the rest into the
     /// tail.
-    func copyBaseMemory() async throws(CloudletError) {
+    private func copyBaseMemory() async throws(CloudletError) {
         let brought = meta.pages(of: .memory)
         let source = base.snapshot.file
         try await MemoryCopy.copy(0..<memory.size, from: source, to: memory.file) { range in
@@ -56,24 +79,12 @@ struct Rebuild: Sendable {
             }
             return parts
         }
-        let last = min(meta.memorySize, base.images.memorySize)
-        for page in pieces(of: memory.size..<last, length: Page.size)
-        where !brought.contains(page.lowerBound / Page.size) {
-            try tail.write(try source.read(page.count, at: page.lowerBound), at: page.lowerBound - memory.size)
-        }
+        try SnapshotTail.copy(
+            of: source, from: memory.size, to: tail, origin: memory.size, size: meta.memorySize, without: brought)
     }
 
-    /// The snapshot behind the RAM, checked: it must describe the base's own machine, or it can't be resumed here.
-    func rebuiltSnapshot() throws(CloudletError) -> SnapshotFile {
-        let snapshot: SnapshotFile
-        do throws(CloudletError) { snapshot = try SnapshotFile(tail, origin: memory.size) } catch {
-            throw CloudletError(.badData, "the overlay gives no valid memory snapshot", cause: error)
-        }
-        guard snapshot.description.machine == base.machine else {
-            throw CloudletError(
-                .badData, "the overlay's VM has other virtual hardware than its base",
-                advice: "make the overlay anew from this base VM")
-        }
-        return snapshot
+    /// The snapshot behind the RAM, checked.
+    package func rebuiltSnapshot() throws(CloudletError) -> SnapshotFile {
+        try SnapshotTail.open(tail, origin: memory.size, machine: base.machine)
     }
 }

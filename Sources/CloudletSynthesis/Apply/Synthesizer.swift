@@ -9,9 +9,10 @@ import SystemPackage
 /// VM synthesis: rebuilds a customised VM from a base and an overlay that arrives, and resumes it.
 ///
 /// While blobs come in, are decoded and placed, the base's RAM is copied (without the pages the overlay brings) and
-/// an emulator starts and waits. When the last page is there, the device state is loaded and the VM runs on.
+/// an emulator starts and waits. When the last page is there, the device state is loaded and the VM runs on. A VM whose
+/// overlay brings no memory boots when its disk is complete.
 public struct Synthesizer: Sendable {
-    private let hypervisor: Hypervisor
+    let hypervisor: Hypervisor
 
     /// How a VM is resumed.
     public struct Options: Sendable {
@@ -25,6 +26,8 @@ public struct Synthesizer: Sendable {
         public var display = false
         /// Whether the guest may reach other hosts.
         public var outboundNetwork = false
+        /// How long the application may take to answer on the overlay's readiness port, when it names one.
+        public var readiness = Duration.seconds(30)
 
         /// The forwards of the overlay on the loopback address.
         public init() {}
@@ -45,24 +48,31 @@ public struct Synthesizer: Sendable {
 
     /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
     public static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
-        guard meta.baseHash == base.record.hash else {
+        try requireMatch(meta, base.record, base.machine)
+    }
+
+    /// The same for a base that need not be registered.
+    static func requireMatch(
+        _ meta: OverlayMeta, _ base: BaseVM, _ machine: MachineDescription
+    ) throws(CloudletError) {
+        guard meta.baseHash == base.hash else {
             throw CloudletError(
-                .badData, "the overlay needs base VM \(meta.baseHash.short), not \(base.record.hash.short)",
+                .badData, "the overlay needs base VM \(meta.baseHash.short), not \(base.hash.short)",
                 advice: "use the base VM it was made from")
         }
-        if let wanted = meta.baseMemoryHash, wanted != base.record.memoryHash {
+        if let wanted = meta.baseMemoryHash, wanted != base.memoryHash {
             throw CloudletError(
                 .badData,
                 "the overlay was made from the same disk but from another memory snapshot "
-                    + "(\(wanted.short), not \(base.record.memoryHash.short))",
+                    + "(\(wanted.short), not \(base.memoryHash.short))",
                 advice: "copy the base VM's files from where the overlay was made")
         }
-        guard meta.diskSize == base.record.diskBytes else {
+        guard meta.diskSize == base.diskBytes else {
             throw CloudletError(
-                .badData, "the overlay makes a disk of \(meta.diskSize) bytes, the base has \(base.record.diskBytes)")
+                .badData, "the overlay makes a disk of \(meta.diskSize) bytes, the base has \(base.diskBytes)")
         }
-        let smallest = base.machine.memoryBytes + SnapshotLayout.descriptionArea + Page.size
-        guard meta.memorySize >= smallest, meta.memorySize <= smallest + SnapshotLayout.maximumState,
+        let smallest = machine.memoryBytes + SnapshotLayout.descriptionArea + Page.size
+        guard meta.isDiskOnly || meta.memorySize >= smallest, meta.memorySize <= smallest + SnapshotLayout.maximumState,
             meta.memorySize % Page.size == 0
         else {
             throw CloudletError(
@@ -87,13 +97,17 @@ public struct Synthesizer: Sendable {
         progress: @escaping @Sendable (Progress) -> Void = { _ in }
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
         try Self.requireMatch(meta, base)
-        let rebuild = try Rebuild(meta, base, hypervisor)
-        var cleanup = VMCleanup(rebuild.work)
+        if meta.isDiskOnly {
+            return try await boot(meta, on: base, from: source, options, times: times, progress: progress)
+        }
+        let work = try WorkDirectory(on: hypervisor)
+        var cleanup = VMCleanup(work)
         do throws(CloudletError) {
-            let machine = try await prepare(rebuild, source, options, times, progress)
+            let rebuild = try Rebuild(meta, base, in: work.path)
+            let machine = try await prepare(rebuild, work, source, options, times, progress)
             cleanup.started(machine)
             progress(.stage("resume"))
-            return try await resume(rebuild, machine, options, times)
+            return try await resume(rebuild, work, machine, options, times)
         } catch {
             await cleanup.run()
             throw error
@@ -102,30 +116,18 @@ public struct Synthesizer: Sendable {
 
     /// Receives and places the overlay, copies the base's RAM and starts the emulator, all at the same time.
     private func prepare<Source: AsyncSequence & Sendable>(
-        _ rebuild: Rebuild, _ source: Source, _ options: Options, _ times: StageTimes,
+        _ rebuild: Rebuild, _ work: WorkDirectory, _ source: Source, _ options: Options, _ times: StageTimes,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) async throws(CloudletError) -> VirtualMachine where Source.Element == BlobPiece {
         let resources = VMResources(
-            name: rebuild.work.vmName, disk: rebuild.disk.path, diskFormat: .qcow2,
+            name: work.vmName, disk: rebuild.disk.path, diskFormat: .qcow2,
             memoryPath: rebuild.memory.path, waitsForState: true, display: options.display,
             outboundNetwork: options.outboundNetwork)
         async let waiting = times.measure("start emulator") { () async throws(CloudletError) -> VirtualMachine in
             try await hypervisor.start(rebuild.base.machine, resources)
         }
         do {
-            try await withThrowingTaskGroup { group in
-                group.addTask {
-                    try await times.measure("copy memory") { () async throws(CloudletError) in
-                        try await rebuild.copyBaseMemory()
-                    }
-                }
-                group.addTask {
-                    let start = times.elapsed
-                    _ = try await rebuild.decoding.run(source) { progress(.received($0)) }
-                    times.record("receive and place", from: start)
-                }
-                try await group.waitForAll()
-            }
+            try await rebuild.run(source, times: times) { progress(.received($0)) }
             return try await waiting
         } catch {
             // The emulator may still be starting: it must be there before it can be ended.
@@ -136,7 +138,7 @@ public struct Synthesizer: Sendable {
 
     /// Completes the disk's tables, loads the device state and lets the VM run.
     private func resume(
-        _ rebuild: Rebuild, _ machine: VirtualMachine, _ options: Options, _ times: StageTimes
+        _ rebuild: Rebuild, _ work: WorkDirectory, _ machine: VirtualMachine, _ options: Options, _ times: StageTimes
     ) async throws(CloudletError) -> RunningVM {
         try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
         let snapshot = try rebuild.rebuiltSnapshot()
@@ -150,8 +152,13 @@ public struct Synthesizer: Sendable {
             try await machine.resume()
             try await machine.requireExecution()
         }
+        if let port = rebuild.meta.readyPort {
+            try await times.measure("application ready") { () async throws(CloudletError) in
+                try await machine.requireReadiness(on: port, forwards, within: options.readiness)
+            }
+        }
         return RunningVM(
             machine: machine, forwards: forwards, description: snapshot.description, disk: rebuild.disk.path,
-            memory: rebuild.memory, work: rebuild.work)
+            memory: rebuild.memory, work: work)
     }
 }

@@ -16,11 +16,13 @@ public struct OverlayCreation: Sendable {
         /// Bytes of delta items a blob holds before compression; sets when a receiver can begin to decode.
         public var blobBytes = 4 << 20
         /// Compression of the blobs.
-        public var compression = XZEncoder.Options()
+        public var compression = Compressor.Options.standard
         /// The forwards stored with the overlay.
         public var forwards: [PortForward] = []
         /// A guest port that answers when the application is ready.
         public var readyPort: UInt16?
+        /// Whether only the disk is saved: the guest is shut down now and boots at synthesis.
+        public var diskOnly = false
 
         /// Names an overlay.
         public init(name: String) { self.name = name }
@@ -67,18 +69,64 @@ public struct OverlayCreation: Sendable {
         _ running: RunningVM, into directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
     ) async throws(CloudletError) -> Result {
-        let tail = try await times.measure("save state") { () async throws(CloudletError) in
-            try await running.machine.pause()
-            return try await saveTail(running)
-        }
+        let tail = options.diskOnly ? nil : try await save(running, times)
+        if options.diskOnly { try await shutDown(running, times) }
         try await times.measure("end VM") { () async throws(CloudletError) in try await running.machine.destroy() }
-        let overlay = try await times.measure("compare") { () async throws(CloudletError) -> OverlayPlan in
-            try await plan(running, tail, progress)
+        let images = try await images(running, tail)
+        return try await write(images, to: directory, times: times, progress: progress)
+    }
+
+    /// The images of a customised VM: where they may differ from the base.
+    package struct CustomisedImages: Sendable {
+        let memory: ChangedImage?
+        let disk: ChangedImage
+
+        /// Joins them; no memory makes an overlay of the disk alone.
+        package init(memory: ChangedImage?, disk: ChangedImage) {
+            self.memory = memory
+            self.disk = disk
+        }
+    }
+
+    /// Compares the images with the base and writes the overlay.
+    package func write(
+        _ images: CustomisedImages, to directory: FilePath, times: StageTimes,
+        progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void
+    ) async throws(CloudletError) -> Result {
+        let extents = (images.memory?.extents ?? []) + images.disk.extents
+        let total = Double(max(1, extents.reduce(0) { $0 + $1.range.count }))
+        let plan = try await times.measure("compare") { () async throws(CloudletError) -> OverlayPlan in
+            try await OverlayPlan.make(
+                memory: images.memory, disk: images.disk, base: base.images, index: try base.index(),
+                blobBytes: options.blobBytes
+            ) { progress("compare", Double($0) / total) }
         }
         return try await times.measure("compress") { () async throws(CloudletError) in
             try await OverlayDirectoryWriter(
-                plan: overlay, base: .init(base.record), memoryBytes: tail.fileBytes, options: options
+                plan: plan, base: .init(base.record), memoryBytes: images.memory?.size ?? 0, options: options
             ).write(to: directory) { progress("compress", $0) }
+        }
+    }
+
+    private func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> SavedTail {
+        guard await running.machine.isActive else {
+            throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
+        }
+        return try await times.measure("save state") { () async throws(CloudletError) in
+            try await running.machine.pause()
+            return try await saveTail(running)
+        }
+    }
+
+    /// A disk without its memory must be one that a guest has let go of.
+    private func shutDown(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) {
+        let done = try await times.measure("shut down") { () async throws(CloudletError) in
+            try await running.shutDown()
+        }
+        guard done else {
+            throw CloudletError(
+                .unavailable, "the guest did not shut down within a minute of being asked to",
+                advice: "let the guest obey the power button (acpid, systemd-logind), or save its memory too")
         }
     }
 
@@ -99,17 +147,15 @@ public struct OverlayCreation: Sendable {
         let fileBytes: Int
     }
 
-    private func plan(
-        _ running: RunningVM, _ tail: SavedTail, _ progress: @escaping @Sendable (String, Double) -> Void
-    ) async throws(CloudletError) -> OverlayPlan {
-        let ram = try ChangedImage.file(running.memory.file, base: base.snapshot.file, as: .memory)
-        let memory = ChangedImage(
-            .memory, size: tail.fileBytes,
-            extents: ram.extents + [.init(running.memory.size..<tail.fileBytes, .file(tail.file, offset: 0))])
-        let disk = try await ImageMap.changes(in: running.disk, size: base.record.diskBytes)
-        let total = max(1, (memory.extents + disk.extents).reduce(0) { $0 + $1.range.count })
-        return try await OverlayPlan.make(
-            memory: memory, disk: disk, base: base.images, index: try base.index(), blobBytes: options.blobBytes
-        ) { progress("compare", Double($0) / Double(total)) }
+    private func images(_ running: RunningVM, _ tail: SavedTail?) async throws(CloudletError) -> CustomisedImages {
+        var memory: ChangedImage?
+        if let tail {
+            let ram = try ChangedImage.file(running.memory.file, base: base.snapshot.file, as: .memory)
+            memory = ChangedImage(
+                .memory, size: tail.fileBytes,
+                extents: ram.extents + [.init(running.memory.size..<tail.fileBytes, .file(tail.file, offset: 0))])
+        }
+        return CustomisedImages(
+            memory: memory, disk: try await ImageMap.changes(in: running.disk, size: base.record.diskBytes))
     }
 }

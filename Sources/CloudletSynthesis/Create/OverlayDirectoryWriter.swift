@@ -59,7 +59,8 @@ struct OverlayDirectoryWriter {
         }
         let meta = OverlayMeta(
             baseHash: base.hash, diskSize: base.diskBytes, memorySize: memoryBytes, blobs: blobs,
-            baseMemoryHash: base.memoryHash, forwards: options.forwards, readyPort: options.readyPort)
+            baseMemoryHash: memoryBytes > 0 ? base.memoryHash : nil, forwards: options.forwards,
+            readyPort: options.readyPort)
         let name = "\(options.name).overlay-meta"
         let file = try File(part.appending(name), .create(permissions: 0o644))
         try file.write(meta.encoded(), at: 0)
@@ -73,10 +74,11 @@ struct OverlayDirectoryWriter {
     }
 
     private func writeBlob(_ number: Int, in part: FilePath) throws(CloudletError) -> WrittenBlob {
-        let name = "\(options.name).overlay_\(number + 1).xz"
+        let compression: BlobCompression = options.compression.method == .xz ? .xz : .zstd
+        let name = "\(options.name).overlay_\(number + 1).\(compression.fileExtension)"
         let file = try File(part.appending(name), .create(permissions: 0o644))
         var size = 0
-        var encoder = try XZEncoder(options.compression)
+        var encoder = try Compressor(options.compression, blobBytes: options.blobBytes)
         let contents = try BlobWriter.write(blob: number, of: plan) { (piece) throws(CloudletError) in
             try encoder.encode(piece) { (output) throws(CloudletError) in
                 try file.write(output, at: size)
@@ -89,7 +91,8 @@ struct OverlayDirectoryWriter {
         }
         return WrittenBlob(
             blob: .init(
-                name: name, size: size, diskChunks: contents.diskChunks, memoryChunks: contents.memoryChunks),
+                name: name, size: size, diskChunks: contents.diskChunks, memoryChunks: contents.memoryChunks,
+                compression: compression),
             statistics: contents.statistics)
     }
 }

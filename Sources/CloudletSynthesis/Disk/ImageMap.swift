@@ -1,12 +1,12 @@
-import CloudletCore
-import CloudletOverlay
+package import CloudletCore
+package import CloudletOverlay
 import CloudletSystem
 import Foundation
 import Subprocess
-import SystemPackage
+package import SystemPackage
 
 /// What a VM wrote to its qcow2 disk, as `qemu-img map` tells: exactly the 4 KiB subclusters it touched.
-enum ImageMap {
+package enum ImageMap {
     /// One line of the map.
     private struct Entry: Decodable {
         let start: Int
@@ -21,7 +21,7 @@ enum ImageMap {
 
     /// The ranges of `image` that are not as in its base, with the places in the file where their bytes are. The VM
     /// must have ended.
-    static func changes(in image: FilePath, size: Int) async throws(CloudletError) -> ChangedImage {
+    package static func changes(in image: FilePath, size: Int) async throws(CloudletError) -> ChangedImage {
         let output = try await ImageTool.run(
             ["map", "--output=json", "-f", "qcow2", image.string], outputLimit: outputLimit)
         let entries: [Entry]

@@ -18,6 +18,8 @@ public struct BaseResumption: Sendable {
         public var display = false
         /// Whether the guest may reach other hosts.
         public var outboundNetwork = false
+        /// Whether blocks the guest discards are freed.
+        public var discards = true
 
         /// No forwards, no display, no network.
         public init() {}
@@ -41,9 +43,10 @@ public struct BaseResumption: Sendable {
             try await times.measure("copy memory") { () async throws(CloudletError) in
                 try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory.file)
             }
-            let resources = VMResources(
+            var resources = VMResources(
                 name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path,
                 waitsForState: true, display: options.display, outboundNetwork: options.outboundNetwork)
+            resources.discards = options.discards
             let start = times.elapsed
             let machine = try await hypervisor.start(base.machine, resources)
             cleanup.started(machine)

@@ -42,6 +42,14 @@ public final class Mailbox<Element: Sendable>: Sendable {
         if let error { waiting?.resume(throwing: error) } else { waiting?.resume(returning: nil) }
     }
 
+    /// Takes what waits, without waiting for more. Also done by a cancelled task.
+    public func drain() -> [Element] {
+        state.withLock { state in
+            defer { state.elements.removeAll() }
+            return state.elements
+        }
+    }
+
     /// The next element, waiting for it; `nil` when nothing more comes.
     /// - Throws: the error the mailbox was finished with, or `CancellationError`. Only one task may wait.
     public func next() async throws -> Element? {

@@ -50,7 +50,7 @@ public func mapInOrder<Unit: Sendable, Output: Sendable>(
 }
 
 /// The sub-ranges of `range` of at most `length`, in order, drawn lazily.
-public func pieces(of range: Range<Int>, length: Int) -> some Sequence<Range<Int>> {
+@inlinable public func pieces(of range: Range<Int>, length: Int) -> some Sequence<Range<Int>> {
     stride(from: range.lowerBound, to: range.upperBound, by: length).lazy.map {
         $0..<min($0 + length, range.upperBound)
     }

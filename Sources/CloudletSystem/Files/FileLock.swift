@@ -17,5 +17,11 @@ public final class FileLock: Sendable {
         throw SystemCallError.current("can't lock \(path)")
     }
 
+    /// Whether some process holds the lock. Asking takes it for a moment: who wants it should try more than once.
+    public static func isHeld(_ path: FilePath) throws(CloudletError) -> Bool {
+        guard try FileStatus.of(path) != nil else { return false }
+        return try tryAcquire(path) == nil
+    }
+
     private init(_ file: File) { self.file = file }
 }

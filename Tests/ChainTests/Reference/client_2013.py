@@ -2,17 +2,23 @@
 """A client of the 2013 protocol, written from its description alone: four-byte lengths, MessagePack maps in the old
 raw form, blobs as they are asked for. Shares no code with the program.
 
-usage: client_2013.py python|android|close-at-done HOST META APPLICATION_PORT
+usage: client_2013.py python|android|close-at-done|url HOST META APPLICATION_PORT
 
 python:        the order of keys of the Python client; FINISH on the synthesis connection, SESSION_CLOSE on a new one
 android:       the Android client's order of keys; length by a loop, body by ONE read
 close-at-done: the connection is closed at DONE and FINISH goes over a new one, as the client of 2014 does
+url:           the overlay is one package at a URL that the client itself serves (0.8.6)
 """
+import functools
+import http.server
 import os
 import socket
 import struct
 import sys
+import tempfile
+import threading
 import time
+import zipfile
 
 
 def pack(value):
@@ -95,25 +101,22 @@ def meta_names(meta):
         names.append(name)
 
 
-def main(dialect, host, meta_path, port):
-    android = dialect == "android"
-    with open(meta_path, "rb") as f:
-        meta = f.read()
-    c = Connection(host, android)
-    c.send({"command": 0x15})
-    answer = c.receive()
-    session = answer["session_id"]
-    assert answer["command"] == 1 and len(str(session)) == 17, answer
-    assert c.s.recv(1) == b"", "the server keeps the first connection"
+def serve_package(meta_path, names):
+    """Serves the overlay as a package of stored members; returns the port."""
+    directory = tempfile.mkdtemp()
+    with zipfile.ZipFile(os.path.join(directory, "overlay.zip"), "w", zipfile.ZIP_STORED) as package:
+        package.comment = b"Cloudlet VM overlay"
+        package.write(meta_path, "overlay-meta")
+        for name in names:
+            package.write(os.path.join(os.path.dirname(meta_path), name), name)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=directory)
+    server = http.server.ThreadingHTTPServer(("", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
 
-    c = Connection(host, android)
-    options = {"option_early_start": False, "option_display_vnc": android}
-    if android:
-        head = {"meta_size": len(meta), "session_id": session, "command": 0x11, "synthesis_option": options}
-    else:
-        head = {"meta_size": len(meta), "command": 0x11, "synthesis_option": options, "session_id": session}
-    c.send(head, meta)
-    assert c.receive() == {"command": 1, "requested_command": 0x11}
+
+def send_blobs(c, meta, meta_path, session, android):
+    """Sends what is asked for until the VM runs."""
     wanted, asked = set(meta_names(meta)), set()
     while True:
         m = c.receive()
@@ -131,6 +134,34 @@ def main(dialect, host, meta_path, port):
             head = {"blob_uri": name, "command": 0x12, "session_id": session, "blob_size": len(blob)}
         c.send(head, blob)
     assert asked == wanted, "not every blob was asked for"
+
+
+def main(dialect, host, meta_path, port):
+    android = dialect == "android"
+    with open(meta_path, "rb") as f:
+        meta = f.read()
+    c = Connection(host, android)
+    c.send({"command": 0x15})
+    answer = c.receive()
+    session = answer["session_id"]
+    assert answer["command"] == 1 and len(str(session)) == 17, answer
+    assert c.s.recv(1) == b"", "the server keeps the first connection"
+
+    c = Connection(host, android)
+    options = {"option_early_start": False, "option_display_vnc": android}
+    if android:
+        head = {"meta_size": len(meta), "session_id": session, "command": 0x11, "synthesis_option": options}
+    else:
+        head = {"meta_size": len(meta), "command": 0x11, "synthesis_option": options, "session_id": session}
+    if dialect == "url":
+        own = "http://%s:%d/overlay.zip" % (c.s.getsockname()[0], serve_package(meta_path, meta_names(meta)))
+        c.send({"overlay_url": own, "command": 0x17, "session_id": session})
+        assert c.receive() == {"command": 1, "requested_command": 0x17}
+        assert c.receive() == {"command": 4}
+    else:
+        c.send(head, meta)
+        assert c.receive() == {"command": 1, "requested_command": 0x11}
+        send_blobs(c, meta, meta_path, session, android)
 
     if dialect == "close-at-done":
         c.s.close()

@@ -8,10 +8,14 @@ public struct XZDecoder: ~Copyable {
     private let memoryLimit: Int
 
     /// A decoder that takes up to `memoryLimit` bytes; the original's streams (dictionary 64 MiB) need 65 MiB.
-    public init(memoryLimit: Int = 80 << 20) throws(CompressionError) {
+    public init(memoryLimit: Int = 80 << 20) throws(CloudletError) {
         self.memoryLimit = memoryLimit
-        stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in
-            unsafe lzma_stream_decoder(&raw, UInt64(memoryLimit), 0)
+        do throws(CompressionError) {
+            stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in
+                unsafe lzma_stream_decoder(&raw, UInt64(memoryLimit), 0)
+            }
+        } catch {
+            throw CloudletError(.system, "can't start a decompressor", cause: error)
         }
     }
 
@@ -24,12 +28,12 @@ public struct XZDecoder: ~Copyable {
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         if input.isEmpty { return }
-        if stream.ended { throw Self.failure(.trailingBytes) }
+        if stream.ended { throw failure(.trailingBytes) }
         do throws(LZMAFailure<CloudletError>) {
             try stream.run(input, finishing: false, memoryLimit: memoryLimit, body)
         } catch {
             switch error {
-            case .library(let problem): throw Self.failure(problem)
+            case .library(let problem): throw failure(problem)
             case .consumer(let error): throw error
             }
         }
@@ -37,10 +41,10 @@ public struct XZDecoder: ~Copyable {
 
     /// Fails unless the stream was complete.
     public func finish() throws(CloudletError) {
-        if !stream.ended { throw Self.failure(.truncated) }
+        if !stream.ended { throw failure(.truncated) }
     }
 
-    private static func failure(_ problem: CompressionError) -> CloudletError {
-        CloudletError(.badData, "can't decompress", cause: problem)
+    private func failure(_ problem: CompressionError) -> CloudletError {
+        CloudletError(.badData, "can't decompress at byte \(stream.position)", cause: problem)
     }
 }

@@ -6,8 +6,10 @@ import CloudletCore
 struct LZMAStream: ~Copyable {
     private var stream: lzma_stream
     private var output: [UInt8]
-    /// What the library last answered.
+    /// Whether the end of the compressed bytes was reached.
     private(set) var ended = false
+    /// How many bytes of input were taken.
+    private(set) var position = 0
 
     /// Wraps a stream that `initialize` sets up; `outputBytes` is the size of the output pieces.
     init(outputBytes: Int, _ initialize: (inout lzma_stream) -> lzma_ret) throws(CompressionError) {
@@ -27,6 +29,8 @@ struct LZMAStream: ~Copyable {
         _ body: (Span<UInt8>) throws(Failure) -> Void
     ) throws(LZMAFailure<Failure>) {
         var consumed = 0
+        let start = position
+        defer { position = start + consumed }
         repeat {
             var produced = 0
             var status = LZMA_OK

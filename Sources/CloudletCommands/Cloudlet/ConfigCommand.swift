@@ -1,0 +1,55 @@
+import ArgumentParser
+import CloudletCore
+import CloudletNode
+import CloudletStore
+import Foundation
+import SystemPackage
+
+/// `cloudlet config`: the node's settings, as a node started now would have them.
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "List the node's settings.",
+        discussion: "A setting 'a.b-c' is the variable CLOUDLET_A_B_C and, in the configuration file, the entry 'b-c' "
+            + "under 'a'. An option of cloudlet-node wins over a variable, a variable over the file.")
+
+    @Flag(help: "Show where each value came from.")
+    var origin = false
+
+    @Option(help: "Configuration file; default CLOUDLET_HOME/cloudlet.yaml.", completion: .file())
+    var config: String?
+
+    @Option(help: "table or json.")
+    var format: OutputFormat = .table
+
+    /// One setting in JSON.
+    private struct Entry: Encodable {
+        let key: String
+        let value: String
+        let origin: String
+        let help: String
+    }
+
+    func run() async throws {
+        let home = try CloudletHome.current()
+        let source = try await ConfigurationSource(
+            options: [:], environment: ProcessInfo.processInfo.environment,
+            file: config.map { FilePath($0) } ?? home.configuration, isNamed: config != nil)
+        let entries = try NodeConfiguration(source).entries
+        switch format {
+        case .json:
+            try Console.json(
+                entries.map {
+                    Entry(
+                        key: $0.setting.key, value: $0.text, origin: $0.origin.description, help: $0.setting.help)
+                })
+        case .table:
+            var table = origin ? TextTable("SETTING", "VALUE", "ORIGIN") : TextTable("SETTING", "VALUE", "MEANING")
+            for entry in entries {
+                table.add(
+                    entry.setting.key, entry.text.isEmpty ? "-" : entry.text,
+                    origin ? entry.origin.description : entry.setting.help)
+            }
+            Console.result(table.text)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+import ArgumentParser
+import CloudletCore
+import CloudletOverlay
+import CloudletStore
+import CloudletSynthesis
+import CloudletSystem
+import SystemPackage
+
+/// `cloudlet verify META --base DISK`: whether a VM can be rebuilt from an overlay.
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Check every item of an overlay against its base VM.",
+        discussion: "Does what a synthesis does, without a VM. Base VM and overlay are only read.")
+
+    @Argument(help: "The overlay-meta file, or the overlay's directory.", completion: .file())
+    var meta: String
+
+    @Option(help: "The base VM's disk; it need not be registered.", completion: .file())
+    var base: String
+
+    func run() async throws {
+        let overlay = try OverlayDirectory(anywhere: FilePath(meta))
+        let disk = try CloudletHome.resolve(FilePath(base))
+        let home = try CloudletHome.current()
+        let known = try FileStatus.of(home.database) == nil ? nil : Registry(home.database).base(disk: disk)
+        let verification = try await OverlayVerification(disk: disk, known: known) { ProgressLine.show($0) }
+        let total = Double(max(1, overlay.meta.totalBlobBytes))
+        let verdict = try await verification.verify(overlay) { ProgressLine.show("verify", Double($0) / total) }
+        ProgressLine.clear()
+        Console.result(
+            "Overlay is in order: \(verdict.statistics.items) items in \(overlay.meta.blobs.count) blobs fit base VM "
+                + overlay.meta.baseHash.hex)
+    }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+import CloudletCore
+import CloudletSynthesis
+
+/// Options of the closing step: what is done in the guest right before its state is saved, so that nothing dead is
+/// saved with it.
+struct ClosingStepOptions: ParsableArguments {
+    @Option(
+        name: .customLong("ssh-key"),
+        help: "Private SSH key for the VM: the closing step (write back, discard, drop caches) is run there.",
+        completion: .file())
+    var sshKey: String?
+
+    @Option(name: .customLong("ssh-user"), help: "User for --ssh-key; must be allowed to do these things.")
+    var sshUser = "root"
+
+    @Option(
+        name: .customLong("closing-step"),
+        help: "Host program that does the closing step instead; gets the same variables as --provision.",
+        completion: .file())
+    var program: String?
+
+    @Flag(name: .customLong("no-closing-step"), help: "Save the VM as it is.")
+    var isOff = false
+
+    func validate() throws {
+        if isOff, sshKey != nil || program != nil {
+            throw ValidationError("--no-closing-step contradicts --ssh-key and --closing-step")
+        }
+    }
+}
+
+/// Frees in the guest what an overlay need not carry: dirty pages go to the disk, unused blocks are discarded, cached
+/// file pages are dropped, and free pages are reported, which makes them holes of the memory file.
+struct ClosingStep: Sendable {
+    private let command: [String]?
+
+    /// What is run in the guest. The first lines let it report single free pages; what does not exist is passed over.
+    static let script = """
+        order=/sys/module/page_reporting/parameters/page_reporting_order
+        if [ -w $order ]; then echo 0 > $order; fi
+        sync
+        fstrim -a
+        fstrim /
+        sync
+        echo 3 > /proc/sys/vm/drop_caches
+        """
+
+    /// Finds out how the step will be run.
+    init(_ options: ClosingStepOptions) throws(CloudletError) {
+        for file in [options.sshKey, options.program].compactMap({ $0 }) where file.contains("/") {
+            try ExistingFile.require(file)
+        }
+        if options.isOff {
+            command = nil
+        } else if let program = options.program {
+            command = [program]
+        } else if let key = options.sshKey {
+            // Reads nothing of the user's SSH configuration and leaves nothing behind.
+            let settings = [
+                "IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=no",
+                "UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR",
+                "ConnectTimeout=20", "ServerAliveInterval=5", "ServerAliveCountMax=6",
+            ]
+            command =
+                ["ssh", "-F", "none", "-T", "-i", key] + settings.flatMap { ["-o", $0] } + [
+                    "-p", Self.portPlace, "\(options.sshUser)@127.0.0.1",
+                    "exec >/dev/null 2>&1\n\(Self.script)\nexit 0",
+                ]
+        } else {
+            command = nil
+            Console.note(
+                "There is no way into the VM for the closing step (--ssh-key or --closing-step). A smaller overlay "
+                    + "comes from running this in the VM, as its last work:\n"
+                    + Self.script.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n") + "\n  sleep 3")
+        }
+        needsSSH = command?.contains(Self.portPlace) == true
+    }
+
+    /// Whether the step needs a way to the guest's SSH server.
+    let needsSSH: Bool
+
+    private static let portPlace = "SSH-PORT"
+
+    /// Runs the step and waits until the guest has given its free memory back. A step that fails costs size, not the
+    /// work that was done in the VM.
+    func run(_ running: RunningVM, times: StageTimes) async throws(CloudletError) {
+        guard let command else { return }
+        let environment = Customisation.variables(running.forwards)
+        let words = command.map { $0 == Self.portPlace ? environment["CLOUDLET_VM_PORT_22"] ?? "22" : $0 }
+        try await times.measure("closing step") { () async throws(CloudletError) in
+            let status = try await ChildProgram.run(words, adding: environment)
+            if status == 0 {
+                try await running.waitForFreedMemory()
+            } else {
+                Console.note("the closing step ended with status \(status); the overlay may be larger than it need be")
+            }
+        }
+    }
+}

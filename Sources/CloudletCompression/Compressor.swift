@@ -1,0 +1,85 @@
+public import CloudletCore
+
+/// Compresses one blob by the method chosen.
+public struct Compressor: ~Copyable {
+    private var xz: XZEncoder?
+    private var zstd: ZstdEncoder?
+
+    /// What decides size, speed and memory.
+    public struct Options: Sendable, Hashable {
+        /// The method.
+        public let method: CompressionMethod
+        /// Its level.
+        public let level: Int
+        /// Log2 of the history in which repeats are looked for; `nil` for the method's own.
+        public let historyLog: Int?
+
+        /// The histories that can be chosen: all that any reader of ours accepts.
+        public static let historyLogs = 16...ZstdDecoder.largestWindowLog
+
+        /// Takes a method, and its level and history when they are to be others than its own.
+        /// - Throws: `CloudletError.usage` when the method has no such level, or no reader accepts the history.
+        public init(
+            _ method: CompressionMethod = .xz, level: Int? = nil, historyLog: Int? = nil
+        ) throws(CloudletError) {
+            let level = level ?? method.defaultLevel
+            guard method.levels.contains(level) else {
+                throw CloudletError(
+                    .usage, "\(method.rawValue) has no level \(level)",
+                    advice: "give \(method.levels.lowerBound) to \(method.levels.upperBound)")
+            }
+            if let historyLog, !Self.historyLogs.contains(historyLog) {
+                throw CloudletError(
+                    .usage, "a history of 2^\(historyLog) bytes is not accepted by readers",
+                    advice: "give \(Self.historyLogs.lowerBound) to \(Self.historyLogs.upperBound)")
+            }
+            self.method = method
+            self.level = level
+            self.historyLog = historyLog
+        }
+
+        private init(defaultOf method: CompressionMethod) {
+            self.method = method
+            level = method.defaultLevel
+            historyLog = nil
+        }
+
+        /// What the original's readers accept.
+        public static let standard = Options(defaultOf: .xz)
+    }
+
+    /// A compressor for a blob of about `blobBytes`.
+    public init(_ options: Options, blobBytes: Int) throws(CloudletError) {
+        switch options.method {
+        case .xz:
+            // A dictionary beyond the input is of no use, but costs eleven times its size.
+            let dictionary = options.historyLog.map { 1 << $0 } ?? Self.powerOfTwo(covering: blobBytes)
+            xz = try XZEncoder(
+                .init(preset: UInt32(options.level), dictionaryBytes: UInt32(min(dictionary, 64 << 20))))
+            zstd = nil
+        case .zstd:
+            xz = nil
+            zstd = try ZstdEncoder(level: options.level, windowLog: options.historyLog)
+        }
+    }
+
+    private static func powerOfTwo(covering bytes: Int) -> Int {
+        var power = 1 << 16
+        while power < bytes, power < 64 << 20 { power <<= 1 }
+        return power
+    }
+
+    /// Compresses `input`, handing what is ready to `body`.
+    public mutating func encode(
+        _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
+        try xz?.encode(input, body)
+        try zstd?.encode(input, body)
+    }
+
+    /// Ends the blob and hands the rest of it to `body`.
+    public mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
+        try xz?.finish(body)
+        try zstd?.finish(body)
+    }
+}

@@ -1,0 +1,34 @@
+public import CloudletCore
+
+/// Decompresses one blob, whatever its method: the one place where compressed bytes of others are taken in.
+public struct Decompressor: ~Copyable {
+    private var xz: XZDecoder?
+    private var zstd: ZstdDecoder?
+
+    /// A decompressor at the start of a blob.
+    public init(_ method: CompressionMethod) throws(CloudletError) {
+        switch method {
+        case .xz:
+            xz = try XZDecoder()
+            zstd = nil
+        case .zstd:
+            xz = nil
+            zstd = try ZstdDecoder()
+        }
+    }
+
+    /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
+    /// - Throws: what `body` throws, or `CloudletError.badData` with byte and a `CompressionError` as cause.
+    public mutating func decode(
+        _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
+        try xz?.decode(input, body)
+        try zstd?.decode(input, body)
+    }
+
+    /// Fails unless the compressed bytes were complete.
+    public func finish() throws(CloudletError) {
+        try xz?.finish()
+        try zstd?.finish()
+    }
+}

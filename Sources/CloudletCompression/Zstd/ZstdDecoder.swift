@@ -1,0 +1,94 @@
+import CZstd
+public import CloudletCore
+
+/// Decompresses one zstd frame (RFC 8878) that arrives in pieces. Memory is bounded by the largest window accepted,
+/// however large the output.
+@safe
+public struct ZstdDecoder: ~Copyable {
+    /// Log2 of the largest window accepted: 64 MiB, what the original's xz streams take too.
+    public static let largestWindowLog = 26
+
+    private let context: OpaquePointer
+    private var output: [UInt8]
+    private var atStart = true
+    /// Whether the end of the frame has been read.
+    public private(set) var isFinished = false
+    /// How many bytes of the frame were taken.
+    public private(set) var position = 0
+
+    /// A decoder at the start of a frame.
+    public init() throws(CloudletError) {
+        guard let context = unsafe ZSTD_createDCtx() else {
+            throw CloudletError(.busy, "there is no memory for a zstd decompressor")
+        }
+        unsafe self.context = unsafe context
+        output = [UInt8](repeating: 0, count: 64 << 10)
+        unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, Int32(Self.largestWindowLog))
+    }
+
+    deinit { unsafe ZSTD_freeDCtx(context) }
+
+    /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
+    /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
+    public mutating func decode(
+        _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
+        var consumed = 0
+        while consumed < input.count {
+            if isFinished { throw failure(.trailingBytes) }
+            let (taken, produced, left) = step(input, from: consumed)
+            if ZSTD_isError(left) != 0 { throw failure(problem(ZSTD_getErrorCode(left))) }
+            atStart = false
+            consumed += taken
+            position += taken
+            isFinished = left == 0
+            if produced > 0 { try body(output.span.extracting(0..<produced)) }
+            // Output that did not fit comes with the next turn, which needs no more input.
+            if produced == output.count, consumed == input.count, !isFinished { try drain(body) }
+        }
+    }
+
+    /// Fails unless the frame was complete.
+    public func finish() throws(CloudletError) {
+        if !isFinished { throw failure(.truncated) }
+    }
+
+    private mutating func drain(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
+        let nothing: [UInt8] = []
+        while !isFinished {
+            let (_, produced, left) = step(nothing.span, from: 0)
+            if ZSTD_isError(left) != 0 { throw failure(problem(ZSTD_getErrorCode(left))) }
+            isFinished = left == 0
+            if produced > 0 { try body(output.span.extracting(0..<produced)) }
+            if produced < output.count { return }
+        }
+    }
+
+    /// One call of the library.
+    /// - Returns: bytes taken and produced, and what the library answered.
+    private mutating func step(_ input: Span<UInt8>, from start: Int) -> (taken: Int, produced: Int, left: Int) {
+        let capacity = output.count
+        return unsafe input.withUnsafeBufferPointer { source in
+            unsafe output.withUnsafeMutableBufferPointer { target in
+                var from = unsafe ZSTD_inBuffer(src: source.baseAddress, size: source.count, pos: start)
+                var to = unsafe ZSTD_outBuffer(dst: target.baseAddress, size: capacity, pos: 0)
+                let left = unsafe ZSTD_decompressStream(context, &to, &from)
+                return unsafe (from.pos - start, to.pos, left)
+            }
+        }
+    }
+
+    private func problem(_ code: ZSTD_ErrorCode) -> CompressionError {
+        switch code {
+        case ZSTD_error_prefix_unknown: atStart ? .notThisFormat("zstd") : .trailingBytes
+        case ZSTD_error_frameParameter_windowTooLarge: .memoryLimit(ByteCount(1 << Self.largestWindowLog))
+        case ZSTD_error_version_unsupported, ZSTD_error_frameParameter_unsupported, ZSTD_error_dictionary_wrong:
+            .unsupportedOptions
+        default: .damaged
+        }
+    }
+
+    private func failure(_ problem: CompressionError) -> CloudletError {
+        CloudletError(.badData, "can't decompress at byte \(position)", cause: problem)
+    }
+}

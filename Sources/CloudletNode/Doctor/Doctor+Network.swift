@@ -1,0 +1,109 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletSystem
+import SystemPackage
+
+extension Doctor {
+    /// Interfaces to serve on, and whether multicast has a way out.
+    func examineNetwork() -> [Finding] {
+        let all: [NetworkInterface]
+        do throws(CloudletError) { all = try NetworkMonitor.readInterfaces() } catch {
+            return [.fail("network", "\(error)", fix: "ip address")]
+        }
+        let missing = configuration.interfaces.filter { name in !all.contains { $0.name == name } }
+        guard missing.isEmpty else {
+            return [.fail("network", "there is no interface \(missing.joined(separator: ", "))", fix: "ip -brief link")]
+        }
+        let chosen = InterfacePolicy(names: configuration.interfaces).choose(from: all)
+        let reachable = chosen.filter { !$0.isLoopback || configuration.interfaces.contains($0.name) }
+        let candidates = reachable.isEmpty ? all.filter { $0.isUp && !$0.addresses.isEmpty } : reachable
+        if let deaf = candidates.first(where: { !$0.isMulticast && !$0.isLoopback && !$0.isPointToPoint }) {
+            return [
+                .fail(
+                    "network", "\(deaf.name) has multicast off: searches don't arrive",
+                    fix: "sudo ip link set dev \(deaf.name) multicast on")
+            ]
+        }
+        guard !reachable.isEmpty else {
+            let down = all.first { !$0.isLoopback }
+            let fix = down.map { "sudo ip link set dev \($0.name) up && sudo dhclient \($0.name)" } ?? "ip -brief link"
+            return [.fail("network", "no LAN interface is up and has an address", fix: fix)]
+        }
+        let detail = reachable.map { interface in
+            "\(interface.name) \(interface.addresses.map { "\($0.address)" }.joined(separator: " "))"
+        }.joined(separator: ", ")
+        guard PortUse.hasMulticastRoute else {
+            return [
+                .warn(
+                    "network", "\(detail); there is no route for multicast, which clients that name no interface need",
+                    fix: "sudo ip route add 224.0.0.0/4 dev \(reachable[0].name)")
+            ]
+        }
+        return [.ok("network", detail)]
+    }
+
+    /// The ports a node listens on, and who has them.
+    func examinePorts() -> [Finding] {
+        let synthesis = ((try? configuration.listeners.first?.port) ?? nil) ?? NodeRecord.defaultSynthesisPort
+        var findings = [port(synthesis, option: "--listen", mayMove: false)]
+        findings.append(port(configuration.httpPort, option: "--http-port", mayMove: true))
+        guard configuration.upnpEngine != "off" else { return findings }
+        let holders = PortUse.holders(of: 1900, .udp)
+        let names = Self.names(holders)
+        if PortUse.canShareUDP(1900) {
+            findings.append(.ok("port 1900/udp", holders.isEmpty ? "free" : "shared with \(names)"))
+        } else {
+            findings.append(
+                .fail(
+                    "port 1900/udp", "\(names) keeps it for itself: searches by UPnP are not heard",
+                    fix: Self.ending(holders) + ", or: cloudlet-node --upnp-engine off"))
+        }
+        return findings
+    }
+
+    private func port(_ port: UInt16, option: String, mayMove: Bool) -> Finding {
+        let holders = PortUse.holders(of: port, .tcp)
+        let check = "port \(port)/tcp"
+        if holders.isEmpty { return .ok(check, "free") }
+        if holders.allSatisfy({ $0.name.hasPrefix("cloudlet-node") }) {
+            return .ok(check, "a node runs (\(Self.names(holders)))")
+        }
+        let other = option == "--listen" ? ":\(port + 10)" : "\(port + 10)"
+        let fix = Self.ending(holders) + ", or: cloudlet-node \(option) \(other)"
+        return mayMove
+            ? .warn(check, "taken by \(Self.names(holders)); the node will take another one", fix: fix)
+            : .fail(check, "taken by \(Self.names(holders))", fix: fix)
+    }
+
+    private static func names(_ holders: [PortUse.Holder]) -> String {
+        holders.map { $0.pid == 0 ? $0.name : "\($0.name) (\($0.pid))" }.joined(separator: ", ")
+    }
+
+    private static func ending(_ holders: [PortUse.Holder]) -> String {
+        let known = holders.filter { $0.pid != 0 }
+        return known.isEmpty ? "sudo ss -lntup" : "kill \(known.map { String($0.pid) }.joined(separator: " "))"
+    }
+
+    /// avahi-daemon and the bus that leads to it.
+    func examineMDNS() -> [Finding] {
+        guard configuration.usesMDNS else { return [.ok("mdns", "switched off")] }
+        let found = "the node is found by UPnP only"
+        guard answers("/run/dbus/system_bus_socket") else {
+            return [
+                .warn(
+                    "mdns", "the system bus does not answer: \(found)",
+                    fix: "sudo apt-get install dbus && sudo systemctl enable --now dbus")
+            ]
+        }
+        guard answers("/run/avahi-daemon/socket") else {
+            return [
+                .warn(
+                    "mdns", "avahi-daemon does not run: \(found)",
+                    fix: "sudo apt-get install avahi-daemon && sudo systemctl enable --now avahi-daemon")
+            ]
+        }
+        return [.ok("mdns", "avahi-daemon answers")]
+    }
+
+    private func answers(_ path: FilePath) -> Bool { LocalStream.isAnswered(at: path) }
+}

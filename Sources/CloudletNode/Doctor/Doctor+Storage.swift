@@ -1,0 +1,115 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletSession
+import CloudletStore
+import CloudletSynthesis
+import CloudletSystem
+import Glibc
+import SystemPackage
+
+extension Doctor {
+    /// The state directory: ours alone, and writable.
+    func examineHome() -> [Finding] {
+        let root = home.root
+        do throws(CloudletError) {
+            guard let status = try FileStatus.of(root), status.isDirectory else {
+                return [.fail("home", "\(root) is no directory", fix: "export CLOUDLET_HOME=…")]
+            }
+            guard status.owner == geteuid() || geteuid() == 0 else {
+                return [.fail("home", "\(root) belongs to another user", fix: "sudo chown -R \"$USER\" '\(root)'")]
+            }
+            let trial = root.appending(".doctor-\(getpid())")
+            _ = try File(trial, .create(permissions: 0o600))
+            try Directory.remove(trial)
+            guard status.permissions & 0o077 == 0 else {
+                return [
+                    .warn("home", "\(root) can be entered by other users of this machine", fix: "chmod 700 '\(root)'")
+                ]
+            }
+            return [.ok("home", "\(root)")]
+        } catch {
+            return [.fail("home", "\(error)", fix: "sudo chown -R \"$USER\" '\(root)' && chmod 700 '\(root)'")]
+        }
+    }
+
+    /// Every base VM: its files are there, unchanged, and of an accelerator that this host has.
+    func examineBases(_ accelerator: MachineDescription.Accelerator?) -> [Finding] {
+        let bases: [BaseVM]
+        do throws(CloudletError) { bases = try Registry(home.database).bases() } catch {
+            return [.fail("bases", "\(error)", fix: "mv '\(home.database)' '\(home.database).broken'")]
+        }
+        guard !bases.isEmpty else {
+            return [.warn("bases", "there is no base VM: every client is refused", fix: "cloudlet add-base DISK")]
+        }
+        return bases.map { base in
+            let disk = base.files.disk
+            do throws(CloudletError) { _ = try OpenBase(base) } catch {
+                return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base '\(disk)'")
+            }
+            if let accelerator, base.accelerator != accelerator.rawValue {
+                return .fail(
+                    "base \(base.files.name)",
+                    "it was made under \(base.accelerator), this host runs \(accelerator.rawValue)",
+                    fix: "cloudlet del-base '\(disk)' && cloudlet base '\(disk)'")
+            }
+            if let status = try? FileStatus.of(disk), status.permissions & 0o222 != 0 {
+                return .warn("base \(base.files.name)", "\(disk) is not write-protected", fix: "chmod a-w '\(disk)'")
+            }
+            return .ok("base \(base.files.name)", "\(base.hash.short) \(base.accelerator)")
+        }
+    }
+
+    /// Disk for what VMs write, memory for their RAM, /tmp for sockets, descriptors for connections.
+    func examineSpace() -> [Finding] {
+        [
+            space("disk", home.root, need: 256 << 20, wish: 2 << 30),
+            space("tmp", "/tmp", need: 1 << 20, wish: 16 << 20),
+            memory, descriptors,
+        ]
+    }
+
+    private func space(_ check: String, _ path: FilePath, need: Int, wish: Int) -> Finding {
+        let fix = "df -h '\(path)'; du -xh '\(path)' | sort -h | tail"
+        do throws(CloudletError) {
+            let free = try Directory.freeSpace(at: path)
+            guard unsafe access(path.string, W_OK) == 0 else {
+                return .fail(check, "\(path) can't be written to", fix: "ls -ld '\(path)'")
+            }
+            let detail = "\(ByteCount(free)) free in \(path)"
+            if free < need { return .fail(check, "\(detail), \(ByteCount(need)) needed", fix: fix) }
+            if free < wish { return .warn(check, "\(detail), \(ByteCount(wish)) recommended", fix: fix) }
+            return .ok(check, detail)
+        } catch {
+            return .fail(check, "\(error)", fix: fix)
+        }
+    }
+
+    /// Guest RAM is in memory files, which count against the machine and the control group, not against /dev/shm.
+    private var memory: Finding {
+        let available = MemoryFigures.current().available
+        let detail = "\(ByteCount(available)) available for guests"
+        do throws(CloudletError) {
+            let trial = try SharedMemory(named: "cloudlet-doctor", size: 1 << 20)
+            try trial.file.write([1], at: 0)
+        } catch {
+            return .fail("memory", "\(error)", fix: "ulimit -a; cat /sys/fs/cgroup/memory.max")
+        }
+        if available < 512 << 20 { return .warn("memory", detail, fix: "ps aux --sort=-rss | head") }
+        return .ok("memory", detail)
+    }
+
+    private var descriptors: Finding {
+        var limit = rlimit()
+        let wanted = Int(configuration.sessionLimits.connections) * 2 + 512
+        guard unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else {
+            return .warn("descriptors", "the limit can't be read", fix: "ulimit -n \(wanted)")
+        }
+        let detail = "\(limit.rlim_cur) open files allowed"
+        guard limit.rlim_cur >= UInt(wanted) else {
+            return .warn(
+                "descriptors", "\(detail), \(wanted) needed for \(configuration.sessionLimits.connections) connections",
+                fix: "ulimit -n \(wanted)")
+        }
+        return .ok("descriptors", detail)
+    }
+}

@@ -1,0 +1,20 @@
+public import CloudletStore
+
+/// Examines whether this machine can be a node, by trying what a node does.
+public struct Doctor: Sendable {
+    let configuration: NodeConfiguration
+    let home: CloudletHome
+
+    /// A doctor for a node with this configuration and state directory.
+    public init(configuration: NodeConfiguration, home: CloudletHome) {
+        self.configuration = configuration
+        self.home = home
+    }
+
+    /// All findings, in the order in which things are needed.
+    public func examine() async -> [Finding] {
+        let (hypervisor, accelerator) = await examineHypervisor()
+        return hypervisor + [examineAppArmor()] + examineHome() + examineBases(accelerator) + examineSpace()
+            + examineNetwork() + examinePorts() + examineMDNS()
+    }
+}

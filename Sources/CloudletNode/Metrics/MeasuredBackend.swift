@@ -1,0 +1,68 @@
+import CloudletCore
+import CloudletSession
+import CloudletWire
+import Synchronization
+
+/// Counts what comes of the work that sessions hand to another back end.
+struct MeasuredBackend: SynthesisBackend {
+    let backend: any SynthesisBackend
+    let metrics: NodeMetrics
+
+    func admit(
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> SynthesisPlace {
+        do throws(CloudletError) { return try await backend.admit(request, progress: progress) } catch {
+            metrics.ended(.refused, error.code)
+            throw error
+        }
+    }
+
+    func synthesize(
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+    ) async throws(CloudletError) -> any SynthesizedVM {
+        do throws(CloudletError) {
+            let machine = try await backend.synthesize(request, from: pieces, progress: progress)
+            metrics.machineStarted()
+            return MeasuredVM(machine: machine, metrics: metrics)
+        } catch {
+            metrics.ended(.failed, error.code)
+            throw error
+        }
+    }
+
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        do throws(CloudletError) { return try await backend.fetch(url, for: client) } catch {
+            metrics.ended(.refused, error.code)
+            throw error
+        }
+    }
+
+    func note(_ status: SessionStatus) async { await backend.note(status) }
+
+    func resources() async -> NodeResources { await backend.resources() }
+}
+
+/// A VM whose end is counted, once.
+private final class MeasuredVM: SynthesizedVM {
+    private let machine: any SynthesizedVM
+    private let metrics: NodeMetrics
+    private let isCounted = Atomic(false)
+
+    init(machine: any SynthesizedVM, metrics: NodeMetrics) {
+        self.machine = machine
+        self.metrics = metrics
+    }
+
+    var name: String { machine.name }
+
+    var forwards: [ServerMessage.ReportedForward] { machine.forwards }
+
+    func end() async {
+        await machine.end()
+        guard !isCounted.exchange(true, ordering: .relaxed) else { return }
+        metrics.machineEnded()
+        metrics.ended(.completed)
+    }
+
+    func waitForEnd() async { await machine.waitForEnd() }
+}

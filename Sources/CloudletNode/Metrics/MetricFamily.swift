@@ -1,0 +1,82 @@
+/// All series of one name.
+struct MetricFamily: Sendable {
+    /// The kinds of the text format.
+    enum Kind: String, Sendable {
+        case counter
+        case gauge
+        case histogram
+        case untyped
+    }
+
+    var kind: Kind
+    var help = ""
+    var buckets: [Double] = []
+    var series: [[MetricLabel]: any MetricSeries] = [:]
+
+    /// From 5 ms, a cheap stage, to two minutes, an overlay over a slow link.
+    static let defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+
+    /// The family's lines; none without a series.
+    func text(named name: String) -> String {
+        guard !series.isEmpty else { return "" }
+        let name = name.metricName
+        var text = help.isEmpty ? "" : "# HELP \(name) \(help.escapedHelp)\n"
+        text += "# TYPE \(name) \(kind.rawValue)\n"
+        let ordered = series.map { (labels: $0.key.map(\.text), series: $0.value) }
+            .sorted { $0.labels.joined() < $1.labels.joined() }
+        for entry in ordered {
+            for sample in entry.series.samples {
+                let labels = entry.labels + sample.labels.map(\.text)
+                let shown = labels.isEmpty ? "" : "{\(labels.joined(separator: ","))}"
+                text += "\(name)\(sample.suffix)\(shown) \(sample.value.metricValue)\n"
+            }
+        }
+        return text
+    }
+}
+
+/// A name and value that tell series of one family apart.
+struct MetricLabel: Hashable, Sendable {
+    let name: String
+    let value: String
+
+    /// The label as it is written.
+    var text: String {
+        let escaped = value.reduce(into: "") { text, character in
+            switch character {
+            case "\\": text += "\\\\"
+            case "\"": text += "\\\""
+            case "\n": text += "\\n"
+            default: text.append(character)
+            }
+        }
+        return "\(name.metricName.replacing(":", with: "_"))=\"\(escaped)\""
+    }
+}
+
+/// One value of a series.
+struct MetricSample {
+    let suffix: String
+    let labels: [MetricLabel]
+    let value: Double
+}
+
+extension String {
+    /// With every character that names may not have replaced.
+    fileprivate var metricName: String {
+        let mapped = String(
+            map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ":") ? $0 : Character("_") })
+        return mapped.first?.isNumber ?? true ? "_" + mapped : mapped
+    }
+
+    fileprivate var escapedHelp: String { replacing("\\", with: "\\\\").replacing("\n", with: "\\n") }
+}
+
+extension Double {
+    /// The number as Go's parser reads it.
+    var metricValue: String {
+        if isNaN { return "NaN" }
+        if isInfinite { return self < 0 ? "-Inf" : "+Inf" }
+        return Int64(exactly: self).map { String($0) } ?? String(self)
+    }
+}

@@ -1,0 +1,89 @@
+public import CoreMetrics
+import Synchronization
+
+/// Keeps the metrics of the process and shows them in Prometheus's text format 0.0.4
+/// (https://prometheus.io/docs/instrumenting/exposition_formats). A back end of swift-metrics.
+///
+/// Families are described once, before their first sample; a label nobody described is kept with the kind its maker
+/// asked for. What is counted is decided by our code, never by a client, so the number of series is bounded.
+public final class MetricRegistry: MetricsFactory, Sendable {
+    private let families = Mutex<[String: MetricFamily]>([:])
+
+    /// An empty registry.
+    public init() {}
+
+    /// Says what a metric means.
+    /// - Parameters:
+    ///   - name: the metric's name.
+    ///   - help: its meaning, one line.
+    ///   - buckets: upper bounds of a histogram's buckets, ascending, in the metric's unit.
+    public func describe(_ name: String, _ help: String, buckets: [Double] = []) {
+        families.withLock { families in
+            families[name, default: MetricFamily(kind: .untyped)].help = help
+            families[name]?.buckets = buckets
+        }
+    }
+
+    /// All metrics as text, families and series in a fixed order.
+    public var text: String {
+        families.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.text(named: $0) }.joined()
+    }
+
+    private func series<Series: MetricSeries>(
+        _ name: String, _ dimensions: [(String, String)], _ kind: MetricFamily.Kind, _ make: ([Double]) -> Series
+    ) -> Series {
+        let labels = dimensions.map { MetricLabel(name: $0.0, value: $0.1) }
+        return families.withLock { families in
+            var family = families[name] ?? MetricFamily(kind: kind)
+            if family.series.isEmpty { family.kind = kind }
+            if let known = family.series[labels] as? Series { return known }
+            let series = make(family.buckets.isEmpty ? MetricFamily.defaultBuckets : family.buckets)
+            // A name is of one kind: another one under it would make the whole page unreadable, and is not shown.
+            if family.kind == kind { family.series[labels] = series }
+            families[name] = family
+            return series
+        }
+    }
+
+    // MARK: - swift-metrics
+
+    /// A counter.
+    public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        series(label, dimensions, .counter) { _ in NumberSeries() }
+    }
+
+    /// A counter of fractions.
+    public func makeFloatingPointCounter(
+        label: String, dimensions: [(String, String)]
+    ) -> any FloatingPointCounterHandler { series(label, dimensions, .counter) { _ in NumberSeries() } }
+
+    /// A gauge.
+    public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+        series(label, dimensions, .gauge) { _ in NumberSeries() }
+    }
+
+    /// A histogram, or a gauge for a recorder that does not aggregate.
+    public func makeRecorder(
+        label: String, dimensions: [(String, String)], aggregate: Bool
+    ) -> any RecorderHandler {
+        aggregate
+            ? series(label, dimensions, .histogram) { HistogramSeries($0) }
+            : series(label, dimensions, .gauge) { _ in NumberSeries() }
+    }
+
+    /// A histogram of seconds.
+    public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+        series(label, dimensions, .histogram) { HistogramSeries($0) }
+    }
+
+    /// Nothing: series stay, as counters that vanish and come back look like a restart.
+    public func destroyCounter(_ handler: any CounterHandler) {}
+    /// Nothing, as for counters.
+    public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
+    /// Nothing, as for counters.
+    public func destroyMeter(_ handler: any MeterHandler) {}
+    /// Nothing, as for counters.
+    public func destroyRecorder(_ handler: any RecorderHandler) {}
+    /// Nothing, as for counters.
+    public func destroyTimer(_ handler: any TimerHandler) {}
+}

@@ -1,0 +1,86 @@
+import CloudletCore
+import CloudletSession
+import CloudletSynthesis
+import CloudletSystem
+import CoreMetrics
+
+/// What the node counts and measures.
+public struct NodeMetrics: Sendable {
+    /// Where the values are kept.
+    public let registry: MetricRegistry
+    private let received: Counter
+    private let machines: Meter
+
+    /// How the work for a client went.
+    enum Result: String, CaseIterable {
+        /// The VM ran and has ended.
+        case completed
+        /// The overlay could not be taken on: base unknown or unfit, no room.
+        case refused
+        /// The VM could not be brought to run.
+        case failed
+    }
+
+    /// Describes all metrics in `registry`.
+    public init(_ registry: MetricRegistry = MetricRegistry()) {
+        self.registry = registry
+        registry.describe("cloudlet_build_info", "Always 1; the label is the program's version.")
+        registry.describe("cloudlet_sessions_total", "Overlays that clients announced, by how it went with them.")
+        registry.describe("cloudlet_failures_total", "Overlays refused or failed, by the code of the reason.")
+        registry.describe("cloudlet_received_bytes_total", "Bytes of overlays received.")
+        registry.describe("cloudlet_stage_seconds", "Time that the stages of syntheses took; stages overlap.")
+        registry.describe("cloudlet_synthesis_seconds", "Time from an overlay's announcement to the running VM.")
+        registry.describe("cloudlet_vms", "VMs that run for sessions.")
+        registry.describe("cloudlet_sessions", "Live sessions by what they are doing.")
+        registry.describe("cloudlet_queue_length", "Sessions that wait for their turn.")
+        registry.describe("cloudlet_ready", "1 when the node can take on sessions.")
+        received = Counter(label: "cloudlet_received_bytes_total", factory: registry)
+        machines = Meter(label: "cloudlet_vms", factory: registry)
+        machines.set(0)
+        Meter(label: "cloudlet_build_info", dimensions: [("version", ProgramVersion.text)], factory: registry).set(1)
+        for result in Result.allCases { counter(of: result).increment(by: 0) }
+        ProcessMetrics.describe(in: registry)
+    }
+
+    private func counter(of result: Result) -> Counter {
+        Counter(label: "cloudlet_sessions_total", dimensions: [("result", result.rawValue)], factory: registry)
+    }
+
+    func ended(_ result: Result, _ code: CloudletError.Code? = nil) {
+        counter(of: result).increment()
+        guard let code else { return }
+        Counter(label: "cloudlet_failures_total", dimensions: [("code", code.description)], factory: registry)
+            .increment()
+    }
+
+    func machineStarted() { machines.increment() }
+    func machineEnded() { machines.decrement() }
+
+    /// Counts bytes of overlays.
+    func received(bytes: Int) { received.increment(by: bytes) }
+
+    /// Notes how long the stages of a synthesis took.
+    func synthesized(_ times: StageTimes) {
+        for stage in times.stages {
+            let label = stage.name.replacing(" ", with: "_")
+            Timer(label: "cloudlet_stage_seconds", dimensions: [("stage", label)], factory: registry)
+                .recordNanoseconds(stage.duration.nanoseconds)
+        }
+        Timer(label: "cloudlet_synthesis_seconds", factory: registry).recordNanoseconds(times.elapsed.nanoseconds)
+    }
+
+    /// Brings the values up to date that are read when they are asked for.
+    func refresh(_ sessions: [SessionStatus], queue: Int, isReady: Bool) {
+        for stage in SessionStatus.Stage.allCases where !stage.isEnded {
+            Meter(label: "cloudlet_sessions", dimensions: [("stage", stage.rawValue)], factory: registry)
+                .set(sessions.count { $0.stage == stage })
+        }
+        Meter(label: "cloudlet_queue_length", factory: registry).set(queue)
+        Meter(label: "cloudlet_ready", factory: registry).set(isReady ? 1 : 0)
+        ProcessMetrics.refresh(in: registry)
+    }
+}
+
+extension Duration {
+    fileprivate var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
+}

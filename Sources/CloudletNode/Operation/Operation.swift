@@ -1,0 +1,107 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletHypervisor
+import CloudletSession
+import CloudletStore
+import CloudletSystem
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import UnixSignals
+
+/// All by which the node is watched and steered: health, metrics, service manager, reloading.
+struct Operation: Sendable {
+    let routes: OperationRoutes
+    private let configuration: NodeConfiguration
+    private let hypervisor: Hypervisor
+    private let server: SessionServer
+    private let policy: Changeable<Admission.Policy>
+    private let record: CurrentValue<NodeRecord>
+    private let health: Health
+    private let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
+    private let logger: Logger
+
+    init(
+        configuration: NodeConfiguration, registry: Registry, hypervisor: Hypervisor, server: SessionServer,
+        admission: Admission, policy: Changeable<Admission.Policy>,
+        record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, metrics: NodeMetrics, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.hypervisor = hypervisor
+        self.server = server
+        self.record = record
+        self.policy = policy
+        self.logger = logger
+        health = Health(
+            [
+                Health.Check("sessions") { () async throws(CloudletError) in _ = await server.table.statuses() },
+                Health.Check("event loops", Self.requireEventLoops),
+                Health.Check("listeners") { () async throws(CloudletError) in
+                    guard !listening.value.isEmpty else {
+                        throw CloudletError(
+                            .unavailable, "no address is listened on",
+                            advice: "connect a network, or name one with --interface")
+                    }
+                },
+                Health.Check("registry") { () async throws(CloudletError) in
+                    _ = try await blocking { () throws(CloudletError) in try registry.bases().count }
+                },
+                Health.Check("hypervisor") { () async throws(CloudletError) in try await hypervisor.requireAnswer() },
+            ], logger: logger)
+        routes = OperationRoutes(health: health, metrics: metrics, queue: { admission.waiting }) {
+            await server.table.statuses()
+        }
+    }
+
+    /// Every event loop takes on and does a task.
+    private static func requireEventLoops() async throws(CloudletError) {
+        for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() {
+            do { try await loop.submit {}.get() } catch {
+                throw CloudletError(.defect, "an event loop does not work", cause: error)
+            }
+        }
+    }
+
+    /// What runs beside the sessions.
+    func services(
+        _ hangups: UnixSignalsSequence, _ logs: LogOutput,
+        _ reload: @escaping @Sendable () async throws(CloudletError) -> NodeConfiguration
+    ) -> [any Service] {
+        [
+            health, ServiceManagerReports(manager: manager, health: health) { await server.table.statuses() },
+            Reloading(
+                signals: hangups, first: configuration, read: reload, manager: manager, health: health,
+                logger: logger,
+                apply: { configuration in
+                    logs.change(format: configuration.logFormat, level: configuration.logLevel)
+                    server.limits.value = configuration.sessionLimits
+                    policy.value = configuration.admission
+                    record.update { $0.name = configuration.name ?? Node.defaultName }
+                }),
+        ]
+    }
+
+    /// Says with which rights the node runs.
+    func logPrivileges() {
+        let rights = ProcessRights.current()
+        logger.notice(
+            "runs with",
+            metadata: [
+                "user": "\(rights.user)", "capabilities": "\(rights.capabilities)",
+                "no-new-privileges": "\(rights.noNewPrivileges)", "seccomp": "\(rights.isFiltered)",
+                "accelerator": "\(hypervisor.accelerator.rawValue)",
+                "emulator-sandbox": "\(configuration.connect == nil ? "on" : "as libvirt's qemu.conf says")",
+                "guest-network": "\(configuration.outboundNetwork ? "open" : "restricted")",
+            ])
+        if rights.isRoot {
+            logger.warning(
+                "runs as root without need; a user with access to /dev/kvm is enough, see Descriptors/systemd")
+        }
+        if configuration.outboundNetwork {
+            logger.warning(
+                "guests may open connections: they reach all that this machine reaches, its own loopback services too")
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import CloudletDiscovery
+public import CloudletSession
+import HTTPTypes
+public import Hummingbird
+import NIOCore
+
+/// What programs that watch over the node ask: `/health`, `/ready`, `/metrics`.
+public struct OperationRoutes: Sendable {
+    private let health: Health
+    private let metrics: NodeMetrics
+    private let queue: @Sendable () -> Int
+    private let sessions: @Sendable () async -> [SessionStatus]
+
+    /// Routes about these.
+    public init(
+        health: Health, metrics: NodeMetrics, queue: @escaping @Sendable () -> Int,
+        sessions: @escaping @Sendable () async -> [SessionStatus]
+    ) {
+        self.health = health
+        self.metrics = metrics
+        self.queue = queue
+        self.sessions = sessions
+    }
+
+    /// Adds the routes: `/health` answers 200 as long as the process serves; `/ready` 200 when sessions can be taken
+    /// on, else 503 and a line for each reason; `/metrics` in Prometheus's text format.
+    public func add(to router: Router<NodeRequestContext>) {
+        router.get("/health") { _, _ in Self.answer("alive\n", .ok) }
+        router.get("/ready") { [health] _, _ in
+            let reasons = health.reasons
+            return reasons.isEmpty
+                ? Self.answer("ready\n", .ok)
+                : Self.answer(reasons.map { $0 + "\n" }.joined(), .serviceUnavailable)
+        }
+        router.get("/metrics") { [health, metrics, queue, sessions] _, _ in
+            metrics.refresh(await sessions(), queue: queue(), isReady: health.reasons.isEmpty)
+            return Self.answer(metrics.registry.text, .ok, "text/plain; version=0.0.4; charset=utf-8")
+        }
+    }
+
+    private static func answer(
+        _ text: String, _ status: HTTPResponse.Status, _ type: String = "text/plain; charset=utf-8"
+    ) -> Response {
+        Response(
+            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}

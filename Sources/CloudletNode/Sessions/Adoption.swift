@@ -1,0 +1,57 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletSession
+import CloudletStore
+import CloudletWire
+import Foundation
+import Logging
+
+/// Finds the VMs that an earlier node left running for their sessions.
+struct Adoption: Sendable {
+    let registry: Registry
+    let hypervisor: Hypervisor
+    let admission: Admission
+    let logger: Logger
+
+    /// The sessions that can be gone on with. Their clients have the lease's time to come back.
+    func sessions() async throws(CloudletError) -> [AdoptedSession] {
+        let running = try await hypervisor.runningVMs()
+        var adopted: [AdoptedSession] = []
+        for record in try registry.sessions() {
+            guard let vm = record.vm, running.contains(vm), let base = record.base.flatMap({ SHA256Digest(hex: $0) })
+            else { continue }
+            var status = SessionStatus(
+                id: record.id, client: record.client, created: Date(timeIntervalSince1970: Double(record.created)))
+            status.stage = .running
+            status.appName = record.app
+            status.baseHash = base
+            status.forwards = record.forwards
+            status.vm = vm
+            let memory = try registry.base(hash: base)?.memoryBytes ?? 0
+            adopted.append(
+                AdoptedSession(
+                    status: status, machine: AdoptedVM(name: vm, hypervisor: hypervisor, logger: logger),
+                    place: admission.adopt(client: record.client, memory: memory)))
+            logger.notice("session goes on", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
+        }
+        return adopted
+    }
+}
+
+/// A VM of an earlier node.
+private struct AdoptedVM: SynthesizedVM {
+    let name: String
+    let hypervisor: Hypervisor
+    let logger: Logger
+
+    /// The client was told by the earlier node.
+    var forwards: [ServerMessage.ReportedForward] { [] }
+
+    func end() async {
+        do { try await hypervisor.end(name) } catch {
+            logger.error("a VM could not be ended", metadata: ["vm": "\(name)", "reason": "\(error)"])
+        }
+    }
+
+    func waitForEnd() async { await hypervisor.waitForEnd(of: name) }
+}

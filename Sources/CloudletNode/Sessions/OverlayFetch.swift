@@ -1,0 +1,97 @@
+import CloudletCore
+import CloudletOverlay
+import CloudletSession
+import CloudletSynthesis
+import CloudletSystem
+import Foundation
+import Subprocess
+import SystemPackage
+
+/// Fetches overlay packages from URLs that clients name (SEND_OVERLAY_URL).
+///
+/// A node that fetches whatever it is told can be used to reach what its clients can't. By default it fetches only from
+/// the client's own address.
+struct OverlayFetch: Sendable {
+    /// From where overlays are fetched.
+    enum Policy: String, Sendable {
+        /// From nowhere.
+        case off
+        /// From the client's own address.
+        case client
+        /// From everywhere.
+        case any
+    }
+
+    let policy: Policy
+    /// Where packages are kept while they are used.
+    let directory: FilePath
+    /// Largest package in bytes.
+    let limit: @Sendable () -> Int
+
+    private static let stallSeconds = 30
+    private static let slowest = 1024
+
+    /// Fetches a package. Its file has no name any more: it is gone with the last reference.
+    /// - Throws: `CloudletError` with a reason the client is told.
+    func fetch(_ text: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+        let url = try check(text, client)
+        let path = directory.appending("fetch-\(UInt64.random(in: 0 ... .max))")
+        let file: File
+        do throws(CloudletError) {
+            try await download(url, to: path)
+            file = try File(path, .read)
+        } catch {
+            try? Directory.remove(path)
+            throw error
+        }
+        try Directory.remove(path)
+        let package = try OverlayPackage(file)
+        return OutgoingOverlay(
+            meta: package.metaBytes,
+            blobs: zip(package.meta.blobs, package.blobs).map { blob, range in
+                .init(name: blob.name, size: blob.size, offset: range.lowerBound) { () throws(CloudletError) in file }
+            }, forwards: package.meta.forwards)
+    }
+
+    private func check(_ text: String, _ client: String) throws(CloudletError) -> String {
+        guard policy != .off else {
+            throw CloudletError(
+                .permission, "this node does not fetch overlays from URLs", advice: "send the overlay itself")
+        }
+        guard text.utf8.count <= 2000, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+            let url = URLComponents(string: text), ["http", "https"].contains(url.scheme?.lowercased() ?? ""),
+            let host = url.host, !host.isEmpty
+        else {
+            throw CloudletError(.badData, "'\(text.displayable(limit: 80))' is no http or https URL")
+        }
+        let plain = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+        guard policy == .any || plain == client.split(separator: "%").first.map(String.init) else {
+            throw CloudletError(
+                .permission, "this node fetches overlays only from the client's own address \(client)",
+                advice: "send the overlay itself, or let the node's owner set session.overlay-urls")
+        }
+        return text
+    }
+
+    private func download(_ url: String, to path: FilePath) async throws(CloudletError) {
+        let result: ExecutionResult<Void, DiscardedOutput, StringOutput<UTF8>>
+        do {
+            result = try await Subprocess.run(
+                .name("curl"),
+                arguments: [
+                    "--silent", "--show-error", "--fail", "--globoff", "--proto", "=http,https", "--max-redirs", "0",
+                    "--noproxy", "*", "--connect-timeout", "10", "--speed-limit", "\(Self.slowest)", "--speed-time",
+                    "\(Self.stallSeconds)", "--max-filesize", "\(limit())", "--output", path.string, "--", url,
+                ], input: .none, output: .discarded, error: .string(limit: 16 << 10))
+        } catch is CancellationError {
+            throw CloudletError(.interrupted, "interrupted")
+        } catch {
+            throw CloudletError(.unavailable, "can't run curl", advice: "install the package curl", cause: error)
+        }
+        guard result.terminationStatus.isSuccess else {
+            let words = result.standardError.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+            throw CloudletError(
+                .unavailable, "the overlay can't be fetched from its URL: \(words.displayable(limit: 200))")
+        }
+    }
+}

@@ -1,0 +1,96 @@
+public import CloudletCore
+import GRDB
+
+extension Registry {
+    static func addSessions(_ migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("sessions") { database in
+            try database.create(table: SessionRow.databaseTableName) { table in
+                table.primaryKey("id", .text)
+                table.column("stage", .text).notNull().indexed()
+                table.column("client", .text).notNull()
+                table.column("app", .text)
+                table.column("base", .text)
+                table.column("vm", .text)
+                table.column("forwards", .text).notNull()
+                table.column("received_bytes", .integer).notNull()
+                table.column("place", .integer)
+                table.column("created", .integer).notNull().indexed()
+                table.column("ended", .integer)
+                table.column("reason", .text)
+                table.column("failure", .text)
+                table.column("stop_wanted", .boolean).notNull().defaults(to: false)
+            }
+        }
+    }
+
+    private static let live = Column("stage") != SessionRecord.endedStage
+
+    /// The sessions, the oldest first; `all` includes those that have ended.
+    public func sessions(all: Bool = false) throws(CloudletError) -> [SessionRecord] {
+        let rows = try read { database in
+            let request = SessionRow.order(Column("created"), Column("id"))
+            return try (all ? request : request.filter(Self.live)).fetchAll(database)
+        }
+        return rows.compactMap(\.record)
+    }
+
+    /// The session with this number, live or ended.
+    public func session(_ id: SessionID) throws(CloudletError) -> SessionRecord? {
+        try read { try SessionRow.fetchOne($0, key: id.description) }?.record
+    }
+
+    /// Writes what sessions are doing, in one transaction; wishes to stop them stay. Ended ones beyond the newest
+    /// `kept` are forgotten.
+    public func write(_ records: [SessionRecord], keepingEnded kept: Int = 1000) throws(CloudletError) {
+        try write { database in
+            for record in records { try SessionRow(record).upsert(database) }
+            guard records.contains(where: { $0.stage == SessionRecord.endedStage }) else { return }
+            try database.execute(
+                sql: """
+                    DELETE FROM session WHERE stage = ? AND id NOT IN
+                    (SELECT id FROM session WHERE stage = ? ORDER BY ended DESC LIMIT ?)
+                    """, arguments: [SessionRecord.endedStage, SessionRecord.endedStage, kept])
+        }
+    }
+
+    /// Marks live sessions as ended: their node is gone.
+    /// - Parameters:
+    ///   - kept: those that go on.
+    ///   - time: now, seconds since 1970.
+    ///   - reason: why.
+    /// - Returns: the sessions that were marked.
+    /// - Throws: `CloudletError` when the registry can't be changed.
+    public func endSessions(
+        except kept: Set<SessionID>, at time: Int, reason: String
+    ) throws(CloudletError) -> [SessionRecord] {
+        let left = try sessions().filter { !kept.contains($0.id) }
+        let ended = left.map { session in
+            var session = session
+            session.stage = SessionRecord.endedStage
+            session.ended = time
+            session.reason = reason
+            session.place = nil
+            return session
+        }
+        if !ended.isEmpty { try write(ended) }
+        return left
+    }
+
+    /// Notes the wish that the node stops a session.
+    /// - Returns: `false` when there is no such live session.
+    public func wantStop(of id: SessionID) throws(CloudletError) -> Bool {
+        try write { database in
+            try SessionRow.filter(key: id.description).filter(Self.live)
+                .updateAll(database, Column("stop_wanted").set(to: true)) > 0
+        }
+    }
+
+    /// The live sessions that are to be stopped.
+    public func sessionsToStop() throws(CloudletError) -> [SessionID] {
+        let ids = try read { database in
+            try SessionRow.filter(Self.live).filter(Column("stop_wanted") == true).select(Column("id"), as: String.self)
+                .fetchAll(database)
+        }
+        return ids.compactMap { UInt64($0).map(SessionID.init) }
+    }
+}

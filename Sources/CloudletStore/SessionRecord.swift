@@ -1,0 +1,97 @@
+public import CloudletCore
+import GRDB
+
+/// A session as the registry keeps it: so that other programs can list and stop it, and so that it is known what became
+/// of it when the node dies.
+public struct SessionRecord: Hashable, Sendable {
+    /// The session's number.
+    public var id: SessionID
+    /// `waiting`, `receiving`, `resuming`, `running` or `ended`.
+    public var stage: String
+    /// The client's address.
+    public var client: String
+    /// The application's name.
+    public var app: String?
+    /// The base VM's hash.
+    public var base: String?
+    /// The VM's name in the hypervisor.
+    public var vm: String?
+    /// The forwards in force.
+    public var forwards: [String]
+    /// Bytes of the overlay that have come.
+    public var receivedBytes: Int
+    /// Place in the queue, while it waits for room.
+    public var place: Int?
+    /// When it was made, seconds since 1970.
+    public var created: Int
+    /// When it ended.
+    public var ended: Int?
+    /// Why it ended.
+    public var reason: String?
+    /// Kind of failure, of a session that failed.
+    public var failure: String?
+
+    /// A session that was just made.
+    public init(id: SessionID, stage: String, client: String, created: Int) {
+        self.id = id
+        self.stage = stage
+        self.client = client
+        self.created = created
+        forwards = []
+        receivedBytes = 0
+    }
+
+    /// The stage of a session that is over.
+    public static let endedStage = "ended"
+}
+
+/// The row of a session. A wish to stop it is a column of its own, written by others than the node.
+struct SessionRow: Codable, FetchableRecord, PersistableRecord {
+    static let databaseTableName = "session"
+
+    let id: String
+    let stage: String
+    let client: String
+    let app: String?
+    let base: String?
+    let vm: String?
+    let forwards: String
+    let received_bytes: Int
+    let place: Int?
+    let created: Int
+    let ended: Int?
+    let reason: String?
+    let failure: String?
+
+    init(_ record: SessionRecord) {
+        id = record.id.description
+        stage = record.stage
+        client = record.client
+        app = record.app
+        base = record.base
+        vm = record.vm
+        forwards = record.forwards.joined(separator: "\n")
+        received_bytes = record.receivedBytes
+        place = record.place
+        created = record.created
+        ended = record.ended
+        reason = record.reason
+        failure = record.failure
+    }
+
+    var record: SessionRecord? {
+        guard let number = UInt64(id) else { return nil }
+        var record = SessionRecord(
+            id: SessionID(number), stage: stage, client: client, created: created)
+        record.app = app
+        record.base = base
+        record.vm = vm
+        record.forwards = forwards.split(separator: "\n").map(String.init)
+        record.receivedBytes = received_bytes
+        record.place = place
+        record.ended = ended
+        record.reason = reason
+        record.failure = failure
+        return record
+    }
+}

@@ -1,0 +1,73 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+import CloudletWire
+import SystemPackage
+
+extension Synthesizer {
+    /// Rebuilds the disk of a VM whose overlay brings no memory, and boots it on the base's machine.
+    func boot<Source: AsyncSequence & Sendable>(
+        _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options, times: StageTimes,
+        progress: @escaping @Sendable (Progress) -> Void
+    ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
+        let work = try WorkDirectory(on: hypervisor)
+        var cleanup = VMCleanup(work)
+        do throws(CloudletError) {
+            let disk = try await rebuildDisk(meta, base, work, source, times, progress)
+            let memory = try SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes)
+            let resources = VMResources(
+                name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path, waitsForState: false,
+                display: options.display, outboundNetwork: options.outboundNetwork)
+            progress(.stage("boot"))
+            let start = times.elapsed
+            let machine = try await hypervisor.start(base.machine, resources, paused: true)
+            cleanup.started(machine)
+            times.record("start emulator", from: start)
+            let forwards = try await machine.addForwards(
+                options.forwards ?? meta.forwards, on: options.forwardAddress,
+                movingTaken: options.moveTakenForwards)
+            try await times.measure("begin to boot") { () async throws(CloudletError) in
+                try await machine.resume()
+                try await machine.requireExecution()
+            }
+            let description = VMDescription(
+                machine: base.machine, forwards: meta.forwards, readyPort: meta.readyPort)
+            return RunningVM(
+                machine: machine, forwards: forwards, description: description, disk: disk, memory: memory, work: work)
+        } catch {
+            await cleanup.run()
+            throw error
+        }
+    }
+
+    private func rebuildDisk<Source: AsyncSequence & Sendable>(
+        _ meta: OverlayMeta, _ base: OpenBase, _ work: WorkDirectory, _ source: Source, _ times: StageTimes,
+        _ progress: @escaping @Sendable (Progress) -> Void
+    ) async throws(CloudletError) -> FilePath where Source.Element == BlobPiece {
+        let disk = try QCOW2Image(
+            work.file("disk.qcow2"), backing: base.record.files.disk, size: base.record.diskBytes)
+        let decoding = BlobDecoding(
+            meta: meta,
+            geometry: OverlayGeometry(
+                disk: meta.diskSize, memory: 0, baseDisk: base.images.diskSize, baseMemory: base.images.memorySize),
+            base: base.images, targets: PageTargets(memory: NoPages(), disk: disk))
+        let start = times.elapsed
+        _ = try await decoding.run(source) { progress(.received($0)) }
+        times.record("receive and place", from: start)
+        try await times.measure("finish disk") { () async throws(CloudletError) in try disk.finish() }
+        return disk.path
+    }
+}
+
+/// Stands for an image of no bytes: the reader refuses every item for it.
+struct NoPages: PageTarget {
+    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { throw Self.refusal }
+
+    func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) { throw Self.refusal }
+
+    func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) { throw Self.refusal }
+
+    private static let refusal = CloudletError(.defect, "a page of an image that does not exist")
+}

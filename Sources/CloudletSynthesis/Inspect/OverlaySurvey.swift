@@ -1,0 +1,50 @@
+import CloudletCompression
+public import CloudletCore
+public import CloudletOverlay
+import CloudletSystem
+
+/// Looks through an overlay without its base: reads every item of every blob and counts.
+public enum OverlaySurvey {
+    /// Reads all blobs, several at a time.
+    /// - Parameters:
+    ///   - overlay: the overlay.
+    ///   - progress: is told how many compressed bytes are done.
+    /// - Returns: what the overlay holds, and what each blob holds, in the order of the meta.
+    /// - Throws: `CloudletError.badData` with blob, item and byte when the overlay is damaged.
+    public static func survey(
+        _ overlay: OverlayDirectory, progress: (Int) -> Void = { _ in }
+    ) async throws(CloudletError) -> (total: BlobSurvey.Findings, blobs: [BlobSurvey.Findings]) {
+        let meta = overlay.meta
+        let geometry = OverlayGeometry(disk: meta.diskSize, memory: meta.memorySize, baseDisk: nil, baseMemory: nil)
+        var total = BlobSurvey.Findings()
+        var blobs: [BlobSurvey.Findings] = []
+        var done = 0
+        try await mapInOrder(meta.blobs) { (blob) throws(CloudletError) in
+            try survey(blob, try File(overlay.path(of: blob), .read), geometry)
+        } consume: { (findings) throws(CloudletError) in
+            done += meta.blobs[blobs.count].size
+            blobs.append(findings)
+            total.add(findings)
+            progress(done)
+        }
+        return (total, blobs)
+    }
+
+    private static func survey(
+        _ blob: OverlayMeta.Blob, _ file: File, _ geometry: OverlayGeometry
+    ) throws(CloudletError) -> BlobSurvey.Findings {
+        var survey = BlobSurvey(blob, geometry: geometry)
+        do throws(CloudletError) {
+            var decompressor = try Decompressor(blob.compression)
+            for range in pieces(of: 0..<blob.size, length: 256 << 10) {
+                if Task.isCancelled { throw CloudletError(.interrupted, "interrupted") }
+                let bytes = try file.read(range.count, at: range.lowerBound)
+                try decompressor.decode(bytes.span) { (output) throws(CloudletError) in try survey.read(output) }
+            }
+            try decompressor.finish()
+        } catch {
+            throw error.located(in: blob)
+        }
+        return try survey.finish()
+    }
+}

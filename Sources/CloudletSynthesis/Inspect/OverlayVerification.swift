@@ -1,0 +1,104 @@
+public import CloudletCore
+public import CloudletHypervisor
+public import CloudletOverlay
+public import CloudletStore
+import CloudletSystem
+public import SystemPackage
+
+/// Checks that an overlay can be rebuilt on a base: does all that a synthesis does short of running the VM, and
+/// throws the result away. Neither the base nor the overlay is written to; rebuilt pages are kept in a file without a
+/// name.
+public struct OverlayVerification: Sendable {
+    private let base: BaseVM
+    private let images: BaseImages
+    private let snapshot: SnapshotFile
+
+    /// What was found to be in order.
+    public struct Verdict: Sendable {
+        /// Items by kind.
+        public let statistics: OverlayStatistics
+        /// The VM the overlay makes.
+        public let description: VMDescription
+    }
+
+    /// Prepares to verify overlays on a base VM.
+    /// - Parameters:
+    ///   - disk: the base's disk, with its other files beside it.
+    ///   - known: the registry's entry, if there is one; without it, or when the disk is newer, the disk is hashed.
+    ///   - progress: is told what is being done.
+    /// - Throws: `CloudletError` when the files are missing or are no base VM.
+    public init(
+        disk: FilePath, known: BaseVM?, progress: (String) -> Void = { _ in }
+    ) async throws(CloudletError) {
+        let files = BaseFiles(disk: disk)
+        let diskFile = try File(disk, .read)
+        let memoryFile = try File(files.memory, .read)
+        images = try BaseImages(disk: diskFile, memory: memoryFile)
+        snapshot = try SnapshotFile(memoryFile)
+        let modified = try diskFile.status().modified
+        if let known, known.diskModified == modified, known.diskBytes == images.diskSize {
+            base = known
+            return
+        }
+        progress("hash base VM")
+        let pool = WorkerPool.background
+        async let hash = pool.run { () throws(CloudletError) in try DiskFingerprint.identity(of: diskFile) }
+        async let memoryHash = pool.run { () throws(CloudletError) in try MemoryFingerprint.identity(of: memoryFile) }
+        let hashes: (disk: SHA256Digest, memory: SHA256Digest)
+        do { hashes = (try await hash, try await memoryHash) } catch {
+            throw .wrapping(error, .io, "can't hash the base VM")
+        }
+        base = BaseVM(
+            files: files, hash: hashes.disk, memoryHash: hashes.memory, diskBytes: images.diskSize,
+            diskModified: modified, memoryBytes: snapshot.layout.memoryBytes,
+            accelerator: snapshot.description.machine.accelerator.rawValue, created: 0)
+    }
+
+    /// Rebuilds everything the overlay describes and checks it.
+    /// - Parameters:
+    ///   - overlay: the overlay.
+    ///   - progress: is told how many compressed bytes are done.
+    /// - Returns: what was checked.
+    /// - Throws: `CloudletError.badData` with blob, item and byte, or what of the whole does not fit.
+    public func verify(
+        _ overlay: OverlayDirectory, progress: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws(CloudletError) -> Verdict {
+        let meta = overlay.meta
+        try Synthesizer.requireMatch(meta, base, snapshot.description.machine)
+        let targets = (memory: try ScratchTarget(meta.memorySize), disk: try ScratchTarget(meta.diskSize))
+        let decoding = BlobDecoding(
+            meta: meta,
+            geometry: OverlayGeometry(
+                disk: meta.diskSize, memory: meta.memorySize, baseDisk: images.diskSize,
+                baseMemory: images.memorySize),
+            base: images, targets: PageTargets(memory: targets.memory, disk: targets.disk))
+        let statistics = try await decoding.run(DirectoryBlobSource(overlay), received: progress)
+        guard !meta.isDiskOnly else { return Verdict(statistics: statistics, description: snapshot.description) }
+        let ram = snapshot.description.machine.memoryBytes
+        try SnapshotTail.copy(
+            of: snapshot.file, from: ram, to: targets.memory.file, size: meta.memorySize,
+            without: meta.pages(of: .memory))
+        let rebuilt = try SnapshotTail.open(targets.memory.file, machine: snapshot.description.machine)
+        return Verdict(statistics: statistics, description: rebuilt.description)
+    }
+}
+
+/// Keeps rebuilt pages in a sparse file without a name, gone with the last reference.
+private final class ScratchTarget: PageTarget {
+    let file: File
+
+    init(_ size: Int) throws(CloudletError) {
+        file = try File.unnamed()
+        try file.resize(to: size)
+    }
+
+    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { try file.write(bytes, at: offset) }
+
+    func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
+        // The file starts as a hole, and no page is placed twice.
+    }
+
+    func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+        _ = try file.read(into: &buffer, count: count, at: offset)
+    }
+}

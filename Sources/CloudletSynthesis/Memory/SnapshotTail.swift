@@ -1,0 +1,42 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletOverlay
+import CloudletSystem
+
+/// The part of a rebuilt snapshot behind its RAM: description, device state, footer.
+enum SnapshotTail {
+    /// Copies the pages behind the RAM that the overlay does not bring from the base's snapshot.
+    /// - Parameters:
+    ///   - base: the base's snapshot.
+    ///   - start: bytes of RAM.
+    ///   - target: the file for the rebuilt pages.
+    ///   - origin: the snapshot's byte that is the file's first.
+    ///   - size: bytes of the rebuilt snapshot.
+    ///   - brought: the pages the overlay brings.
+    /// - Throws: `CloudletError` when a file can't be read or written.
+    static func copy(
+        of base: File, from start: Int, to target: File, origin: Int = 0, size: Int, without brought: PageSet
+    ) throws(CloudletError) {
+        let last = min(size, try base.size())
+        for page in pieces(of: start..<max(start, last), length: Page.size)
+        where !brought.contains(page.lowerBound / Page.size) {
+            try target.write(try base.read(page.count, at: page.lowerBound), at: page.lowerBound - origin)
+        }
+    }
+
+    /// Opens a rebuilt snapshot: it must describe the base's own machine, or it can't be resumed there.
+    static func open(
+        _ file: File, origin: Int = 0, machine: MachineDescription
+    ) throws(CloudletError) -> SnapshotFile {
+        let snapshot: SnapshotFile
+        do throws(CloudletError) { snapshot = try SnapshotFile(file, origin: origin) } catch {
+            throw CloudletError(.badData, "the overlay gives no valid memory snapshot", cause: error)
+        }
+        guard snapshot.description.machine == machine else {
+            throw CloudletError(
+                .badData, "the overlay's VM has other virtual hardware than its base",
+                advice: "make the overlay anew from this base VM")
+        }
+        return snapshot
+    }
+}

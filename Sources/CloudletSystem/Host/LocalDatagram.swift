@@ -1,0 +1,36 @@
+import Glibc
+
+/// A Unix datagram socket for messages to one address. Sending waits a moment for a reader that is
+/// behind, not longer.
+public final class LocalDatagram: Sendable {
+    private let descriptor: Int32
+    private let address: [UInt8]
+
+    /// A socket for messages to `address`: a path, or the name of an abstract socket with `@` for its first byte.
+    /// `nil` when the address is none or is too long.
+    public init?(to address: String) {
+        var name = Array(address.utf8)
+        guard let first = name.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "@") else { return nil }
+        if first == UInt8(ascii: "@") { name[0] = 0 } else { name.append(0) }
+        guard name.count <= 108 else { return nil }
+        let family = UInt16(AF_UNIX)
+        self.address = [UInt8(truncatingIfNeeded: family), UInt8(truncatingIfNeeded: family >> 8)] + name
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        var patience = timeval(tv_sec: 0, tv_usec: 200_000)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Sends a message.
+    /// - Returns: whether the other side took it.
+    public func send(_ message: [UInt8]) -> Bool {
+        unsafe address.withUnsafeBytes { name in
+            guard let base = name.baseAddress else { return false }
+            let target = unsafe base.assumingMemoryBound(to: sockaddr.self)
+            return unsafe sendto(
+                descriptor, message, message.count, Int32(MSG_NOSIGNAL), target, socklen_t(name.count)) == message.count
+        }
+    }
+}

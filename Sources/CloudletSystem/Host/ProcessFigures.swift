@@ -1,0 +1,43 @@
+import Glibc
+import SystemPackage
+
+/// What this process uses, from /proc/self.
+public struct ProcessFigures: Sendable, Hashable {
+    /// Resident memory, bytes.
+    public let residentBytes: Int
+    /// Address space, bytes.
+    public let virtualBytes: Int
+    /// Open file descriptors.
+    public let openFiles: Int
+    /// Threads.
+    public let threads: Int
+    /// Processor time spent, seconds.
+    public let processorSeconds: Double
+    /// When it started, seconds since 1970.
+    public let started: Double
+
+    /// The figures now; `nil` when the system doesn't tell.
+    public static func current() -> ProcessFigures? {
+        // The program's name is in parentheses and may hold anything; the numbers come after the last one.
+        guard let stat = text("/proc/self/stat"), let end = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[stat.index(after: end)...].split(separator: " ")
+        let ticks = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
+        guard fields.count > 21, let user = Double(fields[11]), let system = Double(fields[12]),
+            let threads = Int(fields[17]), let start = Double(fields[19]), let virtual = Int(fields[20]),
+            let pages = Int(fields[21])
+        else { return nil }
+        let boot = text("/proc/stat")?.split(separator: "\n").first { $0.hasPrefix("btime ") }
+            .flatMap { Double($0.dropFirst(6)) }
+        let files = try? Directory.names(in: "/proc/self/fd")
+        return ProcessFigures(
+            residentBytes: pages * Int(getpagesize()), virtualBytes: virtual,
+            // Reading the directory opens one more.
+            openFiles: max(0, (files?.count ?? 1) - 1), threads: threads, processorSeconds: (user + system) / ticks,
+            started: (boot ?? 0) + start / ticks)
+    }
+
+    private static func text(_ path: FilePath) -> String? {
+        guard let bytes = try? File(path, .read).read(1 << 16, at: 0) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

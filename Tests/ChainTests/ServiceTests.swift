@@ -1,0 +1,201 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Foundation
+import Glibc
+import Synchronization
+import SystemPackage
+import Testing
+
+/// The node as a service, with real VMs: sessions listed, stopped, queued, refused.
+extension ChainTests {
+    /// Runs `body` with a node on host 1 of a LAN of three.
+    private func withNode(
+        _ chain: ChainFixture.Chain, _ settings: [String: String] = [:],
+        _ body: @escaping @Sendable (ChainLab, BackgroundProgram) async throws -> Void
+    ) async throws {
+        let log = chain.directory.appending("service-\(UInt32.random(in: 0 ... .max)).log")
+        let environment = chain.environment.merging(settings) { $1 }
+        let status = try await ChainLab.with(hosts: 3) { lab in
+            try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: log) { node in
+                try await node.waitFor("node is ready")
+                try await body(lab, node)
+            }.status
+        }
+        let text = String(decoding: try File(log, .read).read(1 << 20, at: 0), as: UTF8.self)
+        #expect(status == 0, "\(text)")
+        try await requireNothingLeft(chain)
+    }
+
+    private func arguments(_ overlay: FilePath, _ options: [String]) -> [String] {
+        [
+            Program.path("cloudlet-find"), "--protocol", "ssdp", "--timeout", "20", "--overlay", overlay.string,
+        ] + options
+    }
+
+    private func client(_ chain: ChainFixture.Chain, _ host: Int) -> [String: String] {
+        ["CLOUDLET_HOME": chain.directory.appending("client-\(host)").string]
+    }
+
+    /// Runs `body` while a client on a host holds a VM.
+    private func holding(
+        _ lab: ChainLab, _ chain: ChainFixture.Chain, _ host: Int, _ options: [String] = [],
+        _ body: @escaping @Sendable (BackgroundProgram) async throws -> Void
+    ) async throws {
+        let log = chain.directory.appending("client-\(UInt32.random(in: 0 ... .max)).log")
+        _ = try await lab.with(
+            host, arguments(chain.overlay, ["--hold"] + options), environment: client(chain, host), log: log
+        ) { program in
+            try await program.waitFor("VM for face runs")
+            try await body(program)
+        }
+    }
+
+    private func sessions(_ chain: ChainFixture.Chain, _ options: [String] = []) async throws -> [[String: Any]] {
+        let result = try await Program.cloudlet(
+            ["list-session", "--format", "json"] + options, environment: chain.environment)
+        #expect(result.status == 0, "\(result.errors)")
+        return try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
+    }
+
+    @Test("sessions are listed while they live, and one that is stopped ends with its VM and tells its client")
+    func listAndStop() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        try await withNode(chain) { lab, _ in
+            try await holding(lab, chain, 2) { program in
+                let listed = try await sessions(chain)
+                #expect(listed.count == 1)
+                let session = try #require(listed.first)
+                #expect(session["stage"] as? String == "running" && session["app"] as? String == "face")
+                #expect(session["client"] as? String == ChainLab.address(2))
+                #expect(session["base"] as? String == chain.baseHashes["guest.raw"]?.hex)
+                #expect((session["forwards"] as? [String])?.first?.contains("9876") == true)
+                let id = try #require(session["id"] as? String)
+                let stopped = try await Program.cloudlet(["stop-session", id], environment: chain.environment)
+                #expect(stopped.status == 0, "\(stopped.errors)")
+                try await program.waitFor("it was stopped on the node")
+                #expect(try await sessions(chain).isEmpty)
+                let ended = try await sessions(chain, ["--all"]).first { $0["id"] as? String == id }
+                #expect(ended?["stage"] as? String == "ended")
+                #expect(ended?["reason"] as? String == "it was stopped on the node")
+                let again = try await Program.cloudlet(["stop-session", id], environment: chain.environment)
+                #expect(again.status == 66)
+            }
+        }
+    }
+
+    @Test("a second VM of an overlay is refused because of its port, or gets another one when the client wishes")
+    func samePortTwice() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        try await withNode(chain) { lab, _ in
+            try await holding(lab, chain, 2) { _ in
+                let refused = try await lab.run(
+                    3, arguments(chain.overlay, []), environment: client(chain, 3))
+                #expect(refused.status == 75 && refused.errors.contains("port 9876"), "\(refused.errors)")
+                let launch = Repository.root.appending("Scripts/guest/face-client").string
+                let moved = try await lab.run(
+                    3, arguments(chain.overlay, ["--move-ports", "--launch", launch]), environment: client(chain, 3))
+                #expect(moved.status == 0, "\(moved.errors)")
+                #expect(!moved.output.contains(":9876 ->") && moved.output.contains("-> 9876"), "\(moved.output)")
+                #expect(try FaceAnswer(in: moved.output).continues(chain.before))
+            }
+        }
+    }
+
+    @Test("beyond the maximum a client waits, hears its place, and gets its VM when another one ends")
+    func queued() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        try await withNode(chain, ["CLOUDLET_ADMISSION_MACHINES": "1"]) { lab, _ in
+            let launch = Repository.root.appending("Scripts/guest/face-client").string
+            let log = chain.directory.appending("queued.log")
+            try await holding(lab, chain, 2) { first in
+                let waiting = try await lab.with(
+                    3, arguments(chain.overlay, ["--launch", launch]), environment: client(chain, 3), log: log
+                ) { second in
+                    _ = try await poll(every: .milliseconds(100), for: .seconds(10)) { () async throws(CloudletError) in
+                        let places = try? await sessions(chain).compactMap { $0["place"] as? Int }
+                        return places == [1]
+                    }
+                    let stages = try await sessions(chain).map { $0["stage"] as? String }
+                    #expect(stages == ["running", "waiting"])
+                    first.send(SIGINT)
+                    try await second.waitFor("\"app\":\"face\"")
+                }
+                _ = waiting
+            }
+        }
+    }
+
+    @Test("DONE is not sent for a VM whose application does not answer on the overlay's readiness port")
+    func notReady() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let overlay = chain.directory.appending("mute")
+        let made = try await Program.cloudlet(
+            [
+                "overlay", chain.disk.string, "-o", overlay.string, "--ready-port", "7", "--until-port", "22", "--",
+                "-redir", "tcp:0::22",
+            ], environment: chain.environment)
+        #expect(made.status == 0, "\(made.errors)")
+        try await withNode(chain, ["CLOUDLET_SESSION_READINESS": "2"]) { lab, _ in
+            let result = try await lab.run(2, arguments(overlay, []), environment: client(chain, 2))
+            #expect(result.status == 69, "\(result.errors)")
+            #expect(result.errors.contains("does not answer on guest port 7 within 2.000 s"), "\(result.errors)")
+            #expect(!result.output.contains("runs on"))
+        }
+    }
+
+    @Test(
+        "with keep-vms a VM goes on while the node is away, ended or killed, and its client finishes it afterwards",
+        arguments: [SIGTERM, SIGKILL])
+    func keptVM(signal: Int32) async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let logs = ["1", "2"].map { chain.directory.appending("keep-\(signal)-\($0).log") }
+        let settings = ["CLOUDLET_SESSION_KEEP_VMS": "true", "CLOUDLET_SESSION_LEASE": "20"]
+        let environment = chain.environment.merging(settings) { $1 }
+        try await ChainLab.with(hosts: 2) { lab in
+            let session = Mutex("")
+            _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[0]) { node in
+                try await node.waitFor("node is ready")
+                try await holding(lab, chain, 2) { _ in
+                    let id = try #require(try await sessions(chain).first?["id"] as? String)
+                    session.withLock { $0 = id }
+                    node.send(signal)
+                    _ = try await poll(every: .milliseconds(50), for: .seconds(10)) { () throws(CloudletError) in
+                        !node.isRunning
+                    }
+                }
+            }
+            let id = session.withLock { $0 }
+            _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[1]) { node in
+                try await node.waitFor("node is ready")
+                #expect(node.output.contains("session goes on"), "\(node.output)")
+                let answer = try await lab.run(2, ["curl", "-s", "-m", "10", "http://\(ChainLab.address(1)):9876/"])
+                #expect(try FaceAnswer(in: answer.output).continues(chain.before))
+                #expect(try await sessions(chain).map { $0["id"] as? String } == [id])
+                let stopped = try await Program.cloudlet(["stop-session", id], environment: chain.environment)
+                #expect(stopped.status == 0, "\(stopped.errors)")
+            }
+        }
+        try await requireNothingLeft(chain)
+    }
+
+    @Test("sessions of a node that was killed are marked when the next one starts")
+    func reconciled() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let logs = ["1", "2"].map { chain.directory.appending("reconcile-\($0).log") }
+        try await ChainLab.with(hosts: 2) { lab in
+            let node = [Program.path("cloudlet-node")]
+            _ = try await lab.with(1, node, environment: chain.environment, log: logs[0]) { node in
+                try await node.waitFor("node is ready")
+                try await holding(lab, chain, 2) { _ in node.send(SIGKILL) }
+            }
+            let listed = try await sessions(chain)
+            #expect(listed.isEmpty, "sessions of a dead node are listed as live")
+            _ = try await lab.with(1, node, environment: chain.environment, log: logs[1]) { node in
+                try await node.waitFor("node is ready")
+                #expect(try await sessions(chain, ["--all"]).last?["reason"] as? String == "the node died")
+            }
+        }
+        try await requireNothingLeft(chain)
+    }
+}

@@ -1,0 +1,87 @@
+import CloudletCore
+import CloudletSession
+import CloudletSystem
+import CloudletTestSupport
+import CloudletWire
+import Glibc
+import Synchronization
+import SystemPackage
+import Testing
+
+/// Sessions whose connection breaks off in the transfer.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct ComebackTests {
+    let service: TestService
+    init() throws { service = try TestService() }
+
+    @Test(
+        "our client goes on with what is missing when its connection breaks off; no byte comes twice",
+        arguments: [200_000, 65_000])
+    func goesOn(cut: Int) async throws {
+        let overlay = try service.overlay()
+        let scratch = try ScratchDirectory()
+        try await service.run { [backend = service.backend] server, port in
+            let relay = Repository.root.appending("Tests/CloudletSessionTests/Peers/cutting_relay.py").string
+            _ = try await Tool.with("python3", [relay, "\(port)", "\(cut)", "3"], log: scratch.file("relay")) { relay in
+                try await relay.waitFor("\n")
+                let own = try #require(UInt16(relay.output.split(separator: "\n")[0]))
+                try await SynthesisClient(.init(host: "127.0.0.1", port: own)).synthesize(overlay, appName: "face") {
+                    vm in #expect(vm.port(of: 22) == 2222)
+                }
+                relay.send(SIGKILL)
+            }
+            #expect(backend.state.withLock { $0.ended == 1 && $0.places == 0 && $0.cancelled == 0 })
+            for (index, blob) in overlay.blobs.enumerated() {
+                let expected = try blob.open().read(blob.size, at: 0)
+                #expect(backend.state.withLock { $0.received[index] } == expected, "blob \(index)")
+            }
+            #expect(await server.table.statuses().isEmpty)
+        }
+    }
+
+    @Test("a client that says that it comes back and doesn't is waited for only so long")
+    func staysAway() async throws {
+        let overlay = try service.overlay()
+        try await service.run({ $0.comeback = .milliseconds(500) }) { [backend = service.backend] server, port in
+            let session = try await breakOff(overlay, port)
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(await server.table.statuses().map(\.id) == [session])
+            #expect(
+                try await poll(every: .milliseconds(20), for: .seconds(5)) { () async throws(CloudletError) in
+                    backend.state.withLock { $0.cancelled == 1 && $0.places == 0 }
+                })
+            #expect(await server.table.statuses().isEmpty)
+        }
+    }
+
+    @Test("nobody goes on with a session with another meta, or without having said so")
+    func otherMeta() async throws {
+        let overlay = try service.overlay()
+        try await service.run { _, port in
+            let session = try await breakOff(overlay, port)
+            for (meta, resumes) in [(overlay.meta + [0], true), (overlay.meta, false)] {
+                let raw = try await RawClient(port)
+                var announcement = ClientMessage.SendMeta(size: meta.count, session: session)
+                announcement.resumes = resumes
+                try await raw.send(Frame.encode(ClientMessage.sendMeta(announcement).value) + meta)
+                guard case .fail = try ServerMessage(try await raw.receiveMessage()) else {
+                    Issue.record("no failure")
+                    return
+                }
+            }
+        }
+    }
+
+    /// Sends the first 100,000 bytes of the first blob and goes away.
+    private func breakOff(_ overlay: OutgoingOverlay, _ port: UInt16) async throws -> SessionID {
+        let session = try await RawClient.createSession(port)
+        let raw = try await RawClient(port)
+        var announcement = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
+        announcement.resumes = true
+        try await raw.send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.meta)
+        _ = try await raw.receiveMessage()
+        _ = try await raw.receiveMessage()
+        let blob = ClientMessage.sendOverlay(name: "b0.xz", size: overlay.blobs[0].size, session: session)
+        try await raw.send(Frame.encode(blob.value) + [UInt8](repeating: 7, count: 100_000))
+        return session
+    }
+}

@@ -1,0 +1,110 @@
+import CloudletCore
+import CloudletOverlay
+import CloudletSynthesis
+import CloudletSystem
+import CloudletTestSupport
+import SystemPackage
+import Testing
+
+/// Packages made by Python's zipfile, as the original made them.
+@Suite struct OverlayPackageTests {
+    private let scratch: ScratchDirectory
+    init() throws { scratch = try ScratchDirectory() }
+
+    private static let meta = OverlayMeta(
+        baseHash: SHA256Digest(hashing: [1].span), diskSize: 1 << 20, memorySize: 1 << 20,
+        blobs: [
+            .init(name: "overlay-blob_1.xz", size: 5, diskChunks: [], memoryChunks: []),
+            .init(name: "overlay-blob_2.xz", size: 0, diskChunks: [], memoryChunks: []),
+        ])
+
+    /// Runs a Python text that fills the archive `z`, and opens what it made.
+    private func package(_ python: String, mode: String = "w", method: String = "ZIP_STORED") async throws -> File {
+        let path = scratch.file("\(UInt64.random(in: 0 ... .max)).zip")
+        let meta = Self.meta.encoded().map { String($0) }.joined(separator: ",")
+        let script = """
+            import zipfile, sys
+            meta = bytes([\(meta)])
+            with zipfile.ZipFile(sys.argv[1], "w", zipfile.\(method), allowZip64=True) as z:
+                z.comment = b"Cloudlet VM overlay"
+            \(python.split(separator: "\n").map { "    " + $0 }.joined(separator: "\n"))
+            """
+        let result = try await Tool.run("python3", ["-c", script, path.string])
+        #expect(result.status == 0, "\(result.errors)")
+        return try File(path, .read)
+    }
+
+    private static let whole = """
+        z.writestr("overlay-meta", meta)
+        z.writestr("overlay-blob_2.xz", b"")
+        z.writestr("overlay-blob_1.xz", b"12345")
+        """
+
+    @Test("meta and blobs are found where they are")
+    func complete() async throws {
+        let package = try OverlayPackage(try await package(Self.whole))
+        #expect(package.meta == Self.meta && package.metaBytes == Self.meta.encoded())
+        let first = package.blobs[0]
+        #expect(try package.file.read(first.count, at: first.lowerBound) == Array("12345".utf8))
+        #expect(package.blobs[1].isEmpty)
+    }
+
+    @Test("a ZIP64 archive is read")
+    func zip64() async throws {
+        let python = """
+            for name, data in ("overlay-meta", meta), ("overlay-blob_2.xz", b""), ("overlay-blob_1.xz", b"12345"):
+                with z.open(name, "w", force_zip64=True) as member: member.write(data)
+            for i in range(70000): z.writestr(f"x{i}", b"")
+            """
+        let package = try OverlayPackage(try await package(python))
+        #expect(package.blobs.map(\.count) == [5, 0])
+    }
+
+    @Test(
+        "what is no package is refused with the reason",
+        arguments: [
+            ("z.writestr('x', b'1')", "no member overlay-meta"),
+            ("z.writestr('overlay-meta', meta)", "no blob 'overlay-blob_1.xz'"),
+            (whole + "\nz.writestr('overlay-meta', meta)", "is in it twice"),
+            (whole.replacing("12345", with: "1234"), "has 4 bytes, the meta says 5"),
+            ("z.writestr('overlay-meta', b'junk')", "meta is not valid"),
+        ])
+    func refusals(python: String, reason: String) async throws {
+        let file = try await package(python)
+        let error = #expect(throws: CloudletError.self) { try OverlayPackage(file) }
+        #expect(error?.code == .badData && error?.description.contains(reason) == true, "\(error as Any)")
+    }
+
+    @Test("compressed members and other files are refused")
+    func otherFiles() async throws {
+        let deflated = try await package(Self.whole, method: "ZIP_DEFLATED")
+        let error = #expect(throws: CloudletError.self) { try OverlayPackage(deflated) }
+        #expect(error?.description.contains("not stored") == true)
+        let text = try scratch.write("text", Array("no archive".utf8))
+        #expect(throws: CloudletError.self) { try OverlayPackage(text) }
+    }
+
+    @Test("an archive cut or changed anywhere is refused or read, and never anything else")
+    func damage() async throws {
+        let file = try await package(Self.whole)
+        let bytes = try file.read(try file.size(), at: 0)
+        var random = SeededRandom(seed: 5)
+        for round in 0..<2000 {
+            var damaged = bytes
+            if round < bytes.count {
+                damaged = Array(bytes.prefix(round))
+            } else {
+                for _ in 0..<Int.random(in: 1...4, using: &random) {
+                    damaged[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
+                }
+            }
+            let path = scratch.file("damaged")
+            try Directory.remove(path)
+            try File(path, .create(permissions: 0o600)).write(damaged, at: 0)
+            let copy = try File(path, .read)
+            if let package = try? OverlayPackage(copy) {
+                #expect(package.blobs.allSatisfy { $0.upperBound <= damaged.count })
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Testing
+
+@Suite struct FileViewTests {
+    @Test(
+        "any range of a file is seen as it is read, and zeros behind its end",
+        arguments: [0..<4096, 0..<20000, 100..<300, 4096..<8192, 5000..<9000, 8000..<30000, 40960..<50000, 9000..<9000])
+    func ranges(range: Range<Int>) throws {
+        let scratch = try ScratchDirectory()
+        let content = (0..<9001).map { UInt8(truncatingIfNeeded: $0 / 3) }
+        let file = try scratch.write("file", content)
+        let view = try FileView(file, range)
+        let expected = range.map { $0 < content.count ? content[$0] : 0 }
+        #expect([UInt8](copying: view.bytes) == expected)
+        let zeros = try FileView(zeros: range.count)
+        #expect(zeros.bytes.isAllZeros && zeros.bytes.count == range.count)
+    }
+
+    @Test("bytes that are the same at the same place are counted", arguments: [0, 1, 127, 128, 129, 4096])
+    func same(count: Int) {
+        let left = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+        var right = left
+        for index in stride(from: 0, to: count, by: 5) { right[index] ^= 1 }
+        #expect(left.span.countOfSameBytes(as: right.span) == zip(left, right).count { $0 == $1 })
+    }
+}

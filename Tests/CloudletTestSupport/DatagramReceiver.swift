@@ -1,0 +1,38 @@
+import Glibc
+
+/// A Unix datagram socket that collects what programs send to it, as a service manager or the journal does.
+public final class DatagramReceiver: Sendable {
+    private let descriptor: Int32
+
+    /// Listens at a path, or at an abstract name that begins with `@`; `nil` when the address is taken.
+    public init?(at address: String) {
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(address.utf8)
+        unsafe withUnsafeMutableBytes(of: &name.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        if bytes.first == UInt8(ascii: "@") { name.sun_path.0 = 0 }
+        let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
+        let result = unsafe withUnsafePointer(to: &name) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, length) }
+        }
+        guard result == 0 else {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// The messages that have come and nobody has taken yet.
+    public func take() -> [String] {
+        var messages: [String] = []
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            let capacity = buffer.count
+            let count = unsafe recv(descriptor, &buffer, capacity, Int32(MSG_DONTWAIT))
+            guard count > 0 else { return messages }
+            messages.append(String(decoding: buffer.prefix(count), as: UTF8.self))
+        }
+    }
+}
