@@ -132,7 +132,7 @@ let package = Package(
         .systemLibrary(name: "CUPnP"),
         .systemLibrary(name: "CAvahi"),
         .target(
-            name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd"],
+            name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd", "nftables"],
             resources: [
                 .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
             ], swiftSettings: settings),
@@ -144,6 +144,13 @@ let package = Package(
             ], swiftSettings: settings,
             // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
+
+        // Checks nodes from outside; knows nothing of our own discovery.
+        library(
+            "CloudletConformance",
+            ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork", arguments, subprocess]),
+        .executableTarget(
+            name: "conformance", dependencies: ["CloudletConformance", arguments], swiftSettings: settings),
 
         // Tests.
         .target(
@@ -171,10 +178,15 @@ let package = Package(
         .testTarget(
             name: "CloudletDiscoveryTests",
             dependencies: [
-                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", nioCore, lifecycle,
-                logging,
-                subprocess, system,
-            ], swiftSettings: settings),
+                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", "cloudlet-find",
+                nioCore,
+                lifecycle, logging, subprocess, system,
+            ], exclude: ["Lab/false-nodes"], swiftSettings: settings),
+        .testTarget(
+            name: "CloudletConformanceTests",
+            dependencies: [
+                "CloudletConformance", "CloudletTestSupport", "conformance", "cloudlet-find", "discovery-host", system,
+            ], exclude: ["Devices", "Findings"], swiftSettings: settings),
         .testTarget(
             name: "ChainTests",
             dependencies: [

@@ -4,6 +4,8 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -191,6 +193,78 @@ static inline ptrdiff_t cloudlet_receive(int fd, uint8_t *bytes, size_t capacity
     return count;
 }
 
+// As cloudlet_receive; `hops` is the TTL or hop limit the datagram arrived with, -1 when it is not told.
+static inline ptrdiff_t cloudlet_receive_with_hops(
+    int fd, uint8_t *bytes, size_t capacity, struct cloudlet_peer *sender, int *hops) {
+    struct sockaddr_storage address;
+    memset(&address, 0, sizeof address);
+    struct iovec part = {bytes, capacity};
+    union { struct cmsghdr align; char room[256]; } control;
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_name = &address;
+    message.msg_namelen = sizeof address;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.room;
+    message.msg_controllen = sizeof control.room;
+    ptrdiff_t count = recvmsg(fd, &message, MSG_DONTWAIT);
+    memset(sender, 0, sizeof *sender);
+    *hops = -1;
+    if (count < 0) return count;
+    for (struct cmsghdr *entry = CMSG_FIRSTHDR(&message); entry; entry = CMSG_NXTHDR(&message, entry)) {
+        if ((entry->cmsg_level == IPPROTO_IP && entry->cmsg_type == IP_TTL) ||
+            (entry->cmsg_level == IPPROTO_IPV6 && entry->cmsg_type == IPV6_HOPLIMIT))
+            memcpy(hops, CMSG_DATA(entry), sizeof *hops);
+    }
+    if (address.ss_family == AF_INET6) {
+        struct sockaddr_in6 six = *(struct sockaddr_in6 *)&address;
+        sender->is_v6 = 1;
+        sender->port = ntohs(six.sin6_port);
+        sender->scope = six.sin6_scope_id;
+        sender->high = be64toh(cloudlet_bytes6(six, 0));
+        sender->low = be64toh(cloudlet_bytes6(six, 1));
+    } else if (address.ss_family == AF_INET) {
+        sender->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+        sender->low = ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr);
+    }
+    return count;
+}
+
+static inline int cloudlet_bind(int fd, struct cloudlet_peer at) {
+    struct sockaddr_storage address;
+    socklen_t length = cloudlet_peer_to_socket(at, &address);
+    return bind(fd, (struct sockaddr *)&address, length);
+}
+
+// A waiting connection, non-blocking; -1 when there is none.
+static inline int cloudlet_accept(int fd) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    int client = accept(fd, (struct sockaddr *)&address, &length);
+    if (client >= 0) fcntl(client, F_SETFL, O_NONBLOCK), fcntl(client, F_SETFD, FD_CLOEXEC);
+    return client;
+}
+
+static inline int cloudlet_local(int fd, struct cloudlet_peer *out) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    memset(out, 0, sizeof *out);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) return -1;
+    if (address.ss_family == AF_INET6) {
+        struct sockaddr_in6 six = *(struct sockaddr_in6 *)&address;
+        out->is_v6 = 1;
+        out->port = ntohs(six.sin6_port);
+        out->scope = six.sin6_scope_id;
+        out->high = be64toh(cloudlet_bytes6(six, 0));
+        out->low = be64toh(cloudlet_bytes6(six, 1));
+    } else {
+        out->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+        out->low = ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr);
+    }
+    return 0;
+}
+
 static inline int cloudlet_connect(int fd, struct cloudlet_peer to) {
     struct sockaddr_storage address;
     socklen_t length = cloudlet_peer_to_socket(to, &address);
@@ -201,6 +275,41 @@ static inline int cloudlet_socket_error(int fd) {
     int error = 0;
     socklen_t length = sizeof error;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
+// One address of this host with its interface and prefix; the list is made anew at each call.
+static inline int cloudlet_own_address(
+    int number, struct cloudlet_peer *out, int *prefix, int *index, char *name, size_t capacity) {
+    struct ifaddrs *list = NULL;
+    int found = 0;
+    if (getifaddrs(&list) != 0) return -1;
+    for (struct ifaddrs *entry = list; entry && !found; entry = entry->ifa_next) {
+        if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP)) continue;
+        int family = entry->ifa_addr->sa_family;
+        if (family != AF_INET && family != AF_INET6) continue;
+        if (number-- > 0) continue;
+        found = 1;
+        memset(out, 0, sizeof *out);
+        *prefix = 0;
+        *index = (int)if_nametoindex(entry->ifa_name);
+        strncpy(name, entry->ifa_name, capacity - 1);
+        name[capacity - 1] = 0;
+        if (family == AF_INET6) {
+            struct sockaddr_in6 six = *(struct sockaddr_in6 *)entry->ifa_addr;
+            out->is_v6 = 1;
+            out->scope = six.sin6_scope_id;
+            out->high = be64toh(cloudlet_bytes6(six, 0));
+            out->low = be64toh(cloudlet_bytes6(six, 1));
+            for (int i = 0; entry->ifa_netmask && i < 16; i++)
+                *prefix += __builtin_popcount(((struct sockaddr_in6 *)entry->ifa_netmask)->sin6_addr.s6_addr[i]);
+        } else {
+            out->low = ntohl(((struct sockaddr_in *)entry->ifa_addr)->sin_addr.s_addr);
+            if (entry->ifa_netmask)
+                *prefix = __builtin_popcount(((struct sockaddr_in *)entry->ifa_netmask)->sin_addr.s_addr);
+        }
+    }
+    freeifaddrs(list);
+    return found;
 }
 
 // epoll(7): what a descriptor is ready for, with the number it was registered under.

@@ -33,7 +33,7 @@ import Testing
         #expect(port != other.port && port != 0)
         let running = Task { try await server.run() }
         defer { running.cancel() }
-        for _ in 0..<100 where RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(20)) }
+        try await until(30, "the server did not start") { RawConnection(port: port) != nil }
         #expect(await RawConnection.ask(port, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").contains(" 404 "))
     }
 
@@ -45,12 +45,12 @@ import Testing
         #expect(record.value.httpPort == other.port)
         let running = Task { try await server.run() }
         defer { running.cancel() }
-        for _ in 0..<100 where RawConnection(port: other.port) == nil { try await Task.sleep(for: .milliseconds(20)) }
+        try await until(30, "the server did not start") { RawConnection(port: other.port) != nil }
         interfaces.update { $0[0].addresses.append(InterfaceAddress(.v4(0x7F00_0002), prefixLength: 8)) }
-        for _ in 0..<300 where record.value.httpPort == other.port { try await Task.sleep(for: .milliseconds(20)) }
+        try await until(30, "the port was kept") { record.value.httpPort != other.port }
         let port = record.value.httpPort
         #expect(port != other.port)
-        for _ in 0..<100 where RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(20)) }
+        try await until(30, "the server did not start") { RawConnection(port: port) != nil }
         #expect(RawConnection(port: port) != nil && RawConnection(port: other.port) == nil)
     }
 

@@ -29,7 +29,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             let services = ServiceGroup(services: [server, subscriptions], logger: logger)
             group.addTask { try await services.run() }
-            for _ in 0..<100 where RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(20)) }
+            try await until(30, "the server did not start") { RawConnection(port: port) != nil }
             try await body(port)
             await services.triggerGracefulShutdown()
             try await group.waitForAll()
@@ -138,10 +138,11 @@ import Testing
             for connection in idle { connection.send("GET /upnp/device.xml HTTP/1.1\r\nHost: ") }
             let start = ContinuousClock.now
             #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1")) == 200)
-            #expect(ContinuousClock.now - start < .seconds(1))
+            // Idle connections end after 15 s; waiting for that would be far beyond this, and a busy machine is not.
+            #expect(ContinuousClock.now - start < .seconds(8))
             // One source has so many connections and no more; the others are closed at once.
-            let more = (0..<60).compactMap { _ in RawConnection(port: port, timeout: 1) }
-            #expect(await more.last?.receive() == "" && idle.count == 20)
+            let more = (0..<60).compactMap { _ in RawConnection(port: port, timeout: 8) }
+            #expect(await more.last?.isClosed() == true && idle.count == 20)
         }
     }
 

@@ -11,7 +11,7 @@ public struct LanLab: Sendable {
     public let prefix: String
 
     /// Labs at once; more would disturb each other's times.
-    private static let slots = ByteBudget(4)
+    private static let slots = ByteBudget(6)
 
     /// What is missing here to make one; empty when nothing is.
     public static let missing: [String] = {

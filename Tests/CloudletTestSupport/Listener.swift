@@ -22,7 +22,7 @@ public final class Listener: Sendable {
             }
         }
         port = UInt16(bigEndian: address.sin_port)
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 30, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         if !isBound {
             close(descriptor)
@@ -32,7 +32,7 @@ public final class Listener: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The next request, headers and body, waited for at most 10 s; empty when none comes. It is answered with `body`.
+    /// The next request, headers and body, waited for at most 30 s; empty when none comes. It is answered with `body`.
     public func next(answering body: String = "") async -> String {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "listener").async { [descriptor] in

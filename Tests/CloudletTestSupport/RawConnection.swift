@@ -5,7 +5,8 @@ import Glibc
 public final class RawConnection: Sendable {
     private let descriptor: Int32
 
-    /// Connects to a port of 127.0.0.1; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds.
+    /// Connects to a port of 127.0.0.1; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds,
+    /// by default longer than a busy machine may need.
     public init?(port: UInt16, timeout: Int = 30) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: timeout, tv_usec: 0)
@@ -38,6 +39,19 @@ public final class RawConnection: Sendable {
         await withCheckedContinuation { continuation in
             // Not on a thread of the common pool, which the other side of the test may need.
             DispatchQueue(label: "connection").async { [self] in continuation.resume(returning: read(limit)) }
+        }
+    }
+
+    /// Waits until the other side closes the connection.
+    /// - Returns: `false` when it does not in time.
+    public func isClosed() async -> Bool {
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "connection").async { [self] in
+                _ = read(1 << 20)
+                var byte: UInt8 = 0
+                let got = unsafe recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT))
+                continuation.resume(returning: got == 0 || got < 0 && errno != EAGAIN)
+            }
         }
     }
 

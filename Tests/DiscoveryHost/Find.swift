@@ -4,7 +4,8 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// Searches and prints one line an event: milliseconds, `+`, `*` or `-`, and the node as JSON.
+/// Searches and prints one line an event: microseconds, `+`, `*` or `-`, and the node as JSON; with a base VM, at last
+/// `!` and the node to use.
 func runFinder(_ options: Options) async throws {
     var search = FinderOptions()
     search.interfaces = options.all("interface")
@@ -35,6 +36,9 @@ func runFinder(_ options: Options) async throws {
             defer { group.cancelAll() }
             return try await group.next() ?? 0
         }
+    }
+    if let base = options.one("base").flatMap({ SHA256Digest(hex: $0) }) {
+        if let best = FoundNode.ranked(finder.found, wanting: base).first { print("! \(best.key)") }
     }
     if count == 0 {
         for hint in finder.explainNothingFound() { print("? \(hint.finding): \(hint.advice)") }

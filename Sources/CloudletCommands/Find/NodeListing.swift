@@ -26,7 +26,19 @@ struct NodeListing: Sendable {
             return count
         }
         if count == 0, !search.watch { throw search.nothingFound(finder) }
+        markDead(finder.unverified)
     }
+
+    /// Says what was announced, or known from before, and is not there.
+    private func markDead(_ claims: [UnverifiedNode]) {
+        for claim in claims.prefix(Self.maximumDead) {
+            let name = claim.name.map { " (\($0.displayable(limit: 60)))" } ?? ""
+            Console.note("dead: \(claim.address)\(name): \(claim.reason.displayable())")
+        }
+        if claims.count > Self.maximumDead { Console.note("dead: \(claims.count - Self.maximumDead) more") }
+    }
+
+    private static let maximumDead = 10
 
     private func matches(_ found: FoundNode) -> Bool { node.map { found.isCalled($0) } ?? true }
 }

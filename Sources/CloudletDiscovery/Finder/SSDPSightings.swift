@@ -6,7 +6,7 @@ enum SSDPSightings {
             .search,
             [
                 ("HOST", "\(group.urlHost):1900"), ("MAN", "\"ssdp:discover\""), ("MX", "1"), ("ST", target),
-                ("USER-AGENT", "Linux UPnP/2.0 Cloudlet/1.0"),
+                ("USER-AGENT", UPnPDevice.server),
             ])
     }
 

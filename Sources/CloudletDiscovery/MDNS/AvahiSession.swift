@@ -158,6 +158,19 @@ import Logging
         groupEvents = []
     }
 
+    /// Takes everything back. Where the same name ends on several interfaces at once, avahi 0.8 now and then says goodbye
+    /// on one of them only, so they end one after the other.
+    func withdraw() {
+        var rest = groups.count
+        for group in groups.values {
+            unsafe avahi_entry_group_free(group.pointer)
+            rest -= 1
+            if rest > 0 { usleep(150_000) }
+        }
+        groups = [:]
+        published = nil
+    }
+
     private func publish() {
         guard let wish, let name, retry <= .now else { return }
         if let published, published.name == name, published.wish.differsOnlyInText(from: wish) {

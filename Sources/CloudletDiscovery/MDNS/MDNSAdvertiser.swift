@@ -99,7 +99,10 @@ public final class MDNSAdvertiser: Advertiser {
                         defer { inbox.wish = nil }
                         return (inbox.wish, inbox.isStopped)
                     }
-                    if isStopped { break }
+                    if isStopped {
+                        session.withdraw()
+                        break
+                    }
                     if let wish { session.set(wish) }
                     session.settle()
                     report(session.state, session.takeRenaming())

@@ -15,9 +15,6 @@ struct SSDPAnnouncement: Hashable, Sendable {
     /// Seconds until an announcement that is not repeated is void.
     var maximumAge = 1800
 
-    /// The token that names system and product; no version that would help an attacker.
-    static let server = "Linux UPnP/2.0 Cloudlet/1.0"
-
     /// `ssdp:alive`, `ssdp:byebye` or `ssdp:update` for every target, to be sent to `group`.
     /// `nextBootID` is the boot id that is in force after an update.
     func notifications(_ kind: Kind, to group: IPAddress, nextBootID: Int32? = nil) -> [SSDPMessage] {
@@ -27,7 +24,7 @@ struct SSDPAnnouncement: Hashable, Sendable {
             if kind != .byebye { headers.append(("LOCATION", location)) }
             headers.append(("NT", target.type))
             headers.append(("NTS", kind.rawValue))
-            if kind == .alive { headers.append(("SERVER", Self.server)) }
+            if kind == .alive { headers.append(("SERVER", UPnPDevice.server)) }
             headers.append(("USN", target.usn))
             headers += identity
             if let nextBootID { headers.append(("NEXTBOOTID.UPNP.ORG", String(nextBootID))) }
@@ -49,7 +46,7 @@ struct SSDPAnnouncement: Hashable, Sendable {
                 .response,
                 [
                     ("CACHE-CONTROL", "max-age=\(maximumAge)"), ("DATE", date.httpDate), ("EXT", ""),
-                    ("LOCATION", location), ("SERVER", Self.server), ("ST", target.type), ("USN", target.usn),
+                    ("LOCATION", location), ("SERVER", UPnPDevice.server), ("ST", target.type), ("USN", target.usn),
                 ] + identity)
         }
     }

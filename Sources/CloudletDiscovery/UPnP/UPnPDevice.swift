@@ -1,4 +1,6 @@
 import CloudletCore
+import CloudletSystem
+import SystemPackage
 
 /// The node as a UPnP device (UDA 2.0 §2): its type, its services and the names by which both are searched.
 public struct UPnPDevice: Hashable, Sendable {
@@ -22,6 +24,14 @@ public struct UPnPDevice: Hashable, Sendable {
     public static let synthesisServiceType = "urn:schemas-cloudlet:service:Synthesis:1"
     /// The original's service, with the TCP port in the place of the version.
     public var originalServiceType: String { "urn:schemas-upnp-org:service:port:\(synthesisPort)" }
+
+    /// The tokens that name system and product, each with a version as UDA 2.0 §1.2.2 has it; of the kernel's only the
+    /// first number, which helps no attacker.
+    public static let server: String = {
+        let release = (try? File("/proc/sys/kernel/osrelease", .read).read(64, at: 0)) ?? []
+        let major = String(decoding: release.prefix { 0x30...0x39 ~= $0 }, as: UTF8.self)
+        return "Linux/\(major.isEmpty ? "0" : major) UPnP/2.0 Cloudlet/1.0"
+    }()
 
     /// The unique device name.
     public var udn: String { "uuid:\(id)" }

@@ -119,7 +119,7 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
             responder: responder,
             server: HTTPServerBuilder { [connections] in GuardedHTTPChannel(connections: connections, responder: $0) },
             configuration: ApplicationConfiguration(
-                address: .hostname(door.host, port: Int(door.port)), serverName: "Linux UPnP/2.0 Cloudlet/1.0"),
+                address: .hostname(door.host, port: Int(door.port)), serverName: UPnPDevice.server),
             logger: quiet)
     }
 }

@@ -22,7 +22,6 @@ struct MeasuredBackend: SynthesisBackend {
     ) async throws(CloudletError) -> any SynthesizedVM {
         do throws(CloudletError) {
             let machine = try await backend.synthesize(request, from: pieces, progress: progress)
-            metrics.machineStarted()
             return MeasuredVM(machine: machine, metrics: metrics)
         } catch {
             metrics.ended(.failed, error.code)
@@ -60,7 +59,6 @@ private final class MeasuredVM: SynthesizedVM {
     func end() async {
         await machine.end()
         guard !isCounted.exchange(true, ordering: .relaxed) else { return }
-        metrics.machineEnded()
         metrics.ended(.completed)
     }
 

@@ -24,6 +24,9 @@ public final class MetricRegistry: MetricsFactory, Sendable {
         }
     }
 
+    /// The names of all families.
+    var names: [String] { families.withLock { $0.keys.sorted() } }
+
     /// All metrics as text, families and series in a fixed order.
     public var text: String {
         families.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.text(named: $0) }.joined()

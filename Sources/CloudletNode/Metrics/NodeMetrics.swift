@@ -9,7 +9,6 @@ public struct NodeMetrics: Sendable {
     /// Where the values are kept.
     public let registry: MetricRegistry
     private let received: Counter
-    private let machines: Meter
 
     /// How the work for a client went.
     enum Result: String, CaseIterable {
@@ -35,8 +34,6 @@ public struct NodeMetrics: Sendable {
         registry.describe("cloudlet_queue_length", "Sessions that wait for their turn.")
         registry.describe("cloudlet_ready", "1 when the node can take on sessions.")
         received = Counter(label: "cloudlet_received_bytes_total", factory: registry)
-        machines = Meter(label: "cloudlet_vms", factory: registry)
-        machines.set(0)
         Meter(label: "cloudlet_build_info", dimensions: [("version", ProgramVersion.text)], factory: registry).set(1)
         for result in Result.allCases { counter(of: result).increment(by: 0) }
         ProcessMetrics.describe(in: registry)
@@ -52,9 +49,6 @@ public struct NodeMetrics: Sendable {
         Counter(label: "cloudlet_failures_total", dimensions: [("code", code.description)], factory: registry)
             .increment()
     }
-
-    func machineStarted() { machines.increment() }
-    func machineEnded() { machines.decrement() }
 
     /// Counts bytes of overlays.
     func received(bytes: Int) { received.increment(by: bytes) }
@@ -75,6 +69,8 @@ public struct NodeMetrics: Sendable {
             Meter(label: "cloudlet_sessions", dimensions: [("stage", stage.rawValue)], factory: registry)
                 .set(sessions.count { $0.stage == stage })
         }
+        // Of all sessions, also those an earlier node began.
+        Meter(label: "cloudlet_vms", factory: registry).set(sessions.count { $0.stage == .running })
         Meter(label: "cloudlet_queue_length", factory: registry).set(queue)
         Meter(label: "cloudlet_ready", factory: registry).set(isReady ? 1 : 0)
         ProcessMetrics.refresh(in: registry)

@@ -19,12 +19,14 @@ public final class ServiceManager: Sendable {
     /// Whether somebody listens.
     public var isThere: Bool { socket != nil }
 
-    private func tell(_ lines: String...) { _ = socket?.send(Array(lines.joined(separator: "\n").utf8)) }
+    private func tell(_ lines: String..., patiently: Bool = true) {
+        _ = socket?.send(Array(lines.joined(separator: "\n").utf8), patiently: patiently)
+    }
 
     /// The node is up.
     public func ready(_ status: String) { tell("READY=1", Self.status(status)) }
     /// What the node is doing, one line.
-    public func status(_ text: String) { tell(Self.status(text)) }
+    public func status(_ text: String) { tell(Self.status(text), patiently: false) }
     /// The node has begun to end.
     public func stopping() { tell("STOPPING=1", Self.status("stopping")) }
     /// The node reads its configuration again; ``ready(_:)`` ends this.
@@ -34,7 +36,7 @@ public final class ServiceManager: Sendable {
         tell("RELOADING=1", "MONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
     }
     /// The node is well.
-    public func beat() { tell("WATCHDOG=1") }
+    public func beat() { tell("WATCHDOG=1", patiently: false) }
 
     private static func status(_ text: String) -> String {
         "STATUS=" + text.split(separator: "\n").joined(separator: " ")

@@ -68,13 +68,12 @@ public struct Node: Sendable {
             backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
         let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
-        logger.notice(
-            "node is ready",
+        let announcement = Announcement(
             metadata: [
                 "name": "\(record.value.name)", "id": "\(record.value.id)", "accelerator": "\(hypervisor.accelerator)",
                 "listen": "\(sockets.map { "\($0.key) port \($0.value.port)" }.sorted().joined(separator: ", "))",
                 "bases": "\(record.value.bases.count)",
-            ])
+            ], logger: logger)
         let listening = CurrentValue(Set(sockets.keys))
         let operation = Operation(
             configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
@@ -91,7 +90,7 @@ public struct Node: Sendable {
                     server: server, adopted: adopted, interfaces: monitor.interfaces, first: sockets, follows: follows,
                     port: port, bound: listening, logger: logger),
             ] + operation.services(hangups, logs, reload) + httpServices(record, monitor, server.table, operation)
-            + advertisers(record, monitor)
+            + advertisers(record, monitor) + [announcement]
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(30)

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A Unix datagram socket for messages to one address. Sending waits a moment for a reader that is
-/// behind, not longer.
+/// A Unix datagram socket for messages to one address. Sending waits for a reader that is behind only if
+/// asked to, and not for long.
 public final class LocalDatagram: Sendable {
     private let descriptor: Int32
     private let address: [UInt8]
@@ -24,13 +24,17 @@ public final class LocalDatagram: Sendable {
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// Sends a message.
+    /// - Parameters:
+    ///   - message: the message.
+    ///   - patiently: whether to wait up to 0.2 s for a reader that is behind; blocks.
     /// - Returns: whether the other side took it.
-    public func send(_ message: [UInt8]) -> Bool {
-        unsafe address.withUnsafeBytes { name in
+    public func send(_ message: [UInt8], patiently: Bool) -> Bool {
+        let flags = Int32(MSG_NOSIGNAL) | (patiently ? 0 : Int32(MSG_DONTWAIT))
+        return unsafe address.withUnsafeBytes { name in
             guard let base = name.baseAddress else { return false }
             let target = unsafe base.assumingMemoryBound(to: sockaddr.self)
             return unsafe sendto(
-                descriptor, message, message.count, Int32(MSG_NOSIGNAL), target, socklen_t(name.count)) == message.count
+                descriptor, message, message.count, flags, target, socklen_t(name.count)) == message.count
         }
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 /// The native engine asked by raw datagrams from another host: what the unit tests of parsing and matching can't show.
 @Suite(.enabled(if: LanLab.missing.isEmpty, Comment(rawValue: LanLab.reason)))
-struct SSDPProbeTests {
+struct SSDPProbeLabTests {
     private let id = "11111111-1111-4111-8111-111111111111"
     private let group = "239.255.255.250"
 

@@ -1,0 +1,74 @@
+"""A lab of Scripts/lan-lab for benchmarks: made, used and removed."""
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Lab:
+    """Hosts numbered from 1, each with an address 10.77.x.y."""
+
+    def __init__(self, hosts, configuration="debug", avahi=True):
+        self.programs = CHECKOUT / ".build" / configuration
+        self.directory = f"/tmp/clab-b{os.getpid()}"
+        self.prefix = f"b{os.getpid() % 10000}"
+        self.environment = dict(
+            os.environ, LAB_DIR=self.directory, LAB_PREFIX=self.prefix, LAB_NODE=f"{self.programs}/discovery-host node",
+            LAB_FIND=f"{self.programs}/discovery-host find")
+        self.script("up", str(hosts), *([] if avahi else ["--no-avahi"]))
+
+    def script(self, *arguments):
+        """Runs a verb of lan-lab; what it prints."""
+        done = subprocess.run([CHECKOUT / "Scripts/lan-lab", *map(str, arguments)], env=self.environment,
+                              capture_output=True, text=True)
+        return done.stdout
+
+    def command(self, host, *words):
+        """The words that run a command on a host."""
+        pid = Path(self.directory, f"h{host}", "pid").read_text().strip()
+        return ["nsenter", "-t", pid, "-n", "-m", "-u", "-p", "--", *map(str, words)]
+
+    def node(self, host, *arguments):
+        """Starts a node; its id is the host's number."""
+        self.script("node", host, "--id", self.id(host), "--name", f"Node {host}", *arguments)
+
+    def id(self, host):
+        return f"{host:08d}-1111-4111-8111-111111111111"
+
+    def pid(self, host):
+        """The node's process."""
+        return int(Path(self.directory, f"h{host}", "node.pid").read_text())
+
+    def find(self, host, *arguments):
+        """Events of a search: milliseconds, sign, text."""
+        output = self.script("find", host, *arguments)
+        events = (line.split(" ", 3) for line in output.splitlines() if " us " in line)
+        return [(int(fields[0]) / 1000, fields[2], fields[3] if len(fields) > 3 else "") for fields in events]
+
+    def first_line(self, host, words, wanted, limit=30):
+        """Milliseconds from the start of a program until it has printed a line with some text; None for never."""
+        start = time.monotonic()
+        running = subprocess.Popen(self.command(host, *words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        found = None
+        for line in running.stdout:
+            if wanted.encode() in line:
+                found = (time.monotonic() - start) * 1000
+                break
+            if time.monotonic() - start > limit:
+                break
+        running.terminate()
+        running.wait()
+        return found
+
+    def down(self):
+        self.script("down")
+
+
+def build(configuration):
+    """Builds what a benchmark runs."""
+    for product in ("discovery-host", "cloudlet-find"):
+        subprocess.run(["swift", "build", "-c", configuration, "--product", product], cwd=CHECKOUT, check=True,
+                       stdout=sys.stderr)

@@ -1,0 +1,126 @@
+import CloudletCore
+import CloudletMarkup
+import FoundationEssentials
+
+/// Rows A07, X01, X05, X06: both protocols together, finders, and what takes time.
+struct AcrossChecks: Sendable {
+    let context: CheckContext
+
+    private var stage: Stage { context.stage }
+
+    func run() async -> CheckContext.Outcomes {
+        [
+            "X01": sameIdentity(), "X02": sameName(), "X05": await oneLine(), "X06": await hostileName(),
+            "A07": await repeated(),
+        ]
+    }
+
+    private func sameIdentity() -> Outcome {
+        guard let instance = context.subject.instance else { return .notChecked("the node has no DNS-SD instance") }
+        let id = instance.value("id") ?? "missing"
+        return .of(
+            "uuid:\(id.lowercased())" == context.subject.udn.lowercased(), "UDN \(context.subject.udn), TXT id \(id)")
+    }
+
+    private func sameName() -> Outcome {
+        guard let instance = context.subject.instance else { return .notChecked("the node has no DNS-SD instance") }
+        let friendly = context.subject.description.friendlyName
+        return .of(ChangeChecks.agree(friendly, instance.name.first), "'\(friendly)' and '\(instance.name.first)'")
+    }
+
+    private func oneLine() async -> Outcome {
+        guard let finder = context.options.finder else { return .notChecked("needs --finder") }
+        guard let text = try? await HookRunner.shell(finder) else { return .fail("the finder finds nothing") }
+        let id = context.subject.udn.dropFirst("uuid:".count)
+        let count = text.split(separator: "\n").filter { $0.contains(id) }.count
+        return .of(count == 1, "\(count) lines for \(id)")
+    }
+
+    /// A false node with control sequences in its name, which a finder may show, but not as they are.
+    private func hostileName() async -> Outcome {
+        guard let finder = context.options.finder else { return .notChecked("needs --finder") }
+        let name = "\u{1B}]0;title\u{7}\u{1B}[31mred\u{1B}[2J\r\u{202E}<b>&\u{9B}5n"
+        let id = UUID().uuidString.lowercased()
+        guard let server = try? EventServer(at: stage.own.place),
+            let asker = try? stage.asker(port: 5353, hops: 255)
+        else { return .notChecked("no socket") }
+        let escaped = name.unicodeScalars.map {
+            $0.value < 0x20 ? "\\u00" + String($0.value + 256, radix: 16).suffix(2) : String($0)
+        }
+        let status =
+            "{\"id\":\"\(id)\",\"name\":\"\(escaped.joined())\",\"api\":1,\"synthesis_port\":\(server.port),\"load\":0,"
+            + "\"free_memory\":1,\"sessions\":0,\"features\":[],\"bases\":[]}"
+        server.answer(with: status)
+        let type = DNSLabels(context.options.serviceType + ".local")
+        let instance = type.with(name)
+        var packet = DNSPacket()
+        packet.flags = 0x8400
+        let (high, low) = (UInt8(server.port >> 8), UInt8(server.port & 0xFF))
+        let host = DNSLabels("conformance-check.local")
+        let strings = ["txtvers=1", "id=\(id)", "http=\(server.port)"].flatMap {
+            [UInt8($0.utf8.count)] + Array($0.utf8)
+        }
+        packet.answers = [
+            .init(name: type, type: DNSKind.ptr, isUnique: false, timeToLive: 10, data: instance.bytes),
+            .init(
+                name: instance, type: DNSKind.srv, isUnique: true, timeToLive: 10,
+                data: [0, 0, 0, 0, high, low] + host.bytes),
+            .init(name: instance, type: DNSKind.txt, isUnique: true, timeToLive: 10, data: strings),
+            .init(name: host, type: DNSKind.a, isUnique: true, timeToLive: 10, data: stage.own.place.ipv4),
+        ]
+        let bytes = packet.bytes
+        let talking = Task {
+            while !Task.isCancelled {
+                asker.send(bytes, to: .mdnsV4)
+                let questions = stage.dns().suffix(50).filter { !$0.packet.isResponse && $0.source.port != 5353 }
+                for place in Set(questions.map(\.source)) where !place.isV6 { asker.send(bytes, to: place) }
+                await pause(0.15)
+            }
+        }
+        let text = (try? await HookRunner.shell(finder)) ?? ""
+        talking.cancel()
+        let controls = text.unicodeScalars.filter {
+            ($0.value < 0x20 && $0 != "\n" && $0 != "\t") || 0x7F...0x9F ~= $0.value || 0x202A...0x202E ~= $0.value
+        }
+        let asked = server.received.count
+        return .of(
+            controls.isEmpty,
+            "\(controls.count) control characters in the finder's output; "
+                + (text.contains(id)
+                    ? "it shows the false node" : asked > 0 ? "it asked the false node" : "it took no notice"))
+    }
+
+    /// Watches announcements come again.
+    private func repeated() async -> Outcome {
+        let life = context.subject.answer.message.maximumAge ?? 0
+        let patience = context.options.patience
+        guard patience > .zero else {
+            return .notChecked(
+                "announcements live \(life) s; --patience SECONDS, at best \(life * 2), watches them come again")
+        }
+        let start = ContinuousClock.now
+        try? await Task.sleep(for: patience)
+        let times = stage.announcements(since: start).filter {
+            $0.message.udn == context.subject.udn && $0.message.kind == "ssdp:alive"
+                && $0.message["NT"] == "upnp:rootdevice"
+        }.map(\.time)
+        // The copies of one set are a few hundred milliseconds apart.
+        let sets = zip(times, [nil] + times.map(Optional.some)).filter { time, last in
+            last.map { time - $0 > .seconds(1) } ?? true
+        }.map(\.0)
+        let gaps = zip(sets, sets.dropFirst()).map { ($1 - $0).seconds }
+        guard gaps.count >= 3, let least = gaps.min(), let most = gaps.max() else {
+            return .notChecked("\(sets.count) sets within \(patience.seconds) s are too few to judge")
+        }
+        return .all(
+            [
+                (most <= Double(life) / 2 + 1, "\(Int(most)) s apart at a life of \(life) s"),
+                (most - least > 0.02 * most, "always \(Int(most)) s apart"),
+            ], "\(sets.count) sets, \(Int(least * 10)) to \(Int(most * 10)) tenths of a second apart, life \(life) s")
+    }
+}
+
+extension Place {
+    /// The four bytes of an IPv4 address.
+    var ipv4: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: low >> UInt64(24 - 8 * $0)) } }
+}

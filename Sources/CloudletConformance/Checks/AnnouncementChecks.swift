@@ -1,0 +1,105 @@
+import CloudletCore
+
+/// Rows A01 to A06, A10, A14, A17: what a start makes a node say, judged by a record of it.
+struct AnnouncementChecks: Sendable {
+    /// Every NT that should be announced, with its USN.
+    let expected: [String: String]
+    let udn: String
+    /// What was heard at each group since the start.
+    let heard: [Place: [Heard]]
+
+    init(_ subject: Subject, _ heard: [Place: [Heard]]) {
+        (expected, udn, self.heard) = (subject.description.targets, subject.udn, heard)
+    }
+
+    private var own: [Heard] { of(.ssdpV4) }
+    private var alive: [Heard] { own.filter { $0.message.kind == "ssdp:alive" } }
+
+    private func of(_ group: Place) -> [Heard] { (heard[group] ?? []).filter { $0.message.udn == udn } }
+
+    func run() -> CheckContext.Outcomes {
+        let rows = ["A01", "A02", "A03", "A04", "A05", "A06", "A10", "A14", "A17"]
+        guard let first = alive.first else {
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .fail("nothing was announced after the start")) })
+        }
+        let message = first.message
+        var outcomes: CheckContext.Outcomes = [:]
+        let targets = Set(alive.compactMap { $0.message["NT"] })
+        let missing = expected.keys.filter { !targets.contains($0) }
+        let foreign = targets.filter { expected[$0] == nil }
+        outcomes["A01"] = .all(
+            [
+                (missing.isEmpty, "not announced: \(missing.sorted().joined(separator: ", "))"),
+                (foreign.isEmpty, "not described: \(foreign.sorted().joined(separator: ", "))"),
+            ], "\(targets.count) targets")
+        outcomes["A02"] = .of(
+            own.allSatisfy {
+                $0.message["HOST"] == "239.255.255.250:1900" && $0.message.startLine == "NOTIFY * HTTP/1.1"
+            },
+            "\(own.count) messages, HOST \(message["HOST"] ?? "missing")")
+        let wrong = own.filter { expected[$0.message["NT"] ?? ""] != $0.message["USN"] }
+        outcomes["A03"] = .of(wrong.isEmpty, "\(wrong.count) of \(own.count) with a wrong USN")
+        outcomes["A04"] = copies()
+        outcomes["A05"] = wait()
+        let ages = Set(alive.map { $0.message.maximumAge })
+        outcomes["A06"] = .of(
+            ages.allSatisfy { $0.map { $0 >= 1800 } ?? false },
+            "max-age \(ages.map { $0.map(String.init) ?? "missing" }.sorted().joined(separator: ", "))")
+        outcomes["A10"] = server(message["SERVER"] ?? "")
+        outcomes["A14"] = numbers()
+        let isOld = message["SERVER"]?.contains("UPnP/1.0") == true
+        let hops = Set(own.map(\.hops))
+        outcomes["A17"] = .of(hops == [isOld ? 4 : 2], "TTL \(hops.sorted())")
+        return outcomes
+    }
+
+    private func copies() -> Outcome {
+        var conditions: [(Bool, String)] = []
+        var gaps: [Int] = []
+        for target in expected.keys {
+            let times = alive.filter { $0.message["NT"] == target }.map(\.time).sorted()
+            conditions.append((2...3 ~= times.count, "\(target): \(times.count) times"))
+            gaps += zip(times, times.dropFirst()).map { ($1 - $0).milliseconds }
+        }
+        if let least = gaps.min(), let most = gaps.max() {
+            conditions.append((least >= 80 && most <= 1500, "\(least) to \(most) ms apart"))
+        }
+        return .all(conditions, "sets \(gaps.min() ?? 0) to \(gaps.max() ?? 0) ms apart")
+    }
+
+    /// Seen from outside, the wait can't be told from the time a program needs to start. Where a node speaks to several
+    /// groups, each with a wait of its own, their differences show it.
+    private func wait() -> Outcome {
+        let firsts = [Place.ssdpV4, .ssdpLink, .ssdpSite].compactMap { of($0).first?.time }.sorted()
+        guard firsts.count > 1, let first = firsts.first, let last = firsts.last, (last - first).milliseconds > 2 else {
+            return .notChecked("the wait can't be told from the time the program needs to start")
+        }
+        let spread = (last - first).milliseconds
+        return .of(spread <= 250, "the groups were first spoken to over \(spread) ms")
+    }
+
+    private func server(_ text: String) -> Outcome {
+        // UDA 1.0 writes commas between the products, later ones blanks.
+        let products = text.split(whereSeparator: { $0 == " " || $0 == "," }).map { $0.split(separator: "/") }
+        guard let upnp = products.firstIndex(where: { $0.first == "UPnP" }) else {
+            return .fail("'\(text)' has no UPnP")
+        }
+        let version = products[upnp].dropFirst().first.map(String.init) ?? ""
+        return .all(
+            [
+                (upnp == 1 && products[0].count == 2, "the system has no version"),
+                (["1.0", "1.1", "2.0"].contains(version), "UPnP/\(version)"),
+                (products.count == 3 && products[2].count == 2, "the product is not NAME/VERSION"),
+            ].map { ($0.0, "\($0.1) in '\(text)'") }, text)
+    }
+
+    private func numbers() -> Outcome {
+        func isNumber(_ name: String) -> Bool {
+            own.allSatisfy { $0.message.number(name).map { 0...0x7FFF_FFFF ~= $0 } ?? false }
+        }
+        return .all(
+            ["BOOTID.UPNP.ORG", "CONFIGID.UPNP.ORG"].map { name in
+                (isNumber(name), "\(name) is \(own.first?.message[name] ?? "missing")")
+            }, "BOOTID \(own.first?.message["BOOTID.UPNP.ORG"] ?? ""), in \(own.count) messages")
+    }
+}

@@ -1,0 +1,163 @@
+import CloudletCore
+
+/// Rows M03, M06 to M08: names that others have, or want at the same time.
+struct ConflictChecks: Sendable {
+    let context: CheckContext
+    let instance: Subject.Instance
+    let asker: MDNSAsker
+
+    private var stage: Stage { context.stage }
+    private var hooks: HookRunner { context.hooks }
+    private static let needed = Outcome.notChecked("needs the hooks 'stop' and 'start'")
+
+    func run() async -> CheckContext.Outcomes {
+        guard hooks.has(.stop, .start) else {
+            return ["M03": Self.needed, "M06": Self.needed, "M07": Self.needed, "M08": await hostName()]
+        }
+        var outcomes: CheckContext.Outcomes = [:]
+        do {
+            outcomes["M03"] = try await simultaneous()
+            outcomes["M06"] = try await taken()
+            outcomes["M07"] = try await twin()
+            try await restart()
+            await pause(1.5)
+        } catch {
+            outcomes["M06"] = outcomes["M06"] ?? .notChecked(error.description)
+        }
+        outcomes["M08"] = await hostName()
+        return outcomes
+    }
+
+    private func restart() async throws(CloudletError) {
+        try await hooks.run(.stop)
+        await pause(0.7)
+        try await hooks.run(.start)
+    }
+
+    /// Watches what is heard for some seconds and answers some of it.
+    private func watch(
+        for seconds: Double, _ reaction: (HeardDNS) -> DNSPacket?
+    ) async -> [HeardDNS] {
+        let start = ContinuousClock.now
+        var seen = 0
+        while ContinuousClock.now - start < .seconds(seconds) {
+            let heard = stage.dns(since: start).filter { $0.source.address == asker.node }
+            for entry in heard.dropFirst(seen) {
+                if let answer = reaction(entry) { asker.socket.send(answer.bytes, to: .mdnsV4) }
+            }
+            seen = heard.count
+            await pause(0.004)
+        }
+        return stage.dns(since: start).filter { $0.source.address == asker.node }
+    }
+
+    private func isAnnouncement(_ entry: HeardDNS, of name: DNSLabels) -> Bool {
+        entry.packet.isResponse
+            && entry.packet.answers.contains { $0.name == name && $0.type == DNSKind.srv && $0.timeToLive > 0 }
+    }
+
+    /// A probe for the same name at the same time, with records that come later or earlier in order.
+    private func simultaneous() async throws(CloudletError) -> Outcome {
+        var results: [(Bool, String)] = []
+        for wins in [true, false] {
+            try await hooks.run(.stop)
+            await pause(0.7)
+            var ours: ContinuousClock.Instant?
+            async let watching = watch(for: 3) { entry in
+                guard ours == nil, entry.packet.isProbe(for: instance.name) else { return nil }
+                ours = .now
+                var packet = DNSPacket.query(instance.name, DNSKind.any)
+                packet.authority = [DNSKind.srv, DNSKind.txt].map { type in
+                    let byte: UInt8 = wins ? 0xFF : 0
+                    let data =
+                        type == DNSKind.txt
+                        ? [1, byte] : [byte, byte, byte, byte, byte, byte] + DNSLabels("x.local").bytes
+                    return DNSPacket.Record(
+                        name: instance.name, type: type, isUnique: false, timeToLive: 120, data: data)
+                }
+                return packet
+            }
+            try await hooks.run(.start)
+            let heard = await watching
+            let probes = heard.filter { $0.packet.isProbe(for: instance.name) }
+            guard let first = probes.first else { return .fail("the name was not probed") }
+            let announced = heard.first { isAnnouncement($0, of: instance.name) }
+            let delay = announced.map { ($0.time - first.time).milliseconds }
+            if wins {
+                results.append(
+                    (delay.map { $0 >= 1000 } ?? true, "did not give way: announced \(delay ?? 0) ms after the probe"))
+            } else {
+                results.append((delay.map { $0 <= 2500 } ?? false, "gave way to earlier records"))
+            }
+        }
+        return .all(results, "gives way to later records, not to earlier ones")
+    }
+
+    /// Every probe for the name is answered: it is taken.
+    private func taken() async throws(CloudletError) -> Outcome {
+        try await hooks.run(.stop)
+        await pause(0.7)
+        async let watching = watch(for: 4.5) { entry in
+            entry.packet.isProbe(for: instance.name) ? MDNSTalkChecks.claim(instance.name, port: 9) : nil
+        }
+        try await hooks.run(.start)
+        let heard = await watching
+        let others = heard.filter { $0.packet.isResponse }.flatMap(\.packet.answers).filter {
+            $0.type == DNSKind.srv && $0.timeToLive > 0 && $0.name.parent == instance.name.parent
+                && $0.name != instance.name
+        }
+        let kept = heard.contains { isAnnouncement($0, of: instance.name) }
+        return .all(
+            [(!kept, "the name was used although it is taken"), (!others.isEmpty, "no other name was announced")],
+            "'\(instance.name.first)' became '\(others.first?.name.first ?? "")'")
+    }
+
+    /// A service of the same name on the same host, before the node starts.
+    private func twin() async throws(CloudletError) -> Outcome {
+        guard hooks.has(.twin, .untwin) else { return .notChecked("needs the hooks 'twin' and 'untwin'") }
+        try await hooks.run(.stop)
+        await pause(0.7)
+        try await hooks.run(.twin, name: instance.name.first)
+        await pause(1.5)
+        try await hooks.run(.start)
+        await pause(3)
+        let answers = await context.resolve(instance.name.parent, DNSKind.ptr)
+        let names = Set(
+            answers.filter { $0.source.address == asker.node }.flatMap(\.packet.records).filter {
+                $0.type == DNSKind.ptr
+            }
+            .compactMap { DNSLabels(wire: $0.data)?.first })
+        try await hooks.run(.untwin)
+        return .of(
+            names.count == 2 && names.contains(instance.name.first),
+            names.sorted().map { "'\($0)'" }.joined(separator: ", "))
+    }
+
+    /// The host's responder starts anew and finds its host name taken.
+    private func hostName() async -> Outcome {
+        guard hooks.has(.responder) else { return .notChecked("needs the hook 'responder'") }
+        var claim = DNSPacket()
+        claim.flags = 0x8400
+        claim.answers = [
+            DNSPacket.Record(
+                name: instance.host, type: DNSKind.a, isUnique: true, timeToLive: 120, data: [192, 0, 2, 9])
+        ]
+        let conflict = claim
+        async let watching = watch(for: 5) { $0.packet.isProbe(for: instance.host) ? conflict : nil }
+        do {
+            try await hooks.run(.responder)
+            let heard = await watching
+            let others = heard.filter { $0.packet.isResponse }.flatMap(\.packet.answers).filter {
+                $0.type == DNSKind.a && $0.timeToLive > 0 && $0.name != instance.host
+            }
+            // Without the conflict, for the checks that follow.
+            try await hooks.run(.responder)
+            for _ in 0..<15 where try await Subject.instance(of: asker.node, on: stage, context.options) == nil {}
+            // A responder may say goodbye only for what it has announced to the end.
+            await pause(3.5)
+            return .of(!others.isEmpty, "\(instance.host) became \(others.first?.name.description ?? "nothing else")")
+        } catch {
+            return .notChecked(error.description)
+        }
+    }
+}

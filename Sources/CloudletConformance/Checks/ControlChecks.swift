@@ -1,0 +1,112 @@
+import CloudletCore
+import CloudletMarkup
+
+/// Rows C10, C11, C17, C18: control, limits and bad requests. C17 and C18 come last: what fails them may be gone.
+struct ControlChecks: Sendable {
+    let context: CheckContext
+
+    private var location: WebAddress { context.subject.location }
+    private var service: DeviceDescription.Service? {
+        context.subject.description.services.last { $0.control != nil }
+    }
+
+    func run() async -> CheckContext.Outcomes {
+        ["C10": await control(), "C11": await bounded()]
+    }
+
+    /// What may do lasting harm.
+    func runHarmful() async -> CheckContext.Outcomes {
+        await context.revive()
+        var outcomes = ["C17": await malformed()]
+        await context.revive()
+        outcomes["C18"] = await idleClients()
+        return outcomes
+    }
+
+    private func call(_ service: DeviceDescription.Service, _ action: String, padding: Int = 0) async -> HTTPProbe {
+        guard let control = service.control else {
+            return HTTPProbe(text: "", time: .zero, isConnected: false, isClosed: true)
+        }
+        let body =
+            "<?xml version=\"1.0\"?>\n<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" "
+            + "s:encodingStyle=\"http://schemas.xmlsoap.org/soap/encoding/\"><s:Body><u:\(action) "
+            + "xmlns:u=\"\(service.type)\"></u:\(action)></s:Body></s:Envelope>"
+            + String(repeating: "\n", count: padding)
+        return await HTTPProbe.ask(
+            control.place, "POST \(control.path) HTTP/1.1",
+            ["Content-Type: text/xml; charset=\"utf-8\"", "SOAPACTION: \"\(service.type)#\(action)\""], body: body,
+            patience: .seconds(5))
+    }
+
+    private func control() async -> Outcome {
+        guard let service else { return .notChecked("there is no service with a controlURL") }
+        let unknown = await call(service, "NoSuchAction")
+        var conditions = [
+            (unknown.status == 500, "an unknown action: status \(unknown.status)"),
+            (unknown.body.contains("UPnPError") && unknown.body.contains("401"), "an unknown action: no UPnPError 401"),
+        ]
+        guard let document = service.document, let root = try? MarkupParser().parse(await HTTPProbe.get(document).body),
+            let action = root.child("actionList")?.children("action").first(where: { action in
+                (action.child("argumentList")?.children("argument") ?? []).allSatisfy {
+                    $0.text(of: "direction") == "out"
+                }
+            })?.text(of: "name")
+        else {
+            let broken = conditions.filter { !$0.0 }.map(\.1)
+            return broken.isEmpty
+                ? .notChecked("no action without arguments could be called; unknown ones are refused rightly")
+                : .fail(broken.joined(separator: "; "))
+        }
+        let good = await call(service, action)
+        conditions.append((good.status == 200, "\(action): status \(good.status)"))
+        conditions.append((good["EXT"] != nil, "\(action): no EXT"))
+        conditions.append((good.body.contains("\(action)Response"), "\(action): no response element"))
+        return .all(conditions, "\(action) answered, an unknown action refused with 401")
+    }
+
+    private func bounded() async -> Outcome {
+        guard let service else { return .notChecked("there is no service with a controlURL") }
+        let answer = await call(service, "NoSuchAction", padding: 1 << 20)
+        let isThere = await HTTPProbe.get(location).status == 200
+        return .all(
+            [
+                (answer.status == 0 || answer.status == 413 || answer.status == 400, "1 MiB: status \(answer.status)"),
+                (isThere, "no answer afterwards"),
+            ], answer.status == 0 ? "1 MiB: connection closed" : "1 MiB: status \(answer.status)")
+    }
+
+    /// Connections on which nothing, or not enough, is said.
+    private func idleClients() async -> Outcome {
+        let place = location.place
+        let idle = (0..<12).compactMap { _ in Connection(to: place) }
+        for connection in idle.prefix(6) { connection.send(Array("GET / HTTP/1.1\r\nHost: ".utf8)) }
+        let answer = await HTTPProbe.get(location, patience: .seconds(4))
+        return .all(
+            [
+                (idle.count >= 6, "only \(idle.count) connections were taken"),
+                (answer.status == 200, "no answer within 4 s beside \(idle.count) idle clients"),
+            ], "answered after \(answer.time.milliseconds) ms beside \(idle.count) idle clients")
+    }
+
+    /// Requests of the kind that ended other devices, each followed by a look whether the device is still there.
+    private func malformed() async -> Outcome {
+        let url = "http://\(location.place.host):\(location.place.port)"
+        let requests = [
+            "SUBSCRIBE \(url) HTTP/1.1\r\nHost: \(url.dropFirst(7))\r\nSID:\r\n\r\n",
+            "UNSUBSCRIBE \(url) HTTP/1.1\r\nHost: \(url.dropFirst(7))\r\nSID:\r\n\r\n",
+            "SUBSCRIBE  HTTP/1.1\r\n\r\n", "NOTIFY / HTTP/1.1\r\nSEQ: -1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "\u{0}\u{1}\u{2}\r\n\r\n", "GET http://[::::::::::1/ HTTP/1.1\r\n\r\n",
+        ]
+        for request in requests {
+            _ = await HTTPProbe.ask(location.place, Array(request.utf8), patience: .milliseconds(400))
+            var isThere = false
+            for _ in 0..<3 where !isThere {
+                isThere = await HTTPProbe.get(location, patience: .seconds(3)).status == 200
+            }
+            if !isThere { return .fail("gone after: \(request.prefix(60).split(whereSeparator: \.isNewline)[0])") }
+        }
+        return .pass("\(requests.count) requests survived")
+    }
+}

@@ -1,0 +1,143 @@
+import CloudletCore
+
+/// Rows about what else is on the node's host, and what is left of it: A18, B24, M27, M32, M35.
+struct HostChecks: Sendable {
+    let context: CheckContext
+
+    private var stage: Stage { context.stage }
+
+    func run() async -> CheckContext.Outcomes {
+        await context.revive()
+        var outcomes = await neighbours()
+        outcomes["A18"] = await sixth()
+        outcomes["M35"] = await attack()
+        outcomes["M27"] = await vanished()
+        return outcomes
+    }
+
+    private func isResolvable() async -> Bool {
+        for _ in 0..<5 {
+            if (try? await Subject.instance(of: context.subject.address, on: stage, context.options)) != nil {
+                return true
+            }
+        }
+        return false
+    }
+
+    private func neighbours() async -> CheckContext.Outcomes {
+        guard context.hooks.has(.neighbour) else {
+            let missing = Outcome.notChecked("needs the hook 'neighbour'")
+            return ["B24": missing, "M32": missing]
+        }
+        do { try await context.hooks.run(.neighbour) } catch {
+            let missing = Outcome.notChecked(error.description)
+            return ["B24": missing, "M32": missing]
+        }
+        await pause(1)
+        let type = SearchText(context.options.deviceType)
+        let node = context.subject.address
+        let unicast = SearchText(context.options.deviceType) {
+            $0.host = "\(node.host):1900"
+            $0.mx = nil
+        }
+        let multicast = await context.ask(type).count
+        let direct = await context.ask(unicast, to: node.at(1900)).count
+        return [
+            "B24": .all(
+                [(multicast == 1, "\(multicast) answers to multicast"), (direct == 1, "\(direct) answers to unicast")],
+                "both kinds of searches are answered beside another program"),
+            "M32": context.subject.instance == nil
+                ? .notChecked("the node has no DNS-SD instance")
+                : .of(await isResolvable(), "asked while another responder runs on the host"),
+        ]
+    }
+
+    // MARK: - IPv6
+
+    private func sixth() async -> Outcome {
+        guard stage.own6 != nil else { return .notChecked("this host has no IPv6 address on \(stage.own.interface)") }
+        let groups: [(Place, String)] = [(.ssdpLink, "[FF02::C]:1900"), (.ssdpSite, "[FF05::C]:1900")]
+        var conditions: [(Bool, String)] = []
+        var announced = 0
+        for (group, host) in groups {
+            let search = SearchText("upnp:rootdevice") { $0.host = host }
+            guard let asker = try? stage.asker(v6: true) else { return .notChecked("no IPv6 socket") }
+            asker.send(search.text, to: group.scoped(UInt32(stage.own.index)))
+            await pause(1.3)
+            let answers = asker.packets().compactMap(Heard.init).filter { $0.message.udn == context.subject.udn }
+            conditions.append((answers.count == 1, "\(answers.count) answers at \(host)"))
+            let words = stage.announcements(to: group).filter { $0.message.udn == context.subject.udn }
+            announced += words.count
+            conditions.append(
+                (words.allSatisfy { $0.message["HOST"]?.uppercased() == host }, "a wrong HOST at \(host)"))
+            for text in Set((answers + words).compactMap { $0.message["LOCATION"] }) {
+                conditions.append((text.hasPrefix("http://[") && !text.contains("%"), "LOCATION '\(text)' at \(host)"))
+            }
+        }
+        let isSilent = announced == 0 && conditions.contains { !$0.0 }
+        if isSilent, await !hasIPv6() { return .notChecked("the node's host shows no IPv6 address") }
+        return .all(conditions, "both groups answered, \(announced) announcements")
+    }
+
+    /// Whether the node's host answers at the link-local address that goes with its Ethernet address.
+    private func hasIPv6() async -> Bool {
+        let table = (try? await HookRunner.shell("cat /proc/net/arp")) ?? ""
+        let row = table.split(separator: "\n").first { $0.hasPrefix("\(context.subject.address) ") }
+        let bytes = row?.split(separator: " ").dropFirst(3).first?.split(separator: ":").compactMap {
+            UInt8($0, radix: 16)
+        }
+        guard let mac = bytes, mac.count == 6 else { return false }
+        let words = [
+            UInt16(mac[0] ^ 2) << 8 | UInt16(mac[1]), UInt16(mac[2]) << 8 | 0xFF, 0xFE00 | UInt16(mac[3]),
+            UInt16(mac[4]) << 8 | UInt16(mac[5]),
+        ]
+        let text = "fe80::" + words.map { String($0, radix: 16) }.joined(separator: ":")
+        guard let place = Place(text, port: 9, scope: UInt32(stage.own.index)) else { return false }
+        // A refusal, which comes at once, is an answer too.
+        let answer = await HTTPProbe.ask(place, [], patience: .seconds(2))
+        return answer.isConnected || answer.time < .seconds(1)
+    }
+
+    // MARK: - Attack and power cut
+
+    private func attack() async -> Outcome {
+        guard context.hooks.has(.attack), context.subject.instance != nil else {
+            return .notChecked("needs the hook 'attack' on the node's host, and a DNS-SD instance")
+        }
+        _ = try? await context.hooks.run(.attack)
+        await pause(1)
+        return .of(await isResolvable(), "the responder was attacked as an unprivileged user")
+    }
+
+    private func vanished() async -> Outcome {
+        guard context.hooks.has(.cut, .mend), let finder = context.options.finder else {
+            return .notChecked("needs --finder and the hooks 'cut' and 'mend'")
+        }
+        do {
+            let id = context.subject.udn.dropFirst("uuid:".count)
+            let before = try await HookRunner.shell(finder)
+            try await context.hooks.run(.cut)
+            await pause(0.5)
+            // A finder that finds nothing may say so by its exit status.
+            let after = (try? await HookRunner.shell(finder)) ?? ""
+            try await context.hooks.run(.mend)
+            await pause(2)
+            return .all(
+                [
+                    (before.contains(id), "the finder does not show it even when it is there"),
+                    (!after.contains(id), "the finder shows it after its cable was pulled"),
+                ], "the finder shows it, and no longer when its cable is pulled")
+        } catch {
+            return .notChecked(error.description)
+        }
+    }
+}
+
+extension Place {
+    /// The same on an interface.
+    func scoped(_ interface: UInt32) -> Place {
+        var result = self
+        result.scope = interface
+        return result
+    }
+}

@@ -1,0 +1,146 @@
+import CloudletCore
+
+/// Rows that need the node to be ended and started: A01 to A14, A18, C03, M01 to M05, M10, X03.
+struct LifeChecks: Sendable {
+    let context: CheckContext
+    /// Stages on the other networks, which hear the start too.
+    let second: Stage?
+    let quiet: Stage?
+
+    private var stage: Stage { context.stage }
+    private var udn: String { context.subject.udn }
+    private static let needed = "needs the hooks 'stop' and 'start'"
+
+    func run() async -> CheckContext.Outcomes {
+        let rows = [
+            "A01", "A02", "A03", "A04", "A05", "A06", "A09", "A10", "A11", "A14", "A17", "C03", "M01", "M02", "M04",
+            "M05",
+            "M10", "X03",
+        ]
+        guard context.hooks.has(.stop, .start) else {
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked(Self.needed)) })
+        }
+        do {
+            var outcomes = try await leave()
+            let start = ContinuousClock.now
+            try await context.hooks.run(.start)
+            await pause(6.5)
+            outcomes.merge(AnnouncementChecks(context.subject, heard(since: start)).run()) { $1 }
+            outcomes["A09"] = await locations(since: start)
+            outcomes.merge(MDNSStart(context: context, start: start).run()) { $1 }
+            outcomes.merge(NetworksChecks(context: context, second: second, quiet: quiet).heard(since: start)) { $1 }
+            outcomes.merge(try await crash(outcomes["M10"])) { $1 }
+            return outcomes
+        } catch {
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked(error.description)) })
+        }
+    }
+
+    private func heard(since time: ContinuousClock.Instant) -> [Place: [Heard]] {
+        Dictionary(
+            uniqueKeysWithValues: [Place.ssdpV4, .ssdpLink, .ssdpSite].map {
+                ($0, stage.announcements(to: $0, since: time))
+            })
+    }
+
+    // MARK: - Leaving
+
+    private func leave() async throws(CloudletError) -> CheckContext.Outcomes {
+        let end = ContinuousClock.now
+        try await context.hooks.run(.stop)
+        await pause(2)
+        let words = stage.announcements(since: end).filter { $0.message.kind == "ssdp:byebye" && $0.message.udn == udn }
+        let taken = Set(words.compactMap { $0.message["NT"] })
+        let left = context.subject.description.targets.keys.filter { !taken.contains($0) }
+        let goodbye = goodbyes(since: end)
+        let answers = await context.ask(SearchText(context.options.deviceType), wait: 1.2)
+        return [
+            "A11": .of(
+                left.isEmpty, left.isEmpty ? "\(words.count) byebyes" : "left: \(left.sorted().joined(separator: ", "))"
+            ),
+            "M10": goodbye ?? .notChecked("the node has no DNS-SD instance"),
+            "X03": .all(
+                [
+                    (left.isEmpty, "SSDP was not taken back"), (answers.isEmpty, "searches are still answered"),
+                    (goodbye?.verdict != .fail, "mDNS was not taken back"),
+                ], goodbye == nil ? "SSDP within 2 s; no mDNS" : "both within 2 s"),
+        ]
+    }
+
+    /// Whether the instance was taken back with a life of 0.
+    private func goodbyes(since time: ContinuousClock.Instant) -> Outcome? {
+        guard let instance = context.subject.instance else { return nil }
+        let records = stage.dns(since: time).flatMap(\.packet.answers).filter {
+            $0.timeToLive == 0 && ($0.name == instance.name || DNSLabels(wire: $0.data) == instance.name)
+        }
+        let kinds = Set(records.map(\.type))
+        return .of(
+            kinds.contains(DNSKind.ptr), kinds.isEmpty ? "no goodbye" : "goodbye for \(kinds.count) kinds of records")
+    }
+
+    // MARK: - Crashing
+
+    private func crash(_ clean: Outcome?) async throws(CloudletError) -> CheckContext.Outcomes {
+        guard context.hooks.has(.kill) else {
+            let missing = Outcome.notChecked("needs the hook 'kill'")
+            return ["A12": missing, "A13": missing]
+        }
+        let before = stage.announcements().compactMap {
+            $0.message.udn == udn ? $0.message.number("BOOTID.UPNP.ORG") : nil
+        }
+        let end = ContinuousClock.now
+        try await context.hooks.run(.kill)
+        await pause(1.5)
+        let answers = await context.ask(SearchText(context.options.deviceType), wait: 1.2)
+        var outcomes: CheckContext.Outcomes = [:]
+        if let clean, clean.verdict == .pass, let killed = goodbyes(since: end) {
+            outcomes["M10"] =
+                killed.verdict == .pass ? .pass("\(clean.evidence), also when killed") : .fail("none when killed")
+        }
+        let start = ContinuousClock.now
+        try await context.hooks.run(.start)
+        await pause(3)
+        let words = stage.announcements(since: start).filter { $0.message.udn == udn }
+        let alive = words.filter { $0.message.kind == "ssdp:alive" }
+        outcomes["A12"] = .all(
+            [
+                (answers.isEmpty, "it answers although it was killed"),
+                (alive.allSatisfy { ($0.message.maximumAge ?? 0) > 0 }, "announcements have no end"),
+                (!alive.isEmpty, "the restart was not announced"),
+            ], "void after \(alive.first?.message.maximumAge ?? 0) s at the latest, announced again")
+        let firstAlive = alive.first?.time ?? .now
+        let flushed = Set(
+            words.filter { $0.message.kind == "ssdp:byebye" && $0.time < firstAlive }.compactMap { $0.message["NT"] })
+        outcomes["A13"] = .of(
+            flushed.count == context.subject.description.targets.count,
+            "\(flushed.count) targets taken back before the first alive")
+        let again = try await Subject.find(on: stage, context.options)
+        outcomes["C03"] = .of(again.udn == udn, "\(udn), then \(again.udn)")
+        if let last = before.max(), let now = alive.first?.message.number("BOOTID.UPNP.ORG"), now <= last {
+            outcomes["A14"] = .fail("BOOTID was \(last), is \(now) after a restart")
+        }
+        return outcomes
+    }
+
+    // MARK: - Locations
+
+    /// Every LOCATION that was announced, fetched at once.
+    private func locations(since time: ContinuousClock.Instant) async -> Outcome {
+        var conditions: [(Bool, String)] = []
+        var count = 0
+        for (group, words) in heard(since: time) {
+            let places = words.filter { $0.message.udn == udn && $0.message.kind == "ssdp:alive" }
+            for text in Set(places.map { $0.message["LOCATION"] ?? "" }) {
+                count += 1
+                guard let address = WebAddress(text, scope: UInt32(stage.own.index)) else {
+                    conditions.append((false, "'\(text)' is no URL"))
+                    continue
+                }
+                let answer = await HTTPProbe.get(address, patience: .seconds(2))
+                conditions.append((address.place.isV6 == group.isV6, "\(text) at \(group)"))
+                conditions.append((answer.status == 200, "\(text): status \(answer.status)"))
+            }
+        }
+        return count == 0 ? .fail("no LOCATION") : .all(conditions, "\(count) addresses")
+    }
+}

@@ -1,0 +1,49 @@
+import CloudletCore
+
+/// Asks as a full mDNS host does, from port 5353, so that answers are multicast.
+struct MDNSAsker: Sendable {
+    let stage: Stage
+    let node: Place
+    let socket: UDPPort
+
+    init(_ context: CheckContext) throws(CloudletError) {
+        stage = context.stage
+        node = context.subject.address
+        socket = try context.stage.asker(port: 5353, hops: 255)
+    }
+
+    /// The node's multicast answers over IPv4.
+    func answers(since time: ContinuousClock.Instant) -> [HeardDNS] {
+        stage.dns(since: time).filter { $0.packet.isResponse && $0.source.address == node }
+    }
+
+    /// Asks all; records are multicast once a second at most, so a second passes first.
+    /// - Returns: the first answer with a record that is wanted, with the time it took.
+    func multicast(
+        _ name: DNSLabels, _ type: UInt16, tries: Int = 2, wanting: (DNSPacket.Record) -> Bool
+    ) async -> HeardDNS? {
+        for _ in 0..<tries {
+            await pause(1.1)
+            let start = ContinuousClock.now
+            socket.send(DNSPacket.query(name, type).bytes, to: .mdnsV4)
+            for _ in 0..<12 {
+                await pause(0.05)
+                if let answer = answers(since: start).first(where: { $0.packet.records.contains(where: wanting) }) {
+                    return answer
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Sends a packet, a second after everything before, and listens for half a second.
+    /// - Returns: milliseconds until the first multicast answer with a wanted record, and how many there were.
+    func reaction(_ packet: DNSPacket, wanting: (DNSPacket.Record) -> Bool) async -> (delay: Int?, count: Int) {
+        await pause(1.1)
+        let start = ContinuousClock.now
+        socket.send(packet.bytes, to: .mdnsV4)
+        await pause(0.6)
+        let matching = answers(since: start).filter { $0.packet.records.contains(where: wanting) }
+        return (matching.first.map { ($0.time - start).milliseconds }, matching.count)
+    }
+}

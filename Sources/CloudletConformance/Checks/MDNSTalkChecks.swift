@@ -1,0 +1,161 @@
+import CloudletCore
+
+/// Rows M09, M13 to M17, M19, M21, M33, M34: when answers come, and what bad packets do.
+struct MDNSTalkChecks: Sendable {
+    let context: CheckContext
+    let instance: Subject.Instance
+    let asker: MDNSAsker
+
+    private var type: DNSLabels { DNSLabels(context.options.serviceType + ".local") }
+    private func isPointer(_ record: DNSPacket.Record) -> Bool { record.data == instance.name.bytes }
+
+    func run() async -> CheckContext.Outcomes {
+        var outcomes: CheckContext.Outcomes = [:]
+        outcomes["M13"] = await knownAnswer(life: 4500)
+        outcomes["M14"] = await knownAnswer(life: 100)
+        outcomes["M15"] = await delays()
+        outcomes["M16"] = await rate()
+        outcomes["M17"] = await unicastAnswer()
+        outcomes["M19"] = await unicastQuestion()
+        outcomes["M21"] = await offLink()
+        outcomes["M09"] = await defence()
+        outcomes["M33"] = await malformed()
+        outcomes["M34"] = await circles()
+        return outcomes
+    }
+
+    private func knownAnswer(life: UInt32) async -> Outcome {
+        var query = DNSPacket.query(type, DNSKind.ptr)
+        query.answers = [
+            DNSPacket.Record(
+                name: type, type: DNSKind.ptr, isUnique: false, timeToLive: life, data: instance.name.bytes)
+        ]
+        let count = await asker.reaction(query, wanting: isPointer).count
+        return .of((count == 0) == (life >= 2250), "\(count) answers to one who knows it for \(life) s")
+    }
+
+    private func delays() async -> Outcome {
+        let shared = await asker.reaction(.query(type, DNSKind.ptr), wanting: isPointer).delay
+        let unique = await asker.reaction(.query(instance.name, DNSKind.srv)) { $0.type == DNSKind.srv }.delay
+        return .all(
+            [
+                (shared.map { 15...300 ~= $0 } ?? false, "shared after \(shared.map(String.init) ?? "no") ms"),
+                (unique.map { $0 < 120 } ?? false, "unique after \(unique.map(String.init) ?? "no") ms"),
+            ], "shared after \(shared ?? 0) ms, unique after \(unique ?? 0) ms")
+    }
+
+    private func rate() async -> Outcome {
+        await pause(1.1)
+        let start = ContinuousClock.now
+        for _ in 0..<20 {
+            asker.socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: .mdnsV4)
+            await pause(0.045)
+        }
+        await pause(0.3)
+        let count = asker.answers(since: start).filter { $0.packet.records.contains(where: isPointer) }.count
+        return .of(1...2 ~= count, "\(count) answers to 20 questions within a second")
+    }
+
+    private func unicastAnswer() async -> Outcome {
+        // The records were multicast a moment ago.
+        _ = await asker.multicast(type, DNSKind.ptr, wanting: isPointer)
+        let start = ContinuousClock.now
+        asker.socket.send(DNSPacket.query(type, DNSKind.ptr, unicast: true).bytes, to: .mdnsV4)
+        await pause(0.6)
+        let own = asker.socket.packets(since: start).compactMap(HeardDNS.init).filter {
+            $0.source.address == context.subject.address && $0.packet.records.contains(where: isPointer)
+        }.count
+        return .of(own > 0, own > 0 ? "by unicast" : "not by unicast")
+    }
+
+    private func unicastQuestion() async -> Outcome {
+        guard let socket = try? context.stage.asker(hops: 255) else { return .notChecked("no socket") }
+        let start = ContinuousClock.now
+        socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: context.subject.address.at(5353))
+        await pause(0.8)
+        let direct = socket.packets().compactMap(HeardDNS.init).count
+        let others = asker.answers(since: start).count
+        return .of(direct + others > 0, "\(direct) answers by unicast, \(others) by multicast")
+    }
+
+    private func offLink() async -> Outcome {
+        let socket: UDPPort
+        do {
+            let source = try await context.offLinkSource()
+            socket = try context.stage.ear.asker(from: source, index: context.stage.own.index, hops: 255)
+        } catch {
+            return .notChecked(error.message)
+        }
+        // What was sent to the group has crossed no router, wherever it says it comes from (RFC 6762 §11).
+        let start = ContinuousClock.now
+        socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: context.subject.address.at(5353))
+        await pause(0.8)
+        let count = socket.packets().filter { $0.source.address == context.subject.address }.count
+        let others = asker.answers(since: start).filter { $0.packet.records.contains(where: isPointer) }.count
+        return .of(count + others == 0, "\(count) answers by unicast, \(others) by multicast")
+    }
+
+    /// Another host claims the name: the node has to say that it is taken, by a record or by probing again.
+    private func defence() async -> Outcome {
+        await pause(1.1)
+        let start = ContinuousClock.now
+        asker.socket.send(Self.claim(instance.name, port: 9).bytes, to: .mdnsV4)
+        await pause(2.2)
+        let heard = context.stage.dns(since: start).filter { $0.source.address == context.subject.address }
+        let reacted = heard.contains { entry in
+            entry.packet.isProbe(for: instance.name)
+                || entry.packet.records.contains { $0.name == instance.name && $0.type == DNSKind.srv }
+        }
+        let now = try? await Subject.instance(of: context.subject.address, on: context.stage, context.options)
+        return .all(
+            [
+                (reacted, "no reaction to a false claim"),
+                (now?.name == instance.name, "the name is now '\(now?.name.first ?? "gone")'"),
+            ], "claimed again, the name is kept")
+    }
+
+    /// A response that gives a name to another host.
+    static func claim(_ name: DNSLabels, port: UInt8) -> DNSPacket {
+        var packet = DNSPacket()
+        packet.flags = 0x8400
+        packet.answers = [
+            DNSPacket.Record(
+                name: name, type: DNSKind.srv, isUnique: true, timeToLive: 120,
+                data: [0, 0, 0, 0, 0, port] + DNSLabels("conformance-check.local").bytes)
+        ]
+        return packet
+    }
+
+    private func isAnswering() async -> Bool {
+        await asker.multicast(type, DNSKind.ptr, tries: 3, wanting: isPointer) != nil
+    }
+
+    private func malformed() async -> Outcome {
+        let head: [UInt8] = [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+        let pieces: [[UInt8]] = [
+            [], [0], head, head + [0xC0, 0x0C], head + [0xC0, 0x0C, 0, 12, 0, 1],
+            head + [63] + [UInt8](repeating: 97, count: 20),
+            [0, 0, 0x84, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0], head + [0xFF, 0xFF, 0, 12, 0, 1],
+            [UInt8](repeating: 0xFF, count: 8000), (0..<500).map { UInt8(truncatingIfNeeded: $0 &* 7919) },
+        ]
+        for piece in pieces {
+            for target in [Place.mdnsV4, context.subject.address.at(5353)] { asker.socket.send(piece, to: target) }
+            await pause(0.01)
+        }
+        return .of(await isAnswering(), "\(pieces.count) kinds of malformed packets")
+    }
+
+    private func circles() async -> Outcome {
+        var packet = DNSPacket()
+        packet.flags = 0x8400
+        let (one, other) = (DNSLabels("circle-a.local"), DNSLabels("circle-b.local"))
+        packet.answers = [(one, other), (other, one), (instance.host.parent.with("circle-c"), one)].map { from, to in
+            DNSPacket.Record(name: from, type: DNSKind.cname, isUnique: true, timeToLive: 120, data: to.bytes)
+        }
+        for _ in 0..<5 {
+            asker.socket.send(packet.bytes, to: .mdnsV4)
+            await pause(0.05)
+        }
+        return .of(await isAnswering(), "CNAMEs in a circle were sent; the responder answers")
+    }
+}

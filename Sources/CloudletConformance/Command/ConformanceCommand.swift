@@ -1,0 +1,100 @@
+public import ArgumentParser
+import CloudletCore
+import Foundation
+
+/// `conformance`: checks whether a node on the LAN follows the rules of SSDP, UPnP, mDNS and DNS-SD.
+public struct ConformanceCommand: AsyncParsableCommand {
+    /// Name and purpose.
+    public static let configuration = CommandConfiguration(
+        commandName: "conformance",
+        abstract: "Check from outside whether a node follows the rules of SSDP, UPnP, mDNS and DNS-SD.",
+        discussion: """
+            The node should be a test node: it is flooded, and asked malformed questions. Rows that need the node to \
+            do something are checked when --hook tells a command for it: stop, start, kill, rename (to $NAME), readdr \
+            (another address), renic (new interface, first address), cut, mend (its cable), neighbour (other \
+            responders on its host), twin, untwin (a service called $NAME on its host), responder (restart of its \
+            mDNS responder), attack (on that, as a user of its host), memory (prints KiB).
+
+            Exit status: 0 when no rule at level MUST is broken, 1 otherwise, 2 when there is nothing to check.
+            """)
+
+    @Argument(help: "Address of the node, or interface to find it on.")
+    var target = ""
+
+    @Option(help: "Device type to search.")
+    var type = ConformanceOptions().deviceType
+
+    @Option(help: "DNS-SD service type to search.")
+    var service = ConformanceOptions().serviceType
+
+    @Option(help: "Rows to check, as in A01; repeatable; default all.")
+    var only: [String] = []
+
+    @Option(help: "NAME=COMMAND: how to make the node do something; repeatable.")
+    var hook: [String] = []
+
+    @Option(help: "Address of this host that is foreign to the node's network.")
+    var offLink: String?
+
+    @Option(help: "Interface to a second network of the node.")
+    var second: String?
+
+    @Option(help: "Interface to a network that should not hear of the node.")
+    var quiet: String?
+
+    @Option(help: "Command that finds nodes and prints a line for each.")
+    var finder: String?
+
+    @Option(help: "Seconds to watch for announcements to be repeated.")
+    var patience: Double = 0
+
+    @Option(help: "File for the findings as JSON.", completion: .file())
+    var json: String?
+
+    @Option(help: "File for the findings as JUnit XML.", completion: .file())
+    var junit: String?
+
+    /// Creates the command.
+    public init() {}
+
+    /// Checks and prints the table.
+    public func run() async throws {
+        do {
+            let report = try await Conformance(try options()).run { step in
+                FileHandle.standardError.write(Data("\(step) ...\n".utf8))
+            }
+            if let json { try write(try report.json(), to: json) }
+            if let junit { try write(report.junit, to: junit) }
+            FileHandle.standardOutput.write(Data(report.table.utf8))
+            if !report.brokenRules.isEmpty { throw ExitCode(1) }
+        } catch let error as CloudletError {
+            FileHandle.standardError.write(Data("error: \(error.description)\n".utf8))
+            throw ExitCode(2)
+        }
+    }
+
+    private func options() throws(CloudletError) -> ConformanceOptions {
+        var options = ConformanceOptions()
+        (options.target, options.deviceType, options.serviceType) = (target, type, service)
+        (options.offLink, options.secondInterface, options.quietInterface) = (offLink, second, quiet)
+        (options.finder, options.patience) = (finder, .seconds(patience))
+        options.only = Set(only.flatMap { $0.split(separator: ",").map { $0.uppercased() } })
+        if let unknown = options.only.first(where: { Row.named($0) == nil }) {
+            throw CloudletError(.usage, "there is no row \(unknown.displayable(limit: 20))")
+        }
+        for text in hook {
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let hook = Hook(rawValue: parts[0]) else {
+                throw CloudletError(.usage, "'\(text.displayable(limit: 60))' is no hook", advice: "see --help")
+            }
+            options.hooks[hook] = parts[1]
+        }
+        return options
+    }
+
+    private func write(_ text: String, to file: String) throws(CloudletError) {
+        do { try Data(text.utf8).write(to: URL(fileURLWithPath: file)) } catch {
+            throw CloudletError(.io, "can't write \(file.displayable()): \(error)")
+        }
+    }
+}

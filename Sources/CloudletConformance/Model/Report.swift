@@ -1,0 +1,78 @@
+import CloudletCore
+import FoundationEssentials
+
+/// The outcome of a run: every row with its verdict.
+public struct Report: Hashable, Sendable, Codable {
+    /// What was looked at.
+    public var subject: String
+    /// One finding a row, in the order of the tables.
+    public var findings: [Finding]
+
+    /// How many findings have a verdict.
+    public func count(_ verdict: Finding.Verdict) -> Int { findings.filter { $0.verdict == verdict }.count }
+
+    /// The names of the rows that failed.
+    public var failed: [String] { findings.filter { $0.verdict == .fail }.map(\.id) }
+
+    /// The rows at level MUST that failed.
+    public var brokenRules: [Finding] { findings.filter { $0.verdict == .fail && $0.level == .must } }
+
+    /// One line a row: name, level, verdict, rule, evidence. Evidence comes from the network and is shown harmlessly.
+    public var table: String {
+        func pad(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(0, width - text.count))
+        }
+        var lines = [subject.displayable(limit: 200), ""]
+        for finding in findings {
+            lines.append(
+                "\(finding.id)  \(pad(finding.level.rawValue, 10))  \(pad(finding.verdict.rawValue, 11))  \(finding.rule)"
+            )
+            lines.append(String(repeating: " ", count: 5) + finding.evidence.displayable(limit: 400))
+        }
+        lines.append("")
+        lines.append(
+            "\(count(.pass)) passed, \(count(.fail)) failed (\(brokenRules.count) of them MUST), "
+                + "\(count(.notChecked)) not checked")
+        if !failed.isEmpty { lines.append("failed: \(failed.joined(separator: " "))") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The report as JSON, keys in order.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    }
+
+    /// The report as JUnit XML: one case a row, grouped by table.
+    public var junit: String {
+        var text = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
+        text +=
+            "<testsuite name=\"conformance\" tests=\"\(findings.count)\" failures=\"\(count(.fail))\" "
+            + "skipped=\"\(count(.notChecked))\">\n"
+        for finding in findings {
+            let name = Self.escaped("\(finding.id) \(finding.rule)")
+            text += "  <testcase classname=\"conformance.\(finding.id.prefix(1))\" name=\"\(name)\">"
+            let evidence = Self.escaped(finding.evidence)
+            switch finding.verdict {
+            case .pass: text += "<system-out>\(evidence)</system-out>"
+            case .fail: text += "<failure type=\"\(finding.level.rawValue)\" message=\"\(evidence)\"/>"
+            case .notChecked: text += "<skipped message=\"\(evidence)\"/>"
+            }
+            text += "</testcase>\n"
+        }
+        return text + "</testsuite>\n"
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.displayable(limit: 1000).map { character in
+            switch character {
+            case "&": "&amp;"
+            case "<": "&lt;"
+            case ">": "&gt;"
+            case "\"": "&quot;"
+            default: String(character)
+            }
+        }.joined()
+    }
+}

@@ -1,0 +1,44 @@
+/// One rule of the conformance tables, checked by its name.
+public struct Row: Hashable, Sendable {
+    /// Its name in the tables, as in `A01`.
+    public let id: String
+    /// What must hold.
+    public let rule: String
+    /// How binding it is.
+    public let level: Level
+    /// Where it comes from.
+    public let source: String
+
+    /// How binding a rule is.
+    public enum Level: String, Hashable, Sendable, Codable {
+        /// A specification demands it, or a defence against a known attack does.
+        case must = "MUST"
+        /// A specification recommends it.
+        case should = "SHOULD"
+        /// A specification allows it.
+        case may = "MAY"
+        /// What peers expect in practice.
+        case practice
+        /// What keeps a node alive under bad input.
+        case robustness
+        /// What keeps a node from being abused.
+        case security
+        /// This project's own policy.
+        case policy
+        /// How good it is.
+        case quality
+    }
+
+    init(_ id: String, _ level: Level, _ rule: String, _ source: String) {
+        self.id = id
+        self.rule = rule
+        self.level = level
+        self.source = source
+    }
+
+    /// All rows in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both together (X).
+    public static let all = announcements + searches + http + mdns + across
+
+    /// The row with this name.
+    public static func named(_ id: String) -> Row? { all.first { $0.id == id } }
+}

@@ -1,0 +1,42 @@
+extension Row {
+    /// mDNS and DNS-SD (RFC 6762, RFC 6763).
+    static let mdns = [
+        Row("M01", .must, "names are probed three times, 250 ms apart, with the proposed records", "RFC 6762 8.1"),
+        Row("M02", .should, "probes ask for unicast answers", "RFC 6762 8.1"),
+        Row("M03", .must, "of two simultaneous probes the lexicographically later one wins", "RFC 6762 8.2"),
+        Row("M04", .must, "announcements are sent twice or more, a second or more apart", "RFC 6762 8.3"),
+        Row("M05", .quality, "the service can be used soon after it was started", "-"),
+        Row("M06", .must, "a service name that is taken is changed and probed again", "RFC 6762 9"),
+        Row("M07", .practice, "two nodes of one name on one host get two names", "-"),
+        Row("M08", .must, "a host name that is taken is changed", "RFC 6762 9"),
+        Row("M09", .must, "an own name is defended against a conflicting answer", "RFC 6762 9"),
+        Row("M10", .should, "leaving says goodbye, also when the program is killed", "RFC 6762 10.1"),
+        Row("M11", .must, "unique records have the cache-flush bit, shared ones not", "RFC 6762 10.2"),
+        Row("M12", .should, "records of host names live 120 s, others 4500 s", "RFC 6762 10"),
+        Row("M13", .must, "what the asker knows is not said again", "RFC 6762 7.1"),
+        Row("M14", .must, "what the asker knows for less than half its life is said again", "RFC 6762 7.1"),
+        Row("M15", .must, "shared answers wait 20 to 120 ms, unique ones don't", "RFC 6762 6"),
+        Row("M16", .must, "no record is multicast twice within a second", "RFC 6762 6"),
+        Row("M17", .should, "a question for a unicast answer gets one", "RFC 6762 5.4"),
+        Row("M18", .must, "an old-style query gets a unicast answer with id, question and short life", "RFC 6762 6.7"),
+        Row("M19", .may, "a query sent to the node alone is answered", "RFC 6762 5.5"),
+        Row("M20", .must, "answers have TTL 255 and id 0; other opcodes are ignored", "RFC 6762 11, 18"),
+        Row(
+            "M21", .must, "questions sent to the node by hosts that are not on the link are not answered", "RFC 6762 11"
+        ),
+        Row("M22", .must, "NSEC says which types an own name does not have", "RFC 6762 6.1"),
+        Row("M23", .should, "an answer with the instance brings its SRV, TXT and addresses along", "RFC 6763 12.1"),
+        Row("M24", .should, "the service type shows in the list of all types", "RFC 6763 9"),
+        Row("M25", .may, "subtypes lead to the instance", "RFC 6763 7.1"),
+        Row("M26", .must, "the TXT record is well made: txtvers first, short unique ASCII keys, small", "RFC 6763 6"),
+        Row("M27", .should, "a node that is gone without a word is not shown for long", "RFC 6762 10.5"),
+        Row("M28", .must, "the service type is a proper one", "RFC 6335, RFC 6763 7"),
+        Row("M29", .must, "the instance name is at most 63 bytes of UTF-8", "RFC 6763 4.1.1"),
+        Row("M30", .must, "a changed address is announced, the old one no longer said", "RFC 6762 8.4"),
+        Row("M31", .must, "each network hears the addresses of that network", "RFC 6762 14"),
+        Row("M32", .should, "other responders on the same host disturb nothing", "RFC 6762 15"),
+        Row("M33", .robustness, "malformed messages are ignored", "RFC 6762 18.14"),
+        Row("M34", .security, "CNAMEs that lead in circles are survived", "-"),
+        Row("M35", .security, "no user of the host can end the responder", "-"),
+    ]
+}

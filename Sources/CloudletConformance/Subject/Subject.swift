@@ -1,0 +1,141 @@
+import CloudletCore
+
+/// The node that is checked.
+struct Subject: Sendable {
+    /// Its IPv4 address.
+    let address: Place
+    /// What it said of itself when it was found by SSDP.
+    let answer: Heard
+    /// Its description.
+    let description: DeviceDescription
+    /// Its DNS-SD instance; `nil` when it has none.
+    var instance: Instance?
+
+    var udn: String { description.udn }
+    var location: WebAddress { description.location }
+
+    /// A DNS-SD instance with its records.
+    struct Instance: Sendable {
+        let name: DNSLabels
+        let host: DNSLabels
+        let port: UInt16
+        let records: [DNSPacket.Record]
+
+        /// The strings of its TXT record.
+        var txt: [[UInt8]] {
+            records.first { $0.name == name && $0.type == DNSKind.txt }.map { strings($0.data) } ?? []
+        }
+
+        /// The value of a TXT key.
+        func value(_ key: String) -> String? {
+            for string in txt {
+                let text = String(decoding: string, as: UTF8.self)
+                if text.lowercased().hasPrefix(key + "=") { return String(text.dropFirst(key.count + 1)) }
+            }
+            return nil
+        }
+
+        private func strings(_ data: [UInt8]) -> [[UInt8]] {
+            var (rest, result): (ArraySlice<UInt8>, [[UInt8]]) = (data[...], [])
+            while let length = rest.popFirst() {
+                result.append(Array(rest.prefix(Int(length))))
+                rest = rest.dropFirst(Int(length))
+            }
+            return result
+        }
+    }
+
+    /// Searches the node.
+    /// - Throws: `CloudletError.noNode` when there is none, or more than one.
+    static func find(on stage: Stage, _ options: ConformanceOptions) async throws(CloudletError) -> Subject {
+        let wanted = Place(options.target)
+        let asker = try stage.asker()
+        var found: [String: Heard] = [:]
+        for _ in 0..<5 where found.isEmpty {
+            for group in [Place.ssdpV4] + (wanted.map { [$0.at(1900)] } ?? []) {
+                let search = SearchText(options.deviceType) { $0.host = "\(group.host):1900" }
+                asker.send(search.text, to: group)
+            }
+            await pause(1.3)
+            for answer in asker.packets().compactMap(Heard.init) where answer.message.isAnswer {
+                guard wanted.map({ answer.source.address == $0.address }) ?? true else { continue }
+                found[answer.message.udn ?? ""] = answer
+            }
+        }
+        guard let answer = found.values.first else {
+            throw CloudletError(
+                .noNode, "no \(options.deviceType) answered on \(stage.own.interface)",
+                advice: "check that the node runs; --type TYPE checks devices of another type")
+        }
+        guard found.count == 1 else {
+            let addresses = found.values.map { $0.source.description }.sorted()
+            throw CloudletError(
+                .usage, "there are several: \(addresses.joined(separator: ", "))", advice: "give the address of one")
+        }
+        return try await Subject(answer, on: stage, options)
+    }
+
+    /// Fetches the description of a node that answered, and asks for its DNS-SD instance.
+    init(_ answer: Heard, on stage: Stage, _ options: ConformanceOptions) async throws(CloudletError) {
+        self.answer = answer
+        address = answer.source.address
+        guard let location = answer.message["LOCATION"].flatMap({ WebAddress($0) }) else {
+            throw CloudletError(.protocolViolation, "\(answer.source) has no LOCATION that could be fetched")
+        }
+        let document = await HTTPProbe.get(location)
+        guard document.status == 200 else {
+            throw CloudletError(.unavailable, "\(location) can't be fetched (status \(document.status))")
+        }
+        description = try DeviceDescription(document.body, at: location)
+        instance = try await Self.instance(of: address, on: stage, options)
+    }
+
+    /// The instance whose host has this address.
+    static func instance(
+        of address: Place, on stage: Stage, _ options: ConformanceOptions
+    ) async throws(CloudletError) -> Instance? {
+        let asker = try stage.asker(hops: 255)
+        let type = DNSLabels(options.serviceType + ".local")
+        for _ in 0..<3 {
+            asker.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: .mdnsV4)
+            await pause(0.4)
+            let answers = asker.packets().compactMap(HeardDNS.init).filter { $0.source.address == address }
+            for answer in answers.reversed() {
+                let records = answer.packet.records
+                guard
+                    let pointer = records.first(where: { $0.type == DNSKind.ptr && $0.name == type }),
+                    let name = DNSLabels(wire: pointer.data),
+                    let service = records.first(where: { $0.type == DNSKind.srv && $0.name == name }),
+                    service.data.count > 6, let host = DNSLabels(wire: Array(service.data.dropFirst(6)))
+                else { continue }
+                let port = UInt16(service.data[4]) << 8 | UInt16(service.data[5])
+                return Instance(name: name, host: host, port: port, records: records)
+            }
+        }
+        return nil
+    }
+}
+
+extension HTTPProbe {
+    /// Fetches a document.
+    static func get(_ address: WebAddress, patience: Duration = .seconds(5)) async -> HTTPProbe {
+        await ask(address.place, "GET \(address.path) HTTP/1.1", patience: patience)
+    }
+}
+
+extension DNSLabels {
+    /// A name as it is written out in data.
+    init?(wire bytes: [UInt8]) {
+        var (rest, labels): (ArraySlice<UInt8>, [[UInt8]]) = (bytes[...], [])
+        while let length = rest.popFirst() {
+            if length == 0 {
+                self.init(labels)
+                return
+            }
+            guard length < 64, rest.count >= Int(length) else { return nil }
+            labels.append(Array(rest.prefix(Int(length))))
+            rest = rest.dropFirst(Int(length))
+        }
+        return nil
+    }
+}

@@ -1,0 +1,133 @@
+import CNetwork
+import CloudletCore
+import CloudletSystem
+import Glibc
+
+/// One TCP connection on which exactly the given bytes are sent, and all that comes back.
+struct HTTPProbe: Sendable {
+    /// Everything that came; empty when there was no answer.
+    let text: String
+    /// How long it took until the answer was complete, the other side closed, or patience ended.
+    let time: Duration
+    /// Whether a connection could be made.
+    let isConnected: Bool
+    /// Whether the other side closed the connection.
+    let isClosed: Bool
+
+    /// The status code; 0 for no answer.
+    var status: Int { Int(text.split(separator: " ", maxSplits: 2).dropFirst().first ?? "") ?? 0 }
+    /// The body.
+    var body: String { text.firstRange(of: "\r\n\r\n").map { String(text[$0.upperBound...]) } ?? "" }
+    /// The value of a header.
+    subscript(_ name: String) -> String? {
+        for line in text.prefix(upTo: text.firstRange(of: "\r\n\r\n")?.lowerBound ?? text.endIndex).split(
+            separator: "\r\n")
+        {
+            guard let colon = line.firstIndex(of: ":"), line[..<colon].lowercased() == name.lowercased() else {
+                continue
+            }
+            return String(line[line.index(after: colon)...].drop { $0 == " " })
+        }
+        return nil
+    }
+
+    /// Sends `bytes` to a place and waits for the answer.
+    static func ask(_ place: Place, _ bytes: [UInt8], patience: Duration = .seconds(3)) async -> HTTPProbe {
+        let result = try? await blocking { () throws(CloudletError) in run(place, bytes, patience) }
+        return result ?? HTTPProbe(text: "", time: .zero, isConnected: false, isClosed: true)
+    }
+
+    /// A request with these lines behind the first; Host and Connection are added unless they are given.
+    static func ask(
+        _ place: Place, _ first: String, _ headers: [String] = [], host: String? = nil, body: String = "",
+        patience: Duration = .seconds(3)
+    ) async -> HTTPProbe {
+        var lines = [first, "Host: \(host ?? "\(place.host):\(place.port)")"] + headers + ["Connection: close"]
+        if !body.isEmpty { lines.append("Content-Length: \(body.utf8.count)") }
+        return await ask(place, Array((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8), patience: patience)
+    }
+
+    private static func run(_ place: Place, _ bytes: [UInt8], _ patience: Duration) -> HTTPProbe {
+        let start = ContinuousClock.now
+        func ended(_ received: [UInt8], connected: Bool = true, closed: Bool = false) -> HTTPProbe {
+            HTTPProbe(
+                text: String(decoding: received, as: UTF8.self), time: .now - start, isConnected: connected,
+                isClosed: closed)
+        }
+        guard let connection = Connection(to: place, patience: patience) else { return ended([], connected: false) }
+        connection.send(bytes)
+        var received: [UInt8] = []
+        while ContinuousClock.now - start < patience {
+            guard let piece = connection.receive(within: patience - (.now - start)) else { return ended(received) }
+            if piece.isEmpty { return ended(received, closed: true) }
+            received += piece
+            if isComplete(received) { return ended(received) }
+        }
+        return ended(received)
+    }
+
+    private static func isComplete(_ bytes: [UInt8]) -> Bool {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let head = text.firstRange(of: "\r\n\r\n") else { return false }
+        let fields = text[..<head.lowerBound].lowercased().split(separator: "\r\n")
+        let field = fields.first { $0.hasPrefix("content-length:") }
+        guard let length = field.flatMap({ Int($0.split(separator: ":").last?.filter { $0 != " " } ?? "") }) else {
+            return false
+        }
+        return text[head.upperBound...].utf8.count >= length
+    }
+}
+
+/// A TCP connection, used from one thread.
+final class Connection: Sendable {
+    private let descriptor: Int32
+
+    /// Connects, from a certain address if one is given; `nil` when that fails or takes too long.
+    init?(to place: Place, from source: Place? = nil, patience: Duration = .seconds(3)) {
+        descriptor = cloudlet_tcp_socket(place.isV6 ? AF_INET6 : AF_INET)
+        guard descriptor >= 0 else { return nil }
+        if let source, cloudlet_bind(descriptor, source.raw) != 0 {
+            close(descriptor)
+            return nil
+        }
+        let result = cloudlet_connect(descriptor, place.raw)
+        guard result == 0 || errno == EINPROGRESS && wait(for: Int16(POLLOUT), patience),
+            cloudlet_socket_error(descriptor) == 0
+        else {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    /// Takes over a connected socket.
+    init(taking descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    private func wait(for events: Int16, _ patience: Duration) -> Bool {
+        var entry = pollfd(fd: descriptor, events: events, revents: 0)
+        return unsafe poll(&entry, 1, Int32(max(0, patience.seconds * 1000))) == 1
+    }
+
+    /// Sends all of it, or as much as the other side takes within 3 s.
+    func send(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(64 << 10))
+            let count = unsafe Glibc.send(descriptor, part, part.count, Int32(MSG_NOSIGNAL))
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EAGAIN || !wait(for: Int16(POLLOUT), .seconds(3)) {
+                return
+            }
+        }
+    }
+
+    /// What comes next; empty at the end, `nil` when nothing comes in time.
+    func receive(within patience: Duration) -> [UInt8]? {
+        guard wait(for: Int16(POLLIN), patience) else { return nil }
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let count = unsafe recv(descriptor, &buffer, 64 << 10, 0)
+        return count > 0 ? Array(buffer.prefix(count)) : []
+    }
+}

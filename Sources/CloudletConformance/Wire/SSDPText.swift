@@ -1,0 +1,55 @@
+/// An SSDP message as it came, read generously: what is wrong with it is for the checks to say.
+struct SSDPText: Sendable {
+    let startLine: String
+    private let headers: [(name: String, value: String)]
+
+    init?(_ packet: Packet) {
+        let lines = String(decoding: packet.bytes, as: UTF8.self).split(
+            omittingEmptySubsequences: false, whereSeparator: { $0 == "\r\n" || $0 == "\n" })
+        guard let first = lines.first, !first.isEmpty else { return nil }
+        startLine = String(first)
+        headers = lines.dropFirst().prefix { !$0.isEmpty }.compactMap { line in
+            guard let colon = line.firstIndex(of: ":") else { return nil }
+            return (line[..<colon].uppercased(), Self.trimmed(line[line.index(after: colon)...]))
+        }
+    }
+
+    /// The value of a header; `nil` when there is none.
+    subscript(_ name: String) -> String? { headers.first { $0.name == name.uppercased() }?.value }
+
+    var isNotify: Bool { startLine.hasPrefix("NOTIFY") }
+    var isAnswer: Bool { startLine.hasPrefix("HTTP/1") }
+    /// NTS: `ssdp:alive`, `ssdp:byebye`, `ssdp:update`.
+    var kind: String { self["NTS"] ?? "" }
+    /// The UDN in USN.
+    var udn: String? { self["USN"].map { $0.split(separator: "::").first.map(String.init) ?? $0 } }
+    /// A header as a number; `nil` when it is missing or none.
+    func number(_ name: String) -> Int? { self[name].flatMap { Int($0) } }
+    /// max-age of CACHE-CONTROL.
+    var maximumAge: Int? {
+        guard let field = self["CACHE-CONTROL"]?.lowercased().filter({ $0 != " " }),
+            let at = field.firstRange(of: "max-age=")
+        else { return nil }
+        return Int(field[at.upperBound...].prefix { $0.isNumber })
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        var rest = text
+        while rest.first == " " || rest.first == "\t" { rest.removeFirst() }
+        while rest.last == " " || rest.last == "\t" { rest.removeLast() }
+        return String(rest)
+    }
+}
+
+/// A message with where and when it was heard.
+struct Heard: Sendable {
+    let time: ContinuousClock.Instant
+    let source: Place
+    let hops: Int
+    let message: SSDPText
+
+    init?(_ packet: Packet) {
+        guard let message = SSDPText(packet) else { return nil }
+        (time, source, hops, self.message) = (packet.time, packet.source, packet.hops, message)
+    }
+}

@@ -1,0 +1,24 @@
+/// An M-SEARCH, right unless told otherwise; `nil` leaves a header out.
+struct SearchText: Sendable {
+    var startLine = "M-SEARCH * HTTP/1.1"
+    var host: String? = "239.255.255.250:1900"
+    var man: String? = "\"ssdp:discover\""
+    var mx: String? = "1"
+    var target: String?
+
+    init(_ target: String?) { self.target = target }
+
+    /// With some of it changed.
+    init(_ target: String?, _ change: (inout SearchText) -> Void) {
+        self.target = target
+        change(&self)
+    }
+
+    var text: String {
+        var lines = [startLine]
+        for (name, value) in [("HOST", host), ("MAN", man), ("MX", mx), ("ST", target)] {
+            if let value { lines.append("\(name): \(value)") }
+        }
+        return lines.joined(separator: "\r\n") + "\r\n\r\n"
+    }
+}

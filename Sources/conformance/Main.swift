@@ -1,0 +1,7 @@
+import ArgumentParser
+import CloudletConformance
+
+/// The program `conformance`.
+@main struct Main {
+    static func main() async { await ConformanceCommand.main() }
+}
