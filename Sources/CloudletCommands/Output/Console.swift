@@ -40,7 +40,8 @@ enum Console {
                 result.append(scalar)
             } else {
                 for unit in String(scalar).utf16 {
-                    result.append(contentsOf: ("\\u" + String(Int(unit) + 0x10000, radix: 16).dropFirst()).unicodeScalars)
+                    result.append(
+                        contentsOf: ("\\u" + String(Int(unit) + 0x10000, radix: 16).dropFirst()).unicodeScalars)
                 }
             }
         }
