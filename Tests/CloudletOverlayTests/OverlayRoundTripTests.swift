@@ -109,6 +109,36 @@ import Testing
         #expect(try target.file.read(1 << 24, at: 0) == bytes)
     }
 
+    @Test("exactly the pages that differ are found, however small the holes of both images are", arguments: 0..<4)
+    func smallHoles(seed: Int) async throws {
+        let pair = try await SyntheticPair(seed: 1)
+        var random = SeededRandom(seed: UInt64(seed))
+        let pages = 2500
+        func image(_ name: String) throws -> ([UInt8], File) {
+            let file = try pair.scratch.write(name, [])
+            try file.resize(to: pages * Page.size)
+            for page in 0..<pages where Int.random(in: 0..<3, using: &random) > 0 {
+                // A stored page may hold zeros, and is often the same in both images.
+                let value = UInt8.random(in: 0...2, using: &random)
+                try file.write([UInt8](repeating: value, count: Page.size), at: page * Page.size)
+            }
+            return (try file.read(pages * Page.size, at: 0), file)
+        }
+        let (old, base) = try image("old")
+        let (new, changed) = try image("new")
+        let images = try BaseImages(disk: base, memory: nil)
+        let plan = try await OverlayPlan.make(
+            memory: nil, disk: try .file(changed, base: base, as: .disk), base: images,
+            index: BaseIndex(images: images, disk: try SortedHashList(pair.scratch.write("none", [])), memory: nil),
+            blobBytes: 1 << 20)
+        let ranges = (0..<pages).map { $0 * Page.size..<($0 + 1) * Page.size }
+        let expected = ranges.indices.filter { old[ranges[$0]] != new[ranges[$0]] }
+        #expect(plan.records.map { Int($0.page) } == expected)
+        for record in plan.records {
+            #expect((record.content == .zeros) == (new[record.offset] == 0))
+        }
+    }
+
     @Test("a hole over base data becomes zeros, a hole over a hole nothing")
     func holes() async throws {
         let pair = try await SyntheticPair(seed: 3)

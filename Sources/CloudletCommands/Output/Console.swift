@@ -26,16 +26,32 @@ enum Console {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        do { result(String(decoding: try encoder.encode(value), as: UTF8.self)) } catch {
+        do { result(harmless(String(decoding: try encoder.encode(value), as: UTF8.self))) } catch {
             throw CloudletError(.defect, "can't encode the result as JSON", cause: error)
         }
+    }
+
+    /// JSON with everything escaped that a terminal would act upon, or that turns text around; the encoder itself escapes
+    /// only the lowest control characters. Outside of strings there is none of it.
+    static func harmless(_ json: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in json.unicodeScalars {
+            if scalar == "\n" || String(scalar).displayable(limit: 10) == String(scalar) {
+                result.append(scalar)
+            } else {
+                for unit in String(scalar).utf16 {
+                    result.append(contentsOf: ("\\u" + String(Int(unit) + 0x10000, radix: 16).dropFirst()).unicodeScalars)
+                }
+            }
+        }
+        return String(result)
     }
 
     /// Prints a value as one line of JSON.
     static func jsonLine(_ value: some Encodable) throws(CloudletError) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do { result(String(decoding: try encoder.encode(value), as: UTF8.self)) } catch {
+        do { result(harmless(String(decoding: try encoder.encode(value), as: UTF8.self))) } catch {
             throw CloudletError(.defect, "can't encode the result as JSON", cause: error)
         }
     }

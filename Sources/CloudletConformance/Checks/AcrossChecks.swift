@@ -41,16 +41,16 @@ struct AcrossChecks: Sendable {
         guard let finder = context.options.finder else { return .notChecked("needs --finder") }
         let name = "\u{1B}]0;title\u{7}\u{1B}[31mred\u{1B}[2J\r\u{202E}<b>&\u{9B}5n"
         let id = UUID().uuidString.lowercased()
-        guard let port = try? EventServer(at: stage.own.place).port else { return .notChecked("no socket") }
+        guard let server = try? EventServer(at: stage.own.place),
+            let asker = try? stage.asker(port: 5353, hops: 255)
+        else { return .notChecked("no socket") }
         let escaped = name.unicodeScalars.map {
             $0.value < 0x20 ? "\\u00" + String($0.value + 256, radix: 16).suffix(2) : String($0)
         }
         let status =
-            "{\"id\":\"\(id)\",\"name\":\"\(escaped.joined())\",\"api\":1,\"synthesis_port\":\(port),\"load\":0,"
+            "{\"id\":\"\(id)\",\"name\":\"\(escaped.joined())\",\"api\":1,\"synthesis_port\":\(server.port),\"load\":0,"
             + "\"free_memory\":1,\"sessions\":0,\"features\":[],\"bases\":[]}"
-        guard let server = try? EventServer(at: stage.own.place, answering: status),
-            let asker = try? stage.asker(port: 5353, hops: 255)
-        else { return .notChecked("no socket") }
+        server.answer(with: status)
         let type = DNSLabels(context.options.serviceType + ".local")
         let instance = type.with(name)
         var packet = DNSPacket()

@@ -58,6 +58,17 @@ struct CheckContext: Sendable {
         return false
     }
 
+    /// Starts the node anew when an earlier check has silenced it, so that each row is judged for itself.
+    func revive() async {
+        guard hooks.has(.stop, .start) else { return }
+        let answers = await HTTPProbe.get(subject.location, patience: .seconds(2)).status == 200
+        if answers, await isThere(tries: 2) { return }
+        _ = try? await hooks.run(.stop)
+        await pause(1)
+        _ = try? await hooks.run(.start)
+        await pause(2)
+    }
+
     /// Asks a question by mDNS from a port of its own, as resolvers of old do; the answers come to that port.
     func resolve(_ name: DNSLabels, _ type: UInt16, wait seconds: Double = 0.5) async -> [HeardDNS] {
         guard let asker = try? stage.asker(hops: 255) else { return [] }

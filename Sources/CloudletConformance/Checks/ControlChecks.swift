@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletMarkup
 
-/// Rows C10, C11, C17, C18: control, limits and bad requests. C18 and C17 come last: what fails them may be gone.
+/// Rows C10, C11, C17, C18: control, limits and bad requests. C17 and C18 come last: what fails them may be gone.
 struct ControlChecks: Sendable {
     let context: CheckContext
 
@@ -16,8 +16,10 @@ struct ControlChecks: Sendable {
 
     /// What may do lasting harm.
     func runHarmful() async -> CheckContext.Outcomes {
-        var outcomes = ["C18": await idleClients()]
-        outcomes["C17"] = await malformed()
+        await context.revive()
+        var outcomes = ["C17": await malformed()]
+        await context.revive()
+        outcomes["C18"] = await idleClients()
         return outcomes
     }
 

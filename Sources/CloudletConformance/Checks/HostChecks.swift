@@ -7,6 +7,7 @@ struct HostChecks: Sendable {
     private var stage: Stage { context.stage }
 
     func run() async -> CheckContext.Outcomes {
+        await context.revive()
         var outcomes = await neighbours()
         outcomes["A18"] = await sixth()
         outcomes["M35"] = await attack()

@@ -9,12 +9,11 @@ final class EventServer: Sendable {
     /// Its port.
     let port: UInt16
     private let descriptor: Int32
-    private let body: String
+    private let body = Mutex("")
     private let requests = Mutex<[String]>([])
 
-    /// Opens a free port of an address; every request is answered 200 with `body`.
-    init(at address: Place, answering body: String = "") throws(CloudletError) {
-        self.body = body
+    /// Opens a free port of an address; every request is answered 200.
+    init(at address: Place) throws(CloudletError) {
         descriptor = cloudlet_tcp_socket(address.isV6 ? AF_INET6 : AF_INET)
         var local = cloudlet_peer()
         guard descriptor >= 0, cloudlet_bind(descriptor, address.at(0).raw) == 0, listen(descriptor, 16) == 0,
@@ -33,6 +32,9 @@ final class EventServer: Sendable {
         }
     }
 
+    /// What every request from now on is answered with.
+    func answer(with text: String) { body.withLock { $0 = text } }
+
     /// The requests so far.
     var received: [String] { requests.withLock { $0 } }
 
@@ -44,6 +46,7 @@ final class EventServer: Sendable {
             guard text.contains("\r\n\r\n") else { continue }
             if text.hasPrefix("GET") || text.contains("propertyset>\n") || text.hasSuffix("propertyset>") { break }
         }
+        let body = body.withLock { $0 }
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
         connection.send(Array((head + "Connection: close\r\n\r\n" + body).utf8))
         if !received.isEmpty { requests.withLock { $0.append(String(decoding: received, as: UTF8.self)) } }

@@ -165,7 +165,7 @@ import Logging
         for group in groups.values {
             unsafe avahi_entry_group_free(group.pointer)
             rest -= 1
-            if rest > 0 { usleep(60_000) }
+            if rest > 0 { usleep(150_000) }
         }
         groups = [:]
         published = nil

@@ -40,10 +40,14 @@ public enum AcceleratorProbe {
     }
 
     /// Whether the emulator can be run at all: the test program, emulated.
-    public static func emulatorWorks() async throws(CloudletError) -> Bool { try await run(accelerator: "tcg").kvm }
+    public static func emulatorWorks() async throws(CloudletError) -> Bool {
+        try await run(accelerator: "tcg", within: .seconds(20)).kvm
+    }
 
-    /// Runs the test program under KVM.
-    static func run(accelerator: String = "kvm") async throws(CloudletError) -> Verdict {
+    /// Runs the test program.
+    static func run(
+        accelerator: String = "kvm", within limit: Duration = limit
+    ) async throws(CloudletError) -> Verdict {
         let scratch = FilePath("/tmp/cloudlet-probe-\(getpid())-\(UInt32.random(in: 0 ... .max))")
         defer { try? Directory.remove(scratch) }
         try File(scratch, .create(permissions: 0o600)).write(ProbeProgram.firmware, at: 0)

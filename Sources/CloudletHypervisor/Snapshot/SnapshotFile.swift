@@ -86,18 +86,19 @@ public enum MemoryCopy {
     }
 
     private static func copyPart(_ part: Range<Int>, _ source: File, _ target: File) throws(CloudletError) {
-        var buffer = [UInt8](repeating: 0, count: min(part.count, 256 << 10))
-        for piece in pieces(of: part, length: buffer.count) {
-            let count = try source.read(into: &buffer, count: piece.count, at: piece.lowerBound)
+        for piece in pieces(of: part, length: 1 << 20) {
+            let view = try FileView(source, piece, reading: true)
             var start = 0
-            while start < count {
+            while start < piece.count {
                 // Runs of pages that hold something are written in one go.
                 var end = start
-                while end < count, !buffer.span.extracting(end..<min(end + Page.size, count)).isAllZeros {
+                while end < piece.count,
+                    !view.bytes.extracting(end..<min(end + Page.size, piece.count)).isAllZeros
+                {
                     end += Page.size
                 }
-                end = min(end, count)
-                if end > start { try target.write(buffer.span.extracting(start..<end), at: piece.lowerBound + start) }
+                end = min(end, piece.count)
+                if end > start { try target.write(view.bytes.extracting(start..<end), at: piece.lowerBound + start) }
                 start = end + Page.size
             }
         }

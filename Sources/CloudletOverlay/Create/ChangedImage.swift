@@ -79,13 +79,12 @@ public struct ChangedImage: Sendable {
 }
 
 extension ChangedImage.Extent {
-    /// A part of the extent for reading.
-    func view(_ part: Range<Int>) throws(CloudletError) -> FileView {
+    /// A part of the extent, as an extent.
+    func part(_ part: Range<Int>) -> ChangedImage.Extent {
         switch source {
-        case .zeros: try FileView(zeros: part.count)
+        case .zeros: ChangedImage.Extent(part, .zeros)
         case .file(let file, let offset):
-            try FileView(
-                file, part.lowerBound - range.lowerBound + offset..<part.upperBound - range.lowerBound + offset)
+            ChangedImage.Extent(part, .file(file, offset: offset + part.lowerBound - range.lowerBound))
         }
     }
 

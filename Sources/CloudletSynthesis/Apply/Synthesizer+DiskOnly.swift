@@ -32,6 +32,11 @@ extension Synthesizer {
                 try await machine.resume()
                 try await machine.requireExecution()
             }
+            if let port = meta.readyPort {
+                try await times.measure("application ready") { () async throws(CloudletError) in
+                    try await machine.requireReadiness(on: port, forwards, within: options.readiness + Self.bootTime)
+                }
+            }
             let description = VMDescription(
                 machine: base.machine, forwards: meta.forwards, readyPort: meta.readyPort)
             return RunningVM(
@@ -41,6 +46,9 @@ extension Synthesizer {
             throw error
         }
     }
+
+    /// What a guest may take to boot, beside what its application may take to answer.
+    private static let bootTime = Duration.seconds(120)
 
     private func rebuildDisk<Source: AsyncSequence & Sendable>(
         _ meta: OverlayMeta, _ base: OpenBase, _ work: WorkDirectory, _ source: Source, _ times: StageTimes,
