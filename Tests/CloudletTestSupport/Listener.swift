@@ -32,16 +32,17 @@ public final class Listener: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The next request, headers and body, waited for at most 30 s; empty when none comes. It is answered with `body`.
-    public func next(answering body: String = "") async -> String {
+    /// The next request, headers and body, waited for at most 30 s; empty when none comes. It is answered with
+    /// `body`, and a status line that may bring headers with it.
+    public func next(answering body: String = "", status: String = "200 OK") async -> String {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "listener").async { [descriptor] in
-                continuation.resume(returning: Self.accept(descriptor, body))
+                continuation.resume(returning: Self.accept(descriptor, body, status))
             }
         }
     }
 
-    private static func accept(_ descriptor: Int32, _ body: String) -> String {
+    private static func accept(_ descriptor: Int32, _ body: String, _ status: String) -> String {
         let client = Glibc.accept(descriptor, nil, nil)
         guard client >= 0 else { return "" }
         defer { close(client) }
@@ -61,7 +62,7 @@ public final class Listener: Sendable {
             guard got > 0 else { break }
             received += buffer.prefix(got)
         }
-        let answer = Array("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+        let answer = Array("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
         _ = unsafe send(client, answer, answer.count, Int32(MSG_NOSIGNAL))
         return String(decoding: received, as: UTF8.self)
     }

@@ -115,7 +115,7 @@ struct AcrossChecks: Sendable {
         return .all(
             [
                 (most <= Double(life) / 2 + 1, "\(Int(most)) s apart at a life of \(life) s"),
-                (most - least > 0.02 * most, "always \(Int(most)) s apart"),
+                (most - least > 0.1 * most, "always \(Int(most)) s apart"),
             ], "\(sets.count) sets, \(Int(least * 10)) to \(Int(most * 10)) tenths of a second apart, life \(life) s")
     }
 }

@@ -69,6 +69,13 @@ struct CheckContext: Sendable {
         await pause(2)
     }
 
+    /// Revived, and with the place where the documents are now: some devices take another port at each start.
+    func revived() async -> CheckContext {
+        await revive()
+        guard let found = try? await Subject.find(on: stage, options) else { return self }
+        return CheckContext(stage: stage, subject: found, options: options, hooks: hooks)
+    }
+
     /// Asks a question by mDNS from a port of its own, as resolvers of old do; the answers come to that port.
     func resolve(_ name: DNSLabels, _ type: UInt16, wait seconds: Double = 0.5) async -> [HeardDNS] {
         guard let asker = try? stage.asker(hops: 255) else { return [] }

@@ -16,10 +16,10 @@ struct ControlChecks: Sendable {
 
     /// What may do lasting harm.
     func runHarmful() async -> CheckContext.Outcomes {
-        await context.revive()
-        var outcomes = ["C17": await malformed()]
-        await context.revive()
-        outcomes["C18"] = await idleClients()
+        let first = ControlChecks(context: await context.revived())
+        var outcomes = ["C17": await first.malformed()]
+        let second = ControlChecks(context: await context.revived())
+        outcomes["C18"] = await second.idleClients()
         return outcomes
     }
 

@@ -158,8 +158,8 @@ import Logging
         groupEvents = []
     }
 
-    /// Takes everything back. Where the same name ends on several interfaces at once, avahi 0.8 now and then says goodbye
-    /// on one of them only, so they end one after the other.
+    /// Takes everything back. Where the same name ends on several interfaces, avahi 0.8 now and then says goodbye on one of
+    /// them only; less often when they end one after the other.
     func withdraw() {
         var rest = groups.count
         for group in groups.values {
