@@ -12,8 +12,7 @@ extension ChainTests {
         _ chain: ChainFixture.Chain, into directory: FilePath, provision: String, _ options: [String]
     ) async throws -> Tool.Result {
         try await Program.cloudlet(
-            ["overlay", chain.disk.string, "-o", directory.string, "--provision", provision] + options
-                + ["--", "-redir", "tcp:9876::9876"],
+            ["overlay", chain.disk.string, "-o", directory.string, "--provision", provision] + options,
             environment: chain.environment.merging(["FACE_KEY": chain.disk.string + ".key"]) { $1 })
     }
 
@@ -84,7 +83,7 @@ extension ChainTests {
         let directory = scratch.file("face")
         let result = try await overlay(
             chain, into: directory, provision: Repository.script("guest/install-face"),
-            ["--disk-only", "--compression", "zstd", "--blob-size", "256K"])
+            ["--disk-only", "--compression", "zstd", "--blob-size", "256K", "--", "-redir", "tcp:9876::9876"])
         #expect(result.status == 0, "\(result.errors)")
         let report = try await inspection(directory)
         #expect(report["memory_bytes"] as? Int == 0)
