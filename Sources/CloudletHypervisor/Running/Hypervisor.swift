@@ -35,6 +35,7 @@ public final class Hypervisor: Sendable {
         _ root: HypervisorRoot, uri: String? = nil, accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> Hypervisor {
         try await blocking { () throws(CloudletError) in
+            if uri == nil { try DriverState(root: root.directory).removeStale() }
             let address = if let uri { uri } else { try root.uri() }
             let connection = try LibvirtConnection(uri: address, log: root.driverLog.string)
             let models = uri == nil ? [] : try DomainDescriptionReader.securityModels(in: connection.capabilities())

@@ -1,0 +1,59 @@
+import CloudletCore
+import CloudletMarkup
+import CloudletSystem
+import Glibc
+import SystemPackage
+
+/// What an embedded libvirt driver that died left about VMs that are gone.
+///
+/// A driver that finds a VM's status file connects to the emulator's monitor, for 30 seconds, as long as a process with
+/// the emulator's number is there, and lets nobody end the VM meanwhile. The number is 0 when the holder died before the
+/// emulator ran, and may be another program's by now when the host (or its container) was started anew since.
+struct DriverState: Sendable {
+    private let root: FilePath
+
+    /// The state of the driver with this root directory.
+    init(root: FilePath) { self.root = root }
+
+    /// Removes the status of VMs whose emulator is not there. No driver may run on the directory.
+    /// - Returns: their names.
+    /// - Throws: `CloudletError` when a file can't be removed.
+    @discardableResult
+    func removeStale() throws(CloudletError) -> [String] {
+        let run = root.appending("run").appending("qemu")
+        var removed: [String] = []
+        for file in try Directory.names(in: run) where file.hasSuffix(".xml") {
+            let name = String(file.dropLast(4))
+            let status = try? Self.status(run.appending(file))
+            let emulator = try Self.emulator(of: name)
+            if let emulator, status?.attributes["pid"] == String(emulator) { continue }
+            // Known to nobody, an emulator could never be ended again.
+            if let emulator { kill(emulator, SIGKILL) }
+            if let directory = status?.child("libDir")?.attributes["path"].map({ FilePath($0) }),
+                directory.starts(with: root.appending("lib"))
+            {
+                try Directory.remove(directory)
+            }
+            try Directory.remove(run.appending(file))
+            removed.append(name)
+        }
+        return removed
+    }
+
+    private static func status(_ path: FilePath) throws(CloudletError) -> MarkupElement {
+        let file = try File(path, .read)
+        return try MarkupParser().parse(String(decoding: try file.read(try file.size(), at: 0), as: UTF8.self))
+    }
+
+    /// The process of the VM with this name: an emulator is told the name by its command line.
+    private static func emulator(of name: String) throws(CloudletError) -> Int32? {
+        let mark = Array("guest=\(name),".utf8)
+        for entry in try Directory.names(in: "/proc") {
+            guard let process = Int32(entry), let file = try? File(FilePath("/proc/\(entry)/cmdline"), .read),
+                let bytes = try? file.read(1 << 16, at: 0)
+            else { continue }
+            if bytes.split(separator: 0).contains(where: { $0.starts(with: mark) }) { return process }
+        }
+        return nil
+    }
+}
