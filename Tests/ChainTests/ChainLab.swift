@@ -45,8 +45,9 @@ struct ChainLab: Sendable {
             let result: Result<Value, any Error>
             do { result = .success(try await body(program)) } catch { result = .failure(error) }
             program.send(SIGTERM)
+            // The lab's own process ends by itself a moment after the program, with its status.
             _ = try await poll(every: .milliseconds(50), for: .seconds(20)) { () throws(CloudletError) in
-                kill(lab.pid, 0) != 0 || Self.children(of: lab.pid).isEmpty
+                kill(lab.pid, 0) != 0
             }
             return try result.get()
         }
