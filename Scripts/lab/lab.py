@@ -26,10 +26,13 @@ class Lab:
                               capture_output=True, text=True)
         return done.stdout
 
+    def init(self, host):
+        """The first process of a host."""
+        return Path(self.directory, f"h{host}", "pid").read_text().strip()
+
     def command(self, host, *words):
         """The words that run a command on a host."""
-        pid = Path(self.directory, f"h{host}", "pid").read_text().strip()
-        return ["nsenter", "-t", pid, "-n", "-m", "-u", "-p", "--", *map(str, words)]
+        return ["nsenter", "-t", self.init(host), "-n", "-m", "-u", "-p", "--", *map(str, words)]
 
     def node(self, host, *arguments):
         """Starts a node; its id is the host's number."""
