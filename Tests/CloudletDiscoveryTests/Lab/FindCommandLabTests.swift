@@ -80,7 +80,8 @@ struct FindCommandLabTests {
             // What was known before is told to be dead.
             let dead = try await find(lab, 4, ["--timeout", "1.5"])
             #expect(
-                dead.contains("Node 1 ") && dead.contains("dead: 10.77.0.3") && dead.hasSuffix("status 0\n"), "\(dead)")
+                dead.contains("Node 1 ") && dead.contains("dead: ") && dead.contains("(Node 2)")
+                    && dead.hasSuffix("status 0\n"), "\(dead)")
             let search2 = try await lab.find(4, ["--base", base, "--timeout", "2"])
             #expect(search2.found.count == 1 && !search2.output.contains("! \(first)"))
             try await lab.script(["again", "3"])
