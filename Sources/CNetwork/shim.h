@@ -166,6 +166,21 @@ static inline socklen_t cloudlet_peer_to_socket(struct cloudlet_peer peer, struc
     return sizeof *four;
 }
 
+// The other way round; of anything but IPv4 and IPv6 nothing is told.
+static inline void cloudlet_peer_from_socket(const struct sockaddr *address, struct cloudlet_peer *out) {
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 six = *(const struct sockaddr_in6 *)address;
+        out->is_v6 = 1;
+        out->port = ntohs(six.sin6_port);
+        out->scope = six.sin6_scope_id;
+        out->high = be64toh(cloudlet_bytes6(six, 0));
+        out->low = be64toh(cloudlet_bytes6(six, 1));
+    } else if (address->sa_family == AF_INET) {
+        out->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+        out->low = ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr);
+    }
+}
+
 static inline ptrdiff_t cloudlet_send(int fd, const uint8_t *bytes, size_t count, struct cloudlet_peer to) {
     struct sockaddr_storage address;
     socklen_t length = cloudlet_peer_to_socket(to, &address);
@@ -179,17 +194,7 @@ static inline ptrdiff_t cloudlet_receive(int fd, uint8_t *bytes, size_t capacity
     ptrdiff_t count = recvfrom(fd, bytes, capacity, MSG_DONTWAIT, (struct sockaddr *)&address, &length);
     memset(sender, 0, sizeof *sender);
     if (count < 0) return count;
-    if (address.ss_family == AF_INET6) {
-        struct sockaddr_in6 six = *(struct sockaddr_in6 *)&address;
-        sender->is_v6 = 1;
-        sender->port = ntohs(six.sin6_port);
-        sender->scope = six.sin6_scope_id;
-        sender->high = be64toh(cloudlet_bytes6(six, 0));
-        sender->low = be64toh(cloudlet_bytes6(six, 1));
-    } else if (address.ss_family == AF_INET) {
-        sender->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-        sender->low = ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr);
-    }
+    cloudlet_peer_from_socket((struct sockaddr *)&address, sender);
     return count;
 }
 
@@ -217,17 +222,7 @@ static inline ptrdiff_t cloudlet_receive_with_hops(
             (entry->cmsg_level == IPPROTO_IPV6 && entry->cmsg_type == IPV6_HOPLIMIT))
             memcpy(hops, CMSG_DATA(entry), sizeof *hops);
     }
-    if (address.ss_family == AF_INET6) {
-        struct sockaddr_in6 six = *(struct sockaddr_in6 *)&address;
-        sender->is_v6 = 1;
-        sender->port = ntohs(six.sin6_port);
-        sender->scope = six.sin6_scope_id;
-        sender->high = be64toh(cloudlet_bytes6(six, 0));
-        sender->low = be64toh(cloudlet_bytes6(six, 1));
-    } else if (address.ss_family == AF_INET) {
-        sender->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-        sender->low = ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr);
-    }
+    cloudlet_peer_from_socket((struct sockaddr *)&address, sender);
     return count;
 }
 
@@ -251,17 +246,7 @@ static inline int cloudlet_local(int fd, struct cloudlet_peer *out) {
     socklen_t length = sizeof address;
     memset(out, 0, sizeof *out);
     if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) return -1;
-    if (address.ss_family == AF_INET6) {
-        struct sockaddr_in6 six = *(struct sockaddr_in6 *)&address;
-        out->is_v6 = 1;
-        out->port = ntohs(six.sin6_port);
-        out->scope = six.sin6_scope_id;
-        out->high = be64toh(cloudlet_bytes6(six, 0));
-        out->low = be64toh(cloudlet_bytes6(six, 1));
-    } else {
-        out->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-        out->low = ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr);
-    }
+    cloudlet_peer_from_socket((struct sockaddr *)&address, out);
     return 0;
 }
 
@@ -294,16 +279,11 @@ static inline int cloudlet_own_address(
         *index = (int)if_nametoindex(entry->ifa_name);
         strncpy(name, entry->ifa_name, capacity - 1);
         name[capacity - 1] = 0;
+        cloudlet_peer_from_socket(entry->ifa_addr, out);
         if (family == AF_INET6) {
-            struct sockaddr_in6 six = *(struct sockaddr_in6 *)entry->ifa_addr;
-            out->is_v6 = 1;
-            out->scope = six.sin6_scope_id;
-            out->high = be64toh(cloudlet_bytes6(six, 0));
-            out->low = be64toh(cloudlet_bytes6(six, 1));
             for (int i = 0; entry->ifa_netmask && i < 16; i++)
                 *prefix += __builtin_popcount(((struct sockaddr_in6 *)entry->ifa_netmask)->sin6_addr.s6_addr[i]);
         } else {
-            out->low = ntohl(((struct sockaddr_in *)entry->ifa_addr)->sin_addr.s_addr);
             if (entry->ifa_netmask)
                 *prefix = __builtin_popcount(((struct sockaddr_in *)entry->ifa_netmask)->sin_addr.s_addr);
         }

@@ -142,13 +142,6 @@ enum ChainRequirements {
     /// What is missing here; empty when nothing is.
     static let missing: [String] = {
         let tools = ["qemu-system-x86_64", "qemu-img", "mmdebstrap", "ssh"]
-        return tools.filter { !isInstalled($0) } + (geteuid() == 0 ? [] : ["root"])
+        return tools.filter { !LanLab.isInstalled($0) } + (geteuid() == 0 ? [] : ["root"])
     }()
-
-    private static func isInstalled(_ tool: String) -> Bool {
-        for place in ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"] {
-            if unsafe access("\(place)/\(tool)", X_OK) == 0 { return true }
-        }
-        return false
-    }
 }

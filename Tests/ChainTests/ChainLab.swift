@@ -4,30 +4,26 @@ import CloudletTestSupport
 import Glibc
 import SystemPackage
 
-/// Hosts in network namespaces, made by Scripts/lan-lab for one test.
+/// Hosts in network namespaces, made by Scripts/lan-lab for one test, that run the real programs.
 struct ChainLab: Sendable {
-    private let environment: [String: String]
+    private let lan: LanLab
 
     static func with<Value>(hosts: Int, _ body: (ChainLab) async throws -> Value) async throws -> Value {
-        let name = "c" + String(UInt32.random(in: 0...0xFFFFF), radix: 36)
-        let lab = ChainLab(environment: ["LAB_DIR": "/tmp/clab-\(name)", "LAB_PREFIX": name])
-        _ = try await lab.script(["up", String(hosts)])
-        let result: Result<Value, any Error>
-        do { result = .success(try await body(lab)) } catch { result = .failure(error) }
-        _ = try await lab.script(["down"])
-        return try result.get()
+        try await LanLab.with(hosts: hosts) { try await body(ChainLab(lan: $0)) }
     }
 
     /// The address of a host.
     static func address(_ host: Int) -> String { "10.77.0.\(host + 1)" }
 
-    func script(_ arguments: [String]) async throws -> Tool.Result {
-        try await Tool.run(Repository.script("lan-lab"), arguments, environment: environment)
-    }
+    /// Runs a verb of Scripts/lan-lab.
+    @discardableResult func script(_ arguments: [String]) async throws -> String { try await lan.script(arguments) }
 
     /// Runs a program on a host to its end.
     func run(_ host: Int, _ command: [String], environment: [String: String] = [:]) async throws -> Tool.Result {
-        try await script(["exec", String(host), "timeout", "90", "env"] + environment.map { "\($0)=\($1)" } + command)
+        try await Tool.run(
+            Repository.script("lan-lab"),
+            ["exec", String(host), "timeout", "90", "env"] + environment.map { "\($0)=\($1)" } + command,
+            environment: lan.environment)
     }
 
     /// Runs a program on a host while `body` runs.
@@ -38,7 +34,7 @@ struct ChainLab: Sendable {
         try await Tool.with(
             Repository.script("lan-lab"),
             ["exec", String(host), "env"] + environment.map { "\($0)=\($1)" } + command,
-            environment: self.environment, log: log
+            environment: lan.environment, log: log
         ) { lab in
             // The lab's own processes come first; the program is the last of the line.
             let program = BackgroundProgram(pid: try await Self.program(command[0], below: lab.pid), log: log)
@@ -47,17 +43,10 @@ struct ChainLab: Sendable {
             program.send(SIGTERM)
             // The lab's own process ends by itself a moment after the program, with its status.
             _ = try await poll(every: .milliseconds(50), for: .seconds(20)) { () throws(CloudletError) in
-                Self.hasEnded(lab.pid)
+                !lab.isRunning
             }
             return try result.get()
         }
-    }
-
-    /// Whether a process has ended, waited for or not.
-    private static func hasEnded(_ pid: Int32) -> Bool {
-        guard let bytes = try? File(FilePath("/proc/\(pid)/stat"), .read).read(4096, at: 0) else { return true }
-        let text = String(decoding: bytes, as: UTF8.self)
-        return text.split(separator: ")").last?.split(separator: " ").first == "Z"
     }
 
     /// The process that runs `path` below another.

@@ -33,7 +33,7 @@ extension ChainTests {
                 (1, "127.0.0.1", 9001, "loopback"), (1, ChainLab.address(1), 9002, "node"),
                 (3, ChainLab.address(3), 9003, "lan"),
             ] {
-                _ = try await lab.script([
+                try await lab.script([
                     "bg", String(host), "service-\(word)", "python3", "-c",
                     "import socketserver as s\nclass H(s.BaseRequestHandler):\n"
                         + " def handle(self): self.request.sendall(b'reached-\(word)\\n')\n"

@@ -49,11 +49,6 @@ import Testing
         #expect(try decompress(bytes) == Array("x".utf8))
     }
 
-    private func problem(_ body: () throws -> Void) -> CompressionError? {
-        let error = #expect(throws: CloudletError.self) { try body() }
-        return error?.cause as? CompressionError
-    }
-
     @Test("damage, truncation, foreign formats, bytes behind the end and greedy streams are told apart")
     func refusals() throws {
         let good = try compress(sample)

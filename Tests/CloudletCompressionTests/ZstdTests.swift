@@ -51,11 +51,6 @@ import Testing
         #expect(try decompress(try File(scratch.file("theirs.zst"), .read).read(1 << 24, at: 0)) == sample)
     }
 
-    private func problem(_ body: () throws -> Void) -> CompressionError? {
-        let error = #expect(throws: CloudletError.self) { try body() }
-        return error?.cause as? CompressionError
-    }
-
     @Test("damage, truncation, foreign formats and bytes behind the end are told apart, with their place")
     func refusals() throws {
         let good = try compress(sample)

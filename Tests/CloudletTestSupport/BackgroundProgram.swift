@@ -20,8 +20,12 @@ public struct BackgroundProgram: Sendable {
     /// Sends a signal.
     public func send(_ signal: Int32) { kill(pid, signal) }
 
-    /// Whether it is still there.
-    public var isRunning: Bool { kill(pid, 0) == 0 }
+    /// Whether it is still there. One that has ended is not, even when nobody has asked for its status yet.
+    public var isRunning: Bool {
+        guard let bytes = try? File(FilePath("/proc/\(pid)/stat"), .read).read(4096, at: 0) else { return false }
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text.split(separator: ")").last?.split(separator: " ").first != "Z"
+    }
 
     /// What it has printed so far.
     public var output: String {

@@ -5,10 +5,7 @@ extension LanLab {
         try await Tool.run(
             Repository.script("lan-lab"),
             ["conformance", String(host), String(node), "--json", "\(directory)/findings.json"] + arguments,
-            environment: [
-                "LAB_DIR": directory, "LAB_PREFIX": prefix, "LAB_NODE": "\(Self.program("discovery-host")) node",
-                "LAB_FIND": "\(Self.program("discovery-host")) find",
-            ])
+            environment: environment)
     }
 
     /// This lab's script, for a shell.

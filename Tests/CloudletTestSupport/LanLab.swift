@@ -1,6 +1,5 @@
 import CloudletSystem
 import Glibc
-import Subprocess
 public import SystemPackage
 
 /// A LAN of a few hosts in network namespaces, made by Scripts/lan-lab for one test.
@@ -9,6 +8,14 @@ public struct LanLab: Sendable {
     public let directory: String
     /// What its namespaces are called: `PREFIX-hI`, `PREFIX-sw`.
     public let prefix: String
+
+    /// What tells Scripts/lan-lab that this lab is meant.
+    public var environment: [String: String] {
+        [
+            "LAB_DIR": directory, "LAB_PREFIX": prefix, "LAB_NODE": "\(Self.program("discovery-host")) node",
+            "LAB_FIND": "\(Self.program("discovery-host")) find",
+        ]
+    }
 
     /// Labs at once; more would disturb each other's times.
     private static let slots = ByteBudget(6)
@@ -56,18 +63,11 @@ public struct LanLab: Sendable {
     /// Runs a verb of Scripts/lan-lab.
     /// - Returns: what it prints.
     @discardableResult public func script(_ arguments: [String]) async throws -> String {
-        let result = try await Subprocess.run(
-            .path(Self.checkout.appending("Scripts/lan-lab")), arguments: Arguments(arguments),
-            environment: .inherit.updating([
-                "LAB_DIR": directory, "LAB_PREFIX": prefix, "LAB_NODE": "\(Self.program("discovery-host")) node",
-                "LAB_FIND": "\(Self.program("discovery-host")) find",
-            ]),
-            output: .string(limit: 4 << 20),
-            error: .string(limit: 1 << 20))
-        guard result.terminationStatus.isSuccess || ["exec", "find"].contains(arguments[0]) else {
-            throw LabFailure(description: "lan-lab \(arguments): \(result.standardError)")
+        let result = try await Tool.run(Repository.script("lan-lab"), arguments, environment: environment)
+        guard result.status == 0 || ["exec", "find"].contains(arguments[0]) else {
+            throw LabFailure(description: "lan-lab \(arguments): \(result.errors)")
         }
-        return result.standardOutput
+        return result.output
     }
 
     /// Runs a command on a host.
@@ -124,7 +124,7 @@ public struct LanLab: Sendable {
         _ host: Int, to destination: String, _ text: String, count: Int = 1, from source: String = "", port: Int = 0,
         seconds: Double = 0.5
     ) async throws -> [Answer] {
-        let script = Self.checkout.appending("Tests/CloudletTestSupport/probe.py")
+        let script = Repository.root.appending("Tests/CloudletTestSupport/probe.py")
         let arguments = [
             String(seconds), "eth0", destination, String(count), source.isEmpty ? "''" : source, String(port),
         ]
@@ -146,23 +146,6 @@ public struct LanLab: Sendable {
         public let text: String
     }
 
-    /// The top of the checkout.
-    public static let checkout: FilePath = {
-        var path = FilePath(#filePath)
-        for _ in 0..<3 { path.removeLastComponent() }
-        return path
-    }()
-
     /// A program that was built with the tests.
-    public static func program(_ name: String) -> FilePath { built.appending(name) }
-
-    private static let built: FilePath = {
-        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
-        var path = FilePath(bundle.prefix { $0 != "\0" }.description)
-        while let last = path.lastComponent?.string, !path.isEmpty {
-            path.removeLastComponent()
-            if last.hasSuffix(".xctest") { break }
-        }
-        return path
-    }()
+    public static func program(_ name: String) -> FilePath { Repository.programs.appending(name) }
 }

@@ -69,6 +69,8 @@ public struct NodeConfiguration: Sendable {
 
     private func number(_ setting: Setting) -> Int { Int(text(setting)) ?? 0 }
 
+    private func seconds(_ setting: Setting) -> Duration { .seconds(Double(text(setting)) ?? 0) }
+
     private func flag(_ setting: Setting) -> Bool { text(setting).lowercased() == "true" }
 
     // MARK: - Values
@@ -100,7 +102,7 @@ public struct NodeConfiguration: Sendable {
     public var outboundNetwork: Bool { flag(.outboundNetwork) }
 
     /// How long an application may take to answer on its overlay's readiness port.
-    public var readiness: Duration { .seconds(Double(text(.readiness)) ?? 30) }
+    public var readiness: Duration { seconds(.readiness) }
 
     /// From where overlays are fetched.
     var overlayURLs: OverlayFetch.Policy { .init(rawValue: text(.overlayURLs)) ?? .off }
@@ -111,7 +113,7 @@ public struct NodeConfiguration: Sendable {
         policy.machines = number(.machines)
         policy.perClient = number(.perClient)
         policy.queue = number(.queue)
-        policy.patience = .seconds(Double(text(.patience)) ?? 60)
+        policy.patience = seconds(.patience)
         policy.memoryReserve = number(.memoryReserve) << 20
         policy.diskReserve = number(.diskReserve) << 20
         return policy
@@ -120,9 +122,9 @@ public struct NodeConfiguration: Sendable {
     /// Bounds on clients.
     public var sessionLimits: SessionServer.Limits {
         var limits = SessionServer.Limits()
-        limits.lease = .seconds(Double(text(.lease)) ?? 60)
-        limits.clientSilence = .seconds(Double(text(.silence)) ?? 30)
-        limits.comeback = .seconds(Double(text(.comeback)) ?? 60)
+        limits.lease = seconds(.lease)
+        limits.clientSilence = seconds(.silence)
+        limits.comeback = seconds(.comeback)
         limits.minimumRate = number(.minimumRate)
         limits.keepsVMs = flag(.keepVMs)
         limits.connections = number(.connections)

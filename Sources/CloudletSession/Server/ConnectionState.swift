@@ -30,7 +30,6 @@ final class ConnectionState: Sendable {
 
     private let state: Mutex<State>
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-
     private let budget: MetaBudget
 
     init(

@@ -187,10 +187,11 @@ struct ServerConnection: Sendable {
             let outcome = try await withThrowingTaskGroup { group in
                 group.addTask { try await report(work, state) }
                 defer { group.cancelAll() }
-                if await session.waitForAdmission(), let fetched {
+                guard await session.waitForAdmission() else { return await session.outcome() }
+                if let fetched {
                     try await state.beginFetched()
                     group.addTask { try await feed(fetched, to: work) }
-                } else if await session.waitForAdmission() {
+                } else {
                     try await state.beginTransfer(
                         work.meta.blobs.map { .init(name: $0.name, size: $0.size) }, present: work.place.received,
                         first: work.place.first)
