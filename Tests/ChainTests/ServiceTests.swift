@@ -102,6 +102,31 @@ extension ChainTests {
         }
     }
 
+    @Test("of several nodes a person at a terminal chooses; without one the first that has the base VM is taken")
+    func severalNodes() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let launch = Repository.root.appending("Scripts/guest/face-client").string
+        let log = chain.directory.appending("other-node.log")
+        let other = ["CLOUDLET_HOME": chain.directory.appending("other-home").string]
+        try await withNode(chain) { lab, _ in
+            _ = try await lab.with(3, [Program.path("cloudlet-node")], environment: other, log: log) { node in
+                try await node.waitFor("node is ready")
+                let find = "\(Program.path("cloudlet-find")) --protocol ssdp --timeout 3 --overlay \(chain.overlay)"
+                let asked = try await lab.run(
+                    2, ["sh", "-c", "echo 9 | script -qec '\(find)' /dev/null"], environment: client(chain, 2))
+                #expect(asked.status == 64, "\(asked.output)\(asked.errors)")
+                for words in [
+                    "has the base VM", "does not have the base VM", "Which node (1 to 2", "'9' is not one of the nodes",
+                ] {
+                    #expect(asked.output.contains(words), "\(words): \(asked.output)")
+                }
+                let taken = try await lab.run(
+                    2, arguments(chain.overlay, ["--launch", launch]), environment: client(chain, 2))
+                #expect(taken.status == 0 && taken.output.contains("runs on \(ChainLab.address(1))"), "\(taken.errors)")
+            }
+        }
+    }
+
     @Test("beyond the maximum a client waits, hears its place, and gets its VM when another one ends")
     func queued() async throws {
         let chain = try await ChainFixture.shared.chain()
