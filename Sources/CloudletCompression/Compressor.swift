@@ -46,27 +46,39 @@ public struct Compressor: ~Copyable {
 
         /// What the original's readers accept.
         public static let standard = Options(defaultOf: .xz)
+
+        /// How many bytes of memory a compressor for a blob of about `blobBytes` takes.
+        /// - Throws: `CloudletError.busy` when there is not so much.
+        public func memoryBytes(blobBytes: Int) throws(CloudletError) -> Int {
+            switch method {
+            case .xz: XZEncoder.memoryBytes(xzOptions(blobBytes: blobBytes))
+            case .zstd: try ZstdEncoder.memoryBytes(level: level, windowLog: historyLog)
+            }
+        }
+
+        /// A dictionary beyond the input is of no use, but costs eleven times its size.
+        fileprivate func xzOptions(blobBytes: Int) -> XZEncoder.Options {
+            let dictionary = historyLog.map { 1 << $0 } ?? Self.dictionary(covering: blobBytes)
+            return XZEncoder.Options(preset: UInt32(level), dictionaryBytes: UInt32(dictionary))
+        }
+
+        private static func dictionary(covering bytes: Int) -> Int {
+            var power = 1 << 16
+            while power < bytes, power < 16 << 20 { power <<= 1 }
+            return power
+        }
     }
 
     /// A compressor for a blob of about `blobBytes`.
     public init(_ options: Options, blobBytes: Int) throws(CloudletError) {
         switch options.method {
         case .xz:
-            // A dictionary beyond the input is of no use, but costs eleven times its size.
-            let dictionary = options.historyLog.map { 1 << $0 } ?? Self.powerOfTwo(covering: blobBytes)
-            xz = try XZEncoder(
-                .init(preset: UInt32(options.level), dictionaryBytes: UInt32(min(dictionary, 64 << 20))))
+            xz = try XZEncoder(options.xzOptions(blobBytes: blobBytes))
             zstd = nil
         case .zstd:
             xz = nil
             zstd = try ZstdEncoder(level: options.level, windowLog: options.historyLog)
         }
-    }
-
-    private static func powerOfTwo(covering bytes: Int) -> Int {
-        var power = 1 << 16
-        while power < bytes, power < 64 << 20 { power <<= 1 }
-        return power
     }
 
     /// Compresses `input`, handing what is ready to `body`.

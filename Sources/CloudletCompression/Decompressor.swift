@@ -17,6 +17,11 @@ public struct Decompressor: ~Copyable {
         }
     }
 
+    /// How many bytes of memory the blob takes as far as it was read. Little of it is used before as much has come out.
+    public var memoryBytes: Int {
+        mutating get { xz?.memoryBytes ?? zstd?.memoryBytes ?? 0 }
+    }
+
     /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
     /// - Throws: what `body` throws, or `CloudletError.badData` with byte and a `CompressionError` as cause.
     public mutating func decode(

@@ -28,10 +28,8 @@ public struct ByteReader: ~Escapable {
     {
         let width = T.bitWidth / 8
         try require(width)
-        var value: T = 0
-        for index in consumed..<consumed + width { value = value << 8 | T(truncatingIfNeeded: bytes[index]) }
-        consumed += width
-        return value
+        defer { consumed += width }
+        return bytes.bigEndian(at: consumed, as: T.self)
     }
 
     /// The next `count` bytes, not copied.

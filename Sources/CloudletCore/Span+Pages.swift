@@ -13,22 +13,53 @@ extension Span<UInt8> {
     /// How many bytes are the same at the same place of both spans, which must be equally long.
     public func countOfSameBytes(as other: Span<UInt8>) -> Int {
         precondition(count == other.count, "spans of different length")
-        return unsafe withUnsafeBufferPointer { left in
-            unsafe other.withUnsafeBufferPointer { right in
-                guard let left = left.baseAddress, let right = right.baseAddress else { return 0 }
+        return unsafe withUnsafeBytes { left in
+            unsafe other.withUnsafeBytes { right in
                 var total = 0
                 var position = 0
-                while position < count {
-                    // A byte counts at most 128 before it is added to the total: a loop the compiler vectorises.
-                    let end = Swift.min(position + 128, count)
-                    var same: UInt8 = 0
-                    for index in position..<end { unsafe same &+= left[index] == right[index] ? 1 : 0 }
-                    total += Int(same)
-                    position = end
+                let whole = count / 16 * 16
+                while position < whole {
+                    // A lane counts at most 255 before it is added to the total. A lane of the mask is 0 or -1.
+                    let end = Swift.min(position + 16 * 255, whole)
+                    var same = SIMD16<UInt8>()
+                    while position < end {
+                        let one = unsafe left.loadUnaligned(fromByteOffset: position, as: SIMD16<UInt8>.self)
+                        let two = unsafe right.loadUnaligned(fromByteOffset: position, as: SIMD16<UInt8>.self)
+                        same &-= unsafe unsafeBitCast(one .== two, to: SIMD16<UInt8>.self)
+                        position += 16
+                    }
+                    total += Int(SIMD16<UInt16>(truncatingIfNeeded: same).wrappedSum())
                 }
+                for index in whole..<count where unsafe left[index] == right[index] { total += 1 }
                 return total
             }
         }
+    }
+
+    /// How many bytes at the front of both spans, which must be equally long, are the same.
+    public func countOfSamePrefix(as other: Span<UInt8>) -> Int {
+        precondition(count == other.count, "spans of different length")
+        return unsafe withUnsafeBytes { left in
+            unsafe other.withUnsafeBytes { right in
+                var position = 0
+                while position + 8 <= count {
+                    let one = unsafe left.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                    let two = unsafe right.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                    if one != two {
+                        return position + (UInt64(littleEndian: one ^ two).trailingZeroBitCount >> 3)
+                    }
+                    position += 8
+                }
+                while position < count, unsafe left[position] == right[position] { position += 1 }
+                return position
+            }
+        }
+    }
+
+    /// The unsigned integer at `position`, most significant byte first. All its bytes must be there.
+    @inlinable public func bigEndian<T: FixedWidthInteger & UnsignedInteger>(at position: Int, as _: T.Type) -> T {
+        precondition(position >= 0 && position <= count - MemoryLayout<T>.size, "an integer behind the end")
+        return unsafe withUnsafeBytes { T(bigEndian: unsafe $0.loadUnaligned(fromByteOffset: position, as: T.self)) }
     }
 
     /// Whether two spans hold the same bytes.

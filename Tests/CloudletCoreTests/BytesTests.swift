@@ -14,6 +14,20 @@ import Testing
         #expect(reader.remaining == 0)
     }
 
+    @Test(
+        "bytes that are the same at the same place are counted, all and those at the front",
+        arguments: [0, 1, 7, 8, 9, 15, 16, 17, 31, 127, 128, 129, 4079, 4080, 4081, 4096, 5000])
+    func same(count: Int) {
+        let left = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+        for step in [1, 5, 16, 4096, 10_000] {
+            var right = left
+            for index in stride(from: step - 1, to: count, by: step) { right[index] ^= 1 }
+            #expect(left.span.countOfSameBytes(as: right.span) == zip(left, right).count { $0 == $1 })
+            #expect(left.span.countOfSamePrefix(as: right.span) == min(step - 1, count))
+        }
+        #expect(left.span.countOfSameBytes(as: left.span) == count)
+    }
+
     @Test("reading behind the end names position, need and rest")
     func outOfBytes() throws {
         let bytes: [UInt8] = [1, 2, 3]

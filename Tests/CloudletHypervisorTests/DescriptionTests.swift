@@ -101,7 +101,7 @@ import Testing
         try source.write([UInt8](repeating: 0, count: 8192), at: 2 << 20)
         try source.write([9], at: (4 << 20) - 1)
         let target = try SharedMemory(named: "test", size: 4 << 20)
-        try await MemoryCopy.copy(0..<4 << 20, from: source, to: target.file) { range in
+        try await MemoryCopy.copy(0..<4 << 20, from: source, to: target) { range in
             range.contains((1 << 20) + 4096)
                 ? [range.lowerBound..<(1 << 20) + 4096, (1 << 20) + 8192..<range.upperBound] : [range]
         }

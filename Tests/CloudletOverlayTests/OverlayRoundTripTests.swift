@@ -109,7 +109,9 @@ import Testing
         #expect(try target.file.read(1 << 24, at: 0) == bytes)
     }
 
-    @Test("exactly the pages that differ are found, however small the holes of both images are", arguments: 0..<4)
+    @Test(
+        "exactly the pages that differ are found and rebuilt, however small the holes of both images are",
+        arguments: 0..<4)
     func smallHoles(seed: Int) async throws {
         let pair = try await SyntheticPair(seed: 1)
         var random = SeededRandom(seed: UInt64(seed))
@@ -118,9 +120,14 @@ import Testing
             let file = try pair.scratch.write(name, [])
             try file.resize(to: pages * Page.size)
             for page in 0..<pages where Int.random(in: 0..<3, using: &random) > 0 {
-                // A stored page may hold zeros, and is often the same in both images.
+                // A stored page may hold zeros, and is often the same in both images. In the new one every third
+                // run of pages is of its own kind.
                 let value = UInt8.random(in: 0...2, using: &random)
-                try file.write([UInt8](repeating: value, count: Page.size), at: page * Page.size)
+                var bytes = [UInt8](repeating: value, count: Page.size)
+                if name == "new", page / 100 % 3 == 0 {
+                    bytes.replaceSubrange(0..<4, with: [1, UInt8(page & 255), UInt8(page >> 8), 1])
+                }
+                try file.write(bytes, at: page * Page.size)
             }
             return (try file.read(pages * Page.size, at: 0), file)
         }
@@ -137,6 +144,17 @@ import Testing
         for record in plan.records {
             #expect((record.content == .zeros) == (new[record.offset] == 0))
         }
+        let target = CopyTarget(try pair.scratch.write("rebuilt", old))
+        let geometry = OverlayGeometry(disk: old.count, memory: 0, baseDisk: old.count, baseMemory: nil)
+        for (blob, bytes) in try Self.blobs(of: plan) {
+            var applier = BlobApplier(
+                blob, geometry: geometry, base: images, targets: PageTargets(memory: target, disk: target))
+            for piece in pieces(of: 0..<bytes.count, length: 64 << 10) {
+                try applier.apply(bytes.span.extracting(piece))
+            }
+            try applier.finish()
+        }
+        #expect(try target.file.read(pages * Page.size, at: 0) == new)
     }
 
     @Test("a hole over base data becomes zeros, a hole over a hole nothing")

@@ -5,11 +5,14 @@ import Testing
 
 @Suite struct VCDIFFTests {
     private func decode(_ patch: [UInt8], _ source: [UInt8], _ length: Int) throws -> [UInt8] {
-        try VCDIFFDecoder.decode(patch.span, source: source.span, length: length)
+        var decoder = VCDIFFDecoder()
+        try decoder.decode(patch.span, source: source.span, length: length)
+        return decoder.output
     }
 
     private func encode(_ source: [UInt8], _ target: [UInt8], limit: Int = 4096) -> [UInt8]? {
-        VCDIFFEncoder.encode(source: source.span, target: target.span, limit: limit)
+        var encoder = VCDIFFEncoder()
+        return encoder.encode(source: source.span, target: target.span, limit: limit) ? encoder.patch : nil
     }
 
     /// The patch of the original's example: elijah-0.8 reference, section 2.5.

@@ -42,25 +42,30 @@ import Testing
         #expect(try await convert(image.path) == bytes)
     }
 
-    @Test("placed pages and zeros are in the image, everything else is the base's", arguments: 0..<4)
+    @Test("placed runs of pages and zeros are in the image, everything else is the base's", arguments: 0..<4)
     func pages(seed: Int) async throws {
         var random = SeededRandom(seed: UInt64(seed))
         var (base, bytes) = try baseDisk(pages: 3000, extra: seed == 0 ? 0 : 1024)
         let image = try QCOW2Image(scratch.file("a.qcow2"), backing: base.path, size: bytes.count)
         for _ in 0..<400 {
             let number = Int.random(in: 0..<Page.count(covering: bytes.count), using: &random)
-            let range = number * Page.size..<min((number + 1) * Page.size, bytes.count)
-            if Bool.random(using: &random) {
+            let count = Int.random(in: 0..<4, using: &random) == 0 ? Int.random(in: 2...70, using: &random) : 1
+            let range = number * Page.size..<min((number + count) * Page.size, bytes.count)
+            if count == 1, Bool.random(using: &random) {
                 try image.placeZeros(range.count, at: range.lowerBound)
                 bytes.replaceSubrange(range, with: [UInt8](repeating: 0, count: range.count))
             } else {
-                let content = (0..<range.count).map { _ in UInt8.random(in: 0...255, using: &random) }
+                let content = pieces(of: range, length: Page.size).flatMap {
+                    [UInt8](repeating: UInt8.random(in: 0...255, using: &random), count: $0.count)
+                }
                 try image.place(content.span, at: range.lowerBound)
                 bytes.replaceSubrange(range, with: content)
             }
-            var read = [UInt8](repeating: 1, count: Page.size)
-            try image.read(into: &read, count: range.count, at: range.lowerBound)
-            #expect(read[0..<range.count] == bytes[range])
+            for page in pieces(of: range, length: Page.size) {
+                var read = [UInt8](repeating: 1, count: Page.size)
+                try image.read(into: &read, count: page.count, at: page.lowerBound)
+                #expect(read[0..<page.count] == bytes[page])
+            }
         }
         try image.finish()
         #expect(try await convert(image.path) == bytes)

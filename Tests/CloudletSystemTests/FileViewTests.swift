@@ -17,12 +17,4 @@ import Testing
         let ready = try FileView(file, range, reading: true)
         #expect([UInt8](copying: ready.bytes) == expected)
     }
-
-    @Test("bytes that are the same at the same place are counted", arguments: [0, 1, 127, 128, 129, 4096])
-    func same(count: Int) {
-        let left = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
-        var right = left
-        for index in stride(from: 0, to: count, by: 5) { right[index] ^= 1 }
-        #expect(left.span.countOfSameBytes(as: right.span) == zip(left, right).count { $0 == $1 })
-    }
 }

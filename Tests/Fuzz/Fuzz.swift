@@ -109,10 +109,15 @@ private struct Bounds: PageTarget {
 
 @Sendable private func vcdiff(_ input: [UInt8]) {
     let source = (0..<Page.size).map { UInt8(truncatingIfNeeded: $0 &* 7) }
-    guard let page = try? VCDIFFDecoder.decode(input.span, source: source.span, length: Page.size) else { return }
+    var decoder = VCDIFFDecoder()
+    func decode(_ patch: [UInt8]) -> [UInt8]? {
+        do { try decoder.decode(patch.span, source: source.span, length: Page.size) } catch { return nil }
+        return decoder.output
+    }
+    guard let page = decode(input) else { return }
     precondition(page.count == Page.size)
-    guard let patch = VCDIFFEncoder.encode(source: source.span, target: page.span, limit: 1 << 20),
-        (try? VCDIFFDecoder.decode(patch.span, source: source.span, length: Page.size)) == page
+    var encoder = VCDIFFEncoder()
+    guard encoder.encode(source: source.span, target: page.span, limit: 1 << 20), decode(encoder.patch) == page
     else { fatalError("a patch of ours does not give what it was made for") }
 }
 

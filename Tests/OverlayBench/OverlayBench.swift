@@ -70,7 +70,7 @@ struct OverlayBench {
             try SnapshotFile.writeTail(
                 running.description, state: try await running.machine.saveState(),
                 emulator: try await running.machine.emulatorVersion(), to: memory)
-            try await MemoryCopy.copy(0..<running.memory.size, from: running.memory.file, to: memory)
+            try await MemoryCopy.copy(0..<running.memory.size, from: running.memory, to: memory)
             try await running.machine.destroy()
             let copied = try await Subprocess.run(
                 .name("cp"), arguments: [running.disk.string, directory.appending("disk.qcow2").string],

@@ -14,6 +14,11 @@ struct CompressionOptions: ParsableArguments {
     @Option(name: .customLong("blob-size"), help: "Content of a blob before compression, e.g. 512K or 16M.")
     var blobSize: SizeArgument?
 
+    @Option(
+        name: .customLong("compression-memory"),
+        help: "Memory for compressing; with more, more cores are used (default 192M).")
+    var memory: SizeArgument?
+
     @Option(help: "Look for repeats in the last 2^N bytes of a blob (16 to 26).")
     var long: Int?
 
@@ -26,6 +31,7 @@ struct CompressionOptions: ParsableArguments {
     func apply(to options: inout OverlayCreation.Options) throws(CloudletError) {
         options.compression = try Compressor.Options(
             compression == .xz ? .xz : .zstd, level: level, historyLog: long)
+        if let memory { options.compressionMemory = memory.bytes }
         if let blobSize {
             guard (64 << 10...1 << 30).contains(blobSize.bytes) else {
                 throw CloudletError(

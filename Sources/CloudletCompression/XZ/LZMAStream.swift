@@ -23,6 +23,11 @@ struct LZMAStream: ~Copyable {
         unsafe lzma_end(&stream)
     }
 
+    /// How many bytes of memory a decoder takes for the stream as far as it was read.
+    var memoryBytes: Int {
+        mutating get { unsafe Int(clamping: lzma_memusage(&stream)) }
+    }
+
     /// Feeds all of `input` and hands every piece of output to `body`; with `finishing`, until the stream's end.
     mutating func run<Failure: Error>(
         _ input: Span<UInt8>, finishing: Bool, memoryLimit: Int,

@@ -22,6 +22,11 @@ public struct XZDecoder: ~Copyable {
     /// Whether the end of the stream has been read.
     public var isFinished: Bool { stream.ended }
 
+    /// How many bytes of memory the stream takes as far as it was read. Little of it is used before as much has come out.
+    public var memoryBytes: Int {
+        mutating get { stream.memoryBytes }
+    }
+
     /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
     /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
     public mutating func decode(

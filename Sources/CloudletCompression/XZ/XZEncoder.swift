@@ -23,19 +23,37 @@ public struct XZEncoder: ~Copyable {
     public init(_ options: Options = Options()) throws(CloudletError) {
         do throws(CompressionError) {
             stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in
-                var settings = unsafe lzma_options_lzma()
-                guard unsafe lzma_lzma_preset(&settings, options.preset) == 0 else { return LZMA_OPTIONS_ERROR }
-                unsafe settings.dict_size = max(4096, options.dictionaryBytes)
-                return unsafe withUnsafeMutablePointer(to: &settings) { pointer in
-                    let filters = unsafe [
-                        lzma_filter(id: cloudlet_lzma_filter_lzma2, options: UnsafeMutableRawPointer(pointer)),
-                        lzma_filter(id: cloudlet_lzma_vli_unknown, options: nil),
-                    ]
+                unsafe Self.withFilters(options) { filters in
+                    guard let filters = unsafe filters else { return LZMA_OPTIONS_ERROR }
                     return unsafe lzma_stream_encoder(&raw, filters, LZMA_CHECK_CRC32)
                 }
             }
         } catch {
             throw CloudletError(.usage, "can't compress with xz preset \(options.preset)", cause: error)
+        }
+    }
+
+    /// How many bytes of memory an encoder takes.
+    static func memoryBytes(_ options: Options) -> Int {
+        unsafe withFilters(options) { filters in
+            guard let filters = unsafe filters else { return 0 }
+            return unsafe Int(clamping: lzma_raw_encoder_memusage(filters))
+        }
+    }
+
+    /// Calls `body` with the filters that do what the options say; with `nil` when there is no such preset.
+    private static func withFilters<Value>(
+        _ options: Options, _ body: (UnsafePointer<lzma_filter>?) -> Value
+    ) -> Value {
+        var settings = unsafe lzma_options_lzma()
+        guard unsafe lzma_lzma_preset(&settings, options.preset) == 0 else { return body(nil) }
+        unsafe settings.dict_size = max(4096, options.dictionaryBytes)
+        return unsafe withUnsafeMutablePointer(to: &settings) { pointer in
+            let filters = unsafe [
+                lzma_filter(id: cloudlet_lzma_filter_lzma2, options: UnsafeMutableRawPointer(pointer)),
+                lzma_filter(id: cloudlet_lzma_vli_unknown, options: nil),
+            ]
+            return unsafe filters.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
         }
     }
 

@@ -28,6 +28,9 @@ public struct ZstdDecoder: ~Copyable {
 
     deinit { unsafe ZSTD_freeDCtx(context) }
 
+    /// How many bytes of memory the frame takes as far as it was read. Little of it is used before as much has come out.
+    public var memoryBytes: Int { unsafe ZSTD_sizeof_DCtx(context) }
+
     /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
     /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
     public mutating func decode(

@@ -34,6 +34,15 @@ public struct ZstdEncoder: ~Copyable {
         return unsafe context
     }
 
+    /// How many bytes of memory an encoder with these values takes.
+    static func memoryBytes(level: Int, windowLog: Int?) throws(CloudletError) -> Int {
+        var encoder = try ZstdEncoder(level: level, windowLog: windowLog)
+        // The library takes its memory when the first byte comes.
+        let byte: [UInt8] = [0]
+        try encoder.encode(byte.span) { _ in }
+        return unsafe ZSTD_sizeof_CCtx(encoder.context)
+    }
+
     /// Compresses `input`, handing what is ready to `body`.
     public mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void

@@ -25,8 +25,15 @@ public struct BaseImages: Sendable {
 
     /// Reads up to a page at any offset of an image; fewer bytes at its end, none behind it.
     func readPage(of image: OverlayImage, at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
+        try read(Page.size, of: image, at: offset, into: &buffer)
+    }
+
+    /// Reads up to `count` bytes at any offset of an image; fewer at its end, none behind it.
+    func read(_ count: Int, of image: OverlayImage, at offset: Int, into buffer: inout [UInt8]) throws(CloudletError)
+        -> Int
+    {
         guard let file = file(of: image) else { return 0 }
-        return try file.read(into: &buffer, count: Page.size, at: offset)
+        return try file.read(into: &buffer, count: count, at: offset)
     }
 }
 

@@ -30,33 +30,37 @@ public struct SortedHashList: Sendable {
         while !range.isEmpty {
             let middle = range.lowerBound + range.count / 2
             let prefix = Self.prefix(of: middle, bytes)
+            var isBefore = prefix < hash.words.0
             if prefix == hash.words.0 {
                 guard let record = HashRecord(Self.record(middle, bytes)) else { return nil }
                 if record.hash == hash { return record.offset }
-                if record.hash < hash {
-                    range = middle + 1..<range.upperBound
-                } else {
-                    range = range.lowerBound..<middle
-                }
-            } else if prefix < hash.words.0 {
-                range = middle + 1..<range.upperBound
-            } else {
-                range = range.lowerBound..<middle
+                isBefore = record.hash < hash
             }
+            range = isBefore ? middle + 1..<range.upperBound : range.lowerBound..<middle
         }
         return nil
     }
 
-    /// The records among which one with this prefix must be. Hashes are uniform, so it is near the place its value
-    /// suggests; where it is not, all records are.
-    private func neighbourhood(of prefix: UInt64, _ bytes: Span<UInt8>) -> Range<Int> {
-        let guess = min(count, Int(Double(prefix) / 0x1p64 * Double(count)))
-        let reach = 4 * Int(Double(count).squareRoot()) + 4
-        var low = max(0, guess - reach)
-        var high = min(count, guess + reach)
-        if low > 0, Self.prefix(of: low, bytes) >= prefix { low = 0 }
-        if high < count, Self.prefix(of: high, bytes) <= prefix { high = count }
-        return low..<high
+    /// The records among which one with this prefix must be. Hashes are uniform, so each look says how far away it must
+    /// be; where it is not there, all records are left.
+    private func neighbourhood(of wanted: UInt64, _ bytes: Span<UInt8>) -> Range<Int> {
+        let density = Double(count) / 0x1p64
+        var range = 0..<count
+        var guess = Int(Double(wanted) * density)
+        for _ in 0..<3 where !range.isEmpty {
+            guess = min(max(guess, range.lowerBound), range.upperBound - 1)
+            let found = Self.prefix(of: guess, bytes)
+            if found == wanted { break }
+            range = found < wanted ? guess + 1..<range.upperBound : range.lowerBound..<guess
+            guess += Int((Double(wanted) - Double(found)) * density)
+        }
+        for reach in [8, 128, 2048] {
+            let near = (guess - reach..<guess + reach).clamped(to: range)
+            let beginsThere = near.lowerBound == range.lowerBound || Self.prefix(of: near.lowerBound, bytes) < wanted
+            let endsThere = near.upperBound == range.upperBound || Self.prefix(of: near.upperBound, bytes) > wanted
+            if beginsThere, endsThere { return near }
+        }
+        return range
     }
 
     @_lifetime(copy bytes)
@@ -66,9 +70,7 @@ public struct SortedHashList: Sendable {
 
     /// The first eight bytes of a record's hash.
     private static func prefix(of index: Int, _ bytes: Span<UInt8>) -> UInt64 {
-        let start = index * HashRecord.byteCount + HashRecord.hashPosition
-        var reader = ByteReader(bytes.extracting(start..<start + 8))
-        return (try? reader.readBigEndian(UInt64.self)) ?? 0
+        bytes.bigEndian(at: index * HashRecord.byteCount + HashRecord.hashPosition, as: UInt64.self)
     }
 
     /// The records in order of hash.

@@ -63,7 +63,12 @@ public struct ChangedImage: Sendable {
     /// Reads the page that starts at `offset`, which must lie in an extent.
     /// - Returns: its bytes' count.
     func readPage(at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
-        let length = min(Page.size, size - offset)
+        try read(upTo: Page.size, at: offset, into: &buffer)
+    }
+
+    /// Reads from `offset`, which must lie in an extent, into the front of `buffer`.
+    /// - Returns: how many bytes: fewer than asked where the extent or the image ends.
+    func read(upTo count: Int, at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
         var low = 0
         var high = extents.count
         while low < high {
@@ -73,8 +78,9 @@ public struct ChangedImage: Sendable {
         guard low < extents.count, extents[low].range.contains(offset) else {
             throw CloudletError(.defect, "byte \(offset) of the \(image) image was not captured")
         }
-        try extents[low].read(offset..<offset + length, into: &buffer)
-        return length
+        let end = min(offset + count, Page.roundUp(extents[low].range.upperBound), size)
+        try extents[low].read(offset..<end, into: &buffer)
+        return end - offset
     }
 }
 

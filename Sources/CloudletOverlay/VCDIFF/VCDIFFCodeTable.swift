@@ -58,6 +58,13 @@ struct VCDIFFAddressCache {
     private var nextNear = 0
     private var same = [Int](repeating: 0, count: 3 * 256)
 
+    /// Forgets all addresses, as at the start of a window.
+    mutating func reset() {
+        for index in near.indices { near[index] = 0 }
+        nextNear = 0
+        for index in same.indices { same[index] = 0 }
+    }
+
     /// Remembers an address that was used.
     mutating func update(_ address: Int) {
         near[nextNear] = address

@@ -1,26 +1,34 @@
 import CloudletCore
 
 /// Applies VCDIFF patches (RFC 3284) of the kind overlays carry: default code table, no secondary compression, no
-/// application header, source windows only. xdelta3's checksum extension is not used there and is refused.
+/// application header, source windows only. xdelta3's checksum extension is not used there and is refused. Keeps its
+/// buffers from patch to patch.
 package struct VCDIFFDecoder {
+    /// What the last patch gave.
+    package private(set) var output: [UInt8] = []
+
+    private var cache = VCDIFFAddressCache()
+
     private static let magic: [UInt8] = [0xD6, 0xC3, 0xC4, 0x00]
 
-    /// Rebuilds `length` bytes from `source` and `patch`; everything is bounded by these.
-    package static func decode(_ patch: Span<UInt8>, source: Span<UInt8>, length: Int) throws(VCDIFFError) -> [UInt8] {
+    /// A decoder that has read no patch.
+    package init() {}
+
+    /// Rebuilds `length` bytes from `source` and `patch` as ``output``; everything is bounded by these.
+    package mutating func decode(_ patch: Span<UInt8>, source: Span<UInt8>, length: Int) throws(VCDIFFError) {
         var bytes = VCDIFFBytes(patch)
-        for expected in magic {
+        for expected in Self.magic {
             guard let byte = try? bytes.readByte(), byte == expected else { throw .notVCDIFF }
         }
         guard try bytes.readByte() == 0 else { throw .unsupportedHeader }
-        var output: [UInt8] = []
+        output.removeAll(keepingCapacity: true)
         output.reserveCapacity(length)
-        repeat { try decodeWindow(&bytes, source: source, limit: length, into: &output) } while !bytes.isAtEnd
+        repeat { try decodeWindow(&bytes, source: source, limit: length) } while !bytes.isAtEnd
         guard output.count == length else { throw .wrongTargetLength }
-        return output
     }
 
-    private static func decodeWindow(
-        _ bytes: inout VCDIFFBytes, source: Span<UInt8>, limit: Int, into output: inout [UInt8]
+    private mutating func decodeWindow(
+        _ bytes: inout VCDIFFBytes, source: Span<UInt8>, limit: Int
     ) throws(VCDIFFError) {
         // Window indicator: 0 no source, 1 a segment of the source.
         let indicator = try bytes.readByte()
@@ -48,10 +56,12 @@ package struct VCDIFFDecoder {
         guard delta.isAtEnd else { throw .leftovers }
 
         let start = output.count
-        var cache = VCDIFFAddressCache()
+        cache.reset()
         while !instructions.isAtEnd {
             let entry = VCDIFFCodeTable.entries[Int(try instructions.readByte())]
-            for instruction in [entry.first, entry.second] {
+            var instruction = entry.first
+            for _ in 0..<2 {
+                defer { instruction = entry.second }
                 if case .none = instruction.operation { continue }
                 let size = instruction.size == 0 ? try instructions.readInteger() : instruction.size
                 let produced = output.count - start
@@ -62,7 +72,7 @@ package struct VCDIFFDecoder {
                 case .run: output.append(contentsOf: repeatElement(try data.readByte(), count: size))
                 case .copy(let mode):
                     let address = try cache.decode(mode: mode, here: segmentSize + produced, &addresses)
-                    copy(size, from: address, segment: segment, targetStart: start, &output)
+                    copy(size, from: address, segment: segment, targetStart: start)
                 }
             }
         }
@@ -70,13 +80,12 @@ package struct VCDIFFDecoder {
         guard data.isAtEnd, addresses.isAtEnd else { throw .leftovers }
     }
 
-    /// Copies byte by byte from source segment and target seen as one string; a copy may run into its own output.
-    private static func copy(
-        _ size: Int, from address: Int, segment: Span<UInt8>, targetStart: Int, _ output: inout [UInt8]
-    ) {
-        for position in address..<address + size {
-            output.append(
-                position < segment.count ? segment[position] : output[targetStart + position - segment.count])
+    /// Copies from source segment and target seen as one string; a copy may run into its own output.
+    private mutating func copy(_ size: Int, from address: Int, segment: Span<UInt8>, targetStart: Int) {
+        let inSegment = min(size, max(0, segment.count - address))
+        if inSegment > 0 { output.append(copying: segment.extracting(address..<address + inSegment)) }
+        for position in address + inSegment..<address + size {
+            output.append(output[targetStart + position - segment.count])
         }
     }
 }

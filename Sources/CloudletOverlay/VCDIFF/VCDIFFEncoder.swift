@@ -1,46 +1,51 @@
 import CloudletCore
 
 /// Makes VCDIFF patches (RFC 3284) for pages that changed in place: one window over the base page, no shifted
-/// matches. Runs of equal bytes become COPY from the same place, the rest ADD.
+/// matches. Runs of equal bytes become COPY from the same place, the rest ADD. Keeps its buffers from patch to patch.
 package struct VCDIFFEncoder {
+    /// The patch made last.
+    package private(set) var patch: [UInt8] = []
+
     private var data: [UInt8] = []
     private var instructions: [UInt8] = []
     private var addresses: [UInt8] = []
 
-    /// A patch that turns `source` into `target`, or `nil` when it would be longer than `limit` bytes.
-    package static func encode(source: Span<UInt8>, target: Span<UInt8>, limit: Int) -> [UInt8]? {
-        var encoder = VCDIFFEncoder()
+    /// An encoder that has made no patch.
+    package init() {}
+
+    /// Makes the ``patch`` that turns `source` into `target`.
+    /// - Returns: `false` when it would be longer than `limit` bytes; there is no patch then.
+    package mutating func encode(source: Span<UInt8>, target: Span<UInt8>, limit: Int) -> Bool {
+        patch.removeAll(keepingCapacity: true)
+        data.removeAll(keepingCapacity: true)
+        instructions.removeAll(keepingCapacity: true)
+        addresses.removeAll(keepingCapacity: true)
         let common = min(source.count, target.count)
         // What differs must be added: most pages are told apart from patches by that alone.
         let same = source.extracting(0..<common).countOfSameBytes(as: target.extracting(0..<common))
-        guard target.count - same <= limit else { return nil }
+        guard target.count - same <= limit else { return false }
         var position = 0
         var pendingAdd = 0
         while position < common {
-            let equal = equalRun(source, target, from: position, to: common)
-            if equal >= minimumCopy {
-                encoder.add(target.extracting(pendingAdd..<position))
-                encoder.copy(equal, from: position)
+            let equal = source.extracting(position..<common)
+                .countOfSamePrefix(as: target.extracting(position..<common))
+            if equal >= Self.minimumCopy {
+                add(target.extracting(pendingAdd..<position))
+                copy(equal, from: position)
                 position += equal
                 pendingAdd = position
             } else {
                 position += max(equal, 1)
             }
-            if encoder.data.count + encoder.instructions.count > limit { return nil }
+            if data.count + instructions.count > limit { return false }
         }
-        encoder.add(target.extracting(pendingAdd..<target.count))
-        let patch = encoder.assemble(sourceSize: source.count, targetSize: target.count)
-        return patch.count <= limit ? patch : nil
+        add(target.extracting(pendingAdd..<target.count))
+        assemble(sourceSize: source.count, targetSize: target.count)
+        return patch.count <= limit
     }
 
     /// A COPY costs about four bytes of instruction and address.
     private static let minimumCopy = 6
-
-    private static func equalRun(_ left: Span<UInt8>, _ right: Span<UInt8>, from start: Int, to end: Int) -> Int {
-        var position = start
-        while position < end, left[position] == right[position] { position += 1 }
-        return position - start
-    }
 
     /// Code 1 is ADD with the size behind it, 2…18 are ADD of 1…17 bytes.
     private mutating func add(_ bytes: Span<UInt8>) {
@@ -65,33 +70,36 @@ package struct VCDIFFEncoder {
         addresses.appendVCDIFF(address)
     }
 
-    private func assemble(sourceSize: Int, targetSize: Int) -> [UInt8] {
-        var delta: [UInt8] = []
-        delta.appendVCDIFF(targetSize)
-        delta.append(0)
-        delta.appendVCDIFF(data.count)
-        delta.appendVCDIFF(instructions.count)
-        delta.appendVCDIFF(addresses.count)
-        delta += data
-        delta += instructions
-        delta += addresses
-        var patch: [UInt8] = [0xD6, 0xC3, 0xC4, 0x00, 0x00, 0x01]
+    /// The file header, the one window's header, and the three sections behind each other.
+    private mutating func assemble(sourceSize: Int, targetSize: Int) {
+        let sections = [data.count, instructions.count, addresses.count]
+        let deltaBytes =
+            Self.bytes(of: targetSize) + 1 + sections.reduce(0) { $0 + Self.bytes(of: $1) + $1 }
+        patch += [0xD6, 0xC3, 0xC4, 0x00, 0x00, 0x01]
         patch.appendVCDIFF(sourceSize)
         patch.appendVCDIFF(0)
-        patch.appendVCDIFF(delta.count)
-        return patch + delta
+        patch.appendVCDIFF(deltaBytes)
+        patch.appendVCDIFF(targetSize)
+        patch.append(0)
+        for section in sections { patch.appendVCDIFF(section) }
+        patch += data
+        patch += instructions
+        patch += addresses
     }
+
+    /// How many bytes an integer takes.
+    private static func bytes(of value: Int) -> Int { max(1, (Int.bitWidth - value.leadingZeroBitCount + 6) / 7) }
 }
 
 extension Array<UInt8> {
     /// Appends an integer in base 128, most significant digit first (RFC 3284 §2).
     fileprivate mutating func appendVCDIFF(_ value: Int) {
-        var digits: [UInt8] = [UInt8(value & 0x7F)]
-        var rest = value >> 7
-        while rest > 0 {
-            digits.append(UInt8(rest & 0x7F) | 0x80)
-            rest >>= 7
+        var shift = 0
+        while value >> (shift + 7) > 0 { shift += 7 }
+        while shift > 0 {
+            append(UInt8(value >> shift & 0x7F) | 0x80)
+            shift -= 7
         }
-        append(contentsOf: digits.reversed())
+        append(UInt8(value & 0x7F))
     }
 }

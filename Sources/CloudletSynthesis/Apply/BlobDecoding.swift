@@ -11,7 +11,7 @@ struct BlobDecoding {
     let geometry: OverlayGeometry
     let base: BaseImages
     let targets: PageTargets
-    var waitingBytes = 8 << 20
+    var waitingBytes = 2 << 20
 
     /// A blob on its way from the receiver to a decoder.
     private struct Job: Sendable {
@@ -111,19 +111,53 @@ struct BlobDecoding {
         let blob = job.blob
         var decoder = try Decompressor(blob.compression)
         var applier = BlobApplier(blob, geometry: geometry, base: base, targets: targets)
+        var window = LargeWindow()
+        defer { window.giveBack() }
         for try await piece in job.pieces {
             try Task.checkCancellation()
             defer { budget.giveBack(piece.count) }
-            do throws(CloudletError) {
-                try decoder.decode(piece.span) { (output) throws(CloudletError) in try applier.apply(output) }
-            } catch {
-                throw error.located(in: blob)
+            for part in pieces(of: 0..<piece.count, length: window.mostInput) {
+                do throws(CloudletError) {
+                    try decoder.decode(piece.span.extracting(part)) { (output) throws(CloudletError) in
+                        window.produced += output.count
+                        try applier.apply(output)
+                    }
+                } catch {
+                    throw error.located(in: blob)
+                }
+                try await window.grow(for: decoder.memoryBytes)
             }
         }
         try Task.checkCancellation()
         do throws(CloudletError) { try decoder.finish() } catch { throw error.located(in: blob) }
         try applier.finish()
         return applier.statistics
+    }
+}
+
+/// The memory of one decompressor beyond what blobs of ours take. The original's streams take 64 MiB each, as soon as so
+/// much has come out of them: only a few of these may do so at once, over all sessions.
+private struct LargeWindow {
+    private static let slots = Slots(2)
+    private static let smallBytes = 9 << 20
+
+    /// Bytes that came out of the decompressor.
+    var produced = 0
+    private var isHeld = false
+
+    /// How much may go in before `grow` is asked: a byte of input can become a thousand and more.
+    var mostInput: Int { isHeld ? .max : 4 << 10 }
+
+    /// Waits for a place when this decompressor is about to use more than others.
+    mutating func grow(for memoryBytes: Int) async throws(CloudletError) {
+        guard !isHeld, memoryBytes > Self.smallBytes, produced > Self.smallBytes / 2 else { return }
+        try await Self.slots.take()
+        isHeld = true
+    }
+
+    mutating func giveBack() {
+        if isHeld { Self.slots.giveBack() }
+        isHeld = false
     }
 }
 

@@ -68,7 +68,7 @@ package struct Rebuild: Sendable {
     private func copyBaseMemory() async throws(CloudletError) {
         let brought = meta.pages(of: .memory)
         let source = base.snapshot.file
-        try await MemoryCopy.copy(0..<memory.size, from: source, to: memory.file) { range in
+        try await MemoryCopy.copy(0..<memory.size, from: source, to: memory) { range in
             var parts: [Range<Int>] = []
             let pages = range.lowerBound / Page.size..<Page.count(covering: range.upperBound)
             brought.forEachRun(in: pages, member: false) { run in

@@ -26,7 +26,7 @@ struct BaseFileWriter: Sendable {
     ) async throws(CloudletError) {
         let file = try create(files.memory)
         try SnapshotFile.writeTail(description, state: state, emulator: emulator, to: file)
-        try await MemoryCopy.copy(0..<memory.size, from: memory.file, to: file)
+        try await MemoryCopy.copy(0..<memory.size, from: memory, to: file)
         try file.synchronize()
     }
 

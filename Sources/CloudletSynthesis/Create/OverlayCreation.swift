@@ -17,6 +17,8 @@ public struct OverlayCreation: Sendable {
         public var blobBytes = 4 << 20
         /// Compression of the blobs.
         public var compression = Compressor.Options.standard
+        /// Bytes of memory for compressors: as many blobs are compressed at once as it bears, on at most all cores.
+        public var compressionMemory = 192 << 20
         /// The forwards stored with the overlay.
         public var forwards: [PortForward] = []
         /// A guest port that answers when the application is ready.

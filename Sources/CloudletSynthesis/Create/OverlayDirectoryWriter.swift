@@ -50,7 +50,9 @@ struct OverlayDirectoryWriter {
     ) async throws(CloudletError) -> OverlayCreation.Result {
         var blobs: [OverlayMeta.Blob] = []
         var statistics = OverlayStatistics()
-        try await mapInOrder(0..<plan.blobCount) { (number) throws(CloudletError) -> WrittenBlob in
+        let memory = try options.compression.memoryBytes(blobBytes: options.blobBytes)
+        let atOnce = min(max(1, options.compressionMemory / max(1, memory)), WorkerPool.shared.width + 1)
+        try await mapInOrder(0..<plan.blobCount, atOnce: atOnce) { (number) throws(CloudletError) -> WrittenBlob in
             try writeBlob(number, in: part)
         } consume: { (written) throws(CloudletError) in
             blobs.append(written.blob)

@@ -17,6 +17,7 @@ public final class QCOW2Image: PageTarget {
     private let virtualSize: Int
     private let firstLevelEntries: Int
     private let state: Mutex<State>
+    private let turn = Turn()
 
     private static let clusterBits = 17
     private static let clusterSize = 1 << clusterBits
@@ -37,6 +38,21 @@ public final class QCOW2Image: PageTarget {
     private struct State {
         var clusters: [Int: Cluster] = [:]
         var end: Int
+
+        /// Notes that `count` pages of a cluster are data now.
+        /// - Returns: where the cluster is in the file.
+        mutating func store(_ count: Int, at page: Int, ofCluster index: Int) -> Int {
+            var cluster = clusters[index] ?? Cluster()
+            if cluster.hostOffset == 0 {
+                cluster.hostOffset = end
+                end += QCOW2Image.clusterSize
+            }
+            let pages = (UInt32.max >> UInt32(32 - count)) << UInt32(page)
+            cluster.data |= pages
+            cluster.zeros &= ~pages
+            clusters[index] = cluster
+            return cluster.hostOffset
+        }
     }
 
     /// Makes an empty image of the size of its backing disk.
@@ -59,21 +75,18 @@ public final class QCOW2Image: PageTarget {
         try writeRefcounts(upTo: end)
     }
 
-    /// Stores one page's bytes.
+    /// Stores pages that lie behind each other.
     public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        let (index, page) = Self.locate(offset)
-        let hostOffset = state.withLock { state in
-            var cluster = state.clusters[index] ?? Cluster()
-            if cluster.hostOffset == 0 {
-                cluster.hostOffset = state.end
-                state.end += Self.clusterSize
+        var done = 0
+        while done < bytes.count {
+            let (index, page) = Self.locate(offset + done)
+            let count = min(bytes.count - done, Self.clusterSize - page * Page.size)
+            let hostOffset = state.withLock { $0.store(Page.count(covering: count), at: page, ofCluster: index) }
+            try turn.take { () throws(CloudletError) in
+                try file.write(bytes.extracting(done..<done + count), at: hostOffset + page * Page.size)
             }
-            cluster.data |= 1 << UInt32(page)
-            cluster.zeros &= ~(1 << UInt32(page))
-            state.clusters[index] = cluster
-            return cluster.hostOffset
+            done += count
         }
-        try file.write(bytes, at: hostOffset + page * Page.size)
     }
 
     /// Marks one page as zeros.

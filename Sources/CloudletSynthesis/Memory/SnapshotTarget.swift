@@ -15,10 +15,10 @@ final class SnapshotTarget: PageTarget {
     }
 
     func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        if offset < memory.size {
-            try memory.file.write(bytes, at: offset)
-        } else {
-            try tail.write(bytes, at: offset - memory.size)
+        let inMemory = min(bytes.count, max(0, memory.size - offset))
+        if inMemory > 0 { try memory.write(bytes.extracting(0..<inMemory), at: offset) }
+        if inMemory < bytes.count {
+            try tail.write(bytes.extracting(inMemory..<bytes.count), at: offset + inMemory - memory.size)
         }
     }
 

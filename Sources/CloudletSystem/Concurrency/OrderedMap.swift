@@ -3,16 +3,16 @@ public import CloudletCore
 /// Transforms units of work on a pool, a bounded number at once, and hands the results over in the order of the units:
 /// the shape of every stage that reads, computes on all cores and writes.
 ///
-/// At most `pool.width + 1` units are under way or waiting for their turn, so memory stays bounded by the size of a
-/// unit. The first failure cancels the rest and is thrown; so is cancellation, as `CloudletError.interrupted`.
+/// Only so many units are under way or waiting for their turn, so memory stays bounded by the size of a unit. The first failure cancels the rest and is thrown; so is cancellation, as `CloudletError.interrupted`.
 /// - Parameters:
 ///   - units: what is to be done, drawn as room becomes free.
 ///   - pool: the threads that run `transform`.
+///   - atOnce: how many units may be under way; one more than the pool has threads unless said otherwise.
 ///   - transform: does one unit.
 ///   - consume: takes the results, one at a time, in order.
 /// - Throws: what `transform` or `consume` throws, or `CloudletError.interrupted`.
 public func mapInOrder<Unit: Sendable, Output: Sendable>(
-    _ units: some Sequence<Unit>, on pool: WorkerPool = .shared,
+    _ units: some Sequence<Unit>, on pool: WorkerPool = .shared, atOnce: Int? = nil,
     _ transform: @escaping @Sendable (Unit) throws(CloudletError) -> Output,
     consume: (Output) throws(CloudletError) -> Void
 ) async throws(CloudletError) {
@@ -31,7 +31,7 @@ public func mapInOrder<Unit: Sendable, Output: Sendable>(
                     return (number, try transform(unit))
                 }
             }
-            for _ in 0...pool.width { startNext() }
+            for _ in 0..<(atOnce ?? pool.width + 1) { startNext() }
             while delivered < started {
                 guard let (number, output) = try await group.next() else { break }
                 waiting[number] = output

@@ -8,9 +8,14 @@ import Synchronization
 ///
 /// The threads live as long as the process: a pool is made once and shared.
 public final class WorkerPool: TaskExecutor {
-    /// One thread a core, shared by everything that computes.
+    /// One thread a core, or as many as `CLOUDLET_WORKERS` says, shared by everything that computes.
     public static let shared = WorkerPool(
-        width: max(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), label: "cloudlet-worker")
+        width: wantedWidth ?? max(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), label: "cloudlet-worker")
+
+    private static var wantedWidth: Int? {
+        guard let text = unsafe getenv("CLOUDLET_WORKERS") else { return nil }
+        return Int(unsafe String(cString: text)).flatMap { (1...1024).contains($0) ? $0 : nil }
+    }
 
     /// Two threads for jobs that take seconds without a pause, so that they don't hold up the shared ones.
     public static let background = WorkerPool(width: 2, label: "cloudlet-background")

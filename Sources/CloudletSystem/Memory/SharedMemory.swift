@@ -5,11 +5,13 @@ public import SystemPackage
 
 /// Memory that a VM and this process share: a memfd, which lives in shmem, is never written to a disk file system
 /// and vanishes with its last user, also after a crash.
-public struct SharedMemory: Sendable {
+public final class SharedMemory: Sendable {
     /// The open memfd.
     public let file: File
     /// Bytes.
     public let size: Int
+
+    private let turn = Turn()
 
     /// Makes `size` bytes of zeros; pages take up memory when they are first written.
     public init(named name: String, size: Int) throws(CloudletError) {
@@ -18,6 +20,11 @@ public struct SharedMemory: Sendable {
         file = File(owning: descriptor, named: FilePath("memory:\(name)"))
         self.size = size
         try file.resize(to: size)
+    }
+
+    /// Writes all bytes at `offset`.
+    public func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+        try turn.take { () throws(CloudletError) in try file.write(bytes, at: offset) }
     }
 
     /// A path by which another process of the same user can open the memory while this one lives.

@@ -1,0 +1,111 @@
+import CloudletCore
+
+/// Places pages of which is known that they belong to their blob. Pages that lie behind each other in their image are
+/// collected and placed together: an image's file takes one writer at a time.
+struct PagePlacer {
+    private let base: BaseImages
+    private let targets: PageTargets
+    private var page = [UInt8](repeating: 0, count: Page.size)
+    private var decoder = VCDIFFDecoder()
+    private var runs: (memory: PageRun, disk: PageRun)
+    private(set) var statistics = OverlayStatistics()
+
+    init(base: BaseImages, targets: PageTargets) {
+        self.base = base
+        self.targets = targets
+        runs = (PageRun(target: targets.memory), PageRun(target: targets.disk))
+    }
+
+    mutating func place(_ item: DeltaItem, _ payload: Span<UInt8>) throws(CloudletError) {
+        switch item.content {
+        case .zeros: try targets[item.image].placeZeros(item.length, at: item.offset)
+        case .raw: try place(payload, item)
+        case .baseDisk(let offset): try placeFromBase(.disk, offset, item)
+        case .baseMemory(let offset): try placeFromBase(.memory, offset, item)
+        case .sameAs(let image, let offset):
+            try read(image, offset, item.length)
+            try placePage(item)
+        case .xdelta:
+            let count = try base.readPage(of: item.image, at: item.offset, into: &page)
+            do throws(VCDIFFError) {
+                let source = page
+                try decoder.decode(
+                    payload, source: source.span.extracting(0..<min(count, item.length)), length: item.length)
+            } catch {
+                throw ItemProblem.error(.badPatch(error.description))
+            }
+            let output = decoder.output
+            try place(output.span, item)
+        }
+        statistics.add(item.content.kind, item.image, bytes: item.headerBytes + payload.count)
+    }
+
+    /// Places what is still collected. Pages can be placed afterwards as before.
+    mutating func flush() throws(CloudletError) {
+        try runs.memory.flush()
+        try runs.disk.flush()
+    }
+
+    private mutating func placeFromBase(_ image: OverlayImage, _ offset: Int, _ item: DeltaItem) throws(CloudletError) {
+        let count = try base.readPage(of: image, at: offset, into: &page)
+        guard count == item.length else { throw ItemProblem.error(.referenceOutOfRange(image, UInt64(offset))) }
+        try placePage(item)
+    }
+
+    private mutating func placePage(_ item: DeltaItem) throws(CloudletError) {
+        let page = page
+        try place(page.span.extracting(0..<item.length), item)
+    }
+
+    private mutating func place(_ bytes: Span<UInt8>, _ item: DeltaItem) throws(CloudletError) {
+        if item.image == .memory {
+            try runs.memory.append(bytes, at: item.offset)
+        } else {
+            try runs.disk.append(bytes, at: item.offset)
+        }
+    }
+
+    /// Reads a page placed before into `page`.
+    private mutating func read(_ image: OverlayImage, _ offset: Int, _ length: Int) throws(CloudletError) {
+        if image == .memory {
+            try runs.memory.read(into: &page, count: length, at: offset)
+        } else {
+            try runs.disk.read(into: &page, count: length, at: offset)
+        }
+    }
+}
+
+/// Pages on their way to one image that lie behind each other.
+private struct PageRun {
+    let target: any PageTarget
+    private var bytes: [UInt8] = []
+    private var range = 0..<0
+
+    private static let mostBytes = 128 << 10
+
+    init(target: any PageTarget) { self.target = target }
+
+    mutating func append(_ page: Span<UInt8>, at offset: Int) throws(CloudletError) {
+        if offset != range.upperBound || range.count + page.count > Self.mostBytes {
+            try flush()
+            range = offset..<offset
+        }
+        bytes.append(copying: page)
+        range = range.lowerBound..<range.upperBound + page.count
+    }
+
+    mutating func flush() throws(CloudletError) {
+        if !range.isEmpty { try target.place(bytes.span, at: range.lowerBound) }
+        bytes.removeAll(keepingCapacity: true)
+        range = range.upperBound..<range.upperBound
+    }
+
+    /// Reads a page that was placed or is on its way.
+    func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+        guard range.contains(offset), offset + count <= range.upperBound else {
+            return try target.read(into: &buffer, count: count, at: offset)
+        }
+        let start = offset - range.lowerBound
+        buffer.replaceSubrange(0..<count, with: bytes[start..<start + count])
+    }
+}
