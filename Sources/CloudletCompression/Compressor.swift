@@ -81,6 +81,12 @@ public struct Compressor: ~Copyable {
         }
     }
 
+    /// Goes to the start of another blob of about the same size; the memory is used again.
+    public mutating func restart() throws(CloudletError) {
+        try xz?.restart()
+        zstd?.restart()
+    }
+
     /// Compresses `input`, handing what is ready to `body`.
     public mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void

@@ -2,11 +2,14 @@ public import CloudletCore
 
 /// Decompresses one blob, whatever its method: the one place where compressed bytes of others are taken in.
 public struct Decompressor: ~Copyable {
+    /// The method.
+    public let method: CompressionMethod
     private var xz: XZDecoder?
     private var zstd: ZstdDecoder?
 
     /// A decompressor at the start of a blob.
     public init(_ method: CompressionMethod) throws(CloudletError) {
+        self.method = method
         switch method {
         case .xz:
             xz = try XZDecoder()
@@ -15,6 +18,12 @@ public struct Decompressor: ~Copyable {
             xz = nil
             zstd = try ZstdDecoder()
         }
+    }
+
+    /// Goes to the start of another blob of the same method; the memory is used again.
+    public mutating func restart() throws(CloudletError) {
+        try xz?.restart()
+        zstd?.restart()
     }
 
     /// How many bytes of memory the blob takes as far as it was read. Little of it is used before as much has come out.

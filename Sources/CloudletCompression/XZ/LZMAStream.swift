@@ -18,6 +18,13 @@ struct LZMAStream: ~Copyable {
         try unsafe Self.check(initialize(&stream), memoryLimit: 0)
     }
 
+    /// Begins anew; what the library allocated is used again.
+    mutating func restart(_ initialize: (inout lzma_stream) -> lzma_ret) throws(CompressionError) {
+        ended = false
+        position = 0
+        try unsafe Self.check(initialize(&stream), memoryLimit: 0)
+    }
+
     deinit {
         var stream = unsafe stream
         unsafe lzma_end(&stream)

@@ -19,6 +19,15 @@ public struct XZDecoder: ~Copyable {
         }
     }
 
+    /// Goes to the start of another stream.
+    mutating func restart() throws(CloudletError) {
+        do throws(CompressionError) {
+            unsafe try stream.restart { raw in unsafe lzma_stream_decoder(&raw, UInt64(memoryLimit), 0) }
+        } catch {
+            throw CloudletError(.system, "can't start a decompressor", cause: error)
+        }
+    }
+
     /// Whether the end of the stream has been read.
     public var isFinished: Bool { stream.ended }
 

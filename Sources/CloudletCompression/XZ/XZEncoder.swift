@@ -4,6 +4,7 @@ public import CloudletCore
 /// Compresses into one .xz stream: a single block, LZMA2, CRC32, as the original's reader expects.
 public struct XZEncoder: ~Copyable {
     private var stream: LZMAStream
+    private let options: Options
 
     /// What decides size, speed and memory.
     public struct Options: Hashable, Sendable {
@@ -21,15 +22,26 @@ public struct XZEncoder: ~Copyable {
 
     /// An encoder at the start of a stream.
     public init(_ options: Options = Options()) throws(CloudletError) {
+        self.options = options
         do throws(CompressionError) {
-            stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in
-                unsafe Self.withFilters(options) { filters in
-                    guard let filters = unsafe filters else { return LZMA_OPTIONS_ERROR }
-                    return unsafe lzma_stream_encoder(&raw, filters, LZMA_CHECK_CRC32)
-                }
-            }
+            stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in unsafe Self.begin(&raw, options) }
         } catch {
             throw CloudletError(.usage, "can't compress with xz preset \(options.preset)", cause: error)
+        }
+    }
+
+    /// Goes to the start of another stream.
+    mutating func restart() throws(CloudletError) {
+        let options = options
+        do throws(CompressionError) { unsafe try stream.restart { raw in unsafe Self.begin(&raw, options) } } catch {
+            throw CloudletError(.system, "can't start a compressor", cause: error)
+        }
+    }
+
+    private static func begin(_ raw: inout lzma_stream, _ options: Options) -> lzma_ret {
+        unsafe withFilters(options) { filters in
+            guard let filters = unsafe filters else { return LZMA_OPTIONS_ERROR }
+            return unsafe lzma_stream_encoder(&raw, filters, LZMA_CHECK_CRC32)
         }
     }
 

@@ -28,6 +28,14 @@ public struct ZstdDecoder: ~Copyable {
 
     deinit { unsafe ZSTD_freeDCtx(context) }
 
+    /// Goes to the start of another frame.
+    mutating func restart() {
+        unsafe ZSTD_DCtx_reset(context, ZSTD_reset_session_only)
+        atStart = true
+        isFinished = false
+        position = 0
+    }
+
     /// How many bytes of memory the frame takes as far as it was read. Little of it is used before as much has come out.
     public var memoryBytes: Int { unsafe ZSTD_sizeof_DCtx(context) }
 

@@ -19,6 +19,9 @@ public struct ZstdEncoder: ~Copyable {
 
     deinit { unsafe ZSTD_freeCCtx(context) }
 
+    /// Goes to the start of another frame.
+    mutating func restart() { unsafe ZSTD_CCtx_reset(context, ZSTD_reset_session_only) }
+
     private static func makeContext(level: Int, windowLog: Int?) throws(CloudletError) -> OpaquePointer {
         guard let context = unsafe ZSTD_createCCtx() else {
             throw CloudletError(.busy, "there is no memory for a zstd compressor")

@@ -58,8 +58,9 @@ public enum DiskFingerprint {
         var sorter = try HashListSorter(makeScratch: makeScratch)
         let ranges = try windowStarts(of: disk, lastStart: lastStart)
         if let zero = ranges.firstZero { try sorter.add(HashRecord(hash: PageHash.zero, offset: zero)) }
-        let units = ranges.data.lazy.flatMap { pieces(of: $0, length: 4 << 20) }
-        try await mapInOrder(units) { (starts) throws(CloudletError) -> [HashRecord] in
+        let units = ranges.data.lazy.flatMap { pieces(of: $0, length: unitBytes) }
+        let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: unitBytes)
+        try await mapInOrder(units, atOnce: atOnce) { (starts) throws(CloudletError) -> [HashRecord] in
             try hashWindows(of: disk, startingIn: starts, lastStart: lastStart)
         } consume: { (records) throws(CloudletError) in
             for record in records { try sorter.add(record) }
@@ -71,6 +72,9 @@ public enum DiskFingerprint {
         }
         try output.flush()
     }
+
+    /// Bytes that are read and hashed at a time.
+    static let unitBytes = 4 << 20
 
     /// The ranges in which windows that touch data start, and the first window that lies wholly in a hole.
     private static func windowStarts(

@@ -24,7 +24,9 @@ public enum MemoryFingerprint {
         let size = try memory.size()
         var sorter = try HashListSorter(makeScratch: makeScratch)
         var output = AppendingWriter(list)
-        try await mapInOrder(pieces(of: 0..<size, length: 4 << 20)) { (range) throws(CloudletError) -> [HashRecord] in
+        let units = pieces(of: 0..<size, length: DiskFingerprint.unitBytes)
+        let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: DiskFingerprint.unitBytes)
+        try await mapInOrder(units, atOnce: atOnce) { (range) throws(CloudletError) -> [HashRecord] in
             try hashPages(of: memory, in: range)
         } consume: { (records) throws(CloudletError) in
             for record in records {

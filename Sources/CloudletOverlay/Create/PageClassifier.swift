@@ -11,7 +11,10 @@ struct PageClassifier: Sendable {
     func changedPages(of image: ChangedImage, progress: (Int) -> Void) async throws(CloudletError) -> [PageRecord] {
         var records: [PageRecord] = []
         var done = 0
-        try await mapInOrder(Window.windows(of: image)) { (window) throws(CloudletError) -> (Int, [PageRecord]) in
+        // Mapped pages of both images count as memory.
+        let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: 2 * Window.span)
+        try await mapInOrder(Window.windows(of: image), atOnce: atOnce) {
+            (window) throws(CloudletError) -> (Int, [PageRecord]) in
             var comparison = try WindowComparison(self, window, image)
             for part in window.parts { try comparison.compare(part) }
             return (window.bytes, comparison.records)

@@ -37,7 +37,10 @@ struct BlobDecoding {
                 for _ in 0..<pool.width {
                     group.addTask(executorPreference: pool) {
                         var statistics = OverlayStatistics()
-                        while let job = await queue.next() { statistics.add(try await decode(job, budget)) }
+                        var decoder: Decompressor?
+                        while let job = await queue.next() {
+                            statistics.add(try await decode(job, budget, &decoder))
+                        }
                         return statistics
                     }
                 }
@@ -107,9 +110,12 @@ struct BlobDecoding {
         }
     }
 
-    private func decode(_ job: Job, _ budget: ByteBudget) async throws -> OverlayStatistics {
+    /// Decodes one blob, with the decompressor of the blob before where it can be used again.
+    private func decode(
+        _ job: Job, _ budget: ByteBudget, _ former: inout Decompressor?
+    ) async throws -> OverlayStatistics {
         let blob = job.blob
-        var decoder = try Decompressor(blob.compression)
+        var decoder = try Decompressor.ready(for: blob.compression, reusing: former.take())
         var applier = BlobApplier(blob, geometry: geometry, base: base, targets: targets)
         var window = LargeWindow()
         defer { window.giveBack() }
@@ -131,6 +137,7 @@ struct BlobDecoding {
         try Task.checkCancellation()
         do throws(CloudletError) { try decoder.finish() } catch { throw error.located(in: blob) }
         try applier.finish()
+        if !window.isHeld { former = consume decoder }
         return applier.statistics
     }
 }
@@ -143,7 +150,7 @@ private struct LargeWindow {
 
     /// Bytes that came out of the decompressor.
     var produced = 0
-    private var isHeld = false
+    private(set) var isHeld = false
 
     /// How much may go in before `grow` is asked: a byte of input can become a thousand and more.
     var mostInput: Int { isHeld ? .max : 4 << 10 }

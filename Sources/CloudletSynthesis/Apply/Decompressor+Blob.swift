@@ -4,9 +4,20 @@ import CloudletOverlay
 
 extension Decompressor {
     /// A decompressor for blobs of this compression.
-    init(_ compression: BlobCompression) throws(CloudletError) {
-        try self.init(compression == .xz ? CompressionMethod.xz : .zstd)
+    init(_ compression: BlobCompression) throws(CloudletError) { try self.init(compression.method) }
+
+    /// A decompressor at the start of a blob, made from a former one when that is of the same method.
+    static func ready(
+        for compression: BlobCompression, reusing former: consuming Decompressor?
+    ) throws(CloudletError) -> Decompressor {
+        guard var decoder = former, decoder.method == compression.method else { return try Decompressor(compression) }
+        try decoder.restart()
+        return decoder
     }
+}
+
+extension BlobCompression {
+    fileprivate var method: CompressionMethod { self == .xz ? .xz : .zstd }
 }
 
 extension CloudletError {

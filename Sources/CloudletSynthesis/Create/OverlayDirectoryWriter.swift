@@ -3,6 +3,7 @@ import CloudletCore
 import CloudletOverlay
 import CloudletStore
 import CloudletSystem
+import Synchronization
 import SystemPackage
 
 /// Writes the files of an overlay: blobs compressed on all cores, the meta last, the directory renamed into its place
@@ -50,10 +51,12 @@ struct OverlayDirectoryWriter {
     ) async throws(CloudletError) -> OverlayCreation.Result {
         var blobs: [OverlayMeta.Blob] = []
         var statistics = OverlayStatistics()
-        let memory = try options.compression.memoryBytes(blobBytes: options.blobBytes)
-        let atOnce = min(max(1, options.compressionMemory / max(1, memory)), WorkerPool.shared.width + 1)
+        let atOnce = WorkerPool.shared.unitsAtOnce(
+            takingBytes: try options.compression.memoryBytes(blobBytes: options.blobBytes),
+            within: options.compressionMemory)
+        let compressors = CompressorPool(options)
         try await mapInOrder(0..<plan.blobCount, atOnce: atOnce) { (number) throws(CloudletError) -> WrittenBlob in
-            try writeBlob(number, in: part)
+            try compressors.lend { (encoder) throws(CloudletError) in try writeBlob(number, in: part, &encoder) }
         } consume: { (written) throws(CloudletError) in
             blobs.append(written.blob)
             statistics.add(written.statistics)
@@ -75,12 +78,13 @@ struct OverlayDirectoryWriter {
         let statistics: OverlayStatistics
     }
 
-    private func writeBlob(_ number: Int, in part: FilePath) throws(CloudletError) -> WrittenBlob {
+    private func writeBlob(
+        _ number: Int, in part: FilePath, _ encoder: inout Compressor
+    ) throws(CloudletError) -> WrittenBlob {
         let compression: BlobCompression = options.compression.method == .xz ? .xz : .zstd
         let name = "\(options.name).overlay_\(number + 1).\(compression.fileExtension)"
         let file = try File(part.appending(name), .create(permissions: 0o644))
         var size = 0
-        var encoder = try Compressor(options.compression, blobBytes: options.blobBytes)
         let contents = try BlobWriter.write(blob: number, of: plan) { (piece) throws(CloudletError) in
             try encoder.encode(piece) { (output) throws(CloudletError) in
                 try file.write(output, at: size)
@@ -96,5 +100,39 @@ struct OverlayDirectoryWriter {
                 name: name, size: size, diskChunks: contents.diskChunks, memoryChunks: contents.memoryChunks,
                 compression: compression),
             statistics: contents.statistics)
+    }
+}
+
+/// Compressors that are used for one blob after another: a fresh one for each would have its memory, some ten or hundred
+/// megabytes, cleared each time, and the allocator would keep it for the thread it came from.
+private final class CompressorPool: Sendable {
+    private let options: OverlayCreation.Options
+    private let idle = Mutex<[Idle]>([])
+
+    /// `@unchecked Sendable`: lies still until one thread takes it out.
+    private final class Idle: @unchecked Sendable {
+        var compressor: Compressor?
+
+        init(_ compressor: consuming Compressor) { self.compressor = consume compressor }
+    }
+
+    init(_ options: OverlayCreation.Options) { self.options = options }
+
+    /// Calls `body` with a compressor at the start of a blob. After an error it is not used again.
+    func lend<Value>(
+        _ body: (inout Compressor) throws(CloudletError) -> Value
+    ) throws(CloudletError) -> Value {
+        let lent = idle.withLock { $0.popLast() }
+        var compressor: Compressor
+        if let kept = lent?.compressor.take() {
+            compressor = kept
+            try compressor.restart()
+        } else {
+            compressor = try Compressor(options.compression, blobBytes: options.blobBytes)
+        }
+        let value = try body(&compressor)
+        let back = Idle(compressor)
+        idle.withLock { $0.append(back) }
+        return value
     }
 }

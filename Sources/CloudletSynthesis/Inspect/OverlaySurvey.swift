@@ -19,7 +19,9 @@ public enum OverlaySurvey {
         var total = BlobSurvey.Findings()
         var blobs: [BlobSurvey.Findings] = []
         var done = 0
-        try await mapInOrder(meta.blobs) { (blob) throws(CloudletError) in
+        // The original's blobs want histories of 64 MiB.
+        let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: 64 << 20, within: 192 << 20)
+        try await mapInOrder(meta.blobs, atOnce: atOnce) { (blob) throws(CloudletError) in
             try survey(blob, try File(overlay.path(of: blob), .read), geometry)
         } consume: { (findings) throws(CloudletError) in
             done += meta.blobs[blobs.count].size

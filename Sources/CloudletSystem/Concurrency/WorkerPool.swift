@@ -32,6 +32,12 @@ public final class WorkerPool: TaskExecutor {
     /// How many jobs run at once.
     public let width: Int
 
+    /// How many units of work that take so much memory each may be under way: enough to keep all threads busy, as far as
+    /// `limit` bytes reach.
+    public func unitsAtOnce(takingBytes bytes: Int, within limit: Int = 64 << 20) -> Int {
+        min(width + 1, max(1, limit / max(1, bytes)))
+    }
+
     private let jobs = Mutex<[UnownedJob]>([])
     private let available = DispatchSemaphore(value: 0)
 
