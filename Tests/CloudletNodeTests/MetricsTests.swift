@@ -65,7 +65,7 @@ import Testing
         let good = MeasuredBackend(backend: OneAnswerBackend(.success(NoVM())), metrics: metrics)
         _ = try await good.admit(request) { _ in }
         let vm = try await good.synthesize(request, from: BlobChannel()) { _ in }
-        metrics.refresh([], queue: 0, isReady: true)
+        metrics.refresh([], queue: 0, standby: 0, isReady: true)
         var samples = try await MetricsReader.samples(in: metrics.registry.text)
         #expect(samples[#"cloudlet_sessions_total{result="completed"}"#] == 0)
         await vm.end()
@@ -82,7 +82,7 @@ import Testing
     @Test("the process's own figures are those the kernel tells")
     func process() async throws {
         let metrics = NodeMetrics()
-        metrics.refresh([], queue: 0, isReady: false)
+        metrics.refresh([], queue: 0, standby: 0, isReady: false)
         let samples = try await MetricsReader.samples(in: metrics.registry.text)
         let page = try #require(samples["process_resident_memory_bytes"])
         #expect(page > 4e6 && page < 64e9)

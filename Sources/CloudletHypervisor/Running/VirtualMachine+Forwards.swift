@@ -56,9 +56,11 @@ extension VirtualMachine {
         }
     }
 
-    /// Whether the guest has taken up a TCP connection that came through a forward from this port of the host.
-    func isEstablished(fromPort port: UInt16) throws(CloudletError) -> Bool {
-        try connections().contains { $0.state == "ESTABLISHED" && $0.hostPort == port }
+    /// Whether the guest has taken up a TCP connection that came through this forward.
+    func hasConnection(through forward: PortForward) throws(CloudletError) -> Bool {
+        try connections().contains {
+            $0.state == "ESTABLISHED" && $0.hostPort == forward.hostPort && $0.guestPort == forward.guestPort
+        }
     }
 
     /// What the user network lists (`info usernet`).
@@ -67,7 +69,8 @@ extension VirtualMachine {
     }
 }
 
-/// One line of `info usernet`: protocol and state, descriptor, source address and port, destination address and port.
+/// One line of `info usernet`: protocol and state, descriptor, source address and port, destination address and port. The
+/// source of a connection through a forward is the forward, not the one who connected.
 struct UserNetworkEntry: Hashable {
     let transport: PortForward.Transport
     let state: String

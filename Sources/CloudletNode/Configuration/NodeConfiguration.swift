@@ -119,6 +119,11 @@ public struct NodeConfiguration: Sendable {
         return policy
     }
 
+    /// VMs that are kept ready.
+    var standby: Standby.Policy {
+        Standby.Policy(machines: number(.standbyMachines), memoryReserve: number(.memoryReserve) << 20)
+    }
+
     /// Bounds on clients.
     public var sessionLimits: SessionServer.Limits {
         var limits = SessionServer.Limits()

@@ -82,6 +82,9 @@ public struct Setting: Sendable, Hashable {
         "admission.memory-reserve", .number(0...10_000_000), "512", "MiB of memory left to the host")
     static let diskReserve = Setting(
         "admission.disk-reserve", .number(0...10_000_000), "256", "MiB of disk space left to the host")
+    static let standbyMachines = Setting(
+        "standby.machines", .number(0...1000), "1",
+        "VMs kept ready to take an overlay, of the base VMs used last, while memory is left")
     static let logLevel = Setting(
         "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "what is logged")
     static let logFormat = Setting(
@@ -91,13 +94,13 @@ public struct Setting: Sendable, Hashable {
     /// The settings that a running node takes over when it reads its configuration again (SIGHUP).
     static let changeable: Set<Setting> = [
         name, lease, silence, minimumRate, comeback, connections, machines, perClient, queue, patience, memoryReserve,
-        diskReserve, logLevel, logFormat,
+        diskReserve, standbyMachines, logLevel, logFormat,
     ]
 
     /// All settings, in the order in which they are listed.
     public static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
         outboundNetwork, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
-        machines, perClient, queue, patience, memoryReserve, diskReserve, logLevel, logFormat,
+        machines, perClient, queue, patience, memoryReserve, diskReserve, standbyMachines, logLevel, logFormat,
     ]
 }

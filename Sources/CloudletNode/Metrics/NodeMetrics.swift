@@ -30,6 +30,7 @@ public struct NodeMetrics: Sendable {
         registry.describe("cloudlet_stage_seconds", "Time that the stages of syntheses took; stages overlap.")
         registry.describe("cloudlet_synthesis_seconds", "Time from an overlay's announcement to the running VM.")
         registry.describe("cloudlet_vms", "VMs that run for sessions.")
+        registry.describe("cloudlet_standby_vms", "VMs kept ready to take an overlay.")
         registry.describe("cloudlet_sessions", "Live sessions by what they are doing.")
         registry.describe("cloudlet_queue_length", "Sessions that wait for their turn.")
         registry.describe("cloudlet_ready", "1 when the node can take on sessions.")
@@ -64,7 +65,7 @@ public struct NodeMetrics: Sendable {
     }
 
     /// Brings the values up to date that are read when they are asked for.
-    func refresh(_ sessions: [SessionStatus], queue: Int, isReady: Bool) {
+    func refresh(_ sessions: [SessionStatus], queue: Int, standby: Int, isReady: Bool) {
         for stage in SessionStatus.Stage.allCases where !stage.isEnded {
             Meter(label: "cloudlet_sessions", dimensions: [("stage", stage.rawValue)], factory: registry)
                 .set(sessions.count { $0.stage == stage })
@@ -72,6 +73,7 @@ public struct NodeMetrics: Sendable {
         // Of all sessions, also those an earlier node began.
         Meter(label: "cloudlet_vms", factory: registry).set(sessions.count { $0.stage == .running })
         Meter(label: "cloudlet_queue_length", factory: registry).set(queue)
+        Meter(label: "cloudlet_standby_vms", factory: registry).set(standby)
         Meter(label: "cloudlet_ready", factory: registry).set(isReady ? 1 : 0)
         ProcessMetrics.refresh(in: registry)
     }

@@ -18,6 +18,7 @@ struct Operation: Sendable {
     private let hypervisor: Hypervisor
     private let server: SessionServer
     private let policy: Changeable<Admission.Policy>
+    private let standbyPolicy: Changeable<Standby.Policy>
     private let record: CurrentValue<NodeRecord>
     private let health: Health
     private let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
@@ -25,7 +26,8 @@ struct Operation: Sendable {
 
     init(
         configuration: NodeConfiguration, registry: Registry, hypervisor: Hypervisor, server: SessionServer,
-        admission: Admission, policy: Changeable<Admission.Policy>,
+        admission: Admission, policy: Changeable<Admission.Policy>, standby: Standby,
+        standbyPolicy: Changeable<Standby.Policy>,
         record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, metrics: NodeMetrics, logger: Logger
     ) {
         self.configuration = configuration
@@ -33,6 +35,7 @@ struct Operation: Sendable {
         self.server = server
         self.record = record
         self.policy = policy
+        self.standbyPolicy = standbyPolicy
         self.logger = logger
         health = Health(
             [
@@ -50,7 +53,9 @@ struct Operation: Sendable {
                 },
                 Health.Check("hypervisor") { () async throws(CloudletError) in try await hypervisor.requireAnswer() },
             ], logger: logger)
-        routes = OperationRoutes(health: health, metrics: metrics, queue: { admission.waiting }) {
+        routes = OperationRoutes(
+            health: health, metrics: metrics, queue: { admission.waiting }, standby: { standby.count }
+        ) {
             await server.table.statuses()
         }
     }
@@ -78,6 +83,7 @@ struct Operation: Sendable {
                     logs.change(format: configuration.logFormat, level: configuration.logLevel)
                     server.limits.value = configuration.sessionLimits
                     policy.value = configuration.admission
+                    standbyPolicy.value = configuration.standby
                     record.update { $0.name = configuration.name ?? Node.defaultName }
                 }),
         ]

@@ -9,16 +9,19 @@ public struct OperationRoutes: Sendable {
     private let health: Health
     private let metrics: NodeMetrics
     private let queue: @Sendable () -> Int
+    private let standby: @Sendable () -> Int
     private let sessions: @Sendable () async -> [SessionStatus]
 
     /// Routes about these.
     public init(
         health: Health, metrics: NodeMetrics, queue: @escaping @Sendable () -> Int,
+        standby: @escaping @Sendable () -> Int = { 0 },
         sessions: @escaping @Sendable () async -> [SessionStatus]
     ) {
         self.health = health
         self.metrics = metrics
         self.queue = queue
+        self.standby = standby
         self.sessions = sessions
     }
 
@@ -32,8 +35,9 @@ public struct OperationRoutes: Sendable {
                 ? Self.answer("ready\n", .ok)
                 : Self.answer(reasons.map { $0 + "\n" }.joined(), .serviceUnavailable)
         }
-        router.get("/metrics") { [health, metrics, queue, sessions] _, _ in
-            metrics.refresh(await sessions(), queue: queue(), isReady: health.reasons.isEmpty)
+        router.get("/metrics") { [health, metrics, queue, standby, sessions] _, _ in
+            metrics.refresh(
+                await sessions(), queue: queue(), standby: standby(), isReady: health.reasons.isEmpty)
             return Self.answer(metrics.registry.text, .ok, "text/plain; version=0.0.4; charset=utf-8")
         }
     }

@@ -43,13 +43,20 @@ public struct Node: Sendable {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let registry = try Registry(home.database)
         let hypervisor = try await openHypervisor()
-        let policy = Changeable(configuration.admission)
-        let work = hypervisor.workDirectory
-        let admission = Admission(policy: { policy.value }) { HostResources.figures(scratch: work) }
-        let adopted = try await clearUp(registry, hypervisor, admission)
-
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
+        let policy = Changeable(configuration.admission)
+        let work = hypervisor.workDirectory
+        let synthesizer = Synthesizer(hypervisor: hypervisor)
+        let standbyPolicy = Changeable(configuration.standby)
+        let options = backendOptions(monitor.interfaces)
+        let standby = Standby(
+            registry: registry, synthesizer: synthesizer, options: options.machine, policy: { standbyPolicy.value },
+            freeMemory: { MemoryFigures.current().available }, logger: logger)
+        let admission = Admission(policy: { policy.value }, relief: standby.giveWay) {
+            HostResources.figures(scratch: work)
+        }
+        let adopted = try await clearUp(registry, hypervisor, admission)
         let confined = !configuration.interfaces.isEmpty
         let wanted = try configuration.listeners
         let defaults = [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)]
@@ -62,8 +69,8 @@ public struct Node: Sendable {
             max(0, HostResources.figures(scratch: work).freeDisk - policy.value.diskReserve)
         }
         let backend = NodeBackend(
-            registry: registry, hypervisor: hypervisor, admission: admission, fetch: fetch,
-            options: backendOptions(monitor.interfaces), metrics: metrics, logger: logger)
+            registry: registry, synthesizer: synthesizer, standby: standby, admission: admission, fetch: fetch,
+            options: options, metrics: metrics, logger: logger)
         let server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
@@ -77,7 +84,7 @@ public struct Node: Sendable {
         let listening = CurrentValue(Set(sockets.keys))
         let operation = Operation(
             configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
-            admission: admission, policy: policy,
+            admission: admission, policy: policy, standby: standby, standbyPolicy: standbyPolicy,
             record: record, listening: listening, metrics: metrics, logger: logger)
         operation.logPrivileges()
         let follows = wanted.allSatisfy { $0.address == nil }
@@ -89,6 +96,7 @@ public struct Node: Sendable {
                 SynthesisListener(
                     server: server, adopted: adopted, interfaces: monitor.interfaces, first: sockets, follows: follows,
                     port: port, bound: listening, logger: logger),
+                standby,
             ] + operation.services(hangups, logs, reload) + httpServices(record, monitor, server.table, operation)
             + advertisers(record, monitor) + [announcement]
         var group = ServiceGroupConfiguration(
@@ -124,7 +132,7 @@ public struct Node: Sendable {
 
     private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {
         var options = NodeBackend.Options()
-        options.outboundNetwork = configuration.outboundNetwork
+        options.machine.outboundNetwork = configuration.outboundNetwork
         options.readiness = configuration.readiness
         if let configured = configuration.forwardAddress {
             options.forwardAddress = { _ in configured }

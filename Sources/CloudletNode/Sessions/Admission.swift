@@ -71,11 +71,21 @@ public final class Admission: Sendable {
     private let state = Mutex(State())
     private let policy: @Sendable () -> Policy
     private let figures: @Sendable () -> Figures
+    private let relief: @Sendable () -> Bool
     private static let interval = Duration.milliseconds(100)
 
     /// Decides by these bounds and figures; both are asked anew each time.
-    public init(policy: @escaping @Sendable () -> Policy, figures: @escaping @Sendable () -> Figures) {
+    /// - Parameters:
+    ///   - policy: the bounds.
+    ///   - relief: is called when room is lacking, to give back memory that can be done without; says whether there is
+    ///     some.
+    ///   - figures: what the host has.
+    public init(
+        policy: @escaping @Sendable () -> Policy, relief: @escaping @Sendable () -> Bool = { false },
+        figures: @escaping @Sendable () -> Figures
+    ) {
         self.policy = policy
+        self.relief = relief
         self.figures = figures
     }
 
@@ -110,7 +120,7 @@ public final class Admission: Sendable {
             case .granted(let place): return place
             case .waits(let place, let lack, let others):
                 // Without others nothing is to be waited for.
-                guard clock.now < end, others else {
+                guard clock.now < end, relief() || others else {
                     leave(ticket)
                     throw CloudletError(
                         .busy, "the node is full: \(lack)\(others ? "; waited \(policy.patience.shown)" : "")",

@@ -13,6 +13,7 @@ import Synchronization
 struct NodeBackend: SynthesisBackend {
     private let registry: Registry
     private let synthesizer: Synthesizer
+    private let standby: Standby
     private let options: Options
     private let admission: Admission
     private let overlayFetch: OverlayFetch
@@ -24,8 +25,8 @@ struct NodeBackend: SynthesisBackend {
         /// The IPv4 address on which forwards listen, for a client that reached the node by the address given; `nil`
         /// when there is none.
         var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
-        /// Whether guests may reach other hosts.
-        var outboundNetwork = false
+        /// What all VMs have in common.
+        var machine = Synthesizer.Options()
         /// How long an application may take to answer on its overlay's readiness port.
         var readiness = Duration.seconds(30)
 
@@ -33,15 +34,17 @@ struct NodeBackend: SynthesisBackend {
         init() {}
     }
 
-    /// Uses this registry and hypervisor.
+    /// Uses this registry and synthesizer.
     init(
-        registry: Registry, hypervisor: Hypervisor, admission: Admission, fetch: OverlayFetch, options: Options,
+        registry: Registry, synthesizer: Synthesizer, standby: Standby, admission: Admission, fetch: OverlayFetch,
+        options: Options,
         metrics: NodeMetrics, logger: Logger
     ) {
         overlayFetch = fetch
         self.admission = admission
         self.registry = registry
-        synthesizer = Synthesizer(hypervisor: hypervisor)
+        self.synthesizer = synthesizer
+        self.standby = standby
         self.options = options
         self.metrics = metrics
         self.logger = logger
@@ -60,7 +63,7 @@ struct NodeBackend: SynthesisBackend {
     }
 
     /// What QEMU takes beside the guest's memory (measured: 40 to 60 MiB).
-    private static let emulatorMemory = 64 << 20
+    static let emulatorMemory = 64 << 20
     /// Tables of the disk image, device state, logs.
     private static let scratchBytes = 16 << 20
 
@@ -83,25 +86,27 @@ struct NodeBackend: SynthesisBackend {
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try base(of: request.meta)
-        var how = Synthesizer.Options()
+        var how = options.machine
         how.forwardAddress = try forwardAddress(for: request)
         how.moveTakenForwards = request.moveForwards
-        how.outboundNetwork = options.outboundNetwork
         how.readiness = options.readiness
         let times = StageTimes()
         let total = max(1, request.meta.totalBlobBytes)
         let counted = Mutex(0)
-        let running = try await synthesizer.synthesize(request.meta, on: base, from: pieces, how, times: times) {
-            step in
-            switch step {
-            case .received(let bytes):
-                metrics.received(
-                    bytes: counted.withLock { counted in
-                        defer { counted = max(counted, bytes) }
-                        return max(0, bytes - counted)
-                    })
-                progress(.receiving(percent: UInt64(bytes * 100 / total)))
-            case .stage: progress(.resuming)
+        let running = try await standby.withReady(for: base) { (ready) async throws(CloudletError) in
+            try await synthesizer.synthesize(
+                request.meta, on: base, from: pieces, how, using: ready, times: times
+            ) { step in
+                switch step {
+                case .received(let bytes):
+                    metrics.received(
+                        bytes: counted.withLock { counted in
+                            defer { counted = max(counted, bytes) }
+                            return max(0, bytes - counted)
+                        })
+                    progress(.receiving(percent: UInt64(bytes * 100 / total)))
+                case .stage: progress(.resuming)
+                }
             }
         }
         metrics.synthesized(times)

@@ -4,7 +4,6 @@ import CloudletCore
 /// collected and placed together: an image's file takes one writer at a time.
 struct PagePlacer {
     private let base: BaseImages
-    private let targets: PageTargets
     private var page = [UInt8](repeating: 0, count: Page.size)
     private var decoder = VCDIFFDecoder()
     private var runs: (memory: PageRun, disk: PageRun)
@@ -12,13 +11,17 @@ struct PagePlacer {
 
     init(base: BaseImages, targets: PageTargets) {
         self.base = base
-        self.targets = targets
         runs = (PageRun(target: targets.memory), PageRun(target: targets.disk))
     }
 
     mutating func place(_ item: DeltaItem, _ payload: Span<UInt8>) throws(CloudletError) {
         switch item.content {
-        case .zeros: try targets[item.image].placeZeros(item.length, at: item.offset)
+        case .zeros:
+            if item.image == .memory {
+                try runs.memory.appendZeros(item.length, at: item.offset)
+            } else {
+                try runs.disk.appendZeros(item.length, at: item.offset)
+            }
         case .raw: try place(payload, item)
         case .baseDisk(let offset): try placeFromBase(.disk, offset, item)
         case .baseMemory(let offset): try placeFromBase(.memory, offset, item)
@@ -75,11 +78,12 @@ struct PagePlacer {
     }
 }
 
-/// Pages on their way to one image that lie behind each other.
+/// Pages on their way to one image that lie behind each other, and such that are zeros.
 private struct PageRun {
-    let target: any PageTarget
+    private let target: any PageTarget
     private var bytes: [UInt8] = []
     private var range = 0..<0
+    private var zeros = 0..<0
 
     private static let mostBytes = 128 << 10
 
@@ -87,25 +91,46 @@ private struct PageRun {
 
     mutating func append(_ page: Span<UInt8>, at offset: Int) throws(CloudletError) {
         if offset != range.upperBound || range.count + page.count > Self.mostBytes {
-            try flush()
+            try flushBytes()
             range = offset..<offset
         }
         bytes.append(copying: page)
         range = range.lowerBound..<range.upperBound + page.count
     }
 
+    mutating func appendZeros(_ count: Int, at offset: Int) throws(CloudletError) {
+        if offset != zeros.upperBound {
+            try flushZeros()
+            zeros = offset..<offset
+        }
+        zeros = zeros.lowerBound..<zeros.upperBound + count
+    }
+
     mutating func flush() throws(CloudletError) {
+        try flushBytes()
+        try flushZeros()
+    }
+
+    private mutating func flushBytes() throws(CloudletError) {
         if !range.isEmpty { try target.place(bytes.span, at: range.lowerBound) }
         bytes.removeAll(keepingCapacity: true)
         range = range.upperBound..<range.upperBound
     }
 
+    private mutating func flushZeros() throws(CloudletError) {
+        if !zeros.isEmpty { try target.placeZeros(zeros.count, at: zeros.lowerBound) }
+        zeros = zeros.upperBound..<zeros.upperBound
+    }
+
     /// Reads a page that was placed or is on its way.
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
-        guard range.contains(offset), offset + count <= range.upperBound else {
-            return try target.read(into: &buffer, count: count, at: offset)
+        if range.contains(offset), offset + count <= range.upperBound {
+            let start = offset - range.lowerBound
+            buffer.replaceSubrange(0..<count, with: bytes[start..<start + count])
+        } else if zeros.contains(offset) {
+            for index in 0..<count { buffer[index] = 0 }
+        } else {
+            try target.read(into: &buffer, count: count, at: offset)
         }
-        let start = offset - range.lowerBound
-        buffer.replaceSubrange(0..<count, with: bytes[start..<start + count])
     }
 }

@@ -4,7 +4,7 @@ public import CloudletCore
 public protocol PageTarget: Sendable {
     /// Stores whole pages that lie behind each other, the first at `offset`; only an image's last page is shorter.
     func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError)
-    /// Makes `length` bytes at `offset`, a page, zeros.
+    /// Makes whole pages that lie behind each other zeros, `length` bytes from `offset` on.
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError)
     /// Reads back a page that was placed.
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError)

@@ -13,15 +13,29 @@ package struct Rebuild: Sendable {
     package let memory: SharedMemory
     package let disk: QCOW2Image
     private let tail: File
+    /// Whether the memory holds the base's RAM already.
+    private let isFilled: Bool
 
     /// Prepares empty images, their files in a scratch directory.
     package init(_ meta: OverlayMeta, _ base: OpenBase, in directory: FilePath) throws(CloudletError) {
+        try self.init(meta, base, try VMImages(base, in: directory))
+    }
+
+    /// Goes on with images that a VM waits with, its memory filled with the base's RAM.
+    init(_ meta: OverlayMeta, _ prepared: PreparedVM) throws(CloudletError) {
+        try self.init(meta, prepared.base, prepared.images, isFilled: true)
+    }
+
+    /// Takes images; `isFilled` says that the base's RAM is in the memory.
+    init(
+        _ meta: OverlayMeta, _ base: OpenBase, _ images: VMImages, isFilled: Bool = false
+    ) throws(CloudletError) {
         self.meta = meta
         self.base = base
-        memory = try SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes)
-        disk = try QCOW2Image(
-            directory.appending("disk.qcow2"), backing: base.record.files.disk, size: base.record.diskBytes)
-        tail = try File(directory.appending("tail"), .create(permissions: 0o600))
+        self.isFilled = isFilled
+        memory = images.memory
+        disk = images.disk
+        tail = try File(images.directory.appending("tail"), .create(permissions: 0o600))
         try tail.resize(to: meta.memorySize - memory.size)
     }
 
@@ -37,9 +51,12 @@ package struct Rebuild: Sendable {
         do {
             try await withThrowingTaskGroup { group in
                 group.addTask {
-                    try await times.measure("copy memory") { () async throws(CloudletError) in
-                        try await copyBaseMemory()
+                    if !isFilled {
+                        try await times.measure("copy memory") { () async throws(CloudletError) in
+                            try await copyBaseMemory()
+                        }
                     }
+                    try copyBaseTail()
                 }
                 group.addTask {
                     let start = times.elapsed
@@ -60,27 +77,28 @@ package struct Rebuild: Sendable {
             baseMemory: base.images.memorySize)
         return BlobDecoding(
             meta: meta, geometry: geometry, base: base.images,
-            targets: PageTargets(memory: SnapshotTarget(memory: memory, tail: tail), disk: disk))
+            targets: PageTargets(
+                memory: SnapshotTarget(memory: memory, tail: tail, isFilled: isFilled), disk: disk))
     }
 
-    /// Copies what the overlay does not bring from the base's snapshot: RAM into the shared memory, the rest into the
-    /// tail.
+    /// Copies the base's RAM without the pages that the overlay brings.
     private func copyBaseMemory() async throws(CloudletError) {
         let brought = meta.pages(of: .memory)
-        let source = base.snapshot.file
-        try await MemoryCopy.copy(0..<memory.size, from: source, to: memory) { range in
+        try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory) { range in
             var parts: [Range<Int>] = []
             let pages = range.lowerBound / Page.size..<Page.count(covering: range.upperBound)
             brought.forEachRun(in: pages, member: false) { run in
-                parts.append(
-                    max(
-                        run.lowerBound * Page.size, range.lowerBound)..<min(
-                            run.upperBound * Page.size, range.upperBound))
+                parts.append((run.lowerBound * Page.size..<run.upperBound * Page.size).clamped(to: range))
             }
             return parts
         }
+    }
+
+    /// Copies what is behind the base's RAM without the pages that the overlay brings.
+    private func copyBaseTail() throws(CloudletError) {
         try SnapshotTail.copy(
-            of: source, from: memory.size, to: tail, origin: memory.size, size: meta.memorySize, without: brought)
+            of: base.snapshot.file, from: memory.size, to: tail, origin: memory.size, size: meta.memorySize,
+            without: meta.pages(of: .memory))
     }
 
     /// The snapshot behind the RAM, checked.

@@ -88,24 +88,39 @@ public struct Synthesizer: Sendable {
     ///   - base: the base VM it needs.
     ///   - source: the blobs as they arrive.
     ///   - options: forwards, display, network.
+    ///   - prepared: a VM that waits for an overlay of this base, made with these options; it is used up, also when the
+    ///     synthesis fails.
     ///   - times: notes the stages.
     ///   - progress: is told how far the work is.
     /// - Returns: the VM, which runs.
     /// - Throws: `CloudletError` with the reason; nothing is left behind then.
     public func synthesize<Source: AsyncSequence & Sendable>(
-        _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options, times: StageTimes,
+        _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options,
+        using prepared: PreparedVM? = nil, times: StageTimes,
         progress: @escaping @Sendable (Progress) -> Void = { _ in }
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
-        try Self.requireMatch(meta, base)
         if meta.isDiskOnly {
+            try await prepared?.discard()
+            try Self.requireMatch(meta, base)
             return try await boot(meta, on: base, from: source, options, times: times, progress: progress)
         }
-        let work = try WorkDirectory(on: hypervisor)
+        let work = if let prepared { prepared.work } else { try WorkDirectory(on: hypervisor) }
         var cleanup = VMCleanup(work)
+        if let prepared { cleanup.started(prepared.machine) }
         do throws(CloudletError) {
-            let rebuild = try Rebuild(meta, base, in: work.path)
-            let machine = try await prepare(rebuild, work, source, options, times, progress)
-            cleanup.started(machine)
+            try Self.requireMatch(meta, base)
+            let rebuild: Rebuild
+            let machine: VirtualMachine
+            if let prepared {
+                rebuild = try Rebuild(meta, prepared)
+                machine = prepared.machine
+                try await rebuild.run(source, times: times) { progress(.received($0)) }
+            } else {
+                let images = try VMImages(base, in: work.path)
+                rebuild = try Rebuild(meta, base, images)
+                machine = try await start(images, rebuild, work, source, options, times, progress)
+                cleanup.started(machine)
+            }
             progress(.stage("resume"))
             return try await resume(rebuild, work, machine, options, times)
         } catch {
@@ -115,16 +130,13 @@ public struct Synthesizer: Sendable {
     }
 
     /// Receives and places the overlay, copies the base's RAM and starts the emulator, all at the same time.
-    private func prepare<Source: AsyncSequence & Sendable>(
-        _ rebuild: Rebuild, _ work: WorkDirectory, _ source: Source, _ options: Options, _ times: StageTimes,
+    private func start<Source: AsyncSequence & Sendable>(
+        _ images: VMImages, _ rebuild: Rebuild, _ work: WorkDirectory, _ source: Source, _ options: Options,
+        _ times: StageTimes,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) async throws(CloudletError) -> VirtualMachine where Source.Element == BlobPiece {
-        let resources = VMResources(
-            name: work.vmName, disk: rebuild.disk.path, diskFormat: .qcow2,
-            memoryPath: rebuild.memory.path, waitsForState: true, display: options.display,
-            outboundNetwork: options.outboundNetwork)
         async let waiting = times.measure("start emulator") { () async throws(CloudletError) -> VirtualMachine in
-            try await hypervisor.start(rebuild.base.machine, resources)
+            try await hypervisor.start(rebuild.base.machine, waitingVM(images, work, options))
         }
         do {
             try await rebuild.run(source, times: times) { progress(.received($0)) }

@@ -47,7 +47,7 @@ public final class QCOW2Image: PageTarget {
                 cluster.hostOffset = end
                 end += QCOW2Image.clusterSize
             }
-            let pages = (UInt32.max >> UInt32(32 - count)) << UInt32(page)
+            let pages = QCOW2Image.bits(count, at: page)
             cluster.data |= pages
             cluster.zeros &= ~pages
             clusters[index] = cluster
@@ -78,9 +78,7 @@ public final class QCOW2Image: PageTarget {
     /// Stores pages that lie behind each other.
     public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         var done = 0
-        while done < bytes.count {
-            let (index, page) = Self.locate(offset + done)
-            let count = min(bytes.count - done, Self.clusterSize - page * Page.size)
+        for (index, page, count) in Self.parts(of: bytes.count, at: offset) {
             let hostOffset = state.withLock { $0.store(Page.count(covering: count), at: page, ofCluster: index) }
             try turn.take { () throws(CloudletError) in
                 try file.write(bytes.extracting(done..<done + count), at: hostOffset + page * Page.size)
@@ -89,14 +87,16 @@ public final class QCOW2Image: PageTarget {
         }
     }
 
-    /// Marks one page as zeros.
+    /// Marks pages that lie behind each other as zeros.
     public func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
-        let (index, page) = Self.locate(offset)
         state.withLock { state in
-            var cluster = state.clusters[index] ?? Cluster()
-            cluster.zeros |= 1 << UInt32(page)
-            cluster.data &= ~(1 << UInt32(page))
-            state.clusters[index] = cluster
+            for (index, page, count) in Self.parts(of: length, at: offset) {
+                var cluster = state.clusters[index] ?? Cluster()
+                let pages = Self.bits(Page.count(covering: count), at: page)
+                cluster.zeros |= pages
+                cluster.data &= ~pages
+                state.clusters[index] = cluster
+            }
         }
     }
 
@@ -164,6 +164,24 @@ public final class QCOW2Image: PageTarget {
         }
         try file.write(table, at: Self.refcountTableOffset)
         return clusters * Self.clusterSize
+    }
+
+    /// The clusters that a range touches: each with the first page in it and the bytes from there on.
+    private static func parts(
+        of length: Int, at offset: Int
+    ) -> some Sequence<(cluster: Int, page: Int, count: Int)> {
+        sequence(state: offset) { position -> (Int, Int, Int)? in
+            guard position < offset + length else { return nil }
+            let (cluster, page) = locate(position)
+            let count = min(offset + length - position, clusterSize - page * Page.size)
+            position += count
+            return (cluster, page, count)
+        }
+    }
+
+    /// The bits of `count` pages from `page` on.
+    private static func bits(_ count: Int, at page: Int) -> UInt32 {
+        (UInt32.max >> UInt32(32 - count)) << UInt32(page)
     }
 
     private static func locate(_ offset: Int) -> (cluster: Int, page: Int) {

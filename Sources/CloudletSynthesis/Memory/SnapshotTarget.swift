@@ -8,10 +8,13 @@ import CloudletSystem
 final class SnapshotTarget: PageTarget {
     private let memory: SharedMemory
     private let tail: File
+    private let isFilled: Bool
 
-    init(memory: SharedMemory, tail: File) {
+    /// `isFilled` says that the memory holds the base's pages already; otherwise it is all zeros.
+    init(memory: SharedMemory, tail: File, isFilled: Bool) {
         self.memory = memory
         self.tail = tail
+        self.isFilled = isFilled
     }
 
     func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
@@ -23,9 +26,11 @@ final class SnapshotTarget: PageTarget {
     }
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
-        // Shared memory starts as zeros, and no page is placed twice.
-        if offset >= memory.size {
-            try tail.write([UInt8](repeating: 0, count: length), at: offset - memory.size)
+        let inMemory = min(length, max(0, memory.size - offset))
+        if isFilled, inMemory > 0 { try memory.clear(offset..<offset + inMemory) }
+        // No page is placed twice: what is not filled is zeros.
+        for piece in pieces(of: inMemory..<length, length: 64 << 10) {
+            try tail.write([UInt8](repeating: 0, count: piece.count), at: offset + piece.lowerBound - memory.size)
         }
     }
 

@@ -5,8 +5,6 @@ import SystemPackage
 /// A TCP connection that only looks whether the other side is alive.
 public final class TCPProbe: Sendable {
     private let socket: File
-    /// Our port.
-    public let localPort: UInt16
 
     /// What the connection shows.
     public enum State: Sendable {
@@ -20,16 +18,7 @@ public final class TCPProbe: Sendable {
 
     /// Connects to an IPv4 address; blocks until the connection stands or is refused.
     public init(address: String, port: UInt16) throws(CloudletError) {
-        let socket = try Self.connect(address, port)
-        self.socket = socket
-        var local = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = unsafe withUnsafeMutablePointer(to: &local) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe getsockname(socket.descriptor, $0, &length)
-            }
-        }
-        localPort = UInt16(bigEndian: local.sin_port)
+        socket = try Self.connect(address, port)
     }
 
     /// A connected TCP socket; blocks until the connection stands or is refused.

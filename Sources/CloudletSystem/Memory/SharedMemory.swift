@@ -27,6 +27,11 @@ public final class SharedMemory: Sendable {
         try turn.take { () throws(CloudletError) in try file.write(bytes, at: offset) }
     }
 
+    /// Makes a range zeros and gives its pages back.
+    public func clear(_ range: Range<Int>) throws(CloudletError) {
+        try turn.take { () throws(CloudletError) in try file.punchHole(range) }
+    }
+
     /// A path by which another process of the same user can open the memory while this one lives.
     public var path: FilePath { FilePath("/proc/\(getpid())/fd/\(file.descriptor)") }
 }

@@ -1,0 +1,91 @@
+"""What a user without a cloudlet would do with the very same VM: save it with virsh, and restore it."""
+import os
+import pty
+import re
+import subprocess
+import time
+import xml.etree.ElementTree as Tree
+
+from chain import ENV, PORT, ask
+
+QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+PEER_PORT = 19876
+
+
+class PeerVM:
+    """The VM that an overlay makes, synthesized by us once, then in the hands of virsh."""
+
+    def __init__(self, chain):
+        self.chain = chain
+        self.memory = f"/dev/shm/cloudlet-bench-{os.getpid()}"
+        said = chain.cloudlet("synthesis", chain.disk, chain.overlay, "--detach")
+        self.name = re.search(r"VM (\S+) runs", said)[1]
+        ask("127.0.0.1", PORT)
+        root = subprocess.run(["find", chain.home, "-name", f"{self.name}.xml", "-path", "*/run/qemu/*"],
+                              capture_output=True, text=True, check=True).stdout.strip().rpartition("/run/qemu/")[0]
+        self.saved, self.xml = f"{chain.root}/peer.save", f"{chain.root}/peer.xml"
+        # On a terminal, because elsewhere it keeps its answers back.
+        self.terminal, other = pty.openpty()
+        self.shell = subprocess.Popen(["virsh", "-q", "-c", f"qemu:///embed?root={root}"], stdin=other, stdout=other,
+                                      stderr=other, env=dict(ENV, TERM="dumb"), start_new_session=True)
+        os.close(other)
+        self.until_prompt()
+        # For our own way the memory stays out of what is saved.
+        self.say(f"qemu-monitor-command {self.name} '{{\"execute\":\"migrate-set-capabilities\",\"arguments\":"
+                 "{\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":false}]}}'")
+
+    def say(self, line):
+        """Gives virsh a command; what it prints, when it is done."""
+        os.write(self.terminal, f"{line}\n".encode())
+        said = self.until_prompt()
+        if "error:" in said:
+            raise RuntimeError(f"virsh: {line}: {said}")
+        return said
+
+    def until_prompt(self):
+        said = ""
+        while not said.endswith("virsh # "):
+            said += os.read(self.terminal, 65536).decode(errors="replace")
+        return said
+
+    def describe(self, text):
+        """The description for restoring: memory at another place, no waiting, a forward of its own."""
+        domain = Tree.fromstring(text[text.index("<domain"):text.rindex("</domain>") + 9])
+        words = domain.find(f"{QEMU}commandline")
+        values = [word.get("value") for word in words]
+        for word, value in zip(list(words), values):
+            if value in ("-incoming", "defer"):
+                words.remove(word)
+            elif "mem-path=" in value:
+                word.set("value", re.sub(r"mem-path=[^,]*", f"mem-path={self.memory}", value))
+            elif value.startswith("user,id="):
+                word.set("value", f"{value},hostfwd=tcp:127.0.0.1:{PEER_PORT}-:{PORT}")
+        Tree.register_namespace("qemu", QEMU[1:-1])
+        Tree.ElementTree(domain).write(self.xml)
+
+    def save(self):
+        """Saves the VM, which ends it."""
+        if os.path.exists(self.saved):
+            os.unlink(self.saved)
+        self.say(f"save {self.name} {self.saved}")
+        if not os.path.exists(self.xml):
+            self.describe(self.say(f"save-image-dumpxml {self.saved}"))
+        if os.path.exists(self.memory):
+            os.unlink(self.memory)
+        return os.path.getsize(self.saved)
+
+    def restore(self):
+        """Seconds until virsh says that the VM runs, and until the application answers."""
+        start = time.monotonic()
+        self.say(f"restore {self.saved} --xml {self.xml}")
+        runs = time.monotonic() - start
+        return runs, ask("127.0.0.1", PEER_PORT) - start
+
+    def end(self):
+        os.write(self.terminal, f"destroy {self.name}\n".encode())
+        self.until_prompt()
+        self.shell.terminate()
+        self.shell.wait(60)
+        os.close(self.terminal)
+        if os.path.exists(self.memory):
+            os.unlink(self.memory)

@@ -1,0 +1,67 @@
+public import CloudletCore
+import CloudletHypervisor
+import CloudletSystem
+
+/// A VM that waits for an overlay of its base: the base's RAM is in its memory, its emulator is there. Whoever holds one
+/// must give it to a synthesis or discard it.
+public final class PreparedVM: Sendable {
+    /// The base.
+    public let base: OpenBase
+    let images: VMImages
+    let work: WorkDirectory
+    let machine: VirtualMachine
+
+    init(base: OpenBase, images: VMImages, work: WorkDirectory, machine: VirtualMachine) {
+        self.base = base
+        self.images = images
+        self.work = work
+        self.machine = machine
+    }
+
+    /// The VM's name.
+    public var name: String { machine.name }
+
+    /// Bytes of memory its guest has by now.
+    public var memoryBytes: Int { (try? images.memory.file.status().allocated) ?? 0 }
+
+    /// Whether the emulator still waits.
+    public var isWaiting: Bool { get async { await machine.isActive } }
+
+    /// Waits until the emulator has ended.
+    public func waitForEnd() async { await machine.waitForEnd() }
+
+    /// Ends the emulator and removes the files.
+    public func discard() async throws(CloudletError) {
+        try await machine.destroy()
+        try work.remove()
+    }
+}
+
+extension Synthesizer {
+    /// Makes a VM that waits for an overlay of `base`.
+    /// - Parameters:
+    ///   - base: the base.
+    ///   - options: what cannot be changed later: display and network.
+    /// - Throws: `CloudletError` with the reason; nothing is left behind then.
+    public func prepare(_ base: OpenBase, _ options: Options) async throws(CloudletError) -> PreparedVM {
+        let work = try WorkDirectory(on: hypervisor)
+        var cleanup = VMCleanup(work)
+        do throws(CloudletError) {
+            let images = try VMImages(base, in: work.path)
+            try await MemoryCopy.copy(0..<images.memory.size, from: base.snapshot.file, to: images.memory)
+            let machine = try await hypervisor.start(base.machine, waitingVM(images, work, options))
+            cleanup.started(machine)
+            return PreparedVM(base: base, images: images, work: work, machine: machine)
+        } catch {
+            await cleanup.run()
+            throw error
+        }
+    }
+
+    /// The resources of a VM that waits for device state.
+    func waitingVM(_ images: VMImages, _ work: WorkDirectory, _ options: Options) -> VMResources {
+        VMResources(
+            name: work.vmName, disk: images.disk.path, diskFormat: .qcow2, memoryPath: images.memory.path,
+            waitsForState: true, display: options.display, outboundNetwork: options.outboundNetwork)
+    }
+}
