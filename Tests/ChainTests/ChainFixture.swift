@@ -29,8 +29,8 @@ actor ChainFixture {
         /// The state directory of the machine that made base and overlay, and that runs the node.
         var home: FilePath { directory.appending("home") }
 
-        /// Environment of programs on that machine.
-        var environment: [String: String] { ["CLOUDLET_HOME": home.string] }
+        /// Environment of programs on that machine. Only the tests of it have VMs that stand by.
+        var environment: [String: String] { ["CLOUDLET_HOME": home.string, "CLOUDLET_STANDBY_MACHINES": "0"] }
 
         /// The hashes of all files of the base VM as they are now.
         func hashesNow() throws -> [String: SHA256Digest] {

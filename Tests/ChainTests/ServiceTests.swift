@@ -169,6 +169,39 @@ extension ChainTests {
         }
     }
 
+    @Test("an application that waits to be spoken to is known to be ready")
+    func silentApplication() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let overlay = chain.directory.appending("silent")
+        let provision = chain.directory.appending("install-silent")
+        let server = #"""
+            use IO::Socket::INET;
+            my $l = IO::Socket::INET->new(LocalPort => 9000, Listen => 5, ReuseAddr => 1) or die;
+            while (my $c = $l->accept) { my $line = <$c>; print $c "heard $line" if defined $line; close $c }
+            """#
+        let script = """
+            #!/bin/sh
+            exec ssh -F none -p $CLOUDLET_VM_PORT_22 -i $FACE_KEY -o BatchMode=yes -o StrictHostKeyChecking=no \
+                -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 \
+                'cat > /root/silent.pl; setsid perl /root/silent.pl < /dev/null > /dev/null 2>&1 &' << 'END'
+            \(server)
+            END
+            """
+        try File(provision, .create(permissions: 0o755)).write(Array(script.utf8), at: 0)
+        let made = try await Program.cloudlet(
+            [
+                "overlay", chain.disk.string, "-o", overlay.string, "--ready-port", "9000", "--provision",
+                provision.string, "--no-closing-step", "--", "-redir", "tcp:0::9000",
+            ], environment: chain.environment.merging(["FACE_KEY": chain.disk.string + ".key"]) { $1 })
+        #expect(made.status == 0, "\(made.errors)")
+        let say = #"exec 3<>/dev/tcp/$CLOUDLET_HOST/$CLOUDLET_PORT_9000; echo hello >&3; cat <&3"#
+        try await withNode(chain, ["CLOUDLET_SESSION_READINESS": "10"]) { lab, _ in
+            let result = try await lab.run(
+                2, arguments(overlay, ["--launch", "bash -c '\(say)'"]), environment: client(chain, 2))
+            #expect(result.status == 0 && result.output.contains("heard hello"), "\(result.errors)\(result.output)")
+        }
+    }
+
     @Test(
         "with keep-vms a VM goes on while the node is away, ended or killed, and its client finishes it afterwards",
         arguments: [SIGTERM, SIGKILL])

@@ -56,6 +56,29 @@ import Testing
         #expect(admission.waiting == 0)
     }
 
+    @Test("memory that can be done without is asked for before anybody is refused, and waited for")
+    func relief() async throws {
+        let host = Host()
+        host.figures.withLock { $0.freeMemory = 1 << 30 }
+        let asked = Mutex(0)
+        let admission = Admission(policy: { host.policy.withLock { $0 } }) {
+            let count = asked.withLock {
+                $0 += 1
+                return $0
+            }
+            // It takes a while until the memory is there.
+            if count == 3 { host.figures.withLock { $0.freeMemory = 8 << 30 } }
+            return count <= 3
+        } figures: {
+            host.figures.withLock { $0 }
+        }
+        _ = try await enter(admission)
+        #expect(asked.withLock { $0 } == 3)
+        host.figures.withLock { $0.freeMemory = 1 << 30 }
+        let none = await #expect(throws: CloudletError.self) { _ = try await enter(admission, "10.0.0.2") }
+        #expect(none?.code == .busy)
+    }
+
     @Test("who finds no room waits in the order of arrival and hears its place")
     func queue() async throws {
         let host = Host { $0.machines = 1 }

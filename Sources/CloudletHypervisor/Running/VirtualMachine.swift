@@ -37,6 +37,12 @@ public actor VirtualMachine {
         return try query("query-status", as: Status.self).running
     }
 
+    /// Whether the emulator is there and waits for device state. It is asked itself: libvirt may not know yet that it died.
+    public var isWaitingForState: Bool {
+        struct Status: Decodable { let status: String }
+        return (try? query("query-status", as: Status.self).status) == "inmigrate"
+    }
+
     /// Stops the virtual CPUs; QEMU writes back what it caches of the disk.
     public func pause() throws(CloudletError) { try domain.suspend() }
 

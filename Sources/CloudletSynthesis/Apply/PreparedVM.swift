@@ -25,7 +25,7 @@ public final class PreparedVM: Sendable {
     public var memoryBytes: Int { (try? images.memory.file.status().allocated) ?? 0 }
 
     /// Whether the emulator still waits.
-    public var isWaiting: Bool { get async { await machine.isActive } }
+    public var isWaiting: Bool { get async { await machine.isWaitingForState } }
 
     /// Waits until the emulator has ended.
     public func waitForEnd() async { await machine.waitForEnd() }

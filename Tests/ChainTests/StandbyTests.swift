@@ -1,0 +1,84 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Foundation
+import Glibc
+import SystemPackage
+import Testing
+
+/// VMs that a node keeps ready.
+extension ChainTests {
+    private func withStandby(
+        _ chain: ChainFixture.Chain, _ body: @escaping @Sendable (ChainLab, BackgroundProgram) async throws -> Void
+    ) async throws {
+        let log = chain.directory.appending("standby-\(UInt32.random(in: 0 ... .max)).log")
+        let settings = ["CLOUDLET_STANDBY_MACHINES": "1", "CLOUDLET_LOG_FORMAT": "text"]
+        let status = try await ChainLab.with(hosts: 2) { lab in
+            try await lab.with(
+                1, [Program.path("cloudlet-node")], environment: chain.environment.merging(settings) { $1 }, log: log
+            ) { node in
+                try await node.waitFor("VM stands by", seconds: 60)
+                try await body(lab, node)
+            }.status
+        }
+        let text = String(decoding: try File(log, .read).read(1 << 20, at: 0), as: UTF8.self)
+        #expect(status == 0, "\(text)")
+        try await requireNothingLeft(chain)
+    }
+
+    private func answer(_ lab: ChainLab, _ chain: ChainFixture.Chain) async throws -> FaceAnswer {
+        let launch = Repository.root.appending("Scripts/guest/face-client").string
+        let result = try await lab.run(
+            2,
+            [
+                Program.path("cloudlet-find"), "--protocol", "ssdp", "--timeout", "20", "--overlay",
+                chain.overlay.string, "--launch", launch,
+            ], environment: ["CLOUDLET_HOME": chain.directory.appending("client").string])
+        #expect(result.status == 0, "\(result.errors)")
+        return try FaceAnswer(in: result.output)
+    }
+
+    /// The lines of syntheses in a log.
+    private func syntheses(_ node: BackgroundProgram) -> [Substring] {
+        node.output.split(separator: "\n").filter { $0.contains(" synthesized ") }
+    }
+
+    /// The emulators' process numbers.
+    private func emulators(_ chain: ChainFixture.Chain) async throws -> [Int32] {
+        let listed = try await Tool.run("pgrep", ["-f", "qemu-system.*\(chain.home)"])
+        return listed.output.split(separator: "\n").compactMap { Int32($0) }
+    }
+
+    @Test("a VM that stands by takes an overlay without an emulator's start, and another one takes its place")
+    func standsBy() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        try await withStandby(chain) { lab, node in
+            for round in 1...2 {
+                try await until(30, "no VM stands by") { node.output.components("VM stands by base") == round }
+                #expect(try await answer(lab, chain).continues(chain.before))
+                let line = try #require(syntheses(node).last)
+                #expect(!line.contains("start emulator") && !line.contains("copy memory"), "\(line)")
+                #expect(line.contains("load state") && line.contains("application ready"), "\(line)")
+            }
+            try await until(30, "no VM stands by") { node.output.components("VM stands by base") == 3 }
+            let page = try await lab.run(1, ["curl", "-s", "http://\(ChainLab.address(1)):8022/metrics"])
+            #expect(page.output.contains("\ncloudlet_standby_vms 1\n"), "\(page.output)")
+        }
+        #expect(try chain.hashesNow() == chain.baseHashes)
+    }
+
+    @Test("a VM that stands by and dies is replaced, and a session that comes meanwhile gets another one")
+    func standbyDies() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        try await withStandby(chain) { lab, node in
+            let waiting = try await emulators(chain)
+            #expect(waiting.count == 1)
+            for emulator in waiting { kill(emulator, SIGKILL) }
+            #expect(try await answer(lab, chain).continues(chain.before))
+            let line = try #require(syntheses(node).last)
+            #expect(line.contains("start emulator"), "\(line)")
+            #expect(node.output.contains("VM stands by no more reason=\"its emulator has ended\""))
+            try await until(30, "no VM stands by") { node.output.components("VM stands by base") == 2 }
+        }
+    }
+}
