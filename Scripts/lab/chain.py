@@ -1,4 +1,5 @@
 """A base VM and an overlay with the running demo application, made by the project's programs, for benchmarks."""
+import copy
 import os
 import socket
 import subprocess
@@ -47,9 +48,9 @@ class Chain:
     on it; `payload` MiB of what does not compress come with the application."""
 
     def __init__(self, root, memory, payload=0):
-        self.root, self.memory = f"{root}/{memory}-{payload}", memory
+        self.root, self.memory = f"{root}/{memory}", memory
         os.makedirs(self.root)
-        self.disk, self.home, self.overlay = f"{self.root}/guest.raw", f"{self.root}/home", f"{self.root}/face"
+        self.disk, self.home = f"{self.root}/guest.raw", f"{self.root}/home"
         self.env = dict(ENV, CLOUDLET_HOME=self.home, FACE_KEY=self.disk + ".key")
         run(f"{TOP}/Scripts/make-guest", "-o", self.disk)
         used = self.provision("used", f"""i=0
@@ -57,8 +58,18 @@ class Chain:
             head -c 16M /dev/urandom > /tmp/part
             while [ $i -lt {memory * 6 // 10 // 16 - 4} ]; do cat /tmp/part > /tmp/used-$i; i=$((i + 1)); done""")
         self.cloudlet("base", self.disk, "--memory", str(memory), "--provision", used)
+        self.make_overlay(payload)
+
+    def with_payload(self, payload):
+        """The same base VM with another overlay."""
+        other = copy.copy(self)
+        other.make_overlay(payload)
+        return other
+
+    def make_overlay(self, payload):
+        self.overlay = f"{self.root}/face-{payload}"
         install = self.provision(
-            "install", f"mkdir -p /var/lib/face; head -c {payload}M /dev/urandom >/var/lib/face/payload; sync",
+            f"install-{payload}", f"mkdir -p /var/lib/face; head -c {payload}M /dev/urandom >/var/lib/face/payload; sync",
             f"exec {TOP}/Scripts/guest/install-face")
         self.cloudlet("overlay", self.disk, "-o", self.overlay, "--ready-port", str(PORT), "--provision", install,
                       "--ssh-key", self.disk + ".key", "--", "-redir", f"tcp:{PORT}::{PORT}")

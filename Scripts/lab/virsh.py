@@ -23,7 +23,7 @@ class PeerVM:
         ask("127.0.0.1", PORT)
         root = subprocess.run(["find", chain.home, "-name", f"{self.name}.xml", "-path", "*/run/qemu/*"],
                               capture_output=True, text=True, check=True).stdout.strip().rpartition("/run/qemu/")[0]
-        self.saved, self.xml = f"{chain.root}/peer.save", f"{chain.root}/peer.xml"
+        self.saved, self.xml = f"{chain.overlay}.save", f"{chain.overlay}.xml"
         # On a terminal, because elsewhere it keeps its answers back.
         self.terminal, other = pty.openpty()
         self.shell = subprocess.Popen(["virsh", "-q", "-c", f"qemu:///embed?root={root}"], stdin=other, stdout=other,

@@ -74,8 +74,10 @@ public final class Hypervisor: Sendable {
         let domain = try await blocking { [connection] () throws(CloudletError) in
             try connection.createDomain(document, paused: paused || resources.waitsForState)
         }
-        return VirtualMachine(
+        let started = VirtualMachine(
             domain, of: connection, machine: machine, log: isEmbedded ? root.log(of: domain.name) : nil)
+        if resources.waitsForState { await started.keepFileCache(discards: resources.discards) }
+        return started
     }
 
     /// Tries whether libvirt answers.

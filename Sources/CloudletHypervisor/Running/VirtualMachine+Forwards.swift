@@ -31,7 +31,7 @@ extension VirtualMachine {
                 "port \(forward.hostPort) of \(address) can't be forwarded to port \(forward.guestPort) of the VM: "
                     + "it is taken or not allowed",
                 advice: "end what uses the port, or choose another with -redir",
-                cause: CloudletError(.unavailable, answer.displayable()))
+                cause: CloudletError(.unavailable, answer.filter { !$0.isNewline }.displayable()))
         }
         guard forward.hostPort == 0 else { return ActiveForward(forward, address: address) }
         let added = try connections().first { entry in

@@ -24,6 +24,7 @@ final class Session: Sendable {
         /// Since when no connection does.
         var lostSince: ContinuousClock.Instant?
         var listener: AsyncStream<SynthesisStage>.Continuation?
+        var lastTold: SynthesisStage?
         var finishReason: String?
         var outcome: Outcome?
     }
@@ -109,9 +110,11 @@ final class Session: Sendable {
         return stages
     }
 
-    /// Notes how far the synthesis is.
+    /// Notes how far the synthesis is. Told is only what is news: a percent more, not every piece that comes.
     func note(_ stage: SynthesisStage) {
-        let listener = state.withLock { state in
+        let listener = state.withLock { state -> AsyncStream<SynthesisStage>.Continuation? in
+            guard state.lastTold != stage else { return nil }
+            state.lastTold = stage
             switch stage {
             case .waiting(let place): state.status.place = place
             case .receiving: state.status.stage = .receiving

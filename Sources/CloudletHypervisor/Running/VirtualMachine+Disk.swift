@@ -1,0 +1,57 @@
+extension VirtualMachine {
+    /// Tells QEMU to leave the host's cache of the disk files alone when the VM goes on. As after a migration from
+    /// another host it would write them back to the disk first and forget what it read, the base's disk too. That is a
+    /// matter of speed only: a QEMU that can't be told so is used as it is.
+    func keepFileCache(discards: Bool) {
+        guard let nodes = try? query("query-named-block-nodes", as: [BlockNode].self) else { return }
+        let files = nodes.filter { $0.driver == "file" }.map { node in
+            FileNode(
+                filename: node.file, name: node.name, cache: node.cache, discard: discards ? "unmap" : "ignore")
+        }
+        try? command("blockdev-reopen", ReopenedNodes(options: files))
+    }
+}
+
+/// A part of a disk as QEMU reports it (`query-named-block-nodes`).
+private struct BlockNode: Decodable {
+    let name: String
+    let driver: String
+    let file: String
+    let cache: NodeCache
+
+    enum CodingKeys: String, CodingKey {
+        case name = "node-name"
+        case driver = "drv"
+        case file, cache
+    }
+}
+
+private struct NodeCache: Codable {
+    let direct: Bool
+    let noFlush: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case direct
+        case noFlush = "no-flush"
+    }
+}
+
+private struct ReopenedNodes: Encodable { let options: [FileNode] }
+
+/// A file as libvirt 9 describes it to QEMU, but for the cache that is kept.
+private struct FileNode: Encodable {
+    let driver = "file"
+    let filename: String
+    let name: String
+    let cache: NodeCache
+    let readOnlyByItself = true
+    let discard: String
+    let dropCache = false
+
+    enum CodingKeys: String, CodingKey {
+        case driver, filename, cache, discard
+        case name = "node-name"
+        case readOnlyByItself = "auto-read-only"
+        case dropCache = "drop-cache"
+    }
+}
