@@ -11,8 +11,10 @@
 #include <stddef.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const int cloudlet_seek_data = SEEK_DATA;
@@ -24,6 +26,14 @@ static inline int cloudlet_open(const char *path, int flags, unsigned mode) { re
 static inline int cloudlet_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }
 static inline int cloudlet_punch_hole(int fd, off_t offset, off_t length) {
     return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+static inline int cloudlet_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1); }
+// The number of a child that has ended, which is left as it is; waits for one. -1 when there are no children.
+static inline pid_t cloudlet_ended_child(void) {
+    siginfo_t info;
+    int result;
+    do { result = waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); } while (result != 0 && errno == EINTR);
+    return result == 0 ? info.si_pid : -1;
 }
 static inline int cloudlet_map_failed(const void *address) { return address == MAP_FAILED; }
 

@@ -72,7 +72,9 @@ public final class Hypervisor: Sendable {
         }
         let document = DomainXML(machine: machine, resources: resources, securityLabels: securityLabels).document()
         let domain = try await blocking { [connection] () throws(CloudletError) in
-            try connection.createDomain(document, paused: paused || resources.waitsForState)
+            try Orphans.shared.expecting { () throws(CloudletError) in
+                try connection.createDomain(document, paused: paused || resources.waitsForState)
+            }
         }
         let started = VirtualMachine(
             domain, of: connection, machine: machine, log: isEmbedded ? root.log(of: domain.name) : nil)

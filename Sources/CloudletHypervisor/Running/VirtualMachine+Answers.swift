@@ -14,17 +14,16 @@ extension VirtualMachine {
                 try TCPProbe(address: address, port: port)
             })
         else { return false }
-        for _ in 0..<200 {
+        var answers = false
+        _ = try await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .seconds(1)) {
+            () throws(CloudletError) in
             switch connection.state() {
-            case .data: return true
-            case .closed: return false
-            case .open: break
+            case .data: answers = true
+            case .closed: return true
+            case .open: answers = try hasConnection(through: active.forward)
             }
-            if try hasConnection(through: active.forward) { return true }
-            do { try await Task.sleep(for: .milliseconds(5)) } catch {
-                throw CloudletError(.interrupted, "interrupted")
-            }
+            return answers
         }
-        return false
+        return answers
     }
 }

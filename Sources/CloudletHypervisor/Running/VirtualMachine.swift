@@ -112,7 +112,9 @@ public actor VirtualMachine {
 
     private func waitForMigration(_ what: String) async throws(CloudletError) {
         var failure: CloudletError?
-        let done = try await poll(every: .milliseconds(2), for: .seconds(60)) { () throws(CloudletError) in
+        // QEMU's monitor reads a byte at a time: questions are dear.
+        let done = try await poll(every: .milliseconds(3), upTo: .milliseconds(30), for: .seconds(60)) {
+            () throws(CloudletError) in
             let status: MigrationStatus
             do throws(CloudletError) { status = try query("query-migrate", as: MigrationStatus.self) } catch {
                 throw explained(error)

@@ -42,6 +42,7 @@ extension Synthesizer {
     /// - Parameters:
     ///   - base: the base.
     ///   - options: what cannot be changed later: display and network.
+    /// - Returns: the VM, started and waiting.
     /// - Throws: `CloudletError` with the reason; nothing is left behind then.
     public func prepare(_ base: OpenBase, _ options: Options) async throws(CloudletError) -> PreparedVM {
         let work = try WorkDirectory(on: hypervisor)

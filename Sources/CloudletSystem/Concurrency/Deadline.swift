@@ -20,16 +20,19 @@ public func withDeadline<Value: Sendable>(
     return try result?.get()
 }
 
-/// Asks `condition` every `interval` until it answers true.
+/// Asks `condition` every `interval` until it answers true; with `longest`, more and more seldom, up to that.
 /// - Returns: `false` when `limit` is over first.
 public func poll(
-    every interval: Duration, for limit: Duration, _ condition: () async throws(CloudletError) -> Bool
+    every interval: Duration, upTo longest: Duration? = nil, for limit: Duration,
+    _ condition: () async throws(CloudletError) -> Bool
 ) async throws(CloudletError) -> Bool {
     let clock = ContinuousClock()
     let end = clock.now + limit
+    var interval = interval
     while true {
         if try await condition() { return true }
         if clock.now >= end { return false }
         do { try await Task.sleep(for: interval) } catch { throw CloudletError(.interrupted, "interrupted") }
+        if let longest { interval = min(longest, interval * 3 / 2) }
     }
 }

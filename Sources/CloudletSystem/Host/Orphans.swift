@@ -1,0 +1,65 @@
+import CLinux
+import Dispatch
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Takes in processes whose parent has gone, and removes them from the system's table when they have ended.
+///
+/// An emulator is the child of a helper of libvirt's that ends at once, so it falls to the first process of the system.
+/// In containers that is often a program that removes nobody, or this one; libvirt would wait for the emulator's end in
+/// vain, or for a second and more.
+public final class Orphans: Sendable {
+    /// The one of this process.
+    public static let shared = Orphans()
+
+    private let starts = Atomic(0)
+    private let wake = DispatchSemaphore(value: 0)
+
+    private init() {
+        guard cloudlet_adopt_orphans() == 0 else { return }
+        _ = DetachedThread.start { [self] in
+            var seen = (child: pid_t(0), times: 0)
+            while true { removeNext(&seen) }
+        }
+    }
+
+    /// Runs `body`, which may start processes that become orphans.
+    public func expecting<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        starts.add(1, ordering: .sequentiallyConsistent)
+        wake.signal()
+        defer {
+            starts.subtract(1, ordering: .sequentiallyConsistent)
+            wake.signal()
+        }
+        return try body()
+    }
+
+    /// Waits for the end of a child and removes it, if it is an orphan. Others are removed by those who started them;
+    /// `seen` is the one that was left to them last, and how often.
+    private func removeNext(_ seen: inout (child: pid_t, times: Int)) {
+        let child = cloudlet_ended_child()
+        guard child >= 0 else {
+            // No children now. One may be there any moment while something is being started.
+            if starts.load(ordering: .sequentiallyConsistent) > 0 { usleep(20_000) } else { wake.wait() }
+            return
+        }
+        seen = (child, seen.child == child ? seen.times + 1 : 0)
+        if Self.isEmulator(child) || (seen.times > Self.patience && getsid(child) != getsid(0)) {
+            _ = waitpid(child, nil, WNOHANG)
+        } else {
+            usleep(min(2_000 * UInt32(min(seen.times + 1, 1_000)), 100_000))
+        }
+    }
+
+    /// So often, a tenth of a second apart at last, an ended child in a session of its own is left to others.
+    private static let patience = 100
+
+    /// An emulator that libvirt started: in a session of its own, unlike those that this program starts itself.
+    private static func isEmulator(_ process: pid_t) -> Bool {
+        guard getsid(process) != getsid(0), let file = try? File(FilePath("/proc/\(process)/comm"), .read),
+            let name = try? file.read(16, at: 0)
+        else { return false }
+        return name.starts(with: Array("qemu-".utf8))
+    }
+}

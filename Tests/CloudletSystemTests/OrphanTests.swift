@@ -1,0 +1,38 @@
+import CloudletSystem
+import CloudletTestSupport
+import FoundationEssentials
+import SystemPackage
+import Testing
+
+@Suite struct OrphanTests {
+    /// Runs `sleep`, under this name, in a session of its own, as the child of a shell that ends at once.
+    private func orphan(_ name: String, in scratch: ScratchDirectory) async throws -> String {
+        let program = scratch.file(name)
+        try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: program.string)
+        let line = "setsid \(program.string) 0.3 >/dev/null 2>&1 & echo $!"
+        return try await Tool.run("/bin/sh", ["-c", line]).output.filter(\.isNumber)
+    }
+
+    private func isListed(_ process: String) -> Bool { FileManager.default.fileExists(atPath: "/proc/\(process)") }
+
+    @Test("an emulator whose parent has gone is removed from the system's table soon after its end")
+    func emulator() async throws {
+        let scratch = try ScratchDirectory()
+        Orphans.shared.expecting {}
+        let process = try await orphan("qemu-orphan", in: scratch)
+        Orphans.shared.expecting {}
+        let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        #expect(status.contains("PPid:\t\(ProcessInfo.processInfo.processIdentifier)\n"))
+        let gone = try await poll(every: .milliseconds(10), for: .seconds(5)) { !isListed(process) }
+        #expect(gone)
+    }
+
+    @Test("programs this one starts itself keep their exit status")
+    func others() async throws {
+        Orphans.shared.expecting {}
+        for status in [0, 3] {
+            let result = try await Tool.run("/bin/sh", ["-c", "sleep 0.05; exit \(status)"])
+            #expect(result.status == Int32(status))
+        }
+    }
+}
