@@ -148,7 +148,7 @@ let package = Package(
         // Checks nodes from outside; knows nothing of our own discovery.
         library(
             "CloudletConformance",
-            ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork", arguments, subprocess]),
+            ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork", "CUPnP", "CAvahi", arguments, subprocess]),
         .executableTarget(
             name: "conformance", dependencies: ["CloudletConformance", arguments], swiftSettings: settings),
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <avahi-client/client.h>
+#include <avahi-client/lookup.h>
 #include <avahi-client/publish.h>
 #include <avahi-common/alternative.h>
 #include <avahi-common/error.h>
@@ -13,6 +14,7 @@
 #include <avahi-common/strlst.h>
 
 static const int cloudlet_avahi_collision = AVAHI_ERR_COLLISION;
+static const int cloudlet_avahi_protocol_ipv4 = AVAHI_PROTO_INET;
 static const int cloudlet_avahi_protocol_any = AVAHI_PROTO_UNSPEC;
 
 #endif

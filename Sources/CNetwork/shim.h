@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -290,6 +291,12 @@ static inline int cloudlet_own_address(
     }
     freeifaddrs(list);
     return found;
+}
+
+// poll(2) of one descriptor: whether it is ready within some time.
+static inline int cloudlet_wait_ready(int fd, int16_t events, int milliseconds) {
+    struct pollfd entry = {fd, events, 0};
+    return poll(&entry, 1, milliseconds) == 1;
 }
 
 // epoll(7): what a descriptor is ready for, with the number it was registered under.

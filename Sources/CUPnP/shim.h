@@ -18,6 +18,14 @@
 
 static const int cloudlet_upnp_success = UPNP_E_SUCCESS;
 
+// A request for an action without arguments.
+static inline IXML_Document *cloudlet_make_action(const char *action, const char *service) {
+    return UpnpMakeAction(action, service, 0, NULL, NULL);
+}
+
+// A document as text; NULL when there is not enough memory.
+static inline DOMString cloudlet_print_document(IXML_Document *document) { return ixmlPrintNode((IXML_Node *)document); }
+
 // Whether a call of setsockopt(2) sets the interface for multicast with a wrong size.
 static inline int cloudlet_is_wrong_multicast_interface(int level, int name, uint32_t length) {
     return level == IPPROTO_IP && name == IP_MULTICAST_IF && length == 8;

@@ -80,7 +80,10 @@ public struct Conformance: Sendable {
         async let names = perform(records, progress)
         var outcomes = await quietOnes.merging(await names) { $1 }
         let rest = await perform(
-            [Part("X", "A07", named: "finders", AcrossChecks(context: context).run)] + conflicts + [
+            [
+                Part("X", "A07", named: "finders", AcrossChecks(context: context).run),
+                Part("S", named: "other stacks", StackChecks(context: context).run),
+            ] + conflicts + [
                 Part("A", "C03", "M0", "M10", "X03", named: "end and start", life.run),
                 Part("A19", "A20", "B23", "M31", named: "networks", networks.ask),
                 Part(

@@ -20,8 +20,11 @@ public struct BaseFiles: Hashable, Sendable {
     /// The identity: 64 hexadecimal digits and a line feed.
     public var hash: FilePath { beside("base-hash") }
 
+    /// What its maker noted of the files; ours.
+    public var seal: FilePath { beside("base-seal") }
+
     /// All files but the disk.
-    public var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash] }
+    public var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash, seal] }
 
     /// The disk's name without its last extension.
     public var name: String { disk.stem ?? disk.lastComponent?.string ?? "base" }

@@ -3,5 +3,5 @@ import CloudletConformance
 
 /// The program `conformance`.
 @main struct Main {
-    static func main() async { await ConformanceCommand.main() }
+    static func main() async { await ConformanceCommand.run(arguments: CommandLine.arguments) }
 }

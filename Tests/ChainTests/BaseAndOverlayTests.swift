@@ -10,7 +10,7 @@ extension ChainTests {
     func baseFiles() async throws {
         let chain = try await ChainFixture.shared.chain()
         let names = try Directory.names(in: chain.directory)
-        for suffix in ["raw", "base-img-meta", "base-mem", "base-mem-meta", "base-hash"] {
+        for suffix in ["raw", "base-img-meta", "base-mem", "base-mem-meta", "base-hash", "base-seal"] {
             #expect(names.contains("guest.\(suffix)"))
             let status = try #require(try FileStatus.of(chain.directory.appending("guest.\(suffix)")))
             #expect(status.permissions & 0o222 == 0, "guest.\(suffix) can be written to")
@@ -37,6 +37,41 @@ extension ChainTests {
         let again = try await Program.cloudlet(
             ["base", chain.disk.string, "--until-port", "22"], environment: chain.environment)
         #expect(again.status == 73 && again.errors.contains("is a base VM already"))
+    }
+
+    @Test("a copied base VM is registered by its seal; one that differs is refused; a hash is proved without the seal")
+    func copiedBase() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let environment = ["CLOUDLET_HOME": scratch.file("home").string]
+        let disk = scratch.file("guest.raw").string
+        let hash = try #require(chain.baseHashes["guest.raw"]?.hex)
+        let copied = try await Tool.run(
+            "sh", ["-c", "cp --sparse=always '\(chain.directory)'/guest.* '\(scratch.path)'"])
+        #expect(copied.status == 0, "\(copied.errors)")
+        func add(_ more: String...) async throws -> Tool.Result {
+            _ = try await Program.cloudlet(["del-base", disk], environment: environment)
+            return try await Program.cloudlet(["add-base", disk] + more, environment: environment)
+        }
+        let sealed = try await add()
+        #expect(sealed.status == 0 && sealed.output.contains(hash), "\(sealed.errors)")
+        // A bit where the disk had none.
+        let file = try File(FilePath(disk), .readWrite)
+        try file.setPermissions(0o644)
+        let place = try file.size() - 100_000
+        try file.write([1], at: place)
+        let damaged = try await add()
+        #expect(damaged.status != 0 && damaged.errors.contains("guest.raw is not as the maker"), "\(damaged.errors)")
+        let listed = try await Program.cloudlet(["list-base"], environment: environment)
+        #expect(!listed.output.contains(hash))
+        let disproved = try await add(hash)
+        #expect(disproved.status != 0 && disproved.errors.contains("not \(hash)"), "\(disproved.errors)")
+        try file.write([0], at: place)
+        let proved = try await add(hash)
+        #expect(proved.status == 0, "\(proved.errors)")
+        try Directory.remove(scratch.file("guest.base-mem-index"))
+        let incomplete = try await add()
+        #expect(incomplete.status != 0 && incomplete.errors.contains("guest.base-mem-index"), "\(incomplete.errors)")
     }
 
     @Test("an overlay is one meta and blobs, and the base is untouched by making it")

@@ -8,7 +8,7 @@ import Testing
 /// What a guest can reach, tried from inside a synthesized VM.
 extension ChainTests {
     /// An overlay of the base VM whose SSH server is forwarded, made once.
-    private func sshOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath {
+    func sshOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath {
         let overlay = chain.directory.appending("ssh")
         guard try FileStatus.of(overlay) == nil else { return overlay }
         let made = try await Program.cloudlet(

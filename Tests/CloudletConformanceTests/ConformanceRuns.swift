@@ -68,6 +68,8 @@ actor ConformanceRuns {
                 try await lab.script(["bg", "1", "node", devices.appending(name).string, "eth0", devices.string])
                 arguments = ["--type", "urn:schemas-upnp-org:device:ForeignNode:2"] + lab.hook("start", command)
             case .bad:
+                // The host that checks has avahi, which is to see the fault too.
+                try await lab.script(["avahi-start", "2"])
                 arguments = try await bad(lab)
             }
             let result = try await lab.conformance(from: 2, of: 1, arguments)

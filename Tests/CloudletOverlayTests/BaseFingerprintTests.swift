@@ -115,4 +115,30 @@ import Testing
         let list = try scratch.write("list", Array(repeating: 0, count: 45))
         #expect(throws: CloudletError.self) { try SortedHashList(list) }
     }
+
+    /// The fingerprint after its definition, computed the plain way.
+    private func plainDataDigest(_ bytes: [UInt8]) -> SHA256Digest {
+        var all: [UInt8] = []
+        for unit in pieces(of: 0..<bytes.count, length: 65_536) where bytes[unit].contains(where: { $0 != 0 }) {
+            all.appendBigEndian(UInt64(unit.lowerBound))
+            all += SHA256Digest(hashing: bytes.span.extracting(unit)).bytes
+        }
+        all.appendBigEndian(UInt64(bytes.count))
+        return SHA256Digest(hashing: all.span)
+    }
+
+    @Test(
+        "the fingerprint of data is that of the definition, with holes as with zeros, and any change changes it",
+        arguments: [1, 65_536, 70_001, 9 << 20])
+    func dataDigest(size: Int) async throws {
+        let file = try sparseImage("data\(size)", size: size, seed: UInt64(size))
+        var bytes = try file.read(size, at: 0)
+        let digest = try await DataDigest.of(file)
+        #expect(digest == plainDataDigest(bytes))
+        #expect(try await DataDigest.of(try scratch.write("full\(size)", bytes)) == digest)
+        bytes[size / 2] ^= 1
+        #expect(try await DataDigest.of(try scratch.write("other\(size)", bytes)) != digest)
+        try file.resize(to: size + 1)
+        #expect(try await DataDigest.of(file) != digest)
+    }
 }

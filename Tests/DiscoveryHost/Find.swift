@@ -5,7 +5,7 @@ import Glibc
 import SystemPackage
 
 /// Searches and prints one line an event: microseconds, `+`, `*` or `-`, and the node as JSON; with a base VM, at last
-/// `!` and the node to use.
+/// `!` and the node to use. With `--ask SECONDS` says then what is known, and in what time it was told, and ends.
 func runFinder(_ options: Options) async throws {
     var search = FinderOptions()
     search.interfaces = options.all("interface")
@@ -26,6 +26,16 @@ func runFinder(_ options: Options) async throws {
                     count += show(event, ContinuousClock.now - start)
                 }
                 return count
+            }
+            if let wait = options.one("ask").flatMap(Double.init) {
+                group.addTask {
+                    try await Task.sleep(for: .seconds(wait))
+                    let asked = ContinuousClock.now
+                    let ids = finder.found.map { "\($0.key)" }
+                    let time = ContinuousClock.now - asked
+                    print("asked: \(Int(time.seconds * 1_000_000_000)) ns, \(ids.joined(separator: " "))")
+                    return ids.count
+                }
             }
             if let endless {
                 group.addTask {

@@ -73,7 +73,8 @@ struct AddBaseCommand: AsyncParsableCommand {
     @Argument(help: "The base VM's disk; its other files are beside it.", completion: .file())
     var disk: String
 
-    @Argument(help: "The hash the disk must have.")
+    @Argument(
+        help: "The hash the disk must have, which is proved by hashing it whole; otherwise its maker's seal counts.")
     var hash: String?
 
     func run() async throws {

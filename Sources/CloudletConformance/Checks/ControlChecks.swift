@@ -1,5 +1,4 @@
 import CloudletCore
-import CloudletMarkup
 
 /// Rows C10, C11, C17, C18: control, limits and bad requests. C17 and C18 come last: what fails them may be gone.
 struct ControlChecks: Sendable {
@@ -45,13 +44,7 @@ struct ControlChecks: Sendable {
             (unknown.status == 500, "an unknown action: status \(unknown.status)"),
             (unknown.body.contains("UPnPError") && unknown.body.contains("401"), "an unknown action: no UPnPError 401"),
         ]
-        guard let document = service.document, let root = try? MarkupParser().parse(await HTTPProbe.get(document).body),
-            let action = root.child("actionList")?.children("action").first(where: { action in
-                (action.child("argumentList")?.children("argument") ?? []).allSatisfy {
-                    $0.text(of: "direction") == "out"
-                }
-            })?.text(of: "name")
-        else {
+        guard let action = try? await service.document?.markup().actionWithoutArguments else {
             let broken = conditions.filter { !$0.0 }.map(\.1)
             return broken.isEmpty
                 ? .notChecked("no action without arguments could be called; unknown ones are refused rightly")

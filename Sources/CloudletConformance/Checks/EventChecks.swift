@@ -1,5 +1,4 @@
 import CloudletCore
-import CloudletMarkup
 
 /// Rows C12 to C16: subscriptions to events (GENA).
 struct EventChecks: Sendable {
@@ -14,13 +13,10 @@ struct EventChecks: Sendable {
     /// The last service with evented variables, and their names.
     private func evented() async -> (url: WebAddress, variables: Set<String>)? {
         for service in context.subject.description.services.reversed() {
-            guard let document = service.document, let url = service.events,
-                let root = try? MarkupParser().parse(await HTTPProbe.get(document).body)
+            guard let url = service.events, let variables = try? await service.document?.markup().eventedVariables,
+                !variables.isEmpty
             else { continue }
-            let variables = (root.child("serviceStateTable")?.children("stateVariable") ?? []).filter {
-                $0.attributes["sendEvents"] != "no"
-            }.compactMap { $0.text(of: "name") }
-            if !variables.isEmpty { return (url, Set(variables)) }
+            return (url, variables)
         }
         return nil
     }

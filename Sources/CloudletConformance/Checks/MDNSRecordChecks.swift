@@ -94,11 +94,10 @@ struct MDNSRecordChecks: Sendable {
     }
 
     private func subtypes() async -> Outcome {
-        let words = ["feat", "bases"].flatMap { key in
-            (instance.value(key) ?? "").split(separator: ",").map { key == "bases" ? "base-\($0)" : String($0) }
+        guard let word = instance.subtypes.first else {
+            return .notChecked("TXT tells no features or base VMs to look for")
         }
-        guard let word = words.first else { return .notChecked("TXT tells no features or base VMs to look for") }
-        let subtype = type.with("_sub").with("_\(word)")
+        let subtype = type.with("_sub").with(word)
         let answer = await asker.multicast(subtype, DNSKind.ptr) { $0.data == instance.name.bytes }
         return .of(answer != nil, "\(subtype)\(answer == nil ? " is not answered" : "")")
     }

@@ -57,6 +57,12 @@ public struct ConformanceCommand: AsyncParsableCommand {
     /// Creates the command.
     public init() {}
 
+    /// Runs the program. libupnp's part of it runs in a process of its own: this executable, started again.
+    public static func run(arguments: [String]) async {
+        LibUPnPControlPoint.runIfRequested(arguments: arguments)
+        await main(Array(arguments.dropFirst()))
+    }
+
     /// Checks and prints the table.
     public func run() async throws {
         do {

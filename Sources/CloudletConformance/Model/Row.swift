@@ -36,8 +36,9 @@ public struct Row: Hashable, Sendable {
         self.source = source
     }
 
-    /// All rows in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both together (X).
-    public static let all = announcements + searches + http + mdns + across
+    /// All rows in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both together (X),
+    /// and as independent stacks see it (S).
+    public static let all = announcements + searches + http + mdns + across + stacks
 
     /// The row with this name.
     public static func named(_ id: String) -> Row? { all.first { $0.id == id } }

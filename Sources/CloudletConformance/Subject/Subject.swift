@@ -35,6 +35,13 @@ struct Subject: Sendable {
             return nil
         }
 
+        /// The subtypes that its TXT record leads one to expect: features, and base VMs.
+        var subtypes: [String] {
+            ["feat", "bases"].flatMap { key in
+                (value(key) ?? "").split(separator: ",").map { key == "bases" ? "_base-\($0)" : "_\($0)" }
+            }
+        }
+
         private func strings(_ data: [UInt8]) -> [[UInt8]] {
             var (rest, result): (ArraySlice<UInt8>, [[UInt8]]) = (data[...], [])
             while let length = rest.popFirst() {

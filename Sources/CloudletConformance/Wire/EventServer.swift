@@ -23,8 +23,7 @@ final class EventServer: Sendable {
         let descriptor = descriptor
         _ = DetachedThread.start { [weak self] in
             while self != nil {
-                var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-                guard unsafe poll(&entry, 1, 200) == 1 else { continue }
+                guard cloudlet_wait_ready(descriptor, Int16(POLLIN), 200) != 0 else { continue }
                 let client = cloudlet_accept(descriptor)
                 if client >= 0 { self?.serve(Connection(taking: client)) }
             }

@@ -105,8 +105,7 @@ final class Connection: Sendable {
     deinit { close(descriptor) }
 
     private func wait(for events: Int16, _ patience: Duration) -> Bool {
-        var entry = pollfd(fd: descriptor, events: events, revents: 0)
-        return unsafe poll(&entry, 1, Int32(max(0, patience.seconds * 1000))) == 1
+        cloudlet_wait_ready(descriptor, events, Int32(max(0, patience.seconds * 1000))) != 0
     }
 
     /// Sends all of it, or as much as the other side takes within 3 s.

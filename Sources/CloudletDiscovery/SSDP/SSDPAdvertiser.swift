@@ -1,6 +1,5 @@
 import AsyncAlgorithms
 import CloudletCore
-import FoundationEssentials
 public import Logging
 import NIOCore
 import NIOPosix
@@ -25,6 +24,7 @@ public actor SSDPAdvertiser: Advertiser {
     }
 
     private var speakers: [Speaker] = []
+    private let bootIDs: BootIDs
     private var bootID: Int32
     private var announced: NodeRecord?
     private var network: [NetworkInterface]?
@@ -35,15 +35,16 @@ public actor SSDPAdvertiser: Advertiser {
 
     /// An advertiser of `record` on `interfaces`.
     /// `maximumAge` is how many seconds an announcement is valid that is not repeated.
-    /// `bootID` is BOOTID.UPNP.ORG of this start; must be higher than at the last. The time in seconds when not given.
+    /// `bootIDs` numbers this start and changes of addresses.
     public init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, maximumAge: Int = 1800,
-        bootID: Int32? = nil, logger: Logger
+        bootIDs: BootIDs = BootIDs(), logger: Logger
     ) {
         self.record = record
         self.interfaces = interfaces
         self.maximumAge = maximumAge
-        self.bootID = bootID ?? Int32(clamping: Int(Date().timeIntervalSince1970))
+        self.bootIDs = bootIDs
+        bootID = bootIDs.next()
         self.logger = logger
         loop = MultiThreadedEventLoopGroup.singleton.next()
     }
@@ -104,7 +105,7 @@ public actor SSDPAdvertiser: Advertiser {
         let record = record.value
         logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
         for speaker in speakers { await speaker.endpoint.notify(.byebye) }
-        bootID += 1
+        bootID = bootIDs.next(after: bootID)
         let now = ContinuousClock.now
         for index in speakers.indices {
             speakers[index].endpoint.set(announcement(for: speakers[index].endpoint.place, of: record))
@@ -151,8 +152,9 @@ public actor SSDPAdvertiser: Advertiser {
 
     /// Tells those who know the node that the boot id changes (UDA 2.0 §1.2.4), then changes it.
     private func update() async {
-        for speaker in speakers { await speaker.endpoint.notify(.update, nextBootID: bootID + 1) }
-        bootID += 1
+        let next = bootIDs.next(after: bootID)
+        for speaker in speakers { await speaker.endpoint.notify(.update, nextBootID: next) }
+        bootID = next
         for speaker in speakers {
             var announcement = speaker.endpoint.current
             announcement.bootID = bootID

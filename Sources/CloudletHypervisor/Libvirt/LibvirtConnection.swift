@@ -78,6 +78,12 @@ struct LifecycleEvent: Sendable, Hashable {
     /// The emulator ended, for whatever reason.
     var isEnd: Bool { event == Int32(VIR_DOMAIN_EVENT_STOPPED.rawValue) }
 
+    /// The VM was paused because its disk could not be written.
+    var isDiskError: Bool {
+        event == Int32(VIR_DOMAIN_EVENT_SUSPENDED.rawValue)
+            && detail == Int32(VIR_DOMAIN_EVENT_SUSPENDED_IOERROR.rawValue)
+    }
+
     /// It ended because it failed or was killed, not because the guest or we asked for it.
     var isFailure: Bool {
         isEnd

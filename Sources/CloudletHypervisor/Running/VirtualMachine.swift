@@ -58,10 +58,15 @@ public actor VirtualMachine {
     public func destroy() throws(CloudletError) { try domain.destroy() }
 
     /// Waits until the VM has ended by itself or was ended.
-    public nonisolated func waitForEnd() async {
+    /// - Parameter diskError: is called when the VM was paused because its disk can't be written, as when the host's is full.
+    ///   The VM's end is noticed when it returns.
+    public nonisolated func waitForEnd(diskError: @Sendable () async -> Void = {}) async {
         let events = connection.lifecycleEvents(of: name)
         guard await isActive else { return }
-        for await event in events where event.isEnd { return }
+        for await event in events {
+            if event.isEnd { return }
+            if event.isDiskError { await diskError() }
+        }
     }
 
     /// Port of 127.0.0.1 on which the VNC display answers, if the VM has one.

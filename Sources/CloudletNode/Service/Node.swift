@@ -185,7 +185,9 @@ public struct Node: Sendable {
         case "libupnp":
             advertisers.append(LibUPnPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger))
         case "native":
-            advertisers.append(SSDPAdvertiser(record: record, interfaces: monitor.interfaces, logger: logger))
+            advertisers.append(
+                SSDPAdvertiser(
+                    record: record, interfaces: monitor.interfaces, bootIDs: BootIDs(in: home.root), logger: logger))
         default: break
         }
         if configuration.usesMDNS {

@@ -172,5 +172,13 @@ private struct NodeVM: SynthesizedVM {
         }
     }
 
-    func waitForEnd() async { await running.machine.waitForEnd() }
+    func waitForEnd() async {
+        await running.waitForEnd { state in
+            let metadata: Logger.Metadata = ["session": "\(session)", "vm": "\(name)"]
+            switch state {
+            case .full: logger.error("a VM stands still: no room for what it writes to its disk", metadata: metadata)
+            case .hasRoom: logger.notice("a VM goes on: there is room for its disk again", metadata: metadata)
+            }
+        }
+    }
 }

@@ -37,7 +37,6 @@ struct BaseFileWriter: Sendable {
     ) async throws(CloudletError) -> BaseVM {
         let disk = try File(files.disk, .read)
         let memory = try File(memoryIsPublished ? files.memory : part(files.memory), .read)
-        let images = try BaseImages(disk: disk, memory: memory)
         let lists = (
             disk: try create(files.diskHashes), memory: try create(files.memoryHashes),
             index: try create(files.memoryIndex)
@@ -59,8 +58,21 @@ struct BaseFileWriter: Sendable {
             throw .wrapping(error, .io, "can't hash the base VM")
         }
         try create(files.hash).write(Array((hashes.disk.hex + "\n").utf8), at: 0)
-        return BaseVM(
-            files: files, hash: hashes.disk, memoryHash: hashes.memory, diskBytes: images.diskSize,
+        var data: [String: SHA256Digest] = [:]
+        let sealed = [disk, memory, lists.disk, lists.memory, lists.index]
+        for (entry, file) in zip(files.sealed, sealed) { data[entry.name] = try await DataDigest.of(file) }
+        let seal = BaseSeal(hash: hashes.disk, memoryHash: hashes.memory, data: data)
+        try create(files.seal).write(try seal.text(), at: 0)
+        return try Self.record(files, disk, memory, hash: hashes.disk, memoryHash: hashes.memory, accelerator)
+    }
+
+    /// The registry's entry of a base VM.
+    static func record(
+        _ files: BaseFiles, _ disk: File, _ memory: File, hash: SHA256Digest, memoryHash: SHA256Digest,
+        _ accelerator: MachineDescription.Accelerator
+    ) throws(CloudletError) -> BaseVM {
+        BaseVM(
+            files: files, hash: hash, memoryHash: memoryHash, diskBytes: try disk.size(),
             diskModified: try disk.status().modified, memoryBytes: try SnapshotFile(memory).layout.memoryBytes,
             accelerator: accelerator.rawValue, created: Int(Date().timeIntervalSince1970))
     }
@@ -79,6 +91,11 @@ struct BaseFileWriter: Sendable {
             try File(part(path), .read).setPermissions(0o444)
             try Directory.move(part(path), to: path)
         }
+        try protectDisk()
+    }
+
+    /// Takes away the right to write to the disk.
+    func protectDisk() throws(CloudletError) {
         let disk = try File(files.disk, .read)
         try disk.setPermissions(try disk.status().permissions & ~0o222)
     }

@@ -1,5 +1,6 @@
 public import CloudletCore
 import CloudletHypervisor
+import CloudletOverlay
 public import CloudletStore
 import CloudletSystem
 public import SystemPackage
@@ -11,10 +12,11 @@ public struct BaseImport: Sendable {
     /// Uses this registry.
     public init(registry: Registry) { self.registry = registry }
 
-    /// Hashes the files of a base VM, writes its hash lists anew, and registers it.
+    /// Checks the files of a base VM against its seal and registers it. Without a seal, or when the identity is to be proved,
+    /// hashes them whole and writes its hash lists anew.
     /// - Parameters:
     ///   - disk: absolute path of the disk, with a memory snapshot beside it.
-    ///   - expected: the identity the disk must have, when the caller knows it.
+    ///   - expected: the identity the disk must be proved to have; `nil` to believe its seal.
     /// - Returns: the registry's entry.
     /// - Throws: `CloudletError.badData` when the files are no base VM or the hash differs; nothing is registered then.
     public func add(_ disk: FilePath, expected: SHA256Digest?) async throws(CloudletError) -> BaseVM {
@@ -30,10 +32,14 @@ public struct BaseImport: Sendable {
         }
         let snapshot = try SnapshotFile(try File(files.memory, .read))
         let noted = try notedHash(files)
+        let accelerator = snapshot.description.machine.accelerator
+        if expected == nil, let seal = try BaseSeal(of: files) {
+            return try await add(files, seal, noted: noted, accelerator)
+        }
         let writer = BaseFileWriter(disk: disk)
         do throws(CloudletError) {
             let base = try await writer.writeHashes(
-                accelerator: snapshot.description.machine.accelerator, memoryIsPublished: true)
+                accelerator: accelerator, memoryIsPublished: true)
             for wanted in [expected, noted].compactMap({ $0 }) where wanted != base.hash {
                 throw CloudletError(
                     .badData, "\(disk) has the hash \(base.hash), not \(wanted)",
@@ -46,6 +52,29 @@ public struct BaseImport: Sendable {
             writer.discard()
             throw error
         }
+    }
+
+    /// Registers a base VM whose files are as its maker left them.
+    private func add(
+        _ files: BaseFiles, _ seal: BaseSeal, noted: SHA256Digest?, _ accelerator: MachineDescription.Accelerator
+    ) async throws(CloudletError) -> BaseVM {
+        guard noted == nil || noted == seal.hash else {
+            throw CloudletError(
+                .badData, "\(files.hash) and \(files.seal) name different disks", advice: "copy all its files again")
+        }
+        for (name, path) in files.sealed {
+            guard let digest = seal.data[name], try await DataDigest.of(try File(path, .read)) == digest else {
+                throw CloudletError(
+                    .badData, "\(path) is not as the maker of the base VM left it",
+                    advice: "copy all its files again, or remove \(files.seal) to have them hashed anew")
+            }
+        }
+        let base = try BaseFileWriter.record(
+            files, try File(files.disk, .read), try File(files.memory, .read), hash: seal.hash,
+            memoryHash: seal.memoryHash, accelerator)
+        try BaseFileWriter(disk: files.disk).protectDisk()
+        try registry.add(base)
+        return base
     }
 
     /// The identity noted in `.base-hash`, when there is such a file.

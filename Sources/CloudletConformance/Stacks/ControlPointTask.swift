@@ -1,0 +1,64 @@
+import CloudletCore
+import Subprocess
+import SystemPackage
+
+/// What libupnp's control point is to try, and how it is asked: libupnp lives in a process of its own, which it may
+/// take down when a device makes it fall over.
+struct ControlPointTask: Sendable {
+    /// The interface of this host.
+    var interface = ""
+    /// The device, as it is to be found.
+    var deviceType = ""
+    var udn = ""
+    /// The description, and those of the services.
+    var location = ""
+    var documents: [String] = []
+    /// Where to call an action without arguments; empty for nowhere.
+    var control = ""
+    var serviceType = ""
+    var action = ""
+    /// Where to subscribe; empty for nowhere.
+    var events = ""
+
+    /// The first argument that makes the executable libupnp's process.
+    static let marker = "--libupnp-control-point"
+
+    /// As arguments.
+    var arguments: [String] {
+        [Self.marker, interface, deviceType, udn, location, control, serviceType, action, events] + documents
+    }
+
+    init() {}
+
+    /// From arguments, the program's name in front left out.
+    init?(_ arguments: [String]) {
+        guard arguments.count >= 9, arguments[0] == Self.marker else { return nil }
+        (interface, deviceType, udn, location) = (arguments[1], arguments[2], arguments[3], arguments[4])
+        (control, serviceType, action, events) = (arguments[5], arguments[6], arguments[7], arguments[8])
+        documents = Array(arguments[9...])
+    }
+
+    /// Runs the process.
+    /// - Returns: the verdicts by the names of rows.
+    func run() async -> CheckContext.Outcomes {
+        do {
+            let result = try await Subprocess.run(
+                .path("/proc/self/exe"), arguments: Arguments(arguments), output: .string(limit: 1 << 20),
+                error: .discarded)
+            var outcomes: CheckContext.Outcomes = [:]
+            for line in result.standardOutput.split(separator: "\n") {
+                let words = line.split(separator: " ", maxSplits: 2).map(String.init)
+                guard words.count == 3 else { continue }
+                let evidence = words[2].displayable(limit: 300)
+                outcomes[words[0]] = words[1] == "pass" ? .pass(evidence) : .fail(evidence)
+            }
+            for row in ["S01", "S02", "S03", "S04"] where outcomes[row] == nil {
+                outcomes[row] = .fail("libupnp ended (\(result.terminationStatus)) before it had a result")
+            }
+            return outcomes
+        } catch {
+            let why = Outcome.notChecked("libupnp's process can't be started: \(error)")
+            return ["S01": why, "S02": why, "S03": why, "S04": why]
+        }
+    }
+}

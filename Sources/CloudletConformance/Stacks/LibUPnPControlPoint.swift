@@ -1,0 +1,142 @@
+import CUPnP
+import Glibc
+import Synchronization
+
+/// libupnp's control point as an independent witness. Runs in a process of its own; its callbacks know no context.
+enum LibUPnPControlPoint {
+    /// What libupnp has called back.
+    private struct Heard {
+        var devices: [(udn: String, type: String, location: String)] = []
+        var events: [(sid: String, number: Int32, text: String)] = []
+    }
+
+    private static let heard = Mutex(Heard())
+
+    /// Becomes libupnp's process, and never returns, when the arguments ask for it.
+    static func runIfRequested(arguments: [String]) {
+        guard let task = ControlPointTask(Array(arguments.dropFirst())) else { return }
+        // Whatever libupnp waits for, the process ends.
+        alarm(60)
+        signal(SIGPIPE, SIG_IGN)
+        guard unsafe UpnpInit2(task.interface, 0) == cloudlet_upnp_success else { exit(1) }
+        var client: UpnpClient_Handle = 0
+        let result = unsafe UpnpRegisterClient(
+            { type, event, _ in unsafe LibUPnPControlPoint.take(type, event) }, nil, &client)
+        guard result == cloudlet_upnp_success else { exit(1) }
+        find(task, client)
+        read(task)
+        call(task, client)
+        subscribe(task, client)
+        exit(0)
+    }
+
+    /// What libupnp calls, on threads of its own.
+    private static func take(_ type: Upnp_EventType, _ event: UnsafeRawPointer?) -> Int32 {
+        switch type {
+        case UPNP_DISCOVERY_SEARCH_RESULT:
+            let found = OpaquePointer(event)
+            let device = unsafe (
+                String(cString: UpnpDiscovery_get_DeviceID_cstr(found)),
+                String(cString: UpnpDiscovery_get_DeviceType_cstr(found)),
+                String(cString: UpnpDiscovery_get_Location_cstr(found))
+            )
+            heard.withLock { $0.devices.append(device) }
+        case UPNP_EVENT_RECEIVED:
+            let received = OpaquePointer(event)
+            let number = unsafe UpnpEvent_get_EventKey(received)
+            let sid = unsafe String(cString: UpnpEvent_get_SID_cstr(received))
+            let document = unsafe text(UpnpEvent_get_ChangedVariables(received))
+            heard.withLock { $0.events.append((sid, number, document)) }
+        default: break
+        }
+        return 0
+    }
+
+    private static func find(_ task: ControlPointTask, _ client: UpnpClient_Handle) {
+        var missing: [String] = []
+        for target in ["upnp:rootdevice", task.udn, task.deviceType] {
+            var (isFound, why) = (false, "not found")
+            // libupnp stops listening MX seconds after it began to send, which takes a second: an answer may be too late.
+            for _ in 0..<3 where !isFound {
+                heard.withLock { $0 = Heard() }
+                let result = unsafe UpnpSearchAsync(client, 2, target, nil)
+                if result != cloudlet_upnp_success { why = text(result) }
+                isFound = wait(seconds: 3) {
+                    $0.devices.contains { $0.udn == task.udn && $0.location == task.location }
+                }
+            }
+            if !isFound { missing.append("\(target): \(why)") }
+        }
+        report("S01", missing, "found at \(task.location)")
+    }
+
+    private static func read(_ task: ControlPointTask) {
+        var wrong: [String] = []
+        for (url, wanted) in [(task.location, task.udn)] + task.documents.map({ ($0, "serviceStateTable") }) {
+            var document: UnsafeMutablePointer<IXML_Document>?
+            let result = unsafe UpnpDownloadXmlDoc(url, &document)
+            if result != cloudlet_upnp_success {
+                wrong.append("\(url): \(text(result))")
+            } else if unsafe !text(document).contains(wanted) {
+                wrong.append("\(url): no \(wanted)")
+            }
+            unsafe ixmlDocument_free(document)
+        }
+        report("S02", wrong, "\(1 + task.documents.count) documents")
+    }
+
+    private static func call(_ task: ControlPointTask, _ client: UpnpClient_Handle) {
+        guard !task.control.isEmpty else { return report("S03", ["no action without arguments to call"], "") }
+        let action = unsafe cloudlet_make_action(task.action, task.serviceType)
+        defer { unsafe ixmlDocument_free(action) }
+        var answer: UnsafeMutablePointer<IXML_Document>?
+        let result = unsafe UpnpSendAction(client, task.control, task.serviceType, nil, action, &answer)
+        defer { unsafe ixmlDocument_free(answer) }
+        guard result == cloudlet_upnp_success else { return report("S03", ["\(task.action): \(text(result))"], "") }
+        let isAnswer = unsafe text(answer).contains("\(task.action)Response")
+        report("S03", isAnswer ? [] : ["\(task.action): no response element"], "\(task.action) answered")
+    }
+
+    private static func subscribe(_ task: ControlPointTask, _ client: UpnpClient_Handle) {
+        guard !task.events.isEmpty else { return report("S04", ["no service with events"], "") }
+        var seconds: Int32 = 1800
+        var id = [CChar](repeating: 0, count: MemoryLayout<Upnp_SID>.size)
+        let result = unsafe UpnpSubscribe(client, task.events, &seconds, &id)
+        guard result == cloudlet_upnp_success else { return report("S04", ["SUBSCRIBE: \(text(result))"], "") }
+        let granted = seconds
+        let sid = String(decoding: id.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+        var wrong: [String] = []
+        let hasEvent = wait(seconds: 3) { $0.events.contains { $0.sid == sid && $0.number == 0 && !$0.text.isEmpty } }
+        if !hasEvent { wrong.append("no event 0 within 3 s") }
+        let renewed = unsafe UpnpRenewSubscription(client, &seconds, id)
+        if renewed != cloudlet_upnp_success { wrong.append("renewal: \(text(renewed))") }
+        let ended = unsafe UpnpUnSubscribe(client, id)
+        if ended != cloudlet_upnp_success { wrong.append("UNSUBSCRIBE: \(text(ended))") }
+        report("S04", wrong, "granted \(granted) s, event 0, renewed, ended")
+    }
+
+    // MARK: - Help
+
+    private static func wait(seconds: Int, _ condition: (borrowing Heard) -> Bool) -> Bool {
+        for _ in 0..<seconds * 50 {
+            if heard.withLock({ condition($0) }) { return true }
+            usleep(20_000)
+        }
+        return false
+    }
+
+    private static func text(_ document: UnsafeMutablePointer<IXML_Document>?) -> String {
+        guard let document = unsafe document, let printed = unsafe cloudlet_print_document(document) else { return "" }
+        defer { unsafe ixmlFreeDOMString(printed) }
+        return unsafe String(cString: printed)
+    }
+
+    private static func text(_ error: Int32) -> String { unsafe String(cString: UpnpGetErrorMessage(error)) }
+
+    private static func report(_ row: String, _ wrong: [String], _ evidence: String) {
+        let line = wrong.isEmpty ? "\(row) pass \(evidence)\n" : "\(row) fail \(wrong.joined(separator: "; "))\n"
+        let bytes = Array(line.utf8)
+        let count = bytes.count
+        _ = unsafe write(1, bytes, count)
+    }
+}

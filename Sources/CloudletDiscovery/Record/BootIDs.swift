@@ -1,0 +1,42 @@
+import CloudletSystem
+import FoundationEssentials
+public import SystemPackage
+
+/// The numbers by which control points see that a device has started anew or has other addresses: BOOTID.UPNP.ORG
+/// (UDA 2.0 §1.2.2). Each is higher than all before it, also when the clock was set back meanwhile.
+public struct BootIDs: Sendable {
+    private let file: FilePath?
+    private let now: @Sendable () -> Int
+
+    /// Numbers that go on where those kept in `directory` ended; without a directory they are the time in seconds.
+    public init(in directory: FilePath? = nil) {
+        self.init(in: directory) { Int(Date().timeIntervalSince1970) }
+    }
+
+    init(in directory: FilePath?, now: @escaping @Sendable () -> Int) {
+        file = directory?.appending("boot-id")
+        self.now = now
+    }
+
+    /// The number after `last`, or after the one kept; it is kept where that is possible.
+    func next(after last: Int32? = nil) -> Int32 {
+        let highest = last ?? file.flatMap(Self.read) ?? 0
+        let number = max(Int32(clamping: now()), highest == .max ? 1 : highest + 1)
+        if let file { Self.write(number, to: file) }
+        return number
+    }
+
+    private static func read(_ path: FilePath) -> Int32? {
+        guard let bytes = try? File(path, .read).read(16, at: 0) else { return nil }
+        return Int32(String(decoding: bytes, as: UTF8.self).prefix { $0.isNumber })
+    }
+
+    private static func write(_ number: Int32, to path: FilePath) {
+        let temporary = FilePath(path.string + ".new")
+        try? Directory.remove(temporary)
+        guard let file = try? File(temporary, .create(permissions: 0o600)),
+            (try? file.write(Array("\(number)\n".utf8), at: 0)) != nil
+        else { return }
+        try? Directory.move(temporary, to: path)
+    }
+}

@@ -1,0 +1,152 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+/// What goes wrong on the node's host: no room, files that change under it, a clock that jumps.
+extension ChainTests {
+    /// Runs a node on host 1 whose state is on a file system of its own, as big as said.
+    private func withSmallHome(
+        _ chain: ChainFixture.Chain, _ size: String, _ settings: [String: String] = [:],
+        _ body: @escaping @Sendable (ChainLab, BackgroundProgram, FilePath) async throws -> Void
+    ) async throws {
+        let number = UInt32.random(in: 0 ... .max)
+        let home = chain.directory.appending("home-\(number)")
+        try Directory.create(home)
+        let environment = chain.environment.merging(settings) { $1 }.merging(["CLOUDLET_HOME": home.string]) { $1 }
+        try await ChainLab.with(hosts: 3) { lab in
+            // Only this host sees what is mounted.
+            let prepared = try await lab.run(
+                1,
+                [
+                    "sh", "-ec",
+                    "mount -t tmpfs -o size=\(size) tmpfs '\(home)'; cp '\(chain.home)'/cloudlet.db* '\(home)'",
+                ])
+            #expect(prepared.status == 0, "\(prepared.errors)")
+            let log = chain.directory.appending("fault-\(number).log")
+            let node = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: log) {
+                node in
+                try await node.waitFor("node is ready")
+                try await body(lab, node, home)
+            }
+            #expect(node.status == 0)
+            let left = try await lab.run(1, ["sh", "-c", "ls '\(home)'/hypervisor/*/work"])
+            #expect(left.output.isEmpty, "\(left.output)")
+        }
+        try Directory.remove(home)
+    }
+
+    private func find(_ lab: ChainLab, _ chain: ChainFixture.Chain, from host: Int = 3) async throws -> Tool.Result {
+        try await lab.run(
+            host,
+            [
+                Program.path("cloudlet-find"), "--protocol", "ssdp", "--timeout", "10", "--overlay",
+                chain.overlay.string,
+                "--launch", Repository.root.appending("Scripts/guest/face-client").string,
+            ], environment: ["CLOUDLET_HOME": chain.directory.appending("client-\(host)").string])
+    }
+
+    @Test(
+        "on a full disk a VM stands still until there is room; others are refused and told why; /dev/shm is not needed")
+    func fullDisk() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let overlay = try await sshOverlay(chain)
+        try await withSmallHome(chain, "160m", ["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { lab, node, home in
+            let shm = try await lab.run(
+                1, ["sh", "-c", "mount -t tmpfs -o size=4k tmpfs /dev/shm; head -c 1M /dev/zero > /dev/shm/full"])
+            #expect(shm.errors.contains("No space left"), "\(shm)")
+            _ = try await lab.with(
+                2,
+                [
+                    Program.path("cloudlet-find"), "--protocol", "ssdp", "--overlay", overlay.string, "--hold",
+                    "--timeout", "20",
+                ], environment: ["CLOUDLET_HOME": chain.directory.appending("client").string],
+                log: chain.directory.appending("full-\(UInt32.random(in: 0 ... .max)).log")
+            ) { find in
+                try await find.waitFor("Ctrl-C ends the session")
+                let guest = Guest(lab: lab, key: chain.disk.string + ".key", find: find, home: home)
+                _ = try await guest.run(
+                    "nohup head -c 300M /dev/urandom >/big 2>/dev/null </dev/null & sleep 1; sync &")
+                try await node.waitFor("a VM stands still")
+                let refused = try await self.find(lab, chain)
+                #expect(refused.status != 0 && refused.errors.contains("of disk space"), "\(refused.errors)")
+                let more = try await lab.run(1, ["mount", "-o", "remount,size=900m", home.string])
+                #expect(more.status == 0, "\(more.errors)")
+                try await node.waitFor("a VM goes on")
+                #expect(try await guest.run("sync; stat -c %s /big").hasPrefix("314572800"))
+                let served = try await self.find(lab, chain)
+                #expect(served.status == 0, "\(served.errors)")
+            }
+        }
+    }
+
+    @Test("a base VM that is changed or taken away while the node runs is refused, and served again when it is back")
+    func changedBase() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        try await withSmallHome(chain, "300m", ["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { lab, _, _ in
+            let (disk, memory) = (chain.disk.string, chain.directory.appending("guest.base-mem").string)
+            func shell(_ line: String) async throws {
+                let result = try await Tool.run("sh", ["-ec", line])
+                #expect(result.status == 0, "\(result.errors)")
+            }
+            try await shell("touch -r '\(disk)' '\(disk).time'; touch '\(disk)'")
+            let changed = try await find(lab, chain)
+            try await shell("touch -r '\(disk).time' '\(disk)'; rm '\(disk).time'; mv '\(memory)' '\(memory).away'")
+            let missing = try await find(lab, chain)
+            try await shell("mv '\(memory).away' '\(memory)'")
+            let served = try await find(lab, chain)
+            #expect(
+                changed.status != 0 && changed.errors.contains("was changed after it became a base VM"),
+                "\(changed.errors)")
+            #expect(missing.status != 0 && missing.errors.contains("guest.base-mem"), "\(missing.errors)")
+            #expect(served.status == 0, "\(served.errors)")
+        }
+    }
+
+    @Test("a clock that jumps by days, either way, ends no session and no deadline")
+    func clockJumps() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let clock = scratch.file("clock")
+        @Sendable func set(_ offset: String) async throws {
+            // The file is replaced at once: the library reads it at each call.
+            _ = try await Tool.run("sh", ["-ec", "echo '\(offset)' > '\(clock).new'; mv '\(clock).new' '\(clock)'"])
+        }
+        try await set("+0")
+        let library = try await Tool.run("sh", ["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"])
+        let settings = [
+            "LD_PRELOAD": library.output.filter { !$0.isNewline }, "FAKETIME_TIMESTAMP_FILE": clock.string,
+            "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1",
+        ]
+        try await withSmallHome(
+            chain, "300m", settings.merging(["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { $1 }
+        ) { lab, node, _ in
+            for offset in ["+3d", "-5d"] {
+                _ = try await lab.with(
+                    2,
+                    [
+                        Program.path("cloudlet-find"), "--protocol", "ssdp", "--overlay", chain.overlay.string,
+                        "--hold",
+                        "--timeout", "20", "--move-ports",
+                    ], environment: ["CLOUDLET_HOME": chain.directory.appending("client").string],
+                    log: chain.directory.appending("clock-\(UInt32.random(in: 0 ... .max)).log")
+                ) { held in
+                    try await held.waitFor("Ctrl-C ends the session")
+                    try await set(offset)
+                    try await Task.sleep(for: .seconds(3))
+                    let other = try await find(lab, chain)
+                    // The port is the first VM's: what is refused is the port, not the session.
+                    #expect(other.errors.contains("port") && other.errors.contains("9876"), "\(other.errors)")
+                    #expect(held.isRunning && !held.output.contains("error"), "\(held.output)")
+                }
+                let served = try await find(lab, chain)
+                #expect(served.status == 0, "\(served.errors)")
+            }
+            let days = Set(
+                node.output.split(separator: "\n").compactMap { $0.firstMatch(of: /\d{4}-\d\d-\d\d/)?.output })
+            #expect(days.count >= 3, "the node's clock has not jumped: \(days)")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import CloudletCore
+import CloudletStore
+import CloudletTestSupport
+import Testing
+
+@Suite struct BaseSealTests {
+    private func digest(_ byte: UInt8) -> SHA256Digest { SHA256Digest(hashing: [byte].span) }
+
+    @Test("a seal is read as it was written, and a base VM without one has none")
+    func roundTrip() throws {
+        let scratch = try ScratchDirectory()
+        let files = BaseFiles(disk: scratch.file("vm.raw"))
+        #expect(try BaseSeal(of: files) == nil)
+        let seal = BaseSeal(hash: digest(1), memoryHash: digest(2), data: ["disk": digest(3), "base-mem": digest(4)])
+        _ = try scratch.write("vm.base-seal", try seal.text())
+        #expect(try BaseSeal(of: files) == seal)
+    }
+
+    @Test(
+        "what is no seal, or of another format, is named with a remedy",
+        arguments: [
+            "", "{", "[]", #"{"format":2,"hash":"","memory_hash":"","data":{}}"#,
+            #"{"format":1,"hash":"12","memory_hash":"12","data":{}}"#,
+        ])
+    func damaged(text: String) throws {
+        let scratch = try ScratchDirectory()
+        let files = BaseFiles(disk: scratch.file("vm.raw"))
+        _ = try scratch.write("vm.base-seal", Array(text.utf8))
+        let error = #expect(throws: CloudletError.self) { try BaseSeal(of: files) }
+        #expect(error?.code == .badData && error?.description.contains("vm.base-seal") == true, "\(error as Any)")
+    }
+}
