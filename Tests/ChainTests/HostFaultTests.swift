@@ -53,7 +53,7 @@ extension ChainTests {
     func fullDisk() async throws {
         let chain = try await ChainFixture.shared.chain()
         let overlay = try await sshOverlay(chain)
-        try await withSmallHome(chain, "160m", ["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { lab, node, home in
+        try await withSmallHome(chain, "90m", ["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { lab, node, home in
             let shm = try await lab.run(
                 1, ["sh", "-c", "mount -t tmpfs -o size=4k tmpfs /dev/shm; head -c 1M /dev/zero > /dev/shm/full"])
             #expect(shm.errors.contains("No space left"), "\(shm)")
@@ -68,15 +68,15 @@ extension ChainTests {
                 try await find.waitFor("Ctrl-C ends the session")
                 let guest = Guest(lab: lab, key: chain.disk.string + ".key", find: find, home: home)
                 _ = try await guest.run(
-                    "nohup head -c 300M /dev/urandom >/big 2>/dev/null </dev/null & sleep 1; sync &")
+                    "nohup head -c 120M /dev/urandom >/big 2>/dev/null </dev/null & sleep 1; sync &")
                 try await node.waitFor("a VM stands still")
                 let refused = try await self.find(lab, chain)
                 #expect(refused.status != 0 && refused.errors.contains("of disk space"), "\(refused.errors)")
-                let more = try await lab.run(1, ["mount", "-o", "remount,size=900m", home.string])
+                let more = try await lab.run(1, ["mount", "-o", "remount,size=500m", home.string])
                 #expect(more.status == 0, "\(more.errors)")
                 try await node.waitFor("a VM goes on")
                 let whole = try await guest.run(
-                    "until [ $(stat -c %s /big) = 314572800 ]; do sleep 1; done; sync && cksum </big >/dev/null && echo whole"
+                    "until [ $(stat -c %s /big) = 125829120 ]; do sleep 1; done; sync && cksum </big >/dev/null && echo whole"
                 )
                 #expect(whole.contains("whole"))
                 let served = try await self.find(lab, chain)

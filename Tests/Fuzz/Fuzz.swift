@@ -70,7 +70,7 @@ private let base: BaseImages = {
     }
 }()
 
-/// A target that notes nothing but checks that all it gets lies inside its image.
+/// A target that notes nothing but checks that all it gets are whole pages inside its image; the last may be short.
 private struct Bounds: PageTarget {
     let size: Int
 
@@ -81,7 +81,9 @@ private struct Bounds: PageTarget {
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) { check(count, offset) }
 
     private func check(_ count: Int, _ offset: Int) {
-        precondition(offset >= 0 && offset % Page.size == 0 && count == min(Page.size, size - offset), "outside")
+        let end = offset + count
+        let isWhole = offset % Page.size == 0 && (end % Page.size == 0 || end == size)
+        precondition(offset >= 0 && count > 0 && end <= size && isWhole, "outside")
     }
 }
 
