@@ -92,7 +92,10 @@ struct DoctorTests {
                 "systemctl enable --now dbus"
             ),
             ("rm /run/avahi-daemon/socket", "mdns", "warn", "avahi-daemon does not run", "install avahi-daemon"),
-            ("mount -t tmpfs -o size=8k none /tmp", "tmp", "fail", "free in /tmp", "df -h"),
+            (
+                "mkdir -p $CLOUDLET_HOME/t; mount -t tmpfs -o size=8k none $CLOUDLET_HOME/t; export TMPDIR=$CLOUDLET_HOME/t",
+                "tmp", "fail", "/t, 1.0 MB needed", "df -h"
+            ),
             (
                 "mkdir -p $CLOUDLET_HOME; mount -t tmpfs -o size=64M none $CLOUDLET_HOME", "disk", "fail", "needed",
                 "df -h"

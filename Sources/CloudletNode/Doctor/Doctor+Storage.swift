@@ -59,11 +59,11 @@ extension Doctor {
         }
     }
 
-    /// Disk for what VMs write, memory for their RAM, /tmp for sockets, descriptors for connections.
+    /// Disk for what VMs write, memory for their RAM, temporary files, descriptors for connections.
     func examineSpace() -> [Finding] {
         [
             space("disk", home.root, need: 256 << 20, wish: 2 << 30),
-            space("tmp", "/tmp", need: 1 << 20, wish: 16 << 20),
+            space("tmp", File.temporaryDirectory, need: 1 << 20, wish: 16 << 20),
             memory, descriptors,
         ]
     }

@@ -37,9 +37,14 @@ public final class File: Sendable {
         self.descriptor = descriptor
     }
 
-    /// A new file without a name in the system's directory for temporary files; gone when it is closed.
+    /// The directory for temporary files: `TMPDIR`, or /tmp.
+    public static var temporaryDirectory: FilePath {
+        FilePath(unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp")
+    }
+
+    /// A new file without a name in the directory for temporary files; gone when it is closed.
     public static func unnamed() throws(CloudletError) -> File {
-        let directory = FilePath(unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp")
+        let directory = temporaryDirectory
         let descriptor = unsafe cloudlet_open(directory.string, O_RDWR | cloudlet_unnamed_file, 0o600)
         guard descriptor >= 0 else { throw SystemCallError.current("can't make a temporary file in \(directory)") }
         return File(owning: descriptor, named: directory.appending("(temporary)"))
