@@ -14,10 +14,8 @@ import Glibc
 
     private let poll: OpaquePointer
     private let client: OpaquePointer
-    private var wanted = ""
     /// The names that were browsed.
     private var names: Set<String> = []
-    private var resolver: OpaquePointer?
     private var resolved: Resolved?
 
     /// Connects to avahi-daemon.
