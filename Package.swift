@@ -185,7 +185,8 @@ let package = Package(
         .testTarget(
             name: "CloudletConformanceTests",
             dependencies: [
-                "CloudletConformance", "CloudletTestSupport", "conformance", "cloudlet-find", "discovery-host", system,
+                "CloudletConformance", "CloudletSystem", "CloudletTestSupport", "conformance", "cloudlet-find",
+                "discovery-host", system,
             ], exclude: ["Devices", "Findings"], swiftSettings: settings),
         .testTarget(
             name: "ChainTests",

@@ -16,10 +16,7 @@ public final class DatagramReceiver: Sendable {
         let result = unsafe withUnsafePointer(to: &name) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, length) }
         }
-        guard result == 0 else {
-            close(descriptor)
-            return nil
-        }
+        if result != 0 { return nil }
     }
 
     deinit { close(descriptor) }

@@ -24,10 +24,7 @@ public final class Listener: Sendable {
         port = UInt16(bigEndian: address.sin_port)
         var limit = timeval(tv_sec: 30, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        if !isBound {
-            close(descriptor)
-            return nil
-        }
+        if !isBound { return nil }
     }
 
     deinit { close(descriptor) }

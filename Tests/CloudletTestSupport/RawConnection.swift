@@ -20,10 +20,8 @@ public final class RawConnection: Sendable {
                 unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        if result != 0 {
-            close(descriptor)
-            return nil
-        }
+        // Closed by `deinit`, which runs as all that is stored has been set.
+        if result != 0 { return nil }
     }
 
     deinit { close(descriptor) }

@@ -18,7 +18,12 @@ final class EventServer: Sendable {
         var local = cloudlet_peer()
         guard descriptor >= 0, cloudlet_bind(descriptor, address.at(0).raw) == 0, listen(descriptor, 16) == 0,
             unsafe cloudlet_local(descriptor, &local) == 0
-        else { throw SystemCallError.current("can't take events") }
+        else {
+            let error = SystemCallError.current("can't take events")
+            // The thread that would close it has not been started.
+            if descriptor >= 0 { close(descriptor) }
+            throw error
+        }
         port = local.port
         let descriptor = descriptor
         _ = DetachedThread.start { [weak self] in

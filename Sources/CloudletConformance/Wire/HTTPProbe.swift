@@ -85,18 +85,13 @@ final class Connection: Sendable {
     /// Connects, from a certain address if one is given; `nil` when that fails or takes too long.
     init?(to place: Place, from source: Place? = nil, patience: Duration = .seconds(3)) {
         descriptor = cloudlet_tcp_socket(place.isV6 ? AF_INET6 : AF_INET)
+        // From here on `deinit` closes it, also when this fails.
         guard descriptor >= 0 else { return nil }
-        if let source, cloudlet_bind(descriptor, source.raw) != 0 {
-            close(descriptor)
-            return nil
-        }
+        if let source, cloudlet_bind(descriptor, source.raw) != 0 { return nil }
         let result = cloudlet_connect(descriptor, place.raw)
         guard result == 0 || errno == EINPROGRESS && wait(for: Int16(POLLOUT), patience),
             cloudlet_socket_error(descriptor) == 0
-        else {
-            close(descriptor)
-            return nil
-        }
+        else { return nil }
     }
 
     /// Takes over a connected socket.

@@ -20,10 +20,8 @@ final class Poller: Sendable {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         bell = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard epoll >= 0, bell >= 0, cloudlet_poll_watch(epoll, bell, Self.bellNumber, cloudlet_readable) == 0 else {
-            let error = SystemCallError.current("can't wait for sockets")
-            close(epoll)
-            close(bell)
-            throw error
+            // Both are closed by `deinit`, which runs as all that is stored has been set.
+            throw SystemCallError.current("can't wait for sockets")
         }
     }
 

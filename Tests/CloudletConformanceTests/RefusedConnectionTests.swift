@@ -1,0 +1,37 @@
+import CloudletSystem
+import CloudletTestSupport
+import Glibc
+import Testing
+
+@testable import CloudletConformance
+
+/// Connections that are refused.
+@Suite struct RefusedConnectionTests {
+    /// Closed a second time, the number would by then be that of a file another thread has opened. In a process of its
+    /// own, so that nothing else opens files.
+    @Test("a refused connection is closed once: files of other threads stay open")
+    func closedOnce() async {
+        await #expect(processExitsWith: .success) {
+            let listener = try #require(Listener())
+            let place = try #require(Place("127.0.0.1", port: listener.port))
+            _ = consume listener
+            #expect(Connection(to: place) == nil && RawConnection(port: place.port) == nil)
+            let isOver = Gate()
+            await withTaskGroup { group in
+                group.addTask {
+                    defer { isOver.open() }
+                    for _ in 0..<100_000 {
+                        _ = Connection(to: place)
+                        _ = RawConnection(port: place.port)
+                    }
+                }
+                group.addTask {
+                    while !isOver.isOpen {
+                        let file = unsafe open("/dev/null", O_RDONLY)
+                        #expect(close(file) == 0, "another thread closed it")
+                    }
+                }
+            }
+        }
+    }
+}
