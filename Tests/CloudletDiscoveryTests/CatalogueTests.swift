@@ -154,6 +154,48 @@ import Testing
         #expect(catalogue.found.map(\.key) == [id.description])
     }
 
+    @Test("false places of a node don't keep out the one where it is", arguments: [false, true])
+    func falsePlaces(haveFailed: Bool) throws {
+        var catalogue = NodeCatalogue()
+        let liar = IPAddress.v4(0x0A00_0009)
+        for number in 1...20 {
+            var claim = try sighting(.ssdp, "10.0.1.\(number)", id: id)
+            claim.source = liar
+            _ = catalogue.take(claim, at: now)
+        }
+        catalogue.tick(at: now + .milliseconds(20))
+        if haveFailed { for job in catalogue.jobs() { _ = catalogue.finish(job, failure, at: now) } }
+        var genuine = try sighting(.ssdp, "10.0.0.1", id: id)
+        genuine.source = genuine.place?.address
+        _ = catalogue.take(genuine, at: now)
+        catalogue.tick(at: now + .milliseconds(40))
+        let job = try #require(catalogue.jobs().first { $0.place == genuine.place })
+        _ = catalogue.finish(job, proof(1), at: now)
+        #expect(catalogue.found.map(\.address) == ["10.0.0.1"])
+    }
+
+    @Test("a node that moves often is found at each new address")
+    func manyAddresses() throws {
+        var catalogue = NodeCatalogue(checkInterval: .seconds(5))
+        for number in 1...20 {
+            // Others may tell of it: not every sighting comes from the node itself.
+            _ = try catalogue.take(sighting(.mdns, "10.0.0.\(number)", id: id), at: now)
+            catalogue.tick(at: now + .milliseconds(20))
+            for job in catalogue.jobs() {
+                _ = catalogue.finish(
+                    job, job.place.address == .v4(0x0A00_0000 + UInt32(number)) ? proof(1) : failure, at: now)
+            }
+            #expect(catalogue.found.first?.addresses.contains("10.0.0.\(number)") == true)
+            // The address before is given up.
+            for round in 1...2 {
+                catalogue.tick(at: now + .seconds(10 * round))
+                for job in catalogue.jobs() { _ = catalogue.finish(job, failure, at: now) }
+                for job in catalogue.jobs() { _ = catalogue.finish(job, failure, at: now) }
+            }
+            #expect(!catalogue.hasFound)
+        }
+    }
+
     @Test("nodes are ranked by base, round trip, load, memory")
     func ranking() {
         let base = SHA256Digest(words: (1, 2, 3, 4))

@@ -93,10 +93,10 @@ import Testing
         #expect(collected.take(try DNSMessage(fullAnswer().message(flags: 0)), from: source, on: lan).sightings.isEmpty)
     }
 
-    @Test("ten thousand invented instances are not all remembered")
+    @Test("ten thousand invented instances are not all remembered, and keep out no node that is there")
     func flood() throws {
         var collected = MDNSSightings()
-        var shown = 0
+        let others = (1...40).map { IPAddress.v4(0x0A4D_0100 + UInt32($0)) }
         for block in 0..<100 {
             var answer = Answer()
             for number in 0..<100 {
@@ -104,9 +104,36 @@ import Testing
                 answer.add(fake, DNSType.srv, [0, 0, 0, 0, 0, 1] + host.bytes)
                 answer.add(fake, DNSType.txt, [0])
             }
-            shown += collected.take(try DNSMessage(answer.message()), from: source, on: lan).sightings.count
+            _ = collected.take(try DNSMessage(answer.message()), from: others[block % others.count], on: lan)
+            #expect(collected.count <= 2048)
         }
-        #expect(shown == 2048)
+        #expect(collected.count == 2048)
+        // One record a message, so that something has to be remembered between them.
+        var sightings: [NodeSighting] = []
+        for (type, data) in [
+            (DNSType.ptr, instance.bytes), (DNSType.srv, [0, 0, 0, 0, 0x1F, 0x55] + host.bytes),
+            (DNSType.txt, strings(["id=\(id)"])),
+        ] {
+            var answer = Answer()
+            answer.add(type == DNSType.ptr ? service : instance, type, data)
+            sightings += collected.take(try DNSMessage(answer.message()), from: source, on: lan).sightings
+        }
+        #expect(sightings.map(\.id) == [NodeID(id)] && collected.count <= 2048)
+    }
+
+    @Test("one host is remembered with so many instances and no more, its newest")
+    func share() throws {
+        var collected = MDNSSightings()
+        for number in 0..<200 {
+            var answer = Answer()
+            let fake = DNSName(["fake \(number)", "_cloudlet", "_tcp", "local"])
+            answer.add(fake, DNSType.srv, [0, 0, 0, 0, 0, 1] + host.bytes)
+            answer.add(fake, DNSType.txt, [0])
+            #expect(
+                collected.take(try DNSMessage(answer.message()), from: source, on: lan).sightings.map(\.name)
+                    == ["fake \(number)"])
+        }
+        #expect(collected.count == 64)
     }
 
     @Test("names may point backwards, compared without case")
@@ -198,5 +225,7 @@ import Testing
         let publication = MDNSPublication(record("n", features: ["GPU", "a b", "", "ü", "x.y"], bases: 50))
         #expect(publication.subtypes.first == "_gpu._sub._cloudlet._tcp" && publication.subtypes.count == 31)
         #expect(publication.subtypes[1] == "_base-00000000._sub._cloudlet._tcp")
+        // With the service of the old name as many entries as avahi takes in a group: 32.
+        #expect(MDNSPublication(record("n", bases: 50), withOldName: true).subtypes.count == 30)
     }
 }

@@ -31,11 +31,17 @@ import Testing
         #expect(InterfacePolicy().choose(from: alone).map(\.name) == ["lo"])
     }
 
-    @Test("a sender is on the link when it shares a prefix, or is link-local IPv6")
+    @Test("a sender is on the link when it shares a prefix, or is link-local IPv6; some addresses are no one's")
     func onLink() throws {
         let lan = interface(2, "eth0", "10.77.0.2")
         for (text, isOnLink) in [("10.77.0.9", true), ("fe80::1", true), ("10.78.0.9", false), ("fd77::1", false)] {
             #expect(lan.isOnLink(try #require(IPAddress(text))) == isOnLink)
+        }
+        for (text, isBroadcast) in [
+            ("10.77.0.255", true), ("10.77.0.0", true), ("10.77.0.254", false), ("10.78.0.255", false),
+            ("fe80::ffff", false),
+        ] {
+            #expect(lan.isBroadcast(try #require(IPAddress(text))) == isBroadcast)
         }
     }
 

@@ -20,8 +20,7 @@ import Testing
         logger.logLevel = .critical
         let health = Health(checks, interval: .milliseconds(50), patience: patience, logger: logger)
         let record = CurrentValue(NodeRecord(id: .random(), name: "Test", httpPort: 0))
-        let router = Router(context: NodeRequestContext.self)
-        router.add(middleware: HostCheck())
+        let router = Router.forNode()
         OperationRoutes(health: health, metrics: NodeMetrics(), queue: { 0 }) { [] }.add(to: router)
         let server = NodeHTTPServer(
             record: record, interfaces: CurrentValue([NetworkInterface.loopback]), responder: router.buildResponder(),
@@ -33,7 +32,9 @@ import Testing
             for _ in 0..<100 where RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(20)) }
             try await body { path in
                 await RawConnection.ask(
-                    port, "GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                    port,
+                    "\(path.hasPrefix("/") ? "GET " : "")\(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+                )
             }
             await services.triggerGracefulShutdown()
             try await group.waitForAll()
@@ -55,6 +56,10 @@ import Testing
             failure.withLock { $0 = nil }
             try await until(5, "it does not become ready") { await get("/ready").hasPrefix("HTTP/1.1 200") }
             #expect(await get("/metrics").contains("\ncloudlet_ready 1\n"))
+            for path in ["/health", "/ready", "/metrics"] {
+                let head = await get("HEAD \(path)")
+                #expect(head.hasPrefix("HTTP/1.1 200") && head.hasSuffix("\r\n\r\n"), "\(path)")
+            }
         }
     }
 

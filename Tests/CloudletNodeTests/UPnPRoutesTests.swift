@@ -18,8 +18,7 @@ import Testing
         logger.logLevel = .critical
         let interfaces = CurrentValue([NetworkInterface.loopback])
         let subscriptions = EventSubscriptions(record: record, logger: logger)
-        let router = Router(context: NodeRequestContext.self)
-        router.add(middleware: HostCheck())
+        let router = Router.forNode()
         UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: interfaces) { ["session 1"] }
             .add(to: router)
         PresentationPage(record: record).add(to: router)
@@ -52,9 +51,17 @@ import Testing
                 let answer = await ask(port, "GET \(path) HTTP/1.1")
                 #expect(status(answer) == 200 && answer.contains("Content-Type: text/xml; charset=\"utf-8\""))
                 #expect(answer.contains("Date: ") && answer.contains("Server: ") && answer.contains("Content-Length: "))
-                let head = await ask(port, "HEAD \(path) HTTP/1.1")
-                #expect(status(head) == 200 && head.hasSuffix("\r\n\r\n"))
+                #expect(!answer.contains("Content-Language"))
+                let local = await ask(port, "GET \(path) HTTP/1.1", ["Accept-Language: de, en;q=0.5"])
+                #expect(local.contains("Content-Language: en\r\n"), "UDA 2.0 §2.11")
             }
+            for path in ["/", "/v1/node", "/upnp/device.xml", "/upnp/original.xml", "/upnp/synthesis.xml"] {
+                let head = await ask(port, "HEAD \(path) HTTP/1.1")
+                #expect(status(head) == 200 && head.hasSuffix("\r\n\r\n"), "\(path)")
+                let length = try #require(await ask(port, "GET \(path) HTTP/1.1").firstMatch(of: /Content-Length: \d+/))
+                #expect(head.contains(length.output), "\(path)")
+            }
+            #expect(await status(ask(port, "HEAD /none HTTP/1.1")) == 404)
             #expect(await ask(port, "GET /upnp/device.xml HTTP/1.1").contains("A&amp;B &lt;ü&gt;"))
             #expect(await ask(port, "GET /v1/node HTTP/1.1").contains("\"id\":\"\(record.value.id)\""))
             let page = await ask(port, "GET /?http://x/upnp/device.xml+uuid:1 HTTP/1.1")

@@ -22,8 +22,7 @@ func runNode(_ options: Options) async throws {
             bases: options.all("base").compactMap { SHA256Digest(hex: $0) }.map { HeldBase(hash: $0, name: "base") },
             load: 0.25, freeMemory: .mebibytes(4096), features: ["tcg"]))
     let subscriptions = EventSubscriptions(record: record, logger: logger)
-    let router = Router(context: NodeRequestContext.self)
-    router.add(middleware: HostCheck())
+    let router = Router.forNode()
     UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: monitor.interfaces).add(to: router)
     PresentationPage(record: record).add(to: router)
     let server = NodeHTTPServer(

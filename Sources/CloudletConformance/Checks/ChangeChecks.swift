@@ -154,9 +154,22 @@ struct ChangeChecks: Sendable {
             else { return false }
             return new > old
         }
+        // The node announces itself anew with the new number, wherever it spoke before too.
+        let next = updates.compactMap { $0.message.number("NEXTBOOTID.UPNP.ORG") }.max()
+        let last = updates.map(\.time).max() ?? time
+        let again = [Place.ssdpLink, .ssdpSite].allSatisfy { group in
+            let heard = stage.announcements(to: group, since: time).filter { $0.message.udn == udn }
+            return !heard.contains { $0.message.kind == "ssdp:update" }
+                || heard.contains {
+                    $0.message.kind == "ssdp:alive" && $0.message.number("BOOTID.UPNP.ORG") == next
+                        && $0.time < last + .seconds(3)
+                }
+        }
         return .all(
-            [(!updates.isEmpty, "no ssdp:update"), (right, "NEXTBOOTID is missing or not higher")],
-            "\(updates.count) updates over IPv6")
+            [
+                (!updates.isEmpty, "no ssdp:update"), (right, "NEXTBOOTID is missing or not higher"),
+                (again, "not announced again with the new BOOTID"),
+            ], "\(updates.count) updates over IPv6")
     }
 
     // MARK: - The link

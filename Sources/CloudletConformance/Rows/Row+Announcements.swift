@@ -15,7 +15,7 @@ extension Row {
         Row("A12", .must, "after a crash the record is void some time, and a restart announces again", "UDA 1.2.3"),
         Row("A13", .should, "a restart first takes back what was announced before a crash", "WANIPConn:2 1.2"),
         Row("A14", .must, "BOOTID and CONFIGID are there, non-negative, and BOOTID grows", "UDA 1.2.2"),
-        Row("A15", .must, "ssdp:update precedes a change of BOOTID where the node stays reachable", "UDA 1.2.4"),
+        Row("A15", .must, "ssdp:update precedes a change of BOOTID where the node stays, alive follows", "UDA 1.2.4"),
         Row("A16", .must, "unicast searches are heard at port 1900, or where SEARCHPORT says", "UDA 1.2.2"),
         Row("A17", .should, "the TTL of announcements is 2 (4 for UDA 1.0)", "UDA 1.2.1"),
         Row("A18", .must, "IPv6: ff02::c and ff05::c with HOST and LOCATION to match", "UDA Annex A"),

@@ -1,24 +1,24 @@
 import CloudletCore
 
-/// Collects the records that hosts publish about cloudlets and turns them into sightings. Bounded: what is published
-/// beyond the bounds is not remembered.
+/// Collects the records that hosts publish about cloudlets and turns them into sightings. Bounded, as `FairTable` is.
 struct MDNSSightings: Sendable {
     /// The service types that are looked for.
     static let types = [MDNSPublication.type, MDNSPublication.oldType].map { DNSName(dotted: "\($0).local") }
-    private static let maximumInstances = 2048
-    private static let maximumHosts = 2048
     private static let maximumAddresses = 8
 
-    private struct Instance {
+    private struct Instance: Sendable {
         var host: DNSName?
         var port: UInt16 = 0
         var text: [[UInt8]]?
     }
 
-    private var instances: [DNSName: Instance] = [:]
-    private var hosts: [DNSName: [IPAddress]] = [:]
+    private var instances = FairTable<Instance> { $0.host != nil && $0.text != nil }
+    private var hosts = FairTable<[IPAddress]> { !$0.isEmpty }
 
     init() {}
+
+    /// How many names are remembered.
+    var count: Int { instances.count + hosts.count }
 
     /// The first query (RFC 6762 §5.1, §5.4): who offers the service?
     static var query: DNSMessage {
@@ -40,19 +40,19 @@ struct MDNSSightings: Sendable {
             switch record.data {
             case .pointer(let instance) where Self.types.contains(record.name) && instance.parent == record.name:
                 touched.insert(instance)
-                if isGoodbye, let known = instances.removeValue(forKey: instance) {
+                if isGoodbye, let known = instances.remove(instance) {
                     let id = known.text.flatMap { NodeID(Self.value("id", in: $0) ?? "") }
                     gone.append(NodeSighting(origin: .mdns, id: id, isGoodbye: true, source: source))
                 } else if !isGoodbye {
-                    edit(instance) { _ in }
+                    edit(instance, source) { _ in }
                 }
             case .service(let host, let port) where Self.types.contains(record.name.parent) && !isGoodbye:
                 touched.insert(record.name)
-                edit(record.name) { ($0.host, $0.port) = (host, port) }
+                edit(record.name, source) { ($0.host, $0.port) = (host, port) }
             case .text(let strings) where Self.types.contains(record.name.parent) && !isGoodbye:
                 touched.insert(record.name)
-                edit(record.name) { $0.text = strings }
-            case .address(let address): edit(record.name, address, isGoodbye)
+                edit(record.name, source) { $0.text = strings }
+            case .address(let address): edit(record.name, source, address, isGoodbye)
             default: break
             }
         }
@@ -69,17 +69,17 @@ struct MDNSSightings: Sendable {
         return (gone.filter { $0.id != nil } + sightings, questions)
     }
 
-    private mutating func edit(_ name: DNSName, _ change: (inout Instance) -> Void) {
-        guard instances[name] != nil || instances.count < Self.maximumInstances else { return }
-        change(&instances[name, default: Instance()])
+    private mutating func edit(_ name: DNSName, _ source: IPAddress, _ change: (inout Instance) -> Void) {
+        instances.edit(name, from: source, initially: Instance(), change)
     }
 
-    private mutating func edit(_ host: DNSName, _ address: IPAddress, _ isGoodbye: Bool) {
-        guard hosts[host] != nil || hosts.count < Self.maximumHosts else { return }
-        var addresses = hosts[host, default: []]
-        addresses.removeAll { $0 == address }
-        if !isGoodbye { addresses.insert(address, at: 0) }
-        hosts[host] = Array(addresses.prefix(Self.maximumAddresses))
+    private mutating func edit(_ host: DNSName, _ source: IPAddress, _ address: IPAddress, _ isGoodbye: Bool) {
+        guard !isGoodbye || hosts[host] != nil else { return }
+        hosts.edit(host, from: source, initially: []) { addresses in
+            addresses.removeAll { $0 == address }
+            if !isGoodbye { addresses.insert(address, at: 0) }
+            addresses.removeLast(max(0, addresses.count - Self.maximumAddresses))
+        }
     }
 
     /// One sighting an address that can be reached from here; without any, the sender's address.

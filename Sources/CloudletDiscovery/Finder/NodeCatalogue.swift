@@ -6,7 +6,7 @@ import CloudletCore
 struct NodeCatalogue: Sendable {
     /// Most nodes remembered, genuine or invented.
     static let maximumNodes = 4096
-    /// Most places verified of one node.
+    /// Most places verified of one node that others claim; where it claims them itself, twice as many.
     static let maximumPlaces = 4
     /// Most verifications at once.
     static let maximumActive = 128
@@ -37,6 +37,17 @@ struct NodeCatalogue: Sendable {
         var spots: [Spot] = []
         var reported: FoundNode?
         var nextCheck: ContinuousClock.Instant?
+
+        /// Makes room for a further place, where there is none in place of one that did not answer.
+        /// `isOwn` says whether the host of that place itself claims it: what others claim never keeps that out.
+        mutating func makeRoom(forOwn isOwn: Bool) -> Bool {
+            if spots.count < (isOwn ? 2 : 1) * NodeCatalogue.maximumPlaces { return true }
+            let doubtful = spots.indices.filter { spots[$0].proof == nil }
+            let idle = doubtful.filter { !spots[$0].isQueued }.max { spots[$0].failures < spots[$1].failures }
+            guard let index = idle ?? (isOwn ? doubtful.first : nil) else { return false }
+            spots.remove(at: index)
+            return true
+        }
     }
 
     private var nodes: [Key: Node] = [:]
@@ -108,7 +119,7 @@ struct NodeCatalogue: Sendable {
             let mayHelp = merged != node.spots[index].place && node.spots[index].proof == nil
             node.spots[index].place = merged
             if mayHelp || node.spots[index].failures > 0 { enqueue(key, &node, index, from: sighting.source, at: now) }
-        } else if node.spots.count < Self.maximumPlaces {
+        } else if node.makeRoom(forOwn: place.address == sighting.source) {
             node.spots.append(Spot(place: place))
             enqueue(key, &node, node.spots.count - 1, from: sighting.source, at: now)
         }
@@ -217,12 +228,12 @@ struct NodeCatalogue: Sendable {
         var node = nodes[newKey] ?? Node()
         node.origins.formUnion(old.origins)
         node.name = node.name ?? old.name
-        for var spot in old.spots where node.spots.count < Self.maximumPlaces {
+        for var spot in old.spots {
             spot.proof = proof
             spot.isQueued = false
             if let index = node.spots.firstIndex(where: { $0.place.isSameHost(as: spot.place) }) {
                 node.spots[index].proof = proof
-            } else {
+            } else if node.makeRoom(forOwn: true) {
                 node.spots.append(spot)
             }
         }

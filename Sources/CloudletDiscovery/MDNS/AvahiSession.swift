@@ -13,6 +13,9 @@ import Logging
         var interfaces: [Int32: String]
         var withOldName: Bool
 
+        /// The service types.
+        var types: [String] { withOldName ? [MDNSPublication.type, MDNSPublication.oldType] : [MDNSPublication.type] }
+
         /// Whether nothing but the TXT record may differ. The name is not looked at.
         func differsOnlyInText(from other: Wish) -> Bool {
             interfaces == other.interfaces && withOldName == other.withOldName
@@ -37,6 +40,8 @@ import Logging
     private var clientEvent: AvahiClientState?
     private var groupEvents: [AvahiEntryGroupState] = []
     private var retry = ContinuousClock.now
+    /// When the TXT record alone may change again; everything else has no need to wait for that.
+    private var nextText = ContinuousClock.now
     private var pause = Duration.seconds(1)
     private var established = 0
 
@@ -66,7 +71,15 @@ import Logging
     /// Milliseconds until `settle` has something to do without an event; -1 for never.
     var patience: Int32 {
         guard unsafe client == nil || isRunning && wish != published?.wish else { return -1 }
-        return Int32(max(0, min(60_000, (retry - .now).seconds * 1000 + 1)))
+        let due = isTextAlone ? max(retry, nextText) : retry
+        return Int32(max(0, min(60_000, (due - .now).seconds * 1000 + 1)))
+    }
+
+    /// Whether what is published differs from what is wished in the TXT record only.
+    private var isTextAlone: Bool {
+        guard let published, let wish else { return false }
+        return published.name == name && published.wish.differsOnlyInText(from: wish)
+            && published.wish.publication.txt != wish.publication.txt
     }
 
     /// Acts on what has happened and on what is wished: connects, publishes, renames, starts anew.
@@ -174,10 +187,11 @@ import Logging
     private func publish() {
         guard let wish, let name, retry <= .now else { return }
         if let published, published.name == name, published.wish.differsOnlyInText(from: wish) {
-            self.published = (name, wish)
-            guard published.wish.publication.txt != wish.publication.txt else { return }
+            guard isTextAlone else { return self.published = (name, wish) }
             // The TXT record changes without probing again. Others hear of it at most every 5 s.
-            retry = .now + .seconds(5)
+            guard nextText <= .now else { return }
+            nextText = .now + .seconds(5)
+            self.published = (name, wish)
             for (interface, group) in groups { update(group, interface, name, wish) }
             return
         }
@@ -208,7 +222,7 @@ import Logging
         groups[interface] = unsafe EntryGroup(pointer: group)
         let flags = AvahiPublishFlags(0)
         let any = Int32(cloudlet_avahi_protocol_any)
-        for type in wish.withOldName ? [MDNSPublication.type, MDNSPublication.oldType] : [MDNSPublication.type] {
+        for type in wish.types {
             let strings = unsafe Self.stringList(wish.publication.txt)
             defer { unsafe avahi_string_list_free(strings) }
             let result = unsafe avahi_entry_group_add_service_strlst(
@@ -226,11 +240,13 @@ import Logging
     private func update(_ group: EntryGroup, _ interface: Int32, _ name: String, _ wish: Wish) {
         let strings = unsafe Self.stringList(wish.publication.txt)
         defer { unsafe avahi_string_list_free(strings) }
-        let result = unsafe avahi_entry_group_update_service_txt_strlst(
-            group.pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name,
-            MDNSPublication.type, nil, strings)
-        guard result != 0 else { return }
-        logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
+        for type in wish.types {
+            let result = unsafe avahi_entry_group_update_service_txt_strlst(
+                group.pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name, type, nil,
+                strings)
+            guard result != 0 else { continue }
+            logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
+        }
     }
 
     /// The strings as avahi takes them: its list grows at the front, and is written to the wire from the back.

@@ -49,7 +49,7 @@ public final class MDNSAdvertiser: Advertiser {
                 let places = interfaces.value.map { ($0.index, $0.name) }
                 loop.set(
                     AvahiSession.Wish(
-                        publication: MDNSPublication(record.value),
+                        publication: MDNSPublication(record.value, withOldName: withOldName),
                         interfaces: Dictionary(places) { first, _ in first }, withOldName: withOldName))
             }
             loop.stop()

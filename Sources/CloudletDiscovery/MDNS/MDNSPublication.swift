@@ -15,16 +15,18 @@ struct MDNSPublication: Hashable, Sendable {
     let port: UInt16
     /// The strings of the TXT record (RFC 6763 §6), `txtvers` first; each at most 255 bytes, at most 400 together.
     let txt: [String]
-    /// Subtypes in the form `_gpu._sub._cloudlet._tcp`: one a feature and one a base VM, at most 31.
+    /// Subtypes in the form `_gpu._sub._cloudlet._tcp`: one a feature and one a base VM.
     let subtypes: [String]
 
     /// Bytes that the name may have.
     static let nameLimit = 58
     private static let txtLimit = 400
-    private static let maximumSubtypes = 31
+    /// Services and subtypes that avahi takes in one group.
+    private static let maximumEntries = 32
 
     /// The form of `record`. Load and memory are rounded, so that small changes are none.
-    init(_ record: NodeRecord) {
+    /// `withOldName` says whether a second service, of the old type, needs room.
+    init(_ record: NodeRecord, withOldName: Bool = false) {
         let harmless = record.name.displayable(limit: 63).cut(toBytes: Self.nameLimit)
         name = harmless.isEmpty ? "Cloudlet" : harmless
         port = record.synthesisPort
@@ -39,7 +41,9 @@ struct MDNSPublication: Hashable, Sendable {
             strings.append(Self.list(key, words, limit: min(255, left - 1)))
         }
         txt = strings
-        subtypes = (features + prefixes.map { "base-\($0)" }).prefix(Self.maximumSubtypes).map {
+        subtypes = (features + prefixes.map { "base-\($0)" }).prefix(
+            Self.maximumEntries - (withOldName ? 2 : 1)
+        ).map {
             "_\($0.lowercased())._sub.\(Self.type)"
         }
     }

@@ -38,6 +38,18 @@ public struct NetworkInterface: Hashable, Sendable {
         if !source.isV4, source.isLinkLocal { return true }
         return addresses.contains { $0.address.shares(prefix: $0.prefixLength, with: source) }
     }
+
+    /// Whether an address means all hosts of a link of this interface, or none (RFC 1122 §3.2.1.3): the last or the
+    /// first of a prefix of IPv4.
+    public func isBroadcast(_ address: IPAddress) -> Bool {
+        guard case .v4(let value) = address else { return false }
+        return addresses.contains { own in
+            let host = UInt32.max >> UInt32(clamping: own.prefixLength)
+            return own.address.isV4 && own.prefixLength < 31
+                && own.address.shares(prefix: own.prefixLength, with: address)
+                && (value & host == host || value & host == 0)
+        }
+    }
 }
 
 /// An address of an interface.

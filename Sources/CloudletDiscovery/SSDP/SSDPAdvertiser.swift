@@ -17,20 +17,24 @@ public actor SSDPAdvertiser: Advertiser {
     private let logger: Logger
     private let loop: any EventLoop
     private let budget = SharedReplyBudget()
+    private let wakeups: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
 
-    private struct Speaker {
+    struct Speaker {
         let endpoint: SSDPEndpoint
         var schedule: SSDPSchedule
     }
 
-    private var speakers: [Speaker] = []
+    private(set) var speakers: [Speaker] = []
     private let bootIDs: BootIDs
     private var bootID: Int32
     private var announced: NodeRecord?
+    /// Whether there was ever a place to speak from.
+    private var hasSpoken = false
     private var network: [NetworkInterface]?
     /// Changes of the description that follow each other quickly are taken together: none before this time.
     private var nextChange = ContinuousClock.now
-    /// Places whose sockets could not be opened, with the time of the next try.
+    /// Places whose sockets could not be opened, or were lost, with the time of the next try.
     private var failed: [SSDPEndpoint.Place: ContinuousClock.Instant] = [:]
 
     /// An advertiser of `record` on `interfaces`.
@@ -46,17 +50,17 @@ public actor SSDPAdvertiser: Advertiser {
         self.bootIDs = bootIDs
         bootID = bootIDs.next()
         self.logger = logger
+        (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         loop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
     /// Announces until the service is shut down or the task is cancelled, then says goodbye.
     public func run() async throws {
-        let (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         await withDiscardingTaskGroup { group in
-            group.addTask { [record] in
+            group.addTask { [record, wake] in
                 for await _ in record.values() { wake.yield() }
             }
-            group.addTask { [interfaces] in
+            group.addTask { [interfaces, wake] in
                 for await _ in interfaces.values() { wake.yield() }
             }
             var armed: ContinuousClock.Instant?
@@ -65,7 +69,7 @@ public actor SSDPAdvertiser: Advertiser {
                 // One alarm at a time; one that rings in vain does no harm.
                 guard let next, armed.map({ next < $0 || $0 <= .now }) ?? true else { continue }
                 armed = next
-                group.addTask {
+                group.addTask { [wake] in
                     try? await Task.sleep(until: next, clock: .continuous)
                     wake.yield()
                 }
@@ -83,11 +87,12 @@ public actor SSDPAdvertiser: Advertiser {
 
     /// Does what is to be done now.
     private func step() async {
+        await dropBroken()
         let now = ContinuousClock.now
         if interfaces.value != network || failed.values.contains(where: { $0 <= now }) { await followNetwork() }
         if isOutdated, nextChange <= now { await followRecord() }
         for index in speakers.indices {
-            for kind in speakers[index].schedule.takeDue(at: now) { await speakers[index].endpoint.notify(kind) }
+            for kind in speakers[index].schedule.takeDue(at: now) { speakers[index].endpoint.notify(kind) }
         }
     }
 
@@ -104,7 +109,7 @@ public actor SSDPAdvertiser: Advertiser {
     private func followRecord() async {
         let record = record.value
         logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
-        for speaker in speakers { await speaker.endpoint.notify(.byebye) }
+        for speaker in speakers { speaker.endpoint.notify(.byebye) }
         bootID = bootIDs.next(after: bootID)
         let now = ContinuousClock.now
         for index in speakers.indices {
@@ -136,7 +141,7 @@ public actor SSDPAdvertiser: Advertiser {
         }
         // An address that is gone can't say goodbye; one whose interface merely got a further address can.
         for endpoint in gone {
-            await endpoint.notify(.byebye)
+            endpoint.notify(.byebye)
             await endpoint.close()
         }
         speakers.removeAll { speaker in gone.contains { $0 === speaker.endpoint } }
@@ -145,32 +150,56 @@ public actor SSDPAdvertiser: Advertiser {
                 speaker.endpoint.follow(place.interface)
             }
         }
-        if !gone.isEmpty || !missing.isEmpty, !speakers.isEmpty { await update() }
-        await open(missing)
+        let opened = await open(missing)
+        // The first places are no change; neither are those that can't be opened, however often it is tried.
+        if hasSpoken, !opened.isEmpty || !gone.isEmpty && !speakers.isEmpty { update(with: opened) }
+        hasSpoken = hasSpoken || !opened.isEmpty
+        let now = ContinuousClock.now
+        for endpoint in opened {
+            var schedule = SSDPSchedule(maximumAge: maximumAge)
+            schedule.start(at: now)
+            speakers.append(Speaker(endpoint: endpoint, schedule: schedule))
+        }
         report()
     }
 
-    /// Tells those who know the node that the boot id changes (UDA 2.0 §1.2.4), then changes it.
-    private func update() async {
+    /// Tells those who know the node that the boot id changes, then changes it, also of the endpoints just `opened`, and
+    /// announces the node anew (UDA 2.0 §1.2.4).
+    private func update(with opened: [SSDPEndpoint]) {
         let next = bootIDs.next(after: bootID)
-        for speaker in speakers { await speaker.endpoint.notify(.update, nextBootID: next) }
+        for speaker in speakers { speaker.endpoint.notify(.update, nextBootID: next) }
         bootID = next
-        for speaker in speakers {
-            var announcement = speaker.endpoint.current
+        for endpoint in speakers.map(\.endpoint) + opened {
+            var announcement = endpoint.current
             announcement.bootID = bootID
-            speaker.endpoint.set(announcement)
+            endpoint.set(announcement)
+        }
+        let now = ContinuousClock.now
+        for index in speakers.indices { speakers[index].schedule.announce(at: now) }
+    }
+
+    /// Puts endpoints that lost a socket among the failed places.
+    private func dropBroken() async {
+        for endpoint in speakers.map(\.endpoint) where endpoint.isBroken {
+            logger.warning(
+                "an SSDP socket was lost, will open it again", metadata: ["address": "\(endpoint.place.address)"])
+            await endpoint.close()
+            speakers.removeAll { $0.endpoint === endpoint }
+            failed[endpoint.place] = .now + .seconds(1)
+            report()
         }
     }
 
-    private func open(_ places: [SSDPEndpoint.Place]) async {
-        guard let announced else { return }
+    /// Opens what can be opened of `places`; the others are tried again later.
+    private func open(_ places: [SSDPEndpoint.Place]) async -> [SSDPEndpoint] {
+        guard let announced else { return [] }
+        var opened: [SSDPEndpoint] = []
         for place in places {
             do {
+                let announcement = announcement(for: place, of: announced)
                 let endpoint = try await SSDPEndpoint(
-                    place, on: loop, announcing: announcement(for: place, of: announced), budget: budget)
-                var schedule = SSDPSchedule(maximumAge: maximumAge)
-                schedule.start(at: .now)
-                speakers.append(Speaker(endpoint: endpoint, schedule: schedule))
+                    place, on: loop, announcing: announcement, budget: budget, onLoss: { [wake] in wake.yield() })
+                opened.append(endpoint)
                 failed[place] = nil
             } catch {
                 if failed[place] == nil {
@@ -181,11 +210,12 @@ public actor SSDPAdvertiser: Advertiser {
                 failed[place] = .now + .seconds(5)
             }
         }
+        return opened
     }
 
     private func withdraw() async {
         for _ in 0..<2 {
-            for speaker in speakers { await speaker.endpoint.notify(.byebye) }
+            for speaker in speakers { speaker.endpoint.notify(.byebye) }
         }
         for speaker in speakers { await speaker.endpoint.close() }
         speakers = []

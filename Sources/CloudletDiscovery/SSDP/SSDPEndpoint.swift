@@ -40,19 +40,30 @@ final class SSDPEndpoint: Sendable {
     let port: UInt16
 
     private let own: any Channel
-    private let heard: any Channel
+    let heard: any Channel
+    private let sender: SSDPSender
     private let state: Mutex<State>
 
     private struct State {
         var announcement: SSDPAnnouncement
         var interface: NetworkInterface
+        var isClosing = false
+        var isBroken = false
     }
 
     /// Opens the sockets and begins to answer searches.
+    /// `onLoss` is called when a socket closes by itself: the endpoint is broken then and of no more use.
     init(
-        _ place: Place, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, budget: SharedReplyBudget
+        _ place: Place, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, budget: SharedReplyBudget,
+        onLoss: @escaping @Sendable () -> Void = {}
     ) async throws {
         let (descriptor, port) = try Self.openSender(place)
+        do {
+            sender = try SSDPSender(of: descriptor)
+        } catch {
+            Glibc.close(descriptor)
+            throw error
+        }
         self.place = place
         self.port = port
         var announcement = announcement
@@ -67,8 +78,11 @@ final class SSDPEndpoint: Sendable {
             throw error
         }
         for (channel, isMulticast) in [(own, false), (heard, true)] {
-            let handler = SSDPSearchHandler(endpoint: self, replies: own, isMulticast: isMulticast, budget: budget)
+            let handler = SSDPSearchHandler(endpoint: self, replies: sender, isMulticast: isMulticast, budget: budget)
             try await channel.eventLoop.submit { try channel.pipeline.syncOperations.addHandler(handler) }.get()
+            channel.closeFuture.whenComplete { [weak self] _ in
+                if self?.noteLoss() == true { onLoss() }
+            }
         }
     }
 
@@ -121,9 +135,9 @@ final class SSDPEndpoint: Sendable {
     /// What is announced now.
     var current: SSDPAnnouncement { state.withLock { $0.announcement } }
 
-    /// Whether a sender is on this link or on this machine: nobody else is answered (UDA 2.0 §1.3.2).
+    /// Whether a sender is one host on this link or on this machine: nobody else is answered (UDA 2.0 §1.3.2).
     func isNear(_ source: IPAddress) -> Bool {
-        source.isLoopback || state.withLock { $0.interface.isOnLink(source) }
+        source.isLoopback || state.withLock { $0.interface.isOnLink(source) && !$0.interface.isBroadcast(source) }
     }
 
     /// Takes over what has changed of the interface: its other addresses.
@@ -136,18 +150,29 @@ final class SSDPEndpoint: Sendable {
         state.withLock { $0.announcement = changed }
     }
 
-    /// Sends one set of notifications to the group. A network that can't send now (`ENETUNREACH`, `ENOBUFS`) loses
-    /// them, as it would lose them on the way.
-    func notify(_ kind: SSDPAnnouncement.Kind, nextBootID: Int32? = nil) async {
-        let target = SocketAddress(place.group, port: 1900, interface: place.interface.index)
+    /// Whether a socket was lost.
+    var isBroken: Bool { state.withLock { $0.isBroken } }
+
+    /// Takes note of a socket that closed; `true` when nobody wanted that.
+    private func noteLoss() -> Bool {
+        state.withLock { state in
+            state.isBroken = !state.isClosing
+            return state.isBroken
+        }
+    }
+
+    /// Sends one set of notifications to the group.
+    func notify(_ kind: SSDPAnnouncement.Kind, nextBootID: Int32? = nil) {
+        let target = Peer(place.group, 1900, on: place.interface.index)
         for message in current.notifications(kind, to: place.group, nextBootID: nextBootID) {
-            let data = own.allocator.buffer(bytes: message.bytes)
-            try? await own.writeAndFlush(AddressedEnvelope(remoteAddress: target, data: data))
+            sender.send(message, to: target)
         }
     }
 
     /// Closes the sockets.
     func close() async {
+        state.withLock { $0.isClosing = true }
+        sender.close()
         try? await own.close()
         try? await heard.close()
     }

@@ -7,11 +7,11 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
     private let endpoint: SSDPEndpoint
-    private let replies: any Channel
+    private let replies: SSDPSender
     private let isMulticast: Bool
     private let budget: SharedReplyBudget
 
-    init(endpoint: SSDPEndpoint, replies: any Channel, isMulticast: Bool, budget: SharedReplyBudget) {
+    init(endpoint: SSDPEndpoint, replies: SSDPSender, isMulticast: Bool, budget: SharedReplyBudget) {
         self.endpoint = endpoint
         self.replies = replies
         self.isMulticast = isMulticast
@@ -22,6 +22,7 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
         let envelope = unwrapInboundIn(data)
         // The cheap checks come first: most of what is heard is other people's announcements.
         guard let source = envelope.remoteAddress.address, source.isUnicast || source.isLoopback,
+            let port = envelope.remoteAddress.port.flatMap(UInt16.init), port != 0,
             envelope.data.readableBytes <= SSDPMessage.maximumBytes,
             envelope.data.getInteger(at: envelope.data.readerIndex, as: UInt8.self) == UInt8(ascii: "M"),
             endpoint.isNear(source), let message = SSDPMessage(Array(envelope.data.readableBytesView)),
@@ -30,11 +31,10 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
         else { return }
         let answers = endpoint.current.answers(to: search)
         guard !answers.isEmpty, budget.allow(answers.count, to: source) else { return }
+        let asker = Peer(source, port, on: envelope.remoteAddress.scope)
         for answer in answers {
-            let reply = AddressedEnvelope(
-                remoteAddress: envelope.remoteAddress, data: replies.allocator.buffer(bytes: answer.bytes))
             let replies = replies
-            context.eventLoop.scheduleTask(in: Self.delay(search)) { replies.writeAndFlush(reply, promise: nil) }
+            context.eventLoop.scheduleTask(in: Self.delay(search)) { replies.send(answer, to: asker) }
         }
     }
 

@@ -20,6 +20,9 @@ public actor EventSubscriptions: Service {
         let callback: EventCallback
         let source: IPAddress
         var expires: ContinuousClock.Instant
+        /// Before this time no event is sent: the answer to SUBSCRIBE has to arrive before the first, and there are at
+        /// most five a second.
+        var earliest: ContinuousClock.Instant
         /// The number of the next event; 0 for the first, then from 1 on, around the end of 32 bits.
         var sequence: UInt32 = 0
         var isSending = false
@@ -28,6 +31,7 @@ public actor EventSubscriptions: Service {
     }
 
     private let record: CurrentValue<NodeRecord>
+    private let lifetime: Duration
     private let logger: Logger
     private var subscriptions: [String: Subscription] = [:]
     private let wakeups: AsyncStream<Void>
@@ -35,7 +39,13 @@ public actor EventSubscriptions: Service {
 
     /// A manager without subscribers; events are sent while it runs.
     public init(record: CurrentValue<NodeRecord>, logger: Logger) {
+        self.init(record: record, lifetime: .seconds(Self.timeout), logger: logger)
+    }
+
+    /// A manager whose subscriptions live for `lifetime`.
+    init(record: CurrentValue<NodeRecord>, lifetime: Duration, logger: Logger) {
         self.record = record
+        self.lifetime = lifetime
         self.logger = logger
         (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -58,7 +68,8 @@ public actor EventSubscriptions: Service {
         else { throw .full }
         let sid = "uuid:\(UUID().uuidString.lowercased())"
         subscriptions[sid] = Subscription(
-            service: service, callback: target, source: source, expires: .now + .seconds(Self.timeout))
+            service: service, callback: target, source: source, expires: .now + lifetime,
+            earliest: .now + .milliseconds(100))
         wake.yield()
         return sid
     }
@@ -67,7 +78,7 @@ public actor EventSubscriptions: Service {
     public func renew(_ sid: String, of service: UPnPService) throws(GENARefusal) {
         removeExpired()
         guard subscriptions[sid]?.service == service else { throw .preconditionFailed }
-        subscriptions[sid]?.expires = .now + .seconds(Self.timeout)
+        subscriptions[sid]?.expires = .now + lifetime
     }
 
     /// Ends a subscription.
@@ -87,13 +98,18 @@ public actor EventSubscriptions: Service {
                 for await _ in record.values() { wake.yield() }
             }
             for await _ in wakeups.cancelOnGracefulShutdown() {
-                // The answer to SUBSCRIBE has to arrive before the first event does.
-                try? await Task.sleep(for: .milliseconds(100))
+                removeExpired()
                 let record = record.value
+                let now = ContinuousClock.now
                 for (sid, subscription) in subscriptions where !subscription.isSending {
                     let variables = subscription.service.eventedVariables(record)
                     guard variables.map(\.value) != subscription.told else { continue }
+                    guard subscription.earliest <= now else {
+                        wake.yield()
+                        continue
+                    }
                     subscriptions[sid]?.isSending = true
+                    subscriptions[sid]?.earliest = now + .milliseconds(200)
                     group.addTask { await self.send(variables, to: sid) }
                 }
                 try? await Task.sleep(for: .milliseconds(100))

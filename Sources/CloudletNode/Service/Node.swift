@@ -58,11 +58,13 @@ public struct Node: Sendable {
         }
         let adopted = try await clearUp(registry, hypervisor, admission)
         let confined = !configuration.interfaces.isEmpty
-        let wanted = try configuration.listeners
-        let defaults = [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)]
-        let sockets = try await SynthesisListener.bind(
-            wanted.isEmpty ? defaults : wanted, interfaces: monitor.interfaces.value, confined: confined)
-        let port = sockets.values.first?.port ?? wanted.first?.port ?? NodeRecord.defaultSynthesisPort
+        let configured = try configuration.listeners
+        let wanted =
+            configured.isEmpty ? [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)] : configured
+        let network = monitor.interfaces.value
+        let sockets = try await SynthesisListener.bind(wanted, interfaces: network, confined: confined)
+        let bound = sockets.mapValues(\.port)
+        let port = SynthesisListener.announced(wanted, bound: bound, interfaces: network) ?? wanted[0].port
 
         let metrics = NodeMetrics()
         let fetch = OverlayFetch(policy: configuration.overlayURLs, directory: work) {
@@ -78,10 +80,10 @@ public struct Node: Sendable {
         let announcement = Announcement(
             metadata: [
                 "name": "\(record.value.name)", "id": "\(record.value.id)", "accelerator": "\(hypervisor.accelerator)",
-                "listen": "\(sockets.map { "\($0.key) port \($0.value.port)" }.sorted().joined(separator: ", "))",
+                "listen": "\(bound.map { "\($0.key.host) port \($0.value)" }.sorted().joined(separator: ", "))",
                 "bases": "\(record.value.bases.count)",
             ], logger: logger)
-        let listening = CurrentValue(Set(sockets.keys))
+        let listening = CurrentValue(Set(sockets.keys.map(\.host)))
         let operation = Operation(
             configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
             admission: admission, policy: policy, standby: standby, standbyPolicy: standbyPolicy,
@@ -95,7 +97,7 @@ public struct Node: Sendable {
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
                     server: server, adopted: adopted, interfaces: monitor.interfaces, first: sockets, follows: follows,
-                    port: port, bound: listening, logger: logger),
+                    wanted: wanted, confined: confined, port: port, bound: listening, logger: logger),
                 standby,
             ] + operation.services(hangups, logs, reload) + httpServices(record, monitor, server.table, operation)
             + advertisers(record, monitor) + [announcement]
@@ -167,16 +169,20 @@ public struct Node: Sendable {
         _ operation: Operation
     ) -> [any Service] {
         let subscriptions = EventSubscriptions(record: record, logger: logger)
-        let router = Router(context: NodeRequestContext.self)
-        router.add(middleware: HostCheck())
+        let router = Router.forNode()
         UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: monitor.interfaces) {
-            await table.statuses().map { "\($0.id) \($0.stage.rawValue) \($0.appName ?? "-")" }
+            Self.lines(about: await table.statuses())
         }.add(to: router)
         PresentationPage(record: record).add(to: router)
         operation.routes.add(to: router)
         let server = NodeHTTPServer(
             record: record, interfaces: monitor.interfaces, responder: router.buildResponder(), logger: logger)
         return [subscriptions, server]
+    }
+
+    /// What anybody on the LAN may know of sessions. Their ids are not part of it: who has one can end the session.
+    static func lines(about sessions: [SessionStatus]) -> [String] {
+        sessions.enumerated().map { "\($0 + 1) \($1.stage.rawValue) \($1.appName ?? "-")" }
     }
 
     private func advertisers(_ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor) -> [any Service] {

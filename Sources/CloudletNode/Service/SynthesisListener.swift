@@ -12,26 +12,64 @@ struct SynthesisListener: Service {
     let adopted: [AdoptedSession]
     let interfaces: CurrentValue<[NetworkInterface]>
     /// Sockets bound before the node said that it is there.
-    let first: [String: SessionListener]
+    let first: [Place: SessionListener]
     /// Whether addresses that come and go are followed.
     let follows: Bool
+    /// What is configured.
+    let wanted: [ListenAddress]
+    /// Whether the user chose the interfaces.
+    let confined: Bool
+    /// The port that is announced; also that of further addresses where any port will do.
     let port: UInt16
     /// The addresses listened on.
     let bound: CurrentValue<Set<String>>
     let logger: Logger
 
+    /// Where a socket is, or is to be, bound; port 0 stands for whatever port it was given.
+    struct Place: Hashable, Sendable {
+        let host: String
+        let port: UInt16
+    }
+
     /// Binds what can be bound now.
     /// - Throws: `CloudletError` when an address that is there can't be bound.
     static func bind(
         _ wanted: [ListenAddress], interfaces: [NetworkInterface], confined: Bool
-    ) async throws(CloudletError) -> [String: SessionListener] {
-        var bound: [String: SessionListener] = [:]
-        for entry in wanted {
-            for host in entry.address.map({ [$0] }) ?? hosts(of: interfaces, confined: confined) {
-                bound[host] = try await SessionServer.bind(address: host, port: entry.port)
-            }
+    ) async throws(CloudletError) -> [Place: SessionListener] {
+        var bound: [Place: SessionListener] = [:]
+        for place in places(wanted, interfaces, confined: confined) where bound[place] == nil {
+            bound[place] = try await SessionServer.bind(address: place.host, port: place.port)
         }
         return bound
+    }
+
+    /// Where to listen, in the order of `wanted`.
+    private static func places(
+        _ wanted: [ListenAddress], _ interfaces: [NetworkInterface], confined: Bool
+    ) -> [Place] {
+        wanted.flatMap { entry in
+            (entry.address.map { [$0] } ?? hosts(of: interfaces, confined: confined)).map {
+                Place(host: $0, port: entry.port)
+            }
+        }
+    }
+
+    /// The port to announce, of the ports that were `bound`: the first configured of those that clients on the
+    /// interfaces can reach, or else the first.
+    static func announced(
+        _ wanted: [ListenAddress], bound: [Place: UInt16], interfaces: [NetworkInterface]
+    ) -> UInt16? {
+        let places = places(wanted, interfaces, confined: false)
+        let near = Set(hosts(of: interfaces, confined: true).compactMap(address)).union(wildcards)
+        let reachable = places.filter { address($0.host).map(near.contains) ?? false }
+        return (reachable + places).lazy.compactMap { bound[$0] }.first
+    }
+
+    private static let wildcards = ["0.0.0.0", "::"].compactMap(IPAddress.init)
+
+    /// The address of a host that may have a zone.
+    private static func address(_ host: String) -> IPAddress? {
+        host.split(separator: "%").first.flatMap { IPAddress(String($0)) }
     }
 
     /// The addresses of the interfaces, and the machine's own inside unless the user confined the node.
@@ -62,21 +100,22 @@ struct SynthesisListener: Service {
     private func follow(_ feed: AsyncStream<SessionListener>.Continuation) async {
         var bound = first
         for await interfaces in interfaces.values().cancelOnGracefulShutdown() {
-            let wanted = Self.hosts(of: interfaces, confined: false)
-            for (host, listener) in bound where !wanted.contains(host) && host != "127.0.0.1" {
+            let places = Self.places(wanted, interfaces, confined: confined)
+            for (place, listener) in bound where !places.contains(place) {
                 await listener.close()
-                bound[host] = nil
+                bound[place] = nil
             }
-            for host in wanted where bound[host] == nil {
+            for place in places where bound[place] == nil {
                 do {
-                    let listener = try await SessionServer.bind(address: host, port: port)
-                    bound[host] = listener
+                    let listener = try await SessionServer.bind(
+                        address: place.host, port: place.port == 0 ? port : place.port)
+                    bound[place] = listener
                     feed.yield(listener)
                 } catch {
-                    logger.warning("can't listen", metadata: ["address": "\(host)", "reason": "\(error)"])
+                    logger.warning("can't listen", metadata: ["address": "\(place.host)", "reason": "\(error)"])
                 }
             }
-            self.bound.set(Set(bound.keys))
+            self.bound.set(Set(bound.keys.map(\.host)))
         }
     }
 }

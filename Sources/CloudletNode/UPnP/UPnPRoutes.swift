@@ -14,7 +14,8 @@ public struct UPnPRoutes: Sendable {
     private let sessions: @Sendable () async -> [String]
 
     /// Routes that answer from `record`; those of UPnP answer hosts on the links of `interfaces` only.
-    /// `sessions` are the sessions running now, one line of text each, for the action ListSessions.
+    /// `sessions` are the sessions running now, one line of text each that anybody may read, for the action
+    /// ListSessions.
     public init(
         record: CurrentValue<NodeRecord>, subscriptions: EventSubscriptions,
         interfaces: CurrentValue<[NetworkInterface]>,
@@ -26,7 +27,7 @@ public struct UPnPRoutes: Sendable {
         self.sessions = sessions
     }
 
-    /// Adds the routes. `HostCheck` belongs in front of them.
+    /// Adds the routes, to what `Router.forNode` makes.
     public func add(to router: Router<NodeRequestContext>) {
         let upnp = router.group().add(middleware: LinkCheck(interfaces: interfaces))
         document(UPnPPath.description, in: upnp) { $0.description }
@@ -50,15 +51,13 @@ public struct UPnPRoutes: Sendable {
         _ path: String, in router: RouterGroup<NodeRequestContext>,
         _ text: @escaping @Sendable (UPnPDocuments) -> String
     ) {
-        let answer: @Sendable (Bool) -> Response = { [record] withBody in
+        router.get(RouterPath(path)) { [record] request, _ in
             let body = ByteBuffer(string: text(UPnPDocuments(UPnPDevice(record.value))))
-            return Response(
-                status: .ok,
-                headers: [.contentType: UPnPRoutes.xml, .contentLength: String(body.readableBytes)],
-                body: withBody ? ResponseBody(byteBuffer: body) : ResponseBody())
+            var headers: HTTPFields = [.contentType: UPnPRoutes.xml, .contentLength: String(body.readableBytes)]
+            // Only for those who ask for a language (UDA 2.0 §2.11).
+            if request.headers[.acceptLanguage] != nil { headers[.contentLanguage] = "en" }
+            return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
         }
-        router.get(RouterPath(path)) { _, _ in answer(true) }
-        router.head(RouterPath(path)) { _, _ in answer(false) }
     }
 
     private static let xml = "text/xml; charset=\"utf-8\""

@@ -72,6 +72,81 @@ struct SSDPProbeLabTests {
         }
     }
 
+    @Test("what can't be answered does not silence the node")
+    func silence() async throws {
+        try await LanLab.with(hosts: 2, avahi: false) { lab in
+            try await lab.startNode(1, ["--id", id, "--no-mdns"])
+            func answers() async throws -> Bool {
+                let alone = try await lab.probe(2, to: "10.77.0.2", search(host: "10.77.0.2", mx: nil))
+                let all = try await lab.probe(2, to: group, search(host: group))
+                return !alone.isEmpty && !all.isEmpty
+            }
+            try await until(5, "no answer") { try await answers() }
+
+            let fromPortZero = """
+                import socket, struct, sys
+                text = sys.argv[1].encode()
+                s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+                s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.77.0.3"))
+                for place in ("239.255.255.250", "10.77.0.2"):
+                    s.sendto(struct.pack("!HHHH", 0, 1900, 8 + len(text), 0) + text, (place, 0))
+                """
+            _ = try await lab.run(2, ["python3", "-c", fromPortZero, search(host: group)])
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(try await answers(), "source port 0")
+
+            // Nothing can be sent to anybody for a while.
+            _ = try await lab.run(1, ["ip", "route", "add", "prohibit", "10.77.0.3/32"])
+            #expect(try await !answers())
+            _ = try await lab.run(1, ["ip", "route", "del", "prohibit", "10.77.0.3/32"])
+            #expect(try await answers(), "a way that is barred")
+            // Never, not just no more: neither closed a socket.
+            #expect(try await !lab.script(["log", "1", "node"]).contains("socket was lost"))
+        }
+    }
+
+    @Test("a port that another program keeps for itself causes no updates; when it is free the node says so (A15)")
+    func keptPort() async throws {
+        try await LanLab.with(hosts: 2, avahi: false) { lab in
+            let other = """
+                import socket, time
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                s.bind(("", 1900))
+                print("bound", flush=True)
+                time.sleep(60)
+                """
+            try await lab.script(["bg", "1", "other", "python3", "-c", other])
+            try await until(5, "the other program can't bind") {
+                try await lab.script(["log", "1", "other"]).contains("bound")
+            }
+            try await lab.listen(2, "eth0")
+            try await lab.startNode(1, ["--id", id, "--no-mdns"])
+            try await until(5, "silent over IPv6") {
+                try await !lab.probe(2, to: "ff02::c", search(host: "[ff02::c]"), from: "::").isEmpty
+            }
+            // It tries again every 5 s.
+            try await Task.sleep(for: .seconds(12))
+            #expect(try await lab.heard(2, "eth0").components("ssdp:update") == 0)
+            #expect(try await lab.probe(2, to: group, search(host: group)).isEmpty)
+
+            try await lab.script(["stop", "1", "other"])
+            try await until(10, "silent over IPv4") { try await !lab.probe(2, to: group, search(host: group)).isEmpty }
+            let words = try await lab.heard(2, "eth0").split(separator: "NOTIFY * HTTP/1.1").map(String.init)
+            let updates = words.filter { $0.contains("ssdp:update") }
+            #expect(updates.count == 10, "five targets to ff02::c and ff05::c")
+            let number = try #require(updates.first?.split(separator: "NEXTBOOTID.UPNP.ORG: ").last).prefix(
+                while: \.isNumber)
+            for group in ["[ff02::c]:1900", "[ff05::c]:1900", "239.255.255.250:1900"] {
+                try await until(3, "\(group) does not hear of BOOTID \(number)") {
+                    try await lab.heard(2, "eth0").split(separator: "NOTIFY * HTTP/1.1").contains {
+                        $0.contains("HOST: \(group)") && $0.contains("ssdp:alive")
+                            && $0.contains("\nBOOTID.UPNP.ORG: \(number)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("a flood from one host is answered within bounds, and the next host at once (B14, B17, B22)")
     func flood() async throws {
         try await LanLab.with(hosts: 3, avahi: false) { lab in
