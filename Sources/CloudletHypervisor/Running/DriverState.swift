@@ -25,7 +25,7 @@ struct DriverState: Sendable {
         for file in try Directory.names(in: run) where file.hasSuffix(".xml") {
             let name = String(file.dropLast(4))
             let status = try? Self.status(run.appending(file))
-            let emulator = try Self.emulator(of: name)
+            let emulator = try EmulatorProcess.of(vm: name)
             if let emulator, status?.attributes["pid"] == String(emulator) { continue }
             // Known to nobody, an emulator could never be ended again.
             if let emulator { kill(emulator, SIGKILL) }
@@ -43,17 +43,5 @@ struct DriverState: Sendable {
     private static func status(_ path: FilePath) throws(CloudletError) -> MarkupElement {
         let file = try File(path, .read)
         return try MarkupParser().parse(String(decoding: try file.read(try file.size(), at: 0), as: UTF8.self))
-    }
-
-    /// The process of the VM with this name: an emulator is told the name by its command line.
-    private static func emulator(of name: String) throws(CloudletError) -> Int32? {
-        let mark = Array("guest=\(name),".utf8)
-        for entry in try Directory.names(in: "/proc") {
-            guard let process = Int32(entry), let file = try? File(FilePath("/proc/\(entry)/cmdline"), .read),
-                let bytes = try? file.read(1 << 16, at: 0)
-            else { continue }
-            if bytes.split(separator: 0).contains(where: { $0.starts(with: mark) }) { return process }
-        }
-        return nil
     }
 }

@@ -71,21 +71,31 @@ public final class Hypervisor: Sendable {
                 advice: "make a base VM on this host, or use a host like the one it was made on")
         }
         let document = DomainXML(machine: machine, resources: resources, securityLabels: securityLabels).document()
-        let domain = try await blocking { [connection] () throws(CloudletError) in
-            try Orphans.shared.expecting { () throws(CloudletError) in
-                try connection.createDomain(document, paused: paused || resources.waitsForState)
+        let domain = try await EmulatorProcess.killing(resources.name, after: Self.startLimit) {
+            () async throws(CloudletError) in
+            try await blocking { [connection] () throws(CloudletError) in
+                try Orphans.shared.expecting { () throws(CloudletError) in
+                    try connection.createDomain(document, paused: paused || resources.waitsForState)
+                }
             }
         }
         let started = VirtualMachine(
             domain, of: connection, machine: machine, log: isEmbedded ? root.log(of: domain.name) : nil)
-        if resources.waitsForState { await started.keepFileCache(discards: resources.discards) }
+        if resources.waitsForState {
+            try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
+                await started.keepFileCache(discards: resources.discards)
+            }
+        }
         return started
     }
+
+    /// How long an emulator may take to start; on a busy host it takes seconds.
+    private static let startLimit = Duration.seconds(120)
 
     /// Tries whether libvirt answers.
     /// - Throws: `CloudletError` with libvirt's reason.
     public func requireAnswer() async throws(CloudletError) {
-        _ = try await blocking { [connection] () throws(CloudletError) in try connection.activeDomains().count }
+        _ = try await activeDomains()
     }
 
     /// Ends what an earlier holder of the directory left running, and removes what it left lying; detached VMs stay.
@@ -94,15 +104,12 @@ public final class Hypervisor: Sendable {
     /// - Throws: `CloudletError` when a VM can't be ended.
     public func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
         let kept = wanted.union(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
-        let ended = try await blocking { [connection, root] () throws(CloudletError) in
-            var ended: [String] = []
-            for domain in try connection.activeDomains() {
-                let name = domain.name
-                guard name.hasPrefix(root.vmPrefix), !kept.contains(name) else { continue }
-                try domain.destroy()
-                ended.append(name)
-            }
-            return ended
+        var ended: [String] = []
+        for domain in try await activeDomains() {
+            let name = domain.name
+            guard name.hasPrefix(root.vmPrefix), !kept.contains(name) else { continue }
+            try await domain.end()
+            ended.append(name)
         }
         for name in try Directory.names(in: workDirectory) where !kept.contains(name) {
             try Directory.remove(workDirectory.appending(name))
@@ -112,9 +119,11 @@ public final class Hypervisor: Sendable {
 
     /// Names of the VMs that run in this holder's directory.
     public func runningVMs() async throws(CloudletError) -> Set<String> {
-        try await blocking { [connection, root] () throws(CloudletError) in
-            Set(try connection.activeDomains().map(\.name).filter { $0.hasPrefix(root.vmPrefix) })
-        }
+        Set(try await activeDomains().map(\.name).filter { $0.hasPrefix(root.vmPrefix) })
+    }
+
+    private func activeDomains() async throws(CloudletError) -> [LibvirtDomain] {
+        try await blocking { [connection] () throws(CloudletError) in try connection.activeDomains() }
     }
 
     /// Waits until the VM with this name has ended.
@@ -126,9 +135,7 @@ public final class Hypervisor: Sendable {
 
     /// Ends a VM by its name and removes its scratch directory.
     public func end(_ name: String) async throws(CloudletError) {
-        try await blocking { [connection] () throws(CloudletError) in
-            for domain in try connection.activeDomains() where domain.name == name { try domain.destroy() }
-        }
+        for domain in try await activeDomains() where domain.name == name { try await domain.end() }
         try Directory.remove(workDirectory.appending(name))
     }
 }

@@ -54,8 +54,8 @@ public actor VirtualMachine {
     /// Asks the guest to shut down; whether and when it does is its own affair.
     public func pressPowerButton() throws(CloudletError) { try command("system_powerdown", Nothing()) }
 
-    /// Ends the VM at once.
-    public func destroy() throws(CloudletError) { try domain.destroy() }
+    /// Ends the VM at once, also while an operation waits for an emulator that doesn't answer; the operation fails then.
+    public nonisolated func destroy() async throws(CloudletError) { try await domain.end() }
 
     /// Waits until the VM has ended by itself or was ended.
     /// - Parameter diskError: is called when the VM was paused because its disk can't be written, as when the host's is full.
@@ -74,8 +74,13 @@ public actor VirtualMachine {
         try DomainDescriptionReader.vncPort(in: domain.description())
     }
 
-    /// The device state of a paused VM, taken through QEMU's migration code with the RAM left where it is.
-    public func saveState() async throws(CloudletError) -> [UInt8] {
+    /// The device state of a paused VM, taken through QEMU's migration code with the RAM left where it is. When the task
+    /// is cancelled meanwhile, or QEMU does not answer, the VM is ended.
+    public nonisolated func saveState() async throws(CloudletError) -> [UInt8] {
+        try await watched(within: .seconds(120)) { () async throws(CloudletError) in try await takeState() }
+    }
+
+    private func takeState() async throws(CloudletError) -> [UInt8] {
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
         try command("migrate-set-parameters", MigrationParameters(maxBandwidth: 1 << 40))
         let input: File

@@ -62,8 +62,16 @@ public final class Admission: Sendable {
         var fills = true
     }
 
+    /// A package that is being fetched.
+    private struct Fetch {
+        let client: String
+        /// Bytes that are about to be written; what was written shows in the host's figures.
+        var writing = 0
+    }
+
     private struct State {
         var held: [Int: Held] = [:]
+        var fetches: [Int: Fetch] = [:]
         var queue: [(ticket: Int, client: String)] = []
         var next = 0
     }
@@ -73,6 +81,7 @@ public final class Admission: Sendable {
     private let figures: @Sendable () -> Figures
     private let relief: @Sendable () -> Bool
     private static let interval = Duration.milliseconds(100)
+    private static let fetchesAtOnce = 16
 
     /// Decides by these bounds and figures; both are asked anew each time.
     /// - Parameters:
@@ -146,15 +155,56 @@ public final class Admission: Sendable {
         return SynthesisPlace { self.state.withLock { _ = $0.held.removeValue(forKey: ticket) } }
     }
 
+    /// Lets a client's package be fetched. It counts as a session of the client's until the place is given back.
+    /// - Returns: the place; `makeRoom` is asked before bytes are written.
+    /// - Throws: `CloudletError.busy` when the quota is used up, or too much is being fetched already.
+    func beginFetch(client: String) throws(CloudletError) -> FetchPlace {
+        let policy = policy()
+        let ticket = try state.withLock { (state) throws(CloudletError) in
+            try Self.requireQuota(client, state, policy)
+            guard state.fetches.count < Self.fetchesAtOnce else {
+                throw CloudletError(
+                    .busy, "the node fetches \(state.fetches.count) overlays already", advice: "try again later")
+            }
+            state.next += 1
+            state.fetches[state.next] = Fetch(client: client)
+            return state.next
+        }
+        return FetchPlace(
+            place: SynthesisPlace { self.state.withLock { _ = $0.fetches.removeValue(forKey: ticket) } }
+        ) { (bytes) throws(CloudletError) in try self.makeRoom(for: bytes, ticket) }
+    }
+
+    /// Counts bytes that a fetch is about to write in place of those that it wrote before.
+    private func makeRoom(for bytes: Int, _ ticket: Int) throws(CloudletError) {
+        let (policy, figures) = (policy(), figures())
+        try state.withLock { (state) throws(CloudletError) in
+            state.fetches[ticket]?.writing = 0
+            let room = Self.disk(state, policy, figures)
+            guard bytes <= room else {
+                throw CloudletError(
+                    .busy, "the overlay exceeds the disk space that is left", advice: "try again later")
+            }
+            state.fetches[ticket]?.writing = bytes
+        }
+    }
+
+    private static func requireQuota(
+        _ client: String, _ state: State, _ policy: Policy
+    ) throws(CloudletError) {
+        let own =
+            state.held.values.count { $0.client == client } + state.queue.count { $0.client == client }
+            + state.fetches.values.count { $0.client == client }
+        guard own < policy.perClient else {
+            throw CloudletError(
+                .busy, "\(client) has \(own) sessions already, more are not allowed",
+                advice: "finish one of them first")
+        }
+    }
+
     private func line(up client: String, _ policy: Policy) throws(CloudletError) -> Int {
         try state.withLock { (state) throws(CloudletError) in
-            let own =
-                state.held.values.count { $0.client == client } + state.queue.count { $0.client == client }
-            guard own < policy.perClient else {
-                throw CloudletError(
-                    .busy, "\(client) has \(own) sessions already, more are not allowed",
-                    advice: "finish one of them first")
-            }
+            try Self.requireQuota(client, state, policy)
             guard state.queue.count < policy.queue else {
                 throw CloudletError(
                     .busy, "the node is full, and \(state.queue.count) sessions wait already",
@@ -199,20 +249,32 @@ public final class Admission: Sendable {
         }
         let promised = state.held.values.reduce(0) { $0 + $1.need.memory }
         // What is being filled does not show in the host's figures yet.
-        let filling = state.held.values.filter(\.fills).reduce(into: Need(memory: 0, disk: 0)) {
-            $0.memory += $1.need.memory
-            $0.disk += $1.need.disk
-        }
-        let memory = min(figures.memory - promised, figures.freeMemory - filling.memory) - policy.memoryReserve
+        let filling = state.held.values.filter(\.fills).reduce(0) { $0 + $1.need.memory }
+        let memory = min(figures.memory - promised, figures.freeMemory - filling) - policy.memoryReserve
         if need.memory > memory {
             return "the VM needs \(ByteCount(need.memory)) of memory, \(ByteCount(max(0, memory))) are left"
         }
-        let disk = figures.freeDisk - filling.disk - policy.diskReserve
+        let disk = disk(state, policy, figures)
         if need.disk > disk {
             return "the overlay needs \(ByteCount(need.disk)) of disk space, \(ByteCount(max(0, disk))) are left"
         }
         return nil
     }
 
+    /// Disk space that is neither used nor promised.
+    private static func disk(_ state: State, _ policy: Policy, _ figures: Figures) -> Int {
+        let filling = state.held.values.filter(\.fills).reduce(0) { $0 + $1.need.disk }
+        let writing = state.fetches.values.reduce(0) { $0 + $1.writing }
+        return figures.freeDisk - filling - writing - policy.diskReserve
+    }
+
     private func leave(_ ticket: Int) { state.withLock { $0.queue.removeAll { $0.ticket == ticket } } }
+}
+
+/// What a fetch was admitted with.
+struct FetchPlace: Sendable {
+    /// Counts the fetch among the client's sessions until it is given back.
+    let place: SynthesisPlace
+    /// Is asked before so many bytes are written.
+    let makeRoom: @Sendable (Int) throws(CloudletError) -> Void
 }

@@ -58,7 +58,8 @@ struct NodeBackend: SynthesisBackend {
         _ = try forwardAddress(for: request)
         let pages = request.meta.pages(of: .disk).count
         let need = Admission.Need(
-            memory: base.machine.memoryBytes + Self.emulatorMemory, disk: pages * Page.size + Self.scratchBytes)
+            memory: base.machine.memoryBytes + Self.emulatorMemory,
+            disk: pages * Page.size + Synthesizer.scratchBytes(for: request.meta) + Self.scratchBytes)
         return try await admission.enter(client: request.client, need: need) { progress(.waiting(place: $0)) }
     }
 
@@ -135,7 +136,9 @@ struct NodeBackend: SynthesisBackend {
 
     /// Fetches an overlay package.
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
-        try await overlayFetch.fetch(url, for: client)
+        let admitted = try admission.beginFetch(client: client)
+        defer { admitted.place.giveBack() }
+        return try await overlayFetch.fetch(url, for: client, makeRoom: admitted.makeRoom)
     }
 
     /// Writes the session to the registry. Failing to is no reason to end the VM.

@@ -28,23 +28,28 @@ struct OverlayFetch: Sendable {
     /// Largest package in bytes.
     let limit: @Sendable () -> Int
 
+    /// Seconds that a whole package may take.
+    var longest = 3600
+
     private static let stallSeconds = 30
     private static let slowest = 1024
+    /// Bytes for which room is made at a time.
+    private static let step = 1 << 20
 
-    /// Fetches a package. Its file has no name any more: it is gone with the last reference.
+    /// Fetches a package. Its file has no name: it is gone with the last reference.
+    /// - Parameters:
+    ///   - text: the URL.
+    ///   - client: the address of the client that named it.
+    ///   - makeRoom: is asked before so many bytes are written, and throws when there is no room for them.
+    /// - Returns: the overlay in the package.
     /// - Throws: `CloudletError` with a reason the client is told.
-    func fetch(_ text: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+    func fetch(
+        _ text: String, for client: String,
+        makeRoom: @escaping @Sendable (Int) throws(CloudletError) -> Void = { _ in }
+    ) async throws(CloudletError) -> OutgoingOverlay {
         let url = try check(text, client)
-        let path = directory.appending("fetch-\(UInt64.random(in: 0 ... .max))")
-        let file: File
-        do throws(CloudletError) {
-            try await download(url, to: path)
-            file = try File(path, .read)
-        } catch {
-            try? Directory.remove(path)
-            throw error
-        }
-        try Directory.remove(path)
+        let file = try File.unnamed(in: directory)
+        try await download(url, to: file, makeRoom)
         let package = try OverlayPackage(file)
         return OutgoingOverlay(
             meta: package.metaBytes,
@@ -73,18 +78,41 @@ struct OverlayFetch: Sendable {
         return text
     }
 
-    private func download(_ url: String, to path: FilePath) async throws(CloudletError) {
-        let result: ExecutionResult<Void, DiscardedOutput, StringOutput<UTF8>>
+    private func download(
+        _ url: String, to file: File, _ makeRoom: @escaping @Sendable (Int) throws(CloudletError) -> Void
+    ) async throws(CloudletError) {
+        let limit = limit()
+        let result: ExecutionResult<Void, SequenceOutput, StringOutput<UTF8>>
         do {
             result = try await Subprocess.run(
                 .name("curl"),
                 arguments: [
                     "--silent", "--show-error", "--fail", "--globoff", "--proto", "=http,https", "--max-redirs", "0",
                     "--noproxy", "*", "--connect-timeout", "10", "--speed-limit", "\(Self.slowest)", "--speed-time",
-                    "\(Self.stallSeconds)", "--max-filesize", "\(limit())", "--output", path.string, "--", url,
-                ], input: .none, output: .discarded, error: .string(limit: 16 << 10))
+                    "\(Self.stallSeconds)", "--max-time", "\(longest)", "--max-filesize", "\(limit)", "--", url,
+                ], input: .none, output: .sequence, error: .string(limit: 16 << 10)
+            ) { curl in
+                // curl knows no limit for a package whose size isn't announced; it is ended when this throws.
+                var (count, room) = (0, 0)
+                for try await piece in curl.standardOutput {
+                    let bytes = piece.bytes
+                    guard count + bytes.byteCount <= limit else {
+                        throw CloudletError(
+                            .unavailable, "the overlay at its URL exceeds the \(ByteCount(limit)) there is room for")
+                    }
+                    if count + bytes.byteCount > room {
+                        let step = max(Self.step, bytes.byteCount)
+                        try makeRoom(step)
+                        room = count + step
+                    }
+                    try file.write(Span<UInt8>(_bytes: bytes), at: count)
+                    count += bytes.byteCount
+                }
+            }
         } catch is CancellationError {
             throw CloudletError(.interrupted, "interrupted")
+        } catch let error as CloudletError {
+            throw error
         } catch {
             throw CloudletError(.unavailable, "can't run curl", advice: "install the package curl", cause: error)
         }

@@ -3,6 +3,7 @@ import CloudletCore
 import CloudletOverlay
 import CloudletSystem
 import CloudletWire
+import SystemPackage
 
 /// Decompresses and places the blobs of an overlay on several cores while they arrive. Bytes that wait for a core are
 /// bounded; beyond that the receiver waits.
@@ -11,6 +12,8 @@ struct BlobDecoding {
     let geometry: OverlayGeometry
     let base: BaseImages
     let targets: PageTargets
+    /// Directory for blobs that can be decoded only when they are complete.
+    var scratch = File.temporaryDirectory
     var waitingBytes = 2 << 20
 
     /// A blob on its way from the receiver to a decoder.
@@ -114,57 +117,29 @@ struct BlobDecoding {
     private func decode(
         _ job: Job, _ budget: ByteBudget, _ former: inout Decompressor?
     ) async throws -> OverlayStatistics {
-        let blob = job.blob
-        var decoder = try Decompressor.ready(for: blob.compression, reusing: former.take())
-        var applier = BlobApplier(blob, geometry: geometry, base: base, targets: targets)
-        var window = LargeWindow()
-        defer { window.giveBack() }
+        var running = try BlobInProgress(
+            job.blob, BlobApplier(job.blob, geometry: geometry, base: base, targets: targets), reusing: &former)
+        var spool: BlobSpool?
         for try await piece in job.pieces {
             try Task.checkCancellation()
             defer { budget.giveBack(piece.count) }
-            for part in pieces(of: 0..<piece.count, length: window.mostInput) {
-                do throws(CloudletError) {
-                    try decoder.decode(piece.span.extracting(part)) { (output) throws(CloudletError) in
-                        window.produced += output.count
-                        try applier.apply(output)
-                    }
-                } catch {
-                    throw error.located(in: blob)
-                }
-                try await window.grow(for: decoder.memoryBytes)
+            let taken = spool == nil ? try running.decode(piece.span) : 0
+            guard taken < piece.count else { continue }
+            if spool == nil { spool = try BlobSpool(in: scratch) }
+            try spool?.append(piece.span.extracting(taken..<piece.count))
+        }
+        if let spool {
+            // From here on nothing but the processor is waited for.
+            try await running.takePlace()
+            for part in pieces(of: 0..<spool.count, length: 128 << 10) {
+                try Task.checkCancellation()
+                let bytes = try spool.read(part)
+                _ = try running.decode(bytes.span)
+                await Task.yield()
             }
         }
         try Task.checkCancellation()
-        do throws(CloudletError) { try decoder.finish() } catch { throw error.located(in: blob) }
-        try applier.finish()
-        if !window.isHeld { former = consume decoder }
-        return applier.statistics
-    }
-}
-
-/// The memory of one decompressor beyond what blobs of ours take. The original's streams take 64 MiB each, as soon as so
-/// much has come out of them: only a few of these may do so at once, over all sessions.
-private struct LargeWindow {
-    private static let slots = Slots(2)
-    private static let smallBytes = 9 << 20
-
-    /// Bytes that came out of the decompressor.
-    var produced = 0
-    private(set) var isHeld = false
-
-    /// How much may go in before `grow` is asked: a byte of input can become a thousand and more.
-    var mostInput: Int { isHeld ? .max : 4 << 10 }
-
-    /// Waits for a place when this decompressor is about to use more than others.
-    mutating func grow(for memoryBytes: Int) async throws(CloudletError) {
-        guard !isHeld, memoryBytes > Self.smallBytes, produced > Self.smallBytes / 2 else { return }
-        try await Self.slots.take()
-        isHeld = true
-    }
-
-    mutating func giveBack() {
-        if isHeld { Self.slots.giveBack() }
-        isHeld = false
+        return try running.finish(reusable: &former)
     }
 }
 

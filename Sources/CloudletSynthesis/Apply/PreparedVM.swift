@@ -25,7 +25,15 @@ public final class PreparedVM: Sendable {
     public var memoryBytes: Int { (try? images.memory.file.status().allocated) ?? 0 }
 
     /// Whether the emulator still waits.
-    public var isWaiting: Bool { get async { await machine.isWaitingForState } }
+    public var isWaiting: Bool {
+        get async {
+            // One that says nothing is of no use.
+            let isWaiting = try? await machine.watched(within: .seconds(10)) { () async throws(CloudletError) in
+                await machine.isWaitingForState
+            }
+            return isWaiting ?? false
+        }
+    }
 
     /// Waits until the emulator has ended.
     public func waitForEnd() async { await machine.waitForEnd() }

@@ -13,6 +13,7 @@ package struct Rebuild: Sendable {
     package let memory: SharedMemory
     package let disk: QCOW2Image
     private let tail: File
+    private let directory: FilePath
     /// Whether the memory holds the base's RAM already.
     private let isFilled: Bool
 
@@ -35,6 +36,7 @@ package struct Rebuild: Sendable {
         self.isFilled = isFilled
         memory = images.memory
         disk = images.disk
+        directory = images.directory
         tail = try File(images.directory.appending("tail"), .create(permissions: 0o600))
         try tail.resize(to: meta.memorySize - memory.size)
     }
@@ -78,7 +80,8 @@ package struct Rebuild: Sendable {
         return BlobDecoding(
             meta: meta, geometry: geometry, base: base.images,
             targets: PageTargets(
-                memory: SnapshotTarget(memory: memory, tail: tail, isFilled: isFilled), disk: disk))
+                memory: SnapshotTarget(memory: memory, tail: tail, isFilled: isFilled), disk: disk),
+            scratch: directory)
     }
 
     /// Copies the base's RAM without the pages that the overlay brings.

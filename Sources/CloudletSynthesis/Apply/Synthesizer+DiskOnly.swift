@@ -25,18 +25,9 @@ extension Synthesizer {
             let machine = try await hypervisor.start(base.machine, resources, paused: true)
             cleanup.started(machine)
             times.record("start emulator", from: start)
-            let forwards = try await machine.addForwards(
-                options.forwards ?? meta.forwards, on: options.forwardAddress,
-                movingTaken: options.moveTakenForwards)
-            try await times.measure("begin to boot") { () async throws(CloudletError) in
-                try await machine.resume()
-                try await machine.requireExecution()
-            }
-            if let port = meta.readyPort {
-                try await times.measure("application ready") { () async throws(CloudletError) in
-                    try await machine.requireReadiness(on: port, forwards, within: options.readiness + Self.bootTime)
-                }
-            }
+            let forwards = try await machine.watched(
+                within: Self.resumeLimit + Self.bootTime + options.readiness
+            ) { () async throws(CloudletError) in try await boot(machine, meta, options, times) }
             let description = VMDescription(
                 machine: base.machine, forwards: meta.forwards, readyPort: meta.readyPort)
             return RunningVM(
@@ -45,6 +36,25 @@ extension Synthesizer {
             await cleanup.run()
             throw error
         }
+    }
+
+    /// Opens the forwards and lets the VM boot.
+    private func boot(
+        _ machine: VirtualMachine, _ meta: OverlayMeta, _ options: Options, _ times: StageTimes
+    ) async throws(CloudletError) -> [ActiveForward] {
+        let forwards = try await machine.addForwards(
+            options.forwards ?? meta.forwards, on: options.forwardAddress,
+            movingTaken: options.moveTakenForwards)
+        try await times.measure("begin to boot") { () async throws(CloudletError) in
+            try await machine.resume()
+            try await machine.requireExecution()
+        }
+        if let port = meta.readyPort {
+            try await times.measure("application ready") { () async throws(CloudletError) in
+                try await machine.requireReadiness(on: port, forwards, within: options.readiness + Self.bootTime)
+            }
+        }
+        return forwards
     }
 
     /// What a guest may take to boot, beside what its application may take to answer.
@@ -60,7 +70,7 @@ extension Synthesizer {
             meta: meta,
             geometry: OverlayGeometry(
                 disk: meta.diskSize, memory: 0, baseDisk: base.images.diskSize, baseMemory: base.images.memorySize),
-            base: base.images, targets: PageTargets(memory: NoPages(), disk: disk))
+            base: base.images, targets: PageTargets(memory: NoPages(), disk: disk), scratch: work.path)
         let start = times.elapsed
         _ = try await decoding.run(source) { progress(.received($0)) }
         times.record("receive and place", from: start)

@@ -55,6 +55,10 @@ public struct Synthesizer: Sendable {
     static func requireMatch(
         _ meta: OverlayMeta, _ base: BaseVM, _ machine: MachineDescription
     ) throws(CloudletError) {
+        // The original's words for it.
+        guard !meta.blobs.isEmpty else {
+            throw CloudletError(.badData, "No matching Base VM: the overlay names no blobs")
+        }
         guard meta.baseHash == base.hash else {
             throw CloudletError(
                 .badData, "the overlay needs base VM \(meta.baseHash.short), not \(base.hash.short)",
@@ -79,7 +83,12 @@ public struct Synthesizer: Sendable {
                 .badData, "a memory snapshot of \(meta.memorySize) bytes does not fit the base VM's machine",
                 advice: "the overlay is of another program, or damaged")
         }
-        guard !meta.blobs.isEmpty else { throw CloudletError(.badData, "the overlay names no blobs") }
+    }
+
+    /// Disk space that a synthesis takes for a while, beside the VM's own: blobs with large windows are kept until they are
+    /// complete, as many as are decoded at once.
+    public static func scratchBytes(for meta: OverlayMeta) -> Int {
+        meta.blobs.map(\.size).sorted(by: >).prefix(WorkerPool.shared.width).reduce(0, +)
     }
 
     /// Rebuilds and resumes the VM.
@@ -122,7 +131,10 @@ public struct Synthesizer: Sendable {
                 cleanup.started(machine)
             }
             progress(.stage("resume"))
-            return try await resume(rebuild, work, machine, options, times)
+            return try await machine.watched(within: Self.resumeLimit + options.readiness) {
+                () async throws(CloudletError) in
+                try await resume(rebuild, work, machine, options, times)
+            }
         } catch {
             await cleanup.run()
             throw error
@@ -147,6 +159,9 @@ public struct Synthesizer: Sendable {
             throw .wrapping(error, .defect, "synthesis failed")
         }
     }
+
+    /// How long an emulator may take to bring a VM up, beside what its application may take to answer.
+    static let resumeLimit = Duration.seconds(120)
 
     /// Completes the disk's tables, loads the device state and lets the VM run.
     private func resume(

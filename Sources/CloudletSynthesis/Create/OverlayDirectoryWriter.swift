@@ -68,7 +68,7 @@ struct OverlayDirectoryWriter {
             readyPort: options.readyPort)
         let name = "\(options.name).overlay-meta"
         let file = try File(part.appending(name), .create(permissions: 0o644))
-        try file.write(meta.encoded(), at: 0)
+        try file.write(meta.encoded(within: .init()), at: 0)
         try file.synchronize()
         return .init(metaPath: final.appending(name), meta: meta, statistics: statistics)
     }

@@ -51,11 +51,15 @@ public struct BaseResumption: Sendable {
             let machine = try await hypervisor.start(base.machine, resources)
             cleanup.started(machine)
             times.record("start emulator", from: start)
-            try await times.measure("load state") { () async throws(CloudletError) in
-                try await machine.loadState(try base.snapshot.deviceState())
+            let forwards = try await machine.watched(within: Synthesizer.resumeLimit) {
+                () async throws(CloudletError) in
+                try await times.measure("load state") { () async throws(CloudletError) in
+                    try await machine.loadState(try base.snapshot.deviceState())
+                }
+                let forwards = try await machine.addForwards(options.forwards, on: options.forwardAddress)
+                try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
+                return forwards
             }
-            let forwards = try await machine.addForwards(options.forwards, on: options.forwardAddress)
-            try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
             return RunningVM(
                 machine: machine, forwards: forwards, description: description, disk: disk, memory: memory, work: work)
         } catch {

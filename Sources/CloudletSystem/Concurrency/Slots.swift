@@ -43,6 +43,16 @@ public final class Slots: Sendable {
         guard taken else { throw CloudletError(.interrupted, "interrupted") }
     }
 
+    /// Takes a place if there is one, without waiting.
+    /// - Returns: whether there was one.
+    public func tryTake() -> Bool {
+        state.withLock { state in
+            guard state.free > 0 else { return false }
+            state.free -= 1
+            return true
+        }
+    }
+
     /// Gives a place back, to the one who waits longest.
     public func giveBack() {
         let next = state.withLock { state -> CheckedContinuation<Bool, Never>? in

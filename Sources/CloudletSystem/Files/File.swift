@@ -50,6 +50,15 @@ public final class File: Sendable {
         return File(owning: descriptor, named: directory.appending("(temporary)"))
     }
 
+    /// A new file in `directory`, of which only its disk space remains there; gone when it is closed.
+    public static func unnamed(in directory: FilePath) throws(CloudletError) -> File {
+        // Not every file system can make files without a name.
+        let file = try File(
+            directory.appending(".unnamed-\(UInt64.random(in: 0 ... .max))"), .create(permissions: 0o600))
+        try Directory.remove(file.path)
+        return file
+    }
+
     /// Takes over an open descriptor.
     public init(owning descriptor: Int32, named path: FilePath) {
         self.path = path

@@ -89,7 +89,7 @@ def main(meta_path, base_disk, base_memory, out_disk, out_memory):
             p += 11
             image, kind = kind & 15, kind & 0xF0
             if kind == 0x60:
-                page = bytes(length)
+                page = bytes(4096)
             else:
                 n, = struct.unpack_from(">Q", data, p)
                 p += 8

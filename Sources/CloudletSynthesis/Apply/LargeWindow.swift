@@ -1,0 +1,60 @@
+import CloudletCore
+import CloudletSystem
+import SystemPackage
+
+/// The memory of decompressors beyond what blobs of ours take. The original's streams take 64 MiB each, as soon as so
+/// much has come out of them: only two may do so at once, over all sessions.
+///
+/// Nobody waits for another one's network. A blob that still arrives gets a place only if one is free at once; it goes
+/// to a file otherwise, and is decoded when it is complete. For such blobs there is a place of their own.
+enum LargeWindow {
+    /// A decompressor that takes no more than this needs no place.
+    static let smallBytes = 9 << 20
+    /// Nor does one out of which no more than this has come: it has not used more yet.
+    static let freeBytes = 1 << 20
+    /// The head of a stream, which tells how much memory it takes, is not longer than this.
+    static let headBytes = 2 << 10
+
+    private static let arriving = Slots(1)
+    private static let complete = Slots(1)
+
+    /// A place; given back with the value.
+    struct Place: ~Copyable {
+        private let slots: Slots
+
+        fileprivate init(_ slots: Slots) { self.slots = slots }
+
+        deinit { slots.giveBack() }
+    }
+
+    /// A place for a blob that still arrives, if there is one.
+    static func placeAtOnce() -> Place? { arriving.tryTake() ? Place(arriving) : nil }
+
+    /// A place for a blob of which all bytes are here, waiting for it.
+    static func place() async throws(CloudletError) -> Place {
+        if let place = placeAtOnce() { return place }
+        try await complete.take()
+        return Place(complete)
+    }
+}
+
+/// The part of a blob that can't be decoded yet, in a file without a name.
+struct BlobSpool {
+    private let file: File
+    /// Bytes in it.
+    private(set) var count = 0
+
+    /// An empty one, its file in this directory.
+    init(in directory: FilePath) throws(CloudletError) { file = try File.unnamed(in: directory) }
+
+    /// Adds bytes.
+    mutating func append(_ bytes: Span<UInt8>) throws(CloudletError) {
+        try file.write(bytes, at: count)
+        count += bytes.count
+    }
+
+    /// The bytes of a range.
+    func read(_ range: Range<Int>) throws(CloudletError) -> [UInt8] {
+        try file.read(range.count, at: range.lowerBound)
+    }
+}
