@@ -45,6 +45,10 @@ class Lab:
         """The node's process."""
         return int(Path(self.directory, f"h{host}", "node.pid").read_text())
 
+    def log(self, host, lines=20):
+        """The last lines of the node's log."""
+        return "\n".join(Path(self.directory, f"h{host}", "node.log").read_text().splitlines()[-lines:])
+
     def find(self, host, *arguments):
         """Events of a search: milliseconds, sign, text."""
         output = self.script("find", host, *arguments)
