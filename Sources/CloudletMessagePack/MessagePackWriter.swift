@@ -34,6 +34,17 @@ public struct MessagePackWriter: Sendable {
         }
     }
 
+    /// How many bytes an integer that is not negative takes.
+    public static func byteCount(of value: UInt64) -> Int {
+        switch value {
+        case 0...0x7F: 1
+        case 0...0xFF: 2
+        case 0...0xFFFF: 3
+        case 0...0xFFFF_FFFF: 5
+        default: 9
+        }
+    }
+
     /// A text.
     public mutating func write(_ text: String) { write(raw: Array(text.utf8)) }
 

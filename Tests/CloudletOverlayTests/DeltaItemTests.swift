@@ -93,6 +93,8 @@ import Testing
             ("0000000000007000 1000 31 0000000000018003", .selfReferenceUnknown(0x18003)),
             ("0000000000007000 1000 31 0000000000040002", .selfReferenceUnknown(0x40002)),
             ("0000000000007000 1000 31 ffffffffffffe001", .selfReferenceUnknown(0xFFFF_FFFF_FFFF_E001)),
+            ("0000000000005000 1000 32 0000000000026001", .selfReferenceLength(0x26001, 908, expected: 4096)),
+            ("0000000000013000 038c 31 0000000000018001", .selfReferenceLength(0x18001, 4096, expected: 908)),
         ])
     func refusals(bytes: String, problem: OverlayFormatError.Problem) {
         let good = hex("0000000000008000 1000 61")

@@ -1,7 +1,9 @@
 import CloudletCore
 import CloudletMessagePack
 import CloudletOverlay
+import CloudletSystem
 import CloudletTestSupport
+import SystemPackage
 import Testing
 
 @Suite struct OverlayMetaTests {
@@ -146,8 +148,88 @@ import Testing
         #expect(problem(blobs(blob("a", size: 1 << 50))) != nil)
     }
 
+    @Test("one chunk listed twice among others is found, in images of any size", arguments: [1 << 24, 1 << 40])
+    func repeatedChunks(imageBytes: Int) throws {
+        var random = SeededRandom(seed: UInt64(imageBytes))
+        for count in [1, 3, 60, 4000] {
+            var chunks: Set<UInt32> = []
+            while chunks.count < count {
+                chunks.insert(UInt32.random(in: 0..<UInt32(imageBytes / 4096), using: &random))
+            }
+            var list = chunks.shuffled(using: &random)
+            func meta() -> OverlayMeta {
+                let half = list.count / 2
+                return OverlayMeta(
+                    baseHash: SHA256Digest(hashing: example.span), diskSize: imageBytes, memorySize: imageBytes,
+                    blobs: [
+                        .init(name: "a", size: 1, diskChunks: Array(list[..<half]), memoryChunks: Array(chunks)),
+                        .init(name: "b", size: 1, diskChunks: Array(list[half...]), memoryChunks: []),
+                    ])
+            }
+            #expect(try read(meta().encoded()) == meta())
+            let twice = try #require(list.randomElement(using: &random))
+            list.insert(twice, at: Int.random(in: 0...list.count, using: &random))
+            #expect(problem(meta().encoded()) == .duplicateChunk(.disk, Int(twice)))
+        }
+    }
+
+    @Test("a small meta that announces large images takes no memory for them")
+    func largeImages() async {
+        await #expect(processExitsWith: .success) {
+            let meta = OverlayMeta(
+                baseHash: SHA256Digest(hashing: [1].span), diskSize: 1 << 40, memorySize: 1 << 40,
+                blobs: [.init(name: "a", size: 1, diskChunks: [7, (1 << 28) - 1, 0], memoryChunks: [1])])
+            let bytes = meta.encoded()
+            try File("/proc/self/clear_refs", .readWrite).write(Array("5".utf8), at: 0)
+            let before = try peakMiB()
+            #expect(try bytes.count < 256 && OverlayMeta(reading: bytes.span) == meta)
+            #expect(try peakMiB() - before < 8)
+        }
+    }
+
+    @Test("a meta that no reader would take is not written")
+    func tooLarge() throws {
+        let meta = try read(example)
+        var limits = OverlayMeta.Limits()
+        #expect(try meta.encoded(within: limits) == example)
+        limits.metaBytes = example.count - 1
+        let error = #expect(throws: CloudletError.self) { try meta.encoded(within: limits) }
+        #expect(error?.message.contains("16 changed pages") == true && error?.advice != nil)
+    }
+
+    @Test("the length of an integer is known without writing it")
+    func integerLengths() {
+        for value in [0, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF, 0x10000, 0xFFFF_FFFF, 0x1_0000_0000, .max] as [UInt64] {
+            var writer = MessagePackWriter()
+            writer.write(value)
+            #expect(writer.bytes.count == MessagePackWriter.byteCount(of: value))
+        }
+    }
+
+    @Test("keys and names of any length and content are told shortened and harmless")
+    func longTexts() throws {
+        let long = "a\u{1B}[2J" + String(repeating: "x", count: 1 << 20)
+        for bytes in [
+            meta { for _ in 0..<2 { $0.append(.init(.text(long), .nil)) } }, blobs(blob(long)),
+            blobs(blob("a"), .map(Array(repeating: .init(.text(long), .nil), count: 2))),
+            meta { $0.append(.init(.text("port_forwards"), .array([.text(long)]))) },
+        ] {
+            let error = try #require(#expect(throws: OverlayFormatError.self) { try read(bytes) })
+            for text in [error.description, error.located(in: long).description] {
+                #expect(text.utf8.count < 400 && !text.contains("\u{1B}"))
+            }
+        }
+    }
+
     @Test("a directory of counts that the bytes can't hold costs nothing")
     func bombs() {
         #expect(problem(hex("dfffffffff")) != nil && problem(hex("81 ad6f7665726c61795f66696c6573 ddffffffff")) != nil)
     }
+}
+
+/// Peak of the process's resident memory in MiB.
+private func peakMiB() throws -> Int {
+    let status = String(decoding: try File("/proc/self/status", .read).read(8192, at: 0), as: UTF8.self)
+    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+    return try #require(Int(line.split(separator: " ")[1])) >> 10
 }

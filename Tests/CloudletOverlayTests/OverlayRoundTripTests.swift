@@ -44,6 +44,21 @@ import Testing
         #expect(try disk.file.read(1 << 24, at: 0) == pair.diskBytes)
     }
 
+    @Test("what has more pages than readers take is not planned")
+    func tooManyPages() async throws {
+        let pair = try await SyntheticPair(seed: 1)
+        // Thirteen pages below number 128.
+        for (metaBytes, isPossible) in [(13, true), (12, false)] {
+            var limits = OverlayMeta.Limits()
+            limits.metaBytes = metaBytes
+            let plan = try? await OverlayPlan.make(
+                memory: try .file(pair.memory, base: pair.base.memory ?? pair.memory, as: .memory),
+                disk: try .file(pair.disk, base: pair.base.disk, as: .disk), base: pair.base, index: pair.index,
+                blobBytes: 1 << 20, limits: limits)
+            #expect((plan != nil) == isPossible)
+        }
+    }
+
     @Test("each difference takes its cheapest form")
     func kinds() async throws {
         let pair = try await SyntheticPair(seed: 1)

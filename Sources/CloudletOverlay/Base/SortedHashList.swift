@@ -41,8 +41,8 @@ public struct SortedHashList: Sendable {
         return nil
     }
 
-    /// The records among which one with this prefix must be. Hashes are uniform, so each look says how far away it must
-    /// be; where it is not there, all records are left.
+    /// The records among which one with this prefix must be. Hashes are uniform, so each look says about how far away it
+    /// is; in a list where they are not, or are out of order, that leads anywhere, and more records are left.
     private func neighbourhood(of wanted: UInt64, _ bytes: Span<UInt8>) -> Range<Int> {
         let density = Double(count) / 0x1p64
         var range = 0..<count
@@ -54,6 +54,7 @@ public struct SortedHashList: Sendable {
             range = found < wanted ? guess + 1..<range.upperBound : range.lowerBound..<guess
             guess += Int((Double(wanted) - Double(found)) * density)
         }
+        guess = min(max(guess, range.lowerBound), range.upperBound)
         for reach in [8, 128, 2048] {
             let near = (guess - reach..<guess + reach).clamped(to: range)
             let beginsThere = near.lowerBound == range.lowerBound || Self.prefix(of: near.lowerBound, bytes) < wanted

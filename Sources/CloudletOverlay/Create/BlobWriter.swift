@@ -57,6 +57,11 @@ public struct BlobWriter {
         }
         let kind: DeltaItem.Kind
         switch record.content {
+        case .zeros where length < Page.size:
+            // Zeros are a whole page to the original, whatever length the item names.
+            item(.raw(payload: length)).appendHeader(to: &bytes)
+            bytes += repeatElement(0, count: length)
+            kind = .raw
         case .zeros:
             item(.zeros).appendHeader(to: &bytes)
             kind = .zeros

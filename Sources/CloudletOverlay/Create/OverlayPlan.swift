@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletMessagePack
 
 /// Which pages go into an overlay and how they are spread over its blobs. Each blob can be encoded alone, in any
 /// order and on any core.
@@ -26,12 +27,13 @@ public struct OverlayPlan: Sendable {
     ///   - base: the base's images.
     ///   - index: the base's page hashes.
     ///   - blobBytes: about how many bytes of items a blob holds before compression.
+    ///   - limits: what readers of the overlay take.
     ///   - progress: is told how many bytes of the images' extents are done.
     /// - Returns: the plan.
-    /// - Throws: `CloudletError` when an image can't be read.
+    /// - Throws: `CloudletError` when an image can't be read, or so many pages differ that no reader would take the meta.
     public static func make(
         memory: ChangedImage?, disk: ChangedImage, base: BaseImages, index: BaseIndex, blobBytes: Int,
-        progress: (Int) -> Void = { _ in }
+        limits: OverlayMeta.Limits = .init(), progress: (Int) -> Void = { _ in }
     ) async throws(CloudletError) -> OverlayPlan {
         let classifier = PageClassifier(base: base, index: index)
         var records: [PageRecord] = []
@@ -42,6 +44,9 @@ public struct OverlayPlan: Sendable {
             records += try await classifier.changedPages(of: image) { progress(before + $0) }
             before += image.extents.reduce(0) { $0 + $1.range.count }
         }
+        // Their numbers alone may be too many, which is better told before all is compressed.
+        let numberBytes = records.reduce(0) { $0 + MessagePackWriter.byteCount(of: UInt64($1.page)) }
+        try OverlayMeta.requireReadable(bytes: numberBytes, pages: records.count, limits)
         return try OverlayPlan(base: base, images: images, records: records, blobBytes: blobBytes)
     }
 

@@ -26,13 +26,13 @@ public struct DeltaItem: Hashable, Sendable {
         case raw(payload: Int)
         /// A VCDIFF patch of `payload` bytes follows, against the base's bytes at the same place.
         case xdelta(payload: Int)
-        /// The same as an earlier item of this blob.
+        /// The same as an earlier item of this blob, whose page is as long.
         case sameAs(OverlayImage, offset: Int)
         /// The base disk from this byte on; a multiple of 512.
         case baseDisk(offset: Int)
         /// The base's memory snapshot from this byte on; a multiple of 4096.
         case baseMemory(offset: Int)
-        /// Zeros.
+        /// Zeros; of a whole page, to the original.
         case zeros
 
         /// The kind's value in the high nibble.

@@ -119,7 +119,7 @@ public struct DeltaItemReader: Sendable {
             switch kind {
             case .raw: .raw(payload: try payloadLength(operand, exactly: length))
             case .xdelta: .xdelta(payload: try payloadLength(operand, atMost: Page.size))
-            case .sameAs: try selfReference(operand)
+            case .sameAs: try selfReference(operand, length)
             case .baseDisk: .baseDisk(offset: try baseReference(.disk, operand, length, alignment: Page.sector))
             case .baseMemory: .baseMemory(offset: try baseReference(.memory, operand, length, alignment: Page.size))
             case .zeros: .zeros
@@ -137,13 +137,18 @@ public struct DeltaItemReader: Sendable {
         return Int(value)
     }
 
-    /// An index is the target's offset shifted left by one, or-ed with its image.
-    private func selfReference(_ index: UInt64) throws(OverlayFormatError) -> DeltaItem.Content {
+    /// An index is the target's offset shifted left by one, or-ed with its image; the target must be as long.
+    private func selfReference(_ index: UInt64, _ length: Int) throws(OverlayFormatError) -> DeltaItem.Content {
         let low = index & UInt64(2 * Page.size - 1)
         guard low <= 2, let image = OverlayImage(rawValue: UInt8(low)),
             (index - low) >> 1 < UInt64(geometry.size(of: image))
         else { throw failure(.selfReferenceUnknown(index)) }
-        return .sameAs(image, offset: Int((index - low) >> 1))
+        let target = Int((index - low) >> 1)
+        let targetLength = min(Page.size, geometry.size(of: image) - target)
+        guard targetLength == length else {
+            throw failure(.selfReferenceLength(index, targetLength, expected: length))
+        }
+        return .sameAs(image, offset: target)
     }
 
     /// A reference covers 4096 bytes, fewer only at the base's end, and must give exactly the item's length.

@@ -50,6 +50,8 @@ public struct OverlayFormatError: Error, Hashable, Sendable {
         case referenceUnaligned(OverlayImage, UInt64)
         /// A reference to another item whose target did not come before it in the same blob.
         case selfReferenceUnknown(UInt64)
+        /// A reference to another item whose page has another length.
+        case selfReferenceLength(UInt64, Int, expected: Int)
         /// A page that the meta's lists don't name for this blob.
         case unlistedChunk(OverlayImage, Int)
         /// A page that came already.
@@ -76,7 +78,7 @@ extension OverlayFormatError: CustomStringConvertible {
         switch problem {
         case .notMessagePack(let text): text
         case .missingKey(let key): "the key '\(key)' is missing"
-        case .duplicateKey(let key): "the key '\(key)' stands twice"
+        case .duplicateKey(let key): "the key '\(key.displayable(limit: 60))' stands twice"
         case .badValue(let text): text
         case .badName(let name): "'\(name.displayable(limit: 60))' is not a plain file name"
         case .duplicateName(let name): "two blobs are named '\(name.displayable(limit: 60))'"
@@ -92,6 +94,8 @@ extension OverlayFormatError: CustomStringConvertible {
         case .referenceUnaligned(let image, let offset):
             "a reference to byte \(offset) of the base \(image) is not aligned"
         case .selfReferenceUnknown(let index): "a reference to item \(index), which did not come before in this blob"
+        case .selfReferenceLength(let index, let length, let expected):
+            "a reference to item \(index), whose page has \(length) bytes instead of \(expected)"
         case .unlistedChunk(let image, let chunk): "\(image) chunk \(chunk) is not listed for this blob"
         case .repeatedChunk(let image, let chunk): "\(image) chunk \(chunk) comes a second time"
         case .truncatedItem: "the blob ends inside an item"

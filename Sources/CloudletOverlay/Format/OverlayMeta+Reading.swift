@@ -44,22 +44,37 @@ extension OverlayMeta {
             throw OverlayFormatError(.badValue("an image of \(size) bytes is not accepted"))
         }
         var names: Set<String> = []
-        var seen = OverlayImage.allCases.map { PageSet(bound: Page.count(covering: size(of: $0))) }
         for blob in blobs {
             guard Self.isPlainFileName(blob.name) else { throw OverlayFormatError(.badName(blob.name)) }
             guard names.insert(blob.name).inserted else { throw OverlayFormatError(.duplicateName(blob.name)) }
             guard blob.size >= 0, blob.size <= limits.blobBytes else {
                 throw OverlayFormatError(.badValue("a blob of \(blob.size) bytes is not accepted"))
             }
-            for (index, image) in OverlayImage.allCases.enumerated() {
-                for chunk in blob.chunks(of: image) {
-                    guard Int(chunk) < seen[index].bound else {
-                        throw OverlayFormatError(.chunkOutOfRange(image, Int(chunk)))
-                    }
-                    guard seen[index].insert(Int(chunk)) else {
-                        throw OverlayFormatError(.duplicateChunk(image, Int(chunk)))
-                    }
+        }
+        for image in OverlayImage.allCases { try validateChunks(of: image) }
+    }
+
+    private func validateChunks(of image: OverlayImage) throws(OverlayFormatError) {
+        let bound = Page.count(covering: size(of: image))
+        var count = 0
+        for blob in blobs {
+            for chunk in blob.chunks(of: image) where chunk >= bound {
+                throw OverlayFormatError(.chunkOutOfRange(image, Int(chunk)))
+            }
+            count += blob.chunks(of: image).count
+        }
+        // A set is faster, but as large as the image: it must not cost more than 64 bytes for each chunk that came.
+        if bound / 64 <= 8 * count {
+            var seen = PageSet(bound: bound)
+            for blob in blobs {
+                for chunk in blob.chunks(of: image) where !seen.insert(Int(chunk)) {
+                    throw OverlayFormatError(.duplicateChunk(image, Int(chunk)))
                 }
+            }
+        } else {
+            let sorted = blobs.flatMap { $0.chunks(of: image) }.sorted()
+            for (chunk, next) in zip(sorted, sorted.dropFirst()) where chunk == next {
+                throw OverlayFormatError(.duplicateChunk(image, Int(chunk)))
             }
         }
     }

@@ -1,4 +1,4 @@
-import CloudletCore
+public import CloudletCore
 import CloudletMessagePack
 
 /// Keys of the overlay-meta: the original's, then ours, which its readers step over.
@@ -58,6 +58,27 @@ extension OverlayMeta {
             writer.write(value)
         }
         return writer.bytes
+    }
+
+    /// The meta as bytes for a file that others are to read.
+    /// - Parameter limits: what readers take.
+    /// - Returns: the same as ``encoded()``.
+    /// - Throws: `CloudletError` when there are so many pages that no reader would take it.
+    public func encoded(within limits: Limits) throws(CloudletError) -> [UInt8] {
+        let bytes = encoded()
+        let pages = blobs.reduce(0) { $0 + $1.diskChunks.count + $1.memoryChunks.count }
+        try Self.requireReadable(bytes: bytes.count, pages: pages, limits)
+        return bytes
+    }
+
+    /// Fails when a meta of this size is more than readers take.
+    static func requireReadable(bytes: Int, pages: Int, _ limits: Limits) throws(CloudletError) {
+        guard bytes > limits.metaBytes else { return }
+        throw CloudletError(
+            .badData,
+            "an overlay of \(pages) changed pages is not possible: its overlay-meta would take \(ByteCount(bytes)), of "
+                + "which readers take at most \(ByteCount(limits.metaBytes))",
+            advice: "make a base VM that has most of the changes, and the overlay from that one")
     }
 }
 

@@ -1,0 +1,65 @@
+import CloudletCore
+import CloudletTestSupport
+import Testing
+
+@testable import CloudletOverlay
+
+/// Lookups in lists that are not as a lookup would like them.
+@Suite struct SortedHashListTests {
+    let scratch: ScratchDirectory
+    init() throws { scratch = try ScratchDirectory() }
+
+    private func list(_ name: String, _ hashes: [SHA256Digest]) throws -> SortedHashList {
+        var bytes: [UInt8] = []
+        for (number, hash) in hashes.enumerated() {
+            HashRecord(hash: hash, offset: number * Page.size).append(to: &bytes)
+        }
+        return try SortedHashList(try scratch.write(name, bytes))
+    }
+
+    private func hash(_ prefix: UInt64, _ rest: UInt64 = 0) -> SHA256Digest {
+        SHA256Digest(words: (prefix, 0, 0, rest))
+    }
+
+    @Test("a guess never leads behind the end of a list")
+    func guessBehindTheEnd() throws {
+        let sorted = try list("sorted", (0..<100).map { hash($0) })
+        #expect(sorted.isSorted() && sorted.offset(of: hash(0x51EB_851E_B851_EB85)) == nil)
+    }
+
+    /// Prefixes in heaps: around few places anywhere, at both ends, and some spread evenly; a few are the same.
+    private func clustered(_ random: inout SeededRandom) -> [SHA256Digest] {
+        let centres = (0..<Int.random(in: 1...5, using: &random)).map { _ in
+            [0, .max, UInt64.random(in: 0 ... .max, using: &random)].randomElement(using: &random) ?? 0
+        }
+        let width = UInt64(1) << UInt64.random(in: 0...62, using: &random)
+        var hashes: Set<SHA256Digest> = []
+        for _ in 0..<Int.random(in: 1...400, using: &random) {
+            let distance = UInt64.random(in: 0..<width, using: &random)
+            let centre = centres.randomElement(using: &random) ?? 0
+            let prefix =
+                Int.random(in: 0..<10, using: &random) == 0
+                ? UInt64.random(in: 0 ... .max, using: &random)
+                : Bool.random(using: &random) ? centre &+ distance : centre &- distance
+            hashes.insert(hash(prefix, UInt64.random(in: 0..<3, using: &random)))
+        }
+        return hashes.sorted()
+    }
+
+    @Test("hashes in heaps: all of a sorted list are found, no lookup in any list leads outside", arguments: 0..<40)
+    func heaps(seed: Int) throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        let hashes = clustered(&random)
+        let sorted = try list("sorted", hashes)
+        #expect(sorted.isSorted())
+        for (number, hash) in hashes.enumerated() { #expect(sorted.offset(of: hash) == number * Page.size) }
+        let mixed = hashes.shuffled(using: &random)
+        let unsorted = try list("unsorted", mixed)
+        let wanted = hashes + clustered(&random) + (0..<200).map { _ in hash(.random(in: 0 ... .max, using: &random)) }
+        let known = Set(hashes)
+        for hash in wanted {
+            if !known.contains(hash) { #expect(sorted.offset(of: hash) == nil) }
+            if let offset = unsorted.offset(of: hash) { #expect(mixed[offset / Page.size] == hash) }
+        }
+    }
+}
