@@ -63,11 +63,13 @@ extension ServerMessage {
         return .map(pairs.map { .init(.text($0.0), $0.1) })
     }
 
-    /// Cuts a text at a character boundary.
+    /// Cuts a text between two Unicode scalars. Looking for whole characters could take hours: one may be as long as
+    /// the text, which strangers have a part in.
     private static func cut(_ text: String) -> String {
-        var result = text
-        while result.utf8.count > longestReason { result.removeLast() }
-        return result
+        guard text.utf8.count > longestReason else { return text }
+        var end = text.utf8.index(text.startIndex, offsetBy: longestReason)
+        while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        return String(text[..<end])
     }
 
     /// Reads a message from a server, ours or the original's.

@@ -1,3 +1,5 @@
+import CloudletCore
+
 /// Why bytes from the other side are not a valid message, or not allowed now.
 public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The announced length of a message.
@@ -26,9 +28,9 @@ public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
         case .badField(let field): "the field '\(field)' is missing or wrong"
         case .unexpected(let what): "\(what) is not expected now"
         case .tooLarge(let what, let size, let limit): "\(what) of \(size) bytes; at most \(limit) are accepted"
-        case .unknownBlob(let name): "the blob '\(name)' was not asked for"
+        case .unknownBlob(let name): "the blob '\(name.displayable(limit: 60))' was not asked for"
         case .wrongBlobSize(let name, let size, let expected):
-            "the blob '\(name)' is announced with \(size) bytes, the meta says \(expected)"
+            "the blob '\(name.displayable(limit: 60))' is announced with \(size) bytes, the meta says \(expected)"
         }
     }
 }

@@ -95,7 +95,7 @@ import Testing
 }
 
 /// A back end that gives one answer to everything.
-private struct OneAnswerBackend: SynthesisBackend {
+struct OneAnswerBackend: SynthesisBackend {
     let answer: Result<any SynthesizedVM, CloudletError>
 
     init(_ answer: Result<any SynthesizedVM, CloudletError>) { self.answer = answer }

@@ -42,7 +42,7 @@ import Testing
     func staysAway() async throws {
         let overlay = try service.overlay()
         try await service.run({ $0.comeback = .milliseconds(500) }) { [backend = service.backend] server, port in
-            let session = try await breakOff(overlay, port)
+            let session = try await breakOff(overlay, port).session
             try await Task.sleep(for: .milliseconds(200))
             #expect(await server.table.statuses().map(\.id) == [session])
             #expect(
@@ -57,7 +57,7 @@ import Testing
     func otherMeta() async throws {
         let overlay = try service.overlay()
         try await service.run { _, port in
-            let session = try await breakOff(overlay, port)
+            let session = try await breakOff(overlay, port).session
             for (meta, resumes) in [(overlay.meta + [0], true), (overlay.meta, false)] {
                 let raw = try await RawClient(port)
                 var announcement = ClientMessage.SendMeta(size: meta.count, session: session)
@@ -71,8 +71,35 @@ import Testing
         }
     }
 
-    /// Sends the first 100,000 bytes of the first blob and goes away.
-    private func breakOff(_ overlay: OutgoingOverlay, _ port: UInt16) async throws -> SessionID {
+    @Test("what still comes from the connection before does not end a session that goes on with another one")
+    func straggler() async throws {
+        let overlay = try service.overlay()
+        try await service.run { [backend = service.backend] server, port in
+            let (session, former) = try await breakOff(overlay, port)
+            let raw = try await RawClient(port)
+            var announcement = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
+            announcement.resumes = true
+            try await raw.send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.meta)
+            guard case .success = try ServerMessage(try await raw.receiveMessage()) else {
+                Issue.record("the session does not go on")
+                return
+            }
+            try await former.send([UInt8](repeating: 7, count: 1000))
+            guard case .fail(let reason, _) = try ServerMessage(try await former.receiveMessage()) else {
+                Issue.record("the straggler is not told")
+                return
+            }
+            #expect(reason.contains("goes on with another connection"))
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(await server.table.statuses().map(\.id) == [session])
+            #expect(backend.state.withLock { $0.cancelled == 0 && $0.places == 1 })
+        }
+    }
+
+    /// Sends the first 100,000 bytes of the first blob and goes away, once the connection is let go.
+    private func breakOff(
+        _ overlay: OutgoingOverlay, _ port: UInt16
+    ) async throws -> (session: SessionID, connection: RawClient) {
         let session = try await RawClient.createSession(port)
         let raw = try await RawClient(port)
         var announcement = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
@@ -82,6 +109,6 @@ import Testing
         _ = try await raw.receiveMessage()
         let blob = ClientMessage.sendOverlay(name: "b0.xz", size: overlay.blobs[0].size, session: session)
         try await raw.send(Frame.encode(blob.value) + [UInt8](repeating: 7, count: 100_000))
-        return session
+        return (session, raw)
     }
 }

@@ -36,6 +36,19 @@ final class RawClient: Sendable {
         }
     }
 
+    /// Goes away as a host does whose network is gone: the other side is told nothing.
+    func vanish() {
+        let tcpRepair: Int32 = 19
+        var on: Int32 = 1
+        let result = unsafe setsockopt(
+            socket.descriptor, Int32(IPPROTO_TCP), tcpRepair, &on, socklen_t(MemoryLayout<Int32>.size))
+        precondition(result == 0, "needs root")
+        // The number stays in use, by a file that is none of the connection's.
+        let other = unsafe open("/dev/null", O_RDONLY)
+        dup2(other, socket.descriptor)
+        close(other)
+    }
+
     func receiveMessage() async throws -> MessagePackValue {
         let length = try await receive(4).reduce(0) { $0 << 8 | Int($1) }
         let body = try await receive(length)
@@ -69,6 +82,14 @@ final class RawClient: Sendable {
 
     /// Runs a session up to DONE and closes the connection there, as the client of 2014 does.
     static func runSession(_ port: UInt16, _ overlay: OutgoingOverlay) async throws -> SessionID {
+        try await connectSession(port, overlay).session
+    }
+
+    /// Runs a session up to DONE.
+    /// - Returns: the session and its connection.
+    static func connectSession(
+        _ port: UInt16, _ overlay: OutgoingOverlay
+    ) async throws -> (session: SessionID, connection: RawClient) {
         let session = try await createSession(port)
         let raw = try await RawClient(port)
         try await raw.send(
@@ -79,7 +100,7 @@ final class RawClient: Sendable {
             case .onDemand(let name):
                 guard let blob = overlay.blobs.first(where: { $0.name == name }) else { break }
                 try await raw.sendBlob(blob, session)
-            case .synthesisDone: return session
+            case .synthesisDone: return (session, raw)
             case .fail(let reason, _): throw CloudletError(.unavailable, reason)
             default: break
             }

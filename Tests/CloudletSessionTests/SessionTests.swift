@@ -98,6 +98,13 @@ import Testing
                     == hex("0000001d 82 a7636f6d6d616e64 01 b17265717565737465645f636f6d6d616e64 13"))
             #expect(try await raw.receive(1) == [])
             #expect(backend.state.withLock(\.running) == 0)
+            // It closes the session it has finished, which the original answers with success, once.
+            for isFirst in [true, false] {
+                let last = try await RawClient(port)
+                try await last.send(Frame.encode(ClientMessage.closeSession(session).value))
+                let answer = try ServerMessage(try await last.receiveMessage())
+                #expect(answer == (isFirst ? .success(.closeSession) : .fail(reason: "Not Valid session \(session)")))
+            }
         }
     }
 

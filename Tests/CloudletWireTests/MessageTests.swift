@@ -149,4 +149,16 @@ import Testing
         let value = try message(hex(bytes))
         #expect(throws: WireError.self) { try ClientMessage(value) }
     }
+
+    @Test("a reason of any size is cut at once, whatever strangers had it made of", .timeLimit(.minutes(1)))
+    func longReason() throws {
+        // Regional indicators: a run of them is looked through from its beginning to find where a character ends.
+        let reason = "because " + String(repeating: "\u{1F1E6}", count: 4 << 20)
+        let frame = Frame.encode(ServerMessage.fail(reason: reason).value)
+        guard case .fail(let cut, _) = try ServerMessage(try message(frame)) else {
+            Issue.record("not a failure")
+            return
+        }
+        #expect(reason.unicodeScalars.starts(with: cut.unicodeScalars) && 996...1000 ~= cut.utf8.count)
+    }
 }

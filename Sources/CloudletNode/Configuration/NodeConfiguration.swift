@@ -133,6 +133,8 @@ public struct NodeConfiguration: Sendable {
         limits.minimumRate = number(.minimumRate)
         limits.keepsVMs = flag(.keepVMs)
         limits.connections = number(.connections)
+        limits.connectionsPerClient = number(.connectionsPerClient)
+        limits.unreachable = seconds(.unreachable)
         return limits
     }
 

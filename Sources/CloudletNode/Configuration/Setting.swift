@@ -53,7 +53,7 @@ public struct Setting: Sendable, Hashable {
     static let outboundNetwork = Setting(
         "guest.outbound-network", .flag, "false", "let guests open connections to other hosts")
     static let lease = Setting(
-        "session.lease", .seconds(0...86_400), "60", "how long a VM lives on after its client's connection was lost")
+        "session.lease", .seconds(0...86_400), "300", "how long a VM lives on after its client's connection was lost")
     static let silence = Setting(
         "session.silence", .seconds(1...3600), "30", "how long a client may keep silent when it is its turn")
     static let readiness = Setting(
@@ -66,6 +66,11 @@ public struct Setting: Sendable, Hashable {
         "session.keep-vms", .flag, "false", "leave VMs running when the node stops, and go on with them at its start")
     static let connections = Setting(
         "session.connections", .number(1...100_000), "512", "connections at the same time")
+    static let connectionsPerClient = Setting(
+        "session.connections-per-client", .number(1...100_000), "256", "those of one client address")
+    static let unreachable = Setting(
+        "session.unreachable", .seconds(3...86_400), "60",
+        "how long a client's host may be out of reach before its connection counts as lost")
     static let minimumRate = Setting(
         "session.minimum-rate", .number(0...1_000_000_000), "1024", "fewest bytes a second a client may send")
     static let comeback = Setting(
@@ -93,7 +98,8 @@ public struct Setting: Sendable, Hashable {
 
     /// The settings that a running node takes over when it reads its configuration again (SIGHUP).
     static let changeable: Set<Setting> = [
-        name, lease, silence, minimumRate, comeback, connections, machines, perClient, queue, patience, memoryReserve,
+        name, lease, silence, minimumRate, comeback, connections, connectionsPerClient, unreachable, machines,
+        perClient, queue, patience, memoryReserve,
         diskReserve, standbyMachines, logLevel, logFormat,
     ]
 
@@ -101,6 +107,7 @@ public struct Setting: Sendable, Hashable {
     public static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
         outboundNetwork, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
+        connectionsPerClient, unreachable,
         machines, perClient, queue, patience, memoryReserve, diskReserve, standbyMachines, logLevel, logFormat,
     ]
 }

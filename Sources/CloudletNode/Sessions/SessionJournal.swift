@@ -26,10 +26,12 @@ struct SessionJournal: Service {
 
     func run() async throws {
         var written: [SessionID: SessionRecord] = [:]
+        // Sessions whose end could not be written yet.
+        var ended: [SessionStatus] = []
         var complained = false
         func keep() async {
             do {
-                try await step(&written)
+                try await step(&written, &ended)
                 complained = false
             } catch {
                 if !complained { logger.error("sessions can't be noted", metadata: ["reason": "\(error)"]) }
@@ -41,12 +43,17 @@ struct SessionJournal: Service {
         await keep()
     }
 
-    private func step(_ written: inout [SessionID: SessionRecord]) async throws(CloudletError) {
+    private static let longestBacklog = 10_000
+
+    private func step(
+        _ written: inout [SessionID: SessionRecord], _ ended: inout [SessionStatus]
+    ) async throws(CloudletError) {
         let live = await table.statuses().filter { $0.stage != .created }
-        let ended = await table.takeEnded()
+        ended = (ended + (await table.takeEnded())).suffix(Self.longestBacklog)
         let records = (live + ended).map(Self.record)
         let changed = records.filter { written[$0.id] != $0 }
         if !changed.isEmpty { try registry.write(changed) }
+        ended = []
         written = Dictionary(uniqueKeysWithValues: records.prefix(live.count).map { ($0.id, $0) })
         guard !live.isEmpty else { return }
         for id in try registry.sessionsToStop() where await table.stop(id, reason: "it was stopped on the node") {

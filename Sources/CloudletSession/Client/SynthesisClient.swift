@@ -124,6 +124,9 @@ public struct SynthesisClient: Sendable {
         return CloudletError(known ?? .unavailable, "the node says: \(reason.displayable(limit: 1000))")
     }
 
+    /// How long a node may be unreachable.
+    private static let unreachable = Duration.seconds(60)
+
     /// Connects, runs `body`, and closes the connection.
     private func withConnection<Value: Sendable>(
         _ body: @escaping @Sendable (ClientConnection) async throws -> Value
@@ -137,6 +140,7 @@ public struct SynthesisClient: Sendable {
     ) async throws(CloudletError) -> Value {
         do {
             return try await channel.executeThenClose { inbound, outbound in
+                await channel.channel.probePeer(atLatestAfter: Self.unreachable)
                 let connection = ClientConnection(outbound, timeout: target.timeout, host: target.host)
                 async let _ = connection.read(inbound)
                 return try await body(connection)

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletSystem
 import CloudletWire
 import NIOCore
 import Synchronization
@@ -12,7 +13,8 @@ final class ConnectionState: Sendable {
         /// When the present step began: a message, a meta, a transfer.
         var stepBegan = ContinuousClock().now
         var pace = Pace()
-        var isOver = false
+        /// When our side ended.
+        var overSince: ContinuousClock.Instant?
         var endIsExpected = false
         var wantsDetails = false
         var link: Link?
@@ -31,11 +33,13 @@ final class ConnectionState: Sendable {
     private let state: Mutex<State>
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private let budget: MetaBudget
+    private let farewell: Duration
 
     init(
-        _ conversation: ServerConversation, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, _ budget: MetaBudget
+        _ limits: SessionServer.Limits, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, _ budget: MetaBudget
     ) {
-        state = Mutex(State(conversation: conversation))
+        state = Mutex(State(conversation: ServerConversation(limits: limits.conversation)))
+        farewell = limits.farewell
         self.outbound = outbound
         self.budget = budget
     }
@@ -58,16 +62,23 @@ final class ConnectionState: Sendable {
     func wantDetails() { state.withLock { $0.wantsDetails = true } }
 
     /// Whether our side of the conversation has ended.
-    var isOver: Bool { state.withLock(\.isOver) }
+    var isOver: Bool { state.withLock { $0.overSince != nil } }
+
+    /// Whether the client had enough time to end the connection after our last word: as long as it goes on to send what
+    /// it had begun it has more, as many clients read only then.
+    func isOverdue(_ limits: SessionServer.Limits) -> Bool {
+        let now = ContinuousClock().now
+        return state.withLock { state in
+            guard let overSince = state.overSince else { return false }
+            return now - state.lastActivity > limits.farewell || now - overSince > limits.clientSilence
+        }
+    }
 
     /// Whether the client may go away now.
     var mayEnd: Bool { state.withLock(\.conversation.mayEnd) }
 
     /// What the conversation is doing.
     var name: String { state.withLock(\.conversation.stateName) }
-
-    /// How long nothing came.
-    var silence: Duration { ContinuousClock().now - state.withLock(\.lastActivity) }
 
     /// What the client is too slow with, if anything.
     func complaint(_ limits: SessionServer.Limits) -> String? {
@@ -105,7 +116,7 @@ final class ConnectionState: Sendable {
             events = try state.withLock { (state) throws(WireError) in
                 state.lastActivity = ContinuousClock().now
                 state.pace.add(bytes.count)
-                guard !state.isOver else { return [] }
+                guard state.overSince == nil else { return [] }
                 let events = try state.conversation.receive(bytes[...])
                 if !events.isEmpty || state.conversation.isAtBoundary { state.stepBegan = state.lastActivity }
                 let buffered = state.conversation.bufferedBytes
@@ -151,16 +162,16 @@ final class ConnectionState: Sendable {
     @discardableResult
     func end(with message: ServerMessage) async -> Bool {
         let (isFirst, wantsDetails) = state.withLock { state in
-            defer {
-                state.isOver = true
-                state.lastActivity = ContinuousClock().now
-            }
-            return (!state.isOver, state.wantsDetails)
+            guard state.overSince == nil else { return (false, state.wantsDetails) }
+            let now = ContinuousClock().now
+            (state.overSince, state.lastActivity) = (now, now)
+            return (true, state.wantsDetails)
         }
         guard isFirst else { return false }
         var last = message
         if case .fail(let reason, _) = message, !wantsDetails { last = .fail(reason: reason) }
-        try? await send(last)
+        // A client that reads nothing keeps nobody waiting.
+        _ = try? await withDeadline(farewell) { [last] () async throws(CloudletError) in try? await self.send(last) }
         outbound.finish()
         return true
     }

@@ -22,14 +22,14 @@ struct ServerConnection: Sendable {
     func serve(
         _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) async {
-        let state = ConnectionState(ServerConversation(limits: limits.conversation), outbound, budget)
+        let state = ConnectionState(limits, outbound, budget)
         await withTaskGroup { group in
             group.addTask { await watch(state) }
             group.addTask { await converse(inbound, state) }
             await group.next()
             group.cancelAll()
         }
-        guard let link = state.link else { return }
+        guard let link = state.link, link.session.isSpokenFor(by: link.owner) else { return }
         // A session outlives its connection for a while once its VM runs, and before when the client comes back.
         if link.session.status.stage == .running || link.resumes {
             link.session.lose(link.owner)
@@ -68,12 +68,17 @@ struct ServerConnection: Sendable {
         ["client": "\(client)", "session": "\(state.link.map { $0.session.id.description } ?? "-")"]
     }
 
-    /// Tells the client, and the log, why the conversation is over, and ends its session.
+    /// Tells the client, and the log, why the conversation is over, and ends its session; not where only the connection
+    /// is to blame, or another one speaks for the session by now.
     private func fail(_ error: any Error, _ state: ConnectionState) async {
         let failure = CloudletError.wrapping(error, .protocolViolation, "the connection broke off")
         let sent = await state.end(with: .fail(reason: failure.description, code: failure.code.description))
         guard sent else { return }
-        if let session = state.link?.session, session.status.stage != .running { session.finish(failure.description) }
+        if error is CloudletError, let link = state.link, link.session.isSpokenFor(by: link.owner),
+            link.session.status.stage != .running
+        {
+            link.session.finish(failure.description)
+        }
         logger.info(
             "connection ended",
             metadata: metadata(state).merging(["reason": "\(failure.description.displayable(limit: 400))"]) { $1 })
@@ -90,14 +95,18 @@ struct ServerConnection: Sendable {
         case .resourceInfo:
             try await state.send(.success(.resourceInfo, payload: await backend.resources().payload))
         case .closeSession(let id):
-            try await finish(id, "the client closed it", state)
+            if !(await table.closeFinished(id)) { try await finish(id, "the client closed it", state) }
             await state.end(with: .success(.closeSession))
         case .finish(let id):
             try await finish(id, "the client is done", state)
+            if let id { await table.noteFinished(id) }
             await state.end(with: .success(.finish))
         case .overlayURL(let url, let id):
-            let announcement = ClientMessage.SendMeta(size: 0, session: try await require(id).id)
+            let session = try await require(id)
+            guard session.beginFetch() else { throw Self.inUse(session) }
+            let announcement = ClientMessage.SendMeta(size: 0, session: session.id)
             group.addTask {
+                defer { session.endFetch() }
                 do {
                     let overlay = try await backend.fetch(url, for: client)
                     await accompany(try await begin(announcement, overlay.meta, state), state, fetched: overlay)
@@ -124,6 +133,10 @@ struct ServerConnection: Sendable {
             throw CloudletError(.notFound, "Not Valid session \(id.map { $0.description } ?? "None")")
         }
         return session
+    }
+
+    private static func inUse(_ session: Session) -> CloudletError {
+        CloudletError(.protocolViolation, "Not Valid session \(session.id): it is in use already")
     }
 
     private func finish(_ id: SessionID?, _ reason: String, _ state: ConnectionState) async throws(CloudletError) {
@@ -159,9 +172,7 @@ struct ServerConnection: Sendable {
         let isNew = session.begin(meta: digest)
         guard isNew || (announcement.resumes && session.isResumable(with: digest)),
             let place = session.transfer.attach()
-        else {
-            throw CloudletError(.protocolViolation, "Not Valid session \(session.id): it is in use already")
-        }
+        else { throw Self.inUse(session) }
         state.link = .init(session: session, owner: place.owner, resumes: announcement.resumes)
         let progress = session.attach(place.owner)
         if isNew {
@@ -254,7 +265,7 @@ struct ServerConnection: Sendable {
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(250))
             if state.isOver {
-                if state.silence > limits.farewell { return }
+                if state.isOverdue(limits) { return }
             } else if let complaint = state.complaint(limits) {
                 // A client that comes back is only cut off.
                 if state.link?.resumes == true { return logLoss(complaint, state) }

@@ -21,6 +21,8 @@ final class Session: Sendable {
         var meta: SHA256Digest?
         /// Number of the connection that speaks for the session.
         var owner = 0
+        /// Whether its overlay is being fetched.
+        var isFetching = false
         /// Since when no connection does.
         var lostSince: ContinuousClock.Instant?
         var listener: AsyncStream<SynthesisStage>.Continuation?
@@ -64,6 +66,25 @@ final class Session: Sendable {
     func update(_ change: (inout SessionStatus) -> Void) { state.withLock { change(&$0.status) } }
 
     // MARK: - Connections
+
+    /// Whether nobody has begun anything with the session.
+    var isUnused: Bool { state.withLock { $0.status.stage == .created && !$0.isFetching } }
+
+    /// Notes that its overlay is fetched from now on.
+    /// - Returns: `false` when that, or a synthesis, was begun already.
+    func beginFetch() -> Bool {
+        state.withLock { state in
+            guard state.status.stage == .created, !state.isFetching else { return false }
+            state.isFetching = true
+            return true
+        }
+    }
+
+    /// Notes that its overlay is fetched no more.
+    func endFetch() { state.withLock { $0.isFetching = false } }
+
+    /// Whether a connection, and none that came later, speaks for the session.
+    func isSpokenFor(by owner: Int) -> Bool { transfer.owner == owner }
 
     /// Moves the session from being made to being worked on; `false` when somebody did already.
     func begin(meta: SHA256Digest) -> Bool {

@@ -3,7 +3,6 @@ public import CloudletSystem
 public import CloudletWire
 public import Logging
 import NIOCore
-import Synchronization
 
 /// Listens for clients of the synthesis protocol and serves each in a task of its own.
 public struct SessionServer: Sendable {
@@ -17,7 +16,7 @@ public struct SessionServer: Sendable {
         /// Fewest bytes a second in a transfer, over windows as long as `clientSilence`.
         public var minimumRate = 1024
         /// How long a VM lives on after its client's connection was lost.
-        public var lease = Duration.seconds(60)
+        public var lease = Duration.seconds(300)
         /// How long a client may take to come back when its connection was lost in the transfer.
         public var comeback = Duration.seconds(60)
         /// Bytes of incomplete metas of all connections.
@@ -28,6 +27,10 @@ public struct SessionServer: Sendable {
         public var keepsVMs = false
         /// Connections at the same time.
         public var connections = 512
+        /// Those of one client address.
+        public var connectionsPerClient = 256
+        /// How long a client's host may be unreachable before its connection counts as lost. Whole seconds, at least 3.
+        public var unreachable = Duration.seconds(60)
 
         /// The default bounds.
         public init() {}
@@ -91,43 +94,31 @@ public struct SessionServer: Sendable {
     ) async {
         await withDiscardingTaskGroup { group in
             while let connection = try? await listener.next() {
-                guard places.take(atMost: limits.value.connections) else {
-                    group.addTask { await SessionListener.refuse(connection) }
+                let client = connection.channel.remoteAddress?.ipAddress ?? "unknown"
+                if let refusal = places.take(client, limits.value) {
+                    group.addTask { await places.refuse(connection, refusal) }
                     continue
                 }
                 group.addTask {
-                    defer { places.giveBack() }
-                    await serve(connection, supervisor)
+                    defer { places.giveBack(client) }
+                    await serve(connection, from: client, supervisor)
                 }
             }
             await listener.close()
         }
     }
 
-    private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ supervisor: SessionSupervisor) async {
+    private func serve(
+        _ connection: SessionListener.Connection, from client: String, _ supervisor: SessionSupervisor
+    ) async {
         let channel = connection.channel
         let served = ServerConnection(
             table: table, supervisor: supervisor, backend: backend, limits: limits.value, budget: budget,
-            client: channel.remoteAddress?.ipAddress ?? "unknown", localAddress: channel.localAddress?.ipAddress ?? "",
-            logger: logger)
+            client: client, localAddress: channel.localAddress?.ipAddress ?? "", logger: logger)
+        await channel.probePeer(atLatestAfter: limits.value.unreachable)
         // Failures of the connection itself are told in the log by `serve`.
         try? await connection.executeThenClose { inbound, outbound in
             await served.serve(inbound, outbound)
         }
     }
-}
-
-/// Counts connections against a bound.
-private final class ConnectionPlaces: Sendable {
-    private let taken = Mutex(0)
-
-    func take(atMost limit: Int) -> Bool {
-        taken.withLock { taken in
-            guard taken < limit else { return false }
-            taken += 1
-            return true
-        }
-    }
-
-    func giveBack() { taken.withLock { $0 -= 1 } }
 }

@@ -9,6 +9,8 @@ public actor SessionTable {
         public var unused = Duration.seconds(120)
         /// Sessions that exist at the same time, used or not.
         public var sessions = 10_000
+        /// Sessions of one client address that are not used yet. One more, and the oldest of them is given up.
+        public var unusedPerClient = 64
 
         /// The default limits.
         public init() {}
@@ -16,6 +18,8 @@ public actor SessionTable {
 
     private var sessions: [SessionID: Session] = [:]
     private var ended: [SessionStatus] = []
+    /// Sessions that their clients have finished but not closed yet, and when.
+    private var finished: [SessionID: ContinuousClock.Instant] = [:]
     private let limits: Limits
 
     /// An empty table.
@@ -25,6 +29,10 @@ public actor SessionTable {
     /// - Throws: `CloudletError.busy` when there are too many.
     func create(client: String) throws(CloudletError) -> Session {
         removeStale()
+        let unused = sessions.values.filter { $0.isUnused && $0.status.client == client }
+        if unused.count >= limits.unusedPerClient, let oldest = unused.min(by: { $0.born < $1.born }) {
+            giveUp(oldest)
+        }
         guard sessions.count < limits.sessions else {
             throw CloudletError(.busy, "the node has too many sessions", advice: "try again later")
         }
@@ -43,6 +51,15 @@ public actor SessionTable {
         guard let id, let session = sessions[id], !session.status.stage.isEnded else { return nil }
         return session
     }
+
+    /// Notes that a client has finished a session: the original's clients close it afterwards.
+    func noteFinished(_ id: SessionID) {
+        if finished.count < limits.sessions { finished[id] = ContinuousClock().now }
+    }
+
+    /// Closes a session that was finished.
+    /// - Returns: `false` when it was not, or was closed before.
+    func closeFinished(_ id: SessionID?) -> Bool { id.flatMap { finished.removeValue(forKey: $0) } != nil }
 
     /// What all live sessions are doing, the oldest first.
     public func statuses() -> [SessionStatus] {
@@ -69,13 +86,22 @@ public actor SessionTable {
 
     private func removeStale() {
         let now = ContinuousClock().now
+        finished = finished.filter { now - $0.value < limits.unused }
         for (id, session) in sessions {
             let status = session.status
-            let isUnused = status.stage == .created && now - session.born >= limits.unused
-            guard status.stage.isEnded || isUnused else { continue }
-            sessions[id] = nil
-            if status.stage.isEnded, ended.count < limits.sessions { ended.append(status) }
+            if session.isUnused, now - session.born >= limits.unused {
+                giveUp(session)
+            } else if status.stage.isEnded {
+                sessions[id] = nil
+                if ended.count < limits.sessions { ended.append(status) }
+            }
         }
+    }
+
+    /// Drops a session that was never used; a connection that has just found it finds it ended.
+    private func giveUp(_ session: Session) {
+        session.markEnded("it was not used")
+        sessions[session.id] = nil
     }
 }
 

@@ -23,6 +23,9 @@ final class SessionTransfer: Sendable {
 
     private let state = Mutex(State())
 
+    /// The connection that may send.
+    var owner: Int { state.withLock(\.owner) }
+
     /// Bytes that have come.
     var receivedBytes: Int { state.withLock(\.bytes) }
 

@@ -180,7 +180,7 @@ def main(dialect, host, meta_path, port):
     if dialect == "python":
         c = Connection(host, android)
         c.send({"command": 0x16, "session_id": session})
-        c.receive()
+        assert c.receive() == {"command": 1, "requested_command": 0x16}
     try:
         socket.create_connection((host, int(port)), timeout=2).close()
     except OSError:
