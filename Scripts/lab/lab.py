@@ -47,7 +47,7 @@ class Lab:
 
     def log(self, host, lines=20):
         """The last lines of the node's log."""
-        return "\n".join(Path(self.directory, f"h{host}", "node.log").read_text().splitlines()[-lines:])
+        return "\n".join(self.script("log", host, "node").splitlines()[-lines:])
 
     def find(self, host, *arguments):
         """Events of a search: milliseconds, sign, text."""

@@ -20,7 +20,6 @@
 static const int cloudlet_seek_data = SEEK_DATA;
 static const int cloudlet_seek_hole = SEEK_HOLE;
 static const int cloudlet_madv_populate_read = 22; // Linux 5.14
-static const int cloudlet_unnamed_file = O_TMPFILE;
 
 static inline int cloudlet_open(const char *path, int flags, unsigned mode) { return open(path, flags | O_CLOEXEC, mode); }
 static inline int cloudlet_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }

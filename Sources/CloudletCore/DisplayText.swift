@@ -16,6 +16,20 @@ extension String {
         return String(result)
     }
 
+    /// As many whole characters from the front as fit into `limit` bytes of UTF-8. Reads no more than those and the one
+    /// after them: from the end, finding where a character begins may mean to read all of a long text each time.
+    public func cut(toBytes limit: Int) -> String {
+        if utf8.count <= limit { return self }
+        var result = ""
+        var used = 0
+        for character in self {
+            used += character.utf8.count
+            if used > limit { break }
+            result.append(character)
+        }
+        return result
+    }
+
     private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00...0x1F, 0x7F...0x9F: false

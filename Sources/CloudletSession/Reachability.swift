@@ -5,15 +5,16 @@ import NIOCore
 extension Channel {
     /// Has the system look whether the other side of a TCP connection is still there: a host that left the WiFi says no
     /// word. Silent ones are probed from half of `limit` on; who acknowledges nothing for all of it is given up.
+    /// Does not wait until that is settled.
     /// - Parameter limit: whole seconds, at least 3.
-    func probePeer(atLatestAfter limit: Duration) async {
+    func probePeer(atLatestAfter limit: Duration) {
         let seconds = max(3, Int(limit.seconds))
         for (option, value) in [
             (TCP_KEEPIDLE, seconds / 2), (TCP_KEEPINTVL, max(1, seconds / 6)), (TCP_KEEPCNT, 3),
             (TCP_USER_TIMEOUT, seconds * 1000),
         ] {
             let name = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: option))
-            try? await setOption(name, value: value).get()
+            _ = setOption(name, value: value)
         }
     }
 }

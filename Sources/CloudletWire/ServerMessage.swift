@@ -46,7 +46,7 @@ extension ServerMessage {
             pairs.append((WireKey.requestedCommand, .unsigned(requested.rawValue)))
             if let payload { pairs.append((WireKey.payload, payload)) }
         case .fail(let reason, let code):
-            pairs = [(WireKey.reasons, .text(Self.cut(reason))), command(.fail)]
+            pairs = [(WireKey.reasons, .text(reason.cut(toBytes: Self.longestReason))), command(.fail)]
             if let code { pairs.append((WireKey.code, .text(code))) }
         case .onDemand(let name): pairs = [(WireKey.blobURI, .text(name)), command(.onDemand)]
         case .synthesisDone(let forwards):
@@ -61,15 +61,6 @@ extension ServerMessage {
             if let place { pairs.append((WireKey.place, .unsigned(place))) }
         }
         return .map(pairs.map { .init(.text($0.0), $0.1) })
-    }
-
-    /// Cuts a text between two Unicode scalars. Looking for whole characters could take hours: one may be as long as
-    /// the text, which strangers have a part in.
-    private static func cut(_ text: String) -> String {
-        guard text.utf8.count > longestReason else { return text }
-        var end = text.utf8.index(text.startIndex, offsetBy: longestReason)
-        while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
-        return String(text[..<end])
     }
 
     /// Reads a message from a server, ours or the original's.

@@ -2,7 +2,6 @@ import CloudletCore
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
-import Dispatch
 import Glibc
 import Synchronization
 import Testing
@@ -16,32 +15,15 @@ import Testing
         let port: UInt16
         /// Bytes of content sent.
         let sent = Atomic(0)
-        private let descriptor: Int32
 
         /// Opens a free port of 127.0.0.1; waits so many microseconds after each chunk.
         init(pause: UInt32 = 0) throws {
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            self.descriptor = descriptor
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isBound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe bind(descriptor, $0, size) == 0 && listen(descriptor, 1) == 0
-                        && getsockname(descriptor, $0, &size) == 0
-                }
-            }
-            port = UInt16(bigEndian: address.sin_port)
-            try #require(isBound)
-            DispatchQueue(label: "endless").async { [self] in serve(pause) }
+            let listener = try #require(Listener())
+            port = listener.port
+            listener.serveOnce { [self] in serve($0, pause) }
         }
 
-        deinit { close(descriptor) }
-
-        private func serve(_ pause: UInt32) {
-            let client = accept(descriptor, nil, nil)
-            defer { close(client) }
+        private func serve(_ client: Int32, _ pause: UInt32) {
             var request = [UInt8](repeating: 0, count: 4096)
             let capacity = request.count
             _ = unsafe recv(client, &request, capacity, 0)

@@ -1,9 +1,7 @@
 import CloudletCore
 import CloudletMessagePack
 import CloudletOverlay
-import CloudletSystem
 import CloudletTestSupport
-import SystemPackage
 import Testing
 
 @Suite struct OverlayMetaTests {
@@ -180,10 +178,9 @@ import Testing
                 baseHash: SHA256Digest(hashing: [1].span), diskSize: 1 << 40, memorySize: 1 << 40,
                 blobs: [.init(name: "a", size: 1, diskChunks: [7, (1 << 28) - 1, 0], memoryChunks: [1])])
             let bytes = meta.encoded()
-            try File("/proc/self/clear_refs", .readWrite).write(Array("5".utf8), at: 0)
-            let before = try peakMiB()
+            let before = try peakMemory(reset: true)
             #expect(try bytes.count < 256 && OverlayMeta(reading: bytes.span) == meta)
-            #expect(try peakMiB() - before < 8)
+            #expect(try peakMemory(reset: false) - before < 8)
         }
     }
 
@@ -225,11 +222,4 @@ import Testing
     func bombs() {
         #expect(problem(hex("dfffffffff")) != nil && problem(hex("81 ad6f7665726c61795f66696c6573 ddffffffff")) != nil)
     }
-}
-
-/// Peak of the process's resident memory in MiB.
-private func peakMiB() throws -> Int {
-    let status = String(decoding: try File("/proc/self/status", .read).read(8192, at: 0), as: UTF8.self)
-    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
-    return try #require(Int(line.split(separator: " ")[1])) >> 10
 }

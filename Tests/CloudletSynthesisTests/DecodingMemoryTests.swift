@@ -55,14 +55,6 @@ import Testing
         }
     }
 
-    /// Peak of the process's resident memory since the last call, in MiB.
-    private func peak(reset: Bool) throws -> Int {
-        if reset { try File("/proc/self/clear_refs", .readWrite).write(Array("5".utf8), at: 0) }
-        let status = String(decoding: try File("/proc/self/status", .read).read(8192, at: 0), as: UTF8.self)
-        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
-        return try #require(Int(line.split(separator: " ")[1])) >> 10
-    }
-
     private func decoding(_ bytes: [UInt8], _ method: CompressionMethod) throws -> BlobDecoding {
         let compression: BlobCompression = method == .xz ? .xz : .zstd
         let size = Self.pages * Page.size
@@ -85,7 +77,7 @@ import Testing
     func largeHistories(method: CompressionMethod) async throws {
         let bytes = try Self.blob(method)
         let decoding = try decoding(bytes, method)
-        let before = try peak(reset: true)
+        let before = try peakMemory(reset: true)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<8 {
                 group.addTask {
@@ -96,7 +88,7 @@ import Testing
             try await group.waitForAll()
         }
         // Eight histories of 40 MB would be 320 MB.
-        let grown = try peak(reset: false) - before
+        let grown = try peakMemory(reset: false) - before
         #expect(grown < 160, "grown by \(grown) MiB")
     }
 
@@ -124,7 +116,7 @@ import Testing
         let bytes = try Self.blob(method)
         let decoding = try decoding(bytes, method)
         let gate = Gate()
-        let before = try peak(reset: true)
+        let before = try peakMemory(reset: true)
         try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<12 {
                 let stalled = Gate()
@@ -142,7 +134,7 @@ import Testing
             gate.open()
             for try await items in group { #expect(items == Self.pages) }
         }
-        let grown = try peak(reset: false) - before
+        let grown = try peakMemory(reset: false) - before
         #expect(grown < 160, "grown by \(grown) MiB")
         #expect(try Directory.names(in: scratch.path) == ["disk"])
     }

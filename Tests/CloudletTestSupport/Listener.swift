@@ -39,6 +39,16 @@ public final class Listener: Sendable {
         }
     }
 
+    /// Takes one connection and hands its descriptor to `body`, which blocks a thread of its own.
+    public func serveOnce(_ body: @escaping @Sendable (Int32) -> Void) {
+        DispatchQueue(label: "listener").async { [self] in
+            let client = Glibc.accept(descriptor, nil, nil)
+            guard client >= 0 else { return }
+            defer { close(client) }
+            body(client)
+        }
+    }
+
     private static func accept(_ descriptor: Int32, _ body: String, _ status: String) -> String {
         let client = Glibc.accept(descriptor, nil, nil)
         guard client >= 0 else { return "" }

@@ -79,18 +79,3 @@ struct UPnPTarget: Hashable, Sendable {
     /// USN.
     let usn: String
 }
-
-extension String {
-    /// As many whole characters from the front as fit into `limit` bytes of UTF-8.
-    func cut(toBytes limit: Int) -> String {
-        if utf8.count <= limit { return self }
-        var result = ""
-        var used = 0
-        for character in self {
-            used += character.utf8.count
-            if used > limit { break }
-            result.append(character)
-        }
-        return result
-    }
-}

@@ -1,3 +1,4 @@
+import CloudletSystem
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -9,6 +10,9 @@ import Synchronization
 struct GuardedHTTPChannel: ServerChildChannel {
     private let inner: HTTP1Channel
     private let connections: ConnectionCount
+
+    private static let total = 512
+    private static let perSource = 32
 
     init(connections: ConnectionCount, responder: @escaping HTTPChannelHandler.Responder) {
         self.connections = connections
@@ -22,7 +26,7 @@ struct GuardedHTTPChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<AcceptedConnection> {
         let source = channel.remoteAddress?.ipAddress ?? ""
-        guard connections.open(from: source) else {
+        guard connections.open(from: source, total: Self.total, perSource: Self.perSource) == nil else {
             return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel }
         }
         channel.closeFuture.whenComplete { [connections] _ in connections.close(from: source) }
@@ -56,36 +60,6 @@ final class AcceptedConnection: ServerChildChannelValue {
         connection.withLock { connection in
             defer { connection = nil }
             return connection
-        }
-    }
-}
-
-/// Counts open connections, in all and by source address.
-final class ConnectionCount: Sendable {
-    private let perSource: Int
-    private let total: Int
-    private let counts = Mutex<[String: Int]>([:])
-
-    /// Limits for all connections and for those of one source.
-    init(total: Int = 512, perSource: Int = 32) {
-        self.total = total
-        self.perSource = perSource
-    }
-
-    /// Counts a connection; `false` when there are too many.
-    func open(from source: String) -> Bool {
-        counts.withLock { counts in
-            guard counts[source, default: 0] < perSource, counts.values.reduce(0, +) < total else { return false }
-            counts[source, default: 0] += 1
-            return true
-        }
-    }
-
-    /// Takes a connection off.
-    func close(from source: String) {
-        counts.withLock { counts in
-            guard let count = counts[source] else { return }
-            counts[source] = count > 1 ? count - 1 : nil
         }
     }
 }

@@ -1,6 +1,7 @@
 import AsyncAlgorithms
 import CloudletCore
 public import CloudletDiscovery
+import CloudletSystem
 import Glibc
 public import Hummingbird
 import HummingbirdCore

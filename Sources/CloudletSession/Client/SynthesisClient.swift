@@ -140,7 +140,7 @@ public struct SynthesisClient: Sendable {
     ) async throws(CloudletError) -> Value {
         do {
             return try await channel.executeThenClose { inbound, outbound in
-                await channel.channel.probePeer(atLatestAfter: Self.unreachable)
+                channel.channel.probePeer(atLatestAfter: Self.unreachable)
                 let connection = ClientConnection(outbound, timeout: target.timeout, host: target.host)
                 async let _ = connection.read(inbound)
                 return try await body(connection)

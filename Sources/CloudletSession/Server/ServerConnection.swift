@@ -174,7 +174,7 @@ struct ServerConnection: Sendable {
             let place = session.transfer.attach()
         else { throw Self.inUse(session) }
         state.link = .init(session: session, owner: place.owner, resumes: announcement.resumes)
-        let progress = session.attach(place.owner)
+        let progress = session.attach()
         if isNew {
             let request = SynthesisRequest(
                 session: session.id, meta: meta, client: client, localAddress: localAddress,

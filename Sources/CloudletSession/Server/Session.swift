@@ -19,8 +19,6 @@ final class Session: Sendable {
         var status: SessionStatus
         /// Digest of the meta, for a client that comes back with it.
         var meta: SHA256Digest?
-        /// Number of the connection that speaks for the session.
-        var owner = 0
         /// Whether its overlay is being fetched.
         var isFetching = false
         /// Since when no connection does.
@@ -117,12 +115,11 @@ final class Session: Sendable {
         state.withLock { $0.meta == meta && !$0.status.stage.isEnded && $0.finishReason == nil }
     }
 
-    /// Makes a connection the one that speaks for the session.
+    /// Notes that a connection speaks for the session: the one that was attached to its transfer last.
     /// - Returns: how far the synthesis is, until another connection takes over.
-    func attach(_ owner: Int) -> AsyncStream<SynthesisStage> {
+    func attach() -> AsyncStream<SynthesisStage> {
         let (stages, listener) = AsyncStream.makeStream(of: SynthesisStage.self, bufferingPolicy: .bufferingNewest(1))
         let former = state.withLock { state in
-            state.owner = owner
             state.lostSince = nil
             defer { state.listener = listener }
             return state.listener
@@ -148,10 +145,8 @@ final class Session: Sendable {
 
     /// The connection is lost. Does nothing when another one speaks for the session by now.
     func lose(_ owner: Int) {
-        state.withLock { state in
-            guard state.owner == owner else { return }
-            state.lostSince = ContinuousClock().now
-        }
+        guard isSpokenFor(by: owner) else { return }
+        state.withLock { $0.lostSince = ContinuousClock().now }
     }
 
     /// How long no connection speaks for the session.

@@ -115,7 +115,7 @@ public struct SessionServer: Sendable {
         let served = ServerConnection(
             table: table, supervisor: supervisor, backend: backend, limits: limits.value, budget: budget,
             client: client, localAddress: channel.localAddress?.ipAddress ?? "", logger: logger)
-        await channel.probePeer(atLatestAfter: limits.value.unreachable)
+        channel.probePeer(atLatestAfter: limits.value.unreachable)
         // Failures of the connection itself are told in the log by `serve`.
         try? await connection.executeThenClose { inbound, outbound in
             await served.serve(inbound, outbound)

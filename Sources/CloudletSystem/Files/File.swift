@@ -42,16 +42,8 @@ public final class File: Sendable {
         FilePath(unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp")
     }
 
-    /// A new file without a name in the directory for temporary files; gone when it is closed.
-    public static func unnamed() throws(CloudletError) -> File {
-        let directory = temporaryDirectory
-        let descriptor = unsafe cloudlet_open(directory.string, O_RDWR | cloudlet_unnamed_file, 0o600)
-        guard descriptor >= 0 else { throw SystemCallError.current("can't make a temporary file in \(directory)") }
-        return File(owning: descriptor, named: directory.appending("(temporary)"))
-    }
-
     /// A new file in `directory`, of which only its disk space remains there; gone when it is closed.
-    public static func unnamed(in directory: FilePath) throws(CloudletError) -> File {
+    public static func unnamed(in directory: FilePath = temporaryDirectory) throws(CloudletError) -> File {
         // Not every file system can make files without a name.
         let file = try File(
             directory.appending(".unnamed-\(UInt64.random(in: 0 ... .max))"), .create(permissions: 0o600))

@@ -51,22 +51,27 @@ struct SSDPProbeLabTests {
         }
     }
 
+    /// Has another program on host 1 bind port 1900, and share it or not.
+    private func bindOther(_ lab: LanLab, sharing: Bool) async throws {
+        let other = """
+            import socket, time
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, \(sharing ? 1 : 0))
+            s.bind(("", 1900))
+            print("bound", flush=True)
+            time.sleep(60)
+            """
+        try await lab.script(["bg", "1", "other", "python3", "-c", other])
+        try await until(5, "the other program can't bind") {
+            try await lab.script(["log", "1", "other"]).contains("bound")
+        }
+    }
+
     @Test("the port is shared with other SSDP programs, and unicast searches still reach the node (B24)")
     func sharedPort() async throws {
         try await LanLab.with(hosts: 2, avahi: false) { lab in
             try await lab.startNode(1, ["--id", id, "--no-mdns"])
-            let other = """
-                import socket, time
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                s.setsockopt(1, 2, 1)
-                s.bind(("", 1900))
-                print("bound", flush=True)
-                time.sleep(60)
-                """
-            try await lab.script(["bg", "1", "other", "python3", "-c", other])
-            try await until(5, "the other program can't bind") {
-                try await lab.script(["log", "1", "other"]).contains("bound")
-            }
+            try await bindOther(lab, sharing: true)
             #expect(try await lab.probe(2, to: "10.77.0.2", search(host: "10.77.0.2", mx: nil)).count == 1)
             #expect(try await lab.probe(2, to: group, search(host: group)).count == 1)
         }
@@ -108,17 +113,7 @@ struct SSDPProbeLabTests {
     @Test("a port that another program keeps for itself causes no updates; when it is free the node says so (A15)")
     func keptPort() async throws {
         try await LanLab.with(hosts: 2, avahi: false) { lab in
-            let other = """
-                import socket, time
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                s.bind(("", 1900))
-                print("bound", flush=True)
-                time.sleep(60)
-                """
-            try await lab.script(["bg", "1", "other", "python3", "-c", other])
-            try await until(5, "the other program can't bind") {
-                try await lab.script(["log", "1", "other"]).contains("bound")
-            }
+            try await bindOther(lab, sharing: false)
             try await lab.listen(2, "eth0")
             try await lab.startNode(1, ["--id", id, "--no-mdns"])
             try await until(5, "silent over IPv6") {
