@@ -60,19 +60,19 @@ class Chain:
         self.cloudlet("base", self.disk, "--memory", str(memory), "--provision", used)
         self.make_overlay(payload)
 
-    def with_payload(self, payload):
+    def with_overlay(self, payload=0, compression="xz"):
         """The same base VM with another overlay."""
         other = copy.copy(self)
-        other.make_overlay(payload)
+        other.make_overlay(payload, compression)
         return other
 
-    def make_overlay(self, payload):
-        self.overlay = f"{self.root}/face-{payload}"
+    def make_overlay(self, payload, compression="xz"):
+        self.overlay = f"{self.root}/face-{payload}-{compression}"
         install = self.provision(
             f"install-{payload}", f"mkdir -p /var/lib/face; head -c {payload}M /dev/urandom >/var/lib/face/payload; sync",
             f"exec {TOP}/Scripts/guest/install-face")
-        self.cloudlet("overlay", self.disk, "-o", self.overlay, "--ready-port", str(PORT), "--provision", install,
-                      "--ssh-key", self.disk + ".key", "--", "-redir", f"tcp:{PORT}::{PORT}")
+        self.cloudlet("overlay", self.disk, "-o", self.overlay, "--compression", compression, "--ready-port", str(PORT),
+                      "--provision", install, "--ssh-key", self.disk + ".key", "--", "-redir", f"tcp:{PORT}::{PORT}")
         self.size = sum(os.path.getsize(f"{self.overlay}/{name}") for name in os.listdir(self.overlay))
 
     def provision(self, name, guest, then=""):

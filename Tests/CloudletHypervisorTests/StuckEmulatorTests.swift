@@ -8,46 +8,20 @@ import Testing
 
 /// Real emulators that do not answer any more.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct StuckEmulatorTests {
-    private static let machine = MachineDescription(memoryMiB: 64, accelerator: .tcg)
     /// How long ending an emulator may take: three seconds and what a busy host needs.
     private static let limit = Duration.seconds(9)
 
-    /// A hypervisor of which there can be only one in a process.
-    private static let shared = Task {
-        let scratch = try ScratchDirectory()
-        let root = try HypervisorRoot(under: scratch.path, role: .command)
-        return (scratch, try await Hypervisor.open(root, accelerator: .tcg))
-    }
-
     /// A VM whose emulator was stopped.
     private struct Stopped {
-        let hypervisor: Hypervisor
-        let vm: VirtualMachine
+        let small: SmallVM
         let process: Int32
-        let memory: SharedMemory
+
+        var vm: VirtualMachine { small.vm }
 
         init(waitsForState: Bool) async throws {
-            let (scratch, hypervisor) = try await shared.value
-            self.hypervisor = hypervisor
-            let name = hypervisor.newName()
-            memory = try SharedMemory(named: "cloudlet-ram", size: machine.memoryBytes)
-            try scratch.write(name, []).resize(to: 1 << 20)
-            let resources = VMResources(
-                name: name, disk: scratch.file(name), diskFormat: .raw, memoryPath: memory.path,
-                waitsForState: waitsForState)
-            vm = try await hypervisor.start(machine, resources, paused: true)
-            process = try await vm.processID()
+            small = try await SmallVM(waitsForState: waitsForState)
+            process = try await small.vm.processID()
             try #require(kill(process, SIGSTOP) == 0)
-        }
-
-        /// Whether nothing of it is left.
-        func isGone() async throws -> Bool {
-            let hasEnded = try await poll(every: .milliseconds(20), for: .seconds(5)) { () throws(CloudletError) in
-                kill(process, 0) != 0
-            }
-            let known = try await hypervisor.runningVMs()
-            let isActive = await vm.isActive
-            return hasEnded && !known.contains(vm.name) && !isActive
         }
     }
 
@@ -60,7 +34,7 @@ import Testing
         let time = try await ContinuousClock().measure { try await vm.destroy() }
         #expect(time < Self.limit, "\(time)")
         await #expect(throws: CloudletError.self) { try await stuck.value }
-        #expect(try await stopped.isGone())
+        #expect(try await stopped.small.isGone(stopped.process))
         try await vm.destroy()
     }
 
@@ -83,6 +57,6 @@ import Testing
         #expect(time < Self.limit, "\(time)")
         let error = await #expect(throws: CloudletError.self) { try await work.value }
         #expect(error?.code == (isCancelled ? .interrupted : .unavailable))
-        #expect(try await stopped.isGone())
+        #expect(try await stopped.small.isGone(stopped.process))
     }
 }

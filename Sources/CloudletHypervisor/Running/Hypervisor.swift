@@ -84,6 +84,7 @@ public final class Hypervisor: Sendable {
         if resources.waitsForState {
             try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
                 await started.keepFileCache(discards: resources.discards)
+                try await started.listenForState()
             }
         }
         return started

@@ -7,7 +7,7 @@ extension VirtualMachine {
     /// got processor time after the call.
     /// - Throws: `CloudletError.unavailable` after two seconds without a sign of life.
     public func requireExecution() async throws(CloudletError) {
-        let threads = try query("query-cpus-fast", as: [VirtualCPU].self).map(\.threadID)
+        let threads = try virtualCPUs()
         let before = threads.map(Self.runTime)
         let executing = try await poll(every: .milliseconds(1), for: .seconds(2)) { () throws(CloudletError) in
             zip(threads.map(Self.runTime), before).contains { now, then in
@@ -25,7 +25,7 @@ extension VirtualMachine {
     /// The emulator's process number.
     public func processID() throws(CloudletError) -> Int32 {
         // A thread's status names its process.
-        guard let thread = try query("query-cpus-fast", as: [VirtualCPU].self).first?.threadID,
+        guard let thread = try virtualCPUs().first,
             let status = try? File(FilePath("/proc/\(thread)/status"), .read).read(4096, at: 0),
             let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first(where: {
                 $0.hasPrefix("Tgid:")
@@ -33,6 +33,14 @@ extension VirtualMachine {
             let process = line.split(whereSeparator: \.isWhitespace).last.flatMap({ Int32($0) })
         else { throw CloudletError(.unavailable, "the emulator of VM \(name) can't be found among the processes") }
         return process
+    }
+
+    /// The threads that execute the guest; they stay the same as long as the emulator lives.
+    func virtualCPUs() throws(CloudletError) -> [Int] {
+        if let knownVirtualCPUs { return knownVirtualCPUs }
+        let threads = try query("query-cpus-fast", as: [VirtualCPU].self).map(\.threadID)
+        knownVirtualCPUs = threads
+        return threads
     }
 
     private struct VirtualCPU: Decodable {

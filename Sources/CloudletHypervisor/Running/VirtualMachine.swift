@@ -9,6 +9,10 @@ public actor VirtualMachine {
     private let connection: LibvirtConnection
     private let log: FilePath?
     private let executor: QueueExecutor
+    /// Where a waiting VM takes its device state from.
+    private var stateStream: File?
+    /// Threads of the virtual CPUs, once they were asked for.
+    var knownVirtualCPUs: [Int]?
 
     /// The domain's name.
     public nonisolated let name: String
@@ -47,8 +51,8 @@ public actor VirtualMachine {
     public func pause() throws(CloudletError) { try domain.suspend() }
 
     /// Lets the virtual CPUs run.
-    public func resume() throws(CloudletError) {
-        do { try domain.resume() } catch { throw explained(error) }
+    public func resume() async throws(CloudletError) {
+        do { try domain.resume() } catch { throw await explained(error) }
     }
 
     /// Asks the guest to shut down; whether and when it does is its own affair.
@@ -97,26 +101,32 @@ public actor VirtualMachine {
         do { return try await state } catch { throw .wrapping(error, .io, "can't read the device state") }
     }
 
+    /// Lets a VM that was started to wait for device state listen for it, so that nothing is left to arrange when it comes.
+    /// When this process ends, the emulator sees the end of the stream and ends, too.
+    func listenForState() throws(CloudletError) {
+        _ = try virtualCPUs()
+        try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
+        let pair = try SocketPair()
+        try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
+        try command("migrate-incoming", URIArgument(uri: "fd:\(Self.streamName)"))
+        stateStream = pair.ours
+    }
+
     /// Gives a waiting VM its device state; its RAM must be complete. The VM is paused afterwards.
     public func loadState(_ state: [UInt8]) async throws(CloudletError) {
-        try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
-        let output: File
-        do {
-            let pair = try SocketPair()
-            output = pair.ours
-            try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
-        }
-        try command("migrate-incoming", URIArgument(uri: "fd:\(Self.streamName)"))
-        try await send(state, to: output)
+        try await send(state)
         try await waitForMigration("loading the device state")
     }
 
-    private func send(_ state: [UInt8], to output: consuming File) async throws(CloudletError) {
-        let target = output
+    /// Sends the state; the stream ends with it, so that the emulator does not wait for more when it is cut short.
+    private func send(_ state: [UInt8]) async throws(CloudletError) {
+        guard let stream = stateStream.take() else {
+            throw CloudletError(.defect, "VM \(name) does not wait for device state")
+        }
         do throws(CloudletError) {
-            try await blocking { () throws(CloudletError) in try target.writeAll(state.span) }
+            try await blocking { () throws(CloudletError) in try stream.writeAll(state.span) }
         } catch {
-            throw explained(error)
+            throw await explained(error)
         }
     }
 
@@ -127,10 +137,10 @@ public actor VirtualMachine {
             () throws(CloudletError) in
             let status: MigrationStatus
             do throws(CloudletError) { status = try query("query-migrate", as: MigrationStatus.self) } catch {
-                throw explained(error)
+                throw await explained(error)
             }
             if status.status == "failed" || status.status == "cancelled" {
-                failure = explained(
+                failure = await explained(
                     CloudletError(.unavailable, "\(what) failed\(status.errorText.map { ": " + $0 } ?? "")"))
             }
             return status.status == "completed" || failure != nil
@@ -166,9 +176,13 @@ public actor VirtualMachine {
         return try MonitorAnswer<String>.value(of: try domain.monitor(text), command: line)
     }
 
-    /// The error with QEMU's own last words, when it died over it.
-    private func explained(_ error: CloudletError) -> CloudletError {
-        guard !domain.isActive, let log, let words = EmulatorLog.lastWords(in: log) else { return error }
+    /// The error with QEMU's own last words, when it died over it. libvirt learns of that a moment later than those who
+    /// wait for an answer.
+    private func explained(_ error: CloudletError) async -> CloudletError {
+        let hasEnded = try? await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .milliseconds(500)) {
+            () throws(CloudletError) in !domain.isActive
+        }
+        guard hasEnded == true, let log, let words = EmulatorLog.lastWords(in: log) else { return error }
         return CloudletError(
             error.code, "the emulator ended: \(words)", advice: error.advice, cause: error)
     }

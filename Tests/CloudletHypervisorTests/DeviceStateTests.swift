@@ -1,0 +1,45 @@
+import CloudletCore
+import Testing
+
+@testable import CloudletHypervisor
+
+/// Device state on its way out of a real emulator and into another one.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct DeviceStateTests {
+    /// A paused VM's device state.
+    private func state() async throws -> [UInt8] {
+        let source = try await SmallVM(waitsForState: false)
+        let state = try await source.vm.saveState()
+        try await source.vm.destroy()
+        return state
+    }
+
+    @Test("a VM that waits takes the state of another one, and runs; it takes one only once")
+    func roundTrip() async throws {
+        let state = try await state()
+        let target = try await SmallVM(waitsForState: true)
+        #expect(await target.vm.isWaitingForState)
+        try await target.vm.loadState(state)
+        #expect(await !target.vm.isWaitingForState)
+        let error = await #expect(throws: CloudletError.self) { try await target.vm.loadState(state) }
+        #expect(error?.code == .defect)
+        try await target.vm.resume()
+        try await target.vm.requireExecution()
+        try await target.vm.destroy()
+    }
+
+    @Test("a state that was cut short is refused at once, in the emulator's words, and nothing is left")
+    func truncated() async throws {
+        let state = try await state()
+        let target = try await SmallVM(waitsForState: true)
+        let process = try await target.vm.processID()
+        let time = try await ContinuousClock().measure {
+            let error = await #expect(throws: CloudletError.self) {
+                try await target.vm.loadState(Array(state.prefix(state.count / 2)))
+            }
+            #expect(error?.description.contains("the emulator ended") == true, "\(error?.description ?? "")")
+            try await target.vm.destroy()
+        }
+        #expect(time < .seconds(9), "\(time)")
+        #expect(try await target.isGone(process))
+    }
+}

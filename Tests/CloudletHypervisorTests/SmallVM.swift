@@ -1,0 +1,44 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Glibc
+
+@testable import CloudletHypervisor
+
+/// A real emulator with an empty disk, which executes nothing yet.
+struct SmallVM {
+    static let machine = MachineDescription(memoryMiB: 64, accelerator: .tcg)
+
+    /// A hypervisor of which there can be only one in a process.
+    private static let shared = Task {
+        let scratch = try ScratchDirectory()
+        let root = try HypervisorRoot(under: scratch.path, role: .command)
+        return (scratch, try await Hypervisor.open(root, accelerator: .tcg))
+    }
+
+    let hypervisor: Hypervisor
+    let vm: VirtualMachine
+    let memory: SharedMemory
+
+    init(waitsForState: Bool) async throws {
+        let (scratch, hypervisor) = try await Self.shared.value
+        self.hypervisor = hypervisor
+        let name = hypervisor.newName()
+        memory = try SharedMemory(named: "cloudlet-ram", size: Self.machine.memoryBytes)
+        try scratch.write(name, []).resize(to: 1 << 20)
+        let resources = VMResources(
+            name: name, disk: scratch.file(name), diskFormat: .raw, memoryPath: memory.path,
+            waitsForState: waitsForState)
+        vm = try await hypervisor.start(Self.machine, resources, paused: true)
+    }
+
+    /// Whether nothing of it is left; `process` was its emulator's.
+    func isGone(_ process: Int32) async throws -> Bool {
+        let hasEnded = try await poll(every: .milliseconds(20), for: .seconds(5)) { () throws(CloudletError) in
+            kill(process, 0) != 0
+        }
+        let known = try await hypervisor.runningVMs()
+        let isActive = await vm.isActive
+        return hasEnded && !known.contains(vm.name) && !isActive
+    }
+}
