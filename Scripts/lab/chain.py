@@ -93,6 +93,45 @@ guest '{guest}'
         return run(program("cloudlet"), *arguments, env=self.env)
 
 
+class ProcessorGroup:
+    """A control group for the processor, as services and containers have one. Outside of any, Linux shares the processors
+    between terminal sessions (`sched_autogroup`), and each emulator counts as one."""
+
+    def __init__(self):
+        top = next((path for path in map(Path, ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup")) if self.is_usable(path)), None)
+        self.path = top and top / f"cloudlet-{os.getpid()}"
+
+    @staticmethod
+    def is_usable(path):
+        switch = path / "cgroup.subtree_control"
+        try:
+            if switch.exists():
+                switch.write_text("+cpu")
+        except OSError:
+            return False
+        return (path / "cpu.shares").exists() or switch.exists()
+
+    def make(self):
+        if self.path:
+            self.path.mkdir()
+
+    def enter(self):
+        """Puts the calling process in."""
+        if self.path:
+            (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+    def remove(self, patience=10):
+        """Waits until nobody is in it any more."""
+        end = time.monotonic() + patience
+        while self.path and self.path.exists():
+            try:
+                self.path.rmdir()
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+
 class Node:
     """A node that serves a chain's base VM; `prefix` puts it elsewhere than here."""
 
@@ -100,9 +139,9 @@ class Node:
         self.log = f"{chain.root}/node.log"
         limits = {"CLOUDLET_ADMISSION_PER_CLIENT": "1000", "CLOUDLET_SESSION_LEASE": "2",
                   "CLOUDLET_SESSION_COMEBACK": "2", **settings}
-        self.output = open(self.log, "w")
-        self.job = subprocess.Popen([*prefix, program("cloudlet-node"), "--log-format", "json", *options],
-                                    env=dict(chain.env, **limits), stdout=self.output, stderr=self.output)
+        self.output, self.group = open(self.log, "w"), ProcessorGroup()
+        self.command = [*prefix, program("cloudlet-node"), "--log-format", "json", *options]
+        self.env = dict(chain.env, **limits)
 
     def wait_for(self, words, times=1, patience=60):
         end = time.monotonic() + patience
@@ -112,13 +151,21 @@ class Node:
             time.sleep(0.05)
 
     def __enter__(self):
-        self.wait_for("node is ready")
+        self.group.make()
+        self.job = subprocess.Popen(self.command, env=self.env, stdout=self.output, stderr=self.output,
+                                    preexec_fn=self.group.enter)
+        try:
+            self.wait_for("node is ready")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
         self.job.terminate()
         self.job.wait(60)
         self.output.close()
+        self.group.remove()
 
     def cpu(self):
         """Processor seconds of the node so far."""

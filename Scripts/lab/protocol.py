@@ -13,10 +13,11 @@ def text(value):
 
 
 def message(**fields):
-    """A frame with a map of texts and whole numbers."""
+    """A frame with a map of texts, whole numbers and `True`."""
     body = bytes([0x80 | len(fields)])
     for key, value in fields.items():
-        body += text(key) + (text(value) if isinstance(value, str) else b"\xcf" + struct.pack(">Q", value))
+        body += text(key)
+        body += text(value) if isinstance(value, str) else b"\xc3" if value is True else b"\xcf" + struct.pack(">Q", value)
     return struct.pack(">I", len(body)) + body
 
 
@@ -85,10 +86,10 @@ class Session:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return link
 
-    def begin(self, overlay):
+    def begin(self, overlay, **wishes):
         """Sends the meta."""
         self.link = self.connect()
-        self.link.sendall(message(meta_size=len(overlay.meta), command=SEND_META, session_id=self.id) + overlay.meta)
+        self.link.sendall(message(meta_size=len(overlay.meta), command=SEND_META, session_id=self.id, **wishes) + overlay.meta)
         self.expect(SUCCESS)
 
     def requests(self):
@@ -100,9 +101,9 @@ class Session:
         self.link.sendall(message(blob_uri=name, command=SEND_OVERLAY, session_id=self.id, blob_size=len(data)))
         self.link.sendall(data)
 
-    def run(self, overlay):
+    def run(self, overlay, **wishes):
         """All up to the running VM."""
-        self.begin(overlay)
+        self.begin(overlay, **wishes)
         for name in self.requests():
             self.send(name, overlay.blobs[name])
 
