@@ -87,12 +87,7 @@ public actor VirtualMachine {
     private func takeState() async throws(CloudletError) -> [UInt8] {
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
         try command("migrate-set-parameters", MigrationParameters(maxBandwidth: 1 << 40))
-        let input: File
-        do {
-            let pair = try SocketPair()
-            input = pair.ours
-            try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
-        }
+        let input = try passStream()
         async let state = blocking { () throws(CloudletError) in
             try input.readToEnd(limit: SnapshotLayout.maximumState)
         }
@@ -106,10 +101,9 @@ public actor VirtualMachine {
     func listenForState() throws(CloudletError) {
         _ = try virtualCPUs()
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
-        let pair = try SocketPair()
-        try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
+        let stream = try passStream()
         try command("migrate-incoming", URIArgument(uri: "fd:\(Self.streamName)"))
-        stateStream = pair.ours
+        stateStream = stream
     }
 
     /// Gives a waiting VM its device state; its RAM must be complete. The VM is paused afterwards.
@@ -150,6 +144,14 @@ public actor VirtualMachine {
     }
 
     private static let streamName = "cloudlet-state"
+
+    /// Gives QEMU one end of a stream, by the name `streamName`.
+    /// - Returns: the other end.
+    private func passStream() throws(CloudletError) -> File {
+        let pair = try SocketPair()
+        try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
+        return pair.ours
+    }
 
     // MARK: - Monitor
 

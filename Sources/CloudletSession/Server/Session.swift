@@ -145,8 +145,11 @@ final class Session: Sendable {
 
     /// The connection is lost. Does nothing when another one speaks for the session by now.
     func lose(_ owner: Int) {
-        guard isSpokenFor(by: owner) else { return }
-        state.withLock { $0.lostSince = ContinuousClock().now }
+        // Asked under the lock: one that takes over meanwhile has its say in `attach` afterwards.
+        state.withLock { state in
+            guard isSpokenFor(by: owner) else { return }
+            state.lostSince = ContinuousClock().now
+        }
     }
 
     /// How long no connection speaks for the session.
