@@ -28,6 +28,19 @@ import Testing
         #expect(left.span.countOfSameBytes(as: left.span) == count)
     }
 
+    @Test("bytes are copied to a place, and bytes just written are repeated")
+    func copying() {
+        var bytes = [UInt8](repeating: 0, count: 12)
+        let source: [UInt8] = [1, 2, 3]
+        var span = bytes.mutableSpan
+        span.copy(source.span, to: 1)
+        span.copy(source.span.extracting(0..<0), to: 12)
+        span.repeatBytes(from: 1, to: 4, count: 3)
+        span.repeatBytes(from: 5, to: 7, count: 5)
+        span.repeatBytes(from: 0, to: 0, count: 0)
+        #expect(bytes == [0, 1, 2, 3, 1, 2, 3, 2, 3, 2, 3, 2])
+    }
+
     @Test("reading behind the end names position, need and rest")
     func outOfBytes() throws {
         let bytes: [UInt8] = [1, 2, 3]

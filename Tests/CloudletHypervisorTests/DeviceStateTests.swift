@@ -18,6 +18,8 @@ import Testing
         let state = try await state()
         let target = try await SmallVM(waitsForState: true)
         #expect(await target.vm.isWaitingForState)
+        // The guest shall not make its address known anew.
+        #expect(try await target.vm.query("query-migrate-parameters", as: MigrationParameters.self).announceRounds == 0)
         try await target.vm.loadState(state)
         #expect(await !target.vm.isWaitingForState)
         let error = await #expect(throws: CloudletError.self) { try await target.vm.loadState(state) }

@@ -65,10 +65,21 @@ struct MigrationCapabilities: Encodable {
         capabilities: [Capability(capability: "x-ignore-shared", state: true)])
 }
 
-struct MigrationParameters: Encodable {
-    let maxBandwidth: Int
+/// Settings of the migration code (`migrate-set-parameters`).
+struct MigrationParameters: Codable {
+    var maxBandwidth: Int?
+    var announceRounds: Int?
 
-    enum CodingKeys: String, CodingKey { case maxBandwidth = "max-bandwidth" }
+    enum CodingKeys: String, CodingKey {
+        case maxBandwidth = "max-bandwidth"
+        case announceRounds = "announce-rounds"
+    }
+
+    /// As fast as the reader takes it.
+    static let unbounded = MigrationParameters(maxBandwidth: 1 << 40)
+    /// The guest does not make its address known anew, as it would five times for the switches of a real network: in a user
+    /// network there are none, and under emulation it takes long.
+    static let silent = MigrationParameters(announceRounds: 0)
 }
 
 struct URIArgument: Encodable { let uri: String }

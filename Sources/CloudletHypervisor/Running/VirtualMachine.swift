@@ -86,7 +86,7 @@ public actor VirtualMachine {
 
     private func takeState() async throws(CloudletError) -> [UInt8] {
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
-        try command("migrate-set-parameters", MigrationParameters(maxBandwidth: 1 << 40))
+        try command("migrate-set-parameters", MigrationParameters.unbounded)
         let input = try passStream()
         async let state = blocking { () throws(CloudletError) in
             try input.readToEnd(limit: SnapshotLayout.maximumState)
@@ -101,6 +101,7 @@ public actor VirtualMachine {
     func listenForState() throws(CloudletError) {
         _ = try virtualCPUs()
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
+        try command("migrate-set-parameters", MigrationParameters.silent)
         let stream = try passStream()
         try command("migrate-incoming", URIArgument(uri: "fd:\(Self.streamName)"))
         stateStream = stream

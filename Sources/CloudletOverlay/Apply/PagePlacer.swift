@@ -1,26 +1,26 @@
 import CloudletCore
 
-/// Places pages of which is known that they belong to their blob. Pages that lie behind each other in their image are
-/// collected and placed together: an image's file takes one writer at a time.
+/// Places pages of which is known that they belong to their blob. They are collected and placed together: an image's file
+/// takes one writer at a time.
 struct PagePlacer {
     private let base: BaseImages
     private var page = [UInt8](repeating: 0, count: Page.size)
     private var decoder = VCDIFFDecoder()
-    private var runs: (memory: PageRun, disk: PageRun)
+    private var batches: (memory: PageBatch, disk: PageBatch)
     private(set) var statistics = OverlayStatistics()
 
     init(base: BaseImages, targets: PageTargets) {
         self.base = base
-        runs = (PageRun(target: targets.memory), PageRun(target: targets.disk))
+        batches = (PageBatch(target: targets.memory), PageBatch(target: targets.disk))
     }
 
     mutating func place(_ item: DeltaItem, _ payload: Span<UInt8>) throws(CloudletError) {
         switch item.content {
         case .zeros:
             if item.image == .memory {
-                try runs.memory.appendZeros(item.length, at: item.offset)
+                try batches.memory.appendZeros(item.length, at: item.offset)
             } else {
-                try runs.disk.appendZeros(item.length, at: item.offset)
+                try batches.disk.appendZeros(item.length, at: item.offset)
             }
         case .raw: try place(payload, item)
         case .baseDisk(let offset): try placeFromBase(.disk, offset, item)
@@ -45,8 +45,8 @@ struct PagePlacer {
 
     /// Places what is still collected. Pages can be placed afterwards as before.
     mutating func flush() throws(CloudletError) {
-        try runs.memory.flush()
-        try runs.disk.flush()
+        try batches.memory.flush()
+        try batches.disk.flush()
     }
 
     private mutating func placeFromBase(_ image: OverlayImage, _ offset: Int, _ item: DeltaItem) throws(CloudletError) {
@@ -62,27 +62,27 @@ struct PagePlacer {
 
     private mutating func place(_ bytes: Span<UInt8>, _ item: DeltaItem) throws(CloudletError) {
         if item.image == .memory {
-            try runs.memory.append(bytes, at: item.offset)
+            try batches.memory.append(bytes, at: item.offset)
         } else {
-            try runs.disk.append(bytes, at: item.offset)
+            try batches.disk.append(bytes, at: item.offset)
         }
     }
 
     /// Reads a page placed before into `page`.
     private mutating func read(_ image: OverlayImage, _ offset: Int, _ length: Int) throws(CloudletError) {
         if image == .memory {
-            try runs.memory.read(into: &page, count: length, at: offset)
+            try batches.memory.read(into: &page, count: length, at: offset)
         } else {
-            try runs.disk.read(into: &page, count: length, at: offset)
+            try batches.disk.read(into: &page, count: length, at: offset)
         }
     }
 }
 
-/// Pages on their way to one image that lie behind each other, and such that are zeros.
-private struct PageRun {
+/// Pages on their way to one image, and such that are zeros.
+private struct PageBatch {
     private let target: any PageTarget
     private var bytes: [UInt8] = []
-    private var range = 0..<0
+    private var runs: [PageRun] = []
     private var zeros = 0..<0
 
     private static let mostBytes = 128 << 10
@@ -90,12 +90,13 @@ private struct PageRun {
     init(target: any PageTarget) { self.target = target }
 
     mutating func append(_ page: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        if offset != range.upperBound || range.count + page.count > Self.mostBytes {
-            try flushBytes()
-            range = offset..<offset
-        }
+        if bytes.count + page.count > Self.mostBytes { try flushBytes() }
         bytes.append(copying: page)
-        range = range.lowerBound..<range.upperBound + page.count
+        if let last = runs.indices.last, runs[last].end == offset {
+            runs[last].count += page.count
+        } else {
+            runs.append(PageRun(offset: offset, count: page.count))
+        }
     }
 
     mutating func appendZeros(_ count: Int, at offset: Int) throws(CloudletError) {
@@ -112,9 +113,9 @@ private struct PageRun {
     }
 
     private mutating func flushBytes() throws(CloudletError) {
-        if !range.isEmpty { try target.place(bytes.span, at: range.lowerBound) }
+        if !runs.isEmpty { try target.place(runs, of: bytes.span) }
         bytes.removeAll(keepingCapacity: true)
-        range = range.upperBound..<range.upperBound
+        runs.removeAll(keepingCapacity: true)
     }
 
     private mutating func flushZeros() throws(CloudletError) {
@@ -124,10 +125,16 @@ private struct PageRun {
 
     /// Reads a page that was placed or is on its way.
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
-        if range.contains(offset), offset + count <= range.upperBound {
-            let start = offset - range.lowerBound
-            buffer.replaceSubrange(0..<count, with: bytes[start..<start + count])
-        } else if zeros.contains(offset) {
+        var start = 0
+        for run in runs {
+            if offset >= run.offset, offset + count <= run.end {
+                let position = start + offset - run.offset
+                buffer.replaceSubrange(0..<count, with: bytes[position..<position + count])
+                return
+            }
+            start += run.count
+        }
+        if zeros.contains(offset) {
             for index in 0..<count { buffer[index] = 0 }
         } else {
             try target.read(into: &buffer, count: count, at: offset)

@@ -6,8 +6,8 @@ import CloudletCore
 package struct VCDIFFDecoder {
     /// What the last patch gave.
     package private(set) var output: [UInt8] = []
-
     private var cache = VCDIFFAddressCache()
+    private let codes = VCDIFFCodeTable.entries
 
     private static let magic: [UInt8] = [0xD6, 0xC3, 0xC4, 0x00]
 
@@ -21,14 +21,18 @@ package struct VCDIFFDecoder {
             guard let byte = try? bytes.readByte(), byte == expected else { throw .notVCDIFF }
         }
         guard try bytes.readByte() == 0 else { throw .unsupportedHeader }
-        output.removeAll(keepingCapacity: true)
-        output.reserveCapacity(length)
-        repeat { try decodeWindow(&bytes, source: source, limit: length) } while !bytes.isAtEnd
-        guard output.count == length else { throw .wrongTargetLength }
+        if output.count != length { output = [UInt8](repeating: 0, count: length) }
+        var produced = 0
+        repeat {
+            try Self.decodeWindow(&bytes, source: source, codes, &cache, into: &output, &produced)
+        } while !bytes.isAtEnd
+        guard produced == length else { throw .wrongTargetLength }
     }
 
-    private mutating func decodeWindow(
-        _ bytes: inout VCDIFFBytes, source: Span<UInt8>, limit: Int
+    /// Decodes a window to `output` behind the bytes that were `produced` before.
+    private static func decodeWindow(
+        _ bytes: inout VCDIFFBytes, source: Span<UInt8>, _ codes: [VCDIFFCodeTable.Entry],
+        _ cache: inout VCDIFFAddressCache, into output: inout [UInt8], _ produced: inout Int
     ) throws(VCDIFFError) {
         // Window indicator: 0 no source, 1 a segment of the source.
         let indicator = try bytes.readByte()
@@ -45,7 +49,7 @@ package struct VCDIFFDecoder {
         let deltaLength = try bytes.readInteger()
         var delta = VCDIFFBytes(try bytes.readSpan(deltaLength))
         let targetSize = try delta.readInteger()
-        guard output.count + targetSize <= limit else { throw .outputTooLong }
+        guard produced + targetSize <= output.count else { throw .outputTooLong }
         guard try delta.readByte() == 0 else { throw .unsupportedWindow }
         let dataSize = try delta.readInteger()
         let instructionSize = try delta.readInteger()
@@ -55,37 +59,37 @@ package struct VCDIFFDecoder {
         var addresses = VCDIFFBytes(try delta.readSpan(addressSize))
         guard delta.isAtEnd else { throw .leftovers }
 
-        let start = output.count
+        let start = produced
+        let end = start + targetSize
+        var target = output.mutableSpan
         cache.reset()
         while !instructions.isAtEnd {
-            let entry = VCDIFFCodeTable.entries[Int(try instructions.readByte())]
+            let entry = codes[Int(try instructions.readByte())]
             var instruction = entry.first
             for _ in 0..<2 {
                 defer { instruction = entry.second }
                 if case .none = instruction.operation { continue }
                 let size = instruction.size == 0 ? try instructions.readInteger() : instruction.size
-                let produced = output.count - start
-                guard size <= targetSize - produced else { throw .outputTooLong }
+                guard size <= end - produced else { throw .outputTooLong }
                 switch instruction.operation {
                 case .none: break
-                case .add: output.append(copying: try data.readSpan(size))
-                case .run: output.append(contentsOf: repeatElement(try data.readByte(), count: size))
+                case .add: target.copy(try data.readSpan(size), to: produced)
+                case .run:
+                    let byte = try data.readByte()
+                    for position in produced..<produced + size { target[position] = byte }
                 case .copy(let mode):
-                    let address = try cache.decode(mode: mode, here: segmentSize + produced, &addresses)
-                    copy(size, from: address, segment: segment, targetStart: start)
+                    let address = try cache.decode(mode: mode, here: segmentSize + produced - start, &addresses)
+                    let inSegment = min(size, max(0, segmentSize - address))
+                    if inSegment > 0 { target.copy(segment.extracting(address..<address + inSegment), to: produced) }
+                    // The rest is the target's own, which may still be in the making.
+                    target.repeatBytes(
+                        from: start + address + inSegment - segmentSize, to: produced + inSegment,
+                        count: size - inSegment)
                 }
+                produced += size
             }
         }
-        guard output.count - start == targetSize else { throw .wrongTargetLength }
+        guard produced == end else { throw .wrongTargetLength }
         guard data.isAtEnd, addresses.isAtEnd else { throw .leftovers }
-    }
-
-    /// Copies from source segment and target seen as one string; a copy may run into its own output.
-    private mutating func copy(_ size: Int, from address: Int, segment: Span<UInt8>, targetStart: Int) {
-        let inSegment = min(size, max(0, segment.count - address))
-        if inSegment > 0 { output.append(copying: segment.extracting(address..<address + inSegment)) }
-        for position in address + inSegment..<address + size {
-            output.append(output[targetStart + position - segment.count])
-        }
     }
 }

@@ -3,6 +3,33 @@ import CloudletHypervisor
 import CloudletSystem
 
 extension VirtualMachine {
+    /// Lets the VM run and waits until it does and its application answers. The application is asked from the start, so
+    /// that the question is there when the guest goes on.
+    /// - Parameters:
+    ///   - stage: the name under which the VM's start is noted.
+    ///   - port: the application's TCP port in the guest, if known.
+    ///   - forwards: the forwards in force.
+    ///   - limit: how long the application may take.
+    ///   - times: notes the stages.
+    /// - Throws: `CloudletError.unavailable` when the VM does not run or nothing answers in time.
+    func run(
+        stage: String, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration, _ times: StageTimes
+    ) async throws(CloudletError) {
+        _ = try await together(
+            { () async throws(CloudletError) in
+                try await times.measure(stage) { () async throws(CloudletError) in
+                    try await self.resume()
+                    try await self.requireExecution()
+                }
+            },
+            { () async throws(CloudletError) in
+                guard let port else { return }
+                try await times.measure("application ready") { () async throws(CloudletError) in
+                    try await self.requireReadiness(on: port, forwards, within: limit)
+                }
+            })
+    }
+
     /// Waits until the application in the VM answers on its port.
     /// - Parameters:
     ///   - port: the guest's TCP port.
@@ -10,7 +37,7 @@ extension VirtualMachine {
     ///     long as it takes.
     ///   - limit: how long to wait.
     /// - Throws: `CloudletError.unavailable` when nothing answers in time.
-    func requireReadiness(
+    private func requireReadiness(
         on port: UInt16, _ forwards: [ActiveForward], within limit: Duration
     ) async throws(CloudletError) {
         let existing = forwards.first { $0.forward.guestPort == port && $0.forward.transport == .tcp }

@@ -45,15 +45,8 @@ extension Synthesizer {
         let forwards = try await machine.addForwards(
             options.forwards ?? meta.forwards, on: options.forwardAddress,
             movingTaken: options.moveTakenForwards)
-        try await times.measure("begin to boot") { () async throws(CloudletError) in
-            try await machine.resume()
-            try await machine.requireExecution()
-        }
-        if let port = meta.readyPort {
-            try await times.measure("application ready") { () async throws(CloudletError) in
-                try await machine.requireReadiness(on: port, forwards, within: options.readiness + Self.bootTime)
-            }
-        }
+        try await machine.run(
+            stage: "begin to boot", readyOn: meta.readyPort, forwards, within: options.readiness + Self.bootTime, times)
         return forwards
     }
 

@@ -169,21 +169,20 @@ public struct Synthesizer: Sendable {
     ) async throws(CloudletError) -> RunningVM {
         try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
         let snapshot = try rebuild.rebuiltSnapshot()
-        try await times.measure("load state") { () async throws(CloudletError) in
-            try await machine.loadState(try snapshot.deviceState())
-        }
+        let state = try snapshot.deviceState()
         let wanted = options.forwards ?? snapshot.description.forwards
-        let forwards = try await machine.addForwards(
-            wanted, on: options.forwardAddress, movingTaken: options.moveTakenForwards)
-        try await times.measure("resume") { () async throws(CloudletError) in
-            try await machine.resume()
-            try await machine.requireExecution()
-        }
-        if let port = rebuild.meta.readyPort {
-            try await times.measure("application ready") { () async throws(CloudletError) in
-                try await machine.requireReadiness(on: port, forwards, within: options.readiness)
-            }
-        }
+        let (_, forwards) = try await together(
+            { () async throws(CloudletError) in
+                try await times.measure("load state") { () async throws(CloudletError) in
+                    try await machine.loadState(state)
+                }
+            },
+            { () async throws(CloudletError) in
+                try await machine.addForwards(
+                    wanted, on: options.forwardAddress, movingTaken: options.moveTakenForwards)
+            })
+        try await machine.run(
+            stage: "resume", readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times)
         return RunningVM(
             machine: machine, forwards: forwards, description: snapshot.description, disk: rebuild.disk.path,
             memory: rebuild.memory, work: work)

@@ -77,12 +77,21 @@ public final class QCOW2Image: PageTarget {
 
     /// Stores pages that lie behind each other.
     public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+        try place([PageRun(offset: offset, count: bytes.count)], of: bytes)
+    }
+
+    /// Stores several runs of pages.
+    public func place(_ runs: [PageRun], of bytes: Span<UInt8>) throws(CloudletError) {
+        try turn.take { () throws(CloudletError) in
+            try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try store(part, at: run.offset) }
+        }
+    }
+
+    private func store(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         var done = 0
         for (index, page, count) in Self.parts(of: bytes.count, at: offset) {
             let hostOffset = state.withLock { $0.store(Page.count(covering: count), at: page, ofCluster: index) }
-            try turn.take { () throws(CloudletError) in
-                try file.write(bytes.extracting(done..<done + count), at: hostOffset + page * Page.size)
-            }
+            try file.write(bytes.extracting(done..<done + count), at: hostOffset + page * Page.size)
             done += count
         }
     }

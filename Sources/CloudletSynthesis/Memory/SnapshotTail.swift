@@ -17,10 +17,13 @@ enum SnapshotTail {
     static func copy(
         of base: File, from start: Int, to target: File, origin: Int = 0, size: Int, without brought: PageSet
     ) throws(CloudletError) {
-        let last = min(size, try base.size())
-        for page in pieces(of: start..<max(start, last), length: Page.size)
-        where !brought.contains(page.lowerBound / Page.size) {
-            try target.write(try base.read(page.count, at: page.lowerBound), at: page.lowerBound - origin)
+        let last = max(start, min(size, try base.size()))
+        let pages = start / Page.size..<Page.count(covering: last)
+        try brought.forEachRun(in: pages, member: false) { (run) throws(CloudletError) in
+            let range = (run.lowerBound * Page.size..<run.upperBound * Page.size).clamped(to: start..<last)
+            for piece in pieces(of: range, length: 256 << 10) {
+                try target.write(try base.read(piece.count, at: piece.lowerBound), at: piece.lowerBound - origin)
+            }
         }
     }
 

@@ -18,10 +18,18 @@ final class SnapshotTarget: PageTarget {
     }
 
     func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        let inMemory = min(bytes.count, max(0, memory.size - offset))
-        if inMemory > 0 { try memory.write(bytes.extracting(0..<inMemory), at: offset) }
-        if inMemory < bytes.count {
-            try tail.write(bytes.extracting(inMemory..<bytes.count), at: offset + inMemory - memory.size)
+        try place([PageRun(offset: offset, count: bytes.count)], of: bytes)
+    }
+
+    func place(_ runs: [PageRun], of bytes: Span<UInt8>) throws(CloudletError) {
+        try memory.write { (file) throws(CloudletError) in
+            try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in
+                let inMemory = min(run.count, max(0, memory.size - run.offset))
+                if inMemory > 0 { try file.write(part.extracting(0..<inMemory), at: run.offset) }
+                if inMemory < run.count {
+                    try tail.write(part.extracting(inMemory..<run.count), at: run.offset + inMemory - memory.size)
+                }
+            }
         }
     }
 

@@ -24,7 +24,12 @@ public final class SharedMemory: Sendable {
 
     /// Writes all bytes at `offset`.
     public func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        try turn.take { () throws(CloudletError) in try file.write(bytes, at: offset) }
+        try write { (file) throws(CloudletError) in try file.write(bytes, at: offset) }
+    }
+
+    /// Runs `body`, which writes in several places, when nobody else writes.
+    public func write(_ body: (File) throws(CloudletError) -> Void) throws(CloudletError) {
+        try turn.take { () throws(CloudletError) in try body(file) }
     }
 
     /// Makes a range zeros and gives its pages back.

@@ -1,0 +1,20 @@
+public import CloudletCore
+
+/// Runs two pieces of work at the same time.
+/// - Returns: what both return.
+/// - Throws: what `first` throws, if it does; else what `second` throws. When `first` fails, `second` is cancelled
+///   and waited for.
+public func together<First: Sendable, Second: Sendable>(
+    _ first: @escaping @Sendable () async throws(CloudletError) -> First,
+    _ second: @escaping @Sendable () async throws(CloudletError) -> Second
+) async throws(CloudletError) -> (First, Second) {
+    async let other = Result.of(second)
+    let value = try await first()
+    return (value, try await other.get())
+}
+
+extension Result where Failure == CloudletError, Success: Sendable {
+    fileprivate static func of(_ work: @Sendable () async throws(CloudletError) -> Success) async -> Self {
+        do throws(CloudletError) { return .success(try await work()) } catch { return .failure(error) }
+    }
+}

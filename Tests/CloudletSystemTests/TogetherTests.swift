@@ -1,0 +1,47 @@
+import CloudletCore
+import CloudletSystem
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct TogetherTests {
+    private static let first = CloudletError(.io, "the first")
+    private static let second = CloudletError(.io, "the second")
+
+    @Test("both run at the same time, and both values come back")
+    func values() async throws {
+        let (stream, feed) = AsyncStream.makeStream(of: Int.self)
+        let (one, two) = try await together(
+            { () async throws(CloudletError) in
+                for await number in stream { return number }
+                return 0
+            },
+            { () async throws(CloudletError) in
+                feed.yield(7)
+                return "two"
+            })
+        #expect(one == 7 && two == "two")
+    }
+
+    @Test("the first one's error counts, and the second is cancelled")
+    func errors() async {
+        let wasCancelled = AsyncStream.makeStream(of: Bool.self)
+        let error = await #expect(throws: CloudletError.self) {
+            _ = try await together(
+                { () async throws(CloudletError) in throw Self.first },
+                { () async throws(CloudletError) in
+                    wasCancelled.continuation.yield((try? await Task.sleep(for: .seconds(30))) == nil)
+                    throw Self.second
+                })
+        }
+        #expect(error?.description.contains("the first") == true, "\(error?.description ?? "")")
+        for await flag in wasCancelled.stream {
+            #expect(flag)
+            break
+        }
+
+        let other = await #expect(throws: CloudletError.self) {
+            _ = try await together(
+                { () async throws(CloudletError) in }, { () async throws(CloudletError) in throw Self.second })
+        }
+        #expect(other?.description.contains("the second") == true, "\(other?.description ?? "")")
+    }
+}
