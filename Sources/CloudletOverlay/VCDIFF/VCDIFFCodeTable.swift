@@ -4,13 +4,13 @@ enum VCDIFFCodeTable {
         case none
         case add
         case run
-        case copy(mode: Int)
+        case copy(mode: UInt8)
     }
 
     struct Instruction: Sendable {
         let operation: Operation
         /// 0: the size follows as an integer.
-        let size: Int
+        let size: UInt8
 
         static let none = Instruction(operation: .none, size: 0)
     }
@@ -23,18 +23,18 @@ enum VCDIFFCodeTable {
     /// Entry 0 is RUN; then ADD 0…17; COPY 0, 4…18 in nine modes; ADD+COPY pairs; COPY+ADD pairs.
     static let entries: [Entry] = {
         var table: [Entry] = []
-        func single(_ operation: Operation, _ size: Int) {
+        func single(_ operation: Operation, _ size: UInt8) {
             table.append(Entry(first: Instruction(operation: operation, size: size), second: .none))
         }
         single(.run, 0)
-        for size in 0...17 { single(.add, size) }
-        for mode in 0...8 {
+        for size in UInt8(0)...17 { single(.add, size) }
+        for mode in UInt8(0)...8 {
             single(.copy(mode: mode), 0)
-            for size in 4...18 { single(.copy(mode: mode), size) }
+            for size in UInt8(4)...18 { single(.copy(mode: mode), size) }
         }
-        for mode in 0...8 {
-            for addSize in 1...4 {
-                for copySize in mode < 6 ? 4...6 : 4...4 {
+        for mode in UInt8(0)...8 {
+            for addSize in UInt8(1)...4 {
+                for copySize in UInt8(4)...(mode < 6 ? 6 : 4) {
                     table.append(
                         Entry(
                             first: Instruction(operation: .add, size: addSize),
@@ -42,7 +42,7 @@ enum VCDIFFCodeTable {
                 }
             }
         }
-        for mode in 0...8 {
+        for mode in UInt8(0)...8 {
             table.append(
                 Entry(
                     first: Instruction(operation: .copy(mode: mode), size: 4),
@@ -52,38 +52,37 @@ enum VCDIFFCodeTable {
     }()
 }
 
-/// The address cache of RFC 3284 §5.1 with the default sizes: four near, three times 256 same.
-struct VCDIFFAddressCache {
-    private var near: [Int] = [0, 0, 0, 0]
+/// The address cache of RFC 3284 §5.1 with the default sizes: four near, three times 256 same. Lives for one window.
+struct VCDIFFAddressCache: ~Copyable, ~Escapable {
+    /// How many addresses it keeps in the memory it is given.
+    static let sameCount = 3 * 256
+
+    private var near: InlineArray<4, Int> = [0, 0, 0, 0]
     private var nextNear = 0
-    private var same = [Int](repeating: 0, count: 3 * 256)
+    private var same: MutableSpan<UInt32>
 
-    /// Forgets all addresses, as at the start of a window.
-    mutating func reset() {
-        for index in near.indices { near[index] = 0 }
-        nextNear = 0
-        for index in same.indices { same[index] = 0 }
-    }
-
-    /// Remembers an address that was used.
-    mutating func update(_ address: Int) {
-        near[nextNear] = address
-        nextNear = (nextNear + 1) % 4
-        same[address % (3 * 256)] = address
+    /// Knows no address yet; `same` is its memory.
+    @_lifetime(copy same)
+    init(_ same: consuming MutableSpan<UInt32>) {
+        self.same = same
+        for index in self.same.indices { self.same[index] = 0 }
     }
 
     /// The address that `mode` gives; `here` is the current position in source and target together.
     /// Modes: 0 absolute, 1 back from here, 2…5 near, 6…8 same.
-    mutating func decode(mode: Int, here: Int, _ addresses: inout VCDIFFBytes) throws(VCDIFFError) -> Int {
+    mutating func decode(mode: UInt8, here: Int, _ addresses: inout VCDIFFBytes) throws(VCDIFFError) -> Int {
         let address =
             switch mode {
             case 0: try addresses.readInteger()
             case 1: here - (try addresses.readInteger())
-            case 2...5: near[mode - 2] + (try addresses.readInteger())
-            default: same[(mode - 6) * 256 + Int(try addresses.readByte())]
+            case 2...5: near[Int(mode) - 2] + (try addresses.readInteger())
+            default: Int(same[(Int(mode) - 6) * 256 + Int(try addresses.readByte())])
             }
         guard address >= 0, address < here else { throw .addressOutOfRange }
-        update(address)
+        near[nextNear] = address
+        nextNear = (nextNear + 1) & 3
+        // Below the sum of source and target, which are pages.
+        same[address % Self.sameCount] = UInt32(address)
         return address
     }
 }

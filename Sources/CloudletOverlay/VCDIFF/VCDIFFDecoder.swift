@@ -6,7 +6,7 @@ import CloudletCore
 package struct VCDIFFDecoder {
     /// What the last patch gave.
     package private(set) var output: [UInt8] = []
-    private var cache = VCDIFFAddressCache()
+    private var sameAddresses = [UInt32](repeating: 0, count: VCDIFFAddressCache.sameCount)
     private let codes = VCDIFFCodeTable.entries
 
     private static let magic: [UInt8] = [0xD6, 0xC3, 0xC4, 0x00]
@@ -24,7 +24,7 @@ package struct VCDIFFDecoder {
         if output.count != length { output = [UInt8](repeating: 0, count: length) }
         var produced = 0
         repeat {
-            try Self.decodeWindow(&bytes, source: source, codes, &cache, into: &output, &produced)
+            try Self.decodeWindow(&bytes, source: source, codes, &sameAddresses, into: &output, &produced)
         } while !bytes.isAtEnd
         guard produced == length else { throw .wrongTargetLength }
     }
@@ -32,7 +32,7 @@ package struct VCDIFFDecoder {
     /// Decodes a window to `output` behind the bytes that were `produced` before.
     private static func decodeWindow(
         _ bytes: inout VCDIFFBytes, source: Span<UInt8>, _ codes: [VCDIFFCodeTable.Entry],
-        _ cache: inout VCDIFFAddressCache, into output: inout [UInt8], _ produced: inout Int
+        _ sameAddresses: inout [UInt32], into output: inout [UInt8], _ produced: inout Int
     ) throws(VCDIFFError) {
         // Window indicator: 0 no source, 1 a segment of the source.
         let indicator = try bytes.readByte()
@@ -62,14 +62,14 @@ package struct VCDIFFDecoder {
         let start = produced
         let end = start + targetSize
         var target = output.mutableSpan
-        cache.reset()
+        var cache = VCDIFFAddressCache(sameAddresses.mutableSpan)
         while !instructions.isAtEnd {
             let entry = codes[Int(try instructions.readByte())]
             var instruction = entry.first
             for _ in 0..<2 {
                 defer { instruction = entry.second }
                 if case .none = instruction.operation { continue }
-                let size = instruction.size == 0 ? try instructions.readInteger() : instruction.size
+                let size = instruction.size == 0 ? try instructions.readInteger() : Int(instruction.size)
                 guard size <= end - produced else { throw .outputTooLong }
                 switch instruction.operation {
                 case .none: break
