@@ -1,4 +1,6 @@
+import CloudletSystem
 import CloudletTestSupport
+import SystemPackage
 import Testing
 
 @testable import CloudletOverlay
@@ -83,6 +85,37 @@ import Testing
         delta += data + instructions + addresses
         let patch = hex("d6c3c400 00 01 40 00") + [UInt8(delta.count)] + delta
         #expect(try decode(patch, source, target.count) == target)
+    }
+
+    @Test("patches that xdelta3 made are applied, of pages in which things moved", arguments: 0..<40)
+    func foreignPatches(seed: Int) async throws {
+        let scratch = try ScratchDirectory()
+        var random = SeededRandom(seed: UInt64(seed))
+        let records = (0..<64).map { _ in (0..<64).map { _ in UInt8.random(in: 0...255, using: &random) } }
+        let source = Array(records.joined())
+        // Records that were swapped, shifted, repeated, and runs of one byte, with new bytes here and there.
+        var target: [UInt8] = []
+        while target.count < 4096 {
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0: target += [UInt8](repeating: UInt8.random(in: 0...255, using: &random), count: 40)
+            case 1:
+                target += (0..<Int.random(in: 1...9, using: &random)).map { _ in
+                    UInt8.random(in: 0...255, using: &random)
+                }
+            case 2 where target.count > 300: target += target[(target.count - 300)..<(target.count - 220)]
+            default:
+                let record = records.randomElement(using: &random) ?? []
+                target += record.dropFirst(Int.random(in: 0...20, using: &random))
+            }
+        }
+        target = Array(target.prefix(4096))
+        let (old, new) = (try scratch.write("old", source), try scratch.write("new", target))
+        let patch = scratch.file("patch")
+        let made = try await Tool.run(
+            "xdelta3",
+            ["-e", "-9", "-n", "-S", "none", "-A=", "-s", old.path.string, new.path.string, patch.string])
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(try decode(try File(patch, .read).read(1 << 20, at: 0), source, 4096) == target)
     }
 
     @Test(
