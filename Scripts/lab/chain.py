@@ -1,6 +1,7 @@
 """A base VM and an overlay with the running demo application, made by the project's programs, for benchmarks."""
 import copy
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -166,6 +167,10 @@ class Node:
         self.job.wait(60)
         self.output.close()
         self.group.remove()
+
+    def stage(self, name):
+        """Seconds that a stage of the last synthesis took, as the node logs it."""
+        return float(re.findall(rf"{name} ([0-9.]+) s", open(self.log).read())[-1])
 
     def cpu(self):
         """Processor seconds of the node so far."""
