@@ -18,7 +18,7 @@ import Testing
         let base = try scratch.write("base.raw", [UInt8](repeating: 0, count: Self.pages * Page.size))
         let target = CopyTarget(try scratch.write("rebuilt", [UInt8](repeating: 0, count: Self.pages * Page.size)))
         // Runs of three pages with holes between them, the last first; more than is collected at once.
-        let order = (0..<Self.pages).filter { $0 % 4 != 3 }.reversed().map { $0 }
+        let order: [Int] = (0..<Self.pages).filter { $0 % 4 != 3 }.reversed()
         var items: [UInt8] = []
         var expected = [UInt8](repeating: 0, count: Self.pages * Page.size)
         func place(_ page: Int, _ content: DeltaItem.Content, _ byte: UInt8) {

@@ -14,7 +14,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct DecodingMemoryTests {
     /// Takes pages and keeps nothing.
     private struct Nowhere: PageTarget {
-        func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {}
+        func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {}
         func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {}
         func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {}
     }

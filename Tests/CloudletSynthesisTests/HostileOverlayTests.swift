@@ -210,7 +210,9 @@ private final class RecordingTarget: Sendable {
         let name: String
         let owner: RecordingTarget
 
-        func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { note(offset) }
+        func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
+            for run in runs { note(run.lowerBound) }
+        }
 
         func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) { note(offset) }
 

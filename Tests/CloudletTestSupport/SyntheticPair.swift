@@ -106,7 +106,10 @@ public final class CopyTarget: PageTarget {
     public init(_ file: File) { self.file = file }
 
     /// Writes the bytes.
-    public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { try file.write(bytes, at: offset) }
+    public func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
+        try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try file.write(part, at: run.lowerBound)
+        }
+    }
 
     /// Writes zeros.
     public func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {

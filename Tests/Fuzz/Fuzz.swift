@@ -74,7 +74,9 @@ private let base: BaseImages = {
 private struct Bounds: PageTarget {
     let size: Int
 
-    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { check(bytes.count, offset) }
+    func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
+        try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in check(part.count, run.lowerBound) }
+    }
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) { check(length, offset) }
 

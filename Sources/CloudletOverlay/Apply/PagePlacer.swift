@@ -82,7 +82,7 @@ struct PagePlacer {
 private struct PageBatch {
     private let target: any PageTarget
     private var bytes: [UInt8] = []
-    private var runs: [PageRun] = []
+    private var runs: [Range<Int>] = []
     private var zeros = 0..<0
 
     private static let mostBytes = 128 << 10
@@ -92,10 +92,10 @@ private struct PageBatch {
     mutating func append(_ page: Span<UInt8>, at offset: Int) throws(CloudletError) {
         if bytes.count + page.count > Self.mostBytes { try flushBytes() }
         bytes.append(copying: page)
-        if let last = runs.indices.last, runs[last].end == offset {
-            runs[last].count += page.count
+        if let last = runs.last, last.upperBound == offset {
+            runs[runs.count - 1] = last.lowerBound..<offset + page.count
         } else {
-            runs.append(PageRun(offset: offset, count: page.count))
+            runs.append(offset..<offset + page.count)
         }
     }
 
@@ -127,8 +127,8 @@ private struct PageBatch {
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         var start = 0
         for run in runs {
-            if offset >= run.offset, offset + count <= run.end {
-                let position = start + offset - run.offset
+            if run.contains(offset), offset + count <= run.upperBound {
+                let position = start + offset - run.lowerBound
                 buffer.replaceSubrange(0..<count, with: bytes[position..<position + count])
                 return
             }

@@ -2,10 +2,12 @@ public import CloudletCore
 
 /// Takes the pages of one image while a VM is rebuilt. Called from several tasks at once, never twice for a page.
 public protocol PageTarget: Sendable {
-    /// Stores whole pages that lie behind each other, the first at `offset`; only an image's last page is shorter.
-    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError)
-    /// Stores several such runs of pages, whose bytes come one after the other.
-    func place(_ runs: [PageRun], of bytes: Span<UInt8>) throws(CloudletError)
+    /// Stores runs of whole pages; only an image's last page is shorter.
+    /// - Parameters:
+    ///   - runs: the bytes of the image that each run covers.
+    ///   - bytes: the runs' bytes, one run after the other.
+    /// - Throws: `CloudletError` when they can't be written.
+    func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError)
     /// Makes whole pages that lie behind each other zeros, `length` bytes from `offset` on.
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError)
     /// Reads back a page that was placed.
@@ -13,38 +15,21 @@ public protocol PageTarget: Sendable {
 }
 
 extension PageTarget {
-    /// Stores one run after the other.
-    public func place(_ runs: [PageRun], of bytes: Span<UInt8>) throws(CloudletError) {
-        try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try place(part, at: run.offset) }
+    /// Stores whole pages that lie behind each other, the first at `offset`.
+    public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+        try place([offset..<offset + bytes.count], of: bytes)
     }
 }
 
-/// Pages that lie behind each other in an image.
-public struct PageRun: Sendable, Hashable {
-    /// Where the first one is, a multiple of 4096.
-    public let offset: Int
-    /// Bytes of all of them.
-    public internal(set) var count: Int
-
-    /// `count` bytes from `offset` on.
-    public init(offset: Int, count: Int) {
-        self.offset = offset
-        self.count = count
-    }
-
-    /// Where the next page would be.
-    var end: Int { offset + count }
-}
-
-extension [PageRun] {
-    /// Calls `body` with each run and its part of `bytes`.
+extension [Range<Int>] {
+    /// Calls `body` with each range and its part of `bytes`, in which those of all ranges come one after the other.
     public func forEachPart(
-        of bytes: Span<UInt8>, _ body: (PageRun, Span<UInt8>) throws(CloudletError) -> Void
+        of bytes: Span<UInt8>, _ body: (Range<Int>, Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         var done = 0
-        for run in self {
-            try body(run, bytes.extracting(done..<done + run.count))
-            done += run.count
+        for range in self {
+            try body(range, bytes.extracting(done..<done + range.count))
+            done += range.count
         }
     }
 }

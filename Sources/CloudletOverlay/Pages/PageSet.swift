@@ -1,3 +1,5 @@
+import CloudletCore
+
 /// A set of page numbers below a bound: one bit a page, 32 KiB for each GiB of image.
 public struct PageSet: Sendable, Equatable {
     private var words: [UInt64]
@@ -40,6 +42,16 @@ public struct PageSet: Sendable, Equatable {
             try body(page..<end)
             page = end
         }
+    }
+
+    /// The parts of a range of bytes whose pages are not in the set.
+    public func gaps(in range: Range<Int>) -> [Range<Int>] {
+        var gaps: [Range<Int>] = []
+        let pages = range.lowerBound / Page.size..<Page.count(covering: range.upperBound)
+        forEachRun(in: pages, member: false) { run in
+            gaps.append((run.lowerBound * Page.size..<run.upperBound * Page.size).clamped(to: range))
+        }
+        return gaps
     }
 
     /// The first page from `start` whose membership is `member`, or `end`.

@@ -87,14 +87,7 @@ package struct Rebuild: Sendable {
     /// Copies the base's RAM without the pages that the overlay brings.
     private func copyBaseMemory() async throws(CloudletError) {
         let brought = meta.pages(of: .memory)
-        try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory) { range in
-            var parts: [Range<Int>] = []
-            let pages = range.lowerBound / Page.size..<Page.count(covering: range.upperBound)
-            brought.forEachRun(in: pages, member: false) { run in
-                parts.append((run.lowerBound * Page.size..<run.upperBound * Page.size).clamped(to: range))
-            }
-            return parts
-        }
+        try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory) { brought.gaps(in: $0) }
     }
 
     /// Copies what is behind the base's RAM without the pages that the overlay brings.

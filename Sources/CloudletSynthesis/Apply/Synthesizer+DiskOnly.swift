@@ -74,7 +74,7 @@ extension Synthesizer {
 
 /// Stands for an image of no bytes: the reader refuses every item for it.
 struct NoPages: PageTarget {
-    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { throw Self.refusal }
+    func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) { throw Self.refusal }
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) { throw Self.refusal }
 

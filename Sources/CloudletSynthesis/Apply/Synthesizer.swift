@@ -169,18 +169,9 @@ public struct Synthesizer: Sendable {
     ) async throws(CloudletError) -> RunningVM {
         try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
         let snapshot = try rebuild.rebuiltSnapshot()
-        let state = try snapshot.deviceState()
-        let wanted = options.forwards ?? snapshot.description.forwards
-        let (_, forwards) = try await together(
-            { () async throws(CloudletError) in
-                try await times.measure("load state") { () async throws(CloudletError) in
-                    try await machine.loadState(state)
-                }
-            },
-            { () async throws(CloudletError) in
-                try await machine.addForwards(
-                    wanted, on: options.forwardAddress, movingTaken: options.moveTakenForwards)
-            })
+        let forwards = try await machine.load(
+            try snapshot.deviceState(), opening: options.forwards ?? snapshot.description.forwards,
+            on: options.forwardAddress, movingTaken: options.moveTakenForwards, times: times)
         try await machine.run(
             stage: "resume", readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times)
         return RunningVM(

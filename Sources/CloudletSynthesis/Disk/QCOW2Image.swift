@@ -75,15 +75,10 @@ public final class QCOW2Image: PageTarget {
         try writeRefcounts(upTo: end)
     }
 
-    /// Stores pages that lie behind each other.
-    public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        try place([PageRun(offset: offset, count: bytes.count)], of: bytes)
-    }
-
-    /// Stores several runs of pages.
-    public func place(_ runs: [PageRun], of bytes: Span<UInt8>) throws(CloudletError) {
+    /// Stores runs of pages.
+    public func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
         try turn.take { () throws(CloudletError) in
-            try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try store(part, at: run.offset) }
+            try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try store(part, at: run.lowerBound) }
         }
     }
 

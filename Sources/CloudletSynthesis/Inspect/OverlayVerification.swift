@@ -92,7 +92,10 @@ private final class ScratchTarget: PageTarget {
         try file.resize(to: size)
     }
 
-    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) { try file.write(bytes, at: offset) }
+    func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
+        try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try file.write(part, at: run.lowerBound)
+        }
+    }
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         // The file starts as a hole, and no page is placed twice.

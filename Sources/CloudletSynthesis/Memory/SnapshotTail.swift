@@ -18,10 +18,8 @@ enum SnapshotTail {
         of base: File, from start: Int, to target: File, origin: Int = 0, size: Int, without brought: PageSet
     ) throws(CloudletError) {
         let last = max(start, min(size, try base.size()))
-        let pages = start / Page.size..<Page.count(covering: last)
-        try brought.forEachRun(in: pages, member: false) { (run) throws(CloudletError) in
-            let range = (run.lowerBound * Page.size..<run.upperBound * Page.size).clamped(to: start..<last)
-            for piece in pieces(of: range, length: 256 << 10) {
+        for gap in brought.gaps(in: start..<last) {
+            for piece in pieces(of: gap, length: 256 << 10) {
                 try target.write(try base.read(piece.count, at: piece.lowerBound), at: piece.lowerBound - origin)
             }
         }

@@ -17,17 +17,14 @@ final class SnapshotTarget: PageTarget {
         self.isFilled = isFilled
     }
 
-    func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        try place([PageRun(offset: offset, count: bytes.count)], of: bytes)
-    }
-
-    func place(_ runs: [PageRun], of bytes: Span<UInt8>) throws(CloudletError) {
+    func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
         try memory.write { (file) throws(CloudletError) in
             try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in
-                let inMemory = min(run.count, max(0, memory.size - run.offset))
-                if inMemory > 0 { try file.write(part.extracting(0..<inMemory), at: run.offset) }
+                let inMemory = min(run.count, max(0, memory.size - run.lowerBound))
+                if inMemory > 0 { try file.write(part.extracting(0..<inMemory), at: run.lowerBound) }
                 if inMemory < run.count {
-                    try tail.write(part.extracting(inMemory..<run.count), at: run.offset + inMemory - memory.size)
+                    try tail.write(
+                        part.extracting(inMemory..<run.count), at: run.lowerBound + inMemory - memory.size)
                 }
             }
         }

@@ -53,10 +53,9 @@ public struct BaseResumption: Sendable {
             times.record("start emulator", from: start)
             let forwards = try await machine.watched(within: Synthesizer.resumeLimit) {
                 () async throws(CloudletError) in
-                try await times.measure("load state") { () async throws(CloudletError) in
-                    try await machine.loadState(try base.snapshot.deviceState())
-                }
-                let forwards = try await machine.addForwards(options.forwards, on: options.forwardAddress)
+                let forwards = try await machine.load(
+                    try base.snapshot.deviceState(), opening: options.forwards, on: options.forwardAddress, times: times
+                )
                 try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
                 return forwards
             }
@@ -70,6 +69,31 @@ public struct BaseResumption: Sendable {
 }
 
 extension VirtualMachine {
+    /// Loads the device state of a waiting VM, and opens its forwards meanwhile.
+    /// - Parameters:
+    ///   - state: the device state.
+    ///   - forwards: the forwards wanted.
+    ///   - address: the address of the host to listen on.
+    ///   - movingTaken: whether a forward whose host port is taken is opened on a free one.
+    ///   - times: notes the stage.
+    /// - Returns: the forwards in force, in the order wanted.
+    /// - Throws: `CloudletError` when the state can't be loaded, or a forward can't be opened.
+    func load(
+        _ state: [UInt8], opening forwards: [PortForward], on address: String, movingTaken: Bool = false,
+        times: StageTimes
+    ) async throws(CloudletError) -> [ActiveForward] {
+        try await together(
+            { () async throws(CloudletError) in
+                try await times.measure("load state") { () async throws(CloudletError) in
+                    try await self.loadState(state)
+                }
+            },
+            { () async throws(CloudletError) in
+                try await self.addForwards(forwards, on: address, movingTaken: movingTaken)
+            }
+        ).1
+    }
+
     /// Opens several forwards; when one can't be opened, those before it are closed with the VM.
     /// - Parameters:
     ///   - forwards: the forwards wanted.

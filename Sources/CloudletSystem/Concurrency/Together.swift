@@ -4,8 +4,8 @@ public import CloudletCore
 /// - Returns: what both return.
 /// - Throws: what `first` throws, if it does; else what `second` throws. When `first` fails, `second` is cancelled
 ///   and waited for.
-public func together<First: Sendable, Second: Sendable>(
-    _ first: @escaping @Sendable () async throws(CloudletError) -> First,
+public func together<First, Second: Sendable>(
+    _ first: () async throws(CloudletError) -> First,
     _ second: @escaping @Sendable () async throws(CloudletError) -> Second
 ) async throws(CloudletError) -> (First, Second) {
     async let other = Result.of(second)
