@@ -92,6 +92,7 @@ extension ChainTests {
                 let refused = try await lab.run(
                     3, arguments(chain.overlay, []), environment: client(chain, 3))
                 #expect(refused.status == 75 && refused.errors.contains("port 9876"), "\(refused.errors)")
+                #expect(refused.errors.contains("it is taken by qemu-system-x86 ("), "\(refused.errors)")
                 let launch = Repository.root.appending("Scripts/guest/face-client").string
                 let moved = try await lab.run(
                     3, arguments(chain.overlay, ["--move-ports", "--launch", launch]), environment: client(chain, 3))

@@ -20,7 +20,7 @@ struct SmallVM {
     let vm: VirtualMachine
     let memory: SharedMemory
 
-    init(waitsForState: Bool) async throws {
+    init(waitsForState: Bool, machine: MachineDescription = Self.machine) async throws {
         let (scratch, hypervisor) = try await Self.shared.value
         self.hypervisor = hypervisor
         let name = hypervisor.newName()
@@ -29,7 +29,7 @@ struct SmallVM {
         let resources = VMResources(
             name: name, disk: scratch.file(name), diskFormat: .raw, memoryPath: memory.path,
             waitsForState: waitsForState)
-        vm = try await hypervisor.start(Self.machine, resources, paused: true)
+        vm = try await hypervisor.start(machine, resources, paused: true)
     }
 
     /// Whether nothing of it is left; `process` was its emulator's.

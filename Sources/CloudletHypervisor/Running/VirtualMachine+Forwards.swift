@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletSystem
 
 /// A forward that is in force.
 public struct ActiveForward: Hashable, Sendable {
@@ -26,10 +27,11 @@ extension VirtualMachine {
         let rule = "\(forward.transport.rawValue):\(address):\(forward.hostPort)-:\(forward.guestPort)"
         let answer = try human("hostfwd_add \(DomainXML.network) \(rule)")
         guard answer.isEmpty else {
+            let holders = PortHolder.all(of: forward.hostPort, forward.transport)
             throw CloudletError(
                 .busy,
                 "port \(forward.hostPort) of \(address) can't be forwarded to port \(forward.guestPort) of the VM: "
-                    + "it is taken or not allowed",
+                    + (holders.isEmpty ? "it is taken or not allowed" : "it is taken by \(holders.shown)"),
                 advice: "end what uses the port, or choose another with -redir",
                 cause: CloudletError(.unavailable, answer.filter { !$0.isNewline }.displayable()))
         }

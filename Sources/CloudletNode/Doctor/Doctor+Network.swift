@@ -48,38 +48,33 @@ extension Doctor {
         var findings = [port(synthesis, option: "--listen", mayMove: false)]
         findings.append(port(configuration.httpPort, option: "--http-port", mayMove: true))
         guard configuration.upnpEngine != "off" else { return findings }
-        let holders = PortUse.holders(of: 1900, .udp)
-        let names = Self.names(holders)
+        let holders = PortHolder.all(of: 1900, .udp)
         if PortUse.canShareUDP(1900) {
-            findings.append(.ok("port 1900/udp", holders.isEmpty ? "free" : "shared with \(names)"))
+            findings.append(.ok("port 1900/udp", holders.isEmpty ? "free" : "shared with \(holders.shown)"))
         } else {
             findings.append(
                 .fail(
-                    "port 1900/udp", "\(names) keeps it for itself: searches by UPnP are not heard",
+                    "port 1900/udp", "\(holders.shown) keeps it for itself: searches by UPnP are not heard",
                     fix: Self.ending(holders) + ", or: cloudlet-node --upnp-engine off"))
         }
         return findings
     }
 
     private func port(_ port: UInt16, option: String, mayMove: Bool) -> Finding {
-        let holders = PortUse.holders(of: port, .tcp)
+        let holders = PortHolder.all(of: port, .tcp)
         let check = "port \(port)/tcp"
         if holders.isEmpty { return .ok(check, "free") }
         if holders.allSatisfy({ $0.name.hasPrefix("cloudlet-node") }) {
-            return .ok(check, "a node runs (\(Self.names(holders)))")
+            return .ok(check, "a node runs (\(holders.shown))")
         }
         let other = option == "--listen" ? ":\(port + 10)" : "\(port + 10)"
         let fix = Self.ending(holders) + ", or: cloudlet-node \(option) \(other)"
         return mayMove
-            ? .warn(check, "taken by \(Self.names(holders)); the node will take another one", fix: fix)
-            : .fail(check, "taken by \(Self.names(holders))", fix: fix)
+            ? .warn(check, "taken by \(holders.shown); the node will take another one", fix: fix)
+            : .fail(check, "taken by \(holders.shown)", fix: fix)
     }
 
-    private static func names(_ holders: [PortUse.Holder]) -> String {
-        holders.map { $0.pid == 0 ? $0.name : "\($0.name) (\($0.pid))" }.joined(separator: ", ")
-    }
-
-    private static func ending(_ holders: [PortUse.Holder]) -> String {
+    private static func ending(_ holders: [PortHolder]) -> String {
         let known = holders.filter { $0.pid != 0 }
         return known.isEmpty ? "sudo ss -lntup" : "kill \(known.map { String($0.pid) }.joined(separator: " "))"
     }
