@@ -122,6 +122,21 @@ import Testing
         #expect(result.errors.contains(expected), "\(result.errors)")
     }
 
+    @Test("the settings are listed with their origins: a variable wins over the file, the file over the default")
+    func origins() async throws {
+        let scratch = try ScratchDirectory()
+        let file = try scratch.write("node.yaml", Array("session:\n  lease: 77\n  comeback: 66\n".utf8)).path
+        let environment = ["CLOUDLET_HOME": scratch.path.string, "CLOUDLET_SESSION_LEASE": "88"]
+        let result = try await Program.cloudlet(
+            ["config", "--origin", "--config", file.string], environment: environment)
+        #expect(result.status == 0, "\(result.errors)")
+        let rows = result.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        func row(_ key: String) -> String? { rows.first { $0.first == key }?.dropFirst().joined(separator: " ") }
+        #expect(row("session.lease") == "88 environment CLOUDLET_SESSION_LEASE", "\(result.output)")
+        #expect(row("session.comeback") == "66 \(file)")
+        #expect(row("standby.machines") == "1 default")
+    }
+
     @Test("a configuration file with an unknown key or value is refused with the key's name")
     func configuration() async throws {
         for (text, expected) in [

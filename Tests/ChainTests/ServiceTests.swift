@@ -84,6 +84,25 @@ extension ChainTests {
         }
     }
 
+    @Test("with --watch every change of the sessions is shown")
+    func watch() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let log = chain.directory.appending("watch.log")
+        try await withNode(chain) { lab, _ in
+            _ = try await Tool.with(
+                Program.path("cloudlet"), ["list-session", "--watch"], environment: chain.environment, log: log
+            ) { watch in
+                try await watch.waitFor("ID")
+                #expect(!watch.output.contains("running"), "\(watch.output)")
+                try await holding(lab, chain, 2) { _ in try await watch.waitFor("running") }
+                let isEmpty = try await poll(every: .milliseconds(100), for: .seconds(20)) {
+                    () throws(CloudletError) in watch.output.split(separator: "\n").last?.hasPrefix("ID") == true
+                }
+                #expect(isEmpty && watch.isRunning, "\(watch.output)")
+            }
+        }
+    }
+
     @Test("a second VM of an overlay is refused because of its port, or gets another one when the client wishes")
     func samePortTwice() async throws {
         let chain = try await ChainFixture.shared.chain()

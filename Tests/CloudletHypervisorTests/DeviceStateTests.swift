@@ -24,6 +24,8 @@ import Testing
         #expect(await !target.vm.isWaitingForState)
         let error = await #expect(throws: CloudletError.self) { try await target.vm.loadState(state) }
         #expect(error?.code == .defect)
+        let idle = await #expect(throws: CloudletError.self) { try await target.vm.requireExecution() }
+        #expect(idle?.message.contains("does not run") == true, "\(idle?.message ?? "")")
         try await target.vm.resume()
         try await target.vm.requireExecution()
         try await target.vm.destroy()

@@ -36,6 +36,16 @@ final class RawClient: Sendable {
         }
     }
 
+    /// What is there as soon as anything is.
+    func receivePiece() async throws -> [UInt8] {
+        try await blocking { [socket] () throws(CloudletError) in
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let got = unsafe recv(socket.descriptor, &buffer, 4096, 0)
+            guard got >= 0 else { throw SystemCallError.current("can't receive") }
+            return Array(buffer.prefix(got))
+        }
+    }
+
     /// Goes away as a host does whose network is gone: the other side is told nothing.
     func vanish() {
         let tcpRepair: Int32 = 19
