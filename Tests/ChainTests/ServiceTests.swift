@@ -84,6 +84,26 @@ extension ChainTests {
         }
     }
 
+    @Test("at level debug the log follows a session through its stages, with its id in each line")
+    func loggedStages() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        try await withNode(chain, ["CLOUDLET_LOG_LEVEL": "debug", "CLOUDLET_LOG_FORMAT": "json"]) { lab, node in
+            try await holding(lab, chain, 2) { $0.send(SIGINT) }
+            try await node.waitFor("session ended")
+            let lines = try node.output.split(separator: "\n").map {
+                try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: String])
+            }
+            let id = try #require(lines.first { $0["message"] == "session created" }?["session"])
+            let told = lines.filter { $0["session"] == id }.compactMap { $0["stage"] ?? $0["message"] }
+            #expect(told.first == "session created" && told.last == "session ended", "\(told)")
+            // What begins together does so in any order.
+            #expect(Set(told[1...3]) == ["start emulator", "copy memory", "receive and place"], "\(told)")
+            #expect(told[4...5] == ["finish disk", "load state"], "\(told)")
+            #expect(Set(told[6...7]) == ["resume", "application ready"], "\(told)")
+            #expect(told[8...10] == ["synthesized", "VM runs", "end VM"], "\(told)")
+        }
+    }
+
     @Test("with --watch every change of the sessions is shown")
     func watch() async throws {
         let chain = try await ChainFixture.shared.chain()

@@ -92,12 +92,15 @@ struct OverlayBench {
         options.compression = try Compressor.Options(
             method, level: numbers.first, historyLog: numbers.count > 2 ? numbers[2] : nil)
         if numbers.count > 1 { options.blobBytes = numbers[1] }
-        let memory = try File(directory.appending("memory"), .read)
         let times = StageTimes()
-        let images = OverlayCreation.CustomisedImages(
-            memory: try .file(memory, base: base.snapshot.file, as: .memory),
-            disk: try await ImageMap.changes(in: directory.appending("disk.qcow2"), size: base.record.diskBytes))
-        times.record("map", from: .zero)
+        let images = try await times.measure("map") {
+            () async throws(CloudletError) -> OverlayCreation.CustomisedImages in
+            .init(
+                memory: try .file(
+                    try File(directory.appending("memory"), .read), base: base.snapshot.file, as: .memory),
+                disk: try await ImageMap.changes(
+                    in: directory.appending("disk.qcow2"), size: base.record.diskBytes))
+        }
         let result = try await OverlayCreation(base: base, options: options).write(
             images, to: overlay, times: times
         ) { _, _ in }

@@ -57,9 +57,9 @@ struct OverlayCommand: AsyncParsableCommand {
         let running = try await BaseResumption(hypervisor: hypervisor).resume(base, resume, times: times)
         do {
             ProgressLine.clear()
-            let start = times.elapsed
-            try await customisation.wait(running.machine, running.forwards)
-            times.record("customise", from: start)
+            try await times.measure("customise") { () async throws(CloudletError) in
+                try await customisation.wait(running.machine, running.forwards)
+            }
             try await closingStep.run(running, times: times)
             let result = try await OverlayCreation(base: base, options: options).cut(
                 running, into: directory, times: times

@@ -91,7 +91,9 @@ struct NodeBackend: SynthesisBackend {
         how.forwardAddress = try forwardAddress(for: request)
         how.moveTakenForwards = request.moveForwards
         how.readiness = options.readiness
-        let times = StageTimes()
+        let times = StageTimes { stage in
+            logger.debug("stage begins", metadata: ["session": "\(request.session)", "stage": "\(stage)"])
+        }
         let total = max(1, request.meta.totalBlobBytes)
         let counted = Mutex(0)
         let running = try await standby.withReady(for: base) { (ready) async throws(CloudletError) in

@@ -91,6 +91,7 @@ struct ServerConnection: Sendable {
         switch event {
         case .createSession:
             let session = try await table.create(client: client)
+            logger.debug("session created", metadata: ["session": "\(session.id)", "client": "\(client)"])
             await state.end(with: .success(.createSession, session: session.id))
         case .resourceInfo:
             try await state.send(.success(.resourceInfo, payload: await backend.resources().payload))

@@ -130,6 +130,7 @@ struct SessionSupervisor: Sendable {
             logger.notice("VM is left running", metadata: ["session": "\(session.id)", "vm": "\(machine.name)"])
             return
         }
+        logger.debug("stage begins", metadata: ["session": "\(session.id)", "stage": "end VM"])
         await machine.end()
         place.giveBack()
         session.markEnded(reason)

@@ -61,9 +61,9 @@ package struct Rebuild: Sendable {
                     try copyBaseTail()
                 }
                 group.addTask {
-                    let start = times.elapsed
-                    _ = try await decoding.run(source, received: received)
-                    times.record("receive and place", from: start)
+                    try await times.measure("receive and place") { () async throws(CloudletError) in
+                        _ = try await decoding.run(source, received: received)
+                    }
                 }
                 try await group.waitForAll()
             }

@@ -21,10 +21,10 @@ extension Synthesizer {
                 name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path, waitsForState: false,
                 display: options.display, outboundNetwork: options.outboundNetwork)
             progress(.stage("boot"))
-            let start = times.elapsed
-            let machine = try await hypervisor.start(base.machine, resources, paused: true)
+            let machine = try await times.measure("start emulator") { () async throws(CloudletError) in
+                try await hypervisor.start(base.machine, resources, paused: true)
+            }
             cleanup.started(machine)
-            times.record("start emulator", from: start)
             let forwards = try await machine.watched(
                 within: Self.resumeLimit + Self.bootTime + options.readiness
             ) { () async throws(CloudletError) in try await boot(machine, meta, options, times) }
@@ -64,9 +64,9 @@ extension Synthesizer {
             geometry: OverlayGeometry(
                 disk: meta.diskSize, memory: 0, baseDisk: base.images.diskSize, baseMemory: base.images.memorySize),
             base: base.images, targets: PageTargets(memory: NoPages(), disk: disk), scratch: work.path)
-        let start = times.elapsed
-        _ = try await decoding.run(source) { progress(.received($0)) }
-        times.record("receive and place", from: start)
+        try await times.measure("receive and place") { () async throws(CloudletError) in
+            _ = try await decoding.run(source) { progress(.received($0)) }
+        }
         try await times.measure("finish disk") { () async throws(CloudletError) in try disk.finish() }
         return disk.path
     }

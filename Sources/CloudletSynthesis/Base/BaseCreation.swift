@@ -73,10 +73,10 @@ public struct BaseCreation: Sendable {
                 name: work.vmName, disk: path, diskFormat: .raw, memoryPath: memory.path,
                 waitsForState: false, display: options.display, outboundNetwork: options.outboundNetwork)
             progress("boot")
-            let start = times.elapsed
-            let machine = try await hypervisor.start(options.machine, resources, paused: true)
+            let machine = try await times.measure("start emulator") { () async throws(CloudletError) in
+                try await hypervisor.start(options.machine, resources, paused: true)
+            }
             cleanup.started(machine)
-            times.record("start emulator", from: start)
             let forwards = try await machine.addForwards(options.forwards, on: "127.0.0.1")
             try await machine.resume()
             try await times.measure("set up") { () async throws(CloudletError) in try await setUp(machine, forwards) }

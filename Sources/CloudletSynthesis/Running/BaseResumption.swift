@@ -47,10 +47,10 @@ public struct BaseResumption: Sendable {
                 name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path,
                 waitsForState: true, display: options.display, outboundNetwork: options.outboundNetwork)
             resources.discards = options.discards
-            let start = times.elapsed
-            let machine = try await hypervisor.start(base.machine, resources)
+            let machine = try await times.measure("start emulator") { () async throws(CloudletError) in
+                try await hypervisor.start(base.machine, resources)
+            }
             cleanup.started(machine)
-            times.record("start emulator", from: start)
             let forwards = try await machine.watched(within: Synthesizer.resumeLimit) {
                 () async throws(CloudletError) in
                 let forwards = try await machine.load(

@@ -15,10 +15,15 @@ public final class StageTimes: Sendable {
 
     private let clock = ContinuousClock()
     private let origin: ContinuousClock.Instant
+    private let began: @Sendable (String) -> Void
     private let recorded = Mutex<[Stage]>([])
 
     /// Starts the clock.
-    public init() { origin = clock.now }
+    /// - Parameter began: is told each stage's name when it begins.
+    public init(began: @escaping @Sendable (String) -> Void = { _ in }) {
+        origin = clock.now
+        self.began = began
+    }
 
     /// The stages that have ended, in the order in which they began.
     public var stages: [Stage] { recorded.withLock { $0 }.sorted { $0.start < $1.start } }
@@ -31,14 +36,10 @@ public final class StageTimes: Sendable {
         _ name: String, _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         let start = elapsed
+        began(name)
         let value = try await body()
-        record(name, from: start)
-        return value
-    }
-
-    /// Notes a stage that began at `start` and ends now.
-    public func record(_ name: String, from start: Duration) {
         let stage = Stage(name: name, start: start, duration: elapsed - start)
         recorded.withLock { $0.append(stage) }
+        return value
     }
 }
