@@ -46,8 +46,9 @@ import Testing
     func alive() async throws {
         // A program that is told a VM's name as an emulator is.
         _ = try await Tool.with(
-            "sh", ["-c", "sleep 20; :", "guest=vm-1,debug-threads=on"], log: scratch.file("log")
+            "sh", ["-c", "echo runs; sleep 20; :", "guest=vm-1,debug-threads=on"], log: scratch.file("log")
         ) { program in
+            try await program.waitFor("runs")
             try status("vm-1", process: program.pid)
             try status("vm-10", process: program.pid)
             #expect(try DriverState(root: root).removeStale() == ["vm-10"])
