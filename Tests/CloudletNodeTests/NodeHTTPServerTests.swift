@@ -16,7 +16,7 @@ import Testing
                 let (record, server) = Self.server()
                 let running = Task { try await server.run() }
                 let port = record.value.httpPort
-                for _ in 0..<100 where RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(5)) }
+                while RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(5)) }
                 let connections = (0..<20).compactMap { _ in RawConnection(port: port) }
                 running.cancel()
                 _ = try? await running.value

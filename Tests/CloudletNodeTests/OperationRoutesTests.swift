@@ -29,7 +29,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             let services = ServiceGroup(services: [server, health], logger: logger)
             group.addTask { try await services.run() }
-            for _ in 0..<100 where RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(20)) }
+            try await until(30, "the server did not start") { RawConnection(port: port) != nil }
             try await body { path in
                 await RawConnection.ask(
                     port,

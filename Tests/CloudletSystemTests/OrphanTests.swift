@@ -1,15 +1,16 @@
 import CloudletSystem
 import CloudletTestSupport
 import FoundationEssentials
+import Glibc
 import SystemPackage
 import Testing
 
 @Suite struct OrphanTests {
-    /// Runs `sleep`, under this name, in a session of its own, as the child of a shell that ends at once.
+    /// Runs `sleep` for a minute, under this name, in a session of its own, as the child of a shell that ends at once.
     private func orphan(_ name: String, in scratch: ScratchDirectory) async throws -> String {
         let program = scratch.file(name)
         try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: program.string)
-        let line = "setsid \(program.string) 0.3 >/dev/null 2>&1 & echo $!"
+        let line = "setsid \(program.string) 60 >/dev/null 2>&1 & echo $!"
         return try await Tool.run("/bin/sh", ["-c", line]).output.filter(\.isNumber)
     }
 
@@ -21,8 +22,13 @@ import Testing
         Orphans.shared.expecting {}
         let process = try await orphan("qemu-orphan", in: scratch)
         Orphans.shared.expecting {}
-        let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        var status = ""
+        try await until(30, "the program does not begin") {
+            status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+            return status.contains("Name:\tqemu-orphan\n")
+        }
         #expect(status.contains("PPid:\t\(ProcessInfo.processInfo.processIdentifier)\n"))
+        try #require(kill(#require(Int32(process)), SIGKILL) == 0)
         let gone = try await poll(every: .milliseconds(10), for: .seconds(5)) { !isListed(process) }
         #expect(gone)
     }
