@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -34,6 +35,8 @@ static inline pid_t cloudlet_ended_child(void) {
     do { result = waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); } while (result != 0 && errno == EINTR);
     return result == 0 ? info.si_pid : -1;
 }
+// Bounds the number of heaps that malloc spreads threads over (mallopt(3)).
+static inline int cloudlet_limit_heaps(int number) { return mallopt(M_ARENA_MAX, number); }
 static inline int cloudlet_map_failed(const void *address) { return address == MAP_FAILED; }
 
 #endif

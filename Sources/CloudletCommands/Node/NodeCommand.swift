@@ -3,6 +3,7 @@ import CloudletCore
 import CloudletDiscovery
 import CloudletNode
 import CloudletStore
+import CloudletSystem
 import Foundation
 import SystemPackage
 
@@ -50,6 +51,7 @@ public struct NodeCommand: AsyncParsableCommand {
 
     /// Runs the node until it is told to end.
     public func run() async throws {
+        Heaps.limit()
         let home = try CloudletHome.current()
         let (options, file, isNamed) = (options, config.map { FilePath($0) } ?? home.configuration, config != nil)
         let read = { @Sendable () async throws(CloudletError) -> NodeConfiguration in

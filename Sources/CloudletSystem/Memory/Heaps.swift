@@ -1,0 +1,13 @@
+import CLinux
+import Glibc
+
+/// The heaps from which glibc serves a program's threads.
+public enum Heaps {
+    /// Allows one heap a processor, and two at least. By itself glibc makes eight a processor, and each keeps, for good,
+    /// most of what one synthesis needed at once.
+    ///
+    /// To be called before threads are started: the heaps there are stay. (mallopt(3), M_ARENA_MAX)
+    public static func limit() {
+        _ = cloudlet_limit_heaps(Int32(max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    }
+}
