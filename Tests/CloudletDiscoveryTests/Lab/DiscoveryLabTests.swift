@@ -181,6 +181,8 @@ struct DiscoveryLabTests {
                 #expect(try await !lab.find(2, ["--interface", interface]).output.contains(other))
             }
             try await lab.script(["stop", "1", "node"])
+            // As long as the first one has the port, a second one takes another.
+            try await until(5, "the node goes on") { try await lab.run(1, ["ss", "-Hltn", "sport = :8022"]).isEmpty }
             try await lab.startNode(
                 1, ["--id", first, "--engine", engine, "--no-mdns", "--interface", "eth1"], at: "10.78.0.2")
             try await until(5, "not found on eth1") { try await lab.find(2, ["--interface", "eth1"]).found == [first] }
