@@ -1,16 +1,14 @@
 import CloudletSystem
+import FoundationEssentials
 import Glibc
 import Synchronization
-import SystemPackage
 import Testing
 
 @Suite struct HeapsTests {
     /// Heaps of threads begin at multiples of 64 MiB.
     private static func threadHeaps() throws -> Int {
-        let maps = try File("/proc/self/maps", .read)
-        var bytes: [UInt8] = []
-        while case let more = try maps.read(1 << 16, at: bytes.count), !more.isEmpty { bytes += more }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").count { line in
+        let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+        return maps.split(separator: "\n").count { line in
             guard line.contains(" rw-p 00000000 00:00 0"), let end = line.firstIndex(of: "-"),
                 let start = UInt64(line[..<end], radix: 16)
             else { return false }

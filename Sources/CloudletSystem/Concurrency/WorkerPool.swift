@@ -9,8 +9,7 @@ import Synchronization
 /// The threads live as long as the process: a pool is made once and shared.
 public final class WorkerPool: TaskExecutor {
     /// One thread a core, or as many as `CLOUDLET_WORKERS` says, shared by everything that computes.
-    public static let shared = WorkerPool(
-        width: wantedWidth ?? max(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), label: "cloudlet-worker")
+    public static let shared = WorkerPool(width: wantedWidth ?? Processors.count, label: "cloudlet-worker")
 
     private static var wantedWidth: Int? {
         guard let text = unsafe getenv("CLOUDLET_WORKERS") else { return nil }

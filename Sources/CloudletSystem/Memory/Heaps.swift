@@ -1,5 +1,4 @@
 import CLinux
-import Glibc
 
 /// The heaps from which glibc serves a program's threads.
 public enum Heaps {
@@ -8,6 +7,6 @@ public enum Heaps {
     ///
     /// To be called before threads are started: the heaps there are stay. (mallopt(3), M_ARENA_MAX)
     public static func limit() {
-        _ = cloudlet_limit_heaps(Int32(max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        _ = cloudlet_limit_heaps(Int32(Processors.count))
     }
 }
