@@ -20,13 +20,20 @@ extension VirtualMachine {
     /// - Parameters:
     ///   - forward: transport and ports; host port 0 picks a free one.
     ///   - address: the IPv4 address of the host to listen on.
+    ///   - movingTaken: whether a free port is picked when this one is taken.
     /// - Returns: the forward with its real host port.
     /// - Throws: `CloudletError.busy` when the port is taken.
-    public func addForward(_ forward: PortForward, on address: String) throws(CloudletError) -> ActiveForward {
+    public func addForward(
+        _ forward: PortForward, on address: String, movingTaken: Bool = false
+    ) throws(CloudletError) -> ActiveForward {
         let before = forward.hostPort == 0 ? Set(try connections().filter(\.isForward)) : []
         let rule = "\(forward.transport.rawValue):\(address):\(forward.hostPort)-:\(forward.guestPort)"
         let answer = try human("hostfwd_add \(DomainXML.network) \(rule)")
         guard answer.isEmpty else {
+            if movingTaken, forward.hostPort != 0 {
+                let anywhere = PortForward(forward.transport, hostPort: 0, guestPort: forward.guestPort)
+                return try addForward(anywhere, on: address)
+            }
             let holders = PortHolder.all(of: forward.hostPort, forward.transport)
             throw CloudletError(
                 .busy,

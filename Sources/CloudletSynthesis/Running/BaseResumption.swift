@@ -104,16 +104,8 @@ extension VirtualMachine {
     func addForwards(
         _ forwards: [PortForward], on address: String, movingTaken: Bool = false
     ) throws(CloudletError) -> [ActiveForward] {
-        var active: [ActiveForward] = []
-        for forward in forwards {
-            do throws(CloudletError) {
-                active.append(try addForward(forward, on: address))
-            } catch {
-                guard movingTaken, error.code == .busy else { throw error }
-                let anywhere = PortForward(forward.transport, hostPort: 0, guestPort: forward.guestPort)
-                active.append(try addForward(anywhere, on: address))
-            }
+        try forwards.map { (forward) throws(CloudletError) in
+            try addForward(forward, on: address, movingTaken: movingTaken)
         }
-        return active
     }
 }
