@@ -33,19 +33,7 @@ actor ChainFixture {
         var environment: [String: String] { ["CLOUDLET_HOME": home.string, "CLOUDLET_STANDBY_MACHINES": "0"] }
 
         /// The hashes of all files of the base VM as they are now.
-        func hashesNow() throws -> [String: SHA256Digest] {
-            var hashes: [String: SHA256Digest] = [:]
-            for name in try Directory.names(in: directory) where name.hasPrefix("guest.") && !name.contains("key") {
-                let file = try File(directory.appending(name), .read)
-                var hasher = SHA256Hasher()
-                for range in pieces(of: 0..<(try file.size()), length: 1 << 20) {
-                    let bytes = try file.read(range.count, at: range.lowerBound)
-                    hasher.update(bytes.span)
-                }
-                hashes[name] = hasher.finalize()
-            }
-            return hashes
-        }
+        func hashesNow() throws -> [String: SHA256Digest] { try ChainFixture.baseHashes(in: directory) }
     }
 
     private var making: Task<Chain, any Error>?
@@ -57,9 +45,17 @@ actor ChainFixture {
         return try await task.value
     }
 
+    /// Makes the chain. With `CLOUDLET_TEST_FIXTURE=keep` in the environment it takes the one of the last run instead, for
+    /// work on tests: making it takes minutes.
     private static func make() async throws -> Chain {
         // Below the build directory: a run that was broken off leaves nothing where others look.
         let directory = Repository.programs.appending("chain-fixture")
+        if getenv("CLOUDLET_TEST_FIXTURE").map({ unsafe String(cString: $0) }) == "keep",
+            let base = try? String(contentsOfFile: directory.appending("base-output").string, encoding: .utf8),
+            let overlay = try? String(contentsOfFile: directory.appending("overlay-output").string, encoding: .utf8)
+        {
+            return try described(directory, base: base, overlay: overlay)
+        }
         try Directory.remove(directory)
         try Directory.create(directory)
         let disk = directory.appending("guest.raw")
@@ -68,21 +64,42 @@ actor ChainFixture {
         let base = try await Program.cloudlet(
             ["base", disk.string, "--memory", "256", "--until-port", "22"], environment: environment)
         try require(base)
-        let chain = Chain(
-            directory: directory, disk: disk, overlay: directory.appending("face"), baseOutput: base.output,
-            overlayOutput: "", before: FaceAnswer(count: 0, token: "", disk: "", tmpfs: ""), baseHashes: [:])
-        let hashes = try chain.hashesNow()
+        let hashes = try baseHashes(in: directory)
         let overlay = try await Program.cloudlet(
             [
-                "overlay", disk.string, "-o", chain.overlay.string, "--ready-port", "9876", "--provision",
-                Repository.root.appending("Scripts/guest/install-face").string, "--ssh-key", disk.string + ".key",
-                "--", "-redir", "tcp:9876::9876",
+                "overlay", disk.string, "-o", directory.appending("face").string, "--ready-port", "9876",
+                "--provision", Repository.root.appending("Scripts/guest/install-face").string, "--ssh-key",
+                disk.string + ".key", "--", "-redir", "tcp:9876::9876",
             ], environment: environment.merging(["FACE_KEY": disk.string + ".key"]) { $1 })
         try require(overlay)
-        return Chain(
-            directory: directory, disk: disk, overlay: chain.overlay, baseOutput: base.output,
-            overlayOutput: overlay.output + overlay.errors, before: try FaceAnswer(in: overlay.output + overlay.errors),
-            baseHashes: hashes)
+        let (baseText, overlayText) = (base.output, overlay.output + overlay.errors)
+        try baseText.write(toFile: directory.appending("base-output").string, atomically: true, encoding: .utf8)
+        try overlayText.write(toFile: directory.appending("overlay-output").string, atomically: true, encoding: .utf8)
+        return try described(directory, base: baseText, overlay: overlayText, hashes: hashes)
+    }
+
+    private static func described(
+        _ directory: FilePath, base: String, overlay: String, hashes: [String: SHA256Digest]? = nil
+    ) throws -> Chain {
+        Chain(
+            directory: directory, disk: directory.appending("guest.raw"), overlay: directory.appending("face"),
+            baseOutput: base, overlayOutput: overlay, before: try FaceAnswer(in: overlay),
+            baseHashes: try hashes ?? baseHashes(in: directory))
+    }
+
+    /// The hashes of all files of the base VM in a directory, as they are now.
+    private static func baseHashes(in directory: FilePath) throws -> [String: SHA256Digest] {
+        var hashes: [String: SHA256Digest] = [:]
+        for name in try Directory.names(in: directory) where name.hasPrefix("guest.") && !name.contains("key") {
+            let file = try File(directory.appending(name), .read)
+            var hasher = SHA256Hasher()
+            for range in pieces(of: 0..<(try file.size()), length: 1 << 20) {
+                let bytes = try file.read(range.count, at: range.lowerBound)
+                hasher.update(bytes.span)
+            }
+            hashes[name] = hasher.finalize()
+        }
+        return hashes
     }
 
     private static func require(_ result: Tool.Result) throws {
