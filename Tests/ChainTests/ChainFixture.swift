@@ -50,7 +50,7 @@ actor ChainFixture {
     private static func make() async throws -> Chain {
         // Below the build directory: a run that was broken off leaves nothing where others look.
         let directory = Repository.programs.appending("chain-fixture")
-        if getenv("CLOUDLET_TEST_FIXTURE").map({ unsafe String(cString: $0) }) == "keep",
+        if ProcessInfo.processInfo.environment["CLOUDLET_TEST_FIXTURE"] == "keep",
             let base = try? String(contentsOfFile: directory.appending("base-output").string, encoding: .utf8),
             let overlay = try? String(contentsOfFile: directory.appending("overlay-output").string, encoding: .utf8)
         {
