@@ -119,12 +119,18 @@ struct FaceAnswer: Sendable, Decodable {
     let disk: String
     /// A line of a file that is only in memory; `nil` after a boot.
     let tmpfs: String?
+    /// The guest's clock, in seconds since 1970.
+    let time: Int
+    /// 16 bytes of the guest's random generator, drawn for this answer.
+    let random: String
 
-    init(count: Int, token: String, disk: String, tmpfs: String?) {
+    init(count: Int, token: String, disk: String, tmpfs: String?, time: Int = 0, random: String = "") {
         self.count = count
         self.token = token
         self.disk = disk
         self.tmpfs = tmpfs
+        self.time = time
+        self.random = random
     }
 
     /// Finds the answer in what a program printed.

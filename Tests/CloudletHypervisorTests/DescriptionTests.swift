@@ -11,7 +11,7 @@ import Testing
     private let description = VMDescription(
         machine: MachineDescription(memoryMiB: 256, vcpus: 2, accelerator: .tcg),
         forwards: [PortForward(hostPort: 2222, guestPort: 22), PortForward(.udp, hostPort: 0, guestPort: 53)],
-        readyPort: 9876)
+        readyPort: 9876, guest: GuestSupport(clock: .agent, random: .kernel))
 
     @Test("a description survives its XML")
     func roundTrip() throws {
@@ -25,13 +25,39 @@ import Testing
             ("vcpus=\"2\"", "vcpus=\"-1\""), ("vcpus=\"2\"", ""), ("cpu=\"x86-64-v2\"", "cpu=\"host,+vmx\""),
             ("type=\"pc-i440fx-7.2\"", "type=\"pc,dump-guest-core=on\""),
             ("accelerator=\"tcg\"", "accelerator=\"xen\""),
-            ("disk-bus=\"virtio\"", "disk-bus=\"x'/&gt;\""), ("device-list=\"1\"", "device-list=\"2\""),
+            ("disk-bus=\"virtio\"", "disk-bus=\"x'/&gt;\""), ("device-list=\"2\"", "device-list=\"3\""),
             (">9876<", ">0<"), ("tcp:2222::22", "tcp:2222::22,guestfwd=x"), ("urn:cloudlet:vm:1", "urn:cloudlet:vm:2"),
         ])
     func refusals(original: String, replacement: String) {
         let document = description.document().replacing(original, with: replacement)
         let error = #expect(throws: CloudletError.self) { try VMDescription(parsing: Array(document.utf8)) }
         #expect(error?.code == .badData)
+    }
+
+    @Test("what a guest can do is read leniently: words of other versions and none mean that nothing is known")
+    func guestSupport() throws {
+        let document = description.document()
+        for (original, replacement) in [("clock=\"agent\"", "clock=\"ntp\""), ("random=\"kernel\"", "random=\"\"")] {
+            let changed = try VMDescription(parsing: Array(document.replacing(original, with: replacement).utf8))
+            #expect(changed.guest != description.guest && !changed.guest.warnings.isEmpty)
+        }
+        var plain = description
+        plain.guest = .unknown
+        #expect(!plain.document().contains("<guest"))
+        #expect(plain.guest.warnings.count == 2 && description.guest.warnings.isEmpty)
+    }
+
+    @Test("base VMs of the first device list keep its devices; new ones have a generation id and the agent's channel")
+    func deviceLists() throws {
+        let resources = VMResources(
+            name: "cloudlet-a", disk: "/a", diskFormat: .raw, memoryPath: "/m", waitsForState: true)
+        var machine = description.machine
+        func xml() -> String { DomainXML(machine: machine, resources: resources, securityLabels: []).document() }
+        #expect(xml().contains("<genid") && xml().contains("org.qemu.guest_agent.0"))
+        machine.deviceList = 1
+        #expect(!xml().contains("genid") && !xml().contains("virtio-serial"))
+        machine.deviceList = 3
+        #expect(throws: CloudletError.self) { try machine.validate() }
     }
 
     @Test("the same machine always gives the same devices, whatever the resources")

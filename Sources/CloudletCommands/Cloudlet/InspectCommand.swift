@@ -66,6 +66,8 @@ struct OverlayReport: Encodable {
     let items: Int
     let forwards: [String]
     let ready_port: Int?
+    let guest_clock: String?
+    let guest_random: String?
     let kinds: [Kind]
     let blobs: [Blob]
     let largest_parts: [Part]
@@ -82,6 +84,8 @@ struct OverlayReport: Encodable {
         items = total.statistics.items
         forwards = content.forwards.map(\.description)
         ready_port = content.readyPort.map(Int.init)
+        guest_clock = content.guestClock
+        guest_random = content.guestRandom
         kinds = OverlayImage.allCases.flatMap { image in
             DeltaItem.Kind.allCases.compactMap { kind in
                 let entry = total.statistics[kind, image]
@@ -100,6 +104,17 @@ struct OverlayReport: Encodable {
         }
     }
 
+    /// Who does something for a resumed guest, as an overlay of any version tells it.
+    private static func shown(_ helper: String?, _ otherwise: String) -> String {
+        switch helper {
+        case "agent": "set by the guest agent"
+        case "kernel": "seeded anew by the guest's kernel"
+        case "none": "\(otherwise): the guest had no means when the overlay was made"
+        case nil: "\(otherwise), as far as the overlay tells"
+        case .some(let word): word.displayable(limit: 40)
+        }
+    }
+
     /// The report for a person.
     var text: String {
         var lines = [
@@ -111,6 +126,11 @@ struct OverlayReport: Encodable {
         ]
         lines += forwards.map { "Forward: \($0)" }
         if let ready_port { lines.append("Ready port: \(ready_port)") }
+        if memory_bytes > 0 {
+            lines.append("Clock at resume: \(Self.shown(guest_clock, "not set"))")
+            lines.append(
+                "Random numbers at resume: \(Self.shown(guest_random, "may be those of other VMs of this overlay"))")
+        }
 
         var kindTable = TextTable("IMAGE", "KIND", "ITEMS", "BYTES")
         for kind in kinds {

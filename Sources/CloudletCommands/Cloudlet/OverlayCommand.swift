@@ -57,6 +57,7 @@ struct OverlayCommand: AsyncParsableCommand {
         let running = try await BaseResumption(hypervisor: hypervisor).resume(base, resume, times: times)
         do {
             ProgressLine.clear()
+            Report.refresh(running.refresh)
             try await times.measure("customise") { () async throws(CloudletError) in
                 try await customisation.wait(running.machine, running.forwards)
             }

@@ -69,6 +69,7 @@ struct SynthesisCommand: AsyncParsableCommand {
                 "\(active.forward.transport.rawValue) \(active.address):\(active.forward.hostPort) -> \(active.forward.guestPort)"
             )
         }
+        Report.refresh(running.refresh)
         if detach {
             try await running.detach(uri: hypervisorOptions.connect)
             Console.note("It goes on by itself; 'cloudlet stop-vm \(running.machine.name)' ends it.")

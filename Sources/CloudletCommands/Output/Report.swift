@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletHypervisor
 import CloudletOverlay
 import CloudletSynthesis
 import SystemPackage
@@ -20,6 +21,20 @@ enum Report {
             "Blobs: \(result.meta.blobs.count), \(ByteCount(result.meta.totalBlobBytes)) "
                 + "for \(result.statistics.items) changed pages")
         for forward in result.meta.forwards { Console.result("Forward: \(forward)") }
+        if let support = GuestSupport(result.meta) { guest(support) }
+    }
+
+    /// What a guest can't do for itself when it goes on from the state that was saved.
+    static func guest(_ support: GuestSupport) {
+        let warnings = support.warnings
+        guard !warnings.isEmpty else { return }
+        for warning in warnings { Console.note("Note: \(warning).") }
+        Console.note("To mend that, \(GuestSupport.advice).")
+    }
+
+    /// What was not done for a guest that goes on now.
+    static func refresh(_ refresh: GuestRefresh) {
+        for warning in refresh.warnings { Console.note("Note: \(warning).") }
     }
 }
 

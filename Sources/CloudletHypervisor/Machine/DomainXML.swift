@@ -63,6 +63,7 @@ struct DomainXML {
             "domain", attributes: ["type": machine.accelerator == .kvm ? "kvm" : "qemu"],
             children: [
                 MarkupElement("name", text: resources.name),
+            ] + generation + [
                 MarkupElement("memory", attributes: ["unit": "MiB"], text: String(machine.memoryMiB)),
                 MarkupElement("vcpu", text: String(machine.vcpus)),
                 MarkupElement(
@@ -81,6 +82,26 @@ struct DomainXML {
         ).document()
     }
 
+    /// The VM generation id: libvirt makes a new one for each VM, and QEMU tells the guest when it loads a state that had
+    /// another.
+    private var generation: [MarkupElement] { machine.hasGuestDevices ? [MarkupElement("genid")] : [] }
+
+    /// The channel for qemu-guest-agent. libvirt makes its socket in a directory of its own.
+    private var agentChannel: [MarkupElement] {
+        guard machine.hasGuestDevices else { return [] }
+        return [
+            device("controller", ["type": "virtio-serial", "index": "0"], slot: 8),
+            MarkupElement(
+                "channel", attributes: ["type": "unix"],
+                children: [
+                    MarkupElement("target", attributes: ["type": "virtio", "name": "org.qemu.guest_agent.0"]),
+                    MarkupElement(
+                        "address",
+                        attributes: ["type": "virtio-serial", "controller": "0", "bus": "0", "port": "1"]),
+                ]),
+        ]
+    }
+
     private var cpu: MarkupElement {
         let own = machine.cpuModel == MachineDescription.defaultCPUModel
         let features = own ? ["cx16", "lahf_lm", "popcnt", "sse4.1", "sse4.2", "ssse3"] : []
@@ -93,6 +114,7 @@ struct DomainXML {
 
     private var devices: [MarkupElement] {
         var list = [disk, MarkupElement("controller", attributes: ["type": "usb", "model": "none"])]
+        list += agentChannel
         list.append(serial)
         list.append(device("input", ["type": "tablet", "bus": "virtio"], slot: 7))
         if resources.display {

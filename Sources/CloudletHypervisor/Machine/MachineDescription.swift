@@ -40,8 +40,8 @@ public struct MachineDescription: Hashable, Sendable {
     public static let defaultMachineType = "pc-i440fx-7.2"
     /// A model of our own name: qemu64 with the features of the x86-64-v2 level, which both accelerators have.
     public static let defaultCPUModel = "x86-64-v2"
-    /// The only device list so far.
-    public static let currentDeviceList = 1
+    /// The device list of new base VMs. 2 has a VM generation id and a channel for a guest agent; states of list 1 go on.
+    public static let currentDeviceList = 2
 
     /// Describes a machine; 1 GiB of memory and one CPU unless said otherwise.
     public init(
@@ -62,6 +62,9 @@ public struct MachineDescription: Hashable, Sendable {
     /// Bytes of guest memory.
     public var memoryBytes: Int { memoryMiB << 20 }
 
+    /// Whether there are devices by which a guest learns that it goes on from a saved state.
+    var hasGuestDevices: Bool { deviceList >= 2 }
+
     /// Refuses values that no VM can have or that don't belong into a domain description.
     public func validate() throws(CloudletError) {
         guard (16...1 << 20).contains(memoryMiB) else {
@@ -73,7 +76,7 @@ public struct MachineDescription: Hashable, Sendable {
         for word in [machineType, cpuModel] where !Self.isPlainWord(word) {
             throw CloudletError(.usage, "'\(word.displayable(limit: 60))' is no name of a machine type or CPU model")
         }
-        guard deviceList == Self.currentDeviceList else {
+        guard (1...Self.currentDeviceList).contains(deviceList) else {
             throw CloudletError(
                 .unavailable, "the VM needs device list \(deviceList), which this version doesn't know",
                 advice: "use a newer cloudlet")

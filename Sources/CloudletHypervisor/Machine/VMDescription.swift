@@ -11,9 +11,16 @@ public struct VMDescription: Hashable, Sendable {
     /// A guest port that answers when the application is ready.
     public var readyPort: UInt16?
 
+    /// What the guest can do for itself when it goes on from this state.
+    public var guest: GuestSupport
+
     /// Describes a VM.
-    public init(machine: MachineDescription, forwards: [PortForward] = [], readyPort: UInt16? = nil) {
+    public init(
+        machine: MachineDescription, forwards: [PortForward] = [], readyPort: UInt16? = nil,
+        guest: GuestSupport = .unknown
+    ) {
         self.machine = machine
+        self.guest = guest
         self.forwards = forwards
         self.readyPort = readyPort
     }
@@ -35,6 +42,12 @@ public struct VMDescription: Hashable, Sendable {
                     "free-page-reporting": machine.freePageReporting ? "on" : "off",
                 ])
         ]
+        if guest != .unknown {
+            children.append(
+                MarkupElement(
+                    "guest", namespace: Self.namespace,
+                    attributes: ["clock": guest.clock.rawValue, "random": guest.random.rawValue]))
+        }
         children += forwards.map { element("forward", $0.description) }
         if let readyPort { children.append(element("ready-port", String(readyPort))) }
         return MarkupElement("cloudlet-vm", namespace: Self.namespace, children: children).document()
@@ -68,6 +81,10 @@ public struct VMDescription: Hashable, Sendable {
         do { try self.machine.validate() } catch {
             throw CloudletError(.badData, "the snapshot's description is not usable", cause: error)
         }
+        let words = root.child("guest")?.attributes ?? [:]
+        guest = GuestSupport(
+            clock: words["clock"].flatMap(GuestSupport.Clock.init) ?? .none,
+            random: words["random"].flatMap(GuestSupport.Random.init) ?? .none)
         forwards = []
         for element in root.children("forward") {
             guard forwards.count < 256 else { throw Self.bad("forward") }

@@ -22,16 +22,18 @@ struct MonitorAnswer<Value: Decodable>: Decodable {
     let `return`: Value?
     let error: Failure?
 
-    static func value(of text: String, command: String) throws(CloudletError) -> Value {
+    static func value(
+        of text: String, command: String, from speaker: String = "QEMU"
+    ) throws(CloudletError) -> Value {
         let answer: MonitorAnswer
         do { answer = try JSONDecoder().decode(MonitorAnswer.self, from: Data(text.utf8)) } catch {
-            throw CloudletError(.unavailable, "QEMU's answer to \(command) is not understood", cause: error)
+            throw CloudletError(.unavailable, "the answer of \(speaker) to \(command) is not understood", cause: error)
         }
         if let failure = answer.error {
-            throw CloudletError(.unavailable, "QEMU refused \(command): \(failure.desc.displayable())")
+            throw CloudletError(.unavailable, "\(speaker) refused \(command): \(failure.desc.displayable(limit: 500))")
         }
         guard let value = answer.return else {
-            throw CloudletError(.unavailable, "QEMU's answer to \(command) is empty")
+            throw CloudletError(.unavailable, "the answer of \(speaker) to \(command) is empty")
         }
         return value
     }

@@ -14,6 +14,8 @@ public actor VirtualMachine {
     /// Threads of the virtual CPUs, once they were asked for.
     var knownVirtualCPUs: [Int]?
 
+    /// The guest's agent, if the guest has one.
+    nonisolated var agent: GuestAgent { GuestAgent(domain) }
     /// The domain's name.
     public nonisolated let name: String
     /// The virtual hardware.

@@ -117,6 +117,9 @@ struct NodeBackend: SynthesisBackend {
         logger.info(
             "synthesized",
             metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])
+        for warning in running.refresh.warnings {
+            logger.warning("\(warning)", metadata: ["session": "\(request.session)", "vm": "\(running.machine.name)"])
+        }
         return NodeVM(running: running, session: request.session, logger: logger)
     }
 

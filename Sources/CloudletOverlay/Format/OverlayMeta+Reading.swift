@@ -96,6 +96,8 @@ private struct MetaFields {
     var baseMemoryHash: SHA256Digest?
     var forwards: [PortForward] = []
     var readyPort: UInt16?
+    var guestClock: String?
+    var guestRandom: String?
 
     mutating func read(_ reader: inout MessagePackReader, limits: OverlayMeta.Limits) throws {
         for _ in 0..<(try reader.readMapHeader()) {
@@ -118,6 +120,8 @@ private struct MetaFields {
                     throw OverlayFormatError(.badValue("'\(key)' is not a port"))
                 }
                 readyPort = port
+            case MetaKey.guestClock: guestClock = try readWord(&reader, key)
+            case MetaKey.guestRandom: guestRandom = try readWord(&reader, key)
             default: try reader.skipValue()
             }
         }
@@ -184,6 +188,15 @@ private struct MetaFields {
         return size
     }
 
+    /// A word that later versions may have more of; only what is shown is bounded.
+    private func readWord(_ reader: inout MessagePackReader, _ key: String) throws -> String {
+        let word = try reader.readText()
+        guard (1...32).contains(word.utf8.count) else {
+            throw OverlayFormatError(.badValue("'\(key)' is not a word of at most 32 bytes"))
+        }
+        return word
+    }
+
     private func readDigest(_ reader: inout MessagePackReader, _ key: String) throws -> SHA256Digest {
         guard let digest = SHA256Digest(hex: try reader.readText()) else {
             throw OverlayFormatError(.badValue("'\(key)' is not a SHA-256 value"))
@@ -200,6 +213,7 @@ private struct MetaFields {
         OverlayMeta(
             baseHash: try require(baseHash, MetaKey.baseHash), diskSize: try require(diskSize, MetaKey.diskSize),
             memorySize: try require(memorySize, MetaKey.memorySize), blobs: try require(blobs, MetaKey.blobs),
-            baseMemoryHash: baseMemoryHash, forwards: forwards, readyPort: readyPort)
+            baseMemoryHash: baseMemoryHash, forwards: forwards, readyPort: readyPort,
+            guestClock: guestClock, guestRandom: guestRandom)
     }
 }

@@ -16,6 +16,8 @@ enum MetaKey {
     static let baseMemoryHash = "base_memory_sha256"
     static let forwards = "port_forwards"
     static let readyPort = "ready_port"
+    static let guestClock = "guest_clock"
+    static let guestRandom = "guest_random"
 }
 
 extension OverlayMeta {
@@ -27,6 +29,8 @@ extension OverlayMeta {
             extensions.append((MetaKey.forwards, .array(forwards.map { .text($0.description) })))
         }
         if let readyPort { extensions.append((MetaKey.readyPort, .unsigned(UInt64(readyPort)))) }
+        if let guestClock { extensions.append((MetaKey.guestClock, .text(guestClock))) }
+        if let guestRandom { extensions.append((MetaKey.guestRandom, .text(guestRandom))) }
 
         var writer = MessagePackWriter()
         writer.writeMapHeader(4 + extensions.count)

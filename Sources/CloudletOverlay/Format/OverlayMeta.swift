@@ -16,11 +16,15 @@ public struct OverlayMeta: Sendable, Hashable {
     public var forwards: [PortForward]
     /// Our extension `ready_port`: a guest port that answers when the application is ready.
     public var readyPort: UInt16?
+    /// Our extension `guest_clock`: who sets the guest's clock when it is resumed (`agent`, `none`).
+    public var guestClock: String?
+    /// Our extension `guest_random`: who seeds the guest's random generator anew then (`kernel`, `agent`, `none`).
+    public var guestRandom: String?
 
     /// Creates a meta.
     public init(
         baseHash: SHA256Digest, diskSize: Int, memorySize: Int, blobs: [Blob], baseMemoryHash: SHA256Digest? = nil,
-        forwards: [PortForward] = [], readyPort: UInt16? = nil
+        forwards: [PortForward] = [], readyPort: UInt16? = nil, guestClock: String? = nil, guestRandom: String? = nil
     ) {
         self.baseHash = baseHash
         self.diskSize = diskSize
@@ -29,6 +33,8 @@ public struct OverlayMeta: Sendable, Hashable {
         self.baseMemoryHash = baseMemoryHash
         self.forwards = forwards
         self.readyPort = readyPort
+        self.guestClock = guestClock
+        self.guestRandom = guestRandom
     }
 
     /// One compressed file of delta items.

@@ -11,15 +11,23 @@ extension VirtualMachine {
     ///   - forwards: the forwards in force.
     ///   - limit: how long the application may take.
     ///   - times: notes the stages.
+    ///   - support: what the guest can do for itself, if it goes on from a saved state.
+    /// - Returns: what was done for the guest: before anybody is told that the VM runs, so that no client draws numbers from
+    ///   it that its twins draw as well.
     /// - Throws: `CloudletError.unavailable` when the VM does not run or nothing answers in time.
     func run(
-        stage: String, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration, _ times: StageTimes
-    ) async throws(CloudletError) {
-        _ = try await together(
+        stage: String, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration, _ times: StageTimes,
+        refreshing support: GuestSupport? = nil
+    ) async throws(CloudletError) -> GuestRefresh {
+        try await together(
             { () async throws(CloudletError) in
                 try await times.measure(stage) { () async throws(CloudletError) in
                     try await self.resume()
                     try await self.requireExecution()
+                }
+                guard let support else { return .booted }
+                return try await times.measure("refresh guest") { () async throws(CloudletError) in
+                    await self.refreshGuest(support)
                 }
             },
             { () async throws(CloudletError) in
@@ -27,7 +35,8 @@ extension VirtualMachine {
                 try await times.measure("application ready") { () async throws(CloudletError) in
                     try await self.requireReadiness(on: port, forwards, within: limit)
                 }
-            })
+            }
+        ).0
     }
 
     /// Waits until the application in the VM answers on its port.

@@ -31,7 +31,8 @@ extension Synthesizer {
             let description = VMDescription(
                 machine: base.machine, forwards: meta.forwards, readyPort: meta.readyPort)
             return RunningVM(
-                machine: machine, forwards: forwards, description: description, disk: disk, memory: memory, work: work)
+                machine: machine, forwards: forwards, description: description, disk: disk, memory: memory,
+                refresh: .booted, work: work)
         } catch {
             await cleanup.run()
             throw error
@@ -45,7 +46,7 @@ extension Synthesizer {
         let forwards = try await machine.addForwards(
             options.forwards ?? meta.forwards, on: options.forwardAddress,
             movingTaken: options.moveTakenForwards)
-        try await machine.run(
+        _ = try await machine.run(
             stage: "begin to boot", readyOn: meta.readyPort, forwards, within: options.readiness + Self.bootTime, times)
         return forwards
     }

@@ -172,10 +172,11 @@ public struct Synthesizer: Sendable {
         let forwards = try await machine.load(
             try snapshot.deviceState(), opening: options.forwards ?? snapshot.description.forwards,
             on: options.forwardAddress, movingTaken: options.moveTakenForwards, times: times)
-        try await machine.run(
-            stage: "resume", readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times)
+        let refresh = try await machine.run(
+            stage: "resume", readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times,
+            refreshing: snapshot.description.guest)
         return RunningVM(
             machine: machine, forwards: forwards, description: snapshot.description, disk: rebuild.disk.path,
-            memory: rebuild.memory, work: work)
+            memory: rebuild.memory, refresh: refresh, work: work)
     }
 }

@@ -82,10 +82,12 @@ public struct BaseCreation: Sendable {
             try await times.measure("set up") { () async throws(CloudletError) in try await setUp(machine, forwards) }
 
             progress("save memory")
+            let guest = await machine.guestSupport()
             try await times.measure("save memory") { () async throws(CloudletError) in
                 try await machine.pause()
                 try await files.writeMemory(
-                    memory, state: try await machine.saveState(), VMDescription(machine: options.machine),
+                    memory, state: try await machine.saveState(),
+                    VMDescription(machine: options.machine, guest: guest),
                     emulator: try await machine.emulatorVersion())
             }
             try await machine.destroy()

@@ -1,6 +1,6 @@
 public import CloudletCompression
 public import CloudletCore
-import CloudletHypervisor
+package import CloudletHypervisor
 public import CloudletOverlay
 import CloudletStore
 import CloudletSystem
@@ -82,11 +82,14 @@ public struct OverlayCreation: Sendable {
     package struct CustomisedImages: Sendable {
         let memory: ChangedImage?
         let disk: ChangedImage
+        let guest: GuestSupport?
 
-        /// Joins them; no memory makes an overlay of the disk alone.
-        package init(memory: ChangedImage?, disk: ChangedImage) {
+        /// Joins them; no memory makes an overlay of the disk alone. `guest` is what the guest can do for itself when it goes
+        /// on from this memory, if known.
+        package init(memory: ChangedImage?, disk: ChangedImage, guest: GuestSupport? = nil) {
             self.memory = memory
             self.disk = disk
+            self.guest = guest
         }
     }
 
@@ -105,7 +108,8 @@ public struct OverlayCreation: Sendable {
         }
         return try await times.measure("compress") { () async throws(CloudletError) in
             try await OverlayDirectoryWriter(
-                plan: plan, base: .init(base.record), memoryBytes: images.memory?.size ?? 0, options: options
+                plan: plan, base: .init(base.record), memoryBytes: images.memory?.size ?? 0, guest: images.guest,
+                options: options
             ).write(to: directory) { progress("compress", $0) }
         }
     }
@@ -114,9 +118,10 @@ public struct OverlayCreation: Sendable {
         guard await running.machine.isActive else {
             throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
         }
+        let guest = await running.machine.guestSupport()
         return try await times.measure("save state") { () async throws(CloudletError) in
             try await running.machine.pause()
-            return try await saveTail(running)
+            return try await saveTail(running, guest)
         }
     }
 
@@ -133,20 +138,22 @@ public struct OverlayCreation: Sendable {
     }
 
     /// Writes description, device state and footer: the part of the new snapshot behind its RAM.
-    private func saveTail(_ running: RunningVM) async throws(CloudletError) -> SavedTail {
+    private func saveTail(_ running: RunningVM, _ guest: GuestSupport) async throws(CloudletError) -> SavedTail {
         let state = try await running.machine.saveState()
         var description = running.description
         description.forwards = options.forwards
         description.readyPort = options.readyPort
+        description.guest = guest
         let file = try File(running.workFile("new-tail"), .create(permissions: 0o600))
         let layout = try SnapshotFile.writeTail(
             description, state: state, emulator: base.snapshot.layout.emulator, to: file, at: running.memory.size)
-        return SavedTail(file: file, fileBytes: layout.fileBytes)
+        return SavedTail(file: file, fileBytes: layout.fileBytes, guest: guest)
     }
 
     private struct SavedTail {
         let file: File
         let fileBytes: Int
+        let guest: GuestSupport
     }
 
     private func images(_ running: RunningVM, _ tail: SavedTail?) async throws(CloudletError) -> CustomisedImages {
@@ -158,6 +165,7 @@ public struct OverlayCreation: Sendable {
                 extents: ram.extents + [.init(running.memory.size..<tail.fileBytes, .file(tail.file, offset: 0))])
         }
         return CustomisedImages(
-            memory: memory, disk: try await ImageMap.changes(in: running.disk, size: base.record.diskBytes))
+            memory: memory, disk: try await ImageMap.changes(in: running.disk, size: base.record.diskBytes),
+            guest: tail?.guest)
     }
 }

@@ -1,5 +1,6 @@
 import CloudletCompression
 import CloudletCore
+import CloudletHypervisor
 import CloudletOverlay
 import CloudletStore
 import CloudletSystem
@@ -27,6 +28,7 @@ struct OverlayDirectoryWriter {
     let plan: OverlayPlan
     let base: BaseIdentity
     let memoryBytes: Int
+    var guest: GuestSupport?
     let options: OverlayCreation.Options
 
     func write(
@@ -65,7 +67,7 @@ struct OverlayDirectoryWriter {
         let meta = OverlayMeta(
             baseHash: base.hash, diskSize: base.diskBytes, memorySize: memoryBytes, blobs: blobs,
             baseMemoryHash: memoryBytes > 0 ? base.memoryHash : nil, forwards: options.forwards,
-            readyPort: options.readyPort)
+            readyPort: options.readyPort, guestClock: guest?.clock.rawValue, guestRandom: guest?.random.rawValue)
         let name = "\(options.name).overlay-meta"
         let file = try File(part.appending(name), .create(permissions: 0o644))
         try file.write(meta.encoded(within: .init()), at: 0)

@@ -51,16 +51,17 @@ public struct BaseResumption: Sendable {
                 try await hypervisor.start(base.machine, resources)
             }
             cleanup.started(machine)
-            let forwards = try await machine.watched(within: Synthesizer.resumeLimit) {
+            let (forwards, refresh) = try await machine.watched(within: Synthesizer.resumeLimit) {
                 () async throws(CloudletError) in
                 let forwards = try await machine.load(
                     try base.snapshot.deviceState(), opening: options.forwards, on: options.forwardAddress, times: times
                 )
                 try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
-                return forwards
+                return (forwards, await machine.refreshGuest(description.guest))
             }
             return RunningVM(
-                machine: machine, forwards: forwards, description: description, disk: disk, memory: memory, work: work)
+                machine: machine, forwards: forwards, description: description, disk: disk, memory: memory,
+                refresh: refresh, work: work)
         } catch {
             await cleanup.run()
             throw error

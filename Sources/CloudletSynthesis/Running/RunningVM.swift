@@ -16,17 +16,20 @@ public final class RunningVM: Sendable {
     public let disk: FilePath
     /// Its RAM.
     public let memory: SharedMemory
+    /// What was done for the guest when it went on.
+    public let refresh: GuestRefresh
     private let work: WorkDirectory
 
     init(
         machine: VirtualMachine, forwards: [ActiveForward], description: VMDescription, disk: FilePath,
-        memory: SharedMemory, work: WorkDirectory
+        memory: SharedMemory, refresh: GuestRefresh, work: WorkDirectory
     ) {
         self.machine = machine
         self.forwards = forwards
         self.description = description
         self.disk = disk
         self.memory = memory
+        self.refresh = refresh
         self.work = work
     }
 

@@ -1,0 +1,137 @@
+import CloudletCore
+import CloudletSystem
+import Foundation
+
+/// Speaks with qemu-guest-agent in a VM (QEMU's `qga/qapi-schema.json`) through libvirt, which bounds the size of answers.
+/// What comes from a guest is hostile until checked: each call has a limit of time, and only what is needed is read.
+struct GuestAgent: Sendable {
+    private let domain: LibvirtDomain
+
+    /// Seconds that libvirt waits for one answer.
+    private static let answerSeconds: Int32 = 3
+
+    init(_ domain: LibvirtDomain) { self.domain = domain }
+
+    /// Waits until the agent answers.
+    /// - Returns: whether it does within `limit`.
+    func answers(within limit: Duration) async -> Bool {
+        let answered = try? await poll(every: .milliseconds(5), upTo: .milliseconds(40), for: limit) {
+            () async throws(CloudletError) in
+            (try? await call("guest-ping", Nothing(), as: Nothing.self)) != nil
+        }
+        return answered ?? false
+    }
+
+    /// Sets the guest's clock to the host's.
+    /// - Throws: `CloudletError.unavailable` when the agent can't or may not.
+    func setClock() async throws(CloudletError) {
+        struct Time: Encodable { let time: Int64 }
+        do throws(CloudletError) {
+            _ = try await call("guest-set-time", Time(time: Self.now), as: Nothing.self)
+        } catch {
+            // The agent sets the time only where it finds `hwclock`; `date` belongs to every system.
+            let now = Self.now
+            let text = "@\(now / 1_000_000_000).\(String(now % 1_000_000_000 + 1_000_000_000).dropFirst())"
+            guard let ended = try? await execute("date", ["-u", "-s", text]), ended.status == 0 else { throw error }
+        }
+    }
+
+    /// Mixes 64 bytes of the host's random generator into the guest's and makes the guest's kernel use them at once
+    /// (`RNDADDENTROPY` and `RNDRESEEDCRNG` of random(4)): what is drawn afterwards depends on them.
+    /// - Throws: `CloudletError.unavailable` when the agent may not run programs, or the guest has none that can do it.
+    func reseed() async throws(CloudletError) {
+        let bytes = (0..<64).map { _ in UInt8.random(in: 0 ... .max) }
+        var failure: CloudletError?
+        for (program, code) in Self.reseedingPrograms {
+            do throws(CloudletError) {
+                let ended = try await execute(program, code, input: bytes)
+                if ended.status == 0 { return }
+                failure = CloudletError(.unavailable, "\(program) in the guest ended with status \(ended.status)")
+            } catch {
+                failure = error
+            }
+        }
+        throw failure ?? CloudletError(.defect, "no program was tried")
+    }
+
+    /// Whether a driver of the VM generation id is bound in the guest's kernel.
+    func hasGenerationDriver() async throws(CloudletError) -> Bool {
+        // The driver's directory holds a link for each device it drives; it was an ACPI driver first, a platform driver later.
+        let script = "for d in /sys/bus/*/drivers/vmgenid/*:*; do [ -e \"$d\" ] && exit 0; done; exit 1"
+        return try await execute("sh", ["-c", script]).status == 0
+    }
+
+    /// Programs of which at least one is in nearly every Linux guest, each with what makes it reseed from its standard input.
+    private static let reseedingPrograms: [(String, [String])] = [
+        (
+            "perl",
+            [
+                "-e",
+                "binmode STDIN; read(STDIN,my $s,64)==64 or exit 3; open(my $r,'>','/dev/random') or exit 4;"
+                    + "ioctl($r,0x40085203,pack('iia64',512,64,$s)) or exit 5; ioctl($r,0x5207,0) or exit 6;",
+            ]
+        ),
+        (
+            "python3",
+            [
+                "-S", "-c",
+                "import fcntl,struct,sys; s=sys.stdin.buffer.read(64); r=open('/dev/random','wb',0);"
+                    + "fcntl.ioctl(r,0x40085203,struct.pack('ii64s',512,64,s)); fcntl.ioctl(r,0x5207)",
+            ]
+        ),
+    ]
+
+    // MARK: - Calls
+
+    private struct Ended {
+        let status: Int
+    }
+
+    /// Runs a program in the guest and waits until it has ended.
+    private func execute(
+        _ program: String, _ arguments: [String], input: [UInt8] = []
+    ) async throws(CloudletError) -> Ended {
+        struct Command: Encodable {
+            let path: String
+            let arg: [String]
+            let inputData: String?
+
+            enum CodingKeys: String, CodingKey {
+                case path, arg
+                case inputData = "input-data"
+            }
+        }
+        struct Started: Codable { let pid: Int }
+        struct Status: Decodable {
+            let exited: Bool
+            let exitcode: Int?
+        }
+        let command = Command(
+            path: program, arg: arguments, inputData: input.isEmpty ? nil : Data(input).base64EncodedString())
+        let started = try await call("guest-exec", command, as: Started.self)
+        var code: Int?
+        let ended = try await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .seconds(3)) {
+            () async throws(CloudletError) in
+            let status = try await call("guest-exec-status", started, as: Status.self)
+            code = status.exitcode
+            return status.exited
+        }
+        guard ended, let code else {
+            throw CloudletError(.unavailable, "\(program) in the guest did not end by itself within 3 s")
+        }
+        return Ended(status: code)
+    }
+
+    private func call<Arguments: Encodable & Sendable, Value: Decodable & Sendable>(
+        _ name: String, _ arguments: Arguments, as type: Value.Type
+    ) async throws(CloudletError) -> Value {
+        let text = try MonitorCommand(execute: name, arguments: arguments).text()
+        let answer = try await blocking { [domain] () throws(CloudletError) in
+            try domain.agent(text, seconds: Self.answerSeconds)
+        }
+        return try MonitorAnswer<Value>.value(of: answer, command: name, from: "the guest agent")
+    }
+
+    /// Nanoseconds since 1970.
+    private static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1e6) * 1000 }
+}

@@ -1,0 +1,58 @@
+import CloudletCore
+
+extension VirtualMachine {
+    /// How long a guest's agent may take to answer for the first time after a resume. One that was there when the state was
+    /// saved is there at once; a busy host under emulation takes its time.
+    private static let agentLimit = Duration.seconds(1)
+
+    /// Gives a guest that goes on from a saved state the host's time and random numbers of its own. Called while it runs;
+    /// never fails, as the VM runs either way.
+    /// - Parameter support: what the guest could do when its state was saved.
+    /// - Returns: what was done.
+    public nonisolated func refreshGuest(_ support: GuestSupport) async -> GuestRefresh {
+        guard machine.hasGuestDevices else {
+            return GuestRefresh(clock: .missing(Self.oldMachine), random: .missing(Self.oldMachine))
+        }
+        var result = GuestRefresh(
+            clock: .missing("the guest had no agent for it when its state was saved"),
+            random: support.random == .kernel
+                ? .done : .missing("when its state was saved, the guest was not known to have a way to do so"))
+        guard support.clock == .agent || support.random == .agent else { return result }
+        guard await agent.answers(within: Self.agentLimit) else {
+            let reason = "its agent does not answer"
+            if support.random == .agent { result.random = .missing(reason) }
+            if support.clock == .agent { result.clock = .missing(reason) }
+            return result
+        }
+        if support.random == .agent { result.random = await outcome(agent.reseed) }
+        if support.clock == .agent { result.clock = await outcome(agent.setClock) }
+        return result
+    }
+
+    /// Finds out what the running guest will be able to do when it goes on from a state that is saved now, by doing it. Its
+    /// clock is right afterwards if it can be set.
+    public nonisolated func guestSupport() async -> GuestSupport {
+        guard machine.hasGuestDevices, await agent.answers(within: Self.agentLimit) else { return .unknown }
+        var support = GuestSupport.unknown
+        if await outcome(agent.setClock) == .done { support.clock = .agent }
+        if (try? await agent.hasGenerationDriver()) == true {
+            support.random = .kernel
+        } else if await outcome(agent.reseed) == .done {
+            support.random = .agent
+        }
+        return support
+    }
+
+    private nonisolated func outcome(
+        _ body: () async throws(CloudletError) -> Void
+    ) async -> GuestRefresh.Outcome {
+        do throws(CloudletError) {
+            try await body()
+            return .done
+        } catch {
+            return .missing(error.message.displayable(limit: 200))
+        }
+    }
+
+    private static let oldMachine = "its base VM was made by an older version, without the devices for it"
+}

@@ -1,0 +1,121 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+extension ChainTests {
+    @Test("VMs of one overlay have the host's time, and draw numbers of their own from the first read on")
+    func twins() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let inspected = try await Program.cloudlet(["inspect", chain.overlay.string], environment: [:])
+        #expect(inspected.output.contains("Clock at resume: set by the guest agent"), "\(inspected.output)")
+        #expect(inspected.output.contains("Random numbers at resume: seeded anew by the guest's kernel"))
+        try await requireDifferentTwins(of: chain.overlay, chain)
+    }
+
+    @Test(
+        "without a driver of the generation id the guest's agent seeds the generator; a guest without both is told of")
+    func twinsByAgent() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let byAgent = try await overlay(
+            "agent", chain, scratch,
+            work: "for d in /sys/bus/*/drivers/vmgenid; do echo -n $(basename $d/*:*) > $d/unbind; done; date +%s")
+        #expect(byAgent.result.status == 0, "\(byAgent.result.errors)")
+        // The clock is right while customising, too.
+        let clock = try #require(byAgent.guest.flatMap { Int($0) })
+        #expect(abs(clock - byAgent.host) <= 3, "the guest's clock is \(byAgent.host - clock) s behind")
+        let inspected = try await Program.cloudlet(
+            ["inspect", "--format", "json", byAgent.directory.string], environment: [:])
+        #expect(inspected.output.contains("\"guest_random\" : \"agent\""), "\(inspected.output)")
+        try await requireDifferentTwins(of: byAgent.directory, chain)
+
+        let without = try await overlay(
+            "without", chain, scratch,
+            work: "for d in /sys/bus/*/drivers/vmgenid; do echo -n $(basename $d/*:*) > $d/unbind; done; "
+                + "sed -i /agent/d /etc/inittab; kill -HUP 1; until ! pkill qemu-ga; do sleep 0.1; done")
+        #expect(without.result.status == 0)
+        #expect(without.result.errors.contains("nobody sets the guest's clock"), "\(without.result.errors)")
+        #expect(without.result.errors.contains("may draw the same random numbers"))
+        let told = try await Program.cloudlet(["inspect", without.directory.string], environment: [:])
+        #expect(told.output.contains("may be those of other VMs of this overlay"), "\(told.output)")
+        let run = try await answer(of: without.directory, chain)
+        #expect(run.errors.contains("the guest's clock was not set"), "\(run.errors)")
+        #expect(run.errors.contains("random generator was not seeded anew"), "\(run.errors)")
+    }
+
+    /// Two VMs of one overlay, one after the other: each is asked as soon as its program says that it runs.
+    private func requireDifferentTwins(of overlay: FilePath, _ chain: ChainFixture.Chain) async throws {
+        // Old enough that a clock which stands where the overlay was cut is noticed.
+        let status = try #require(try FileStatus.of(overlay))
+        let age = Int(Date().timeIntervalSince1970) - status.modified / 1_000_000_000
+        if age < 5 { try await Task.sleep(for: .seconds(5 - age)) }
+        let (first, second) = (try await answer(of: overlay, chain), try await answer(of: overlay, chain))
+        #expect(first.answer.token == second.answer.token, "not the same application")
+        #expect(first.answer.random != second.answer.random, "both VMs drew \(first.answer.random)")
+        for run in [first, second] {
+            #expect(abs(run.answer.time - run.host) <= 2, "the clock is \(run.host - run.answer.time) s behind")
+            #expect(!run.errors.contains("not set") && !run.errors.contains("not seeded"), "\(run.errors)")
+        }
+    }
+
+    private struct Run {
+        let answer: FaceAnswer
+        let errors: String
+        let host: Int
+    }
+
+    private func answer(of overlay: FilePath, _ chain: ChainFixture.Chain) async throws -> Run {
+        let started = try await Program.cloudlet(
+            ["synthesis", chain.disk.string, overlay.string, "--detach"], environment: chain.environment)
+        try #require(started.status == 0, "\(started.errors)")
+        let answer = try await Tool.run("curl", ["-s", "-m", "10", "http://127.0.0.1:9876/"])
+        let host = Int(Date().timeIntervalSince1970)
+        let name = try #require(started.output.split(separator: " ").dropFirst().first)
+        _ = try await Program.cloudlet(["stop-vm", String(name)], environment: chain.environment)
+        return Run(answer: try FaceAnswer(in: answer.output), errors: started.errors, host: host)
+    }
+
+    private struct Made {
+        let directory: FilePath
+        let result: Tool.Result
+        /// The last line that the work printed in the guest.
+        let guest: String?
+        /// The host's clock right after it.
+        let host: Int
+    }
+
+    /// Makes an overlay of the demo application in whose guest `work` was done before.
+    private func overlay(
+        _ name: String, _ chain: ChainFixture.Chain, _ scratch: ScratchDirectory, work: String
+    ) async throws -> Made {
+        let key = chain.disk.string + ".key"
+        let script = """
+            #!/bin/sh
+            set -e
+            guest() {
+                ssh -F none -T -p "$CLOUDLET_VM_PORT_22" -i '\(key)' -o BatchMode=yes -o StrictHostKeyChecking=no \\
+                    -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "root@$CLOUDLET_VM_HOST" "$1"
+            }
+            until guest true; do sleep 0.2; done
+            '\(Repository.root.appending("Scripts/guest/install-face"))'
+            guest '\(work)' > "$0.said"
+            date +%s >> "$0.said"
+            """
+        let program = scratch.file(name)
+        try scratch.write(name, Array(script.utf8)).setPermissions(0o755)
+        let directory = scratch.file("\(name)-overlay")
+        let result = try await Program.cloudlet(
+            [
+                "overlay", chain.disk.string, "-o", directory.string, "--ready-port", "9876", "--provision",
+                program.string, "--", "-redir", "tcp:9876::9876",
+            ], environment: chain.environment.merging(["FACE_KEY": key]) { $1 })
+        let said = try? File(scratch.file("\(name).said"), .read).read(4096, at: 0)
+        let lines = String(decoding: said ?? [], as: UTF8.self).split(separator: "\n").map(String.init)
+        return Made(
+            directory: directory, result: result, guest: lines.dropLast().last,
+            host: lines.last.flatMap { Int($0) } ?? 0)
+    }
+}
