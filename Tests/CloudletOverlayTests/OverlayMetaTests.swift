@@ -38,6 +38,8 @@ import Testing
         meta.baseMemoryHash = SHA256Digest(hashing: example.span)
         meta.forwards = [PortForward(hostPort: 2222, guestPort: 22), PortForward(.udp, hostPort: 0, guestPort: 53)]
         meta.readyPort = 9876
+        meta.guestClock = "agent"
+        meta.guestRandom = "kernel"
         #expect(try read(meta.encoded()) == meta)
         var reader = MessagePackReader(meta.encoded().span)
         let tree = try reader.readValue()

@@ -63,7 +63,6 @@ struct DomainXML {
             "domain", attributes: ["type": machine.accelerator == .kvm ? "kvm" : "qemu"],
             children: [
                 MarkupElement("name", text: resources.name),
-            ] + generation + [
                 MarkupElement("memory", attributes: ["unit": "MiB"], text: String(machine.memoryMiB)),
                 MarkupElement("vcpu", text: String(machine.vcpus)),
                 MarkupElement(
@@ -78,7 +77,7 @@ struct DomainXML {
                 MarkupElement("clock", attributes: ["offset": "utc"]),
                 MarkupElement("on_crash", text: "destroy"),
                 MarkupElement("devices", children: devices),
-            ] + securityLabels + [commandLine]
+            ] + generation + securityLabels + [commandLine]
         ).document()
     }
 
