@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,13 @@ static inline int cloudlet_open(const char *path, int flags, unsigned mode) { re
 static inline int cloudlet_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }
 static inline int cloudlet_punch_hole(int fd, off_t offset, off_t length) {
     return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+// The kind of the file system that holds a path (statfs(2)).
+static inline int cloudlet_file_system_type(const char *path, long *type) {
+    struct statfs raw;
+    int result = statfs(path, &raw);
+    if (result == 0) *type = (long)raw.f_type;
+    return result;
 }
 static inline int cloudlet_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1); }
 // The number of a child that has ended, which is left as it is; waits for one. -1 when there are no children.

@@ -44,11 +44,5 @@ public enum Directory {
     }
 
     /// Free bytes on the file system that holds `path`, as an ordinary user may use them.
-    public static func freeSpace(at path: FilePath) throws(CloudletError) -> Int {
-        var raw = statvfs()
-        guard unsafe statvfs(path.string, &raw) == 0 else {
-            throw SystemCallError.current("can't examine the file system of \(path)")
-        }
-        return Int(raw.f_bavail) * Int(raw.f_frsize)
-    }
+    public static func freeSpace(at path: FilePath) throws(CloudletError) -> Int { try FileSystemSpace(at: path).free }
 }

@@ -1,23 +1,61 @@
-import SystemPackage
+public import SystemPackage
 
-/// The machine's memory, from /proc/meminfo.
+/// The memory this process and its children may have: the machine's, from /proc/meminfo, within the limits of control
+/// groups.
 public struct MemoryFigures: Sendable, Hashable {
     /// All memory, bytes.
     public let total: Int
     /// Memory that programs could take without swapping, bytes.
     public let available: Int
+    /// The file that allows less than the machine has, where there is one.
+    public let limitedBy: FilePath?
 
     /// The figures now; zeros when the system doesn't tell.
-    public static func current() -> MemoryFigures {
-        guard let file = try? File("/proc/meminfo", .read), let bytes = try? file.read(8192, at: 0) else {
-            return MemoryFigures(total: 0, available: 0)
+    public static func current() -> MemoryFigures { current(root: "/") }
+
+    /// The figures of a system whose files are below `root`.
+    package static func current(root: FilePath) -> MemoryFigures {
+        guard let file = try? File(root.pushing("proc/meminfo"), .read), let bytes = try? file.read(8192, at: 0) else {
+            return MemoryFigures(total: 0, available: 0, limitedBy: nil)
         }
         var figures: [Substring: Int] = [:]
         let text = String(decoding: bytes, as: UTF8.self)
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: " ")
-            if parts.count >= 2, let value = Int(parts[1]) { figures[parts[0]] = value << 10 }
+            // Not every line has a unit, but those that are asked for do: kB.
+            if parts.count >= 2, let value = Int(parts[1]) { figures[parts[0]] = value.multipliedOrMost(by: 1024) }
         }
-        return MemoryFigures(total: figures["MemTotal:"] ?? 0, available: figures["MemAvailable:"] ?? 0)
+        // Huge pages are set apart; nothing of ours uses them.
+        let total = max(0, (figures["MemTotal:"] ?? 0) - (figures["Hugetlb:"] ?? 0))
+        var available = figures["MemAvailable:"] ?? 0
+        if neverOvercommits(root), let limit = figures["CommitLimit:"], let promised = figures["Committed_AS:"] {
+            available = min(available, max(0, limit - promised))
+        }
+        guard let group = ControlGroupMemory.current(root: root) else {
+            return MemoryFigures(total: total, available: available, limitedBy: nil)
+        }
+        return MemoryFigures(
+            total: min(total, group.limit), available: min(available, group.free),
+            limitedBy: group.limit < total ? group.source : nil)
+    }
+
+    /// Whether the kernel refuses memory beyond `CommitLimit` (proc(5), /proc/sys/vm/overcommit_memory).
+    private static func neverOvercommits(_ root: FilePath) -> Bool {
+        let mode = try? File(root.pushing("proc/sys/vm/overcommit_memory"), .read).read(4, at: 0)
+        return mode?.first == UInt8(ascii: "2")
+    }
+}
+
+extension FixedWidthInteger {
+    /// The sum, or the largest number where it is larger; for numbers that are not negative.
+    package func addedOrMost(_ other: Self) -> Self {
+        let (sum, overflows) = addingReportingOverflow(other)
+        return overflows ? .max : sum
+    }
+
+    /// The product, or the largest number where it is larger.
+    package func multipliedOrMost(by factor: Self) -> Self {
+        let (product, overflows) = multipliedReportingOverflow(by: factor)
+        return overflows ? .max : product
     }
 }
