@@ -102,17 +102,25 @@ import Testing
     func snapshotFile() throws {
         let scratch = try ScratchDirectory()
         let file = try scratch.write("x.base-mem", [])
-        let state = (0..<10_000).map { UInt8(truncatingIfNeeded: $0) }
+        let state = (0..<600_000).map { UInt8(truncatingIfNeeded: $0) }
         try SnapshotFile.writeTail(description, state: state, emulator: "7.2", to: file)
         let snapshot = try SnapshotFile(file)
         #expect(snapshot.description == description && snapshot.layout.emulator == "7.2")
-        #expect(try snapshot.deviceState() == state)
+        func pieces(of snapshot: SnapshotFile) throws -> [[UInt8]] {
+            var pieces: [[UInt8]] = []
+            try snapshot.forEachPieceOfState { pieces.append(Array(copying: $0)) }
+            return pieces
+        }
+        #expect(try Array(pieces(of: snapshot).joined()) == state)
+        // However large it is, little of it is in memory at a time.
+        #expect(try pieces(of: snapshot).allSatisfy { $0.count <= 256 << 10 })
         // The tail alone, as synthesis keeps it.
         let tail = try scratch.write("tail", [])
         let layout = try SnapshotFile.writeTail(
             description, state: state, emulator: "7.2", to: tail, at: description.machine.memoryBytes)
         #expect(try tail.size() == layout.fileBytes - description.machine.memoryBytes)
-        #expect(try SnapshotFile(tail, origin: description.machine.memoryBytes).deviceState() == state)
+        let rest = try SnapshotFile(tail, origin: description.machine.memoryBytes)
+        #expect(try Array(pieces(of: rest).joined()) == state)
         try file.resize(to: layout.fileBytes - 4096)
         let error = #expect(throws: CloudletError.self) { try SnapshotFile(file) }
         #expect(error?.description.contains("x.base-mem") == true)

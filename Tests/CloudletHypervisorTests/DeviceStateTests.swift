@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletSystem
 import Testing
 
 @testable import CloudletHypervisor
@@ -45,5 +46,12 @@ import Testing
         }
         #expect(time < .seconds(9), "\(time)")
         #expect(try await target.isGone(process))
+    }
+}
+
+extension VirtualMachine {
+    /// Gives a waiting VM these bytes for its device state.
+    func loadState(_ state: [UInt8]) async throws(CloudletError) {
+        try await loadState { (stream) throws(CloudletError) in try stream.writeAll(state.span) }
     }
 }

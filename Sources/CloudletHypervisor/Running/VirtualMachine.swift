@@ -110,21 +110,26 @@ public actor VirtualMachine {
     }
 
     /// Gives a waiting VM its device state; its RAM must be complete. The VM is paused afterwards.
-    public func loadState(_ state: [UInt8]) async throws(CloudletError) {
-        try await send(state)
-        try await waitForMigration("loading the device state")
+    public func loadState(of snapshot: SnapshotFile) async throws(CloudletError) {
+        try await loadState { (stream) throws(CloudletError) in
+            try snapshot.forEachPieceOfState { (piece) throws(CloudletError) in try stream.writeAll(piece) }
+        }
     }
 
-    /// Sends the state; the stream ends with it, so that the emulator does not wait for more when it is cut short.
-    private func send(_ state: [UInt8]) async throws(CloudletError) {
+    /// Gives a waiting VM the device state that `write` writes; the stream ends with it, so that the emulator does not wait
+    /// for more when it is cut short.
+    func loadState(
+        _ write: @escaping @Sendable (File) throws(CloudletError) -> Void
+    ) async throws(CloudletError) {
         guard let stream = stateStream.take() else {
             throw CloudletError(.defect, "VM \(name) does not wait for device state")
         }
         do throws(CloudletError) {
-            try await blocking { () throws(CloudletError) in try stream.writeAll(state.span) }
+            try await blocking { () throws(CloudletError) in try write(stream) }
         } catch {
             throw await explained(error)
         }
+        try await waitForMigration("loading the device state")
     }
 
     private func waitForMigration(_ what: String) async throws(CloudletError) {

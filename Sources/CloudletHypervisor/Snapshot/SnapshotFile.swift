@@ -37,10 +37,18 @@ public struct SnapshotFile: Sendable {
         }
     }
 
-    /// The device state.
-    public func deviceState() throws(CloudletError) -> [UInt8] {
-        try file.read(layout.stateBytes, at: layout.stateOffset - origin)
+    /// Gives the device state piece by piece: it may be large.
+    package func forEachPieceOfState(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
+        for piece in pieces(of: 0..<layout.stateBytes, length: Self.pieceBytes) {
+            let bytes = try file.read(piece.count, at: layout.stateOffset - origin + piece.lowerBound)
+            guard bytes.count == piece.count else {
+                throw CloudletError(.badData, "\(file.path) ends within its device state")
+            }
+            try body(bytes.span)
+        }
     }
+
+    private static let pieceBytes = 256 << 10
 
     /// Writes a snapshot behind RAM that is in its place already (or into a file that starts with a hole as large).
     /// - Returns: the layout; the file has exactly its size afterwards.

@@ -170,7 +170,7 @@ public struct Synthesizer: Sendable {
         try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
         let snapshot = try rebuild.rebuiltSnapshot()
         let forwards = try await machine.load(
-            try snapshot.deviceState(), opening: options.forwards ?? snapshot.description.forwards,
+            snapshot, opening: options.forwards ?? snapshot.description.forwards,
             on: options.forwardAddress, movingTaken: options.moveTakenForwards, times: times)
         let refresh = try await machine.run(
             stage: "resume", readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times,

@@ -54,7 +54,7 @@ public struct BaseResumption: Sendable {
             let (forwards, refresh) = try await machine.watched(within: Synthesizer.resumeLimit) {
                 () async throws(CloudletError) in
                 let forwards = try await machine.load(
-                    try base.snapshot.deviceState(), opening: options.forwards, on: options.forwardAddress, times: times
+                    base.snapshot, opening: options.forwards, on: options.forwardAddress, times: times
                 )
                 try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
                 return (forwards, await machine.refreshGuest(description.guest))
@@ -72,7 +72,7 @@ public struct BaseResumption: Sendable {
 extension VirtualMachine {
     /// Loads the device state of a waiting VM, and opens its forwards meanwhile.
     /// - Parameters:
-    ///   - state: the device state.
+    ///   - snapshot: holds the device state.
     ///   - forwards: the forwards wanted.
     ///   - address: the address of the host to listen on.
     ///   - movingTaken: whether a forward whose host port is taken is opened on a free one.
@@ -80,13 +80,13 @@ extension VirtualMachine {
     /// - Returns: the forwards in force, in the order wanted.
     /// - Throws: `CloudletError` when the state can't be loaded, or a forward can't be opened.
     func load(
-        _ state: [UInt8], opening forwards: [PortForward], on address: String, movingTaken: Bool = false,
+        _ snapshot: SnapshotFile, opening forwards: [PortForward], on address: String, movingTaken: Bool = false,
         times: StageTimes
     ) async throws(CloudletError) -> [ActiveForward] {
         try await together(
             { () async throws(CloudletError) in
                 try await times.measure("load state") { () async throws(CloudletError) in
-                    try await self.loadState(state)
+                    try await self.loadState(of: snapshot)
                 }
             },
             { () async throws(CloudletError) in
