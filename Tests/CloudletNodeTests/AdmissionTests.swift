@@ -61,15 +61,18 @@ import Testing
         let host = Host()
         host.figures.withLock { $0.freeMemory = 1 << 30 }
         let asked = Mutex(0)
-        let admission = Admission(policy: { host.policy.withLock { $0 } }) {
+        let relief = Admission.Relief {
+            asked.withLock { $0 } < 3 ? 1 << 30 : 0
+        } giveWay: { bytes in
+            #expect(bytes == 512 << 20)
             let count = asked.withLock {
                 $0 += 1
                 return $0
             }
             // It takes a while until the memory is there.
             if count == 3 { host.figures.withLock { $0.freeMemory = 8 << 30 } }
-            return count <= 3
-        } figures: {
+        }
+        let admission = Admission(policy: { host.policy.withLock { $0 } }, relief: relief) {
             host.figures.withLock { $0 }
         }
         _ = try await enter(admission)

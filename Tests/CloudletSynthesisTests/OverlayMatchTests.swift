@@ -24,6 +24,30 @@ import Testing
         }
     }
 
+    @Test("all that a meta announces counts as disk space: pages, tables, device state, blobs that may have to be kept")
+    func diskBytes() {
+        let machine = MachineDescription(memoryMiB: 256, accelerator: .tcg)
+        let hash = SHA256Digest(hashing: [1].span)
+        var blob = OverlayMeta.Blob(name: "b", size: 1000, diskChunks: [0, 1, 2], memoryChunks: [0])
+        let state = 250 << 20
+        var meta = OverlayMeta(
+            baseHash: hash, diskSize: 1 << 30, memorySize: machine.memoryBytes + state, blobs: [blob])
+        let small = Synthesizer.diskBytes(for: meta, on: machine)
+        #expect(small >= state + 3 * Page.size + 1000)
+        #expect(small < state + 1 << 20)
+        // Pages far from each other take a table each.
+        meta.diskSize = 1 << 40
+        meta.blobs[0].diskChunks = (0..<1000).map { UInt32($0 * 262_144) }
+        #expect(Synthesizer.diskBytes(for: meta, on: machine) >= state + 1000 * (Page.size + 128 << 10))
+        meta.memorySize = 0
+        #expect(Synthesizer.diskBytes(for: meta, on: machine) < 150 << 20)
+        // No sum is too large.
+        blob.size = .max
+        meta.blobs = [OverlayMeta.Blob](repeating: blob, count: 3)
+        meta.memorySize = .max
+        #expect(Synthesizer.diskBytes(for: meta, on: machine) == .max)
+    }
+
     @Test("what does not fit is named: the disk's hash, the memory's, the sizes")
     func mismatches() throws {
         let (disk, memory) = (SHA256Digest(hashing: [1].span), SHA256Digest(hashing: [2].span))

@@ -45,6 +45,18 @@ import Testing
         #expect(try memory.file.status().allocated == (isFilled ? Self.pages - 17 : 8) * Page.size)
     }
 
+    @Test("zeros behind the RAM take no disk space")
+    func sparseTail() throws {
+        let scratch = try ScratchDirectory()
+        let memory = try SharedMemory(named: "test", size: Page.size)
+        let tail = try scratch.write("tail", [])
+        try tail.resize(to: 64 << 20)
+        let target = SnapshotTarget(memory: memory, tail: tail, isFilled: false)
+        try target.placeZeros(64 << 20, at: Page.size)
+        #expect(try tail.status().allocated == 0)
+        #expect(try tail.status().size == 64 << 20)
+    }
+
     @Test("zeros that cross the end of RAM")
     func zerosAcross() throws {
         let scratch = try ScratchDirectory()

@@ -86,15 +86,28 @@ extension Doctor {
 
     /// Guest RAM is in memory files, which count against the machine and the control group, not against /dev/shm.
     private var memory: Finding {
-        let available = MemoryFigures.current().available
-        let detail = "\(ByteCount(available)) available for guests"
+        let figures = MemoryFigures.current()
+        let available = figures.available
+        var detail = "\(ByteCount(available)) available for guests"
+        var fix = "ps aux --sort=-rss | head"
+        if let file = figures.limitedBy {
+            detail += "; a control group allows \(ByteCount(figures.total)) in all (\(file))"
+            fix = "cat '\(file)'"
+        }
         do throws(CloudletError) {
             let trial = try SharedMemory(named: "cloudlet-doctor", size: 1 << 20)
             try trial.file.write([1], at: 0)
         } catch {
-            return .fail("memory", "\(error)", fix: "ulimit -a; cat /sys/fs/cgroup/memory.max")
+            return .fail("memory", "\(error)", fix: "ulimit -a")
         }
-        if available < 512 << 20 { return .warn("memory", detail, fix: "ps aux --sort=-rss | head") }
+        let reserve = configuration.admission.memoryReserve
+        let bases = (try? Registry(home.database).bases()) ?? []
+        let need = NodeBackend.memory(ofGuest: bases.map(\.memoryBytes).min() ?? 0)
+        let part =
+            "\(ByteCount(need)) for \(bases.isEmpty ? "any VM" : "the smallest base VM")"
+            + " beside the reserve of \(ByteCount(reserve)) (admission.memory-reserve)"
+        if figures.total - reserve < need { return .fail("memory", "\(detail): there is never \(part)", fix: fix) }
+        if available - reserve < need { return .warn("memory", "\(detail): now there is not \(part)", fix: fix) }
         return .ok("memory", detail)
     }
 

@@ -53,9 +53,8 @@ public struct Node: Sendable {
         let standby = Standby(
             registry: registry, synthesizer: synthesizer, options: options.machine, policy: { standbyPolicy.value },
             freeMemory: { MemoryFigures.current().available }, logger: logger)
-        let admission = Admission(policy: { policy.value }, relief: standby.giveWay) {
-            HostResources.figures(scratch: work)
-        }
+        let relief = Admission.Relief(memory: { standby.memory }, giveWay: standby.giveWay)
+        let admission = Admission(policy: { policy.value }, relief: relief) { HostResources.figures(scratch: work) }
         let adopted = try await clearUp(registry, hypervisor, admission)
         let confined = !configuration.interfaces.isEmpty
         let configured = try configuration.listeners

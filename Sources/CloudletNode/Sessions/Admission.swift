@@ -33,13 +33,42 @@ public final class Admission: Sendable {
         public var freeMemory: Int
         /// Space on the disk that holds scratch files.
         public var freeDisk: Int
+        /// All space of that disk.
+        public var disk: Int
+        /// Space there that the end of all VMs would give back.
+        public var disposableDisk: Int
+        /// Whether that disk is memory (tmpfs).
+        public var diskIsMemory: Bool
 
-        /// Gives the figures.
-        public init(memory: Int, freeMemory: Int, freeDisk: Int) {
+        /// Gives the figures; of the disk's, those that are left out say that it is large and holds nothing of VMs.
+        public init(
+            memory: Int, freeMemory: Int, freeDisk: Int, disk: Int = .max >> 1, disposableDisk: Int = 0,
+            diskIsMemory: Bool = false
+        ) {
             self.memory = memory
             self.freeMemory = freeMemory
             self.freeDisk = freeDisk
+            self.disk = disk
+            self.disposableDisk = disposableDisk
+            self.diskIsMemory = diskIsMemory
         }
+    }
+
+    /// Memory that can be done without.
+    public struct Relief: Sendable {
+        /// So many bytes could be given back, or are on their way already.
+        let memory: @Sendable () -> Int
+        /// Begins to give back at least so many bytes.
+        let giveWay: @Sendable (Int) -> Void
+
+        /// Memory of some kind.
+        public init(memory: @escaping @Sendable () -> Int, giveWay: @escaping @Sendable (Int) -> Void) {
+            self.memory = memory
+            self.giveWay = giveWay
+        }
+
+        /// There is none.
+        public static let none = Relief(memory: { 0 }, giveWay: { _ in })
     }
 
     /// What a synthesis takes, in bytes.
@@ -56,42 +85,20 @@ public final class Admission: Sendable {
         }
     }
 
-    private struct Held {
-        let client: String
-        let need: Need
-        var fills = true
-    }
-
-    /// A package that is being fetched.
-    private struct Fetch {
-        let client: String
-        /// Bytes that are about to be written; what was written shows in the host's figures.
-        var writing = 0
-    }
-
-    private struct State {
-        var held: [Int: Held] = [:]
-        var fetches: [Int: Fetch] = [:]
-        var queue: [(ticket: Int, client: String)] = []
-        var next = 0
-    }
-
-    private let state = Mutex(State())
+    private let state = Mutex(AdmissionState())
     private let policy: @Sendable () -> Policy
     private let figures: @Sendable () -> Figures
-    private let relief: @Sendable () -> Bool
+    private let relief: Relief
     private static let interval = Duration.milliseconds(100)
     private static let fetchesAtOnce = 16
 
     /// Decides by these bounds and figures; both are asked anew each time.
     /// - Parameters:
     ///   - policy: the bounds.
-    ///   - relief: is called when room is lacking, to give back memory that can be done without; says whether there is
-    ///     some.
+    ///   - relief: memory that is asked for where it makes room for the next in line.
     ///   - figures: what the host has.
     public init(
-        policy: @escaping @Sendable () -> Policy, relief: @escaping @Sendable () -> Bool = { false },
-        figures: @escaping @Sendable () -> Figures
+        policy: @escaping @Sendable () -> Policy, relief: Relief = .none, figures: @escaping @Sendable () -> Figures
     ) {
         self.policy = policy
         self.relief = relief
@@ -102,42 +109,43 @@ public final class Admission: Sendable {
     public var waiting: Int { state.withLock(\.queue.count) }
 
     /// Waits for room.
+    ///
+    /// Who waits is passed by those behind it that fit, for the first half of its patience by all, then by those only that
+    /// leave what it waits for: nobody is kept by one who may never get in, and nobody is passed for ever.
     /// - Parameters:
     ///   - client: the client's address.
     ///   - need: what the synthesis takes.
     ///   - progress: is told the place in the queue when it changes.
     /// - Returns: the place.
-    /// - Throws: `CloudletError.busy` when the quota or the queue is full, or no room came in time;
-    ///   `CloudletError.unavailable` when this host can never have room.
+    /// - Throws: `CloudletError.busy` when the quota or the queue is full, no room came in time, or none would come if all
+    ///   VMs ended; `CloudletError.unavailable` when this host can never have room.
     public func enter(
         client: String, need: Need, progress: (Int) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         let policy = policy()
-        let most = figures().memory - policy.memoryReserve
-        guard need.memory <= most else {
-            throw CloudletError(
-                .unavailable,
-                "the VM needs \(ByteCount(need.memory)) of memory, this node has \(ByteCount(max(0, most))) for VMs",
-                advice: "use another node")
-        }
-        let ticket = try line(up: client, policy)
+        var need = need
+        let host = look(isNew: true)
+        if host.diskIsMemory { need.memory = need.memory.addedOrMost(need.disk) }
+        try Self.requirePossible(need, policy, host)
         let clock = ContinuousClock()
         let end = clock.now + policy.patience
+        let ticket = try line(up: client, need, policy)
         var told: Int?
+        var isFirst = true
         while true {
-            switch take(ticket, client, need, policy) {
+            switch take(ticket, policy, look(isNew: isFirst)) {
             case .granted(let place): return place
-            case .waits(let place, let lack, let others):
-                // Without others nothing is to be waited for.
-                guard clock.now < end, relief() || others else {
+            case .waits(let place, let lack, let isHopeful):
+                guard clock.now < end, isHopeful else {
                     leave(ticket)
                     throw CloudletError(
-                        .busy, "the node is full: \(lack)\(others ? "; waited \(policy.patience.shown)" : "")",
+                        .busy, "the node is full: \(lack)\(isHopeful ? "; waited \(policy.patience.shown)" : "")",
                         advice: "try again later, or use another node")
                 }
                 if told != place { progress(place) }
                 told = place
             }
+            isFirst = false
             do { try await Task.sleep(for: Self.interval) } catch {
                 leave(ticket)
                 throw CloudletError(.interrupted, "interrupted")
@@ -145,14 +153,40 @@ public final class Admission: Sendable {
         }
     }
 
+    /// Refuses what a host with nothing else to do would have no room for.
+    private static func requirePossible(
+        _ need: Need, _ policy: Policy, _ host: Figures
+    ) throws(CloudletError) {
+        func require(_ what: String, _ wanted: Int, _ most: Int, _ kind: String) throws(CloudletError) {
+            guard wanted > most else { return }
+            throw CloudletError(
+                .unavailable,
+                "the \(what) needs \(ByteCount(wanted)) of \(kind), this node has \(ByteCount(max(0, most))) for VMs",
+                advice: "use another node")
+        }
+        try require("VM", need.memory, host.memory - policy.memoryReserve, "memory")
+        try require("overlay", need.disk, host.disk - policy.diskReserve, "disk space")
+    }
+
+    /// The host's figures; those that another one who waits has just asked for are as good.
+    private func look(isNew: Bool) -> Figures {
+        let now = ContinuousClock().now
+        if !isNew, let seen = state.withLock(\.seen), now - seen.time < Self.interval / 2 { return seen.figures }
+        let changes = state.withLock(\.changes)
+        let figures = figures()
+        // What was given back or taken meanwhile may not show in them.
+        state.withLock { if $0.changes == changes { $0.seen = (now, figures) } }
+        return figures
+    }
+
     /// Counts a VM that runs already.
     public func adopt(client: String, memory: Int) -> SynthesisPlace {
         let ticket = state.withLock { state in
             state.next += 1
-            state.held[state.next] = Held(client: client, need: Need(memory: memory, disk: 0), fills: false)
+            state.held[state.next] = .init(client: client, need: Need(memory: memory, disk: 0), fills: false)
             return state.next
         }
-        return SynthesisPlace { self.state.withLock { _ = $0.held.removeValue(forKey: ticket) } }
+        return SynthesisPlace { self.state.withLock { $0.end(ticket) } }
     }
 
     /// Lets a client's package be fetched. It counts as a session of the client's until the place is given back.
@@ -161,13 +195,13 @@ public final class Admission: Sendable {
     func beginFetch(client: String) throws(CloudletError) -> FetchPlace {
         let policy = policy()
         let ticket = try state.withLock { (state) throws(CloudletError) in
-            try Self.requireQuota(client, state, policy)
+            try state.requireQuota(client, policy)
             guard state.fetches.count < Self.fetchesAtOnce else {
                 throw CloudletError(
                     .busy, "the node fetches \(state.fetches.count) overlays already", advice: "try again later")
             }
             state.next += 1
-            state.fetches[state.next] = Fetch(client: client)
+            state.fetches[state.next] = .init(client: client)
             return state.next
         }
         return FetchPlace(
@@ -177,10 +211,10 @@ public final class Admission: Sendable {
 
     /// Counts bytes that a fetch is about to write in place of those that it wrote before.
     private func makeRoom(for bytes: Int, _ ticket: Int) throws(CloudletError) {
-        let (policy, figures) = (policy(), figures())
+        let (policy, figures) = (policy(), look(isNew: true))
         try state.withLock { (state) throws(CloudletError) in
             state.fetches[ticket]?.writing = 0
-            let room = Self.disk(state, policy, figures)
+            let room = state.room(policy, figures).disk
             guard bytes <= room else {
                 throw CloudletError(
                     .busy, "the overlay exceeds the disk space that is left", advice: "try again later")
@@ -189,83 +223,61 @@ public final class Admission: Sendable {
         }
     }
 
-    private static func requireQuota(
-        _ client: String, _ state: State, _ policy: Policy
-    ) throws(CloudletError) {
-        let own =
-            state.held.values.count { $0.client == client } + state.queue.count { $0.client == client }
-            + state.fetches.values.count { $0.client == client }
-        guard own < policy.perClient else {
-            throw CloudletError(
-                .busy, "\(client) has \(own) sessions already, more are not allowed",
-                advice: "finish one of them first")
-        }
-    }
-
-    private func line(up client: String, _ policy: Policy) throws(CloudletError) -> Int {
+    private func line(up client: String, _ need: Need, _ policy: Policy) throws(CloudletError) -> Int {
         try state.withLock { (state) throws(CloudletError) in
-            try Self.requireQuota(client, state, policy)
+            try state.requireQuota(client, policy)
             guard state.queue.count < policy.queue else {
                 throw CloudletError(
                     .busy, "the node is full, and \(state.queue.count) sessions wait already",
                     advice: "try again later, or use another node")
             }
             state.next += 1
-            state.queue.append((state.next, client))
+            let now = ContinuousClock().now
+            state.queue.append(
+                .init(
+                    ticket: state.next, client: client, need: need, insistsFrom: now + policy.patience / 2,
+                    end: now + policy.patience))
             return state.next
         }
     }
 
     private enum Verdict {
         case granted(SynthesisPlace)
-        case waits(place: Int, lack: String, others: Bool)
+        /// `isHopeful`: room would come if others ended.
+        case waits(place: Int, lack: String, isHopeful: Bool)
     }
 
-    private func take(_ ticket: Int, _ client: String, _ need: Need, _ policy: Policy) -> Verdict {
-        let figures = figures()
-        return state.withLock { state in
-            let position = state.queue.firstIndex { $0.ticket == ticket } ?? 0
-            let lack = Self.lack(need, state, policy, figures)
-            guard position == 0, lack == nil else {
-                return .waits(
-                    place: position + 1, lack: lack ?? "others wait before this one",
-                    others: position > 0 || !state.held.isEmpty)
+    private func take(_ ticket: Int, _ policy: Policy, _ host: Figures) -> Verdict {
+        let spare = relief.memory()
+        let (verdict, wanted) = state.withLock { state -> (Verdict, Int) in
+            guard let position = state.queue.firstIndex(where: { $0.ticket == ticket }) else {
+                return (.waits(place: 1, lack: "it left the queue", isHopeful: false), 0)
             }
-            state.queue.removeFirst()
-            state.held[ticket] = Held(client: client, need: need)
-            return .granted(
-                SynthesisPlace {
-                    self.state.withLock { _ = $0.held.removeValue(forKey: ticket) }
-                } settled: {
-                    self.state.withLock { $0.held[ticket]?.fills = false }
-                })
+            let entry = state.queue[position]
+            let turn = state.turn(of: position, policy, host, ContinuousClock().now)
+            guard let lack = turn.lack else {
+                state.queue.remove(at: position)
+                state.begin(ticket, .init(client: entry.client, need: entry.need))
+                return (.granted(place(ticket)), 0)
+            }
+            // Others' memory is given up only where it is all that is missing, and enough.
+            let helps = turn.missingMemory > 0 && turn.missingMemory <= spare
+            state.queue[position].isRelieved = helps
+            let isHopeful = helps || state.isHopeful(entry.need, policy, host, sparing: spare)
+            return (
+                .waits(place: position + 1, lack: lack, isHopeful: isHopeful), helps ? turn.missingMemory : 0
+            )
         }
+        if wanted > 0 { relief.giveWay(wanted) }
+        return verdict
     }
 
-    /// What is missing, or `nil` when there is room.
-    private static func lack(_ need: Need, _ state: State, _ policy: Policy, _ figures: Figures) -> String? {
-        if policy.machines > 0, state.held.count >= policy.machines {
-            return "\(state.held.count) VMs run, more are not allowed"
+    private func place(_ ticket: Int) -> SynthesisPlace {
+        SynthesisPlace {
+            self.state.withLock { $0.end(ticket) }
+        } settled: {
+            self.state.withLock { $0.settle(ticket) }
         }
-        let promised = state.held.values.reduce(0) { $0 + $1.need.memory }
-        // What is being filled does not show in the host's figures yet.
-        let filling = state.held.values.filter(\.fills).reduce(0) { $0 + $1.need.memory }
-        let memory = min(figures.memory - promised, figures.freeMemory - filling) - policy.memoryReserve
-        if need.memory > memory {
-            return "the VM needs \(ByteCount(need.memory)) of memory, \(ByteCount(max(0, memory))) are left"
-        }
-        let disk = disk(state, policy, figures)
-        if need.disk > disk {
-            return "the overlay needs \(ByteCount(need.disk)) of disk space, \(ByteCount(max(0, disk))) are left"
-        }
-        return nil
-    }
-
-    /// Disk space that is neither used nor promised.
-    private static func disk(_ state: State, _ policy: Policy, _ figures: Figures) -> Int {
-        let filling = state.held.values.filter(\.fills).reduce(0) { $0 + $1.need.disk }
-        let writing = state.fetches.values.reduce(0) { $0 + $1.writing }
-        return figures.freeDisk - filling - writing - policy.diskReserve
     }
 
     private func leave(_ ticket: Int) { state.withLock { $0.queue.removeAll { $0.ticket == ticket } } }

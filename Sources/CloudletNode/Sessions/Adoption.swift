@@ -27,7 +27,7 @@ struct Adoption: Sendable {
             status.baseHash = base
             status.forwards = record.forwards
             status.vm = vm
-            let memory = try registry.base(hash: base)?.memoryBytes ?? 0
+            let memory = NodeBackend.memory(ofGuest: try registry.base(hash: base)?.memoryBytes ?? 0)
             adopted.append(
                 AdoptedSession(
                     status: status, machine: AdoptedVM(name: vm, hypervisor: hypervisor, logger: logger),

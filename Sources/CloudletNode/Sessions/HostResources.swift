@@ -28,12 +28,29 @@ enum HostResources {
         return resources
     }
 
-    /// What there is for VMs; `scratch` is the directory of their files.
+    /// What there is for VMs; `scratch` is the directory in which each has one of its own.
     static func figures(scratch: FilePath) -> Admission.Figures {
         let memory = MemoryFigures.current()
+        let space = space(of: scratch)
         return Admission.Figures(
-            memory: memory.total, freeMemory: memory.available,
-            freeDisk: (try? Directory.freeSpace(at: scratch)) ?? .max >> 1)
+            memory: memory.total, freeMemory: memory.available, freeDisk: space?.free ?? .max >> 1,
+            disk: space?.total ?? .max >> 1, disposableDisk: allocated(below: scratch),
+            diskIsMemory: space?.isMemory ?? false)
+    }
+
+    /// The room for scratch files; the directory itself is made with the first VM.
+    static func space(of scratch: FilePath) -> FileSystemSpace? {
+        (try? FileSystemSpace(at: scratch)) ?? (try? FileSystemSpace(at: scratch.removingLastComponent()))
+    }
+
+    /// Bytes that the files of VMs take up.
+    private static func allocated(below scratch: FilePath) -> Int {
+        ((try? Directory.names(in: scratch)) ?? []).reduce(0) { sum, vm in
+            let directory = scratch.appending(vm)
+            return ((try? Directory.names(in: directory)) ?? []).reduce(sum) {
+                $0 + ((try? FileStatus.of(directory.appending($1)))?.allocated ?? 0)
+            }
+        }
     }
 
     private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }

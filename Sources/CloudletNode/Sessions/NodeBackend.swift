@@ -56,16 +56,18 @@ struct NodeBackend: SynthesisBackend {
     ) async throws(CloudletError) -> SynthesisPlace {
         let base = try base(of: request.meta)
         _ = try forwardAddress(for: request)
-        let pages = request.meta.pages(of: .disk).count
         let need = Admission.Need(
-            memory: base.machine.memoryBytes + Self.emulatorMemory,
-            disk: pages * Page.size + Synthesizer.scratchBytes(for: request.meta) + Self.scratchBytes)
+            memory: Self.memory(ofGuest: base.machine.memoryBytes),
+            disk: Synthesizer.diskBytes(for: request.meta, on: base.machine).addedOrMost(Self.scratchBytes))
         return try await admission.enter(client: request.client, need: need) { progress(.waiting(place: $0)) }
     }
 
+    /// What a VM is charged whose guest has so many bytes of memory.
+    static func memory(ofGuest bytes: Int) -> Int { bytes + emulatorMemory }
+
     /// What QEMU takes beside the guest's memory (measured: 40 to 60 MiB).
     static let emulatorMemory = 64 << 20
-    /// Tables of the disk image, device state, logs.
+    /// Logs and small files.
     private static let scratchBytes = 16 << 20
 
     /// Looks the base up each time: one that was added a moment ago counts.

@@ -26,8 +26,9 @@ final class Standby: Service {
         var syntheses = 0
         /// When the last of them ended.
         var lastEnd: ContinuousClock.Instant?
-        var isPressed = false
-        /// VMs that are being ended.
+        /// Bytes of memory that sessions need.
+        var pressure = 0
+        /// Bytes of memory of VMs that are being ended.
         var leaving = 0
     }
 
@@ -83,16 +84,27 @@ final class Standby: Service {
         return try await body(found)
     }
 
-    /// Gives the memory of all VMs back, because sessions need it.
-    /// - Returns: whether there is some that is not given back yet.
-    func giveWay() -> Bool {
-        let (isHolding, isNew) = state.withLock { state in
-            defer { state.isPressed = !state.ready.isEmpty }
-            return (!state.ready.isEmpty || state.leaving > 0, !state.ready.isEmpty && !state.isPressed)
+    /// Bytes of memory that VMs hold that are ready or are being ended.
+    var memory: Int {
+        let (ready, leaving) = state.withLock { ($0.ready, $0.leaving) }
+        return ready.reduce(leaving) { $0 + Self.memory(of: $1) }
+    }
+
+    /// Ends as many VMs, those least likely to be used first, as give back so many bytes of memory, because sessions need
+    /// them.
+    func giveWay(_ bytes: Int) {
+        let isNew = state.withLock { state in
+            guard !state.ready.isEmpty, bytes > state.leaving, state.pressure < bytes else { return false }
+            state.pressure = bytes
+            return true
         }
         if isNew { waker.yield() }
-        return isHolding
     }
+
+    private static func memory(of machine: PreparedVM) -> Int { machine.memoryBytes + idleEmulatorMemory }
+
+    /// What an emulator takes at least that has not run yet (measured).
+    private static let idleEmulatorMemory = 40 << 20
 
     func run() async throws {
         let beats = Ticks(every: Self.interval)
@@ -112,20 +124,30 @@ final class Standby: Service {
         for machine in state.withLock({ Array($0.ready) }) { await discard(machine, "the node stops") }
     }
 
+    /// VMs to be ended for sessions, those of the bases used longest ago first.
+    private func pressed() -> [PreparedVM] {
+        let (ready, recent, pressure) = state.withLock { state in
+            defer { state.pressure = 0 }
+            return (state.ready, state.recent, state.pressure - state.leaving)
+        }
+        func age(_ machine: PreparedVM) -> Int { recent.firstIndex(of: machine.base.record.hash) ?? .max }
+        var given = 0
+        return ready.sorted { age($0) > age($1) }.prefix { machine in
+            defer { given += Self.memory(of: machine) }
+            return given < pressure
+        }
+    }
+
     /// Ends what is of no use any more and makes what is missing.
     /// - Returns: after what time to look again.
     private func tend() async -> Duration? {
-        let wanted = wantedBases()
-        for (machine, reason) in await superfluous(wanted) {
-            let isOurs = state.withLock { state in
-                let place = state.ready.firstIndex { $0 === machine }
-                if let place { state.ready.remove(at: place) }
-                return place != nil
-            }
-            // A synthesis may have taken it meanwhile.
-            guard isOurs else { continue }
-            await discard(machine, reason)
+        let pressed = pressed()
+        guard pressed.isEmpty else {
+            for machine in pressed { await dismiss(machine, "others need the memory") }
+            return nil
         }
+        let wanted = wantedBases()
+        for (machine, reason) in await superfluous(wanted) { await dismiss(machine, reason) }
         for base in missing(wanted) {
             if let rest = restLeft { return rest }
             guard !Task.isCancelled, hasRoom(for: base) else { return nil }
@@ -153,11 +175,8 @@ final class Standby: Service {
 
     /// The base of each VM to be kept ready: one for each base in the order of their use, then another round.
     private func wantedBases() -> [OpenBase] {
-        let (recent, isPressed) = state.withLock { state in
-            defer { state.isPressed = false }
-            return (state.recent, state.isPressed)
-        }
-        guard !isPressed, let records = try? registry.bases(), !records.isEmpty else { return [] }
+        let recent = state.withLock(\.recent)
+        guard let records = try? registry.bases(), !records.isEmpty else { return [] }
         let bases =
             records.sorted { left, right in
                 let places = (recent.firstIndex(of: left.hash) ?? .max, recent.firstIndex(of: right.hash) ?? .max)
@@ -179,7 +198,7 @@ final class Standby: Service {
             } else if let place = wanted.firstIndex(of: machine.base.record) {
                 wanted.remove(at: place)
             } else {
-                found.append((machine, "others need the place or the memory"))
+                found.append((machine, "others need the place"))
             }
         }
         return found
@@ -201,13 +220,25 @@ final class Standby: Service {
     /// Whether there is memory for a VM on `base` and for another one beside it.
     private func hasRoom(for base: OpenBase) -> Bool {
         guard state.withLock({ $0.syntheses == 0 }) else { return false }
-        let need = base.machine.memoryBytes + NodeBackend.emulatorMemory
+        let need = NodeBackend.memory(ofGuest: base.machine.memoryBytes)
         return freeMemory() - 2 * need >= policy().memoryReserve
     }
 
+    /// Ends a VM that is ready, unless a synthesis has taken it meanwhile.
+    private func dismiss(_ machine: PreparedVM, _ reason: String) async {
+        let bytes = Self.memory(of: machine)
+        let isOurs = state.withLock { state in
+            guard let place = state.ready.firstIndex(where: { $0 === machine }) else { return false }
+            state.ready.remove(at: place)
+            state.leaving += bytes
+            return true
+        }
+        guard isOurs else { return }
+        await discard(machine, reason)
+        state.withLock { $0.leaving -= bytes }
+    }
+
     private func discard(_ machine: PreparedVM, _ reason: String) async {
-        state.withLock { $0.leaving += 1 }
-        defer { state.withLock { $0.leaving -= 1 } }
         logger.info("VM stands by no more", metadata: ["vm": "\(machine.name)", "reason": "\(reason)"])
         do { try await machine.discard() } catch {
             logger.error("a VM could not be ended", metadata: ["vm": "\(machine.name)", "reason": "\(error)"])

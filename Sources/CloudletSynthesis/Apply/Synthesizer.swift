@@ -85,12 +85,6 @@ public struct Synthesizer: Sendable {
         }
     }
 
-    /// Disk space that a synthesis takes for a while, beside the VM's own: blobs with large windows are kept until they are
-    /// complete, as many as are decoded at once.
-    public static func scratchBytes(for meta: OverlayMeta) -> Int {
-        meta.blobs.map(\.size).sorted(by: >).prefix(WorkerPool.shared.width).reduce(0, +)
-    }
-
     /// Rebuilds and resumes the VM.
     /// - Parameters:
     ///   - meta: the overlay's meta.

@@ -75,6 +75,15 @@ public final class QCOW2Image: PageTarget {
         try writeRefcounts(upTo: end)
     }
 
+    /// Bytes that the tables of an image take at most in which so many pages are stored.
+    static func tableBytes(pages: Int, virtualSize: Int) -> Int {
+        let tables = min(pages, virtualSize / (clusterSize * entriesPerTable) + 1)
+        let clusters = min(pages, virtualSize / clusterSize + 1)
+        // The header, the tables of reference counts, the first level, and those that are written at the end.
+        return (4 + tables + clusters / refcountsPerBlock + tables / refcountsPerBlock).multipliedOrMost(
+            by: clusterSize)
+    }
+
     /// Stores runs of pages.
     public func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
         try turn.take { () throws(CloudletError) in

@@ -32,10 +32,15 @@ final class SnapshotTarget: PageTarget {
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         let inMemory = min(length, max(0, memory.size - offset))
-        if isFilled, inMemory > 0 { try memory.clear(offset..<offset + inMemory) }
         // No page is placed twice: what is not filled is zeros.
-        for piece in pieces(of: inMemory..<length, length: 64 << 10) {
-            try tail.write([UInt8](repeating: 0, count: piece.count), at: offset + piece.lowerBound - memory.size)
+        if isFilled, inMemory > 0 { try memory.clear(offset..<offset + inMemory) }
+        guard inMemory < length else { return }
+        let behind = offset + inMemory - memory.size..<offset + length - memory.size
+        do throws(CloudletError) { try tail.punchHole(behind) } catch {
+            // Not every file system has holes.
+            for piece in pieces(of: behind, length: 64 << 10) {
+                try tail.write([UInt8](repeating: 0, count: piece.count), at: piece.lowerBound)
+            }
         }
     }
 
