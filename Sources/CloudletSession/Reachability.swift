@@ -17,4 +17,11 @@ extension Channel {
             _ = setOption(name, value: value)
         }
     }
+
+    /// Asks the other side at once whether it knows the connection still. A host on which it is gone says so within a
+    /// round trip, and the connection ends. To be followed by `probePeer`, which sets the usual times again.
+    func askPeer() {
+        let name = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPIDLE))
+        _ = setOption(name, value: 1)
+    }
 }

@@ -32,7 +32,7 @@ public enum ClientMessage: Hashable, Sendable {
         public var apiVersion: UInt64?
         /// Ours: whether the client wants `progress` messages and details with the end.
         public var wantsProgress = false
-        /// Ours: whether forwarded ports may be moved when they are taken.
+        /// Ours: whether forwarded ports may be moved when they are taken; where a client of ours says nothing, they may.
         public var moveForwards = false
         /// Ours: whether the client comes back with the same session when its connection breaks off in the transfer.
         public var resumes = false
@@ -92,7 +92,8 @@ extension ClientMessage {
             message.appName = value[WireKey.appName]?.text
             message.apiVersion = value[WireKey.apiVersion]?.unsigned
             message.wantsProgress = value[WireKey.wantsProgress]?.bool ?? false
-            message.moveForwards = value[WireKey.moveForwards]?.bool ?? false
+            // The original's clients know their ports beforehand.
+            message.moveForwards = value[WireKey.moveForwards]?.bool ?? (message.apiVersion != nil)
             message.resumes = value[WireKey.resumes]?.bool ?? false
             self = .sendMeta(message)
         case .sendOverlay:
@@ -146,7 +147,10 @@ extension ClientMessage {
             if let appName = message.appName { pairs.append((WireKey.appName, .text(appName))) }
             if let version = message.apiVersion { pairs.append((WireKey.apiVersion, .unsigned(version))) }
             if message.wantsProgress { pairs.append((WireKey.wantsProgress, .bool(true))) }
-            if message.moveForwards { pairs.append((WireKey.moveForwards, .bool(true))) }
+            // Nodes before 0.9 take silence for no.
+            if message.moveForwards || message.apiVersion != nil {
+                pairs.append((WireKey.moveForwards, .bool(message.moveForwards)))
+            }
             if message.resumes { pairs.append((WireKey.resumes, .bool(true))) }
             return .map(pairs.map { .init(.text($0.0), $0.1) })
         }

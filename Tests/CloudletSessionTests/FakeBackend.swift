@@ -12,6 +12,8 @@ final class FakeBackend: SynthesisBackend {
         var received: [Int: [UInt8]] = [:]
         var running = 0
         var ended = 0
+        /// Most VMs that ran at a time.
+        var most = 0
         var failure: CloudletError?
         var refusal: CloudletError?
         var cancelled = 0
@@ -57,7 +59,10 @@ final class FakeBackend: SynthesisBackend {
             state.withLock { $0.cancelled += 1 }
             throw CloudletError(.interrupted, "interrupted")
         }
-        state.withLock { $0.running += 1 }
+        state.withLock {
+            $0.running += 1
+            $0.most = max($0.most, $0.running)
+        }
         return FakeVM(self, request.localAddress)
     }
 

@@ -102,15 +102,21 @@ final class RawClient: Sendable {
     ) async throws -> (session: SessionID, connection: RawClient) {
         let session = try await createSession(port)
         let raw = try await RawClient(port)
-        try await raw.send(
-            Frame.encode(ClientMessage.sendMeta(.init(size: overlay.meta.count, session: session)).value) + overlay.meta
-        )
+        try await raw.run(.init(size: overlay.meta.count, session: session), overlay, session)
+        return (session, raw)
+    }
+
+    /// Announces an overlay and sends it, up to DONE.
+    func run(
+        _ announcement: ClientMessage.SendMeta, _ overlay: OutgoingOverlay, _ session: SessionID
+    ) async throws {
+        try await send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.meta)
         while true {
-            switch try ServerMessage(try await raw.receiveMessage()) {
+            switch try ServerMessage(try await receiveMessage()) {
             case .onDemand(let name):
                 guard let blob = overlay.blobs.first(where: { $0.name == name }) else { break }
-                try await raw.sendBlob(blob, session)
-            case .synthesisDone: return (session, raw)
+                try await sendBlob(blob, session)
+            case .synthesisDone: return
             case .fail(let reason, _): throw CloudletError(.unavailable, reason)
             default: break
             }

@@ -28,6 +28,13 @@ struct TestService {
             blobs: sizes.enumerated().map { .init(name: "b\($0).xz", size: $1, diskChunks: [], memoryChunks: []) })
     }
 
+    /// The meta of an overlay with the same blobs, of another base VM.
+    func otherMeta() -> [UInt8] {
+        var meta = Self.meta
+        meta.baseHash = SHA256Digest(hashing: [2].span)
+        return meta.encoded()
+    }
+
     /// Runs `body` against a server.
     func run(
         _ change: (inout SessionServer.Limits) -> Void = { _ in },

@@ -116,6 +116,8 @@ import Testing
         meta.wantsProgress = true
         meta.moveForwards = true
         #expect(try ClientMessage(ClientMessage.sendMeta(meta).value) == .sendMeta(meta))
+        meta.moveForwards = false
+        #expect(try ClientMessage(ClientMessage.sendMeta(meta).value) == .sendMeta(meta))
         let done = ServerMessage.synthesisDone(forwards: [
             .init(address: "192.0.2.1", forward: PortForward(hostPort: 2222, guestPort: 22))
         ])
@@ -128,6 +130,21 @@ import Testing
             return
         }
         #expect(reason.utf8.count == 1000)
+    }
+
+    @Test("who speaks our additions and says nothing of ports lets them be moved; the original's clients don't")
+    func silenceAboutPorts() throws {
+        for version in [nil, UInt64(1)] {
+            var pairs: [MessagePackValue.Pair] = [
+                .init(.text("meta_size"), .unsigned(5)), .init(.text("command"), .unsigned(0x11)),
+            ]
+            if let version { pairs.append(.init(.text("api_version"), .unsigned(version))) }
+            guard case .sendMeta(let meta) = try ClientMessage(.map(pairs)) else {
+                Issue.record("no meta")
+                return
+            }
+            #expect(meta.moveForwards == (version != nil))
+        }
     }
 
     @Test("text forms and integer widths of newer encoders are read")

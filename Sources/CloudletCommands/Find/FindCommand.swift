@@ -27,7 +27,12 @@ public struct FindCommand: AsyncParsableCommand {
     @Flag(help: "Keep the VM until Ctrl-C.")
     var hold = false
 
-    @Flag(name: .customLong("move-ports"), help: "Let the node choose other ports when the overlay's are taken.")
+    @Flag(
+        name: .customLong("fixed-ports"),
+        help: "Fail when ports of the overlay are taken on the node, which chooses others otherwise.")
+    var fixedPorts = false
+
+    @Flag(name: .customLong("move-ports"), help: .hidden)
     var movePorts = false
 
     @OptionGroup var search: SearchOptions
@@ -37,10 +42,13 @@ public struct FindCommand: AsyncParsableCommand {
 
     /// Lists nodes, or runs a session.
     public func run() async throws {
+        if movePorts, fixedPorts {
+            throw CloudletError(.usage, "--move-ports, which is the default by now, contradicts --fixed-ports")
+        }
         guard let overlay else {
-            guard launch == nil, !hold, !movePorts else {
+            guard launch == nil, !hold, !fixedPorts, !movePorts else {
                 throw CloudletError(
-                    .usage, "--launch, --hold and --move-ports need an overlay",
+                    .usage, "--launch, --hold and --fixed-ports need an overlay",
                     advice: "name its directory with --overlay")
             }
             return try await NodeListing(search: search, node: node).run()
@@ -48,7 +56,7 @@ public struct FindCommand: AsyncParsableCommand {
         // What is wrong with the overlay is said before anything is sent or searched.
         let directory = try OverlayDirectory(FilePath(overlay))
         try await OverlaySession(
-            overlay: directory, search: search, node: node, launch: launch, hold: hold, movePorts: movePorts
+            overlay: directory, search: search, node: node, launch: launch, hold: hold, movePorts: !fixedPorts
         ).run()
     }
 }

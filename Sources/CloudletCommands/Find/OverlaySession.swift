@@ -113,7 +113,16 @@ struct OverlaySession: Sendable {
         if search.printsJSON { return try Console.json(result) }
         func shown(_ name: String) -> String { Duration.seconds(result.seconds[name] ?? 0).shown }
         Console.result("VM for \(result.app.displayable(limit: 60)) runs on \(result.host)")
+        let wanted = overlay.meta.forwards
         for forward in result.forwards {
+            let asked = wanted.first {
+                $0.guestPort == forward.guestPort && $0.transport.rawValue == forward.transport && $0.hostPort != 0
+            }
+            if let asked, asked.hostPort != forward.hostPort {
+                Console.note(
+                    "port \(asked.hostPort) is taken on the node, or not given out: \(forward.hostPort) takes its place"
+                )
+            }
             Console.result("\(forward.transport) \(result.host):\(forward.hostPort) -> \(forward.guestPort)")
         }
         Console.note("found in \(shown("discover")), sent in \(shown("send")), running after \(shown("total"))")

@@ -48,7 +48,7 @@ public struct SynthesisClient: Sendable {
     ///   - body: what is done with the VM; cancelled when the node ends the session.
     /// - Throws: `CloudletError` with the node's reason.
     public func synthesize(
-        _ overlay: OutgoingOverlay, appName: String, moveForwards: Bool = false,
+        _ overlay: OutgoingOverlay, appName: String, moveForwards: Bool = true,
         progress: @escaping @Sendable (Progress) -> Void = { _ in },
         while body: @escaping @Sendable (RemoteVM) async throws -> Void
     ) async throws(CloudletError) {

@@ -16,6 +16,8 @@ struct ServerConnection: Sendable {
     let budget: MetaBudget
     let client: String
     let localAddress: String
+    /// Has the system look whether the client is still there, at once or at the usual times.
+    let probe: @Sendable (_ isUrgent: Bool) -> Void
     let logger: Logger
 
     /// Serves the client until it has ended the connection, or does not although it should.
@@ -175,8 +177,14 @@ struct ServerConnection: Sendable {
             let place = session.transfer.attach()
         else { throw Self.inUse(session) }
         state.link = .init(session: session, owner: place.owner, resumes: announcement.resumes)
-        let progress = session.attach()
+        let progress = session.attach(comesBack: announcement.resumes, probe: probe)
         if isNew {
+            let former = await table.displace(of: client, digest, asksPeers: !announcement.moveForwards)
+            if let former {
+                logger.notice(
+                    "a VM without a client gives its place to the client's new session",
+                    metadata: metadata(state).merging(["former": "\(former.id)"]) { $1 })
+            }
             let request = SynthesisRequest(
                 session: session.id, meta: meta, client: client, localAddress: localAddress,
                 appName: announcement.appName?.displayable(limit: 100), options: announcement.options,
@@ -185,7 +193,7 @@ struct ServerConnection: Sendable {
                 $0.appName = request.appName
                 $0.baseHash = meta.baseHash
             }
-            supervisor.start(.init(session: session, request: request))
+            supervisor.start(.init(session: session, request: request, former: former))
         } else {
             logger.info("session goes on", metadata: metadata(state))
         }

@@ -23,6 +23,10 @@ final class Session: Sendable {
         var isFetching = false
         /// Since when no connection does.
         var lostSince: ContinuousClock.Instant?
+        /// Whether its client goes on with it by itself when a connection is lost.
+        var comesBack = false
+        /// Has the system look whether the connection is still there, at once or at the usual times.
+        var probe: (@Sendable (_ isUrgent: Bool) -> Void)?
         var listener: AsyncStream<SynthesisStage>.Continuation?
         var lastTold: SynthesisStage?
         var finishReason: String?
@@ -116,11 +120,17 @@ final class Session: Sendable {
     }
 
     /// Notes that a connection speaks for the session: the one that was attached to its transfer last.
+    /// - Parameters:
+    ///   - comesBack: whether its client goes on with the session by itself when the connection is lost.
+    ///   - probe: has the system look whether the connection is still there, at once or at the usual times.
     /// - Returns: how far the synthesis is, until another connection takes over.
-    func attach() -> AsyncStream<SynthesisStage> {
+    func attach(
+        comesBack: Bool, probe: @escaping @Sendable (_ isUrgent: Bool) -> Void
+    ) -> AsyncStream<SynthesisStage> {
         let (stages, listener) = AsyncStream.makeStream(of: SynthesisStage.self, bufferingPolicy: .bufferingNewest(1))
         let former = state.withLock { state in
             state.lostSince = nil
+            (state.comesBack, state.probe) = (comesBack, probe)
             defer { state.listener = listener }
             return state.listener
         }
@@ -151,6 +161,31 @@ final class Session: Sendable {
             state.lostSince = ContinuousClock().now
         }
     }
+
+    /// Ends the session, whose VM runs, if nobody speaks for it; one whose client comes back by itself is given a moment
+    /// for that.
+    /// - Returns: whether it ends now.
+    func giveUpIfAbandoned(_ reason: String) -> Bool {
+        let isAbandoned = state.withLock { state in
+            guard state.status.stage == .running, state.finishReason == nil, let since = state.lostSince,
+                !state.comesBack || ContinuousClock().now - since > Self.comebackMoment
+            else { return false }
+            state.finishReason = reason
+            return true
+        }
+        if isAbandoned { wish.open() }
+        return isAbandoned
+    }
+
+    private static let comebackMoment = Duration.seconds(3)
+
+    /// Whether its VM is of this overlay and runs for this client.
+    func runs(_ meta: SHA256Digest, for client: String) -> Bool {
+        state.withLock { $0.meta == meta && $0.status.client == client && $0.status.stage == .running }
+    }
+
+    /// Has the system look whether the connection that speaks for it is still there, at once or at the usual times.
+    func probe(isUrgent: Bool) { state.withLock(\.probe)?(isUrgent) }
 
     /// How long no connection speaks for the session.
     var lostFor: Duration? { state.withLock(\.lostSince).map { ContinuousClock().now - $0 } }

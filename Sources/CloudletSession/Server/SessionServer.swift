@@ -112,10 +112,14 @@ public struct SessionServer: Sendable {
         _ connection: SessionListener.Connection, from client: String, _ supervisor: SessionSupervisor
     ) async {
         let channel = connection.channel
+        let unreachable = limits.value.unreachable
+        let probe = { @Sendable (isUrgent: Bool) in
+            if isUrgent { channel.askPeer() } else { channel.probePeer(atLatestAfter: unreachable) }
+        }
         let served = ServerConnection(
             table: table, supervisor: supervisor, backend: backend, limits: limits.value, budget: budget,
-            client: client, localAddress: channel.localAddress?.ipAddress ?? "", logger: logger)
-        channel.probePeer(atLatestAfter: limits.value.unreachable)
+            client: client, localAddress: channel.localAddress?.ipAddress ?? "", probe: probe, logger: logger)
+        probe(false)
         // Failures of the connection itself are told in the log by `serve`.
         try? await connection.executeThenClose { inbound, outbound in
             await served.serve(inbound, outbound)

@@ -11,6 +11,8 @@ struct SessionSupervisor: Sendable {
     struct Job: Sendable {
         let session: Session
         let request: SynthesisRequest
+        /// A session that gives its place to this one; it is about to end.
+        var former: Session?
     }
 
     /// How long sessions outlive their connections.
@@ -63,7 +65,8 @@ struct SessionSupervisor: Sendable {
         let session = job.session
         do throws(CloudletError) {
             let place = try await unlessEnded(session) { () async throws(CloudletError) in
-                try await backend.admit(job.request, progress: session.note)
+                await job.former?.waitForEnd()
+                return try await backend.admit(job.request, progress: session.note)
             } undo: {
                 $0.giveBack()
             }

@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletSystem
 public import Foundation
 
 /// The sessions of the node, live and recently ended.
@@ -45,6 +46,28 @@ public actor SessionTable {
 
     /// Adds a session of an earlier node.
     func adopt(_ session: Session) { sessions[session.id] = session }
+
+    /// Ends a session that its client has abandoned, the oldest, because the client begins another one with the same
+    /// overlay: it would find its own ports taken.
+    /// - Parameters:
+    ///   - client: the client's address.
+    ///   - meta: digest of the overlay's meta.
+    ///   - asksPeers: whether connections that seem to be there are tried before.
+    /// - Returns: the session that ends, if there was one.
+    func displace(of client: String, _ meta: SHA256Digest, asksPeers: Bool) async -> Session? {
+        let own = sessions.values.filter { $0.runs(meta, for: client) }.sorted { $0.born < $1.born }
+        let reason = "its client was gone, and has begun anew"
+        if let session = own.first(where: { $0.giveUpIfAbandoned(reason) }) { return session }
+        guard asksPeers, !own.isEmpty else { return nil }
+        for session in own { session.probe(isUrgent: true) }
+        defer { for session in own { session.probe(isUrgent: false) } }
+        var found: Session?
+        _ = try? await poll(every: .milliseconds(50), for: .seconds(1)) { () throws(CloudletError) in
+            found = own.first { $0.giveUpIfAbandoned(reason) }
+            return found != nil
+        }
+        return found
+    }
 
     /// The session with this id, if it exists and has not ended.
     func session(_ id: SessionID?) -> Session? {
