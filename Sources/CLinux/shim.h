@@ -21,6 +21,7 @@
 
 static const int cloudlet_seek_data = SEEK_DATA;
 static const int cloudlet_seek_hole = SEEK_HOLE;
+static const int cloudlet_unnamed_file = O_TMPFILE;
 static const int cloudlet_madv_populate_read = 22; // Linux 5.14
 
 static inline int cloudlet_open(const char *path, int flags, unsigned mode) { return open(path, flags | O_CLOEXEC, mode); }

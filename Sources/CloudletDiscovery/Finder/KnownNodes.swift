@@ -46,10 +46,7 @@ struct KnownNodes: Sendable {
         let kept = Array((new + before.filter { old in !new.contains { $0.id == old.id } }).prefix(Self.maximum))
         guard kept != before, let data = try? JSONEncoder().encode(kept) else { return }
         try Directory.create(path.removingLastComponent(), permissions: 0o700)
-        let temporary = FilePath("\(path.string).\(UInt32.random(in: 0 ... .max))")
-        let file = try File(temporary, .create(permissions: 0o600))
-        try file.write(Array(data).span, at: 0)
-        try Directory.move(temporary, to: path)
+        try File.replace(path, with: Array(data), permissions: 0o600)
     }
 
     /// The entries as sightings; those on interfaces that are not there are left out.

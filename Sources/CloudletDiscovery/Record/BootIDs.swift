@@ -32,11 +32,6 @@ public struct BootIDs: Sendable {
     }
 
     private static func write(_ number: Int32, to path: FilePath) {
-        let temporary = FilePath(path.string + ".new")
-        try? Directory.remove(temporary)
-        guard let file = try? File(temporary, .create(permissions: 0o600)),
-            (try? file.write(Array("\(number)\n".utf8), at: 0)) != nil
-        else { return }
-        try? Directory.move(temporary, to: path)
+        try? File.replace(path, with: Array("\(number)\n".utf8), permissions: 0o600)
     }
 }

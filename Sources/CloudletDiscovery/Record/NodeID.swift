@@ -34,12 +34,11 @@ public struct NodeID: Hashable, Sendable, Comparable, CustomStringConvertible {
         }
         let id = NodeID.random()
         try Directory.create(directory, permissions: 0o700)
-        let temporary = directory.appending("node-id.new")
-        try Directory.remove(temporary)
-        let file = try File(temporary, .create(permissions: 0o600))
+        try Publication.recover([path])
+        let publication = Publication()
+        let file = try publication.create(path, permissions: 0o600)
         try file.write(Array(seal(id, machine, try file.status()).utf8).span, at: 0)
-        try file.synchronize()
-        try Directory.move(temporary, to: path)
+        try publication.publish()
         return id
     }
 

@@ -7,8 +7,8 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// Writes the files of an overlay: blobs compressed on all cores, the meta last, the directory renamed into its place
-/// when all is there.
+/// Writes the files of an overlay: blobs compressed on all cores, the meta last. The directory gets its name when all is
+/// there and on the disk (see ``Publication``).
 struct OverlayDirectoryWriter {
     /// What the meta says about the base.
     struct BaseIdentity {
@@ -35,15 +35,15 @@ struct OverlayDirectoryWriter {
         to directory: FilePath, progress: (Double) -> Void
     ) async throws(CloudletError) -> OverlayCreation.Result {
         try OverlayCreation.requireFree(directory)
-        let part = FilePath(directory.string + ".part-\(String(UInt32.random(in: 0 ... .max), radix: 36))")
-        try Directory.create(part)
+        try Publication.recover([directory])
+        let publication = Publication()
         do throws(CloudletError) {
-            let result = try await writeFiles(to: part, final: directory, progress)
-            try Directory.remove(directory)
-            try Directory.move(part, to: directory)
+            let result = try await writeFiles(
+                to: try publication.createDirectory(directory), final: directory, progress)
+            try publication.publish()
             return result
         } catch {
-            try? Directory.remove(part)
+            publication.discard()
             throw error
         }
     }
@@ -97,6 +97,7 @@ struct OverlayDirectoryWriter {
             try file.write(output, at: size)
             size += output.count
         }
+        try file.synchronize()
         return WrittenBlob(
             blob: .init(
                 name: name, size: size, diskChunks: contents.diskChunks, memoryChunks: contents.memoryChunks,

@@ -44,7 +44,9 @@ public final class File: Sendable {
 
     /// A new file in `directory`, of which only its disk space remains there; gone when it is closed.
     public static func unnamed(in directory: FilePath = temporaryDirectory) throws(CloudletError) -> File {
-        // Not every file system can make files without a name.
+        let descriptor = unsafe cloudlet_open(directory.string, O_RDWR | cloudlet_unnamed_file, 0o600)
+        if descriptor >= 0 { return File(owning: descriptor, named: directory.appending("(unnamed)")) }
+        // Not every file system can make files without a name: on others a kill between two calls leaves an empty file.
         let file = try File(
             directory.appending(".unnamed-\(UInt64.random(in: 0 ... .max))"), .create(permissions: 0o600))
         try Directory.remove(file.path)
@@ -100,6 +102,18 @@ public final class File: Sendable {
         return done
     }
 
+    /// Reads `count` bytes at `offset` into the front of `buffer`, all of which are known to be there.
+    /// - Throws: `CloudletError.io` when somebody has cut the file meanwhile, or a sector can't be read.
+    public func readWhole(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+        guard try read(into: &buffer, count: count, at: offset) == count else { throw becameShorter }
+    }
+
+    /// The error for a file of which bytes are missing that were there before.
+    public var becameShorter: CloudletError {
+        CloudletError(
+            .io, "\(path) became shorter while it was read", advice: "copy the file again from where it is whole")
+    }
+
     /// The `count` bytes at `offset`; fewer only at the end of the file.
     public func read(_ count: Int, at offset: Int) throws(CloudletError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)
@@ -129,9 +143,13 @@ public final class File: Sendable {
     /// Writes all bytes at `offset`.
     public func write(_ bytes: [UInt8], at offset: Int) throws(CloudletError) { try write(bytes.span, at: offset) }
 
-    /// Waits until everything written is on the disk.
+    /// Waits until everything written is on the disk. Where nothing can be written (a read-only or special file system)
+    /// there is nothing to wait for.
     public func synchronize() throws(CloudletError) {
-        guard fsync(descriptor) == 0 else { throw SystemCallError.current("can't write \(path) to the disk") }
+        guard fsync(descriptor) == 0 || errno == EROFS || errno == EINVAL else {
+            throw SystemCallError.current("can't write \(path) to the disk")
+        }
+        DiskJournal.note(.synchronized(path))
     }
 
     /// Frees the blocks of a range; it reads as zeros afterwards. The size stays.
@@ -154,8 +172,10 @@ public struct FileStatus: Hashable, Sendable {
     public let size: Int
     /// Bytes that take up space; less than `size` in a sparse file.
     public let allocated: Int
-    /// Time of the last change of the content, nanoseconds since 1970.
+    /// Time of the last change of the content, nanoseconds since 1970. The owner can set it to anything.
     public let modified: Int
+    /// Time of the last change of content, mode, owner, name or times, nanoseconds since 1970. Nobody can set it.
+    public let changed: Int
     /// Device and inode: equal for two names of one file.
     public let identity: Identity
     /// Whether it is a regular file.
@@ -176,15 +196,20 @@ public struct FileStatus: Hashable, Sendable {
     }
 
     init(_ raw: stat) {
-        size = Int(raw.st_size)
-        allocated = Int(raw.st_blocks) * 512
-        modified = raw.st_mtim.tv_sec * 1_000_000_000 + raw.st_mtim.tv_nsec
+        size = max(0, Int(raw.st_size))
+        // A file system in user space may report anything.
+        allocated = min(Int(raw.st_blocks), Int.max / 512) * 512
+        modified = Self.nanoseconds(raw.st_mtim)
+        changed = Self.nanoseconds(raw.st_ctim)
         identity = Identity(device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
         isRegular = raw.st_mode & S_IFMT == S_IFREG
         isDirectory = raw.st_mode & S_IFMT == S_IFDIR
         permissions = raw.st_mode & 0o7777
         owner = raw.st_uid
     }
+
+    /// A file's owner may set times that are no number of nanoseconds; they are still told apart.
+    private static func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
 
     /// The status of the file at `path` (symbolic links followed), or `nil` when there is none.
     public static func of(_ path: FilePath) throws(CloudletError) -> FileStatus? {

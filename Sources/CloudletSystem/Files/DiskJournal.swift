@@ -1,0 +1,56 @@
+import Synchronization
+package import SystemPackage
+
+/// Lets tests see in which order files reach the disk: a power cut can't be had in a test, its conditions can.
+package enum DiskJournal {
+    /// What was done.
+    package enum Event: Hashable, Sendable {
+        /// Everything written to a file, or all names in a directory, are on the disk.
+        case synchronized(FilePath)
+        /// A file got another name.
+        case renamed(FilePath, to: FilePath)
+    }
+
+    private struct State {
+        let directory: FilePath
+        var events: [Event] = []
+    }
+
+    private static let isOpen = Atomic(false)
+    private static let state = Mutex<[State]>([])
+
+    /// Runs `body` and notes what happens at and below `directory` meanwhile.
+    package static func recording<Value>(
+        below directory: FilePath, _ body: () async throws -> Value
+    ) async rethrows -> (Value, [Event]) {
+        isOpen.store(true, ordering: .relaxed)
+        state.withLock { $0.append(State(directory: directory)) }
+        func close() -> [Event] {
+            state.withLock { states in
+                guard let place = states.firstIndex(where: { $0.directory == directory }) else { return [] }
+                return states.remove(at: place).events
+            }
+        }
+        do {
+            let value = try await body()
+            return (value, close())
+        } catch {
+            _ = close()
+            throw error
+        }
+    }
+
+    static func note(_ event: Event) {
+        guard isOpen.load(ordering: .relaxed) else { return }
+        let path =
+            switch event {
+            case .synchronized(let path): path
+            case .renamed(_, let target): target
+            }
+        state.withLock { states in
+            for index in states.indices {
+                if path.starts(with: states[index].directory) { states[index].events.append(event) }
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+public import CloudletCore
+import Glibc
+import Synchronization
+public import SystemPackage
+
+/// Files and directories that are written under temporary names beside their places, and get their names when all of
+/// them are complete and on the disk: once ``publish()`` has returned, a power cut takes nothing back.
+///
+/// The temporary names are `NAME.part-TOKEN`. Several files become valid together: when all are on the disk, the last one
+/// is renamed to `NAME.commit-TOKEN`, then the others to their names, then the last one. What a writer that was killed
+/// leaves is recognised by ``recover(_:)``: with a `commit` the rest of the renames is made, without one all is removed.
+/// A writer that lives holds a lock (flock(2)) on each of its files.
+public final class Publication: Sendable {
+    private struct Part {
+        let path: FilePath
+        let file: File
+        /// The directories whose entries must reach the disk with this one.
+        let directories: [FilePath]
+    }
+
+    private let token = String(UInt64.random(in: 0 ... .max), radix: 36)
+    private let parts = Mutex<[Part]>([])
+
+    /// Nothing yet.
+    public init() {}
+
+    deinit { discard() }
+
+    /// Makes a file that will be `path`. Its permissions are those wished for less those of the process's mask.
+    public func create(_ path: FilePath, permissions: UInt32) throws(CloudletError) -> File {
+        let name = partName(path)
+        let file = try File(name, .create(permissions: permissions))
+        try add(path, file, directories: [path.parent])
+        return file
+    }
+
+    /// Makes a directory that will be `path`, and those above it. What is put in it must be synchronised by who does so.
+    /// - Returns: its temporary name.
+    public func createDirectory(_ path: FilePath) throws(CloudletError) -> FilePath {
+        var directories = [path.parent]
+        while let last = directories.last, try FileStatus.of(last) == nil, last != last.parent {
+            directories.append(last.parent)
+        }
+        let name = partName(path)
+        try Directory.create(name)
+        try add(path, try Directory.open(name), directories: directories)
+        return name
+    }
+
+    /// The open file that will be `path`, if it is one of these.
+    public func file(of path: FilePath) -> File? { parts.withLock { $0.first { $0.path == path }?.file } }
+
+    /// Puts all on the disk and gives the files their names, in the order in which they were made; the last one decides.
+    /// Files that have the names are replaced; a directory is, when it is empty.
+    /// - Throws: `CloudletError` when something can't be written; what has no name yet then is removed by ``discard()``,
+    ///   unless the last one decided already.
+    public func publish() throws(CloudletError) {
+        let parts = parts.withLock { $0 }
+        guard let last = parts.last else { return }
+        for part in parts { try part.file.synchronize() }
+        let directories = Set(parts.flatMap(\.directories))
+        if parts.count > 1 {
+            // The parts' own entries must be there before the one that says so.
+            for directory in directories { try Directory.synchronize(directory) }
+            try Directory.move(partName(last.path), to: commitName(last.path))
+            try Directory.synchronize(last.path.parent)
+        }
+        for part in parts.dropLast() { try Directory.move(partName(part.path), to: part.path) }
+        if parts.count > 1 { for directory in directories { try Directory.synchronize(directory) } }
+        try Directory.move(parts.count > 1 ? commitName(last.path) : partName(last.path), to: last.path)
+        for directory in directories { try Directory.synchronize(directory) }
+        self.parts.withLock { $0 = [] }
+    }
+
+    /// Removes what has not been published.
+    public func discard() {
+        let parts = parts.withLock { parts in
+            defer { parts = [] }
+            return parts
+        }
+        // Once it is decided, what is left is for the next one to complete.
+        guard let last = parts.last, let commit = try? Directory.holds(commitName(last.path)), !commit else { return }
+        for part in parts { try? Directory.remove(partName(part.path)) }
+    }
+
+    private func add(_ path: FilePath, _ file: File, directories: [FilePath]) throws(CloudletError) {
+        // Where there are no locks nobody takes it away either.
+        _ = flock(file.descriptor, LOCK_EX)
+        parts.withLock { $0.append(Part(path: path, file: file, directories: directories)) }
+        guard try FileStatus.of(file.path)?.identity == file.status().identity else {
+            throw CloudletError(.busy, "\(file.path) was removed while it was made", advice: "try again")
+        }
+    }
+
+    private func partName(_ path: FilePath) -> FilePath { FilePath("\(path).part-\(token)") }
+    private func commitName(_ path: FilePath) -> FilePath { FilePath("\(path).commit-\(token)") }
+}
+
+extension Publication {
+    /// Completes or removes what writers that are gone left of files with these names, which lie in one directory. Where
+    /// locks are unknown, or the directory may not be changed, all is left as it is.
+    /// - Returns: whether a publication was completed.
+    /// - Throws: `CloudletError` when what is there can't be told or completed.
+    @discardableResult
+    public static func recover(_ paths: [FilePath]) throws(CloudletError) -> Bool {
+        guard let directory = paths.first?.parent else { return false }
+        var left: [String: [Leftover]] = [:]
+        for name in try Directory.names(in: directory) {
+            for path in paths {
+                guard let wanted = path.lastComponent?.string, let found = Leftover(name, of: wanted, path) else {
+                    continue
+                }
+                left[found.token, default: []].append(found)
+            }
+        }
+        var isCompleted = false
+        for leftovers in left.values {
+            // Held until all is done: two who find the same must not both act.
+            let locks = leftovers.map { try? Lock($0.place) }
+            guard locks.allSatisfy({ $0 != nil }) else { continue }
+            if let decided = leftovers.first(where: \.isCommit) {
+                for part in leftovers where !part.isCommit { try Directory.move(part.place, to: part.path) }
+                try Directory.synchronize(directory)
+                try Directory.move(decided.place, to: decided.path)
+                try Directory.synchronize(directory)
+                isCompleted = true
+            } else {
+                for part in leftovers { try? Directory.remove(part.place) }
+            }
+        }
+        return isCompleted
+    }
+
+    /// A file under a temporary name.
+    private struct Leftover {
+        let place: FilePath
+        let path: FilePath
+        let token: String
+        let isCommit: Bool
+
+        init?(_ name: String, of wanted: String, _ path: FilePath) {
+            guard name.hasPrefix(wanted + ".") else { return nil }
+            let rest = name.dropFirst(wanted.count + 1)
+            guard let dash = rest.firstIndex(of: "-"), ["part", "commit"].contains(rest[..<dash]) else { return nil }
+            token = String(rest[rest.index(after: dash)...])
+            guard !token.isEmpty, token.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
+            else { return nil }
+            isCommit = rest[..<dash] == "commit"
+            place = path.parent.appending(name)
+            self.path = path
+        }
+    }
+
+    /// The lock of a file whose writer is gone.
+    private struct Lock {
+        private let file: File
+
+        init(_ path: FilePath) throws(CloudletError) {
+            file = try File(path, .read)
+            guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                throw SystemCallError.current("\(path) is being written")
+            }
+        }
+    }
+}
+
+extension File {
+    /// Writes a small file so that whoever reads `path` sees the bytes before or those after, also after a power cut.
+    public static func replace(
+        _ path: FilePath, with bytes: [UInt8], permissions: UInt32
+    ) throws(CloudletError) {
+        try Publication.recover([path])
+        let publication = Publication()
+        try publication.create(path, permissions: permissions).write(bytes, at: 0)
+        try publication.publish()
+    }
+}
+
+extension FilePath {
+    /// The directory in which this is.
+    fileprivate var parent: FilePath {
+        let directory = removingLastComponent()
+        return directory.isEmpty ? "." : directory
+    }
+}

@@ -1,0 +1,139 @@
+import CloudletCore
+import CloudletTestSupport
+import SystemPackage
+import Testing
+
+@testable import CloudletSystem
+
+/// Files that appear when they are on the disk, and what is left of writers that were killed.
+@Suite struct PublicationTests {
+    private let scratch: ScratchDirectory
+    init() throws { scratch = try ScratchDirectory() }
+
+    private var paths: [FilePath] { ["a", "b", "seal"].map { scratch.file($0) } }
+
+    private func names() throws -> [String] { try Directory.names(in: scratch.path) }
+
+    /// Files whose content is their name.
+    private func filled(_ publication: Publication) throws {
+        for path in paths {
+            try publication.create(path, permissions: 0o440).write(Array(path.string.utf8), at: 0)
+        }
+    }
+
+    @Test("every file is on the disk before it has its name, and so is the name before all is done")
+    func order() async throws {
+        let (_, events) = try await DiskJournal.recording(below: scratch.path) {
+            let publication = Publication()
+            try filled(publication)
+            #expect(try names().allSatisfy { $0.contains(".part-") })
+            try publication.publish()
+        }
+        #expect(try names() == ["a", "b", "seal"])
+        for path in paths {
+            #expect(try File(path, .read).read(4096, at: 0) == Array(path.string.utf8))
+            #expect(try #require(try FileStatus.of(path)).permissions == 0o440)
+        }
+        #expect(publishedDurably(paths, events), "\(events)")
+        // Of what must be valid together the last one decides: before its name all others have theirs.
+        let renames = events.compactMap { if case .renamed(_, let target) = $0 { target } else { nil } }
+        #expect(renames.last == paths[2] && Set(renames).isSuperset(of: paths))
+    }
+
+    @Test("what was not published is gone")
+    func discarded() throws {
+        do {
+            let publication = Publication()
+            try filled(publication)
+            #expect(try names().count == 3)
+        }
+        #expect(try names().isEmpty)
+    }
+
+    @Test("a writer that is killed while it writes leaves files that the next one removes; one that lives keeps them")
+    func killedWriter() throws {
+        for name in ["a.part-x1", "b.part-x1", "seal.part-x1", "a.part-old"] { _ = try scratch.write(name, [1]) }
+        _ = try scratch.write("a.part-of-mine", [1])
+        _ = try scratch.write("a.partial", [1])
+        let living = Publication()
+        try filled(living)
+        let kept = try names().filter { !$0.hasSuffix("x1") && !$0.hasSuffix("old") }
+        #expect(try !Publication.recover(paths))
+        #expect(try names() == kept)
+        living.discard()
+        #expect(try names() == ["a.part-of-mine", "a.partial"])
+    }
+
+    /// The names that are there when a writer is killed after so many of its renames.
+    private static let moments: [[String]] = [
+        ["a.part-x1", "b.part-x1", "seal.commit-x1"], ["a", "b.part-x1", "seal.commit-x1"],
+        ["a", "b", "seal.commit-x1"],
+    ]
+
+    @Test("once it is decided, the next one completes what a writer that was killed began", arguments: moments)
+    func completed(names left: [String]) async throws {
+        for name in left { _ = try scratch.write(name, Array(name.utf8)) }
+        let (isCompleted, events) = try await DiskJournal.recording(below: scratch.path) {
+            try Publication.recover(paths)
+        }
+        #expect(try isCompleted && names() == ["a", "b", "seal"])
+        #expect(events.last == .synchronized(scratch.path))
+        #expect(try !Publication.recover(paths))
+    }
+
+    @Test("publishing that fails half-way leaves what the next one completes")
+    func failing() throws {
+        let publication = Publication()
+        try filled(publication)
+        // A directory that is in the way of the second name.
+        try Directory.create(scratch.file("b").appending("in the way"))
+        #expect(throws: CloudletError.self) { try publication.publish() }
+        publication.discard()
+        #expect(try names().contains { $0.hasPrefix("seal.commit-") })
+        try Directory.remove(scratch.file("b"))
+        #expect(throws: Never.self) { try closing(publication) }
+        #expect(try Publication.recover(paths) && names() == ["a", "b", "seal"])
+    }
+
+    /// The locks go with the writer.
+    private func closing(_: consuming Publication) throws {}
+
+    @Test("a directory gets its name when it is complete, in place of an empty one, never of one that holds something")
+    func directories() async throws {
+        let target = scratch.file("new").appending("face")
+        let (_, events) = try await DiskJournal.recording(below: scratch.path) {
+            let publication = Publication()
+            let part = try publication.createDirectory(target)
+            try File(part.appending("meta"), .create(permissions: 0o644)).synchronize()
+            try publication.publish()
+        }
+        #expect(try Directory.names(in: target) == ["meta"])
+        let end = try #require(
+            events.firstIndex {
+                if case .renamed(_, target) = $0 { true } else { false }
+            })
+        // The directory above was made for it.
+        #expect(events[end...].contains(.synchronized(scratch.file("new"))))
+        #expect(events.contains(.synchronized(scratch.path)))
+        let late = Publication()
+        _ = try late.createDirectory(target)
+        #expect(throws: CloudletError.self) { try late.publish() }
+        late.discard()
+        #expect(try Directory.names(in: target) == ["meta"] && Directory.names(in: scratch.file("new")) == ["face"])
+        try Directory.create(scratch.file("new").appending("face.part-z9").appending("left"))
+        try Publication.recover([target])
+        #expect(try Directory.names(in: scratch.file("new")) == ["face"])
+    }
+
+    @Test("a small file is replaced as a whole")
+    func replaced() async throws {
+        let path = scratch.file("id")
+        for text in ["one", "two"] {
+            let (_, events) = try await DiskJournal.recording(below: scratch.path) {
+                try File.replace(path, with: Array(text.utf8), permissions: 0o600)
+            }
+            #expect(publishedDurably([path], events))
+        }
+        #expect(try File(path, .read).read(10, at: 0) == Array("two".utf8) && names() == ["id"])
+    }
+}

@@ -1,0 +1,22 @@
+package import CloudletSystem
+package import SystemPackage
+
+/// Whether a power cut after these events finds these files under their names: each was on the disk before it was renamed
+/// to its name, and its directory's names were on the disk afterwards.
+package func publishedDurably(_ paths: [FilePath], _ events: [DiskJournal.Event]) -> Bool {
+    paths.allSatisfy { path in
+        // Where it got its name, and by which names it went before.
+        var name = path
+        var end: Int?
+        while let place = events.lastIndex(where: { if case .renamed(_, name) = $0 { true } else { false } }),
+            case .renamed(let before, _) = events[place]
+        {
+            end = end ?? place
+            name = before
+        }
+        guard let end, let synchronized = events.firstIndex(of: .synchronized(name)), synchronized < end else {
+            return false
+        }
+        return events[end...].contains(.synchronized(path.removingLastComponent()))
+    }
+}
