@@ -11,7 +11,6 @@
 #include <malloc.h>
 #include <stddef.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -22,7 +21,6 @@
 static const int cloudlet_seek_data = SEEK_DATA;
 static const int cloudlet_seek_hole = SEEK_HOLE;
 static const int cloudlet_unnamed_file = O_TMPFILE;
-static const int cloudlet_madv_populate_read = 22; // Linux 5.14
 
 static inline int cloudlet_open(const char *path, int flags, unsigned mode) { return open(path, flags | O_CLOEXEC, mode); }
 static inline int cloudlet_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }
@@ -46,6 +44,5 @@ static inline pid_t cloudlet_ended_child(void) {
 }
 // Bounds the number of heaps that malloc spreads threads over (mallopt(3)).
 static inline int cloudlet_limit_heaps(int number) { return mallopt(M_ARENA_MAX, number); }
-static inline int cloudlet_map_failed(const void *address) { return address == MAP_FAILED; }
 
 #endif

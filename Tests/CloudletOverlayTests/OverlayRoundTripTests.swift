@@ -44,6 +44,16 @@ import Testing
         #expect(try disk.file.read(1 << 24, at: 0) == pair.diskBytes)
     }
 
+    @Test("a base that is cut while it is compared gives no overlay, and nobody dies of it", arguments: [false, true])
+    func cutBase(isMemory: Bool) async throws {
+        let pair = try await SyntheticPair(seed: 4)
+        let file = try File(isMemory ? #require(pair.base.memory).path : pair.base.disk.path, .readWrite)
+        // To a page boundary: what is missing would read as a hole.
+        try file.resize(to: 20 * Page.size)
+        let error = await #expect(throws: CloudletError.self) { try await pair.plan() }
+        #expect(error?.code == .io && error?.description.contains("became shorter") == true, "\(error as Any)")
+    }
+
     @Test("what has more pages than readers take is not planned")
     func tooManyPages() async throws {
         let pair = try await SyntheticPair(seed: 1)

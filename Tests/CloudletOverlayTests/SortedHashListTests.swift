@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletSystem
 import CloudletTestSupport
 import Testing
 
@@ -24,7 +25,7 @@ import Testing
     @Test("a guess never leads behind the end of a list")
     func guessBehindTheEnd() throws {
         let sorted = try list("sorted", (0..<100).map { hash($0) })
-        #expect(sorted.isSorted() && sorted.offset(of: hash(0x51EB_851E_B851_EB85)) == nil)
+        #expect(try sorted.isSorted() && sorted.offset(of: hash(0x51EB_851E_B851_EB85)) == nil)
     }
 
     /// Prefixes in heaps: around few places anywhere, at both ends, and some spread evenly; a few are the same.
@@ -51,15 +52,26 @@ import Testing
         var random = SeededRandom(seed: UInt64(seed))
         let hashes = clustered(&random)
         let sorted = try list("sorted", hashes)
-        #expect(sorted.isSorted())
-        for (number, hash) in hashes.enumerated() { #expect(sorted.offset(of: hash) == number * Page.size) }
+        #expect(try sorted.isSorted())
+        for (number, hash) in hashes.enumerated() { #expect(try sorted.offset(of: hash) == number * Page.size) }
         let mixed = hashes.shuffled(using: &random)
         let unsorted = try list("unsorted", mixed)
         let wanted = hashes + clustered(&random) + (0..<200).map { _ in hash(.random(in: 0 ... .max, using: &random)) }
         let known = Set(hashes)
         for hash in wanted {
-            if !known.contains(hash) { #expect(sorted.offset(of: hash) == nil) }
-            if let offset = unsorted.offset(of: hash) { #expect(mixed[offset / Page.size] == hash) }
+            if !known.contains(hash) { #expect(try sorted.offset(of: hash) == nil) }
+            if let offset = try unsorted.offset(of: hash) { #expect(mixed[offset / Page.size] == hash) }
         }
+    }
+
+    @Test("a list that is cut while it is open is an error, and nobody dies of it")
+    func cut() throws {
+        let hashes = (0..<400).map { hash(UInt64($0) << 55) }
+        let list = try list("cut", hashes)
+        #expect(try list.offset(of: hashes[300]) == 300 * Page.size)
+        try File(scratch.file("cut"), .readWrite).resize(to: 100)
+        let error = #expect(throws: CloudletError.self) { try list.offset(of: hashes[300]) }
+        #expect(error?.code == .io && error?.description.contains("cut became shorter") == true, "\(error as Any)")
+        #expect(throws: CloudletError.self) { try list.isSorted() }
     }
 }

@@ -40,16 +40,23 @@ import Testing
         #expect(try file.nextDataExtent(from: 0) == nil)
     }
 
-    @Test("a mapping shows the file's bytes and words")
-    func mapping() throws {
-        var content = [UInt8](repeating: 0, count: 2 * Page.size)
-        content[8] = 1
-        content[Page.size] = 7
-        let file = try scratch.write("mapped", content)
-        let whole = try MappedFile(file)
-        #expect(whole.bytes[Page.size] == 7 && whole.words[1] == 1 && whole.words.count == content.count / 8)
-        let second = try MappedFile(file, range: Page.size..<2 * Page.size)
-        #expect(second.bytes[0] == 7 && second.count == Page.size)
+    @Test("bytes that are known to be there are read whole, and one that is missing is an error that names the file")
+    func wholeReads() throws {
+        let file = try scratch.write("whole", [UInt8](repeating: 7, count: 100))
+        var buffer = [UInt8](repeating: 0, count: 100)
+        try file.readWhole(into: &buffer, count: 100, at: 0)
+        #expect(buffer == [UInt8](repeating: 7, count: 100))
+        try file.resize(to: 99)
+        let error = #expect(throws: CloudletError.self) { try file.readWhole(into: &buffer, count: 100, at: 0) }
+        #expect(error?.code == .io && error?.description.contains("whole became shorter") == true, "\(error as Any)")
+    }
+
+    @Test("a file without a name can be written and read, and is nowhere to be seen")
+    func unnamed() throws {
+        let before = try Directory.names(in: scratch.path)
+        let file = try File.unnamed(in: scratch.path)
+        try file.write([1, 2, 3], at: 0)
+        #expect(try file.read(3, at: 0) == [1, 2, 3] && Directory.names(in: scratch.path) == before)
     }
 
     @Test("shared memory starts as zeros and is reachable by path while it lives")

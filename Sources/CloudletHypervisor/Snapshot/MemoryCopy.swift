@@ -23,7 +23,11 @@ public enum MemoryCopy {
         }
     }
 
-    /// One piece at a time: a file takes one writer, and one keeps up with what memory gives.
+    /// Read and written at a time: what a core's cache bears.
+    private static let pieceBytes = 256 << 10
+
+    /// One piece at a time: a file takes one writer, and one keeps up with what memory gives. The source is read, not
+    /// mapped: a file that is cut meanwhile, or has a sector that can't be read, must fail as an error.
     private static func copy(
         _ range: Range<Int>, from source: File,
         keeping keep: @escaping @Sendable (Range<Int>) -> [Range<Int>] = { [$0] },
@@ -31,30 +35,33 @@ public enum MemoryCopy {
     ) async throws(CloudletError) {
         try await mapInOrder(pieces(of: range, length: 32 << 20), on: .background, atOnce: 1) {
             (window) throws(CloudletError) in
+            var buffer = [UInt8](repeating: 0, count: min(pieceBytes, window.count))
             try source.forEachDataExtent(in: window) { (extent) throws(CloudletError) in
                 for part in keep(extent) {
-                    for piece in pieces(of: part, length: 1 << 20) { try copyPiece(piece, source, write) }
+                    for piece in pieces(of: part, length: pieceBytes) {
+                        try source.readWhole(into: &buffer, count: piece.count, at: piece.lowerBound)
+                        try writePages(buffer.span.extracting(0..<piece.count), at: piece.lowerBound, write)
+                    }
                 }
             }
+            // A file that was cut has a hole there.
+            guard try source.size() >= window.upperBound else { throw source.becameShorter }
         } consume: { (_) throws(CloudletError) in
         }
     }
 
-    private static func copyPiece(
-        _ piece: Range<Int>, _ source: File, _ write: (Span<UInt8>, Int) throws(CloudletError) -> Void
+    /// Writes runs of pages that hold something, each in one go.
+    private static func writePages(
+        _ bytes: Span<UInt8>, at offset: Int, _ write: (Span<UInt8>, Int) throws(CloudletError) -> Void
     ) throws(CloudletError) {
-        let view = try FileView(source, piece, reading: true)
         var start = 0
-        while start < piece.count {
-            // Runs of pages that hold something are written in one go.
+        while start < bytes.count {
             var end = start
-            while end < piece.count,
-                !view.bytes.extracting(end..<min(end + Page.size, piece.count)).isAllZeros
-            {
+            while end < bytes.count, !bytes.extracting(end..<min(end + Page.size, bytes.count)).isAllZeros {
                 end += Page.size
             }
-            end = min(end, piece.count)
-            if end > start { try write(view.bytes.extracting(start..<end), piece.lowerBound + start) }
+            end = min(end, bytes.count)
+            if end > start { try write(bytes.extracting(start..<end), offset + start) }
             start = end + Page.size
         }
     }

@@ -33,7 +33,18 @@ public struct BaseImages: Sendable {
         -> Int
     {
         guard let file = file(of: image) else { return 0 }
-        return try file.read(into: &buffer, count: count, at: offset)
+        let stored = max(0, min(count, size(of: image) - offset))
+        try file.readWhole(into: &buffer, count: stored, at: offset)
+        return stored
+    }
+
+    /// Bytes of one image, as they were when it was opened.
+    func size(of image: OverlayImage) -> Int { image == .memory ? memorySize : diskSize }
+
+    /// Refuses images that were cut since they were opened: what is missing would read as holes.
+    func requireWhole() throws(CloudletError) {
+        guard try disk.size() >= diskSize else { throw disk.becameShorter }
+        if let memory, try memory.size() < memorySize { throw memory.becameShorter }
     }
 }
 
@@ -55,12 +66,14 @@ public struct BaseIndex: Sendable {
     func find(_ page: Span<UInt8>, hash: SHA256Digest, scratch: inout [UInt8]) throws(CloudletError) -> DeltaItem
         .Content?
     {
-        if let offset = memory?.offset(of: hash), offset % Page.size == 0,
+        if let offset = try memory?.offset(of: hash, scratch: &scratch), offset % Page.size == 0,
             try matches(page, .memory, offset, &scratch)
         {
             return .baseMemory(offset: offset)
         }
-        if let offset = disk.offset(of: hash), offset % Page.sector == 0, try matches(page, .disk, offset, &scratch) {
+        if let offset = try disk.offset(of: hash, scratch: &scratch), offset % Page.sector == 0,
+            try matches(page, .disk, offset, &scratch)
+        {
             return .baseDisk(offset: offset)
         }
         return nil

@@ -33,9 +33,7 @@ public enum DataDigest {
 
     private static func records(of file: File, in run: Range<Int>) throws(CloudletError) -> [UInt8] {
         let bytes = try file.read(run.count, at: run.lowerBound)
-        guard bytes.count == run.count else {
-            throw CloudletError(.io, "\(file.path) became shorter while it was read")
-        }
+        guard bytes.count == run.count else { throw file.becameShorter }
         var records: [UInt8] = []
         for unit in pieces(of: 0..<run.count, length: unitBytes) {
             let span = bytes.span.extracting(unit)

@@ -31,7 +31,7 @@ public enum DiskFingerprint {
                 hasher.update(zeros.span.extracting(0..<count))
             } else {
                 guard try file.read(into: &buffer, count: count, at: position) == count else {
-                    throw CloudletError(.io, "\(file.path) became shorter while it was read")
+                    throw file.becameShorter
                 }
                 hasher.update(buffer.span.extracting(0..<count))
             }

@@ -57,9 +57,7 @@ public enum MemoryFingerprint {
         try memory.forEachDataExtent(in: range) { (extent) throws(CloudletError) in
             addHole(position..<extent.lowerBound)
             let bytes = try memory.read(extent.count, at: extent.lowerBound)
-            guard bytes.count == extent.count else {
-                throw CloudletError(.io, "\(memory.path) became shorter while it was read")
-            }
+            guard bytes.count == extent.count else { throw memory.becameShorter }
             for page in pieces(of: extent, length: Page.size) {
                 let start = page.lowerBound - extent.lowerBound
                 let span = bytes.span.extracting(start..<start + page.count)

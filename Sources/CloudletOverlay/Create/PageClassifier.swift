@@ -11,9 +11,7 @@ struct PageClassifier: Sendable {
     func changedPages(of image: ChangedImage, progress: (Int) -> Void) async throws(CloudletError) -> [PageRecord] {
         var records: [PageRecord] = []
         var done = 0
-        // Mapped pages of both images count as memory.
-        let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: 2 * Window.span)
-        try await mapInOrder(Window.windows(of: image), atOnce: atOnce) {
+        try await mapInOrder(Window.windows(of: image)) {
             (window) throws(CloudletError) -> (Int, [PageRecord]) in
             var comparison = try WindowComparison(self, window, image)
             for part in window.parts { try comparison.compare(part) }
@@ -23,6 +21,8 @@ struct PageClassifier: Sendable {
             done += result.0
             progress(done)
         }
+        // What is cut off a base reads as a hole, and a hole as zeros.
+        try base.requireWhole()
         return records
     }
 
@@ -43,8 +43,8 @@ struct PageClassifier: Sendable {
     }
 }
 
-/// Parts of an image that lie near each other: one unit of work, for which the files are mapped once. A guest that
-/// reports single free pages leaves tens of thousands of small parts.
+/// Parts of an image that lie near each other: one unit of work. A guest that reports single free pages leaves tens of
+/// thousands of small parts.
 private struct Window: Sendable {
     private(set) var parts: [ChangedImage.Extent] = []
 
@@ -76,29 +76,29 @@ private struct Window: Sendable {
 private struct WindowComparison {
     private let classifier: PageClassifier
     private let image: ChangedImage
-    private let window: Range<Int>
     /// Up to here both images have full pages, or the same short last page.
     private let common: Int
-    private let original: FileView?
     /// The base's stored data within the window; the rest of it is zeros there and not read.
-    private var originalData: [Range<Int>] = []
+    private let originalData: [Range<Int>]
     private var nextData = 0
-    private var current: (file: File, start: Int, view: FileView)?
     private var scratch = [UInt8](repeating: 0, count: Page.size)
     private(set) var records: [PageRecord] = []
+
+    /// What is read and compared at a time: both images' bytes stay in a core's cache.
+    private static let pieceBytes = 64 << 10
+    private var original = [UInt8](repeating: 0, count: pieceBytes)
+    private var now = [UInt8](repeating: 0, count: pieceBytes)
 
     init(_ classifier: PageClassifier, _ window: Window, _ image: ChangedImage) throws(CloudletError) {
         self.classifier = classifier
         self.image = image
-        self.window = window.range
         guard let file = classifier.base.file(of: image.image) else {
             common = 0
-            original = nil
+            originalData = []
             return
         }
-        let size = image.image == .memory ? classifier.base.memorySize : classifier.base.diskSize
+        let size = classifier.base.size(of: image.image)
         common = size == image.size ? size : size / Page.size * Page.size
-        original = try FileView(file, window.range)
         var data: [Range<Int>] = []
         try file.forEachDataExtent(in: window.range.clamped(to: 0..<common)) { data.append($0) }
         originalData = data
@@ -120,33 +120,41 @@ private struct WindowComparison {
 
     /// Pages where the base has stored data.
     private mutating func compareWithBase(_ range: Range<Int>, _ part: ChangedImage.Extent) throws(CloudletError) {
-        guard let original else { return }
-        let view = try view(part)
-        for page in pieces(of: range, length: Page.size) {
-            let place = page.lowerBound - window.lowerBound
-            let bytes = original.bytes.extracting(place..<place + page.count)
-            if let view {
-                let start = page.lowerBound - view.start
-                let now = view.view.bytes.extracting(start..<start + page.count)
-                if !now.hasSameBytes(as: bytes) { try add(page.lowerBound, now) }
-            } else if !bytes.isAllZeros {
-                addZeros(page.lowerBound)
+        for piece in pieces(of: range, length: Self.pieceBytes) {
+            _ = try classifier.base.read(piece.count, of: image.image, at: piece.lowerBound, into: &original)
+            if case .zeros = part.source {
+                for page in pieces(of: 0..<piece.count, length: Page.size)
+                where !original.span.extracting(page).isAllZeros { addZeros(piece.lowerBound + page.lowerBound) }
+                continue
+            }
+            try part.read(piece, into: &now)
+            // Its own name, so that pages can be added while they are looked at.
+            let now = now
+            for page in pieces(of: 0..<piece.count, length: Page.size) {
+                let bytes = now.span.extracting(page)
+                if !bytes.hasSameBytes(as: original.span.extracting(page)) {
+                    try add(piece.lowerBound + page.lowerBound, bytes)
+                }
             }
         }
     }
 
     /// Pages where the base has a hole, or which lie behind its end.
     private mutating func compareWithZeros(_ range: Range<Int>, _ part: ChangedImage.Extent) throws(CloudletError) {
-        guard !range.isEmpty else { return }
-        let view = try view(part)
-        for page in pieces(of: range, length: Page.size) {
-            guard let view else {
-                if page.lowerBound >= common { addZeros(page.lowerBound) }
+        for piece in pieces(of: range, length: Self.pieceBytes) {
+            if case .zeros = part.source {
+                for page in pieces(of: piece, length: Page.size) where page.lowerBound >= common {
+                    addZeros(page.lowerBound)
+                }
                 continue
             }
-            let start = page.lowerBound - view.start
-            let now = view.view.bytes.extracting(start..<start + page.count)
-            if page.lowerBound >= common || !now.isAllZeros { try add(page.lowerBound, now) }
+            try part.read(piece, into: &now)
+            let now = now
+            for page in pieces(of: 0..<piece.count, length: Page.size) {
+                let offset = piece.lowerBound + page.lowerBound
+                let bytes = now.span.extracting(page)
+                if offset >= common || !bytes.isAllZeros { try add(offset, bytes) }
+            }
         }
     }
 
@@ -158,19 +166,5 @@ private struct WindowComparison {
 
     private mutating func addZeros(_ offset: Int) {
         records.append(PageRecord(page: UInt32(offset / Page.size), image: image.image, content: .zeros, value: 0))
-    }
-
-    /// Where the part's bytes can be seen, and the image's byte that is the first there; `nil` when they are zeros.
-    /// Parts that lie in their file as they lie in the image share one mapping.
-    private mutating func view(_ part: ChangedImage.Extent) throws(CloudletError) -> (start: Int, view: FileView)? {
-        guard case .file(let file, let offset) = part.source else { return nil }
-        let shift = offset - part.range.lowerBound
-        if let current, current.file === file, current.start == shift { return (window.lowerBound, current.view) }
-        guard window.lowerBound + shift >= 0 else {
-            return (part.range.lowerBound, try FileView(file, offset..<offset + part.range.count))
-        }
-        let view = try FileView(file, window.lowerBound + shift..<window.upperBound + shift)
-        current = (file, shift, view)
-        return (window.lowerBound, view)
     }
 }
