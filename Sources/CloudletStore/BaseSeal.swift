@@ -20,6 +20,12 @@ public struct BaseSeal: Sendable, Hashable, Codable {
         (self.hash, self.memoryHash, self.data) = (hash, memoryHash, data)
     }
 
+    /// The fingerprints of the two images, where both are noted.
+    public var imageData: BaseVM.ImageData? {
+        guard let disk = data["disk"], let memory = data["base-mem"] else { return nil }
+        return .init(disk: disk, memory: memory)
+    }
+
     private enum CodingKeys: String, CodingKey {
         case format, hash, data
         case memoryHash = "memory_hash"

@@ -13,7 +13,7 @@ public struct BaseVM: Hashable, Sendable {
     public let memoryHash: SHA256Digest
     /// Bytes of the disk.
     public let diskBytes: Int
-    /// Time of the disk's last change, nanoseconds since 1970; another one means that somebody wrote to it.
+    /// Time of the disk's last change when it was registered, nanoseconds since 1970.
     public let diskModified: Int
     /// Bytes of guest RAM.
     public let memoryBytes: Int
@@ -21,6 +21,23 @@ public struct BaseVM: Hashable, Sendable {
     public let accelerator: String
     /// When it was registered, seconds since 1970.
     public let created: Int
+    /// Fingerprints of its images, by which they are known again quickly; `nil` for one registered by a version before.
+    public var data: ImageData?
+    /// What the file system said of the images when they were last found to be as registered.
+    public var seen: BaseStamp?
+    /// What it said when they were found to be others.
+    public var refused: BaseStamp?
+
+    /// Fingerprints of the data of both images, as in a seal.
+    public struct ImageData: Hashable, Sendable {
+        /// The disk's.
+        public let disk: SHA256Digest
+        /// The memory snapshot's.
+        public let memory: SHA256Digest
+
+        /// Joins them.
+        public init(disk: SHA256Digest, memory: SHA256Digest) { (self.disk, self.memory) = (disk, memory) }
+    }
 
     /// Describes a base VM.
     public init(
@@ -50,6 +67,10 @@ struct BaseVMRow: Codable, FetchableRecord, PersistableRecord {
     let memory_bytes: Int
     let accelerator: String
     let created: Int
+    let disk_data: String?
+    let memory_data: String?
+    let seen: String?
+    let refused: String?
 
     init(_ base: BaseVM) {
         disk_path = base.files.disk.string
@@ -60,6 +81,10 @@ struct BaseVMRow: Codable, FetchableRecord, PersistableRecord {
         memory_bytes = base.memoryBytes
         accelerator = base.accelerator
         created = base.created
+        disk_data = base.data?.disk.hex
+        memory_data = base.data?.memory.hex
+        seen = base.seen?.text
+        refused = base.refused?.text
     }
 
     func baseVM() throws(CloudletError) -> BaseVM {
@@ -68,8 +93,16 @@ struct BaseVMRow: Codable, FetchableRecord, PersistableRecord {
                 .badData, "the registry's entry for \(disk_path) is damaged",
                 advice: "remove it with 'cloudlet del-base' and add it again")
         }
-        return BaseVM(
+        var base = BaseVM(
             files: BaseFiles(disk: FilePath(disk_path)), hash: hash, memoryHash: memoryHash, diskBytes: disk_bytes,
             diskModified: disk_modified, memoryBytes: memory_bytes, accelerator: accelerator, created: created)
+        if let disk = disk_data.flatMap({ SHA256Digest(hex: $0) }),
+            let memory = memory_data.flatMap({ SHA256Digest(hex: $0) })
+        {
+            base.data = .init(disk: disk, memory: memory)
+        }
+        base.seen = seen.map(BaseStamp.init(text:))
+        base.refused = refused.map(BaseStamp.init(text:))
+        return base
     }
 }

@@ -36,6 +36,11 @@ public final class Registry: Sendable {
             }
         }
         addSessions(&migrator)
+        migrator.registerMigration("stamps of base VMs") { database in
+            try database.alter(table: BaseVMRow.databaseTableName) { table in
+                for column in ["disk_data", "memory_data", "seen", "refused"] { table.add(column: column, .text) }
+            }
+        }
         return migrator
     }
 
@@ -70,14 +75,22 @@ public final class Registry: Sendable {
                 .cannotCreate, "a disk with the same content is registered already: \(other.files.disk)",
                 advice: "use that one, or remove it with 'cloudlet del-base \(other.files.disk)'")
         }
-        try write { try BaseVMRow(base).insert($0) }
+        try writeDurably { try BaseVMRow(base).insert($0) }
+    }
+
+    /// Notes what the file system says of the images of a base VM that were found to be as registered, or others.
+    public func note(_ stamp: BaseStamp, isAsRegistered: Bool, of disk: FilePath) throws(CloudletError) {
+        _ = try write { database in
+            try BaseVMRow.filter(key: disk.string)
+                .updateAll(database, Column(isAsRegistered ? "seen" : "refused").set(to: stamp.text))
+        }
     }
 
     /// Removes the entry of a base VM; its files stay.
     /// - Returns: the entry, or `nil` when there was none.
     public func remove(disk: FilePath) throws(CloudletError) -> BaseVM? {
         let found = try base(disk: disk)
-        if found != nil { _ = try write { try BaseVMRow.deleteOne($0, key: disk.string) } }
+        if found != nil { _ = try writeDurably { try BaseVMRow.deleteOne($0, key: disk.string) } }
         return found
     }
 
@@ -87,6 +100,26 @@ public final class Registry: Sendable {
 
     func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
         do { return try database.write(body) } catch { throw Self.failure("can't change the registry \(path)", error) }
+    }
+
+    /// A change that a power cut must not take back. The others may be lost with the last moments (SQLite's
+    /// `synchronous`), which spares each session several waits for the disk.
+    private func writeDurably<Value: Sendable>(
+        _ body: @Sendable (Database) throws -> Value
+    ) throws(CloudletError) -> Value {
+        do {
+            return try database.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+                defer { try? database.execute(sql: "PRAGMA synchronous = NORMAL") }
+                var value: Value?
+                try database.inTransaction {
+                    value = try body(database)
+                    return .commit
+                }
+                guard let value else { throw DatabaseError(resultCode: .SQLITE_ABORT) }
+                return value
+            }
+        } catch { throw Self.failure("can't change the registry \(path)", error) }
     }
 
     private static func failure(_ message: String, _ error: any Error) -> CloudletError {

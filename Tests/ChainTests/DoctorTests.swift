@@ -133,7 +133,7 @@ struct DoctorTests {
         let bad = try await examine(
             "mkdir /run/x; cp -r '\(chain.home)' /run/x/home; "
                 + "python3 -c 'import sqlite3; c = sqlite3.connect(\"/run/x/home/cloudlet.db\"); "
-                + "c.execute(\"UPDATE base_vm SET disk_modified = 1\"); c.commit()'; export CLOUDLET_HOME=/run/x/home",
+                + "c.execute(\"UPDATE base_vm SET refused = seen, seen = NULL\"); c.commit()'; export CLOUDLET_HOME=/run/x/home",
             environment: chain.environment)
         #expect(bad.findings["base guest"]?[0] == "fail" && bad.status == 69)
         #expect(bad.findings["base guest"]?[1].contains("was changed after it became a base VM") == true)

@@ -21,7 +21,7 @@ struct OverlayBench {
         var words = CommandLine.arguments.dropFirst()
         let verb = words.popFirst() ?? ""
         guard let disk = words.popFirst() else { throw usage }
-        let base = try base(disk)
+        let base = try await base(disk)
         let rest = Array(words)
         switch (verb, rest.count) {
         case ("capture", 2...3): try await capture(base, FilePath(rest[0]), rest[1], discards: rest.last != "keep")
@@ -38,11 +38,12 @@ struct OverlayBench {
         try CloudletHome.fromEnvironment(ProcessInfo.processInfo.environment)
     }
 
-    private static func base(_ disk: String) throws(CloudletError) -> OpenBase {
-        guard let record = try Registry(try home().database).base(disk: try CloudletHome.resolve(FilePath(disk))) else {
+    private static func base(_ disk: String) async throws(CloudletError) -> OpenBase {
+        let registry = try Registry(try home().database)
+        guard let record = try registry.base(disk: try CloudletHome.resolve(FilePath(disk))) else {
             throw CloudletError(.notFound, "\(disk) is no base VM")
         }
-        return try OpenBase(record)
+        return try await OpenBase.open(record, in: registry)
     }
 
     /// Resumes the base, lets a program customise it, and keeps both images as they are then.

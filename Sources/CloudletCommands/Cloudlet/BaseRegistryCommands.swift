@@ -33,31 +33,33 @@ struct ListBaseCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let bases = try Registry(try CloudletHome.current().database).bases()
+        let registry = try Registry(try CloudletHome.current().database)
+        var bases: [(base: BaseVM, state: String)] = []
+        for base in try registry.bases() { bases.append((base, await Self.state(of: base, registry))) }
         switch format {
         case .json:
             try Console.json(
-                bases.map { base in
+                bases.map { (base, state) in
                     Entry(
                         hash: base.hash.hex, path: base.files.disk.string, memoryHash: base.memoryHash.hex,
                         diskBytes: base.diskBytes, memoryBytes: base.memoryBytes, accelerator: base.accelerator,
-                        created: Date(timeIntervalSince1970: Double(base.created)), state: Self.state(of: base))
+                        created: Date(timeIntervalSince1970: Double(base.created)), state: state)
                 })
         case .table:
             var table = TextTable("HASH", "DISK", "MEMORY", "ACCELERATOR", "STATE", "PATH")
-            for base in bases {
+            for (base, state) in bases {
                 table.add(
                     base.hash.hex, ByteCount(base.diskBytes).description, ByteCount(base.memoryBytes).description,
-                    base.accelerator, Self.state(of: base), base.files.disk.string)
+                    base.accelerator, state, base.files.disk.string)
             }
             Console.result(table.text)
         }
     }
 
     /// `ok`, or why the base VM can't be used.
-    private static func state(of base: BaseVM) -> String {
+    private static func state(of base: BaseVM, _ registry: Registry) async -> String {
         do {
-            _ = try OpenBase(base)
+            _ = try await OpenBase.open(base, in: registry)
             return "ok"
         } catch {
             return (error.cause as? CloudletError)?.code == .notFound || error.code == .notFound ? "missing" : "damaged"

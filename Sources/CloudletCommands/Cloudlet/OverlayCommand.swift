@@ -34,7 +34,7 @@ struct OverlayCommand: AsyncParsableCommand {
 
     func run() async throws {
         let home = try CloudletHome.current()
-        let base = try OpenBase(try BaseLookup.registered(disk, home))
+        let base = try await BaseLookup.open(disk, home)
         let directory = FilePath(output ?? "\(base.record.files.name)-overlay")
         try OverlayCreation.requireFree(directory)
         let forwards = try customise.forwards()

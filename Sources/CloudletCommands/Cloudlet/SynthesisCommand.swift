@@ -39,7 +39,7 @@ struct SynthesisCommand: AsyncParsableCommand {
 
     func run() async throws {
         let home = try CloudletHome.current()
-        let base = try OpenBase(try BaseLookup.registered(disk, home))
+        let base = try await BaseLookup.open(disk, home)
         let overlay = try OverlayDirectory(anywhere: FilePath(meta))
         try Synthesizer.requireMatch(overlay.meta, base)
         let viewer = try Viewer(choice: viewer ?? "none")

@@ -20,10 +20,13 @@ public struct SnapshotFile: Sendable {
     public init(_ file: File, origin: Int = 0) throws(CloudletError) {
         self.file = file
         self.origin = origin
-        let size = try file.size() + origin
-        guard size >= origin + Page.size, size % Page.size == 0 else {
-            throw CloudletError(.badData, "\(file.path) is no memory snapshot: \(size) bytes are no whole pages")
+        let stored = try file.size()
+        guard stored >= Page.size, stored <= SnapshotLayout.maximumBytes - origin, (stored + origin) % Page.size == 0
+        else {
+            throw CloudletError(
+                .badData, "\(file.path) is no memory snapshot: \(stored) bytes are too many or no whole pages")
         }
+        let size = stored + origin
         do throws(CloudletError) {
             let footer = try file.read(Page.size, at: size - Page.size - origin)
             layout = try SnapshotLayout(footer: footer.span, fileBytes: size)
@@ -38,12 +41,11 @@ public struct SnapshotFile: Sendable {
     }
 
     /// Gives the device state piece by piece: it may be large.
+    /// - Throws: `CloudletError.io` when it can't be read, or was cut off since the file was opened.
     package func forEachPieceOfState(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         for piece in pieces(of: 0..<layout.stateBytes, length: Self.pieceBytes) {
             let bytes = try file.read(piece.count, at: layout.stateOffset - origin + piece.lowerBound)
-            guard bytes.count == piece.count else {
-                throw CloudletError(.badData, "\(file.path) ends within its device state")
-            }
+            guard bytes.count == piece.count else { throw file.becameShorter }
             try body(bytes.span)
         }
     }

@@ -19,6 +19,9 @@ public struct SnapshotLayout: Hashable, Sendable {
     /// More device state than this is refused; it is under 1 MB plus what the screen shows.
     public static let maximumState = 256 << 20
 
+    /// A larger snapshot is refused: the largest machine's memory with all that can be behind it.
+    public static let maximumBytes = (1 << 40) + descriptionArea + maximumState + Page.size
+
     private static let magic: [UInt8] = Array("CLOUDLETSNAPSHOT".utf8)
     private static let version: UInt32 = 1
 

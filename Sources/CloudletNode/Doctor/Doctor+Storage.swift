@@ -33,30 +33,40 @@ extension Doctor {
     }
 
     /// Every base VM: its files are there, unchanged, and of an accelerator that this host has.
-    func examineBases(_ accelerator: MachineDescription.Accelerator?) -> [Finding] {
+    func examineBases(_ accelerator: MachineDescription.Accelerator?) async -> [Finding] {
+        let registry: Registry
         let bases: [BaseVM]
-        do throws(CloudletError) { bases = try Registry(home.database).bases() } catch {
+        do throws(CloudletError) {
+            registry = try Registry(home.database)
+            bases = try registry.bases()
+        } catch {
             return [.fail("bases", "\(error)", fix: "mv '\(home.database)' '\(home.database).broken'")]
         }
         guard !bases.isEmpty else {
             return [.warn("bases", "there is no base VM: every client is refused", fix: "cloudlet add-base DISK")]
         }
-        return bases.map { base in
-            let disk = base.files.disk
-            do throws(CloudletError) { _ = try OpenBase(base) } catch {
-                return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base '\(disk)'")
-            }
-            if let accelerator, base.accelerator != accelerator.rawValue {
-                return .fail(
-                    "base \(base.files.name)",
-                    "it was made under \(base.accelerator), this host runs \(accelerator.rawValue)",
-                    fix: "cloudlet del-base '\(disk)' && cloudlet base '\(disk)'")
-            }
-            if let status = try? FileStatus.of(disk), status.permissions & 0o222 != 0 {
-                return .warn("base \(base.files.name)", "\(disk) is not write-protected", fix: "chmod a-w '\(disk)'")
-            }
-            return .ok("base \(base.files.name)", "\(base.hash.short) \(base.accelerator)")
+        var findings: [Finding] = []
+        for base in bases { findings.append(await examine(base, registry, accelerator)) }
+        return findings
+    }
+
+    private func examine(
+        _ base: BaseVM, _ registry: Registry, _ accelerator: MachineDescription.Accelerator?
+    ) async -> Finding {
+        let disk = base.files.disk
+        do throws(CloudletError) { _ = try await OpenBase.open(base, in: registry) } catch {
+            return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base '\(disk)'")
         }
+        if let accelerator, base.accelerator != accelerator.rawValue {
+            return .fail(
+                "base \(base.files.name)",
+                "it was made under \(base.accelerator), this host runs \(accelerator.rawValue)",
+                fix: "cloudlet del-base '\(disk)' && cloudlet base '\(disk)'")
+        }
+        if let status = try? FileStatus.of(disk), status.permissions & 0o222 != 0 {
+            return .warn("base \(base.files.name)", "\(disk) is not write-protected", fix: "chmod a-w '\(disk)'")
+        }
+        return .ok("base \(base.files.name)", "\(base.hash.short) \(base.accelerator)")
     }
 
     /// Disk for what VMs write, memory for their RAM, temporary files, descriptors for connections.

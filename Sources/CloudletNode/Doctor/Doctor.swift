@@ -14,7 +14,8 @@ public struct Doctor: Sendable {
     /// All findings, in the order in which things are needed.
     public func examine() async -> [Finding] {
         let (hypervisor, accelerator) = await examineHypervisor()
-        return hypervisor + [examineAppArmor()] + examineHome() + examineBases(accelerator) + examineSpace()
-            + examineNetwork() + examinePorts() + examineMDNS()
+        let bases = await examineBases(accelerator)
+        return hypervisor + [examineAppArmor()] + examineHome() + bases + examineSpace() + examineNetwork()
+            + examinePorts() + examineMDNS()
     }
 }

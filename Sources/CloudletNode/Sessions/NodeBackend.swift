@@ -54,7 +54,7 @@ struct NodeBackend: SynthesisBackend {
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
-        let base = try base(of: request.meta)
+        let base = try await base(of: request.meta)
         _ = try forwardAddress(for: request)
         let need = Admission.Need(
             memory: Self.memory(ofGuest: base.machine.memoryBytes),
@@ -71,7 +71,7 @@ struct NodeBackend: SynthesisBackend {
     private static let scratchBytes = 16 << 20
 
     /// Looks the base up each time: one that was added a moment ago counts.
-    private func base(of meta: OverlayMeta) throws(CloudletError) -> OpenBase {
+    private func base(of meta: OverlayMeta) async throws(CloudletError) -> OpenBase {
         guard let record = try registry.base(hash: meta.baseHash) else {
             let known = try registry.bases().map { "\($0.files.name) (\($0.hash.short))" }
             throw CloudletError(
@@ -79,7 +79,7 @@ struct NodeBackend: SynthesisBackend {
                 "No matching Base VM: the overlay needs \(meta.baseHash.short), this node has "
                     + (known.isEmpty ? "none" : known.joined(separator: ", ")))
         }
-        let base = try OpenBase(record)
+        let base = try await OpenBase.open(record, in: registry)
         try Synthesizer.requireMatch(meta, base)
         return base
     }
@@ -88,7 +88,7 @@ struct NodeBackend: SynthesisBackend {
     func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
-        let base = try base(of: request.meta)
+        let base = try await base(of: request.meta)
         var how = options.machine
         how.forwardAddress = try forwardAddress(for: request)
         how.moveTakenForwards = request.moveForwards

@@ -30,6 +30,7 @@ final class Standby: Service {
         var pressure = 0
         /// Bytes of memory of VMs that are being ended.
         var leaving = 0
+        var resting = RestingBases()
     }
 
     private let registry: Registry
@@ -146,24 +147,33 @@ final class Standby: Service {
             for machine in pressed { await dismiss(machine, "others need the memory") }
             return nil
         }
-        let wanted = wantedBases()
+        let wanted = await wantedBases()
         for (machine, reason) in await superfluous(wanted) { await dismiss(machine, reason) }
         for base in missing(wanted) {
             if let rest = restLeft { return rest }
             guard !Task.isCancelled, hasRoom(for: base) else { return nil }
             do throws(CloudletError) {
                 let machine = try await synthesizer.prepare(base, options)
-                state.withLock { $0.ready.append(machine) }
+                state.withLock { state in
+                    state.ready.append(machine)
+                    state.resting.succeeded(base.record)
+                }
                 logger.info(
                     "VM stands by", metadata: ["vm": "\(machine.name)", "base": "\(base.record.hash.short)"])
             } catch {
-                logger.warning(
-                    "a VM can't be kept ready",
-                    metadata: ["base": "\(base.record.hash.short)", "reason": "\(error.description)"])
-                return nil
+                rest(base.record, error)
             }
         }
         return nil
+    }
+
+    /// Lets a base alone for a while with which something is wrong; others get their VMs.
+    private func rest(_ base: BaseVM, _ error: CloudletError) {
+        let isNew = state.withLock { $0.resting.failed(base, error, at: .now) }
+        guard isNew else { return }
+        logger.warning(
+            "a VM can't be kept ready",
+            metadata: ["base": "\(base.hash.short)", "reason": "\(error.description)"])
     }
 
     /// What is left of the time in which a VM that was just resumed has the processors for itself.
@@ -174,14 +184,20 @@ final class Standby: Service {
     }
 
     /// The base of each VM to be kept ready: one for each base in the order of their use, then another round.
-    private func wantedBases() -> [OpenBase] {
+    private func wantedBases() async -> [OpenBase] {
         let recent = state.withLock(\.recent)
         guard let records = try? registry.bases(), !records.isEmpty else { return [] }
-        let bases =
-            records.sorted { left, right in
-                let places = (recent.firstIndex(of: left.hash) ?? .max, recent.firstIndex(of: right.hash) ?? .max)
-                return places.0 == places.1 ? left.created > right.created : places.0 < places.1
-            }.compactMap { try? OpenBase($0) }
+        state.withLock { $0.resting.keep(records) }
+        let ordered = records.sorted { left, right in
+            let places = (recent.firstIndex(of: left.hash) ?? .max, recent.firstIndex(of: right.hash) ?? .max)
+            return places.0 == places.1 ? left.created > right.created : places.0 < places.1
+        }
+        var bases: [OpenBase] = []
+        for record in ordered where state.withLock({ $0.resting.mayTry(record, at: .now) }) {
+            do throws(CloudletError) { bases.append(try await OpenBase.open(record, in: registry)) } catch {
+                rest(record, error)
+            }
+        }
         guard !bases.isEmpty else { return [] }
         return (0..<policy().machines).map { bases[$0 % bases.count] }
     }

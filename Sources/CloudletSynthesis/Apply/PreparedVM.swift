@@ -58,6 +58,7 @@ extension Synthesizer {
         do throws(CloudletError) {
             let images = try VMImages(base, in: work.path)
             try await MemoryCopy.copy(0..<images.memory.size, from: base.snapshot.file, to: images.memory)
+            try base.requireUnchangedMemory()
             let machine = try await hypervisor.start(base.machine, waitingVM(images, work, options))
             cleanup.started(machine)
             return PreparedVM(base: base, images: images, work: work, machine: machine)

@@ -59,6 +59,7 @@ package struct Rebuild: Sendable {
                         }
                     }
                     try copyBaseTail()
+                    try base.requireUnchangedMemory()
                 }
                 group.addTask {
                     try await times.measure("receive and place") { () async throws(CloudletError) in
@@ -93,7 +94,7 @@ package struct Rebuild: Sendable {
     /// Copies what is behind the base's RAM without the pages that the overlay brings.
     private func copyBaseTail() throws(CloudletError) {
         try SnapshotTail.copy(
-            of: base.snapshot.file, from: memory.size, to: tail, origin: memory.size, size: meta.memorySize,
+            of: base.snapshot, from: memory.size, to: tail, origin: memory.size, size: meta.memorySize,
             without: meta.pages(of: .memory))
     }
 

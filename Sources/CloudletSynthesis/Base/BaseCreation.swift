@@ -41,6 +41,7 @@ public struct BaseCreation: Sendable {
                 .cannotCreate, "\(path) is a base VM already",
                 advice: "remove it first with 'cloudlet del-base \(path)'; overlays made from it will not fit any more")
         }
+        try BaseFileWriter.recover(BaseFiles(disk: path))
         for file in BaseFiles(disk: path).derived where try FileStatus.of(file) != nil {
             throw CloudletError(
                 .cannotCreate, "\(file) exists already",
@@ -96,9 +97,10 @@ public struct BaseCreation: Sendable {
                 try await files.writeHashes(accelerator: options.machine.accelerator)
             }
             try files.publish()
-            try registry.add(base)
+            let stamped = try files.stamped(base)
+            try registry.add(stamped)
             await cleanup.run()
-            return base
+            return stamped
         } catch {
             await cleanup.run()
             files.discard()

@@ -6,40 +6,46 @@ import CloudletSystem
 import FoundationEssentials
 import SystemPackage
 
-/// Writes the files of a base VM under temporary names and gives them their real ones, write-protected, when all are
-/// complete.
+/// Writes the files of a base VM, which get their names, write-protected, when all are complete and on the disk. The
+/// seal's name decides (see ``Publication``).
 struct BaseFileWriter: Sendable {
     private let files: BaseFiles
-    private let suffix = ".part-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
+    private let publication = Publication()
 
     init(disk: FilePath) { files = BaseFiles(disk: disk) }
 
-    private func part(_ path: FilePath) -> FilePath { FilePath(path.string + suffix) }
+    private static let permissions: UInt32 = 0o444
+    /// A guest's memory, and what tells of its pages: keys and passwords are in there.
+    private static let secret: UInt32 = 0o440
 
-    private func create(_ path: FilePath) throws(CloudletError) -> File {
-        try File(part(path), .create(permissions: 0o644))
+    /// Completes the files of a base VM whose writer was killed while they got their names, and removes those of one that
+    /// was killed before.
+    static func recover(_ files: BaseFiles) throws(CloudletError) { try Publication.recover(files.derived) }
+
+    private func create(_ path: FilePath, permissions: UInt32 = permissions) throws(CloudletError) -> File {
+        try publication.create(path, permissions: permissions)
     }
 
     /// Writes the memory snapshot: RAM without its zeros, description, device state, footer.
     func writeMemory(
         _ memory: SharedMemory, state: [UInt8], _ description: VMDescription, emulator: String
     ) async throws(CloudletError) {
-        let file = try create(files.memory)
+        let file = try create(files.memory, permissions: Self.secret)
         try SnapshotFile.writeTail(description, state: state, emulator: emulator, to: file)
         try await MemoryCopy.copy(0..<memory.size, from: memory, to: file)
-        try file.synchronize()
     }
 
-    /// Hashes disk and memory and writes the lists. The disk must not change any more. `memoryIsPublished` says that
-    /// the snapshot has its real name already.
+    /// Hashes disk and memory and writes the lists. The disk must not change any more, nor a snapshot that was there
+    /// before.
     func writeHashes(
-        accelerator: MachineDescription.Accelerator, memoryIsPublished: Bool = false
+        accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> BaseVM {
         let disk = try File(files.disk, .read)
-        let memory = try File(memoryIsPublished ? files.memory : part(files.memory), .read)
+        let memory = if let new = publication.file(of: files.memory) { new } else { try File(files.memory, .read) }
+        let before = (disk: try disk.status(), memory: try memory.status())
         let lists = (
-            disk: try create(files.diskHashes), memory: try create(files.memoryHashes),
-            index: try create(files.memoryIndex)
+            disk: try create(files.diskHashes), memory: try create(files.memoryHashes, permissions: Self.secret),
+            index: try create(files.memoryIndex, permissions: Self.secret)
         )
         // The identities are chains over whole files, one core each; the lists take what is left.
         let chains = WorkerPool.background
@@ -47,11 +53,9 @@ struct BaseFileWriter: Sendable {
         async let memoryHash = chains.run { () throws(CloudletError) in try MemoryFingerprint.identity(of: memory) }
         try await MemoryFingerprint.writeHashLists(
             of: memory, to: lists.memory, index: lists.index,
-            makeScratch: { (number) throws(CloudletError) in
-                try sortingFile("memory", number)
-            })
-        try await DiskFingerprint.writeHashList(of: disk, to: lists.disk) { (number) throws(CloudletError) in
-            try sortingFile("disk", number)
+            makeScratch: { (_) throws(CloudletError) in try sortingFile() })
+        try await DiskFingerprint.writeHashList(of: disk, to: lists.disk) { (_) throws(CloudletError) in
+            try sortingFile()
         }
         let hashes: (disk: SHA256Digest, memory: SHA256Digest)
         do { hashes = (try await diskHash, try await memoryHash) } catch {
@@ -63,45 +67,57 @@ struct BaseFileWriter: Sendable {
         for (entry, file) in zip(files.sealed, sealed) { data[entry.name] = try await DataDigest.of(file) }
         let seal = BaseSeal(hash: hashes.disk, memoryHash: hashes.memory, data: data)
         try create(files.seal).write(try seal.text(), at: 0)
-        return try Self.record(files, disk, memory, hash: hashes.disk, memoryHash: hashes.memory, accelerator)
+        for (file, status) in [(disk, before.disk), (memory, before.memory)]
+        where try file.status().modified != status.modified {
+            throw CloudletError(
+                .busy, "\(file.path) was changed while it was hashed",
+                advice: "end the program that writes to it and try again")
+        }
+        return try Self.record(files, disk, memory, seal, accelerator)
     }
 
     /// The registry's entry of a base VM.
     static func record(
-        _ files: BaseFiles, _ disk: File, _ memory: File, hash: SHA256Digest, memoryHash: SHA256Digest,
+        _ files: BaseFiles, _ disk: File, _ memory: File, _ seal: BaseSeal,
         _ accelerator: MachineDescription.Accelerator
     ) throws(CloudletError) -> BaseVM {
-        BaseVM(
-            files: files, hash: hash, memoryHash: memoryHash, diskBytes: try disk.size(),
+        var base = BaseVM(
+            files: files, hash: seal.hash, memoryHash: seal.memoryHash, diskBytes: try disk.size(),
             diskModified: try disk.status().modified, memoryBytes: try SnapshotFile(memory).layout.memoryBytes,
             accelerator: accelerator.rawValue, created: Int(Date().timeIntervalSince1970))
+        base.data = seal.imageData
+        return base
     }
 
     /// A file for sorting that nobody else sees: it is gone when it is closed.
-    private func sortingFile(_ name: String, _ number: Int) throws(CloudletError) -> File {
-        let path = FilePath(files.disk.string + "\(suffix)-sort-\(name)-\(number)")
-        let file = try File(path, .create(permissions: 0o600))
-        try Directory.remove(path)
-        return file
+    private func sortingFile() throws(CloudletError) -> File {
+        try File.unnamed(in: files.disk.removingLastComponent())
     }
 
-    /// Gives the files their real names and takes away the right to write to them and the disk.
+    /// Gives the files their names and takes away the right to write to the disk. All of the base VM is on the disk then.
     func publish() throws(CloudletError) {
-        for path in files.derived where try FileStatus.of(part(path)) != nil {
-            try File(part(path), .read).setPermissions(0o444)
-            try Directory.move(part(path), to: path)
-        }
+        try File(files.disk, .read).synchronize()
+        if publication.file(of: files.memory) == nil { try File(files.memory, .read).synchronize() }
+        try publication.publish()
         try protectDisk()
     }
 
     /// Takes away the right to write to the disk.
     func protectDisk() throws(CloudletError) {
         let disk = try File(files.disk, .read)
-        try disk.setPermissions(try disk.status().permissions & ~0o222)
+        let permissions = try disk.status().permissions
+        // A change that changes nothing would still look like one (see ``BaseStamp``).
+        if permissions & 0o222 != 0 { try disk.setPermissions(permissions & ~0o222) }
+    }
+
+    /// Notes in an entry what the file system says of the images now, when nothing more is done to them.
+    func stamped(_ base: BaseVM) throws(CloudletError) -> BaseVM {
+        var base = base
+        base.seen = BaseStamp(
+            disk: try File(files.disk, .read).status(), memory: try File(files.memory, .read).status())
+        return base
     }
 
     /// Removes what was written under temporary names.
-    func discard() {
-        for path in files.derived { try? Directory.remove(part(path)) }
-    }
+    func discard() { publication.discard() }
 }

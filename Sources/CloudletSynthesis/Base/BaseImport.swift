@@ -22,6 +22,7 @@ public struct BaseImport: Sendable {
     public func add(_ disk: FilePath, expected: SHA256Digest?) async throws(CloudletError) -> BaseVM {
         let files = BaseFiles(disk: disk)
         try DiskImageCheck.requireBootableRaw(try File(disk, .read))
+        try BaseFileWriter.recover(files)
         guard try FileStatus.of(files.memory) != nil else {
             throw CloudletError(
                 .notFound, "\(disk) has no memory snapshot \(files.memory)",
@@ -38,16 +39,16 @@ public struct BaseImport: Sendable {
         }
         let writer = BaseFileWriter(disk: disk)
         do throws(CloudletError) {
-            let base = try await writer.writeHashes(
-                accelerator: accelerator, memoryIsPublished: true)
+            let base = try await writer.writeHashes(accelerator: accelerator)
             for wanted in [expected, noted].compactMap({ $0 }) where wanted != base.hash {
                 throw CloudletError(
                     .badData, "\(disk) has the hash \(base.hash), not \(wanted)",
                     advice: "the disk is damaged or another one; copy it again")
             }
             try writer.publish()
-            try registry.add(base)
-            return base
+            let stamped = try writer.stamped(base)
+            try registry.add(stamped)
+            return stamped
         } catch {
             writer.discard()
             throw error
@@ -69,10 +70,14 @@ public struct BaseImport: Sendable {
                     advice: "copy all its files again, or remove \(files.seal) to have them hashed anew")
             }
         }
-        let base = try BaseFileWriter.record(
-            files, try File(files.disk, .read), try File(files.memory, .read), hash: seal.hash,
-            memoryHash: seal.memoryHash, accelerator)
-        try BaseFileWriter(disk: files.disk).protectDisk()
+        // Who copied them may not have waited for the disk.
+        for (_, path) in files.sealed { try File(path, .read).synchronize() }
+        try Directory.synchronize(files.disk.removingLastComponent())
+        let writer = BaseFileWriter(disk: files.disk)
+        try writer.protectDisk()
+        let base = try writer.stamped(
+            try BaseFileWriter.record(
+                files, try File(files.disk, .read), try File(files.memory, .read), seal, accelerator))
         try registry.add(base)
         return base
     }

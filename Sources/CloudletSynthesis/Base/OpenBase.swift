@@ -13,28 +13,95 @@ public struct OpenBase: Sendable {
     /// The memory snapshot's parts.
     public let snapshot: SnapshotFile
 
-    /// Opens the files of a base VM.
-    /// - Throws: `CloudletError.badData` when the disk was changed since it was registered, or a file is damaged;
-    ///   `notFound` when one is missing.
-    public init(_ record: BaseVM) throws(CloudletError) {
-        self.record = record
+    /// What the file system said of the files when they were opened.
+    private let stamp: BaseStamp
+    private let memoryStatus: FileStatus
+
+    /// Opens the files of a base VM and sees to it that they are as they were registered. That costs nothing where the
+    /// file system says that nobody touched them; otherwise their content is looked at, and what was found is noted.
+    /// - Throws: `CloudletError.badData` when the disk or the memory snapshot was changed since it was registered, or is
+    ///   damaged; `notFound` when one is missing; `io` when one can't be read.
+    public static func open(_ record: BaseVM, in registry: Registry) async throws(CloudletError) -> OpenBase {
         do throws(CloudletError) {
-            let disk = try File(record.files.disk, .read)
-            let memory = try File(record.files.memory, .read)
-            let status = try disk.status()
-            guard status.size == record.diskBytes, status.modified == record.diskModified else {
+            let base = try OpenBase(opening: record)
+            if base.stamp == record.seen { return base }
+            if base.stamp == record.refused { throw base.changed }
+            // One at a time, so that the others find what it found.
+            try await looking.take()
+            defer { looking.giveBack() }
+            let latest = try registry.base(disk: record.files.disk) ?? record
+            if base.stamp == latest.refused { throw base.changed }
+            if base.stamp == latest.seen { return try OpenBase(opening: latest) }
+            let isAsRegistered = try await base.hasContent(of: latest)
+            guard try base.stampNow() == base.stamp else {
                 throw CloudletError(
-                    .badData, "its disk \(record.files.disk) was changed after it became a base VM",
-                    advice: "restore the disk, or make the base VM anew: 'cloudlet del-base', then 'cloudlet base'")
+                    .busy, "the files of \(record.files.disk) change while they are looked at",
+                    advice: "end the program that writes to them and try again")
             }
-            images = try BaseImages(disk: disk, memory: memory)
-            snapshot = try SnapshotFile(memory)
+            // What can't be noted is found out again the next time.
+            try? registry.note(base.stamp, isAsRegistered: isAsRegistered, of: record.files.disk)
+            guard isAsRegistered else { throw base.changed }
+            var found = latest
+            found.seen = base.stamp
+            return try OpenBase(opening: found)
         } catch {
             throw error.during("base VM \(record.hash.short) can't be used")
         }
     }
 
-    /// The page hashes, mapped.
+    private static let looking = Slots(1)
+
+    private init(opening record: BaseVM) throws(CloudletError) {
+        self.record = record
+        let disk = try File(record.files.disk, .read)
+        let memory = try File(record.files.memory, .read)
+        memoryStatus = try memory.status()
+        stamp = BaseStamp(disk: try disk.status(), memory: memoryStatus)
+        images = try BaseImages(disk: disk, memory: memory)
+        snapshot = try SnapshotFile(memory)
+    }
+
+    private func stampNow() throws(CloudletError) -> BaseStamp {
+        BaseStamp(disk: try images.disk.status(), memory: try snapshot.file.status())
+    }
+
+    /// Whether the files hold what was registered: by their fingerprints, for which holes cost nothing, or for an entry
+    /// that has none by their identities.
+    private func hasContent(of record: BaseVM) async throws(CloudletError) -> Bool {
+        guard images.diskSize == record.diskBytes else { return false }
+        if let data = record.data {
+            guard try await DataDigest.of(snapshot.file) == data.memory else { return false }
+            return try await DataDigest.of(images.disk) == data.disk
+        }
+        let (disk, memory, pool) = (images.disk, snapshot.file, WorkerPool.background)
+        async let diskHash = pool.run { () throws(CloudletError) in try DiskFingerprint.identity(of: disk) }
+        async let memoryHash = pool.run { () throws(CloudletError) in try MemoryFingerprint.identity(of: memory) }
+        do {
+            let hashes = (disk: try await diskHash, memory: try await memoryHash)
+            return hashes.disk == record.hash && hashes.memory == record.memoryHash
+        } catch {
+            throw .wrapping(error, .io, "can't hash the base VM")
+        }
+    }
+
+    private var changed: CloudletError {
+        CloudletError(
+            .badData,
+            "its disk \(record.files.disk) or its memory snapshot \(record.files.memory) was changed after it became a base VM",
+            advice: "copy both again from where they are whole; overlays of this base VM fit no other one")
+    }
+
+    /// Refuses to go on with what was read when somebody has changed the memory snapshot since it was opened.
+    func requireUnchangedMemory() throws(CloudletError) {
+        let now = try snapshot.file.status()
+        guard BaseStamp(disk: now, memory: now) == BaseStamp(disk: memoryStatus, memory: memoryStatus) else {
+            throw CloudletError(
+                .io, "\(record.files.memory) was changed while it was read",
+                advice: "end the program that writes to it and try again")
+        }
+    }
+
+    /// The page hashes.
     public func index() throws(CloudletError) -> BaseIndex {
         BaseIndex(
             images: images, disk: try SortedHashList(try File(record.files.diskHashes, .read)),

@@ -24,7 +24,7 @@ public struct OverlayVerification: Sendable {
     /// Prepares to verify overlays on a base VM.
     /// - Parameters:
     ///   - disk: the base's disk, with its other files beside it.
-    ///   - known: the registry's entry, if there is one; without it, or when the disk is newer, the disk is hashed.
+    ///   - known: the registry's entry, if there is one; without it, or when somebody touched the files, they are hashed.
     ///   - progress: is told what is being done.
     /// - Throws: `CloudletError` when the files are missing or are no base VM.
     public init(
@@ -35,8 +35,8 @@ public struct OverlayVerification: Sendable {
         let memoryFile = try File(files.memory, .read)
         images = try BaseImages(disk: diskFile, memory: memoryFile)
         snapshot = try SnapshotFile(memoryFile)
-        let modified = try diskFile.status().modified
-        if let known, known.diskModified == modified, known.diskBytes == images.diskSize {
+        let (diskStatus, memoryStatus) = (try diskFile.status(), try memoryFile.status())
+        if let known, known.seen == BaseStamp(disk: diskStatus, memory: memoryStatus) {
             base = known
             return
         }
@@ -50,7 +50,7 @@ public struct OverlayVerification: Sendable {
         }
         base = BaseVM(
             files: files, hash: hashes.disk, memoryHash: hashes.memory, diskBytes: images.diskSize,
-            diskModified: modified, memoryBytes: snapshot.layout.memoryBytes,
+            diskModified: diskStatus.modified, memoryBytes: snapshot.layout.memoryBytes,
             accelerator: snapshot.description.machine.accelerator.rawValue, created: 0)
     }
 
@@ -76,7 +76,7 @@ public struct OverlayVerification: Sendable {
         guard !meta.isDiskOnly else { return Verdict(statistics: statistics, description: snapshot.description) }
         let ram = snapshot.description.machine.memoryBytes
         try SnapshotTail.copy(
-            of: snapshot.file, from: ram, to: targets.memory.file, size: meta.memorySize,
+            of: snapshot, from: ram, to: targets.memory.file, size: meta.memorySize,
             without: meta.pages(of: .memory))
         let rebuilt = try SnapshotTail.open(targets.memory.file, machine: snapshot.description.machine)
         return Verdict(statistics: statistics, description: rebuilt.description)

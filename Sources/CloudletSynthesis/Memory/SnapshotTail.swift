@@ -15,12 +15,14 @@ enum SnapshotTail {
     ///   - brought: the pages the overlay brings.
     /// - Throws: `CloudletError` when a file can't be read or written.
     static func copy(
-        of base: File, from start: Int, to target: File, origin: Int = 0, size: Int, without brought: PageSet
+        of base: SnapshotFile, from start: Int, to target: File, origin: Int = 0, size: Int, without brought: PageSet
     ) throws(CloudletError) {
-        let last = max(start, min(size, try base.size()))
+        let last = max(start, min(size, base.layout.fileBytes))
         for gap in brought.gaps(in: start..<last) {
             for piece in pieces(of: gap, length: 256 << 10) {
-                try target.write(try base.read(piece.count, at: piece.lowerBound), at: piece.lowerBound - origin)
+                let bytes = try base.file.read(piece.count, at: piece.lowerBound)
+                guard bytes.count == piece.count else { throw base.file.becameShorter }
+                try target.write(bytes, at: piece.lowerBound - origin)
             }
         }
     }

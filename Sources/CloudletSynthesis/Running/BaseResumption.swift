@@ -42,6 +42,7 @@ public struct BaseResumption: Sendable {
             _ = try QCOW2Image(disk, backing: base.record.files.disk, size: base.record.diskBytes)
             try await times.measure("copy memory") { () async throws(CloudletError) in
                 try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory)
+                try base.requireUnchangedMemory()
             }
             var resources = VMResources(
                 name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path,
