@@ -19,9 +19,12 @@ import Testing
             records.append(record + data)
         }
 
-        func message(flags: UInt16 = 0x8400) -> [UInt8] {
+        /// Adds what may be no record, in front of the others.
+        mutating func insert(raw record: [UInt8], at index: Int) { records.insert(record, at: index) }
+
+        func message(flags: UInt16 = 0x8400, more: UInt16 = 0) -> [UInt8] {
             var result: [UInt8] = []
-            for word in [0, flags, 0, UInt16(records.count), 0, 0] { result.appendBigEndian(word) }
+            for word in [0, flags, 0, UInt16(records.count) + more, 0, 0] { result.appendBigEndian(word) }
             return result + records.joined()
         }
     }
@@ -134,6 +137,59 @@ import Testing
                     == ["fake \(number)"])
         }
         #expect(collected.count == 64)
+    }
+
+    @Test(
+        "a damaged record is left out, and those beside it count",
+        arguments: [
+            [0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 3, 1, 2, 3],  // an A of three bytes
+            [0, 0, 28, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4],  // an AAAA of four
+            [0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 0],  // an A of none
+            [0, 0, 16, 0, 1, 0, 0, 0, 9, 0, 2, 5, 0x41],  // a string longer than its record
+            [0, 0, 33, 0, 1, 0, 0, 0, 9, 0, 3, 0, 0, 0],  // half an SRV
+            [0, 0, 12, 0, 1, 0, 0, 0, 9, 0, 1, 5],  // a PTR whose name goes on in the next record
+            [0, 0, 12, 0, 1, 0, 0, 0, 9, 0, 2, 0xFF, 0xFF],  // a PTR to nowhere
+            [0, 0, 33, 0, 1, 0, 0, 0, 9, 0, 8, 0, 0, 0, 0, 0, 1, 0xFF, 0xFF],
+            [0xFF, 0xFF, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4],  // a name that points forward
+            [1, 0x61, 0xFF, 0xFF, 0, 16, 0, 1, 0, 0, 0, 9, 0, 1, 0],  // the same behind a label
+            [0, 0, 1, 0, 3, 0, 0, 0, 9, 0, 3, 1, 2, 3], [0, 0, 41, 5, 0xA0, 0, 0, 0, 0, 0, 0],  // another class
+        ] as [[UInt8]])
+    func damagedRecord(record: [UInt8]) throws {
+        for place in 0...6 {
+            var answer = fullAnswer()
+            answer.insert(raw: record, at: place)
+            var collected = MDNSSightings()
+            let message = try DNSMessage(answer.message())
+            let (sightings, questions) = collected.take(message, from: source, on: lan)
+            #expect(message.records.count == 6 && questions.isEmpty, "place \(place)")
+            #expect(Set(sightings.map(\.id)) == [NodeID(id)] && sightings.allSatisfy { $0.name == "Küche. ☕" })
+        }
+    }
+
+    @Test("what came before the place from which on nothing can be told apart counts")
+    func cutOff() throws {
+        for tail: [UInt8] in [[], [0], [0x40, 0, 0, 1, 0, 1], [0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 200, 1]] {
+            #expect(try DNSMessage(fullAnswer().message(more: 1) + tail).records.count == 6)
+        }
+        // What is announced beyond all bounds is read as far as it is there.
+        #expect(try DNSMessage(fullAnswer().message(more: 60_000)).records.count == 6)
+    }
+
+    @Test("of a text record the strings before a damaged one count")
+    func damagedString() throws {
+        var answer = Answer()
+        answer.add(instance, DNSType.txt, strings(["id=\(id)"]) + [200, 0x41])
+        #expect(try DNSMessage(answer.message()).records.map(\.data) == [.text([Array("id=\(id)".utf8)])])
+    }
+
+    @Test("names in another encoding than UTF-8 stay apart, and are asked for as they came")
+    func otherEncodings() throws {
+        func name(_ byte: UInt8) -> [UInt8] { [2, 0x4B, byte] + service.bytes }
+        var pointers = Answer()
+        for byte: UInt8 in [0xFC, 0xF6] { pointers.add(service, DNSType.ptr, name(byte)) }
+        var collected = MDNSSightings()
+        let (_, questions) = collected.take(try DNSMessage(pointers.message()), from: source, on: lan)
+        #expect(Set(questions.map(\.name.bytes)) == [name(0xFC), name(0xF6)])
     }
 
     @Test("names may point backwards, compared without case")

@@ -30,6 +30,31 @@ import Testing
         ])
     func refused(text: String) { #expect(message(text) == nil) }
 
+    @Test(
+        "a header that can't be read is left out, and the others count",
+        arguments: [
+            "SERVER: K\u{FC}che", "no colon", ": a", " folded: b", "X Y: b", "X: a\u{0}b", "X: \u{1B}[2J", "X: a\rb",
+            "\u{FF}: a", "X: " + String(repeating: "x", count: 5000), "ST: \u{FC}", "ST \t: other",
+        ])
+    func badHeader(latin1: String) throws {
+        let line = latin1.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+        let whole = Array(search.utf8)
+        let end = Array("\r\n".utf8)
+        let lines = search.split(separator: "\r\n").map { Array($0.utf8) }
+        for place in 1...lines.count {
+            let bytes = (lines[..<place] + [line] + lines[place...]).flatMap { $0 + end } + end
+            let parsed = try #require(SSDPMessage(bytes), "behind line \(place)")
+            #expect(parsed.bytes == whole)
+            #expect(SSDPSearch(multicast: parsed, to: SSDPEndpoint.groupV4)?.target == "ssdp:all")
+        }
+    }
+
+    @Test("of headers of one name the first that can be read counts")
+    func twice() {
+        #expect(message(search.replacing("MX: 1", with: "ST: other\r\nst: third"))?["ST"] == "other")
+        #expect(message(search.replacing("MX: 1", with: "ST: \u{1}"))?["ST"] == "ssdp:all")
+    }
+
     @Test("random bytes and every cut and every flipped byte of a message are survived")
     func fuzz() {
         var generator = SystemRandomNumberGenerator()

@@ -11,15 +11,17 @@ struct DNSMessage: Hashable, Sendable {
     /// The records of all three sections. Records of other types are left out.
     var records: [DNSRecord] = []
 
-    /// Most records that are read of one message.
+    /// Most questions and most records that are kept of one message.
+    static let maximumQuestions = 64
     static let maximumRecords = 512
 
     /// An empty message.
     init() {}
 
-    /// Reads a message from anybody.
-    /// - Throws: `DNSError` when it is cut off, has a name that is too long or points forward, or is no standard query
-    ///   or answer without error.
+    /// Reads a message from anybody. A question or record that is damaged is left out, and what is beside it counts; so
+    /// does what came before the place from which on nothing can be told apart.
+    /// - Throws: `DNSError` when it is no standard query or answer without error, or when all that it announces is
+    ///   damaged: cut off, with a name that is too long or points forward.
     init(_ bytes: [UInt8]) throws(DNSError) {
         var reader = DNSReader(bytes)
         id = try reader.uint16()
@@ -30,15 +32,29 @@ struct DNSMessage: Hashable, Sendable {
         let questionCount = Int(try reader.uint16())
         var recordCount = 0
         for _ in 0..<3 { recordCount += Int(try reader.uint16()) }
-        guard questionCount <= 64, recordCount <= Self.maximumRecords else { throw .tooMuch }
-        for _ in 0..<questionCount {
-            let name = try reader.name()
-            let (type, class_) = (try reader.uint16(), try reader.uint16())
-            questions.append(DNSQuestion(name: name, type: type, wantsUnicast: class_ & 0x8000 != 0))
+        var damage: DNSError?
+        var isUseful = questionCount + recordCount == 0
+        do {
+            for _ in 0..<questionCount {
+                switch try reader.question() {
+                case .success(let question):
+                    isUseful = true
+                    if questions.count < Self.maximumQuestions { questions.append(question) }
+                case .failure(let error): damage = damage ?? error
+                }
+            }
+            for _ in 0..<recordCount where records.count < Self.maximumRecords {
+                switch try reader.record() {
+                case .success(let record):
+                    isUseful = true
+                    if let record { records.append(record) }
+                case .failure(let error): damage = damage ?? error
+                }
+            }
+        } catch {
+            damage = damage ?? error
         }
-        for _ in 0..<recordCount {
-            if let record = try reader.record() { records.append(record) }
-        }
+        if let damage, !isUseful { throw damage }
     }
 
     /// The bytes of a query; names are not compressed.
@@ -97,31 +113,35 @@ enum DNSError: Error, Hashable, Sendable {
 
 /// A domain name; compared without case of ASCII letters (RFC 1035 §2.3.3).
 struct DNSName: Hashable, Sendable, CustomStringConvertible {
-    /// The labels as they came, the root left out.
-    let labels: [String]
-    private let key: [String]
+    /// The labels as they came, the root left out. They are UTF-8 as a rule, but need not be.
+    private let raw: [[UInt8]]
+    private let key: [[UInt8]]
+
+    /// From the bytes of labels.
+    init(bytes labels: [[UInt8]]) {
+        raw = labels
+        key = labels.map { label in label.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 } }
+    }
 
     /// From labels.
-    init(_ labels: [String]) {
-        self.labels = labels
-        key = labels.map { label in
-            String(decoding: label.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }, as: UTF8.self)
-        }
-    }
+    init(_ labels: [String]) { self.init(bytes: labels.map { Array($0.utf8) }) }
 
     /// From a dotted name without dots inside labels.
     init(dotted text: String) { self.init(text.split(separator: ".").map(String.init)) }
 
+    /// The labels as text; what is no UTF-8 in them is replaced.
+    var labels: [String] { raw.map { String(decoding: $0, as: UTF8.self) } }
+
     /// The labels behind the first.
-    var parent: DNSName { DNSName(Array(labels.dropFirst())) }
+    var parent: DNSName { DNSName(bytes: Array(raw.dropFirst())) }
 
     /// Labels with dots between them, for log lines.
     var description: String { labels.joined(separator: ".") }
 
     /// The bytes on the wire. Labels are cut to 63 bytes.
     var bytes: [UInt8] {
-        labels.flatMap { label in
-            let text = Array(label.utf8.prefix(63))
+        raw.flatMap { label in
+            let text = label.prefix(63)
             return [UInt8(text.count)] + text
         } + [0]
     }

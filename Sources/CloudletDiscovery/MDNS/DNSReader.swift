@@ -17,42 +17,24 @@ struct DNSReader {
         return UInt32(high) << 16 | UInt32(try uint16())
     }
 
-    /// A name, perhaps compressed (RFC 1035 §4.1.4): at most 255 bytes, each pointer further to the front than the one
-    /// before.
-    mutating func name() throws(DNSError) -> DNSName {
-        var labels: [String] = []
-        var length = 1
-        var current = position
-        var earliest = position
-        var end: Int?
-        while true {
-            guard current < bytes.count else { throw .cutOff }
-            let byte = Int(bytes[current])
-            switch byte {
-            case 0:
-                position = end ?? current + 1
-                return DNSName(labels)
-            case 1...63:
-                length += byte + 1
-                guard length <= 255 else { throw .badName }
-                guard bytes.count - current > byte else { throw .cutOff }
-                labels.append(String(decoding: bytes[current + 1..<current + 1 + byte], as: UTF8.self))
-                current += byte + 1
-            case 0xC0...0xFF:
-                guard current + 1 < bytes.count else { throw .cutOff }
-                let target = (byte & 0x3F) << 8 | Int(bytes[current + 1])
-                guard target < earliest else { throw .badName }
-                if end == nil { end = current + 2 }
-                earliest = target
-                current = target
-            default: throw .badName
-            }
-        }
+    /// A question.
+    /// - Returns: the question, or what is wrong with it; reading can go on behind it.
+    /// - Throws: `DNSError` when nobody can tell where it ends.
+    mutating func question() throws(DNSError) -> Result<DNSQuestion, DNSError> {
+        let start = position
+        try skipName()
+        let (type, class_) = (try uint16(), try uint16())
+        let name = name(at: start)
+        return name.map { DNSQuestion(name: $0, type: type, wantsUnicast: class_ & 0x8000 != 0) }
     }
 
-    /// A record; `nil` for one of another type or class.
-    mutating func record() throws(DNSError) -> DNSRecord? {
-        let name = try name()
+    /// A record.
+    /// - Returns: the record, `nil` for one of another type or class, or what is wrong with it; reading can go on behind
+    ///   it.
+    /// - Throws: `DNSError` when nobody can tell where it ends.
+    mutating func record() throws(DNSError) -> Result<DNSRecord?, DNSError> {
+        let start = position
+        try skipName()
         let type = try uint16()
         let class_ = try uint16()
         let timeToLive = try uint32()
@@ -60,9 +42,75 @@ struct DNSReader {
         guard bytes.count - position >= length else { throw .cutOff }
         let end = position + length
         defer { position = end }
-        guard class_ & 0x7FFF == 1, let data = try payload(type, end) else { return nil }
-        return DNSRecord(name: name, timeToLive: timeToLive, data: data)
+        guard class_ & 0x7FFF == 1 else { return .success(nil) }
+        do throws(DNSError) {
+            let name = try name(at: start).get()
+            return .success(try payload(type, end).map { DNSRecord(name: name, timeToLive: timeToLive, data: $0) })
+        } catch {
+            return .failure(error)
+        }
     }
+
+    // MARK: - Names
+
+    /// A name, perhaps compressed (RFC 1035 §4.1.4), and what follows is next.
+    private mutating func name() throws(DNSError) -> DNSName {
+        let start = position
+        try skipName()
+        return try name(at: start).get()
+    }
+
+    /// Goes behind a name: its last byte is 0, or it ends with a pointer, wherever that leads.
+    private mutating func skipName() throws(DNSError) {
+        while true {
+            guard position < bytes.count else { throw .cutOff }
+            let byte = Int(bytes[position])
+            switch byte {
+            case 0:
+                position += 1
+                return
+            case 1...63: position += byte + 1
+            case 0xC0...0xFF:
+                guard bytes.count - position >= 2 else { throw .cutOff }
+                position += 2
+                return
+            default: throw .badName
+            }
+        }
+    }
+
+    /// The name that begins somewhere: at most 255 bytes, each pointer further to the front than the one before, and no
+    /// more of them than a name can have labels.
+    private func name(at start: Int) -> Result<DNSName, DNSError> {
+        var labels: [[UInt8]] = []
+        var length = 1
+        var current = start
+        var earliest = start
+        var pointers = 0
+        while true {
+            guard current < bytes.count else { return .failure(.cutOff) }
+            let byte = Int(bytes[current])
+            switch byte {
+            case 0: return .success(DNSName(bytes: labels))
+            case 1...63:
+                length += byte + 1
+                guard length <= 255 else { return .failure(.badName) }
+                guard bytes.count - current > byte else { return .failure(.cutOff) }
+                labels.append(Array(bytes[current + 1..<current + 1 + byte]))
+                current += byte + 1
+            case 0xC0...0xFF:
+                guard current + 1 < bytes.count else { return .failure(.cutOff) }
+                let target = (byte & 0x3F) << 8 | Int(bytes[current + 1])
+                pointers += 1
+                guard target < earliest, pointers <= 127 else { return .failure(.badName) }
+                earliest = target
+                current = target
+            default: return .failure(.badName)
+            }
+        }
+    }
+
+    // MARK: - What a record says
 
     private mutating func payload(_ type: UInt16, _ end: Int) throws(DNSError) -> DNSRecord.Payload? {
         let start = position
@@ -85,7 +133,11 @@ struct DNSReader {
             var offset = start
             while offset < end {
                 let length = Int(bytes[offset])
-                guard end - offset > length else { throw .cutOff }
+                guard end - offset > length else {
+                    // The strings before the one that is cut off are whole.
+                    if strings.isEmpty { throw .cutOff }
+                    break
+                }
                 if length > 0 { strings.append(Array(bytes[offset + 1..<offset + 1 + length])) }
                 offset += length + 1
             }

@@ -125,7 +125,11 @@ final class SSDPEndpoint: Sendable {
 
     private static func adopt(_ descriptor: Int32, on loop: any EventLoop) async throws -> any Channel {
         do {
-            return try await DatagramBootstrap(group: loop).withBoundSocket(descriptor).get()
+            // The usual 2,048 bytes would cut off a search with a long header, which is none then.
+            return try await DatagramBootstrap(group: loop)
+                .channelOption(
+                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: SSDPMessage.maximumBytes + 1))
+                .withBoundSocket(descriptor).get()
         } catch {
             Glibc.close(descriptor)
             throw error

@@ -13,7 +13,9 @@ struct SSDPMessage: Hashable, Sendable {
     }
 
     /// The largest datagram that is looked at; genuine ones stay below 1,500 bytes.
-    static let maximumBytes = 4096
+    static let maximumBytes = 9000
+    /// The longest line that is read.
+    private static let maximumLine = 2048
     private static let maximumHeaders = 48
 
     /// A message from its parts.
@@ -22,8 +24,11 @@ struct SSDPMessage: Hashable, Sendable {
         self.headers = headers
     }
 
-    /// Reads a datagram from anybody; `nil` for what is no complete SSDP message: another first line, control
-    /// characters, text that is no UTF-8, a header without name, too much of anything, no blank line at the end.
+    /// Reads a datagram from anybody. A header that is none (without name, with control characters, no UTF-8, too long)
+    /// is left out, and the others count.
+    ///
+    /// `nil` for what is no complete SSDP message: another first line, no blank line at the end, no header that can be
+    /// read, too much of anything.
     init?(_ datagram: [UInt8]) {
         guard datagram.count <= Self.maximumBytes else { return nil }
         var lines: [ArraySlice<UInt8>] = []
@@ -32,25 +37,30 @@ struct SSDPMessage: Hashable, Sendable {
             guard let end = rest.firstIndex(of: 0x0A) else { return nil }
             var line = rest[..<end]
             if line.last == 0x0D { line = line.dropLast() }
-            guard line.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { return nil }
             // What follows the blank line would be a body, which SSDP has none of.
             if line.isEmpty, !lines.isEmpty { break }
             lines.append(line)
             if lines.count > Self.maximumHeaders { return nil }
             rest = rest[(end + 1)...]
         }
-        guard let first = lines.first.flatMap({ String(validating: $0, as: UTF8.self) }),
-            let startLine = StartLine(parsing: first)
-        else { return nil }
+        guard let first = lines.first.flatMap(Self.text), let startLine = StartLine(parsing: first) else { return nil }
         self.startLine = startLine
-        headers = []
-        for line in lines.dropFirst() {
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon != line.startIndex,
-                line[..<colon].allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
-                let value = String(validating: line[(colon + 1)...].trimmed, as: UTF8.self)
-            else { return nil }
-            headers.append((String(decoding: line[..<colon], as: UTF8.self), value))
-        }
+        headers = lines.dropFirst().compactMap(Self.header)
+        if headers.isEmpty { return nil }
+    }
+
+    /// A header field; `nil` for what is none.
+    private static func header(_ line: ArraySlice<UInt8>) -> (name: String, value: String)? {
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon != line.startIndex,
+            line[..<colon].allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let value = text(line[(colon + 1)...].trimmed)
+        else { return nil }
+        return (String(decoding: line[..<colon], as: UTF8.self), value)
+    }
+
+    /// A line's text; `nil` when it is too long, has control characters or is no UTF-8.
+    private static func text(_ line: ArraySlice<UInt8>) -> String? {
+        guard line.count <= maximumLine, line.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { return nil }
+        return String(validating: line, as: UTF8.self)
     }
 
     /// The value of the first header with this name.
