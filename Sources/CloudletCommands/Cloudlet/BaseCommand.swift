@@ -68,7 +68,7 @@ struct BaseCommand: AsyncParsableCommand {
             Console.result("Disk: \(base.files.disk)")
             Console.result("Mem: \(base.files.memory)")
             Console.result("Hash: \(base.hash)")
-            Report.guest(try OpenBase(base).snapshot.description.guest)
+            Report.guest(try await OpenBase.open(base, in: registry).snapshot.description.guest)
         } catch {
             throw CloudletError(
                 error.code, "no base VM was made; \(path) was booted and may have been changed",
