@@ -188,18 +188,8 @@ static inline ptrdiff_t cloudlet_send(int fd, const uint8_t *bytes, size_t count
     return sendto(fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, length);
 }
 
-// Reads a datagram; the sender of anything but IPv4 and IPv6 is port 0.
-static inline ptrdiff_t cloudlet_receive(int fd, uint8_t *bytes, size_t capacity, struct cloudlet_peer *sender) {
-    struct sockaddr_storage address;
-    socklen_t length = sizeof address;
-    ptrdiff_t count = recvfrom(fd, bytes, capacity, MSG_DONTWAIT, (struct sockaddr *)&address, &length);
-    memset(sender, 0, sizeof *sender);
-    if (count < 0) return count;
-    cloudlet_peer_from_socket((struct sockaddr *)&address, sender);
-    return count;
-}
-
-// As cloudlet_receive; `hops` is the TTL or hop limit the datagram arrived with, -1 when it is not told.
+// Reads a datagram; the sender of anything but IPv4 and IPv6 is port 0. `hops` is the TTL or hop limit it arrived with, -1
+// when it is not told.
 static inline ptrdiff_t cloudlet_receive_with_hops(
     int fd, uint8_t *bytes, size_t capacity, struct cloudlet_peer *sender, int *hops) {
     struct sockaddr_storage address;

@@ -250,7 +250,7 @@ import Testing
 
 extension Verification {
     /// Runs one to its end.
-    fileprivate static func run(_ place: NodePlace, expecting id: NodeID?) async throws -> NodeProof {
+    static func run(_ place: NodePlace, expecting id: NodeID?) async throws -> NodeProof {
         try await blocking { () throws(CloudletError) in
             let poller = try Poller()
             let job = NodeCatalogue.Job(key: id.map { .id($0) } ?? .place(place.address), place: place)

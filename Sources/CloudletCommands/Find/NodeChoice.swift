@@ -19,9 +19,7 @@ struct NodeChoice: Sendable {
             if let match = found.first(where: { $0.isCalled(node) }) { return match }
             // An address that nothing announced is asked directly.
             if let direct = try await ask(node) { return direct }
-            throw CloudletError(
-                .noNode, "no node is called '\(node.displayable(limit: 60))'",
-                advice: "'cloudlet-find' lists the nodes, by name and address")
+            throw found.isEmpty ? search.nothingFound(finder) : search.noneCalled(node)
         }
         guard let first = found.first else { throw search.nothingFound(finder) }
         if found.count > 1, isatty(STDIN_FILENO) == 1 { return try await ask(found) }
@@ -55,6 +53,7 @@ struct NodeChoice: Sendable {
     private func ask(_ host: String) async throws -> FoundNode? {
         var direct = search
         direct.host = [host]
+        direct.interface = []
         guard let finder = try? direct.finder() else { return nil }
         return try? await finder.find(wanting: base).first
     }

@@ -25,7 +25,10 @@ struct NodeListing: Sendable {
             }
             return count
         }
-        if count == 0, !search.watch { throw search.nothingFound(finder) }
+        if count == 0, !search.watch {
+            if let node, !finder.found.isEmpty { throw search.noneCalled(node) }
+            throw search.nothingFound(finder)
+        }
         markDead(finder.unverified)
     }
 

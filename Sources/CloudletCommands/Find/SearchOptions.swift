@@ -48,7 +48,20 @@ struct SearchOptions: ParsableArguments {
             options.protocols = Set(`protocol`.compactMap { DiscoveryOrigin(rawValue: $0.rawValue) })
         }
         options.stateDirectory = try CloudletHome.current().root
-        return Finder(options)
+        let finder = Finder(options)
+        // Where no interface is left the search itself says so, unless it waits for them.
+        let obstacles = finder.obstacles
+        if watch || obstacles.count < interface.count {
+            for text in obstacles { Console.note("\(text); the search does without it") }
+        }
+        return finder
+    }
+
+    /// The failure when nodes were found, but none by the name that is wanted.
+    func noneCalled(_ name: String) -> CloudletError {
+        CloudletError(
+            .noNode, "no node is called '\(name.displayable(limit: 60))'",
+            advice: "'cloudlet-find' lists the nodes, by name and address")
     }
 
     /// The failure when a search found nothing, with what may explain it.
@@ -56,6 +69,7 @@ struct SearchOptions: ParsableArguments {
         let hints = finder.explainNothingFound()
         for hint in hints.dropFirst() { Console.note("\(hint.finding); \(hint.advice)") }
         return CloudletError(
-            .noNode, "no node found" + (hints.first.map { ": \($0.finding)" } ?? ""), advice: hints.first?.advice)
+            finder.isOffline ? .noNetwork : .noNode,
+            "no node found" + (hints.first.map { ": \($0.finding)" } ?? ""), advice: hints.first?.advice)
     }
 }

@@ -25,7 +25,7 @@ public final class Finder: Sendable {
         _ body: @escaping @Sendable (AsyncStream<FinderEvent>) async throws -> Value
     ) async throws -> Value {
         let given = try options.hosts.map(sighting(of:))
-        let searches = !options.protocols.isDisjoint(with: [.ssdp, .mdns]) && (given.isEmpty || options.isWatching)
+        let searches = options.searches
         let (events, report) = AsyncStream.makeStream(of: FinderEvent.self)
         let (poller, end) = (try Poller(), Gate())
         board.start()
@@ -37,7 +37,7 @@ public final class Finder: Sendable {
         try await withCheckedThrowingContinuation { begun in
             let started = DetachedThread.start { [self] in
                 do {
-                    let opening = try opening(searches)
+                    let opening = try opening()
                     begun.resume()
                     let loop = FinderLoop(opening, options: options, poller: poller, board: board) { report.yield($0) }
                     loop.run(given, searches: searches) { [board] in board.wasStopped }
@@ -61,11 +61,18 @@ public final class Finder: Sendable {
     }
 
     /// Begins the search: the first questions leave before anything else is got ready.
-    private func opening(_ searches: Bool) throws(CloudletError) -> FinderOpening {
-        guard searches else { return FinderOpening(on: [], options) }
-        let interfaces = InterfacePolicy(names: options.interfaces).choose(from: try NetworkMonitor.readInterfaces())
-        if interfaces.isEmpty, !options.isWatching { throw noNetwork() }
+    private func opening() throws(CloudletError) -> FinderOpening {
+        guard options.searches || options.asksKnown else { return FinderOpening(on: [], options) }
+        let machine = try NetworkMonitor.readInterfaces()
+        let interfaces = InterfacePolicy(names: options.interfaces).choose(from: machine)
+        if interfaces.isEmpty, options.searches, !options.isWatching { throw noNetwork(machine) }
         return FinderOpening(on: interfaces, options)
+    }
+
+    /// What keeps interfaces from being searched on that were named.
+    public var obstacles: [String] {
+        guard let machine = try? NetworkMonitor.readInterfaces() else { return [] }
+        return options.interfaces.compactMap { FinderDiagnosis.obstacle(of: $0, machine) }
     }
 
     /// Searches to the end.
@@ -89,18 +96,27 @@ public final class Finder: Sendable {
     /// Why the last search may have found nothing, the likeliest reason first.
     public func explainNothingFound() -> [FinderHint] {
         let content = board.value
-        let interfaces = (try? NetworkMonitor.readInterfaces()) ?? []
+        let machine = (try? NetworkMonitor.readInterfaces()) ?? []
         return FinderDiagnosis.hints(
             observations: content.observations,
-            interfaces: InterfacePolicy(names: options.interfaces).choose(from: interfaces),
+            interfaces: InterfacePolicy(names: options.interfaces).choose(from: machine), machine: machine,
             unverified: content.unverified, options: options)
     }
 
-    private func noNetwork() -> CloudletError {
-        let names = options.interfaces.joined(separator: ", ")
+    /// Whether there is no network to search on: the machine's inside is searched then, but whoever finds nothing there
+    /// should know.
+    public var isOffline: Bool {
+        guard let machine = try? NetworkMonitor.readInterfaces() else { return false }
+        return FinderDiagnosis.isOffline(InterfacePolicy(names: options.interfaces).choose(from: machine), options)
+    }
+
+    private func noNetwork(_ machine: [NetworkInterface]) -> CloudletError {
+        let reasons = options.interfaces.compactMap { FinderDiagnosis.obstacle(of: $0, machine) }
         return CloudletError(
             .noNetwork,
-            options.interfaces.isEmpty ? "no network interface is up" : "no usable network interface among \(names)",
+            reasons.isEmpty
+                ? "no network interface is up"
+                : "no usable network interface: \(reasons.joined(separator: ", "))",
             advice: "`ip address` shows what there is; --host ADDRESS asks a node without searching")
     }
 

@@ -15,6 +15,8 @@ struct FinderInbox: Sendable {
         var ssdpHosts: Set<IPAddress> = []
         var mdnsHosts: Set<IPAddress> = []
         var wasFlooded = false
+        /// Hosts that announced a node at their own address, which is of no network of this site.
+        var beyond: Set<IPAddress> = []
     }
 
     private(set) var observations = Observations()
@@ -32,7 +34,7 @@ struct FinderInbox: Sendable {
     ) -> [NodeSighting] {
         if message.startLine != .search { Self.add(source, to: &observations.ssdpHosts) }
         guard let sighting = SSDPSightings.sighting(message, from: source, on: interface) else { return [] }
-        return pass([sighting], from: source)
+        return pass([sighting], from: source, on: interface)
     }
 
     /// Takes an mDNS message.
@@ -42,8 +44,17 @@ struct FinderInbox: Sendable {
     ) -> (sightings: [NodeSighting], questions: [DNSQuestion]) {
         if message.isResponse { Self.add(source, to: &observations.mdnsHosts) }
         let (sightings, questions) = mdns.take(message, from: source, on: interface)
-        let passed = pass(sightings, from: source)
+        let passed = pass(sightings, from: source, on: interface)
         return (passed, questions.filter { asked.count < 1024 && asked.insert($0).inserted })
+    }
+
+    /// Takes note of a host that sent what can't be read: it is there.
+    mutating func noteUnreadable(from source: IPAddress, by origin: DiscoveryOrigin) {
+        if origin == .ssdp {
+            Self.add(source, to: &observations.ssdpHosts)
+        } else {
+            Self.add(source, to: &observations.mdnsHosts)
+        }
     }
 
     /// Notes that something was sent, or why it could not be.
@@ -56,7 +67,9 @@ struct FinderInbox: Sendable {
         if observations.failures.count < 32 { observations.failures.insert(failure) }
     }
 
-    private mutating func pass(_ sightings: [NodeSighting], from source: IPAddress) -> [NodeSighting] {
+    private mutating func pass(
+        _ sightings: [NodeSighting], from source: IPAddress, on interface: NetworkInterface
+    ) -> [NodeSighting] {
         let now = ContinuousClock.now
         if windowEnd <= now {
             claims = [:]
@@ -71,7 +84,12 @@ struct FinderInbox: Sendable {
                 observations.wasFlooded = true
                 break
             }
-            if claims[source, default: []].insert(sighting).inserted { passed.append(sighting) }
+            guard claims[source, default: []].insert(sighting).inserted else { continue }
+            if let followed = sighting.followed(from: interface) {
+                passed.append(followed)
+            } else if sighting.isOwn, interface.reach(of: source) == .beyond, observations.beyond.count < 8 {
+                observations.beyond.insert(source)
+            }
         }
         return passed
     }

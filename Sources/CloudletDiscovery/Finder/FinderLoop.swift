@@ -59,7 +59,7 @@ final class FinderLoop {
         watchSockets()
         NodeProof.rehearse()
         var events: [FinderEvent] = []
-        let known = searches && options.protocols.contains(.known) ? memory?.sightings(on: interfaces) ?? [] : []
+        let known = options.asksKnown ? memory?.sightings(on: interfaces) ?? [] : []
         for sighting in given + known { events += catalogue.take(sighting, at: .now) }
         while true {
             publish(events)
@@ -133,10 +133,8 @@ final class FinderLoop {
         let socket = sockets.open[index]
         var events: [FinderEvent] = []
         for _ in 0..<64 {
-            guard let (count, sender) = DatagramSocket.receive(socket.descriptor, into: &buffer) else { break }
-            guard sender.port != 0, sender.address.isLoopback || socket.interface.isOnLink(sender.address) else {
-                continue
-            }
+            guard let (count, sender, hops) = DatagramSocket.receive(socket.descriptor, into: &buffer) else { break }
+            guard sender.port != 0, socket.takes(from: sender.address, hops: hops) else { continue }
             for sighting in read(Array(buffer.prefix(count)), from: sender.address, at: socket) {
                 events += catalogue.take(sighting, at: .now)
             }
@@ -148,10 +146,16 @@ final class FinderLoop {
         _ bytes: [UInt8], from source: IPAddress, at socket: FinderSockets.Socket
     ) -> [NodeSighting] {
         if socket.origin == .ssdp {
-            guard let message = SSDPMessage(bytes) else { return [] }
+            guard let message = SSDPMessage(bytes) else {
+                inbox.noteUnreadable(from: source, by: .ssdp)
+                return []
+            }
             return inbox.take(message, from: source, on: socket.interface)
         }
-        guard let message = try? DNSMessage(bytes) else { return [] }
+        guard let message = try? DNSMessage(bytes) else {
+            inbox.noteUnreadable(from: source, by: .mdns)
+            return []
+        }
         let (sightings, questions) = inbox.take(message, from: source, on: socket.interface)
         if !questions.isEmpty, socket.isAsker { inbox.noteSent(FinderSockets.ask(questions, by: socket)) }
         return sightings

@@ -23,6 +23,11 @@ public struct FinderOptions: Sendable {
 
     /// The usual search.
     public init() {}
+
+    /// Whether the network is searched, and not only hosts asked that are given or known.
+    var searches: Bool { !protocols.isDisjoint(with: [.ssdp, .mdns]) && (hosts.isEmpty || isWatching) }
+    /// Whether nodes found earlier are asked.
+    var asksKnown: Bool { protocols.contains(.known) && (hosts.isEmpty || isWatching) }
 }
 
 /// Why a search found nothing, and what to try.

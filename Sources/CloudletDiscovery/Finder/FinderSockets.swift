@@ -12,6 +12,18 @@ final class FinderSockets {
         let interface: NetworkInterface
         /// Whether it asks; others listen.
         let isAsker: Bool
+
+        /// Whether a datagram is taken in.
+        ///
+        /// What comes by multicast comes from the link, whatever its sender's address (RFC 6762 §11): a link may carry
+        /// several networks. Answers by SSDP may have crossed a router, as the search may (UDA 2.0 §1.3.2). Those by
+        /// mDNS to this socket alone must come from the link: by their sender's network, or with all their hops left,
+        /// which no packet from behind a router has (RFC 5082 §3).
+        func takes(from sender: IPAddress, hops: Int32) -> Bool {
+            if sender.isLoopback { return true }
+            guard sender.isUnicast, !interface.isBroadcast(sender) else { return false }
+            return !isAsker || origin == .ssdp || hops == 255 || interface.isOnLink(sender)
+        }
     }
 
     /// The sockets.
@@ -42,13 +54,15 @@ final class FinderSockets {
             sockets.append(socket)
         }
         func add(_ origin: DiscoveryOrigin, _ group: IPAddress, from address: IPAddress) {
+            let isHeard = sockets.contains { !$0.isAsker && $0.group == group }
             do {
                 // One-shot queries come from any port and live on the link (RFC 6762 §5.1); SSDP crosses one router
                 // (UDA 2.0 §1.3.2).
                 let asker = try DatagramSocket.sender(
                     from: address, port: 0, on: interface, hops: origin == .mdns ? 255 : 2)
                 take(Socket(descriptor: asker, origin: origin, group: group, interface: interface, isAsker: true))
-                guard listening else { return }
+                if origin == .mdns { try DatagramSocket.tellHops(asker, ofV4: address.isV4) }
+                guard listening, !isHeard else { return }
                 let listener = try DatagramSocket.receiver(
                     of: group, port: origin == .mdns ? 5353 : 1900, on: interface)
                 take(Socket(descriptor: listener, origin: origin, group: group, interface: interface, isAsker: false))
@@ -56,13 +70,34 @@ final class FinderSockets {
                 failures.append("\(error)")
             }
         }
-        for place in SSDPEndpoint.places(on: interface) {
+        for place in places(on: interface) {
             if protocols.contains(.ssdp) { add(.ssdp, place.group, from: place.address) }
             guard protocols.contains(.mdns), place.group != SSDPEndpoint.groupSiteLocal else { continue }
             add(.mdns, mdnsGroup(for: place.address), from: place.address)
         }
         return (sockets, failures)
     }
+
+    /// Where to ask from: an address of each IPv4 network of the interface, as responders answer those of their own
+    /// networks only, and the addresses of IPv6 that SSDP is spoken from.
+    static func places(on interface: NetworkInterface) -> [SSDPEndpoint.Place] {
+        var places = SSDPEndpoint.places(on: interface)
+        for own in interface.addresses where own.address.isV4 && places.count < maximumPlaces {
+            let isThere = places.contains { place in
+                interface.addresses.contains {
+                    $0.address == place.address && $0.prefixLength == own.prefixLength
+                        && own.address.shares(prefix: own.prefixLength, with: place.address)
+                }
+            }
+            if isThere { continue }
+            places.append(
+                SSDPEndpoint.Place(interface: interface, address: own.address, group: SSDPEndpoint.groupV4))
+        }
+        return places
+    }
+
+    /// Most addresses of one interface that are asked from.
+    private static let maximumPlaces = 16
 
     /// Asks everywhere.
     /// - Returns: for each socket `nil`, or why nothing could be sent.

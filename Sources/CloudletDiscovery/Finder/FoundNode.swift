@@ -68,4 +68,6 @@ public struct UnverifiedNode: Hashable, Sendable, Codable {
     public let name: String?
     /// What is wrong.
     public let reason: String
+    /// How it was heard of.
+    public internal(set) var origins: Set<DiscoveryOrigin> = []
 }

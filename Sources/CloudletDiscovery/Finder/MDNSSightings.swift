@@ -4,7 +4,10 @@ import CloudletCore
 struct MDNSSightings: Sendable {
     /// The service types that are looked for.
     static let types = [MDNSPublication.type, MDNSPublication.oldType].map { DNSName(dotted: "\($0).local") }
-    private static let maximumAddresses = 8
+    /// Most addresses remembered of a host.
+    static let maximumAddresses = 32
+    /// Most hosts whose addresses are waited for.
+    private static let maximumAwaited = 256
 
     private struct Instance: Sendable {
         var host: DNSName?
@@ -14,6 +17,8 @@ struct MDNSSightings: Sendable {
 
     private var instances = FairTable<Instance> { $0.host != nil && $0.text != nil }
     private var hosts = FairTable<[IPAddress]> { !$0.isEmpty }
+    /// The instances on hosts without known address, by host.
+    private var awaited: [DNSName: Set<DNSName>] = [:]
 
     init() {}
 
@@ -52,7 +57,9 @@ struct MDNSSightings: Sendable {
             case .text(let strings) where Self.types.contains(record.name.parent) && !isGoodbye:
                 touched.insert(record.name)
                 edit(record.name, source) { $0.text = strings }
-            case .address(let address): edit(record.name, source, address, isGoodbye)
+            case .address(let address):
+                edit(record.name, source, address, isGoodbye)
+                touched.formUnion(awaited.removeValue(forKey: record.name) ?? [])
             default: break
             }
         }
@@ -60,9 +67,14 @@ struct MDNSSightings: Sendable {
         var sightings: [NodeSighting] = []
         for name in touched {
             guard let instance = instances[name] else { continue }
-            guard instance.host != nil, instance.text != nil else {
+            guard let host = instance.host, instance.text != nil else {
                 questions += [DNSType.srv, DNSType.txt].map { DNSQuestion(name: name, type: $0, wantsUnicast: true) }
                 continue
+            }
+            if hosts[host]?.isEmpty != false {
+                if awaited.count >= Self.maximumAwaited { awaited = [:] }
+                awaited[host, default: []].insert(name)
+                questions += [DNSType.a, DNSType.aaaa].map { DNSQuestion(name: host, type: $0, wantsUnicast: true) }
             }
             sightings += self.sightings(of: name, instance, from: source, on: interface)
         }
@@ -82,13 +94,18 @@ struct MDNSSightings: Sendable {
         }
     }
 
-    /// One sighting an address that can be reached from here; without any, the sender's address.
+    /// One sighting an address that is told of the host, those on the link first. The sender is not always the host, as
+    /// reflectors pass on what they hear on other networks; it stands in for the host where no address of it is in one
+    /// of the link's own networks.
     private func sightings(
         of name: DNSName, _ instance: Instance, from source: IPAddress, on interface: NetworkInterface
     ) -> [NodeSighting] {
         guard let host = instance.host, let text = instance.text, instance.port != 0 else { return [] }
-        let reachable = (hosts[host] ?? []).filter { ($0.isUnicast || $0.isLoopback) && interface.isOnLink($0) }
-        return (reachable.isEmpty ? [source] : reachable).map { address in
+        let told = hosts[host] ?? []
+        let near = told.filter { interface.reach(of: $0) == .link }
+        let routed = told.filter { interface.reach(of: $0) == .site }
+        let isOnNetwork = near.contains { $0 == source || $0.isV4 || !$0.isLinkLocal }
+        return (isOnNetwork ? near : [source] + near + routed).map { address in
             NodeSighting(
                 origin: .mdns, id: NodeID(Self.value("id", in: text) ?? ""), name: name.labels.first,
                 place: NodePlace(

@@ -6,8 +6,10 @@ import CloudletCore
 struct NodeCatalogue: Sendable {
     /// Most nodes remembered, genuine or invented.
     static let maximumNodes = 4096
-    /// Most places verified of one node that others claim; where it claims them itself, twice as many.
-    static let maximumPlaces = 4
+    /// Most places verified of one node that others claim: what one host may say of itself by mDNS.
+    static let maximumPlaces = MDNSSightings.maximumAddresses
+    /// So many more that it claims itself.
+    static let maximumOwnPlaces = 8
     /// Most verifications at once.
     static let maximumActive = 128
 
@@ -21,10 +23,15 @@ struct NodeCatalogue: Sendable {
     struct Job: Hashable, Sendable {
         let key: Key
         let place: NodePlace
+        /// Tells the places of a node apart, whatever becomes known of them meanwhile.
+        var number = 0
     }
 
     private struct Spot: Sendable {
         var place: NodePlace
+        let number: Int
+        /// Whether the host there has said so itself.
+        var isOwn: Bool
         var proof: NodeProof?
         var isQueued = false
         var failures = 0
@@ -37,11 +44,14 @@ struct NodeCatalogue: Sendable {
         var spots: [Spot] = []
         var reported: FoundNode?
         var nextCheck: ContinuousClock.Instant?
+        /// Whether one of its places has been verified.
+        var isProven: Bool { spots.contains { $0.proof != nil } }
 
         /// Makes room for a further place, where there is none in place of one that did not answer.
         /// `isOwn` says whether the host of that place itself claims it: what others claim never keeps that out.
         mutating func makeRoom(forOwn isOwn: Bool) -> Bool {
-            if spots.count < (isOwn ? 2 : 1) * NodeCatalogue.maximumPlaces { return true }
+            let most = NodeCatalogue.maximumPlaces + (isOwn ? NodeCatalogue.maximumOwnPlaces : 0)
+            if spots.count < most { return true }
             let doubtful = spots.indices.filter { spots[$0].proof == nil }
             let idle = doubtful.filter { !spots[$0].isQueued }.max { spots[$0].failures < spots[$1].failures }
             guard let index = idle ?? (isOwn ? doubtful.first : nil) else { return false }
@@ -55,13 +65,32 @@ struct NodeCatalogue: Sendable {
     private var queue = VerificationQueue()
     private var active = 0
     /// Further addresses of nodes of which one is being verified: that one is given a moment's lead.
-    private var held: [(until: ContinuousClock.Instant, key: Key, place: NodePlace, source: IPAddress?)] = []
+    private var held: [Held] = []
     private static let lead = Duration.milliseconds(20)
+    /// The lead of addresses on the link before those on other networks.
+    private static let longLead = Duration.milliseconds(250)
+    /// What hosts are asked that others have named: nobody must be able to have one asked all the time.
+    private var thirdParties = Self.thirdPartyBudget
+    private var nextNumber = 1
     /// Addresses behind which there is a host, as far as the machine itself knows.
     private var neighbours: Set<IPAddress> = []
     private let checkInterval: Duration?
     /// Names of interfaces, for link-local addresses.
     var interfaceNames: [Int32: String]
+
+    private struct Held: Sendable {
+        let until: ContinuousClock.Instant
+        let job: Job
+        let source: IPAddress?
+    }
+
+    private static var thirdPartyBudget: ReplyBudget {
+        var budget = ReplyBudget()
+        (budget.sourceBurst, budget.sourceRate) = (16, 0.2)
+        (budget.totalBurst, budget.totalRate) = (2048, 128)
+        budget.maximumSources = maximumNodes
+        return budget
+    }
 
     /// An empty catalogue.
     /// `checkInterval` says how often a node that was found is verified again; `nil` for never.
@@ -83,7 +112,8 @@ struct NodeCatalogue: Sendable {
         nodes.values.filter { $0.reported == nil }.flatMap { node in
             node.spots.compactMap { spot in
                 (spot.reason ?? (spot.isQueued ? "it did not answer in time" : nil)).map {
-                    UnverifiedNode(address: spot.place.address.description, name: node.name, reason: $0)
+                    UnverifiedNode(
+                        address: spot.place.address.description, name: node.name, reason: $0, origins: node.origins)
                 }
             }
         }
@@ -92,7 +122,7 @@ struct NodeCatalogue: Sendable {
     var nextTick: ContinuousClock.Instant? {
         let check =
             checkInterval == nil ? nil : nodes.values.compactMap { $0.reported == nil ? nil : $0.nextCheck }.min()
-        return [check, held.first?.until].compactMap(\.self).min()
+        return [check, held.map(\.until).min()].compactMap(\.self).min()
     }
 
     /// Takes in a sighting.
@@ -114,13 +144,16 @@ struct NodeCatalogue: Sendable {
         guard var node = nodes[key] else { return [] }
         let isNewOrigin = node.origins.insert(sighting.origin).inserted
         node.name = sighting.name ?? node.name
-        if let index = node.spots.firstIndex(where: { $0.place.isSameHost(as: place) }) {
-            let merged = node.spots[index].place.merged(with: place)
-            let mayHelp = merged != node.spots[index].place && node.spots[index].proof == nil
-            node.spots[index].place = merged
-            if mayHelp || node.spots[index].failures > 0 { enqueue(key, &node, index, from: sighting.source, at: now) }
-        } else if node.makeRoom(forOwn: place.address == sighting.source) {
-            node.spots.append(Spot(place: place))
+        // What others say of a place never changes what the host there says itself: other ports are another place.
+        if let index = node.spots.firstIndex(where: { $0.place.fits(place) }) {
+            node.spots[index].place = node.spots[index].place.merged(with: place)
+            node.spots[index].isOwn = node.spots[index].isOwn || sighting.isOwn
+            if node.spots[index].proof == nil || node.spots[index].failures > 0 {
+                enqueue(key, &node, index, from: sighting.source, at: now)
+            }
+        } else if !(place.isRouted && node.isProven), node.makeRoom(forOwn: sighting.isOwn) {
+            node.spots.append(Spot(place: place, number: nextNumber, isOwn: sighting.isOwn))
+            nextNumber += 1
             enqueue(key, &node, node.spots.count - 1, from: sighting.source, at: now)
         }
         nodes[key] = node
@@ -150,15 +183,16 @@ struct NodeCatalogue: Sendable {
         _ job: Job, _ result: Result<NodeProof, CloudletError>, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         active -= 1
-        release { $0.key == job.key }
-        guard var node = nodes[job.key],
-            let index = node.spots.firstIndex(where: { $0.place.isSameHost(as: job.place) })
-        else { return [] }
+        if case .success = result { dropRouted(of: job.key) }
+        release { $0.job.key == job.key && !$0.job.place.isRouted }
+        guard var node = nodes[job.key], let index = node.spots.firstIndex(where: { $0.number == job.number }) else {
+            return []
+        }
         node.spots[index].isQueued = false
         switch result {
         case .success(let proof):
             // Evidence without id turns out to be about a node that has one.
-            if case .place = job.key, let id = proof.id { return move(job.key, to: .id(id), proof, at: now) }
+            if case .place = job.key, let id = proof.id { return move(job, to: .id(id), proof, at: now) }
             node.spots[index].proof = proof
             node.spots[index].failures = 0
             node.spots[index].reason = nil
@@ -193,23 +227,33 @@ struct NodeCatalogue: Sendable {
         }
     }
 
-    private mutating func release(_ condition: ((until: ContinuousClock.Instant, key: Key)) -> Bool) {
-        guard held.contains(where: { condition(($0.until, $0.key)) }) else { return }
-        let released = held.filter { condition(($0.until, $0.key)) }
-        held.removeAll { condition(($0.until, $0.key)) }
-        for entry in released { add(Job(key: entry.key, place: entry.place), from: entry.source) }
+    private mutating func release(_ condition: (Held) -> Bool) {
+        guard held.contains(where: condition) else { return }
+        let released = held.filter(condition)
+        held.removeAll(where: condition)
+        for entry in released { add(entry.job, from: entry.source) }
+    }
+
+    /// Leaves hosts on other networks in peace that a node need not be looked for at any more.
+    private mutating func dropRouted(of key: Key) {
+        let dropped = held.filter { $0.job.key == key && $0.job.place.isRouted }.map(\.job.number)
+        guard !dropped.isEmpty else { return }
+        held.removeAll { dropped.contains($0.job.number) }
+        nodes[key]?.spots.removeAll { dropped.contains($0.number) }
     }
 
     /// Plans a verification. `source` is who claims that there is a node; `nil` for what is known from elsewhere.
     private mutating func enqueue(
         _ key: Key, _ node: inout Node, _ index: Int, from source: IPAddress? = nil, at now: ContinuousClock.Instant
     ) {
-        guard !node.spots[index].isQueued else { return }
-        let place = node.spots[index].place
-        if !node.spots.contains(where: { $0.proof != nil }), node.spots.contains(where: \.isQueued) {
-            held.append((now + Self.lead, key, place, source))
+        let spot = node.spots[index]
+        guard !spot.isQueued else { return }
+        if !spot.isOwn, spot.proof == nil, !thirdParties.allow(1, to: spot.place.address, at: now) { return }
+        let job = Job(key: key, place: spot.place, number: spot.number)
+        if !node.isProven, node.spots.contains(where: \.isQueued) {
+            held.append(Held(until: now + (spot.place.isRouted ? Self.longLead : Self.lead), job: job, source: source))
         } else {
-            add(Job(key: key, place: place), from: source)
+            add(job, from: source)
         }
         node.spots[index].isQueued = true
     }
@@ -218,24 +262,26 @@ struct NodeCatalogue: Sendable {
         queue.add(job, from: neighbours.contains(job.place.address) ? nil : source)
     }
 
-    /// Moves what is known about an address to the node that was found there.
+    /// Moves a place to the node that was found there; what else is claimed of that address stays.
     private mutating func move(
-        _ key: Key, to newKey: Key, _ proof: NodeProof, at now: ContinuousClock.Instant
+        _ job: Job, to newKey: Key, _ proof: NodeProof, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
-        guard let old = nodes.removeValue(forKey: key) else { return [] }
-        order.removeAll { $0 == key }
+        guard var old = nodes[job.key], let place = old.spots.firstIndex(where: { $0.number == job.number }) else {
+            return []
+        }
+        var spot = old.spots.remove(at: place)
+        nodes[job.key] = old.spots.isEmpty ? nil : old
+        if old.spots.isEmpty { order.removeAll { $0 == job.key } }
         if nodes[newKey] == nil { order.append(newKey) }
         var node = nodes[newKey] ?? Node()
         node.origins.formUnion(old.origins)
         node.name = node.name ?? old.name
-        for var spot in old.spots {
-            spot.proof = proof
-            spot.isQueued = false
-            if let index = node.spots.firstIndex(where: { $0.place.isSameHost(as: spot.place) }) {
-                node.spots[index].proof = proof
-            } else if node.makeRoom(forOwn: true) {
-                node.spots.append(spot)
-            }
+        spot.proof = proof
+        spot.isQueued = false
+        if let index = node.spots.firstIndex(where: { $0.place.fits(spot.place) }) {
+            node.spots[index].proof = proof
+        } else if node.makeRoom(forOwn: true) {
+            node.spots.append(spot)
         }
         if let checkInterval { node.nextCheck = now + checkInterval }
         nodes[newKey] = node
@@ -275,7 +321,7 @@ struct NodeCatalogue: Sendable {
             }
         return FoundNode(
             key: identity, name: best.proof.name ?? node.name ?? best.place.address.description,
-            address: show(best.place), addresses: proven.map { show($0.place) },
+            address: show(best.place), addresses: proven.map { show($0.place) }.withoutRepetition,
             synthesisPort: best.proof.synthesisPort,
             httpPort: best.proof.httpPort, origins: node.origins.sorted(),
             roundTripMilliseconds: best.proof.roundTrip.seconds * 1000, status: best.proof.status)
@@ -284,6 +330,14 @@ struct NodeCatalogue: Sendable {
     private func show(_ place: NodePlace) -> String {
         guard place.address.isLinkLocal, !place.address.isV4 else { return place.address.description }
         return "\(place.address)%\(interfaceNames[place.interface] ?? String(place.interface))"
+    }
+}
+
+extension [String] {
+    /// The elements in order, each once.
+    fileprivate var withoutRepetition: [String] {
+        var seen: Set<String> = []
+        return filter { seen.insert($0).inserted }
     }
 }
 

@@ -27,10 +27,14 @@ struct NodePlace: Hashable, Sendable {
     var descriptionPath: String?
     /// TCP port of the synthesis protocol, if it was told.
     var synthesisPort: UInt16?
+    /// Whether it is on another network, and others say that the node is there.
+    var isRouted = false
 
-    /// Whether both lead to the same host the same way.
-    func isSameHost(as other: NodePlace) -> Bool {
-        address == other.address && (!address.isLinkLocal || interface == other.interface)
+    /// Whether both can be the same place: the same host, the same way to it, and no different ports.
+    func fits(_ other: NodePlace) -> Bool {
+        func agree(_ one: UInt16?, _ two: UInt16?) -> Bool { one == nil || two == nil || one == two }
+        return address == other.address && (!address.isLinkLocal || interface == other.interface)
+            && agree(httpPort, other.httpPort) && agree(synthesisPort, other.synthesisPort)
     }
 
     /// What both know, `other` first.
@@ -39,6 +43,7 @@ struct NodePlace: Hashable, Sendable {
         result.httpPort = other.httpPort ?? httpPort
         result.descriptionPath = other.descriptionPath ?? descriptionPath
         result.synthesisPort = other.synthesisPort ?? synthesisPort
+        result.isRouted = isRouted && other.isRouted
         return result
     }
 }

@@ -11,7 +11,7 @@ enum SSDPSightings {
     }
 
     /// A sighting from an answer or an announcement heard on `interface`; `nil` when it is about another device, or
-    /// when it leads to a host that is neither the sender nor on the link.
+    /// when it leads to no host of this site.
     static func sighting(
         _ message: SSDPMessage, from source: IPAddress, on interface: NetworkInterface
     ) -> NodeSighting? {
@@ -28,8 +28,7 @@ enum SSDPSightings {
         }
         if isAnnouncement, message["NTS"] != SSDPAnnouncement.Kind.alive.rawValue { return nil }
         guard let location = message["LOCATION"], let (host, path) = split(location),
-            host.address == source || interface.isOnLink(host.address),
-            host.address.isUnicast || host.address.isLoopback
+            host.address == source || interface.reach(of: host.address) != .beyond
         else { return nil }
         sighting.place = NodePlace(
             address: host.address, interface: interface.index, httpPort: host.port, descriptionPath: path)

@@ -156,7 +156,7 @@ final class Verification {
         if let expected, let actual = proof.id, expected != actual {
             throw CloudletError(.protocolViolation, "\(place.address) is another node than it was announced as")
         }
-        if expected != nil, proof.id == nil, place.httpPort != nil {
+        if expected != nil, proof.id == nil {
             throw CloudletError(.protocolViolation, "\(place.address) does not say who it is")
         }
         guard let roundTrip = knocked[proof.synthesisPort] else {

@@ -57,15 +57,25 @@ enum DatagramSocket {
         unsafe cloudlet_send(socket, bytes, bytes.count, peer.raw) == bytes.count
     }
 
+    /// Has the kernel tell the hops that each datagram had left.
+    static func tellHops(_ socket: Int32, ofV4 isV4: Bool) throws(CloudletError) {
+        if isV4 {
+            try set(socket, cloudlet_level_ip, IP_RECVTTL, 1)
+        } else {
+            try set(socket, cloudlet_level_ipv6, IPV6_RECVHOPLIMIT, 1)
+        }
+    }
+
     /// The next datagram that has arrived, read into `buffer`.
-    /// - Returns: its size and sender; `nil` when none is there.
-    static func receive(_ socket: Int32, into buffer: inout [UInt8]) -> (count: Int, sender: Peer)? {
+    /// - Returns: its size, its sender, and the hops it had left, -1 where that is not told; `nil` when none is there.
+    static func receive(_ socket: Int32, into buffer: inout [UInt8]) -> (count: Int, sender: Peer, hops: Int32)? {
         var sender = cloudlet_peer()
+        var hops: Int32 = -1
         let capacity = buffer.count
         // ICMP errors of earlier packets come back here; the socket is as good as before.
         for _ in 0..<16 {
-            let count = unsafe cloudlet_receive(socket, &buffer, capacity, &sender)
-            if count >= 0 { return (count, Peer(sender)) }
+            let count = unsafe cloudlet_receive_with_hops(socket, &buffer, capacity, &sender, &hops)
+            if count >= 0 { return (count, Peer(sender), hops) }
             if errno == EAGAIN { return nil }
         }
         return nil
