@@ -7,9 +7,11 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/memfd.h>
 #include <malloc.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
@@ -44,5 +46,11 @@ static inline pid_t cloudlet_ended_child(void) {
 }
 // Bounds the number of heaps that malloc spreads threads over (mallopt(3)).
 static inline int cloudlet_limit_heaps(int number) { return mallopt(M_ARENA_MAX, number); }
+static inline int cloudlet_remove_entry(const char *path, const struct stat *status, int type, struct FTW *place) {
+    (void)status, (void)type, (void)place;
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+// Removes a file or a whole tree; links are removed, not followed.
+static inline int cloudlet_remove_tree(const char *path) { return nftw(path, cloudlet_remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
 
 #endif

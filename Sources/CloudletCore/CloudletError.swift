@@ -45,9 +45,12 @@ extension CloudletError: CustomStringConvertible {
                 next = nil
             }
         }
-        if let advice = advice ?? innermostAdvice { text += "; \(advice)" }
+        if let advice = firstAdvice { text += "; \(advice)" }
         return text
     }
+
+    /// The advice that is shown: its own, or else the innermost of its causes.
+    public var firstAdvice: String? { advice ?? innermostAdvice }
 
     private var innermostAdvice: String? {
         var found: String?

@@ -1,39 +1,70 @@
 import CLinux
 public import CloudletCore
-import FoundationEssentials
 import Glibc
 public import SystemPackage
 
 /// Directories: make, list, remove.
 public enum Directory {
     /// Makes a directory and those above it; one that exists is left as it is.
-    public static func create(_ path: FilePath, permissions: UInt16 = 0o755) throws(CloudletError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path.string, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: Int(permissions)])
+    /// - Returns: those that were not there before, outermost first.
+    @discardableResult
+    public static func create(_ path: FilePath, permissions: UInt16 = 0o755) throws(CloudletError) -> [FilePath] {
+        var made: [FilePath] = []
+        do throws(CloudletError) {
+            try make(path, permissions, &made)
+            return made
         } catch {
-            throw CloudletError(.cannotCreate, "can't make the directory \(path)", cause: error)
+            removeEmpty(made)
+            throw CloudletError(
+                .cannotCreate, "can't make the directory \(path)", advice: error.advice, cause: error)
         }
+    }
+
+    private static func make(
+        _ path: FilePath, _ permissions: UInt16, _ made: inout [FilePath]
+    ) throws(CloudletError) {
+        if unsafe mkdir(path.string, mode_t(permissions)) == 0 { return made.append(path) }
+        let reason = errno
+        if try FileStatus.of(path)?.isDirectory == true { return }
+        let parent = path.removingLastComponent()
+        guard reason == ENOENT, !parent.isEmpty, parent != path else { throw SystemCallError.make(reason, "\(path)") }
+        try make(parent, permissions, &made)
+        guard unsafe mkdir(path.string, mode_t(permissions)) == 0 else { throw SystemCallError.current("\(path)") }
+        made.append(path)
+    }
+
+    /// Removes directories again that `create` made, innermost first, as far as they are empty.
+    public static func removeEmpty(_ made: [FilePath]) {
+        for path in made.reversed() { _ = unsafe rmdir(path.string) }
     }
 
     /// The names in a directory, sorted; none when it does not exist.
     public static func names(in path: FilePath) throws(CloudletError) -> [String] {
-        guard try FileStatus.of(path) != nil else { return [] }
-        do {
-            return try FileManager.default.contentsOfDirectory(atPath: path.string).sorted()
-        } catch {
-            throw CloudletError(.io, "can't list the directory \(path)", cause: error)
+        guard let stream = unsafe opendir(path.string) else {
+            let reason = errno
+            if try FileStatus.of(path) == nil { return [] }
+            throw SystemCallError.make(reason, "can't list the directory \(path)")
+        }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else {
+                guard errno == 0 else { throw SystemCallError.current("can't list the directory \(path)") }
+                return names.sorted()
+            }
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
         }
     }
 
     /// Removes a file or a whole tree; one that does not exist is fine.
     public static func remove(_ path: FilePath) throws(CloudletError) {
         guard unsafe unlink(path.string) != 0, errno != ENOENT, errno != ENOTDIR else { return }
-        do {
-            try FileManager.default.removeItem(atPath: path.string)
-        } catch {
-            throw CloudletError(.io, "can't remove \(path)", cause: error)
+        guard unsafe cloudlet_remove_tree(path.string) == 0 else {
+            throw SystemCallError.current("can't remove \(path)")
         }
     }
 

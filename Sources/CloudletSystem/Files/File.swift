@@ -164,6 +164,13 @@ public final class File: Sendable {
     public func setPermissions(_ mode: UInt32) throws(CloudletError) {
         guard fchmod(descriptor, mode) == 0 else { throw SystemCallError.current("can't change the mode of \(path)") }
     }
+
+    /// Changes the permission bits where that is ours to do: not of another user's file, nor on a read-only file system.
+    public func setPermissionsIfAllowed(_ mode: UInt32) throws(CloudletError) {
+        do throws(CloudletError) { try setPermissions(mode) } catch {
+            guard error.code == .permission else { throw error }
+        }
+    }
 }
 
 /// What the file system says about a file.

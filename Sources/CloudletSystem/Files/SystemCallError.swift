@@ -37,7 +37,9 @@ public enum SystemCallError {
     private static func advice(for number: Int32) -> String? {
         switch number {
         case ENOSPC: "free some space or use another directory"
-        case EDQUOT: "the disk quota is used up"
+        case EDQUOT: "the disk quota is used up: free some space or use another directory"
+        case EFBIG: "use another directory: this one's file system, or the limit 'ulimit -f', does not allow such files"
+        case ENAMETOOLONG: "use a shorter name"
         case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
         default: nil
         }
