@@ -11,11 +11,10 @@ public enum DiskImageCheck {
         guard status.isRegular else {
             throw CloudletError(.badData, "\(disk.path) is not a regular file", advice: "give a raw disk image file")
         }
-        let head = try disk.read(Page.size, at: 0)
-        if let format = foreignFormat(head) {
+        let head = try disk.read(ForeignFormat.headBytes, at: 0)
+        if let format = try ForeignFormat(disk, head: head) {
             throw CloudletError(
-                .badData, "\(disk.path) is a \(format.name) file, not a raw disk image",
-                advice: format.advice(disk.path.string))
+                .badData, "\(disk.path) is \(format.name), not a raw disk image", advice: format.advice)
         }
         guard status.size >= Page.size else {
             throw CloudletError(.badData, "\(disk.path) has only \(status.size) bytes: that is no disk image")
@@ -23,12 +22,21 @@ public enum DiskImageCheck {
         guard status.size % Page.sector == 0 else {
             throw CloudletError(
                 .badData, "\(disk.path) has \(status.size) bytes, not a multiple of \(Page.sector): it is cut off",
-                advice: "get the image again; if it is whole, 'truncate -s %512 \(disk.path)' fills the last sector")
+                advice: "get the image again; if it is whole, fill the last sector; run: truncate -s %512 "
+                    + Shell.path(disk.path))
         }
         guard head[510] == 0x55, head[511] == 0xAA else {
             throw CloudletError(
-                .badData, "\(disk.path) has no boot sector: a VM can't boot from it",
+                .badData, "\(disk.path) has no boot sector\(content(head)): a VM can't boot from it",
                 advice: "give the raw image of a whole disk with a boot loader, not of a partition")
+        }
+        // The entry of a GPT is there, and the GPT where it is on disks with sectors of 4096 bytes.
+        if (0..<4).contains(where: { head[446 + $0 * 16 + 4] == 0xEE }), !head.dropFirst(512).starts(with: gptMark),
+            head.dropFirst(4096).starts(with: gptMark)
+        {
+            throw CloudletError(
+                .badData, "\(disk.path) is divided for sectors of 4096 bytes; the disks of VMs have sectors of 512",
+                advice: "get or make the image for sectors of 512 bytes")
         }
         try requireWholePartitions(disk, head, size: status.size)
     }
@@ -59,38 +67,17 @@ public enum DiskImageCheck {
         }
     }
 
-    private struct Format {
-        let name: String
-        let advice: (String) -> String
-    }
+    private static let gptMark = Array("EFI PART".utf8)
 
-    private static func foreignFormat(_ head: [UInt8]) -> Format? {
-        func begins(_ bytes: [UInt8]) -> Bool { head.starts(with: bytes) }
-        func convert(_ name: String, _ format: String) -> Format {
-            Format(name: name) { path in
-                "convert it with 'qemu-img convert -f \(format) -O raw \(path) \(rawName(path))'"
-            }
-        }
-        func unpack(_ name: String, _ tool: String) -> Format {
-            Format(name: name) { path in "unpack it with '\(tool) \(path) > \(rawName(path))'" }
-        }
-        if begins([0x51, 0x46, 0x49, 0xFB]) { return convert("qcow2", "qcow2") }
-        if begins(Array("KDMV".utf8)) || begins(Array("# Disk Descriptor".utf8)) { return convert("VMDK", "vmdk") }
-        if begins(Array("vhdxfile".utf8)) { return convert("VHDX", "vhdx") }
-        if begins(Array("conectix".utf8)) { return convert("VHD", "vpc") }
-        if head.count > 68, Array(head[64..<68]) == [0x7F, 0x10, 0xDA, 0xBE] { return convert("VDI", "vdi") }
-        if begins([0x1F, 0x8B]) { return unpack("gzip", "gzip -dc") }
-        if begins([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00]) { return unpack("xz", "xz -dc") }
-        if begins(Array("BZh".utf8)) { return unpack("bzip2", "bzip2 -dc") }
-        if begins([0x28, 0xB5, 0x2F, 0xFD]) { return unpack("zstd", "zstd -dc") }
-        if begins(Array("PK".utf8) + [3, 4]) { return unpack("zip", "unzip -p") }
-        return nil
-    }
-
-    /// The image's name with `.raw` for its extension.
-    private static func rawName(_ path: String) -> String {
-        let name = path.split(separator: "/").last ?? "disk"
-        let stem = name.lastIndex(of: ".").map { name[..<$0] } ?? name
-        return "\(stem.isEmpty ? "disk" : stem).raw"
+    /// What a file without a boot sector holds, in brackets, when it can be told.
+    private static func content(_ head: [UInt8]) -> String {
+        func has(_ mark: [UInt8], at offset: Int) -> Bool { head.dropFirst(offset).starts(with: mark) }
+        if head.isISO9660 { return " (it is an ISO image for optical media)" }
+        if has([0x53, 0xEF], at: 1080) { return " (it is an ext file system)" }
+        if has(Array("XFSB".utf8), at: 0) { return " (it is an XFS file system)" }
+        if has(Array("_BHRfS_M".utf8), at: 65600) { return " (it is a Btrfs file system)" }
+        if has(Array("hsqs".utf8), at: 0) { return " (it is a SquashFS file system)" }
+        if has(Array("LABELONE".utf8), at: 512) { return " (it is a volume of LVM)" }
+        return ""
     }
 }

@@ -1,0 +1,115 @@
+import CloudletCore
+import CloudletSystem
+import Glibc
+import SystemPackage
+
+/// What a file is that is no raw disk image, told by its first bytes, and how a raw image is made from it.
+struct ForeignFormat {
+    /// With its article, as `a qcow2 file`.
+    let name: String
+    let advice: String
+
+    /// The format of a file whose first bytes are `head`; `nil` when none is known by them.
+    init?(_ disk: File, head: [UInt8]) throws(CloudletError) {
+        // The mark of a tar archive is where a boot sector has its code.
+        let boots = head.dropFirst(510).starts(with: [0x55, 0xAA])
+        guard let mark = Self.marks.first(where: { $0.fits(head) }), !(boots && mark.offset == 257) else { return nil }
+        name = mark.name
+        advice = try mark.way.advice(for: disk)
+    }
+
+    /// Bytes from a file's start that are needed to tell.
+    static let headBytes = 68 << 10
+
+    private struct Mark {
+        let name: String
+        let offset: Int
+        let bytes: [UInt8]
+        let way: Way
+
+        init(_ name: String, _ bytes: [UInt8], at offset: Int = 0, _ way: Way) {
+            (self.name, self.offset, self.bytes, self.way) = (name, offset, bytes, way)
+        }
+
+        init(_ name: String, _ text: String, at offset: Int = 0, _ way: Way) {
+            self.init(name, Array(text.utf8), at: offset, way)
+        }
+
+        func fits(_ head: [UInt8]) -> Bool { head.dropFirst(offset).starts(with: bytes) }
+    }
+
+    private static let marks = [
+        Mark("a qcow file of version 1", [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 1], .convert("qcow")),
+        Mark("a qcow2 file", [0x51, 0x46, 0x49, 0xFB], .convert("qcow2")),
+        Mark("a QED file", "QED\0", .convert("qed")),
+        Mark("a VMDK file", "KDMV", .convert("vmdk")), Mark("a VMDK file", "COWD", .convert("vmdk")),
+        Mark("a VMDK file", "# Disk Descriptor", .convert("vmdk")),
+        Mark("a VHDX file", "vhdxfile", .convert("vhdx")), Mark("a VHD file", "conectix", .convert("vpc")),
+        Mark("a VDI file", [0x7F, 0x10, 0xDA, 0xBE], at: 64, .convert("vdi")),
+        Mark("a Parallels disk", "WithoutFreeSpace", .convert("parallels")),
+        Mark("a Parallels disk", "WithouFreSpacExt", .convert("parallels")),
+        Mark("a gzip file", [0x1F, 0x8B], .unpack("gzip -dc")),
+        Mark("an xz file", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], .unpack("xz -dc")),
+        Mark("a bzip2 file", "BZh", .unpack("bzip2 -dc")),
+        Mark("a zstd file", [0x28, 0xB5, 0x2F, 0xFD], .unpack("zstd -dc")),
+        Mark("an lz4 file", [0x04, 0x22, 0x4D, 0x18], .unpack("lz4 -dc")),
+        Mark("an lzip file", "LZIP", .unpack("lzip -dc")),
+        Mark("a zip file", "PK\u{3}\u{4}", .zip),
+        Mark("a 7z archive", [0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], .sevenZip),
+        Mark("a RAR archive", "Rar!\u{1A}\u{7}", .words("unpack it, and give the raw disk image in it")),
+        Mark("a tar archive, as an OVA appliance is", "ustar", at: 257, .tar),
+        Mark("an Android sparse image", [0x3A, 0xFF, 0x26, 0xED], .words("convert it with simg2img")),
+        Mark(
+            "a disk encrypted with LUKS", [0x4C, 0x55, 0x4B, 0x53, 0xBA, 0xBE],
+            .words("give the raw image of a disk that is not encrypted: a VM has no key for it")),
+    ]
+
+    /// What to do with a file.
+    private enum Way {
+        case convert(String)
+        case unpack(String)
+        case zip
+        case sevenZip
+        case tar
+        case words(String)
+
+        func advice(for disk: File) throws(CloudletError) -> String {
+            let input = Shell.path(disk.path)
+            let output = Shell.path(disk.path.convertedName("raw"))
+            let directory = Shell.path(disk.path.convertedName(nil))
+            switch self {
+            case .convert(let format):
+                return "convert it; run: qemu-img convert -f \(format) -O raw \(input) \(output)"
+            case .unpack(let tool): return "unpack it; run: \(tool) < \(input) > \(output)"
+            case .zip:
+                // More files than one would be written behind each other.
+                let files = (try? ZIPArchive(disk).entries())?.filter { !$0.name.hasSuffix("/") }
+                if let files, files.count > 1 {
+                    return "unpack it, and give the raw disk image in it; run: unzip \(input) -d \(directory)"
+                }
+                // unzip takes such names for patterns.
+                let isPattern = disk.path.string.contains { "*?[\\".contains($0) }
+                return "unpack it; run: \(isPattern ? "funzip <" : "unzip -p") \(input) > \(output)"
+            case .sevenZip:
+                let target = Shell.word("-o" + disk.path.convertedName(nil).absolute.string)
+                return "unpack it, and give the raw disk image in it; run: 7z x -spd \(target) \(input)"
+            case .tar:
+                return "unpack it, and convert the disk in it, of an OVA its .vmdk, with 'qemu-img convert -O raw'; "
+                    + "run: mkdir \(directory) && tar -xf \(input) -C \(directory)"
+            case .words(let words): return words
+            }
+        }
+    }
+}
+
+extension FilePath {
+    /// A free name for what is made from this file: its stem with this extension, or marked as unpacked; beside it, or in
+    /// the working directory where nothing can be written beside it.
+    fileprivate func convertedName(_ extension: String?) -> FilePath {
+        let stem = lastComponent?.stem ?? "disk"
+        let name = `extension`.map { "\(stem).\($0)" } ?? "\(stem)-unpacked"
+        let directory = absolute.removingLastComponent()
+        let isWritable = unsafe access(directory.string, W_OK) == 0
+        return (isWritable ? directory : FilePath(".").absolute).appending(name).firstFree
+    }
+}
