@@ -34,6 +34,8 @@ struct HypervisorOptions: ParsableArguments {
 extension CloudletHome {
     /// The home that the process's environment names.
     static func current() throws(CloudletError) -> CloudletHome {
-        try fromEnvironment(ProcessInfo.processInfo.environment)
+        let home = try fromEnvironment(ProcessInfo.processInfo.environment)
+        UnfinishedFiles.removeLeftovers(in: home.unfinished)
+        return home
     }
 }

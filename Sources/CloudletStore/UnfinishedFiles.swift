@@ -1,0 +1,69 @@
+public import CloudletCore
+import CloudletSystem
+import Synchronization
+public import SystemPackage
+
+/// The files that a command writes under temporary names, noted in its home: what a command that was killed left is
+/// found and removed by the next one, wherever it lies.
+public final class UnfinishedFiles: Sendable {
+    private let lock: FileLock
+    private let record: File
+    private let end = Mutex(0)
+
+    /// In the name of every file that is noted.
+    private static let mark = ".part-"
+
+    /// Starts a record in `directory`.
+    public init(in directory: FilePath) throws(CloudletError) {
+        try Directory.create(directory, permissions: 0o700)
+        while true {
+            let path = directory.appending(String(UInt64.random(in: 0 ... .max), radix: 36))
+            // Who looks for leftovers may hold it for a moment, and remove it.
+            guard let lock = try FileLock.tryAcquire(path), let status = try FileStatus.of(path) else { continue }
+            let record = try File(path, .readWrite)
+            guard try record.status().identity == status.identity else { continue }
+            (self.lock, self.record) = (lock, record)
+            return
+        }
+    }
+
+    deinit { try? Directory.remove(record.path) }
+
+    /// The ending of a temporary name.
+    public static func suffix() -> String { mark + String(UInt32.random(in: 0 ... .max), radix: 36) }
+
+    /// Notes a file or directory, which has such an ending, before it is made.
+    public func note(_ path: FilePath) throws(CloudletError) {
+        let bytes = Array(path.absolute.string.utf8) + [0]
+        let offset = end.withLock { end in
+            defer { end += bytes.count }
+            return end
+        }
+        try record.write(bytes, at: offset)
+    }
+
+    /// Removes what is noted in the records of commands that are no more. What can't be removed stays noted.
+    public static func removeLeftovers(in directory: FilePath) {
+        for name in (try? Directory.names(in: directory)) ?? [] {
+            let path = directory.appending(name)
+            guard let lock = try? FileLock.tryAcquire(path), let record = try? File(path, .read),
+                let size = try? record.size(), size <= 1 << 20, let bytes = try? record.read(size, at: 0)
+            else { continue }
+            defer { withExtendedLifetime(lock) {} }
+            var isDone = true
+            for entry in bytes.split(separator: 0) {
+                let left = FilePath(String(decoding: entry, as: UTF8.self))
+                guard left.lastComponent?.string.contains(mark) == true else { continue }
+                do { try Directory.remove(left) } catch { isDone = false }
+            }
+            if isDone { try? Directory.remove(path) }
+        }
+    }
+}
+
+extension CloudletHome {
+    /// Records of the files that commands are writing; see ``UnfinishedFiles``.
+    public var unfinished: FilePath { root.appending("unfinished") }
+    /// VMs whose overlays or base VMs could not be written.
+    public var kept: FilePath { root.appending("kept") }
+}
