@@ -18,6 +18,11 @@ struct OverlayCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "Directory for the overlay; default ./NAME-overlay.", completion: .directory)
     var output: String?
 
+    @Option(
+        help: "Directory with a VM that an earlier run kept when it could not write its overlay: writes it now.",
+        completion: .directory)
+    var kept: String?
+
     @Option(name: .customLong("ready-port"), help: "Guest TCP port that answers when the application is ready.")
     var readyPort: UInt16?
 
@@ -35,8 +40,10 @@ struct OverlayCommand: AsyncParsableCommand {
     func run() async throws {
         let home = try CloudletHome.current()
         let base = try await BaseLookup.open(disk, home)
-        let directory = FilePath(output ?? "\(base.record.files.name)-overlay")
-        try OverlayCreation.requireFree(directory)
+        let directory = FilePath(output ?? "\(base.record.files.name.plainFileName)-overlay")
+        let records = try UnfinishedFiles(in: home.unfinished)
+        if let kept { return try await write(try KeptVM(FilePath(kept), on: base), base, directory, records) }
+        try await OverlayCreation.require(directory, name: directory.overlayName)
         let forwards = try customise.forwards()
         let customisation = try Customisation(customise)
         var options = OverlayCreation.Options(name: directory.overlayName)
@@ -62,16 +69,38 @@ struct OverlayCommand: AsyncParsableCommand {
                 try await customisation.wait(running.machine, running.forwards)
             }
             try await closingStep.run(running, times: times)
-            let result = try await OverlayCreation(base: base, options: options).cut(
-                running, into: directory, times: times
+            let result = try await OverlayCreation(base: base, options: options, records: records).cut(
+                running, into: directory, keepingIn: KeepingPlaces(home.kept) { Console.note($0) }, times: times
             ) { ProgressLine.show($0, $1) }
-            try await running.end()
             ProgressLine.clear()
             Report.times(times)
             Report.overlay(result)
+            try await running.end()
         } catch {
             try? await running.end()
             throw error
         }
+    }
+
+    /// Writes the overlay of a VM that was kept, and forgets the VM then.
+    private func write(
+        _ vm: KeptVM, _ base: OpenBase, _ directory: FilePath, _ records: UnfinishedFiles
+    ) async throws(CloudletError) {
+        var options = try vm.options()
+        try compression.apply(to: &options)
+        try await OverlayCreation.require(directory, name: options.name)
+        let times = StageTimes()
+        let result: OverlayCreation.Result
+        do throws(CloudletError) {
+            result = try await OverlayCreation(base: base, options: options, records: records).write(
+                vm, to: directory, times: times
+            ) { ProgressLine.show($0, $1) }
+        } catch {
+            throw error.during("the overlay was not written, the VM is still kept in \(vm.directory)")
+        }
+        ProgressLine.clear()
+        Report.times(times)
+        Report.overlay(result)
+        try vm.remove()
     }
 }

@@ -43,12 +43,13 @@ struct SynthesisCommand: AsyncParsableCommand {
         let overlay = try OverlayDirectory(anywhere: FilePath(meta))
         try Synthesizer.requireMatch(overlay.meta, base)
         let viewer = try Viewer(choice: viewer ?? "none")
-        let residue = try residue.map { (path) throws(CloudletError) in try prepareResidue(FilePath(path), overlay.meta)
-        }
+        var ending: Residue?
+        if let residue { ending = try await prepareResidue(FilePath(residue), overlay.meta, home) }
         let hypervisor = try await hypervisorOptions.open(home)
 
         var options = Synthesizer.Options()
         options.forwardAddress = forwardAddress
+        options.takenPortWayOut = "listen on another address with --forward-address, such as 127.0.0.2"
         options.display = viewer != nil
         options.outboundNetwork = outboundNetwork
         let times = StageTimes()
@@ -77,7 +78,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         }
         do {
             try await hold(running, viewer)
-            if let residue { try await save(residue, of: running, on: base) }
+            if let ending { try await save(ending, of: running, on: base) }
             try await running.end()
         } catch {
             try? await running.end()
@@ -91,28 +92,38 @@ struct SynthesisCommand: AsyncParsableCommand {
         }
     }
 
+    /// Where and how the VM is saved at its end.
+    private struct Residue: Sendable {
+        let directory: FilePath
+        let options: OverlayCreation.Options
+        let records: UnfinishedFiles
+        let places: KeepingPlaces
+    }
+
     /// Checks what can be checked before the VM runs.
     private func prepareResidue(
-        _ directory: FilePath, _ meta: OverlayMeta
-    ) throws(CloudletError) -> (directory: FilePath, options: OverlayCreation.Options) {
-        try OverlayCreation.requireFree(directory)
+        _ directory: FilePath, _ meta: OverlayMeta, _ home: CloudletHome
+    ) async throws(CloudletError) -> Residue {
+        try await OverlayCreation.require(directory, name: directory.overlayName)
         var options = OverlayCreation.Options(name: directory.overlayName)
         options.forwards = meta.forwards
         options.readyPort = meta.readyPort
         options.diskOnly = meta.isDiskOnly
         try compression.apply(to: &options)
-        return (directory, options)
+        return Residue(
+            directory: directory, options: options, records: try UnfinishedFiles(in: home.unfinished),
+            places: KeepingPlaces(home.kept) { Console.note($0) })
     }
 
     /// Saves the VM as a new overlay against the same base. Ctrl-C, which ended the VM's run, must not end this too.
     private func save(
-        _ residue: (directory: FilePath, options: OverlayCreation.Options), of running: RunningVM, on base: OpenBase
+        _ residue: Residue, of running: RunningVM, on base: OpenBase
     ) async throws(CloudletError) {
         let result = await uncancelled { () async -> Result<OverlayCreation.Result, CloudletError> in
             do throws(CloudletError) {
                 return .success(
-                    try await OverlayCreation(base: base, options: residue.options).cut(
-                        running, into: residue.directory, times: StageTimes()
+                    try await OverlayCreation(base: base, options: residue.options, records: residue.records).cut(
+                        running, into: residue.directory, keepingIn: residue.places, times: StageTimes()
                     ) { ProgressLine.show($0, $1) })
             } catch {
                 return .failure(error)

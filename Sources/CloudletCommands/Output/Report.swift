@@ -42,6 +42,13 @@ extension FilePath {
     /// The first part of an overlay's file names in this directory: the directory's name up to its first dot.
     var overlayName: String {
         let name = lexicallyNormalized().lastComponent?.string ?? "overlay"
-        return name.split(separator: ".").first.map(String.init) ?? "overlay"
+        return name.split(separator: ".").first.map { String($0).plainFileName } ?? "overlay"
+    }
+}
+
+extension String {
+    /// The name without what no file of an overlay may have in its name, and short enough for the endings of its files.
+    var plainFileName: String {
+        displayable(limit: .max).replacing("\u{FFFD}", with: "_").cut(toBytes: 200)
     }
 }

@@ -39,7 +39,7 @@ extension VirtualMachine {
                 .busy,
                 "port \(forward.hostPort) of \(address) can't be forwarded to port \(forward.guestPort) of the VM: "
                     + (holders.isEmpty ? "it is taken or not allowed" : "it is taken by \(holders.shown)"),
-                advice: "end what uses the port, or choose another with -redir",
+                advice: "end what uses the port",
                 cause: CloudletError(.unavailable, answer.filter { !$0.isNewline }.displayable()))
         }
         guard forward.hostPort == 0 else { return ActiveForward(forward, address: address) }

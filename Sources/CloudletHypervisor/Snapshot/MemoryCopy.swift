@@ -12,6 +12,13 @@ public enum MemoryCopy {
         }
     }
 
+    /// Copies `range` of a file to the same place of another, whose range must read as zeros.
+    public static func copy(_ range: Range<Int>, from source: File, to target: File) async throws(CloudletError) {
+        try await copy(range, from: source) { (bytes, offset) throws(CloudletError) in
+            try target.write(bytes, at: offset)
+        }
+    }
+
     /// Copies `range` of a file to the same place of shared memory, whose range must read as zeros. `keep` is called
     /// with each run of pages about to be copied and answers the parts to copy, for pages that come from elsewhere.
     public static func copy(

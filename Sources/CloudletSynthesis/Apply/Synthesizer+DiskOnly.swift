@@ -45,7 +45,7 @@ extension Synthesizer {
     ) async throws(CloudletError) -> [ActiveForward] {
         let forwards = try await machine.addForwards(
             options.forwards ?? meta.forwards, on: options.forwardAddress,
-            movingTaken: options.moveTakenForwards)
+            movingTaken: options.moveTakenForwards, wayOut: options.takenPortWayOut)
         _ = try await machine.run(
             stage: "begin to boot", readyOn: meta.readyPort, forwards, within: options.readiness + Self.bootTime, times)
         return forwards

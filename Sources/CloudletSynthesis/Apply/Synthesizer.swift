@@ -22,6 +22,8 @@ public struct Synthesizer: Sendable {
         public var forwards: [PortForward]?
         /// Whether a forward whose host port is taken is opened on a free one.
         public var moveTakenForwards = false
+        /// What the user can do when a port is taken, beside freeing it.
+        public var takenPortWayOut: String?
         /// Whether there is a VNC display.
         public var display = false
         /// Whether the guest may reach other hosts.
@@ -165,7 +167,8 @@ public struct Synthesizer: Sendable {
         let snapshot = try rebuild.rebuiltSnapshot()
         let forwards = try await machine.load(
             snapshot, opening: options.forwards ?? snapshot.description.forwards,
-            on: options.forwardAddress, movingTaken: options.moveTakenForwards, times: times)
+            on: options.forwardAddress, movingTaken: options.moveTakenForwards, wayOut: options.takenPortWayOut,
+            times: times)
         let refresh = try await machine.run(
             stage: "resume", readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times,
             refreshing: snapshot.description.guest)

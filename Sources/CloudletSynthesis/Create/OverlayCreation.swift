@@ -2,7 +2,7 @@ public import CloudletCompression
 public import CloudletCore
 package import CloudletHypervisor
 public import CloudletOverlay
-import CloudletStore
+public import CloudletStore
 import CloudletSystem
 public import SystemPackage
 
@@ -42,11 +42,20 @@ public struct OverlayCreation: Sendable {
 
     private let base: OpenBase
     private let options: Options
+    private let records: UnfinishedFiles?
 
-    /// Prepares to cut an overlay from a VM on `base`.
-    public init(base: OpenBase, options: Options) {
+    /// Prepares to cut an overlay from a VM on `base`; its files are noted in `records` while they are written.
+    public init(base: OpenBase, options: Options, records: UnfinishedFiles? = nil) {
         self.base = base
         self.options = options
+        self.records = records
+    }
+
+    /// Refuses to begin where the overlay could not be written at the end: the place is tried, and the program that is
+    /// needed then.
+    public static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
+        try requirePlace(directory, name: name)
+        _ = try await ImageTool.run(["--version"])
     }
 
     /// Refuses a place where an overlay can't go, before any work is done.
@@ -55,7 +64,7 @@ public struct OverlayCreation: Sendable {
         guard status.isDirectory, try Directory.names(in: directory).isEmpty else {
             throw CloudletError(
                 .cannotCreate, "\(directory) exists and is not empty",
-                advice: "remove it, or name another directory with -o")
+                advice: "name another directory, or one that is empty")
         }
     }
 
@@ -63,19 +72,52 @@ public struct OverlayCreation: Sendable {
     /// - Parameters:
     ///   - running: the customised VM.
     ///   - directory: where the overlay goes; made anew, and there only when it is complete.
+    ///   - places: where the VM is kept when the overlay can't be written.
     ///   - times: notes the stages.
     ///   - progress: is told what is done, as a part of 1, of the stage named.
     /// - Returns: what was written.
-    /// - Throws: `CloudletError`; no part of the overlay is left then.
+    /// - Throws: `CloudletError`; no part of the overlay is left then. When the VM was kept, it says with which command
+    ///   its overlay is written.
     public func cut(
-        _ running: RunningVM, into directory: FilePath, times: StageTimes,
+        _ running: RunningVM, into directory: FilePath, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
     ) async throws(CloudletError) -> Result {
-        let tail = options.diskOnly ? nil : try await save(running, times)
+        let memory = options.diskOnly ? nil : try await save(running, times)
         if options.diskOnly { try await shutDown(running, times) }
         try await times.measure("end VM") { () async throws(CloudletError) in try await running.machine.destroy() }
-        let images = try await images(running, tail)
-        return try await write(images, to: directory, times: times, progress: progress)
+        let ended = EndedVM(disk: running.disk, memory: memory)
+        do throws(CloudletError) {
+            return try await write(try await images(ended), to: directory, times: times, progress: progress)
+        } catch {
+            // Who breaks it off does not want it.
+            if error.code == .interrupted { throw error }
+            let kept: KeptVM
+            do throws(CloudletError) {
+                kept = try await KeptVM.keep(ended, of: base, options, in: places)
+            } catch let failure {
+                throw CloudletError(
+                    error.code, "the overlay was not written, and the VM could not be kept (\(failure))", cause: error)
+            }
+            throw CloudletError(
+                error.code, "the overlay was not written; the VM is kept as it was",
+                advice: [error.firstAdvice ?? "mend this, or name another directory", advice(kept, directory)]
+                    .joined(separator: "; "), cause: error)
+        }
+    }
+
+    private func advice(_ kept: KeptVM, _ directory: FilePath) -> String {
+        "then run: "
+            + Shell.command(
+                "cloudlet", "overlay", base.record.files.disk.absolute.string, "--kept",
+                kept.directory.absolute.string, "-o", directory.absolute.string)
+    }
+
+    /// Writes the overlay of a VM that was kept; the VM is still kept afterwards.
+    public func write(
+        _ kept: KeptVM, to directory: FilePath, times: StageTimes,
+        progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
+    ) async throws(CloudletError) -> Result {
+        try await write(try await images(try kept.ended()), to: directory, times: times, progress: progress)
     }
 
     /// The images of a customised VM: where they may differ from the base.
@@ -109,12 +151,12 @@ public struct OverlayCreation: Sendable {
         return try await times.measure("compress") { () async throws(CloudletError) in
             try await OverlayDirectoryWriter(
                 plan: plan, base: .init(base.record), memoryBytes: images.memory?.size ?? 0, guest: images.guest,
-                options: options
+                options: options, records: records
             ).write(to: directory) { progress("compress", $0) }
         }
     }
 
-    private func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> SavedTail {
+    private func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> EndedVM.Memory {
         guard await running.machine.isActive else {
             throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
         }
@@ -137,35 +179,32 @@ public struct OverlayCreation: Sendable {
         }
     }
 
-    /// Writes description, device state and footer: the part of the new snapshot behind its RAM.
-    private func saveTail(_ running: RunningVM, _ guest: GuestSupport) async throws(CloudletError) -> SavedTail {
+    /// Writes description, device state and footer: the part of the new snapshot behind its RAM. It lies in memory, which
+    /// needs no room on a disk now that the guest's work is done.
+    private func saveTail(_ running: RunningVM, _ guest: GuestSupport) async throws(CloudletError) -> EndedVM.Memory {
         let state = try await running.machine.saveState()
         var description = running.description
         description.forwards = options.forwards
         description.readyPort = options.readyPort
         description.guest = guest
-        let file = try File(running.workFile("new-tail"), .create(permissions: 0o600))
+        let file = try SharedMemory(named: "cloudlet-tail", size: 0).file
         let layout = try SnapshotFile.writeTail(
             description, state: state, emulator: base.snapshot.layout.emulator, to: file, at: running.memory.size)
-        return SavedTail(file: file, fileBytes: layout.fileBytes, guest: guest)
+        return .init(ram: running.memory.file, tail: file, snapshotBytes: layout.fileBytes, guest: guest)
     }
 
-    private struct SavedTail {
-        let file: File
-        let fileBytes: Int
-        let guest: GuestSupport
-    }
-
-    private func images(_ running: RunningVM, _ tail: SavedTail?) async throws(CloudletError) -> CustomisedImages {
+    private func images(_ vm: EndedVM) async throws(CloudletError) -> CustomisedImages {
         var memory: ChangedImage?
-        if let tail {
-            let ram = try ChangedImage.file(running.memory.file, base: base.snapshot.file, as: .memory)
+        if let parts = vm.memory {
+            let ram = try ChangedImage.file(parts.ram, base: base.snapshot.file, as: .memory)
             memory = ChangedImage(
-                .memory, size: tail.fileBytes,
-                extents: ram.extents + [.init(running.memory.size..<tail.fileBytes, .file(tail.file, offset: 0))])
+                .memory, size: parts.snapshotBytes,
+                extents: ram.extents + [
+                    .init(try parts.ram.size()..<parts.snapshotBytes, .file(parts.tail, offset: 0))
+                ])
         }
         return CustomisedImages(
-            memory: memory, disk: try await ImageMap.changes(in: running.disk, size: base.record.diskBytes),
-            guest: tail?.guest)
+            memory: memory, disk: try await ImageMap.changes(in: vm.disk, size: base.record.diskBytes),
+            guest: vm.memory?.guest)
     }
 }

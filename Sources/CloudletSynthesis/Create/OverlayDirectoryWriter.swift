@@ -7,8 +7,8 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// Writes the files of an overlay: blobs compressed on all cores, the meta last. The directory gets its name when all is
-/// there and on the disk (see ``Publication``).
+/// Writes the files of an overlay: blobs compressed on all cores, the meta last, moved into their place when all are
+/// there.
 struct OverlayDirectoryWriter {
     /// What the meta says about the base.
     struct BaseIdentity {
@@ -30,23 +30,23 @@ struct OverlayDirectoryWriter {
     let memoryBytes: Int
     var guest: GuestSupport?
     let options: OverlayCreation.Options
+    var records: UnfinishedFiles?
 
     func write(
         to directory: FilePath, progress: (Double) -> Void
     ) async throws(CloudletError) -> OverlayCreation.Result {
-        try OverlayCreation.requireFree(directory)
-        try Publication.recover([directory])
-        let publication = Publication()
+        let place = try OverlayPlace(directory, noting: records)
         do throws(CloudletError) {
-            let result = try await writeFiles(
-                to: try publication.createDirectory(directory), final: directory, progress)
-            try publication.publish()
+            let result = try await writeFiles(to: place.part, final: directory, progress)
+            try place.publish(last: Self.metaName(options))
             return result
         } catch {
-            publication.discard()
+            place.discard()
             throw error
         }
     }
+
+    private static func metaName(_ options: OverlayCreation.Options) -> String { "\(options.name).overlay-meta" }
 
     private func writeFiles(
         to part: FilePath, final: FilePath, _ progress: (Double) -> Void
@@ -68,7 +68,7 @@ struct OverlayDirectoryWriter {
             baseHash: base.hash, diskSize: base.diskBytes, memorySize: memoryBytes, blobs: blobs,
             baseMemoryHash: memoryBytes > 0 ? base.memoryHash : nil, forwards: options.forwards,
             readyPort: options.readyPort, guestClock: guest?.clock.rawValue, guestRandom: guest?.random.rawValue)
-        let name = "\(options.name).overlay-meta"
+        let name = Self.metaName(options)
         let file = try File(part.appending(name), .create(permissions: 0o644))
         try file.write(meta.encoded(within: .init()), at: 0)
         try file.synchronize()

@@ -55,8 +55,8 @@ public struct BaseResumption: Sendable {
             let (forwards, refresh) = try await machine.watched(within: Synthesizer.resumeLimit) {
                 () async throws(CloudletError) in
                 let forwards = try await machine.load(
-                    base.snapshot, opening: options.forwards, on: options.forwardAddress, times: times
-                )
+                    base.snapshot, opening: options.forwards, on: options.forwardAddress,
+                    wayOut: "choose another with -redir", times: times)
                 try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
                 return (forwards, await machine.refreshGuest(description.guest))
             }
@@ -77,12 +77,13 @@ extension VirtualMachine {
     ///   - forwards: the forwards wanted.
     ///   - address: the address of the host to listen on.
     ///   - movingTaken: whether a forward whose host port is taken is opened on a free one.
+    ///   - wayOut: what else the user can do when a port is taken.
     ///   - times: notes the stage.
     /// - Returns: the forwards in force, in the order wanted.
     /// - Throws: `CloudletError` when the state can't be loaded, or a forward can't be opened.
     func load(
         _ snapshot: SnapshotFile, opening forwards: [PortForward], on address: String, movingTaken: Bool = false,
-        times: StageTimes
+        wayOut: String? = nil, times: StageTimes
     ) async throws(CloudletError) -> [ActiveForward] {
         try await together(
             { () async throws(CloudletError) in
@@ -91,7 +92,7 @@ extension VirtualMachine {
                 }
             },
             { () async throws(CloudletError) in
-                try await self.addForwards(forwards, on: address, movingTaken: movingTaken)
+                try await self.addForwards(forwards, on: address, movingTaken: movingTaken, wayOut: wayOut)
             }
         ).1
     }
@@ -101,13 +102,19 @@ extension VirtualMachine {
     ///   - forwards: the forwards wanted.
     ///   - address: the address of the host to listen on.
     ///   - movingTaken: whether a forward whose host port is taken is opened on a free one.
+    ///   - wayOut: what else the user can do when a port is taken.
     /// - Returns: the forwards in force, in the order wanted.
     /// - Throws: `CloudletError.busy` when a port is taken.
     func addForwards(
-        _ forwards: [PortForward], on address: String, movingTaken: Bool = false
+        _ forwards: [PortForward], on address: String, movingTaken: Bool = false, wayOut: String? = nil
     ) throws(CloudletError) -> [ActiveForward] {
-        try forwards.map { (forward) throws(CloudletError) in
-            try addForward(forward, on: address, movingTaken: movingTaken)
+        do throws(CloudletError) {
+            return try forwards.map { (forward) throws(CloudletError) in
+                try addForward(forward, on: address, movingTaken: movingTaken)
+            }
+        } catch {
+            guard error.code == .busy, let wayOut, let advice = error.advice else { throw error }
+            throw CloudletError(error.code, error.message, advice: "\(advice), or \(wayOut)", cause: error.cause)
         }
     }
 }

@@ -33,9 +33,6 @@ public final class RunningVM: Sendable {
         self.work = work
     }
 
-    /// A path for a file that goes with the VM.
-    func workFile(_ name: String) -> FilePath { work.file(name) }
-
     /// Marks the VM as one that goes on without this process; `uri` is the libvirt daemon it runs under, if any.
     public func detach(uri: String?) async throws(CloudletError) {
         try DetachedVM.mark(

@@ -1,0 +1,59 @@
+import CloudletCore
+import CloudletSystem
+public import SystemPackage
+
+/// Directories in which something is kept that could not be written where it belongs.
+public struct KeepingPlaces: Sendable {
+    private let directories: [FilePath]
+    private let note: @Sendable (String) -> Void
+
+    /// Directories of this host, the first that will do is taken.
+    /// - Parameters:
+    ///   - first: the directory to try first; made when it is missing.
+    ///   - note: is told a sentence when there is no room anywhere.
+    public init(_ first: FilePath, note: @escaping @Sendable (String) -> Void) {
+        self.init([first, "/var/tmp", File.temporaryDirectory], note: note)
+    }
+
+    init(_ directories: [FilePath], note: @escaping @Sendable (String) -> Void) {
+        self.directories = directories
+        self.note = note
+    }
+
+    /// How long room is waited for.
+    private static let patience = Duration.seconds(3600)
+
+    /// Makes a directory (0700) and has it filled. When that fails in all places it is tried again until there is room:
+    /// what is to be kept lives in this process.
+    /// - Throws: `CloudletError` when the task is cancelled, or nothing worked for an hour.
+    func fill(_ body: (FilePath) async throws(CloudletError) -> Void) async throws(CloudletError) -> FilePath {
+        var found: FilePath?
+        var failures: [String] = []
+        _ = try await poll(every: .seconds(1), upTo: .seconds(15), for: Self.patience) { () async throws(CloudletError) in
+            let isFirst = failures.isEmpty
+            for place in directories {
+                let directory = place.absolute.appending("cloudlet-\(String(UInt64.random(in: 0 ... .max), radix: 36))")
+                do throws(CloudletError) {
+                    try Directory.create(directory, permissions: 0o700)
+                    try await body(directory)
+                    found = directory
+                    return true
+                } catch {
+                    try? Directory.remove(directory)
+                    if error.code == .interrupted { throw error }
+                    if isFirst { failures.append(error.description) }
+                }
+            }
+            if isFirst {
+                note(
+                    "There is no place to keep what was made (\(failures.joined(separator: "; "))). Make room: it is "
+                        + "tried again until there is. Ctrl-C gives it up.")
+            }
+            return false
+        }
+        guard let found else {
+            throw CloudletError(.io, "there was no place to keep what was made: \(failures.joined(separator: "; "))")
+        }
+        return found
+    }
+}

@@ -1,0 +1,125 @@
+public import CloudletCore
+import CloudletHypervisor
+import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+import FoundationEssentials
+public import SystemPackage
+
+/// A customised VM whose overlay could not be written, kept in files: its memory, what is behind the memory in its
+/// snapshot, its disk, and how the overlay was to be made.
+public struct KeptVM: Sendable {
+    /// The directory with the files.
+    public let directory: FilePath
+    private let note: Note
+
+    /// What is noted beside the files (`kept.json`).
+    private struct Note: Codable {
+        var format = 1
+        let base: String
+        let base_memory: String
+        let name: String
+        let forwards: [String]
+        let ready_port: UInt16?
+        let snapshot_bytes: Int?
+    }
+
+    private static let noteName = "kept.json"
+    private static let memoryName = "memory"
+    private static let tailName = "tail"
+    private static let diskName = "disk.qcow2"
+
+    /// Opens a kept VM.
+    /// - Throws: `CloudletError` when the directory holds none, or one of another base VM.
+    public init(_ directory: FilePath, on base: OpenBase) throws(CloudletError) {
+        self.directory = directory
+        guard try FileStatus.of(directory.appending(Self.diskName)) != nil else {
+            throw CloudletError(.notFound, "\(directory) holds no VM that was kept")
+        }
+        let bytes = try File(directory.appending(Self.noteName), .read).read(1 << 20, at: 0)
+        do { note = try JSONDecoder().decode(Note.self, from: Data(bytes)) } catch {
+            throw CloudletError(.badData, "\(directory.appending(Self.noteName)) is damaged")
+        }
+        guard note.base == base.record.hash.hex, note.base_memory == base.record.memoryHash.hex else {
+            throw CloudletError(.badData, "the VM in \(directory) was made on another base VM")
+        }
+    }
+
+    private init(_ directory: FilePath, _ note: Note) { (self.directory, self.note) = (directory, note) }
+
+    /// The options of the overlay that was to be made, but for its compression.
+    public func options() throws(CloudletError) -> OverlayCreation.Options {
+        var options = OverlayCreation.Options(name: note.name)
+        options.forwards = try note.forwards.map { (text) throws(CloudletError) in try PortForward(parsing: text) }
+        options.readyPort = note.ready_port
+        options.diskOnly = note.snapshot_bytes == nil
+        return options
+    }
+
+    /// The VM as it was when it was ended.
+    func ended() throws(CloudletError) -> EndedVM {
+        var memory: EndedVM.Memory?
+        if let bytes = note.snapshot_bytes {
+            let ram = try File(directory.appending(Self.memoryName), .read)
+            let tail = try File(directory.appending(Self.tailName), .read)
+            let snapshot = try SnapshotFile(tail, origin: try ram.size())
+            memory = .init(ram: ram, tail: tail, snapshotBytes: bytes, guest: snapshot.description.guest)
+        }
+        return EndedVM(disk: directory.appending(Self.diskName), memory: memory)
+    }
+
+    /// Removes the files.
+    public func remove() throws(CloudletError) { try Directory.remove(directory) }
+
+    /// Keeps a VM in the first of the places where there is room; while there is none, waits until there is. Its disk is
+    /// moved there.
+    static func keep(
+        _ vm: EndedVM, of base: OpenBase, _ options: OverlayCreation.Options, in places: KeepingPlaces
+    ) async throws(CloudletError) -> KeptVM {
+        let note = Note(
+            base: base.record.hash.hex, base_memory: base.record.memoryHash.hex, name: options.name,
+            forwards: options.forwards.map(\.description), ready_port: options.readyPort,
+            snapshot_bytes: vm.memory?.snapshotBytes)
+        let directory = try await places.fill { (directory) async throws(CloudletError) in
+            if let memory = vm.memory {
+                try await copy(memory.ram, to: directory.appending(memoryName))
+                try await copy(memory.tail, to: directory.appending(tailName))
+            }
+            guard let text = try? JSONEncoder().encode(note) else {
+                throw CloudletError(.defect, "the note can't be written")
+            }
+            try File(directory.appending(noteName), .create(permissions: 0o600)).write(Array(text), at: 0)
+            // Complete with the disk.
+            let part = directory.appending("disk.part")
+            if (try? Directory.move(vm.disk, to: part)) == nil { try await copy(try File(vm.disk, .read), to: part) }
+            try Directory.move(part, to: directory.appending(diskName))
+        }
+        return KeptVM(directory, note)
+    }
+
+    private static func copy(_ source: File, to path: FilePath) async throws(CloudletError) {
+        let target = try File(path, .create(permissions: 0o600))
+        let size = try source.size()
+        try target.resize(to: size)
+        try await MemoryCopy.copy(0..<size, from: source, to: target)
+        try target.synchronize()
+    }
+}
+
+/// A customised VM that has ended: its images.
+struct EndedVM: Sendable {
+    /// The memory snapshot in its parts.
+    struct Memory: Sendable {
+        let ram: File
+        /// What is behind the RAM.
+        let tail: File
+        let snapshotBytes: Int
+        /// What the guest can do for itself when it goes on.
+        let guest: GuestSupport
+    }
+
+    /// Its disk, a qcow2 image over the base's.
+    let disk: FilePath
+    /// `nil` for an overlay of the disk alone.
+    let memory: Memory?
+}

@@ -1,0 +1,101 @@
+import CloudletCore
+import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+import SystemPackage
+
+/// Where an overlay is written: beside its directory, which appears when it is complete; in an existing directory, which
+/// may be a file system of its own, inside of it. Nothing that appears there meanwhile is touched.
+struct OverlayPlace: Sendable {
+    /// The overlay's directory.
+    let directory: FilePath
+    /// Where the files are until all are there.
+    let part: FilePath
+    private let made: [FilePath]
+    fileprivate let isInside: Bool
+
+    /// Makes the directory for the files.
+    init(_ directory: FilePath, noting records: UnfinishedFiles?) throws(CloudletError) {
+        try OverlayCreation.requireFree(directory)
+        self.directory = directory
+        isInside = try FileStatus.of(directory) != nil
+        let parent = isInside ? directory.absolute : directory.absolute.removingLastComponent()
+        made = try Directory.create(parent.absolute)
+        part = parent.appending(".overlay" + UnfinishedFiles.suffix())
+        do throws(CloudletError) {
+            try records?.note(part)
+            try Directory.create(part)
+        } catch {
+            Directory.removeEmpty(made)
+            throw error
+        }
+    }
+
+    /// Moves the files into their place, the one named `last` behind the others. A power cut takes nothing back then.
+    func publish(last: String) throws(CloudletError) {
+        try Directory.synchronize(part)
+        try move(last: last)
+        // The names of directories that were made for it are in those above them.
+        for path in [part] + made { try Directory.synchronize(path.removingLastComponent()) }
+    }
+
+    private func move(last: String) throws(CloudletError) {
+        // A directory takes the place of nothing or of an empty one.
+        guard isInside else { return try Directory.move(part, to: directory) }
+        var moved: [FilePath] = []
+        do throws(CloudletError) {
+            for name in try Directory.names(in: part).filter({ $0 != last }) + [last] {
+                let target = directory.appending(name)
+                guard try FileStatus.of(target) == nil else {
+                    throw CloudletError(
+                        .cannotCreate, "\(target) appeared while the overlay was written", advice: "move it away")
+                }
+                try Directory.move(part.appending(name), to: target)
+                moved.append(target)
+            }
+            try Directory.remove(part)
+        } catch {
+            for path in moved { try? Directory.remove(path) }
+            throw error
+        }
+    }
+
+    /// Removes what was written, and the directories that were made for it.
+    func discard() {
+        try? Directory.remove(part)
+        Directory.removeEmpty(made)
+    }
+}
+
+extension OverlayCreation {
+    /// Free bytes without which nobody begins to write an overlay.
+    private static let leastRoom = 32 << 20
+
+    /// Finds out whether an overlay can go to a place, by writing there, before any work is done.
+    /// - Parameters:
+    ///   - directory: the overlay's directory.
+    ///   - name: the first part of its files' names.
+    /// - Throws: `CloudletError` with what is in the way; nothing is left there in any case.
+    static func requirePlace(_ directory: FilePath, name: String) throws(CloudletError) {
+        guard !directory.isEmpty else {
+            throw CloudletError(.usage, "the overlay's directory has no name", advice: "name one")
+        }
+        let place = try OverlayPlace(directory, noting: nil)
+        defer { place.discard() }
+        for file in ["\(name).overlay-meta", "\(name).overlay_\(OverlayMeta.Limits().blobs).zst"] {
+            let trial = try File(place.part.appending(file), .create(permissions: 0o600))
+            try trial.write([UInt8](repeating: 1, count: 4096), at: 0)
+        }
+        if !place.isInside {
+            // The last step, the directory's own name.
+            try Directory.create(directory)
+            Directory.removeEmpty([directory])
+        }
+        let free = try Directory.freeSpace(at: place.part)
+        guard free >= leastRoom else {
+            throw CloudletError(
+                .io, "\(directory) has room for \(ByteCount(free)), too little for an overlay",
+                advice: "make room for at least \(ByteCount(leastRoom)), or name another directory")
+        }
+    }
+}
