@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletSystem
 import GRDB
 public import SystemPackage
 
@@ -65,17 +66,24 @@ public final class Registry: Sendable {
     /// Adds a base VM.
     /// - Throws: `CloudletError.cannotCreate` when its disk, or a disk with the same content, is registered already.
     public func add(_ base: BaseVM) throws(CloudletError) {
+        try requireUnknown(base)
+        try writeDurably { try BaseVMRow(base).insert($0) }
+    }
+
+    /// Refuses a base VM whose disk, or a disk with the same content, is registered already.
+    public func requireUnknown(_ base: BaseVM) throws(CloudletError) {
         if try self.base(disk: base.files.disk) != nil {
             throw CloudletError(
                 .cannotCreate, "\(base.files.disk) is registered already",
-                advice: "remove it first with 'cloudlet del-base \(base.files.disk)'")
+                advice: "use it, or remove it first; run: "
+                    + Shell.command("cloudlet", "del-base", base.files.disk.string))
         }
         if let other = try self.base(hash: base.hash) {
             throw CloudletError(
                 .cannotCreate, "a disk with the same content is registered already: \(other.files.disk)",
-                advice: "use that one, or remove it with 'cloudlet del-base \(other.files.disk)'")
+                advice: "use that one, or have it forgotten; run: "
+                    + Shell.command("cloudlet", "del-base", other.files.disk.string))
         }
-        try writeDurably { try BaseVMRow(base).insert($0) }
     }
 
     /// Notes what the file system says of the images of a base VM that were found to be as registered, or others.

@@ -3,6 +3,7 @@ import CloudletCore
 import CloudletHypervisor
 import CloudletStore
 import CloudletSynthesis
+import CloudletSystem
 import SystemPackage
 
 /// `cloudlet base DISK`: makes a base VM from a raw disk.
@@ -47,32 +48,34 @@ struct BaseCommand: AsyncParsableCommand {
         let registry = try Registry(home.database)
         let path = try BaseCreation.requireNew(FilePath(disk), registry: registry)
         let forwards = try customise.forwards()
-        let customisation = try Customisation(customise)
-        let hypervisor = try await hypervisorOptions.open(home)
-        let machine = MachineDescription(
-            memoryMiB: memory, vcpus: cpus, accelerator: hypervisor.accelerator,
+        var customisation = try Customisation(customise)
+        var machine = MachineDescription(
+            memoryMiB: memory, vcpus: cpus, accelerator: .tcg,
             diskBus: diskBus == .virtio ? .virtio : .ide, cpuModel: cpuModel, machineType: machineType,
             freePageReporting: !noFreePageReporting)
         try machine.validate()
+        try BaseCreation.requirePlace(path, memoryBytes: machine.memoryBytes)
+        let hypervisor = try await hypervisorOptions.open(home)
+        machine.accelerator = hypervisor.accelerator
+        machine.machineType = try await hypervisor.machineType(named: machineType)
+        customisation.doubt = try BootOutlook.doubt(about: try File(path, .read))
+        if let doubt = customisation.doubt { Console.note("\(path.string.displayable()): \(doubt).") }
         var options = BaseCreation.Options(machine: machine)
         options.forwards = forwards + customise.temporaryForwards(beside: forwards)
         options.display = customisation.needsDisplay
         let times = StageTimes()
-        do throws(CloudletError) {
-            let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
-                path, options, times: times, progress: { ProgressLine.show($0) }
-            ) { (machine, forwards) throws(CloudletError) in try await customisation.wait(machine, forwards) }
-            ProgressLine.clear()
-            Report.times(times)
-            Console.result("Base VM is created from \(base.files.disk)")
-            Console.result("Disk: \(base.files.disk)")
-            Console.result("Mem: \(base.files.memory)")
-            Console.result("Hash: \(base.hash)")
-            Report.guest(try await OpenBase.open(base, in: registry).snapshot.description.guest)
-        } catch {
-            throw CloudletError(
-                error.code, "no base VM was made; \(path) was booted and may have been changed",
-                advice: error.advice, cause: error)
+        let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
+            path, options, keepingIn: KeepingPlaces(home.kept) { Console.note($0) }, times: times,
+            progress: { ProgressLine.show($0) }
+        ) { [customisation] (machine, forwards) throws(CloudletError) in
+            try await customisation.wait(machine, forwards)
         }
+        ProgressLine.clear()
+        Report.times(times)
+        Console.result("Base VM is created from \(base.files.disk)")
+        Console.result("Disk: \(base.files.disk)")
+        Console.result("Mem: \(base.files.memory)")
+        Console.result("Hash: \(base.hash)")
+        Report.guest(try await OpenBase.open(base, in: registry).snapshot.description.guest)
     }
 }

@@ -10,12 +10,26 @@ enum DomainDescriptionReader {
         return graphics?.attributes["port"].flatMap { UInt16($0) }
     }
 
-    /// The names of the security models that are active on a host, from its capabilities.
-    static func securityModels(in capabilities: String) throws(CloudletError) -> [String] {
+    /// The machine types a host offers for 64-bit x86 guests, from its capabilities: each name with the type it stands for.
+    static func machineTypes(in capabilities: String) throws(CloudletError) -> [String: String] {
+        let root = try capabilitiesParser.parse(capabilities)
+        let architectures = root.children("guest").flatMap { $0.children("arch") }
+        let machines = architectures.filter { $0.attributes["name"] == "x86_64" }
+            .flatMap { [$0] + $0.children("domain") }.flatMap { $0.children("machine") }
+        return Dictionary(machines.map { ($0.text, $0.attributes["canonical"] ?? $0.text) }) { first, _ in first }
+    }
+
+    /// Capabilities tell of many machines.
+    private static var capabilitiesParser: MarkupParser {
         var parser = MarkupParser()
         parser.maximumBytes = 4 << 20
         parser.maximumElements = 100_000
-        let root = try parser.parse(capabilities)
+        return parser
+    }
+
+    /// The names of the security models that are active on a host, from its capabilities.
+    static func securityModels(in capabilities: String) throws(CloudletError) -> [String] {
+        let root = try capabilitiesParser.parse(capabilities)
         return root.child("host")?.children("secmodel").compactMap { $0.text(of: "model") } ?? []
     }
 }

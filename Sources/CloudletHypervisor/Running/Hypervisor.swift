@@ -59,6 +59,20 @@ public final class Hypervisor: Sendable {
     /// A new name for a VM.
     public func newName() -> String { root.vmPrefix + String(UInt64.random(in: 0 ... .max), radix: 36) }
 
+    /// The machine type that a name stands for here. Names without a version mean another one with each version of QEMU: a
+    /// base VM has the one with the version, which other hosts know.
+    /// - Throws: `CloudletError.unavailable` when there is no such machine type.
+    public func machineType(named name: String) async throws(CloudletError) -> String {
+        let known = try DomainDescriptionReader.machineTypes(
+            in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
+        guard let type = known[name] else {
+            throw CloudletError(
+                .unavailable, "QEMU has no machine type '\(name.displayable(limit: 60))' here",
+                advice: "'qemu-system-x86_64 -machine help' lists those it has")
+        }
+        return type
+    }
+
     /// Starts a VM. One that waits for state, or whose `paused` is set, does not execute guest code yet.
     public func start(
         _ machine: MachineDescription, _ resources: VMResources, paused: Bool = false

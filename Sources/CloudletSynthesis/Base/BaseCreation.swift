@@ -39,13 +39,15 @@ public struct BaseCreation: Sendable {
         if try registry.base(disk: path) != nil {
             throw CloudletError(
                 .cannotCreate, "\(path) is a base VM already",
-                advice: "remove it first with 'cloudlet del-base \(path)'; overlays made from it will not fit any more")
+                advice: "use it; to make it anew, upon which overlays made from it fit no more, first run: "
+                    + Shell.command("cloudlet", "del-base", path.string))
         }
         try BaseFileWriter.recover(BaseFiles(disk: path))
         for file in BaseFiles(disk: path).derived where try FileStatus.of(file) != nil {
             throw CloudletError(
                 .cannotCreate, "\(file) exists already",
-                advice: "register the base VM with 'cloudlet add-base \(path)', or remove its files")
+                advice: "move that file away, or register the base VM that it belongs to; run: "
+                    + Shell.command("cloudlet", "add-base", path.string))
         }
         return path
     }
@@ -54,20 +56,23 @@ public struct BaseCreation: Sendable {
     /// - Parameters:
     ///   - disk: the user's raw disk; the VM writes to it.
     ///   - options: machine, forwards, display.
+    ///   - places: where the VM's memory is kept when the files can't be written.
     ///   - times: notes the stages.
     ///   - progress: is told what is being done.
     ///   - setUp: returns when the user is done; the VM runs meanwhile.
     /// - Returns: the registry's entry.
-    /// - Throws: `CloudletError`; no file and no row of a base VM is left then.
+    /// - Throws: `CloudletError` that says what became of the disk; no file and no row of a base VM is left then. When the
+    ///   memory was kept, it says with which commands the base VM is made of it.
     public func create(
-        _ disk: FilePath, _ options: Options, times: StageTimes,
+        _ disk: FilePath, _ options: Options, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (String) -> Void = { _ in },
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let path = try Self.requireNew(disk, registry: registry)
         let work = try WorkDirectory(on: hypervisor)
         var cleanup = VMCleanup(work)
-        let files = BaseFileWriter(disk: path)
+        var hasRun = false
+        let vm: SavedVM
         do throws(CloudletError) {
             let memory = try SharedMemory(named: "cloudlet-ram", size: options.machine.memoryBytes)
             let resources = VMResources(
@@ -78,33 +83,79 @@ public struct BaseCreation: Sendable {
                 try await hypervisor.start(options.machine, resources, paused: true)
             }
             cleanup.started(machine)
-            let forwards = try await machine.addForwards(options.forwards, on: "127.0.0.1")
+            let forwards = try await machine.addForwards(
+                options.forwards, on: "127.0.0.1", wayOut: "choose another with -redir")
+            hasRun = true
             try await machine.resume()
             try await times.measure("set up") { () async throws(CloudletError) in try await setUp(machine, forwards) }
 
             progress("save memory")
             let guest = await machine.guestSupport()
-            try await times.measure("save memory") { () async throws(CloudletError) in
+            let saved = try await times.measure("save state") { () async throws(CloudletError) in
                 try await machine.pause()
-                try await files.writeMemory(
-                    memory, state: try await machine.saveState(),
-                    VMDescription(machine: options.machine, guest: guest),
+                return SavedVM(
+                    memory: memory, state: try await machine.saveState(),
+                    description: VMDescription(machine: options.machine, guest: guest),
                     emulator: try await machine.emulatorVersion())
             }
             try await machine.destroy()
-            progress("hash")
-            let base = try await times.measure("hash") { () async throws(CloudletError) -> BaseVM in
-                try await files.writeHashes(accelerator: options.machine.accelerator)
-            }
-            try files.publish()
-            let stamped = try files.stamped(base)
-            try registry.add(stamped)
             await cleanup.run()
-            return stamped
+            vm = saved
         } catch {
             await cleanup.run()
-            files.discard()
-            throw error
+            throw Self.notMade(path, hasRun: hasRun, error)
         }
+        return try await write(vm, beside: path, places, times, progress)
+    }
+
+    private static func notMade(_ disk: FilePath, hasRun: Bool, _ error: CloudletError) -> CloudletError {
+        CloudletError(
+            error.code,
+            "no base VM was made; \(disk) " + (hasRun ? "was booted and may have been changed" : "is as it was"),
+            advice: error.advice, cause: error)
+    }
+
+    /// Writes and registers the base VM; where that fails the memory is kept elsewhere.
+    private func write(
+        _ saved: SavedVM, beside disk: FilePath, _ places: KeepingPlaces, _ times: StageTimes,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) async throws(CloudletError) -> BaseVM {
+        let files = BaseFileWriter(disk: disk)
+        let base: BaseVM
+        do throws(CloudletError) {
+            try await times.measure("save memory") { () async throws(CloudletError) in
+                try await files.writeMemory(
+                    saved.memory, state: saved.state, saved.description, emulator: saved.emulator)
+            }
+            progress("hash")
+            base = try await times.measure("hash") { () async throws(CloudletError) in
+                try await files.writeHashes(accelerator: saved.description.machine.accelerator)
+            }
+            try registry.requireUnknown(base)
+            try files.publish()
+        } catch {
+            files.discard()
+            if files.isDecided { throw Self.notRegistered(disk, error) }
+            // A base VM with this content is there, or nobody wants this one any more.
+            if [.cannotCreate, .interrupted].contains(error.code) { throw Self.notMade(disk, hasRun: true, error) }
+            let kept = try await saved.keep(for: BaseFiles(disk: disk), in: places, because: error)
+            // Nobody boots it meanwhile.
+            try? files.protectDisk()
+            throw kept
+        }
+        do throws(CloudletError) {
+            let stamped = try files.stamped(base)
+            try registry.add(stamped)
+            return stamped
+        } catch {
+            throw Self.notRegistered(disk, error)
+        }
+    }
+
+    private static func notRegistered(_ disk: FilePath, _ error: CloudletError) -> CloudletError {
+        CloudletError(
+            error.code, "no base VM is registered yet, but all its files are beside \(disk)",
+            advice: "\(error.firstAdvice ?? "mend this"); then run: "
+                + Shell.command("cloudlet", "add-base", disk.string), cause: error)
     }
 }

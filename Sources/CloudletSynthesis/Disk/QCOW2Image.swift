@@ -19,6 +19,9 @@ public final class QCOW2Image: PageTarget {
     private let state: Mutex<State>
     private let turn = Turn()
 
+    /// Bytes of a base disk's path; the format has no room for more.
+    static let longestBackingPath = 1023
+
     private static let clusterBits = 17
     private static let clusterSize = 1 << clusterBits
     private static let entryBytes = 16
@@ -207,8 +210,9 @@ public final class QCOW2Image: PageTarget {
     ) throws(CloudletError) -> [UInt8] {
         let name = Array(backing.string.utf8)
         let headerLength = 112
-        guard name.count <= 1023 else {
-            throw CloudletError(.usage, "the path of the base disk is longer than 1023 bytes: \(backing)")
+        guard name.count <= longestBackingPath else {
+            throw CloudletError(
+                .usage, "the path of the base disk is longer than \(longestBackingPath) bytes: \(backing)")
         }
         var extensions: [UInt8] = []
         extensions.appendBigEndian(UInt32(0xE279_2ACA))
