@@ -136,9 +136,9 @@ import Testing
         let directory = overlay.directory
         #expect(try failure(pair.scratch.file("none")).contains("there is no overlay directory"))
         #expect(try failure(overlay.metaPath).contains("is not a directory"))
-        _ = try pair.scratch.write("face/README", [1])
+        _ = try pair.scratch.write("face/copy", overlay.metaBytes)
         #expect(try failure(directory).contains("more than one possible meta"))
-        try Directory.remove(directory.appending("README"))
+        try Directory.remove(directory.appending("copy"))
         let blob = overlay.path(of: overlay.meta.blobs[0])
         try File(blob, .readWrite).resize(to: 5)
         #expect(try failure(directory).contains("has 5 bytes"))
@@ -149,6 +149,23 @@ import Testing
         #expect(try failure(directory).contains("no valid overlay-meta"))
         try Directory.remove(overlay.metaPath)
         #expect(try failure(directory).contains("no overlay-meta"))
+    }
+
+    @Test("files that are no meta don't matter in an overlay's directory, whatever the meta's name is")
+    func otherFiles() async throws {
+        let pair = try await SyntheticPair(seed: 5)
+        let overlay = try await write(pair)
+        for name in ["README", "Thumbs.db", "SHA256SUMS", "desktop.ini"] {
+            _ = try pair.scratch.write("face/\(name)", Array("[x] \(name)\n".utf8))
+        }
+        try Directory.create(overlay.directory.appending("lost+found"))
+        #expect(try OverlayDirectory(overlay.directory).metaPath == overlay.metaPath)
+        let renamed = overlay.directory.appending("app")
+        try Directory.move(overlay.metaPath, to: renamed)
+        #expect(try OverlayDirectory(overlay.directory).metaPath == renamed)
+        try Directory.remove(renamed)
+        let error = #expect(throws: CloudletError.self) { try OverlayDirectory(overlay.directory) }
+        #expect(error?.description.contains("no overlay-meta") == true)
     }
 
     @Test("an overlay never appears half written, and never over another")

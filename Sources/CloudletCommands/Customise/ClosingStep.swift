@@ -51,6 +51,13 @@ struct ClosingStep: Sendable {
         for file in [options.sshKey, options.program].compactMap({ $0 }) where file.contains("/") {
             try ExistingFile.require(file)
         }
+        let program = options.program ?? (options.sshKey == nil ? nil : "ssh")
+        if !options.isOff, let program, !ChildProgram.isInstalled(program) {
+            throw CloudletError(
+                .notFound, "the closing step's program \(program.displayable()) can't be run",
+                advice: options.program == nil
+                    ? "install the package openssh-client" : "name an existing program, and make it executable")
+        }
         if options.isOff {
             command = nil
         } else if let program = options.program {
@@ -89,12 +96,16 @@ struct ClosingStep: Sendable {
         let environment = Customisation.variables(running.forwards)
         let words = command.map { $0 == Self.portPlace ? environment["CLOUDLET_VM_PORT_22"] ?? "22" : $0 }
         try await times.measure("closing step") { () async throws(CloudletError) in
-            let status = try await ChildProgram.run(words, adding: environment)
-            if status == 0 {
-                try await running.waitForFreedMemory()
-            } else {
-                Console.note("the closing step ended with status \(status); the overlay may be larger than it need be")
+            let failure: String
+            do throws(CloudletError) {
+                let status = try await ChildProgram.run(words, adding: environment)
+                if status == 0 { return try await running.waitForFreedMemory() }
+                failure = "the closing step ended with status \(status)"
+            } catch {
+                if error.code == .interrupted { throw error }
+                failure = "the closing step failed: \(error)"
             }
+            Console.note("\(failure); the overlay may be larger than it need be")
         }
     }
 }

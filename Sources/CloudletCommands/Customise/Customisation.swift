@@ -11,6 +11,8 @@ struct Customisation: Sendable {
     private let untilPort: UInt16?
     private let provision: String?
     private let readsInput: Bool
+    /// What speaks against the guest's booting, if anything: told when it does not answer.
+    var doubt: String?
 
     /// Finds out how the end of the work will be told.
     /// - Throws: `CloudletError.usage` when there is no way to tell.
@@ -20,7 +22,7 @@ struct Customisation: Sendable {
         let scripted = options.untilPort != nil || options.provision != nil
         viewer = try scripted && options.viewer == nil ? nil : Viewer(choice: options.viewer)
         readsInput = !scripted
-        if let provision, provision.contains("/"), unsafe access(provision, X_OK) != 0 {
+        if let provision, !ChildProgram.isInstalled(provision) {
             throw CloudletError(
                 .notFound, "the provisioning program \(provision) can't be run",
                 advice: "name an existing program, and make it executable with 'chmod +x'")
@@ -86,12 +88,23 @@ struct Customisation: Sendable {
         group.addTask { try await viewer.show(port: port) }
     }
 
+    /// After this time without an answer something may be wrong. Under emulation a guest boots in about a minute.
+    private static let silence = Duration.seconds(60)
+
     private func waitForPort(
         _ port: UInt16, _ machine: VirtualMachine, _ forwards: [ActiveForward]
     ) async throws(CloudletError) {
         guard let forward = forwards.first(where: { $0.forward.guestPort == port && $0.forward.transport == .tcp })
         else { throw CloudletError(.defect, "guest port \(port) is not forwarded") }
+        let clock = ContinuousClock()
+        var told: ContinuousClock.Instant? = clock.now + Self.silence
         while !(try await machine.answers(on: forward)) {
+            if let time = told, clock.now > time {
+                told = nil
+                Console.note(
+                    "Port \(port) of the VM has not answered for \(Self.silence.shown). It is waited for; Ctrl-C gives it "
+                        + "up, and --viewer shows the guest's screen." + (doubt.map { " Note: \($0)." } ?? ""))
+            }
             do { try await Task.sleep(for: .milliseconds(250)) } catch {
                 throw CloudletError(.interrupted, "interrupted")
             }

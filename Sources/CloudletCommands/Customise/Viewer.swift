@@ -13,7 +13,7 @@ struct Viewer: Sendable {
     init?(choice: String?) throws(CloudletError) {
         if choice == "none" { return nil }
         if let choice {
-            guard Self.isInstalled(choice) else {
+            guard ChildProgram.isInstalled(choice) else {
                 throw CloudletError(
                     .notFound, "the viewer \(choice.displayable(limit: 60)) can't be run",
                     advice: "name an installed program, or 'none'")
@@ -23,7 +23,7 @@ struct Viewer: Sendable {
         }
         let environment = ProcessInfo.processInfo.environment
         guard environment["DISPLAY"] != nil || environment["WAYLAND_DISPLAY"] != nil,
-            let installed = Self.known.first(where: Self.isInstalled)
+            let installed = Self.known.first(where: ChildProgram.isInstalled)
         else { return nil }
         name = installed
     }
@@ -38,11 +38,5 @@ struct Viewer: Sendable {
                 .unavailable, "the viewer \(name) ended with status \(status)",
                 advice: "use another with --viewer, or --viewer none and press Enter")
         }
-    }
-
-    private static func isInstalled(_ program: String) -> Bool {
-        if program.contains("/") { return FileManager.default.isExecutableFile(atPath: program) }
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        return path.split(separator: ":").contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(program)") }
     }
 }

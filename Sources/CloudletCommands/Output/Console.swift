@@ -18,7 +18,8 @@ enum Console {
 
     /// Prints a failure: one line.
     static func failure(_ error: CloudletError) {
-        note("error: \(error.description.split(whereSeparator: \.isNewline).joined(separator: " "))")
+        let line = error.description.split(whereSeparator: \.isNewline).joined(separator: " ")
+        note("error: \(line.displayable(limit: 8000))")
     }
 
     /// Prints a value as JSON with sorted keys.

@@ -1,9 +1,19 @@
 import CloudletCore
+import CloudletSystem
+import Foundation
+import Glibc
 import Subprocess
 import SystemPackage
 
 /// Runs a program of the user's with our own input and output.
 enum ChildProgram {
+    /// Whether there is such a program, by path or name.
+    static func isInstalled(_ program: String) -> Bool {
+        if program.contains("/") { return unsafe access(program, X_OK) == 0 && !FilePath(program).isDirectory }
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        return path.split(separator: ":").contains { isInstalled("\($0)/\(program)") }
+    }
+
     /// Runs it to its end.
     /// - Parameters:
     ///   - command: the program, by path or name, and its arguments.
@@ -34,4 +44,8 @@ enum ChildProgram {
             throw CloudletError(.notFound, "can't run \(command[0])", cause: error)
         }
     }
+}
+
+extension FilePath {
+    fileprivate var isDirectory: Bool { (try? FileStatus.of(self))??.isDirectory == true }
 }

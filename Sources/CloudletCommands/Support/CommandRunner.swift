@@ -14,6 +14,8 @@ public enum CommandRunner {
         _ root: Root.Type, handlesSignals: Bool = true
     ) async -> Never {
         signal(SIGPIPE, SIG_IGN)
+        // A file that grows beyond the limit of its size fails as an error does.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             try await (handlesSignals ? untilSignal : directly) {
                 var command = try root.parseAsRoot()

@@ -18,8 +18,9 @@ public struct OverlayDirectory: Sendable {
     /// The application's name: the last part of the directory's path, as the original's mobile client took it.
     public var appName: String { directory.lastComponent?.string ?? "overlay" }
 
-    /// Opens the overlay in a directory that holds exactly one file whose name does not end in `xz` or `zst`; that
-    /// is the meta, whatever its name (the rule of the original's mobile client).
+    /// Opens the overlay in a directory. Its meta is the one file whose name does not end in `xz` or `zst`, whatever its
+    /// name (the rule of the original's mobile client); among several of them the one that is a meta, so that what people
+    /// and programs put beside it (a README, thumbnails, sums) does not matter.
     public init(_ directory: FilePath) throws(CloudletError) {
         guard let status = try FileStatus.of(directory) else {
             throw CloudletError(.notFound, "there is no overlay directory \(directory)")
@@ -32,14 +33,29 @@ public struct OverlayDirectory: Sendable {
         let names = try Directory.names(in: directory).filter { name in
             !name.hasPrefix(".") && !name.hasSuffix("xz") && !name.hasSuffix("zst")
         }
-        guard names.count == 1 else {
-            let found =
-                names.isEmpty ? "no overlay-meta" : "more than one possible meta: \(names.joined(separator: ", "))"
-            throw CloudletError(
-                .badData, "\(directory) holds \(found)",
-                advice: "an overlay directory has one meta file and blobs that end in .xz")
+        var metas: [String] = []
+        if names.count == 1 { metas = names }
+        for name in names.dropFirst(metas.count) where try Self.isMeta(directory.appending(name)) { metas.append(name) }
+        guard metas.count == 1 else {
+            let shown = metas.prefix(5).map { "'\($0.displayable(limit: 80))'" }.joined(separator: ", ")
+            throw metas.isEmpty
+                ? CloudletError(
+                    .badData, "\(directory) holds no overlay-meta",
+                    advice: "name the directory that 'cloudlet overlay' wrote: one meta file and blobs that end in .xz")
+                : CloudletError(
+                    .badData, "\(directory) holds more than one possible meta: \(shown)",
+                    advice: "an overlay directory has one meta file: move the others, with their blobs, elsewhere")
         }
-        try self.init(meta: directory.appending(names[0]))
+        try self.init(meta: directory.appending(metas[0]))
+    }
+
+    /// Whether a file is a meta, or was one by its name.
+    private static func isMeta(_ path: FilePath) throws(CloudletError) -> Bool {
+        guard let status = try FileStatus.of(path), status.isRegular else { return false }
+        if path.string.hasSuffix("overlay-meta") { return true }
+        guard status.size <= OverlayMeta.Limits().metaBytes, let bytes = try? File(path, .read).read(status.size, at: 0)
+        else { return false }
+        return (try? OverlayMeta(reading: bytes.span)) != nil
     }
 
     /// Opens the overlay that `path` names: its directory or its meta file.

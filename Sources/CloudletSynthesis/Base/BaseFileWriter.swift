@@ -106,8 +106,8 @@ struct BaseFileWriter: Sendable {
     func protectDisk() throws(CloudletError) {
         let disk = try File(files.disk, .read)
         let permissions = try disk.status().permissions
-        // A change that changes nothing would still look like one (see ``BaseStamp``).
-        if permissions & 0o222 != 0 { try disk.setPermissions(permissions & ~0o222) }
+        // A change that changes nothing would still look like one (see ``BaseStamp``), and on an image layer copy the disk.
+        if permissions & 0o222 != 0 { try disk.setPermissionsIfAllowed(permissions & ~0o222) }
     }
 
     /// Notes in an entry what the file system says of the images now, when nothing more is done to them.

@@ -41,9 +41,7 @@ public struct BaseImport: Sendable {
         do throws(CloudletError) {
             let base = try await writer.writeHashes(accelerator: accelerator)
             for wanted in [expected, noted].compactMap({ $0 }) where wanted != base.hash {
-                throw CloudletError(
-                    .badData, "\(disk) has the hash \(base.hash), not \(wanted)",
-                    advice: "the disk is damaged or another one; copy it again")
+                throw Self.other(disk, base.hash, wanted)
             }
             try writer.publish()
             let stamped = try writer.stamped(base)
@@ -51,8 +49,20 @@ public struct BaseImport: Sendable {
             return stamped
         } catch {
             writer.discard()
-            throw error
+            // Where nothing can be written, lists that are as their maker left them will do.
+            guard error.code == .permission, let seal = try BaseSeal(of: files) else { throw error }
+            let hash = try await WorkerPool.background.run { () throws(CloudletError) in
+                try DiskFingerprint.identity(of: try File(disk, .read))
+            }
+            guard hash == expected ?? hash, hash == seal.hash else { throw Self.other(disk, hash, expected ?? seal.hash) }
+            return try await add(files, seal, noted: noted, accelerator)
         }
+    }
+
+    private static func other(_ disk: FilePath, _ hash: SHA256Digest, _ wanted: SHA256Digest) -> CloudletError {
+        CloudletError(
+            .badData, "\(disk) has the hash \(hash), not \(wanted)",
+            advice: "the disk is damaged or another one; copy it again")
     }
 
     /// Registers a base VM whose files are as its maker left them.
@@ -96,6 +106,7 @@ public struct BaseImport: Sendable {
     public static func unprotect(_ base: BaseVM) throws(CloudletError) {
         guard try FileStatus.of(base.files.disk) != nil else { return }
         let disk = try File(base.files.disk, .read)
-        try disk.setPermissions(try disk.status().permissions | 0o200)
+        let permissions = try disk.status().permissions
+        if permissions & 0o200 == 0 { try disk.setPermissionsIfAllowed(permissions | 0o200) }
     }
 }

@@ -1,0 +1,186 @@
+import CloudletCore
+import CloudletSystem
+import CloudletTestSupport
+import Foundation
+import SystemPackage
+import Testing
+
+/// Places that can't be written: found out before the VM runs where that can be, else nothing of the work is lost.
+extension ChainTests {
+    /// Runs what a message tells to run, as a person would who copies it.
+    private func follow(_ message: String, _ environment: [String: String]) async throws -> Tool.Result {
+        let command = try #require(message.components(separatedBy: "then run: ").dropFirst().last, "\(message)")
+        let path = "\(Repository.programs):\(ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")"
+        return try await Tool.run(
+            "sh", ["-c", "cd / && \(command)"], environment: environment.merging(["PATH": path]) { $1 })
+    }
+
+    private func program(_ scratch: ScratchDirectory, _ script: String) throws -> String {
+        let path = scratch.file("program-\(UInt32.random(in: 0 ... .max))")
+        try File(path, .create(permissions: 0o755)).write(Array("#!/bin/sh\n\(script)\n".utf8), at: 0)
+        return path.string
+    }
+
+    @Test("a VM whose overlay has no place at the end is kept, and the printed command writes the overlay")
+    func keptOverlay() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let directory = scratch.file("it's a\nface")
+        let taking = try program(scratch, "mkdir \"$PLACE\" && echo mine > \"$PLACE/mine\"")
+        let environment = chain.environment.merging(["PLACE": directory.string]) { $1 }
+        let result = try await Program.cloudlet(
+            [
+                "overlay", chain.disk.string, "-o", directory.string, "--provision", taking, "--", "-redir",
+                "tcp:0::9876",
+            ],
+            environment: environment)
+        #expect(result.status != 0 && result.errors.contains("the VM is kept as it was"), "\(result.errors)")
+        #expect(try Directory.names(in: directory) == ["mine"])
+        try Directory.remove(directory)
+        let second = try await follow(result.errors, chain.environment)
+        #expect(second.status == 0, "\(second.errors)")
+        let verified = try await Program.cloudlet(
+            ["verify", directory.string, "--base", chain.disk.string], environment: chain.environment)
+        #expect(verified.status == 0, "\(verified.errors)")
+        #expect(try Directory.names(in: directory).contains("it's a_face.overlay-meta"))
+        #expect(try Directory.names(in: chain.home.appending("kept")).isEmpty)
+        try await requireNothingLeft(chain)
+    }
+
+    @Test("places for overlays and residues that can't be written are refused before the VM runs")
+    func impossiblePlaces() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        _ = try scratch.write("file", [1])
+        let running = try program(scratch, "touch '\(scratch.path)/ran'")
+        for place in ["/proc/face", scratch.file("file/face").string, "/x/" + String(repeating: "n", count: 256), ""] {
+            for command in [
+                ["overlay", chain.disk.string, "--provision", running, "-o", place],
+                ["synthesis", chain.disk.string, chain.overlay.string, "--residue", place],
+            ] {
+                let result = try await Program.cloudlet(command, environment: chain.environment)
+                #expect(result.status != 0 && !result.output.contains("runs"), "\(command): \(result.errors)")
+                #expect(!result.errors.contains("Domain="), "\(result.errors)")
+            }
+        }
+        #expect(try Directory.names(in: scratch.path).filter { !$0.hasPrefix("program") } == ["file"])
+        #expect(try FileStatus.of("/x") == nil)
+    }
+
+    @Test("a base VM whose files have no place at the end is made by the printed commands; a twin leaves nothing")
+    func keptBase() async throws {
+        let scratch = try ScratchDirectory()
+        // Executes zeros: nothing that ever writes to its disk.
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        bytes.replaceSubrange(510..<512, with: [0x55, 0xAA])
+        _ = try scratch.write("ok", bytes)
+        let full = try program(scratch, "dd if=/dev/zero of=place/filling bs=1M 2> /dev/null; true")
+        let taken = try program(scratch, "mkdir place/other.base-mem-index")
+        let script = """
+            cd "$1" && mkdir place && mount -t tmpfs -o size=100m none place || exit 1
+            for disk in "a b" other twin; do cp ok "place/$disk.raw"; done
+            make() { cloudlet base "place/$1.raw" --memory 32 --machine pc --provision "$2" 2> err && exit 1; cat err >&2; }
+            follow() { sh -c "cd / && $(sed -n 's/^error.*then run: //p' err)" || exit 1; }
+            make "a b" "$2"; rm place/filling; follow
+            grep -a "<machine" "place/a b.base-mem" >&2
+            cloudlet del-base "place/a b.raw"
+            make other "$3"; rmdir place/other.base-mem-index; follow
+            make twin true; ls -l place/twin* >&2
+            """
+        let path = "\(Repository.programs):\(ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")"
+        let result = try await Tool.run(
+            "unshare", ["-m", "sh", "-c", script, "sh", scratch.path.string, full, taken],
+            environment: ["CLOUDLET_HOME": scratch.file("home").string, "PATH": path])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("is kept in") && result.errors.contains("has no boot loader"))
+        #expect(result.errors.contains("all its files are beside"), "\(result.errors)")
+        #expect(result.output.components(separatedBy: "is registered").count == 3, "\(result.output)")
+        #expect(try Directory.names(in: scratch.file("home/kept")).isEmpty)
+        #expect(result.errors.contains("type=\"pc-i440fx-"), "\(result.errors)")
+        #expect(result.errors.contains("same content is registered already"), "\(result.errors)")
+        let left = result.errors.split(separator: "\n").filter { $0.contains("place/twin") && $0.hasPrefix("-") }
+        #expect(left.count == 1 && left[0].hasPrefix("-rw-r--r--"), "\(left)")
+    }
+}
+
+/// Disks that can't become base VMs where they are, or are not free: refused before they are booted.
+@Suite(.enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
+struct LostBasePlaceTests {
+    let scratch: ScratchDirectory
+    init() throws { scratch = try ScratchDirectory() }
+
+    /// Runs `cloudlet base` on a disk below `place` in a namespace of its own, after a shell's preparations.
+    private func base(_ preparation: String, name: String = "ok.raw", _ options: [String] = []) async throws
+        -> Tool.Result
+    {
+        var disk = [UInt8](repeating: 0, count: 8192)
+        disk.replaceSubrange(510..<512, with: [0x55, 0xAA])
+        try Directory.create(scratch.file("place"))
+        try Directory.remove(scratch.file("ok"))
+        _ = try scratch.write("ok", disk)
+        let script = """
+            cd "$1" && \(preparation) && shift && timeout 60 "$@"
+            status=$?; [ -z "$holder" ] || kill "$holder"; exit $status
+            """
+        return try await Tool.run(
+            "unshare",
+            [
+                "-m", "sh", "-c", script, "sh", scratch.path.string, Program.path("cloudlet"), "base",
+                scratch.file("place/\(name)").string, "--memory", "64", "--provision", "true",
+            ] + options, environment: ["CLOUDLET_HOME": scratch.file("home").string])
+    }
+
+    @Test("a place that is read-only, too small, or allows no such files or names is told before the disk is booted")
+    func places() async throws {
+        let long = String(repeating: "n", count: 236) + ".raw"
+        for (preparation, name, status, text) in [
+            (
+                "cp ok place/ok.raw && mount --bind place place && mount -o remount,bind,ro place", "ok.raw", 77,
+                "Read-only"
+            ),
+            ("mount -t tmpfs -o size=8m none place && cp ok place/ok.raw", "ok.raw", 74, "has room for"),
+            ("mount -t tmpfs none place && cp ok place/ok.raw && ulimit -f 1000", "ok.raw", 74, "ulimit -f"),
+            ("mount -t tmpfs none place && cp ok place/\(long)", long, 71, "shorter name"),
+        ] as [(String, String, Int32, String)] {
+            let result = try await base(preparation, name: name)
+            #expect(result.status == status && result.errors.contains(text), "\(result.status): \(result.errors)")
+            #expect(!result.errors.contains("was booted"), "\(result.errors)")
+        }
+    }
+
+    @Test("a disk that another emulator has, and a machine type that does not exist, are not said to have been booted")
+    func notBooted() async throws {
+        let held = try await base(
+            """
+            cp ok place/ok.raw && { qemu-system-x86_64 -accel tcg -nodefaults -display none -S \
+            -drive file=place/ok.raw,format=raw,if=virtio & } && holder=$! && \
+            while qemu-io -f raw -c quit place/ok.raw > /dev/null 2>&1; do sleep 0.1; done
+            """)
+        #expect(held.status == 69 && held.errors.contains("is as it was"), "\(held.errors)")
+        let unknown = try await base("cp ok place/ok.raw", ["--machine", "pc-i440fx-0.1"])
+        #expect(unknown.status == 69 && unknown.errors.contains("no machine type 'pc-i440fx-0.1'"), "\(unknown.errors)")
+        #expect(!unknown.errors.contains("booted"), "\(unknown.errors)")
+    }
+}
+
+extension ChainTests {
+    @Test(
+        "a base VM on a read-only file system is registered, by its seal and by proof, though its disk has a write bit")
+    func readOnlyBase() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let script = """
+            cp --sparse=always "$1"/guest.* place && chmod u+w place/guest.raw && mount --bind place place \
+                && mount -o remount,bind,ro place || exit 1
+            "$2" add-base place/guest.raw && "$2" del-base place/guest.raw && "$2" add-base place/guest.raw "$3"
+            """
+        try Directory.create(scratch.file("place"))
+        let result = try await Tool.run(
+            "unshare",
+            [
+                "-m", "sh", "-c", script, "sh", chain.directory.string, Program.path("cloudlet"),
+                try #require(chain.baseHashes["guest.raw"]?.hex),
+            ], environment: ["CLOUDLET_HOME": scratch.file("home").string], directory: scratch.path)
+        #expect(result.status == 0, "\(result.errors)")
+    }
+}
