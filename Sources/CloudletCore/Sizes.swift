@@ -7,10 +7,10 @@ public enum Page {
     public static let sector = 512
 
     /// How many pages cover `bytes`.
-    public static func count(covering bytes: Int) -> Int { (bytes + size - 1) / size }
+    public static func count(covering bytes: Int) -> Int { bytes / size + (bytes % size > 0 ? 1 : 0) }
 
-    /// `bytes` rounded up to a whole number of pages.
-    public static func roundUp(_ bytes: Int) -> Int { count(covering: bytes) * size }
+    /// `bytes` rounded up to a whole number of pages; the largest number of whole pages where there is no larger one.
+    public static func roundUp(_ bytes: Int) -> Int { min(count(covering: bytes), Int.max / size) * size }
 }
 
 /// A number of bytes, printed the way a person reads it.

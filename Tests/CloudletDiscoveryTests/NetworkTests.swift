@@ -79,6 +79,9 @@ import Testing
         #expect(throws: CloudletError.self) { try messages.add([UInt8](repeating: 0, count: 16)) }
         try messages.add(addressMessage(attributes: [200, 0, 2, 0, 10, 77, 0, 2]))
         try messages.add(addressMessage(attributes: [1, 0, 2, 0]))
+        // The one error number that has no opposite.
+        try messages.add([20, 0, 0, 0, 2, 0] + [UInt8](repeating: 0, count: 13) + [0x80])
+        #expect(messages.failure == .min)
         for count in 0..<linkMessage.count {
             var cut = Array(linkMessage.prefix(count))
             if count >= 1 { cut[0] = UInt8(count) }

@@ -56,6 +56,22 @@ import Testing
         gpt.replaceSubrange(512..<520, with: Array("EFI PART".utf8))
         gpt[512 + 48] = 200
         #expect(try refusal("gpt", gpt).contains("partition table"))
+        // Numbers that no disk has.
+        for (name, bytes) in [
+            ("half", [0, 0, 0, 0, 0, 0, 0, 0x80]), ("most", [UInt8](repeating: 0xFF, count: 8)),
+            ("signed", [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]), ("sectors", [0, 0, 0, 0, 0, 0, 0x80, 0]),
+        ] as [(String, [UInt8])] {
+            gpt.replaceSubrange(512 + 48..<512 + 56, with: bytes)
+            #expect(try refusal(name, gpt).contains("partition table ends"))
+        }
+        var mbr = disk()
+        mbr.replaceSubrange(446 + 8..<446 + 16, with: [UInt8](repeating: 0xFF, count: 8))
+        #expect(try refusal("mbr", mbr).contains("partition 1 ends at byte 4398046510080"))
+        // As large as a file can be, and all of it a hole.
+        let huge = try scratch.write("huge", disk())
+        for size in [1 << 41, Int.max / 512 * 512, Int.max] where (try? huge.resize(to: size)) != nil {
+            #expect(throws: CloudletError.self) { try DiskImageCheck.requireBootableRaw(huge) }
+        }
     }
 
     @Test("a directory is no disk")

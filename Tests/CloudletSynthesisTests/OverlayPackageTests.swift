@@ -84,6 +84,26 @@ import Testing
         #expect(throws: CloudletError.self) { try OverlayPackage(text) }
     }
 
+    @Test("members that lie in each other are refused, however small the archive is")
+    func overlapping() async throws {
+        // Ten thousand names for the bytes of one member.
+        let same = """
+            z.writestr("overlay-meta", meta)
+            z.writestr("overlay-blob_2.xz", b"")
+            z.writestr("overlay-blob_1.xz", b"12345")
+            import copy
+            for i in range(10000):
+                member = copy.copy(z.filelist[2]); member.filename = f"x{i}"; z.filelist.append(member)
+            """
+        // One that ends in the header of the next.
+        let quoted = Self.whole + "\nz.filelist[1].file_size = z.filelist[1].compress_size = 1"
+        for python in [same, quoted] {
+            let file = try await package(python)
+            let error = #expect(throws: CloudletError.self) { try OverlayPackage(file) }
+            #expect(error?.code == .badData && error?.description.contains("overlap") == true, "\(error as Any)")
+        }
+    }
+
     @Test("an archive cut or changed anywhere is refused or read, and never anything else")
     func damage() async throws {
         let file = try await package(Self.whole)

@@ -22,8 +22,24 @@ private let parser: @Sendable ([UInt8]) -> Void = {
     return parser
 }()
 
+/// All of them; Scripts/fuzz knows their names from here.
 private let parsers: [String: @Sendable ([UInt8]) -> Void] = [
-    "messagepack": messagePack, "meta": meta, "items": items, "vcdiff": vcdiff, "xz": xz, "zstd": zstd,
+    "messagepack": messagePack,
+    "meta": meta,
+    "items": items,
+    "vcdiff": vcdiff,
+    "xz": xz,
+    "zstd": zstd,
+    "disk": disk,
+    "map": map,
+    "zip": zip,
+    "snapshot": snapshot,
+    "wire": wire,
+    "netlink": netlink,
+    "dns": dns,
+    "ssdp": ssdp,
+    "http": http,
+    "soap": soap,
 ]
 
 @Sendable private func messagePack(_ input: [UInt8]) {

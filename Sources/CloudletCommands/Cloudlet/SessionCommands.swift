@@ -67,7 +67,7 @@ struct ListSessionCommand: AsyncParsableCommand {
                     Entry(
                         id: $0.id.description, stage: $0.stage, client: $0.client, app: $0.app, base: $0.base,
                         forwards: $0.forwards, receivedBytes: $0.receivedBytes, place: $0.place,
-                        age: now - $0.created, reason: $0.reason, failure: $0.failure)
+                        age: now &- $0.created, reason: $0.reason, failure: $0.failure)
                 })
         case .table:
             var table = TextTable("ID", "STAGE", "CLIENT", "APP", "BASE", "AGE", all ? "PORTS OR REASON" : "PORTS")

@@ -40,7 +40,7 @@ struct NetlinkMessages {
             case NLMSG_DONE: isDone = true
             case NLMSG_ERROR:
                 isDone = true
-                if body.count >= 4 { failure = -Int32(bitPattern: body.hostInteger(UInt32.self, at: 0)) }
+                if body.count >= 4 { failure = 0 &- Int32(bitPattern: body.hostInteger(UInt32.self, at: 0)) }
             case Int32(RTM_NEWLINK): addLink(body)
             case Int32(RTM_NEWADDR): addAddress(body)
             case Int32(RTM_NEWNEIGH): addNeighbour(body)
@@ -57,7 +57,7 @@ struct NetlinkMessages {
         let flags = body.hostInteger(UInt32.self, at: 8)
         func has(_ flag: UInt32) -> Bool { flags & flag != 0 }
         let attributes = Self.attributes(body, from: 16)
-        guard let name = attributes[UInt16(IFLA_IFNAME)]?.cString else { return }
+        guard index > 0, let name = attributes[UInt16(IFLA_IFNAME)]?.cString else { return }
         let information = Self.attributes(attributes[UInt16(IFLA_LINKINFO)] ?? [], from: 0)
         let isLoopback = has(UInt32(IFF_LOOPBACK))
         links[index] = NetworkInterface(

@@ -42,6 +42,7 @@ struct DriverState: Sendable {
 
     private static func status(_ path: FilePath) throws(CloudletError) -> MarkupElement {
         let file = try File(path, .read)
-        return try MarkupParser().parse(String(decoding: try file.read(try file.size(), at: 0), as: UTF8.self))
+        let limit = MarkupParser().maximumBytes
+        return try MarkupParser().parse(try file.read(min(try file.size(), limit), at: 0))
     }
 }

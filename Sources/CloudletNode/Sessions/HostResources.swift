@@ -16,11 +16,11 @@ enum HostResources {
         }
         resources.processors = max(1, processors.count)
         resources.sockets = max(1, Set(processors.compactMap { field("physical id", $0) }).count)
-        let coresEach = processors.first.flatMap { field("cpu cores", $0) }.flatMap { Int($0) } ?? 1
-        resources.cores = coresEach * resources.sockets
+        let coresEach = processors.first.flatMap { field("cpu cores", $0) }.flatMap { UInt16($0) } ?? 1
+        resources.cores = Int(coresEach) * resources.sockets
         resources.threadsPerCore = max(1, resources.processors / max(1, resources.cores))
         let clock = processors.first.flatMap { field("cpu MHz", $0) }.flatMap { Double($0) }
-        resources.clockMHz = Int(clock ?? 0)
+        resources.clockMHz = clock.flatMap { Int(exactly: $0.rounded()) } ?? 0
         let memory = MemoryFigures.current()
         resources.totalMemoryMiB = memory.total >> 20
         resources.freeMemoryMiB = memory.available >> 20

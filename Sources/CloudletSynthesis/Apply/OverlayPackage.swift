@@ -48,11 +48,14 @@ public struct OverlayPackage: Sendable {
     private static func members(of file: File) throws(CloudletError) -> [String: Range<Int>] {
         let archive = try ZIPArchive(file)
         var members: [String: Range<Int>] = [:]
-        for entry in try archive.entries() {
+        let entries = try archive.entries()
+        for entry in entries where !entry.isStored {
+            throw damaged("'\(entry.name.displayable(limit: 60))' is compressed or encrypted, not stored")
+        }
+        for (entry, range) in zip(entries, try archive.ranges(of: entries)) {
             let name = entry.name.displayable(limit: 60)
             guard members[entry.name] == nil else { throw damaged("'\(name)' is in it twice") }
-            guard entry.isStored else { throw damaged("'\(name)' is compressed or encrypted, not stored") }
-            members[entry.name] = try archive.range(of: entry)
+            members[entry.name] = range
         }
         return members
     }

@@ -37,8 +37,23 @@ struct ZIPArchive {
         return entries
     }
 
-    /// Where a stored member's bytes are.
-    func range(of entry: Entry) throws(CloudletError) -> Range<Int> {
+    /// Where the bytes of all members are, which must be stored. No byte may belong to two of them: what is kept once could
+    /// be read any number of times.
+    func ranges(of entries: [Entry]) throws(CloudletError) -> [Range<Int>] {
+        var ranges: [Range<Int>] = []
+        for entry in entries { ranges.append(try range(of: entry)) }
+        // From its header on.
+        let starts = entries.map { Int($0.headerOffset) }
+        let order = entries.indices.sorted { starts[$0] < starts[$1] }
+        for (left, right) in zip(order, order.dropFirst()) where ranges[left].upperBound > starts[right] {
+            throw Self.damaged(
+                "its members '\(entries[left].name.displayable(limit: 60))' and "
+                    + "'\(entries[right].name.displayable(limit: 60))' overlap")
+        }
+        return ranges
+    }
+
+    private func range(of entry: Entry) throws(CloudletError) -> Range<Int> {
         guard entry.headerOffset <= size else { throw Self.damaged("a member lies outside") }
         var header = LittleEndianFields(try file.read(30, at: Int(entry.headerOffset)))
         guard try header.u32() == 0x0403_4B50 else { throw Self.damaged("a member has no header") }

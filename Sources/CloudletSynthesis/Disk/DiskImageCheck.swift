@@ -1,9 +1,12 @@
 public import CloudletCore
+import CloudletOverlay
 public import CloudletSystem
 import SystemPackage
 
 /// Refuses what is no bootable raw disk image, and says what it is and how to convert it.
 public enum DiskImageCheck {
+    private static let largest = OverlayMeta.Limits().imageBytes
+
     /// Checks the first sectors and the size of `disk`.
     /// - Throws: `CloudletError.badData` with the reason and, where there is one, the command that converts it.
     public static func requireBootableRaw(_ disk: File) throws(CloudletError) {
@@ -11,13 +14,19 @@ public enum DiskImageCheck {
         guard status.isRegular else {
             throw CloudletError(.badData, "\(disk.path) is not a regular file", advice: "give a raw disk image file")
         }
+        guard status.size <= largest else {
+            throw CloudletError(
+                .badData,
+                "\(disk.path) has \(ByteCount(status.size)); no overlay can be made of more than \(ByteCount(largest))",
+                advice: "use a smaller disk")
+        }
         let head = try disk.read(ForeignFormat.headBytes, at: 0)
         if let format = try ForeignFormat(disk, head: head) {
             throw CloudletError(
                 .badData, "\(disk.path) is \(format.name), not a raw disk image", advice: format.advice)
         }
-        guard status.size >= Page.size else {
-            throw CloudletError(.badData, "\(disk.path) has only \(status.size) bytes: that is no disk image")
+        guard status.size >= Page.size, head.count >= Page.size else {
+            throw CloudletError(.badData, "\(disk.path) has only \(head.count) bytes: that is no disk image")
         }
         guard status.size % Page.sector == 0 else {
             throw CloudletError(
@@ -43,27 +52,29 @@ public enum DiskImageCheck {
 
     /// A partition that ends behind the file's end means that the image was cut off.
     private static func requireWholePartitions(_ disk: File, _ head: [UInt8], size: Int) throws(CloudletError) {
-        func number(_ bytes: [UInt8], _ start: Int, _ count: Int) -> Int {
-            bytes[start..<start + count].reversed().reduce(0) { $0 << 8 | Int($1) }
+        func number(_ bytes: [UInt8], _ start: Int, _ count: Int) -> UInt64 {
+            bytes[start..<start + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
-        func refuse(_ what: String, _ end: Int) -> CloudletError {
-            CloudletError(
-                .badData,
-                "\(disk.path) is cut off: \(what) ends at byte \(end), the file at byte \(size)",
+        // Numbers of a stranger's: any value may stand there.
+        func requireWhole(_ what: String, endSector end: UInt64) throws(CloudletError) {
+            let (bytes, overflow) = end.multipliedReportingOverflow(by: UInt64(Page.sector))
+            guard overflow || bytes > UInt64(size) else { return }
+            let place = overflow ? "beyond any disk" : "at byte \(bytes)"
+            throw CloudletError(
+                .badData, "\(disk.path) is cut off: \(what) ends \(place), the file at byte \(size)",
                 advice: "get the image again")
         }
         for entry in 0..<4 {
             let start = 446 + entry * 16
             let type = head[start + 4]
-            let end = (number(head, start + 8, 4) + number(head, start + 12, 4)) * Page.sector
             // 0xEE stands for a GPT, whose own header tells its end.
-            if type != 0, type != 0xEE, end > size { throw refuse("partition \(entry + 1)", end) }
+            if type == 0 || type == 0xEE { continue }
+            try requireWhole(
+                "partition \(entry + 1)", endSector: number(head, start + 8, 4) + number(head, start + 12, 4))
         }
         if Array(head[512..<520]) == Array("EFI PART".utf8) {
-            let last = number(head, 512 + 48, 8)
-            guard last < 1 << 50, (last + 1) * Page.sector <= size else {
-                throw refuse("its partition table", last < 1 << 50 ? (last + 1) * Page.sector : Int.max)
-            }
+            let (end, overflow) = number(head, 512 + 48, 8).addingReportingOverflow(1)
+            try requireWhole("its partition table", endSector: overflow ? .max : end)
         }
     }
 

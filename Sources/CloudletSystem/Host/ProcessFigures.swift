@@ -30,7 +30,7 @@ public struct ProcessFigures: Sendable, Hashable {
             .flatMap { Double($0.dropFirst(6)) }
         let files = try? Directory.names(in: "/proc/self/fd")
         return ProcessFigures(
-            residentBytes: pages * Int(getpagesize()), virtualBytes: virtual,
+            residentBytes: min(max(0, pages), Int.max >> 20) * Int(getpagesize()), virtualBytes: virtual,
             // Reading the directory opens one more.
             openFiles: max(0, (files?.count ?? 1) - 1), threads: threads, processorSeconds: (user + system) / ticks,
             started: (boot ?? 0) + start / ticks)
