@@ -232,8 +232,8 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         ),
         "CloudletHypervisor": (
             [
-                "Machine/MachineDescription.swift", "Machine/VMDescription.swift", "Snapshot/SnapshotFile.swift",
-                "Snapshot/SnapshotLayout.swift",
+                "Guest/GuestSupport.swift", "Machine/MachineDescription.swift", "Machine/VMDescription.swift",
+                "Snapshot/SnapshotFile.swift", "Snapshot/SnapshotLayout.swift",
             ], ["CloudletCore", "CloudletSystem", "CloudletMarkup"]
         ),
         "CloudletSynthesis": (

@@ -86,7 +86,8 @@ extension ChainTests {
     }
 
     @Test(
-        "a base VM that is changed, whatever its times say, or taken away is refused; one that is touched or back is served")
+        "a base VM that is changed, whatever its times say, or taken away is refused; one that is touched or back is served"
+    )
     func changedBase() async throws {
         let chain = try await ChainFixture.shared.chain()
         try await withSmallHome(chain, "300m", ["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { lab, _, _ in

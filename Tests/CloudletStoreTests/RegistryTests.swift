@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletStore
+import CloudletSystem
 import CloudletTestSupport
 import SystemPackage
 import Testing
@@ -38,6 +39,43 @@ import Testing
         #expect(samePath?.code == .cannotCreate && samePath?.description.contains("del-base") == true)
         let sameContent = #expect(throws: CloudletError.self) { try registry.add(base("/b/x.raw", content: 1)) }
         #expect(sameContent?.description.contains("/a/one.raw") == true)
+    }
+
+    @Test("what is known of a base VM's files is kept, for it alone")
+    func stamps() throws {
+        let registry = try Registry(scratch.file("r.db"))
+        try registry.add(base("/a/one.raw", content: 1))
+        try registry.add(base("/a/two.raw", content: 2))
+        let file = try scratch.write("x", [1])
+        let (first, second) = (try file.status(), try File(scratch.path, .read).status())
+        let good = BaseStamp(disk: first, memory: second)
+        let bad = BaseStamp(disk: second, memory: first)
+        #expect(good != bad)
+        try registry.note(good, isAsRegistered: true, of: "/a/one.raw")
+        try registry.note(bad, isAsRegistered: false, of: "/a/one.raw")
+        let found = try #require(try Registry(scratch.file("r.db")).base(disk: "/a/one.raw"))
+        #expect(found.seen == good && found.refused == bad)
+        #expect(try registry.base(disk: "/a/two.raw") == base("/a/two.raw", content: 2))
+    }
+
+    @Test("a registry of a version before is brought up to date, its base VMs with it")
+    func oldRegistry() async throws {
+        let one = base("/a/one.raw", content: 1)
+        let code = """
+            import sqlite3, sys
+            c = sqlite3.connect(sys.argv[1])
+            c.execute("CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
+            c.execute("INSERT INTO grdb_migrations VALUES ('base VMs')")
+            c.execute("CREATE TABLE base_vm (disk_path TEXT PRIMARY KEY NOT NULL, hash_value TEXT NOT NULL UNIQUE, "
+                "memory_hash TEXT NOT NULL, disk_bytes INTEGER NOT NULL, disk_modified INTEGER NOT NULL, "
+                "memory_bytes INTEGER NOT NULL, accelerator TEXT NOT NULL, created INTEGER NOT NULL)")
+            c.execute("INSERT INTO base_vm VALUES (?,?,?,?,?,?,?,?)", ("/a/one.raw", "\(one.hash.hex)",
+                "\(one.memoryHash.hex)", 2 << 30, 5, 1 << 30, "tcg", 1700000000))
+            c.commit()
+            """
+        let made = try await Tool.run("python3", ["-c", code, scratch.file("old.db").string])
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(try Registry(scratch.file("old.db")).bases() == [one])
     }
 
     @Test("a file that is no database is told, not overwritten")

@@ -25,6 +25,27 @@ import Testing
         return try OverlayDirectory(pair.scratch.file("face"))
     }
 
+    @Test("an overlay is on the disk, each of its files, before it has its name, and nothing else is left")
+    func durable() async throws {
+        let pair = try await SyntheticPair(seed: 6)
+        // What a command that was killed left.
+        try Directory.create(pair.scratch.file("face.part-k1").appending("left"))
+        let before = try Directory.names(in: pair.scratch.path).filter { !$0.contains(".part-") }
+        let (overlay, events) = try await DiskJournal.recording(below: pair.scratch.path) {
+            try await write(pair, blobBytes: 9000)
+        }
+        #expect(overlay.meta.blobs.count >= 3)
+        #expect(publishedDurably([overlay.directory], events), "\(events)")
+        let renamed = try #require(
+            events.firstIndex { if case .renamed(_, overlay.directory) = $0 { true } else { false } })
+        let names = Set(
+            events[..<renamed].compactMap { event in
+                if case .synchronized(let path) = event { path.lastComponent?.string } else { nil }
+            })
+        #expect(names.isSuperset(of: overlay.meta.blobs.map(\.name) + ["face.overlay-meta"]), "\(events)")
+        #expect(Set(try Directory.names(in: pair.scratch.path)) == Set(before + ["face"]))
+    }
+
     /// The Python reader beside this file.
     private static let reader = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "Reference/overlay_reader.py").path

@@ -63,7 +63,9 @@ private let scratch = file([], "map")
     var bytes = description + [UInt8](repeating: 0, count: SnapshotLayout.descriptionArea - description.count)
     bytes += [UInt8](repeating: 7, count: Page.size) + footer
     if let snapshot = try? SnapshotFile(file(bytes, "snapshot"), origin: memory) {
-        precondition((try? snapshot.deviceState())?.count == snapshot.layout.stateBytes, "not the whole state")
+        var count = 0
+        try? snapshot.forEachPieceOfState { count += $0.count }
+        precondition(count == snapshot.layout.stateBytes, "not the whole state")
     }
     if let description = try? VMDescription(parsing: description) {
         guard (try? VMDescription(parsing: Array(description.document().utf8))) == description else {
