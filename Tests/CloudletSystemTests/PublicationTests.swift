@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletTestSupport
+import Glibc
 import SystemPackage
 import Testing
 
@@ -62,6 +63,21 @@ import Testing
         #expect(try names() == kept)
         living.discard()
         #expect(try names() == ["a.part-of-mine", "a.partial"])
+    }
+
+    @Test("what others laid there is not taken for what was left")
+    func foreign() throws {
+        let other = try scratch.write("other", [1])
+        try #require(unsafe symlink("other", scratch.file("seal.commit-x1").string) == 0)
+        try #require(unsafe mkfifo(scratch.file("a.part-x2").string, 0o600) == 0)
+        _ = try scratch.write("b.commit-x3", [1])
+        // Only root can give files away; others can't have files of others there.
+        let isForeign = unsafe chown(scratch.file("b.commit-x3").string, 65534, 65534) == 0
+        _ = try Publication.recover(paths)
+        let names = try names()
+        #expect(names.contains("seal.commit-x1") && !names.contains("seal"))
+        #expect(names.contains("b.commit-x3") == isForeign)
+        #expect(try other.read(1, at: 0) == [1])
     }
 
     /// The names that are there when a writer is killed after so many of its renames.

@@ -1,3 +1,4 @@
+import CLinux
 public import CloudletCore
 import Glibc
 import Synchronization
@@ -97,15 +98,15 @@ public final class Publication: Sendable {
 }
 
 extension Publication {
-    /// Completes or removes what writers that are gone left of files with these names, which lie in one directory. Where
-    /// locks are unknown, or the directory may not be changed, all is left as it is.
+    /// Completes or removes what writers that are gone left of files with these names, which lie in one directory. What
+    /// belongs to others, or lies where locks are unknown, is left as it is.
     /// - Returns: whether a publication was completed.
-    /// - Throws: `CloudletError` when what is there can't be told or completed.
+    /// - Throws: `CloudletError` when what was decided can't be completed.
     @discardableResult
     public static func recover(_ paths: [FilePath]) throws(CloudletError) -> Bool {
-        guard let directory = paths.first?.parent else { return false }
+        guard let directory = paths.first?.parent, let names = try? Directory.names(in: directory) else { return false }
         var left: [String: [Leftover]] = [:]
-        for name in try Directory.names(in: directory) {
+        for name in names {
             for path in paths {
                 guard let wanted = path.lastComponent?.string, let found = Leftover(name, of: wanted, path) else {
                     continue
@@ -151,12 +152,18 @@ extension Publication {
         }
     }
 
-    /// The lock of a file whose writer is gone.
+    /// The lock of a file of ours whose writer is gone.
     private struct Lock {
         private let file: File
 
         init(_ path: FilePath) throws(CloudletError) {
-            file = try File(path, .read)
+            // In a directory of many, others could lay a link or a pipe there.
+            let descriptor = unsafe cloudlet_open(path.string, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+            guard descriptor >= 0 else { throw SystemCallError.current("can't open \(path)") }
+            file = File(owning: descriptor, named: path)
+            guard try file.status().owner == geteuid() else {
+                throw CloudletError(.permission, "\(path) belongs to another user")
+            }
             guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 throw SystemCallError.current("\(path) is being written")
             }
