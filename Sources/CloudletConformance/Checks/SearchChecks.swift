@@ -70,10 +70,10 @@ struct SearchChecks: Sendable {
 
     /// A type with another version; `nil` for one without a version.
     static func versioned(_ type: String, _ change: (Int) -> Int) -> String? {
-        guard let colon = type.lastIndex(of: ":"), let version = Int(type[type.index(after: colon)...]) else {
+        guard let colon = type.lastIndex(of: ":"), let version = Int32(type[type.index(after: colon)...]) else {
             return nil
         }
-        return "\(type[...colon])\(change(version))"
+        return "\(type[...colon])\(change(Int(version)))"
     }
 
     private func headers(_ answers: [Heard]) -> Outcome {

@@ -23,14 +23,14 @@ struct SSDPText: Sendable {
     var kind: String { self["NTS"] ?? "" }
     /// The UDN in USN.
     var udn: String? { self["USN"].map { $0.split(separator: "::").first.map(String.init) ?? $0 } }
-    /// A header as a number; `nil` when it is missing or none.
-    func number(_ name: String) -> Int? { self[name].flatMap { Int($0) } }
+    /// A header as a number, of 31 bits as all of UDA; `nil` when it is missing or none.
+    func number(_ name: String) -> Int? { self[name].flatMap { Int32($0) }.map { Int($0) } }
     /// max-age of CACHE-CONTROL.
     var maximumAge: Int? {
         guard let field = self["CACHE-CONTROL"]?.lowercased().filter({ $0 != " " }),
             let at = field.firstRange(of: "max-age=")
         else { return nil }
-        return Int(field[at.upperBound...].prefix { $0.isNumber })
+        return Int32(field[at.upperBound...].prefix { $0.isNumber }).map { Int($0) }
     }
 
     private static func trimmed(_ text: Substring) -> String {
