@@ -1,11 +1,11 @@
 """A lab of Scripts/lan-lab for benchmarks: made, used and removed."""
 import os
 import subprocess
-import sys
+import threading
 import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from needs import CHECKOUT, need, need_root
 
 
 class Lab:
@@ -18,13 +18,20 @@ class Lab:
         self.environment = dict(
             os.environ, LAB_DIR=self.directory, LAB_PREFIX=self.prefix, LAB_NODE=f"{self.programs}/discovery-host node",
             LAB_FIND=f"{self.programs}/discovery-host find")
-        self.script("up", str(hosts), *([] if avahi else ["--no-avahi"]))
+        need_root()
+        need("ip", "bridge", "nsenter", "unshare", "dbus-daemon", "avahi-daemon")
+        made = self.run("up", str(hosts), *([] if avahi else ["--no-avahi"]))
+        if made.returncode:
+            self.down()
+            raise SystemExit(f"no lab can be made: {made.stderr.strip()}")
 
     def script(self, *arguments):
         """Runs a verb of lan-lab; what it prints."""
-        done = subprocess.run([CHECKOUT / "Scripts/lan-lab", *map(str, arguments)], env=self.environment,
-                              capture_output=True, text=True)
-        return done.stdout
+        return self.run(*arguments).stdout
+
+    def run(self, *arguments):
+        return subprocess.run([CHECKOUT / "Scripts/lan-lab", *map(str, arguments)], env=self.environment,
+                              capture_output=True, text=True, check=False)
 
     def init(self, host):
         """The first process of a host."""
@@ -59,16 +66,25 @@ class Lab:
         """Milliseconds from the start of a program until it has printed a line with some text; None for never."""
         start = time.monotonic()
         running = subprocess.Popen(self.command(host, *words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # One that says nothing ends, too.
+        patience = threading.Timer(limit, running.terminate)
+        patience.start()
         found = None
         for line in running.stdout:
             if wanted.encode() in line:
                 found = (time.monotonic() - start) * 1000
                 break
-            if time.monotonic() - start > limit:
-                break
+        patience.cancel()
         running.terminate()
         running.wait()
         return found
+
+    def first_event(self, host, *arguments):
+        """Milliseconds until a search has found the first node."""
+        events = [when for when, sign, _ in self.find(host, *arguments) if sign == "+"]
+        if not events:
+            raise SystemExit(f"host {host} finds no node ({' '.join(arguments)}); the node's log:\n{self.log(1)}")
+        return events[0]
 
     def whole(self, host, words):
         """Milliseconds from the start of a program until its end."""
@@ -78,10 +94,3 @@ class Lab:
 
     def down(self):
         self.script("down")
-
-
-def build(configuration):
-    """Builds what a benchmark runs."""
-    for product in ("discovery-host", "cloudlet-find"):
-        subprocess.run(["swift", "build", "-c", configuration, "--product", product], cwd=CHECKOUT, check=True,
-                       stdout=sys.stderr)

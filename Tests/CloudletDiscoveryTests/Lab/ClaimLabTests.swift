@@ -15,10 +15,10 @@ struct ClaimLabTests {
     @Test("a host that a stranger names is asked for its status and for nothing else, a few times")
     func thirdParty() async throws {
         let victim = """
-            import http.server
+            import http.server, os
             class Handler(http.server.BaseHTTPRequestHandler):
                 def do_GET(self):
-                    print("asked", self.path, flush=True)
+                    os.write(1, ("asked %s\\n" % self.path).encode())
                     self.send_response(302 if self.path == "/v1/node" else 200)
                     self.send_header("Location", "/cgi-bin/reboot?now=1")
                     self.end_headers()
