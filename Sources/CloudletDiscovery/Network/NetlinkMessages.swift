@@ -14,11 +14,14 @@ struct NetlinkMessages {
     /// The error number the kernel answered with, if it did.
     private(set) var failure: Int32?
 
-    /// The interfaces of all answers so far with their usable addresses, primary ones first.
+    /// The interfaces of all answers so far with their usable addresses: primary ones, secondary ones, deprecated ones.
     var interfaces: [NetworkInterface] {
         var result = links
-        for entry in addresses.filter({ !$0.address.isSecondary }) + addresses.filter(\.address.isSecondary) {
-            result[entry.interface]?.addresses.append(entry.address)
+        func rank(_ address: InterfaceAddress) -> Int { address.isDeprecated ? 2 : address.isSecondary ? 1 : 0 }
+        for place in 0...2 {
+            for entry in addresses where rank(entry.address) == place {
+                result[entry.interface]?.addresses.append(entry.address)
+            }
         }
         return result.values.sorted { $0.index < $1.index }
     }
@@ -58,13 +61,16 @@ struct NetlinkMessages {
         func has(_ flag: UInt32) -> Bool { flags & flag != 0 }
         let attributes = Self.attributes(body, from: 16)
         guard index > 0, let name = attributes[UInt16(IFLA_IFNAME)]?.cString else { return }
+        let hardwareType = body.hostInteger(UInt16.self, at: 2)
         let information = Self.attributes(attributes[UInt16(IFLA_LINKINFO)] ?? [], from: 0)
         let isLoopback = has(UInt32(IFF_LOOPBACK))
         links[index] = NetworkInterface(
             index: index, name: name, kind: information[UInt16(IFLA_INFO_KIND)]?.cString ?? "",
             isUp: has(UInt32(IFF_UP)) && (isLoopback || has(UInt32(IFF_RUNNING))),
             isMulticast: has(UInt32(IFF_MULTICAST)), isLoopback: isLoopback,
-            isPointToPoint: has(UInt32(IFF_POINTOPOINT)))
+            isPointToPoint: has(UInt32(IFF_POINTOPOINT)), hardwareType: hardwareType,
+            portOf: information[UInt16(IFLA_INFO_SLAVE_KIND)]?.cString ?? "",
+            hasDevice: attributes[UInt16(IFLA_PARENT_DEV_NAME)] != nil)
     }
 
     /// `struct ifaddrmsg`, then attributes.
@@ -76,7 +82,7 @@ struct NetlinkMessages {
         let flags =
             attributes[UInt16(IFA_FLAGS)].flatMap { $0.count == 4 ? $0.hostInteger(UInt32.self, at: 0) : nil }
             ?? UInt32(body[2])
-        let unusable = UInt32(IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)
+        let unusable = UInt32(IFA_F_TENTATIVE | IFA_F_DADFAILED)
         let isOptimistic = flags & UInt32(IFA_F_OPTIMISTIC) != 0
         guard flags & unusable == 0 || isOptimistic, body[0] == AF_INET || body[0] == AF_INET6 else { return }
         // On point-to-point links IFA_ADDRESS is the other end; IFA_LOCAL, where present, is ours.
@@ -84,7 +90,13 @@ struct NetlinkMessages {
             let address = IPAddress(bytes: bytes), prefixLength <= bytes.count * 8
         else { return }
         let isSecondary = flags & UInt32(IFA_F_SECONDARY) != 0
-        addresses.append((index, InterfaceAddress(address, prefixLength: prefixLength, isSecondary: isSecondary)))
+        let isDeprecated = !address.isV4 && flags & UInt32(IFA_F_DEPRECATED) != 0
+        addresses.append(
+            (
+                index,
+                InterfaceAddress(
+                    address, prefixLength: prefixLength, isSecondary: isSecondary, isDeprecated: isDeprecated)
+            ))
     }
 
     /// `struct ndmsg`, then attributes.

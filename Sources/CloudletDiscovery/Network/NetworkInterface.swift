@@ -14,13 +14,20 @@ public struct NetworkInterface: Hashable, Sendable {
     public var isLoopback: Bool
     /// A link between two ends (PPP, most VPNs).
     public var isPointToPoint: Bool
-    /// Addresses that can be bound and used: duplicate detection done, not deprecated.
+    /// What it carries, as the kernel numbers it (ARPHRD_ of if_arp.h): 1 is Ethernet, and what looks like it.
+    public var hardwareType: UInt16
+    /// The kind of the interface that it is a port of (`bridge`, `bond` …); empty when it is none.
+    public var portOf: String
+    /// Whether there is a device behind it, on a bus of the machine.
+    public var hasDevice: Bool
+    /// Addresses that can be bound and used: duplicate detection done, still valid. Those that are deprecated come last.
     public var addresses: [InterfaceAddress]
 
     /// Creates an interface from its parts.
     public init(
         index: Int32, name: String, kind: String = "", isUp: Bool = true, isMulticast: Bool = true,
-        isLoopback: Bool = false, isPointToPoint: Bool = false, addresses: [InterfaceAddress] = []
+        isLoopback: Bool = false, isPointToPoint: Bool = false, hardwareType: UInt16 = 1, portOf: String = "",
+        hasDevice: Bool = false, addresses: [InterfaceAddress] = []
     ) {
         self.index = index
         self.name = name
@@ -29,6 +36,9 @@ public struct NetworkInterface: Hashable, Sendable {
         self.isMulticast = isMulticast
         self.isLoopback = isLoopback
         self.isPointToPoint = isPointToPoint
+        self.hardwareType = hardwareType
+        self.portOf = portOf
+        self.hasDevice = hasDevice
         self.addresses = addresses
     }
 
@@ -60,49 +70,17 @@ public struct InterfaceAddress: Hashable, Sendable {
     public var prefixLength: Int
     /// A further address of the same link, or one made for privacy that changes often.
     public var isSecondary: Bool
+    /// An IPv6 address that is still valid but is not to be used for anything new where there is another (RFC 4862
+    /// §5.5.4). IPv4 knows no such thing: there the preferred life time of an address means nothing.
+    public var isDeprecated: Bool
 
     /// Creates an address.
-    public init(_ address: IPAddress, prefixLength: Int, isSecondary: Bool = false) {
+    public init(
+        _ address: IPAddress, prefixLength: Int, isSecondary: Bool = false, isDeprecated: Bool = false
+    ) {
         self.address = address
         self.prefixLength = prefixLength
         self.isSecondary = isSecondary
+        self.isDeprecated = isDeprecated
     }
-}
-
-/// Which interfaces the node advertises on and listens at.
-public struct InterfacePolicy: Hashable, Sendable {
-    /// The only ones to use; empty for every LAN interface.
-    public var names: [String]
-
-    /// A policy confined to `names`, or, without any, one that takes all LAN interfaces: those that are up, can send to
-    /// many and are no VPN, no container's and no virtual machine's; and loopback when there is no other at all.
-    public init(names: [String] = []) { self.names = names }
-
-    /// The interfaces to use, in the kernel's order; none without an address is used.
-    public func choose(from interfaces: [NetworkInterface]) -> [NetworkInterface] {
-        let usable = interfaces.filter { $0.isUp && !$0.addresses.isEmpty }.sorted { $0.index < $1.index }
-        if !names.isEmpty { return usable.filter { names.contains($0.name) } }
-        let lan = usable.filter(isLAN)
-        return lan.isEmpty ? usable.filter(\.isLoopback) : lan
-    }
-
-    private func isLAN(_ interface: NetworkInterface) -> Bool {
-        interface.isMulticast && !interface.isLoopback && !interface.isPointToPoint
-            && !Self.tunnels.contains(interface.kind)
-            && !Self.foreignNames.contains { interface.name.hasPrefix($0) }
-    }
-
-    /// Kinds of interface that lead out of the LAN or nowhere.
-    private static let tunnels: Set<String> = [
-        "tun", "wireguard", "ipip", "gre", "gretap", "ip6gre", "ip6tnl", "sit", "vti", "vti6", "xfrm", "vxlan",
-        "geneve",
-        "dummy", "ifb", "nlmon", "vcan", "wwan", "ovpn", "amneziawg",
-    ]
-
-    /// How container and VM managers, and VPN programs, name theirs.
-    private static let foreignNames = [
-        "docker", "br-", "veth", "virbr", "vnet", "vmnet", "vboxnet", "cni", "flannel", "cali", "cilium", "lxc", "lxd",
-        "podman", "kube", "weave", "tun", "tap", "wg", "ppp", "tailscale", "zt", "nebula", "incusbr", "mpqemubr",
-        "waydroid",
-    ]
 }

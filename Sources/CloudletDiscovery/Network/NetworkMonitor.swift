@@ -5,6 +5,7 @@ import Dispatch
 import Glibc
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 
 /// Follows the machine's network: which interfaces the policy chooses and which addresses they have, at once and
 /// after each change (rtnetlink(7)).
@@ -13,6 +14,7 @@ public final class NetworkMonitor: Service {
     public let interfaces: CurrentValue<[NetworkInterface]>
 
     private let policy: InterfacePolicy
+    private let told = Mutex<[InterfacePolicy.LeftOut]>([])
     private let logger: Logger
 
     /// Reads the network once, so that `interfaces` is right from the start.
@@ -20,7 +22,25 @@ public final class NetworkMonitor: Service {
     public init(policy: InterfacePolicy, logger: Logger) throws(CloudletError) {
         self.policy = policy
         self.logger = logger
-        interfaces = CurrentValue(policy.choose(from: try Self.readInterfaces()))
+        let all = try Self.readInterfaces()
+        interfaces = CurrentValue(policy.choose(from: all))
+        tellLeftOut(of: all)
+    }
+
+    /// Says which interfaces are not used, and why, when that has changed: loudly when the node has no other.
+    private func tellLeftOut(of all: [NetworkInterface]) {
+        let leftOut = policy.leftOut(of: all)
+        guard
+            told.withLock({ told in
+                defer { told = leftOut }
+                return told != leftOut
+            }), !leftOut.isEmpty
+        else { return }
+        let isAlone = interfaces.value.allSatisfy(\.isLoopback)
+        logger.log(
+            level: isAlone ? .warning : .info,
+            isAlone ? "no interface of a LAN is used; name one with --interface" : "interfaces are left out",
+            metadata: ["left-out": "\(leftOut.map { "\($0.name) (\($0.reason))" }.joined(separator: ", "))"])
     }
 
     /// Follows changes until the service is shut down or the task is cancelled. Changes that come together are taken
@@ -47,11 +67,13 @@ public final class NetworkMonitor: Service {
 
     private func refresh() {
         do {
-            let chosen = policy.choose(from: try Self.readInterfaces())
+            let all = try Self.readInterfaces()
+            let chosen = policy.choose(from: all)
             if interfaces.set(chosen) {
                 logger.info(
                     "network changed", metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
             }
+            tellLeftOut(of: all)
         } catch {
             logger.warning("can't read the network's state", metadata: ["error": "\(error)"])
         }

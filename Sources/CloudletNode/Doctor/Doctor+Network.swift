@@ -16,22 +16,24 @@ extension Doctor {
         }
         let chosen = InterfacePolicy(names: configuration.interfaces).choose(from: all)
         let reachable = chosen.filter { !$0.isLoopback || configuration.interfaces.contains($0.name) }
-        let candidates = reachable.isEmpty ? all.filter { $0.isUp && !$0.addresses.isEmpty } : reachable
-        if let deaf = candidates.first(where: { !$0.isMulticast && !$0.isLoopback && !$0.isPointToPoint }) {
+        let leftOut = InterfacePolicy(names: configuration.interfaces).leftOut(of: all)
+        let candidates =
+            reachable.isEmpty ? all.filter { $0.isUp && !$0.addresses.isEmpty && !$0.isLoopback } : reachable
+        if let deaf = candidates.first(where: { InterfacePolicy.objection(to: $0) == InterfacePolicy.deaf }) {
             return [
                 .fail(
                     "network", "\(deaf.name) has multicast off: searches don't arrive",
                     fix: "sudo ip link set dev \(deaf.name) multicast on")
             ]
         }
-        guard !reachable.isEmpty else {
-            let down = all.first { !$0.isLoopback }
-            let fix = down.map { "sudo ip link set dev \($0.name) up && sudo dhclient \($0.name)" } ?? "ip -brief link"
-            return [.fail("network", "no LAN interface is up and has an address", fix: fix)]
-        }
-        let detail = reachable.map { interface in
-            "\(interface.name) \(interface.addresses.map { "\($0.address)" }.joined(separator: " "))"
-        }.joined(separator: ", ")
+        let others =
+            leftOut.isEmpty
+            ? "" : "; left out: " + leftOut.map { "\($0.name), \($0.reason)" }.joined(separator: "; ")
+        guard !reachable.isEmpty else { return [Self.noNetwork(all, leftOut, others)] }
+        let detail =
+            reachable.map { interface in
+                "\(interface.name) \(interface.addresses.map { "\($0.address)" }.joined(separator: " "))"
+            }.joined(separator: ", ") + others
         guard PortUse.hasMulticastRoute else {
             return [
                 .warn(
@@ -40,6 +42,21 @@ extension Doctor {
             ]
         }
         return [.ok("network", detail)]
+    }
+
+    /// What to do where no interface can be used: take one that was left out, or bring up one that is no program's.
+    private static func noNetwork(
+        _ all: [NetworkInterface], _ leftOut: [InterfacePolicy.LeftOut], _ others: String
+    ) -> Finding {
+        let text = "no LAN interface is up and has an address\(others)"
+        let down = all.first { one in
+            !one.isLoopback && (!one.isUp || one.addresses.isEmpty) && InterfacePolicy.objection(to: one) == nil
+        }
+        if let down {
+            return .fail("network", text, fix: "sudo ip link set dev \(down.name) up && sudo dhclient \(down.name)")
+        }
+        return .fail(
+            "network", text, fix: leftOut.first.map { "cloudlet-node --interface \($0.name)" } ?? "ip -brief link")
     }
 
     /// The ports a node listens on, and who has them.

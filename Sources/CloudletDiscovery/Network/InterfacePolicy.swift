@@ -1,0 +1,128 @@
+/// Which interfaces the node advertises on and listens at.
+public struct InterfacePolicy: Hashable, Sendable {
+    /// The only ones to use; empty for every LAN interface.
+    public var names: [String]
+
+    /// A policy confined to `names`, or, without any, one that takes all LAN interfaces: those that are up, can send to
+    /// many and are no VPN, no container's and no virtual machine's; and loopback when there is no other at all.
+    public init(names: [String] = []) { self.names = names }
+
+    /// The interfaces to use, in the kernel's order; none without an address is used.
+    public func choose(from interfaces: [NetworkInterface]) -> [NetworkInterface] {
+        let usable = interfaces.filter { $0.isUp && !$0.addresses.isEmpty }.sorted { $0.index < $1.index }
+        if !names.isEmpty { return usable.filter { names.contains($0.name) } }
+        let lan = usable.filter { !$0.isLoopback && Self.objection(to: $0) == nil }
+        return lan.isEmpty ? usable.filter(\.isLoopback) : lan
+    }
+
+    /// An interface that could be used but is not.
+    public struct LeftOut: Hashable, Sendable {
+        /// Its name.
+        public let name: String
+        /// Why, as in `a WireGuard tunnel`.
+        public let reason: String
+    }
+
+    /// The interfaces that are up and have an address, and are not used all the same; none where the user chose.
+    public func leftOut(of interfaces: [NetworkInterface]) -> [LeftOut] {
+        guard names.isEmpty else { return [] }
+        return interfaces.filter { $0.isUp && !$0.addresses.isEmpty && !$0.isLoopback }.sorted { $0.index < $1.index }
+            .compactMap { interface in
+                Self.objection(to: interface).map { LeftOut(name: interface.name, reason: $0) }
+            }
+    }
+
+    /// Why an interface is none of a LAN, as in `a WireGuard tunnel`; `nil` when it may well be. Interfaces are judged by
+    /// what the kernel says they are. By name only those are, of one kind, whose makers give them names of a fixed form.
+    public static func objection(to interface: NetworkInterface) -> String? {
+        // A VRF's members keep their addresses; what others are ports of speaks for them.
+        if !interface.portOf.isEmpty, interface.portOf != "vrf" { return "a port of a \(interface.portOf)" }
+        if let kind = foreignKinds[interface.kind] { return kind }
+        if interface.isPointToPoint { return "a link to one other end" }
+        if !lanHardware.contains(interface.hardwareType) { return "no Ethernet or wireless device" }
+        if let maker = makers.first(where: { $0.made(interface) }) { return maker.text }
+        return interface.isMulticast ? nil : deaf
+    }
+
+    /// The objection to an interface that could be used if multicast were on.
+    public static let deaf = "multicast is off"
+
+    /// Ethernet (1), Infiniband (32) and wireless (801 to 803) devices; ARPHRD_ of if_arp.h.
+    private static let lanHardware: Set<UInt16> = [1, 32, 801, 802, 803]
+
+    /// Kinds of interface that lead out of the LAN or nowhere (IFLA_INFO_KIND).
+    private static let foreignKinds: [String: String] = {
+        var kinds = [
+            "tun": "a tunnel or tap device of a VPN or virtual machine", "wireguard": "a WireGuard tunnel",
+            "amneziawg": "a WireGuard tunnel", "ovpn": "an OpenVPN tunnel", "dummy": "a dummy that leads nowhere",
+            "wwan": "a mobile modem", "macvtap": "a virtual machine's", "ipvtap": "a virtual machine's",
+            "vrf": "a routing domain", "vxlan": "an overlay network", "geneve": "an overlay network",
+        ]
+        for tunnel in [
+            "ipip", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ip6erspan", "ip6tnl", "sit", "vti", "vti6",
+            "xfrm",
+        ] { kinds[tunnel] = "an IP tunnel" }
+        for inner in ["ifb", "nlmon", "vcan", "can"] { kinds[inner] = "no network interface of hosts" }
+        return kinds
+    }()
+
+    /// How a program names the interfaces it makes: a word and what follows it.
+    private struct Maker: Sendable {
+        enum Rest: Sendable {
+            case nothing, number, anything
+            case hexadecimal(ClosedRange<Int>)
+            case alphanumeric(Int)
+        }
+
+        /// `nil` for any: names that nothing else has.
+        let kind: String?
+        let word: String
+        let rest: Rest
+        let text: String
+
+        /// Whether the interface is one of these: of this kind, its name of exactly this form.
+        func made(_ interface: NetworkInterface) -> Bool {
+            guard kind == nil || kind == interface.kind, !interface.hasDevice, interface.name.hasPrefix(word) else {
+                return false
+            }
+            let rest = interface.name.utf8.dropFirst(word.utf8.count)
+            func all(_ isRight: (UInt8) -> Bool) -> Bool { rest.allSatisfy(isRight) }
+            func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
+            func isHexadecimal(_ byte: UInt8) -> Bool { isDigit(byte) || 0x61...0x66 ~= byte }
+            return switch self.rest {
+            case .nothing: rest.isEmpty
+            case .anything: !rest.isEmpty
+            case .number: !rest.isEmpty && all(isDigit)
+            case .hexadecimal(let count): count.contains(rest.count) && all(isHexadecimal)
+            case .alphanumeric(let count):
+                rest.count == count && all { isDigit($0) || 0x41...0x5A ~= $0 & 0xDF } && rest.contains(where: isDigit)
+            }
+        }
+    }
+
+    private static let makers: [Maker] = {
+        func bridge(_ word: String, _ rest: Maker.Rest, _ text: String) -> Maker {
+            Maker(kind: "bridge", word: word, rest: rest, text: text)
+        }
+        func pair(_ word: String, _ rest: Maker.Rest, _ text: String = "a container's") -> Maker {
+            Maker(kind: "veth", word: word, rest: rest, text: text)
+        }
+        return [
+            Maker(kind: nil, word: "docker0", rest: .nothing, text: "Docker's bridge"),
+            Maker(kind: nil, word: "docker_gwbridge", rest: .nothing, text: "Docker's bridge"),
+            bridge("br-", .hexadecimal(12...12), "a bridge of Docker's"),
+            bridge("virbr", .number, "libvirt's bridge"), bridge("lxcbr", .number, "LXC's bridge"),
+            bridge("lxdbr", .number, "LXD's bridge"), bridge("incusbr", .number, "Incus's bridge"),
+            bridge("mpqemubr", .number, "Multipass's bridge"), bridge("waydroid", .number, "Waydroid's bridge"),
+            bridge("podman", .number, "Podman's bridge"), bridge("cni-podman", .number, "Podman's bridge"),
+            bridge("cni", .number, "a bridge of containers"), bridge("nerdctl", .number, "a bridge of containers"),
+            bridge("weave", .nothing, "a bridge of containers"),
+            bridge("kube-bridge", .nothing, "a bridge of containers"),
+            pair("veth", .hexadecimal(1...11)), pair("veth", .alphanumeric(6)), pair("vethwe-", .anything),
+            pair("cali", .hexadecimal(11...11)), pair("lxc", .hexadecimal(12...12)), pair("lxc_health", .nothing),
+            pair("cilium_host", .nothing), pair("cilium_net", .nothing), pair("ve-", .anything),
+            Maker(kind: "", word: "vmnet", rest: .number, text: "VMware's"),
+            Maker(kind: "", word: "vboxnet", rest: .number, text: "VirtualBox's"),
+        ]
+    }()
+}
