@@ -57,6 +57,40 @@ static inline int cloudlet_netlink_dump(int fd, int type) {
     return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -1 : 0;
 }
 
+// What the kernel knows of a host of a link (RTM_GETNEIGH): its NUD_ state; -1 and errno when it tells none, ENOENT for a
+// host that nothing was sent to. `fd` is a routing netlink socket that nobody else uses meanwhile.
+static inline int cloudlet_neighbour_state(int fd, int interface, int family, const uint8_t *bytes, unsigned number) {
+    unsigned size = family == AF_INET ? 4 : 16;
+    struct { struct nlmsghdr header; struct ndmsg body; struct rtattr attribute; uint8_t address[16]; } request;
+    memset(&request, 0, sizeof request);
+    request.header.nlmsg_len = (unsigned)(NLMSG_LENGTH(sizeof request.body) + RTA_LENGTH(size));
+    request.header.nlmsg_type = RTM_GETNEIGH;
+    request.header.nlmsg_flags = NLM_F_REQUEST;
+    request.header.nlmsg_seq = number;
+    request.body.ndm_family = (uint8_t)family;
+    request.body.ndm_ifindex = interface;
+    request.attribute.rta_type = NDA_DST;
+    request.attribute.rta_len = (unsigned short)RTA_LENGTH(size);
+    memcpy(request.address, bytes, size);
+    if (send(fd, &request, request.header.nlmsg_len, 0) < 0) return -1;
+    // The kernel answers before send(2) returns; what is left of earlier questions is passed over.
+    for (;;) {
+        union { struct nlmsghdr header; uint8_t room[1024]; } answer;
+        ptrdiff_t count = recv(fd, &answer, sizeof answer, MSG_DONTWAIT);
+        if (count < 0) return -1;
+        if (count < (ptrdiff_t)sizeof answer.header || answer.header.nlmsg_seq != number) continue;
+        if (answer.header.nlmsg_type == NLMSG_ERROR) {
+            struct nlmsgerr *error = (struct nlmsgerr *)NLMSG_DATA(&answer.header);
+            errno = count >= (ptrdiff_t)NLMSG_LENGTH(sizeof *error) && error->error != 0 ? -error->error : EPROTO;
+            return -1;
+        }
+        if (answer.header.nlmsg_type == RTM_NEWNEIGH && count >= (ptrdiff_t)NLMSG_LENGTH(sizeof(struct ndmsg)))
+            return ((struct ndmsg *)NLMSG_DATA(&answer.header))->ndm_state;
+        errno = EPROTO;
+        return -1;
+    }
+}
+
 static inline int cloudlet_udp_socket(int family) {
     return socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }

@@ -31,6 +31,65 @@ import Testing
         #expect(InterfacePolicy().choose(from: alone).map(\.name) == ["lo"])
     }
 
+    @Test(
+        "names mean nothing where the kernel says what an interface is; fixed forms of one kind do",
+        arguments: [
+            ("br-lan", "bridge", true), ("br-0123456789ab", "bridge", false), ("br-0123456789ag", "bridge", true),
+            ("br-0123456789abc", "bridge", true), ("docker0", "bridge", false), ("docker0", "veth", false),
+            ("docker-lan", "bridge", true), ("virbr0", "bridge", false), ("virbr-lan", "bridge", true),
+            ("zt0", "", true), ("ztabcdefgh", "tun", false), ("tap0", "veth", true), ("tap0", "tun", false),
+            ("wg-lan", "vlan", true), ("wg0", "wireguard", false), ("vnet1", "", true), ("vnet1", "tun", false),
+            ("tunis0", "", true), ("pppoe-lan", "vlan", true), ("lxc-lan", "bridge", true), ("lxcbr0", "bridge", false),
+            ("veth0a1b2c3", "veth", false), ("veth-lan", "veth", true), ("vethlan", "veth", true),
+            ("cali0123456789a", "veth", false), ("calibration", "", true), ("kubernetes", "bond", true),
+            ("vmnet8", "", false), ("vmnet-lab", "", true), ("vboxnet0", "", false), ("bond0", "bond", true),
+            ("eth0.5", "vlan", true), ("mac0", "macvlan", true), ("vx", "vxlan", false), ("d", "dummy", false),
+        ])
+    func kinds(name: String, kind: String, isLAN: Bool) {
+        let one = interface(2, name, kind: kind)
+        #expect((InterfacePolicy.objection(to: one) == nil) == isLAN)
+        #expect(InterfacePolicy().leftOut(of: [one]).map(\.name) == (isLAN ? [] : [name]))
+        #expect(InterfacePolicy(names: [name]).choose(from: [one]) == [one])
+        #expect(InterfacePolicy(names: [name]).leftOut(of: [one]).isEmpty)
+    }
+
+    @Test(
+        "ports, other hardware and what can't multicast are left out with the reason; a real card is none of VMware's")
+    func reasons() {
+        func reason(_ change: (inout NetworkInterface) -> Void) -> String? {
+            var one = interface(2, "vmnet1")
+            one.hasDevice = true
+            change(&one)
+            return InterfacePolicy.objection(to: one)
+        }
+        #expect(reason { _ in } == nil && reason { $0.portOf = "vrf" } == nil)
+        #expect(reason { $0.portOf = "bridge" } == "a port of a bridge")
+        #expect(reason { $0.hardwareType = 519 } == "no Ethernet or wireless device")
+        #expect(reason { $0.isMulticast = false } == InterfacePolicy.deaf)
+        #expect(reason { $0.isPointToPoint = true } == "a link to one other end")
+        #expect(reason { $0.hasDevice = false } == "VMware's")
+    }
+
+    @Test("SSDP speaks from an address of each prefix, from deprecated ones where there is no other")
+    func places() throws {
+        func spoken(_ addresses: [(String, Int, Bool)]) throws -> [String] {
+            var lan = interface(2, "eth0", nil)
+            lan.addresses = try addresses.map {
+                InterfaceAddress(try #require(IPAddress($0.0)), prefixLength: $0.1, isDeprecated: $0.2)
+            }
+            return SSDPEndpoint.places(on: lan).map { "\($0.address)" }
+        }
+        #expect(
+            try spoken([("10.77.0.2", 16, false), ("10.77.0.9", 16, false), ("10.99.0.1", 24, false)])
+                == ["10.77.0.2", "10.99.0.1"])
+        #expect(
+            try spoken([
+                ("fe80::1", 64, false), ("fd77::1", 64, false), ("fd77::2", 128, false), ("2001:db8::1", 64, true),
+            ]) == ["fe80::1", "fd77::1"])
+        #expect(try spoken([("fe80::1", 64, true), ("fd77::1", 64, true)]) == ["fe80::1", "fd77::1"])
+        #expect(try spoken((0..<50).map { ("10.\($0).0.1", 16, false) }).count == 6)
+    }
+
     @Test("a sender is on the link when it shares a prefix, or is link-local IPv6; some addresses are no one's")
     func onLink() throws {
         let lan = interface(2, "eth0", "10.77.0.2")
@@ -70,6 +129,23 @@ import Testing
         let found = try #require(messages.interfaces.first)
         #expect(found.name == "eth0" && found.isUp && found.isMulticast && !found.isLoopback)
         #expect(found.addresses.map(\.address.description) == ["10.77.0.2"] && found.addresses[0].prefixLength == 16)
+    }
+
+    @Test("IPv4 knows no deprecated addresses; those of IPv6 come last")
+    func deprecated() throws {
+        func six(_ last: UInt8, flags: UInt8) -> [UInt8] {
+            var message = addressMessage(
+                flags: flags,
+                attributes: [20, 0, 1, 0, 0x20, 1, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [last])
+            message[16] = 10
+            return message
+        }
+        var messages = NetlinkMessages()
+        try messages.add(linkMessage + six(1, flags: 0x20))
+        try messages.add(six(2, flags: 0) + addressMessage(flags: 0x20, attributes: [8, 0, 2, 0, 10, 77, 0, 2]))
+        let found = try #require(messages.interfaces.first).addresses
+        #expect(found.map(\.address.description) == ["2001:db8::2", "10.77.0.2", "2001:db8::1"])
+        #expect(found.map(\.isDeprecated) == [false, false, true])
     }
 
     @Test("messages whose lengths lie are refused or passed over, never read beyond")

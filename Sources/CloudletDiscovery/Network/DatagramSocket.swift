@@ -45,6 +45,26 @@ enum DatagramSocket {
         }
     }
 
+    /// A socket like `sender`, which only sends: what arrives for the port goes to the other sockets that share it, as this
+    /// one is connected, to nobody. What waits in it, or is lost for want of room, concerns no other socket.
+    static func speaker(
+        from address: IPAddress, port: UInt16, on interface: NetworkInterface, hops: Int32
+    ) throws(CloudletError) -> Int32 {
+        let socket = try sender(from: address, port: port, on: interface, hops: hops)
+        // Linux lets a connected UDP socket send to others all the same (udp(7)); port 9 is RFC 863's, for discarding.
+        guard cloudlet_connect(socket, Peer(address, 9, on: interface.index).raw) == 0 else {
+            let error = SystemCallError.current("can't use UDP port \(port) of \(address)")
+            close(socket)
+            throw error
+        }
+        return socket
+    }
+
+    /// Asks for a send buffer of `bytes`; a smaller one, if the system allows no more, is fine.
+    static func enlargeSendBuffer(_ socket: Int32, to bytes: Int32) {
+        _ = cloudlet_set_option(socket, SOL_SOCKET, SO_SNDBUF, bytes)
+    }
+
     /// Asks for a receive buffer of `bytes`; a smaller one, if the system allows no more, is fine.
     static func enlargeReceiveBuffer(_ socket: Int32, to bytes: Int32) {
         if cloudlet_set_option(socket, SOL_SOCKET, SO_RCVBUFFORCE, bytes) != 0 {

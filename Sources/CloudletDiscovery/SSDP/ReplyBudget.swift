@@ -1,7 +1,8 @@
 import CloudletCore
 
 /// Bounds what searchers can make the node send: a budget a source and one for all, both refilled steadily. A flood
-/// from one address uses up its own; a flood from invented addresses can't make the node an amplifier.
+/// from one address uses up its own; a flood from invented addresses can't make the node an amplifier, nor use up what
+/// hosts get that are known to be there.
 struct ReplyBudget: Sendable {
     /// Answers a source may get at once.
     var sourceBurst = 60.0
@@ -10,6 +11,9 @@ struct ReplyBudget: Sendable {
     /// The same for all sources together.
     var totalBurst = 1000.0
     var totalRate = 500.0
+    /// The same for all sources together that are not known to be there.
+    var strangerBurst = 400.0
+    var strangerRate = 200.0
     /// Sources remembered; the longest silent ones are forgotten.
     var maximumSources = 1024
 
@@ -20,21 +24,33 @@ struct ReplyBudget: Sendable {
 
     private var sources: [IPAddress: Bucket] = [:]
     private var total: Bucket?
+    private var strangers: Bucket?
 
     /// A full budget.
     init() {}
 
+    /// Whether the source itself may still get `count` answers; takes nothing.
+    func hasRoom(for count: Int, to source: IPAddress, at now: ContinuousClock.Instant = .now) -> Bool {
+        Self.refilled(sources[source], at: now, burst: sourceBurst, rate: sourceRate).level >= Double(count)
+    }
+
     /// Takes `count` answers to `source` off the budget.
+    /// `isKnown` says whether the source is known to be there.
     /// - Returns: whether they may be sent.
-    mutating func allow(_ count: Int, to source: IPAddress, at now: ContinuousClock.Instant = .now) -> Bool {
-        var common = Self.refilled(total, at: now, burst: totalBurst, rate: totalRate)
+    mutating func allow(
+        _ count: Int, to source: IPAddress, isKnown: Bool = true, at now: ContinuousClock.Instant = .now
+    ) -> Bool {
+        var common =
+            isKnown
+            ? Self.refilled(total, at: now, burst: totalBurst, rate: totalRate)
+            : Self.refilled(strangers, at: now, burst: strangerBurst, rate: strangerRate)
         var own = Self.refilled(sources[source], at: now, burst: sourceBurst, rate: sourceRate)
         let allowed = own.level >= Double(count) && common.level >= Double(count)
         if allowed {
             common.level -= Double(count)
             own.level -= Double(count)
         }
-        total = common
+        if isKnown { total = common } else { strangers = common }
         sources[source] = own
         if sources.count > maximumSources { forget(at: now) }
         return allowed

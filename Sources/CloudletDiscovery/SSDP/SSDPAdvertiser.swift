@@ -16,7 +16,7 @@ public actor SSDPAdvertiser: Advertiser {
     private let maximumAge: Int
     private let logger: Logger
     private let loop: any EventLoop
-    private let budget = SharedReplyBudget()
+    private let desk = ReplyDesk()
     private let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
@@ -34,6 +34,10 @@ public actor SSDPAdvertiser: Advertiser {
     private var network: [NetworkInterface]?
     /// Changes of the description that follow each other quickly are taken together: none before this time.
     private var nextChange = ContinuousClock.now
+    /// Whether a change of addresses is still to be told. Such changes, too, are taken together: none is told before
+    /// `nextTelling`.
+    private var isUntold = false
+    private var nextTelling = ContinuousClock.now
     /// Places whose sockets could not be opened, or were lost, with the time of the next try.
     private var failed: [SSDPEndpoint.Place: ContinuousClock.Instant] = [:]
 
@@ -81,7 +85,7 @@ public actor SSDPAdvertiser: Advertiser {
 
     /// When something is to be done without a cause from outside.
     private var next: ContinuousClock.Instant? {
-        let change = isOutdated ? [nextChange] : []
+        let change = (isOutdated ? [nextChange] : []) + (isUntold ? [nextTelling] : [])
         return (speakers.compactMap(\.schedule.next) + Array(failed.values) + change).min()
     }
 
@@ -90,6 +94,7 @@ public actor SSDPAdvertiser: Advertiser {
         await dropBroken()
         let now = ContinuousClock.now
         if interfaces.value != network || failed.values.contains(where: { $0 <= now }) { await followNetwork() }
+        if isUntold, nextTelling <= now { update(with: []) }
         if isOutdated, nextChange <= now { await followRecord() }
         for index in speakers.indices {
             for kind in speakers[index].schedule.takeDue(at: now) { speakers[index].endpoint.notify(kind) }
@@ -139,12 +144,13 @@ public actor SSDPAdvertiser: Advertiser {
         let missing = wanted.filter { place in
             !speakers.contains { $0.endpoint.place == place } && failed[place].map { $0 <= .now } ?? true
         }
-        // An address that is gone can't say goodbye; one whose interface merely got a further address can.
+        speakers.removeAll { speaker in gone.contains { $0 === speaker.endpoint } }
+        // An address that is gone can't say goodbye; one whose interface merely got a further address can. Where another
+        // address speaks to the same hosts, the node is not gone for them.
         for endpoint in gone {
-            endpoint.notify(.byebye)
+            if !hasSibling(endpoint) { endpoint.notify(.byebye) }
             await endpoint.close()
         }
-        speakers.removeAll { speaker in gone.contains { $0 === speaker.endpoint } }
         for speaker in speakers {
             if let place = wanted.first(where: { $0 == speaker.endpoint.place }) {
                 speaker.endpoint.follow(place.interface)
@@ -152,20 +158,29 @@ public actor SSDPAdvertiser: Advertiser {
         }
         let opened = await open(missing)
         // The first places are no change; neither are those that can't be opened, however often it is tried.
-        if hasSpoken, !opened.isEmpty || !gone.isEmpty && !speakers.isEmpty { update(with: opened) }
-        hasSpoken = hasSpoken || !opened.isEmpty
+        isUntold = isUntold || hasSpoken && (!opened.isEmpty || !gone.isEmpty && !speakers.isEmpty)
         let now = ContinuousClock.now
+        if isUntold, nextTelling <= now { update(with: opened) }
+        hasSpoken = hasSpoken || !opened.isEmpty
+        let old = speakers.map(\.endpoint)
         for endpoint in opened {
             var schedule = SSDPSchedule(maximumAge: maximumAge)
-            schedule.start(at: now)
+            // Goodbye comes first, but not where it would be said for others that stay.
+            if old.contains(where: endpoint.isSibling) { schedule.announce(at: now) } else { schedule.start(at: now) }
             speakers.append(Speaker(endpoint: endpoint, schedule: schedule))
         }
         report()
     }
 
+    private func hasSibling(_ endpoint: SSDPEndpoint) -> Bool {
+        speakers.contains { $0.endpoint.isSibling(of: endpoint) }
+    }
+
     /// Tells those who know the node that the boot id changes, then changes it, also of the endpoints just `opened`, and
     /// announces the node anew (UDA 2.0 §1.2.4).
     private func update(with opened: [SSDPEndpoint]) {
+        isUntold = false
+        nextTelling = .now + .seconds(2)
         let next = bootIDs.next(after: bootID)
         for speaker in speakers { speaker.endpoint.notify(.update, nextBootID: next) }
         bootID = next
@@ -198,7 +213,7 @@ public actor SSDPAdvertiser: Advertiser {
             do {
                 let announcement = announcement(for: place, of: announced)
                 let endpoint = try await SSDPEndpoint(
-                    place, on: loop, announcing: announcement, budget: budget, onLoss: { [wake] in wake.yield() })
+                    place, on: loop, announcing: announcement, desk: desk, onLoss: { [wake] in wake.yield() })
                 opened.append(endpoint)
                 failed[place] = nil
             } catch {

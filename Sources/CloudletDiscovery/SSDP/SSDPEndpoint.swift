@@ -7,8 +7,10 @@ import Synchronization
 /// One address of one interface from which the node speaks SSDP, with the multicast group that fits it. It answers
 /// searches by itself; announcements are sent when it is told to.
 ///
-/// Both sockets live on one event loop: `heard` takes what is sent to the group, `own` what is sent to the address, and
-/// everything goes out of `own`, whose port is 1900 wherever possible.
+/// `heard` takes what is sent to the group, `own` what is sent to the address; both live on one event loop. Everything goes
+/// out of the address's port 1900, wherever possible: announcements from a socket of their own, so that nothing that
+/// others cause displaces them; answers from `own`, or, to hosts of which nobody knows whether they are there, from a
+/// third (`SSDPReplies`).
 final class SSDPEndpoint: Sendable {
     /// Where an endpoint is.
     struct Place: Hashable, Sendable {
@@ -41,12 +43,14 @@ final class SSDPEndpoint: Sendable {
 
     private let own: any Channel
     let heard: any Channel
-    private let sender: SSDPSender
+    private let announcer: SSDPSender
+    let replies: SSDPReplies
     private let state: Mutex<State>
 
     private struct State {
         var announcement: SSDPAnnouncement
         var interface: NetworkInterface
+        var siblings: [InterfaceAddress]
         var isClosing = false
         var isBroken = false
     }
@@ -54,22 +58,29 @@ final class SSDPEndpoint: Sendable {
     /// Opens the sockets and begins to answer searches.
     /// `onLoss` is called when a socket closes by itself: the endpoint is broken then and of no more use.
     init(
-        _ place: Place, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, budget: SharedReplyBudget,
+        _ place: Place, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, desk: ReplyDesk,
         onLoss: @escaping @Sendable () -> Void = {}
     ) async throws {
-        let (descriptor, port) = try Self.openSender(place)
+        let sockets = try Self.openSockets(place)
         do {
-            sender = try SSDPSender(of: descriptor)
+            replies = SSDPReplies(
+                through: try SSDPSender(copying: sockets.own), strangersThrough: sockets.strangers, desk: desk, on: loop
+            )
         } catch {
-            Glibc.close(descriptor)
+            Glibc.close(sockets.own)
             throw error
         }
+        announcer = sockets.announcer
+        let port = sockets.port
         self.place = place
         self.port = port
         var announcement = announcement
         announcement.searchPort = port == 1900 ? nil : port
-        state = Mutex(State(announcement: announcement, interface: place.interface))
-        own = try await Self.adopt(descriptor, on: loop)
+        state = Mutex(
+            State(
+                announcement: announcement, interface: place.interface,
+                siblings: Self.siblings(of: place, on: place.interface)))
+        own = try await Self.adopt(sockets.own, on: loop)
         do {
             heard = try await Self.adopt(
                 try DatagramSocket.receiver(of: place.group, port: 1900, on: place.interface), on: loop)
@@ -78,7 +89,7 @@ final class SSDPEndpoint: Sendable {
             throw error
         }
         for (channel, isMulticast) in [(own, false), (heard, true)] {
-            let handler = SSDPSearchHandler(endpoint: self, replies: sender, isMulticast: isMulticast, budget: budget)
+            let handler = SSDPSearchHandler(endpoint: self, isMulticast: isMulticast)
             try await channel.eventLoop.submit { try channel.pipeline.syncOperations.addHandler(handler) }.get()
             channel.closeFuture.whenComplete { [weak self] _ in
                 if self?.noteLoss() == true { onLoss() }
@@ -86,41 +97,77 @@ final class SSDPEndpoint: Sendable {
         }
     }
 
-    /// The places for SSDP on an interface: its first IPv4 address, its link-local IPv6 address, and its first other
-    /// IPv6 address (UDA 2.0 Annex A). On loopback IPv4 only: it has no IPv6 multicast.
+    /// The places for SSDP on an interface: an IPv4 address of each of its subnets, its link-local IPv6 address, and an
+    /// other IPv6 address of each of its prefixes (UDA 2.0 Annex A): hosts of one subnet may have no way to another, even
+    /// on the same link. Deprecated addresses count where there is no other. On loopback IPv4 only: it has no IPv6
+    /// multicast.
     static func places(on interface: NetworkInterface) -> [Place] {
-        func first(_ condition: (IPAddress) -> Bool) -> IPAddress? {
-            interface.addresses.first { condition($0.address) }?.address
+        /// The first address of each prefix; of IPv6 the first 64 bits tell which it is.
+        func distinct(_ addresses: [InterfaceAddress], limit: Int) -> [InterfaceAddress] {
+            var result: [InterfaceAddress] = []
+            for entry in addresses where result.count < limit {
+                let isNew = !result.contains { other in
+                    entry.address.isV4
+                        ? entry.prefixLength == other.prefixLength
+                            && entry.address.shares(prefix: entry.prefixLength, with: other.address)
+                        : entry.address.shares(prefix: 64, with: other.address)
+                }
+                if isNew { result.append(entry) }
+            }
+            return result
         }
-        var result: [Place] = []
-        if let address = first(\.isV4) { result.append(Place(interface: interface, address: address, group: groupV4)) }
-        guard !interface.isLoopback else { return result }
-        if let address = first({ !$0.isV4 && $0.isLinkLocal }) {
-            result.append(Place(interface: interface, address: address, group: groupLinkLocal))
+        func current(_ condition: (IPAddress) -> Bool) -> [InterfaceAddress] {
+            let all = interface.addresses.filter { condition($0.address) }
+            let preferred = all.filter { !$0.isDeprecated }
+            return preferred.isEmpty ? all : preferred
         }
-        if let address = first({ !$0.isV4 && !$0.isLinkLocal && !$0.isLoopback }) {
-            result.append(Place(interface: interface, address: address, group: groupSiteLocal))
+        func places(_ addresses: [InterfaceAddress], _ group: IPAddress) -> [Place] {
+            addresses.map { Place(interface: interface, address: $0.address, group: group) }
         }
-        return result
+        let v4 = places(distinct(current(\.isV4), limit: maximumPrefixes), groupV4)
+        guard !interface.isLoopback else { return v4 }
+        return v4 + places(Array(current { !$0.isV4 && $0.isLinkLocal }.prefix(1)), groupLinkLocal)
+            + places(
+                distinct(current { !$0.isV4 && !$0.isLinkLocal && !$0.isLoopback }, limit: maximumPrefixes),
+                groupSiteLocal)
     }
 
-    /// Port 1900; where another program keeps it for itself, a random dynamic one, announced as SEARCHPORT.UPNP.ORG.
-    private static func openSender(_ place: Place) throws(CloudletError) -> (Int32, UInt16) {
+    /// Prefixes of one interface and family that are served: each costs sockets, and is announced.
+    private static let maximumPrefixes = 6
+
+    private struct Sockets {
+        let own: Int32
+        let announcer: SSDPSender
+        let strangers: SSDPSender
+        let port: UInt16
+    }
+
+    /// At port 1900; where another program keeps it for itself, at a random dynamic one, announced as
+    /// SEARCHPORT.UPNP.ORG.
+    private static func openSockets(_ place: Place) throws(CloudletError) -> Sockets {
         do {
-            let socket = try DatagramSocket.sender(from: place.address, port: 1900, on: place.interface, hops: 2)
-            return (socket, 1900)
+            return try openSockets(place, port: 1900)
         } catch {
             guard error.code == .busy else { throw error }
             for _ in 0..<8 {
-                let port = UInt16.random(in: 61000...65535)
-                if let socket = try? DatagramSocket.sender(
-                    from: place.address, port: port, on: place.interface, hops: 2)
-                {
-                    return (socket, port)
-                }
+                if let sockets = try? openSockets(place, port: .random(in: 61000...65535)) { return sockets }
             }
             throw error
         }
+    }
+
+    /// `own` comes last: until it is there nothing that arrives can be for this node.
+    private static func openSockets(_ place: Place, port: UInt16) throws(CloudletError) -> Sockets {
+        func speaker() throws(CloudletError) -> Int32 {
+            try DatagramSocket.speaker(from: place.address, port: port, on: place.interface, hops: 2)
+        }
+        let announcer = SSDPSender(adopting: try speaker())
+        let strangers = try speaker()
+        // A small packet that waits takes 1,280 bytes of it.
+        DatagramSocket.enlargeSendBuffer(strangers, to: 1 << 20)
+        let strangersSender = SSDPSender(adopting: strangers)
+        let own = try DatagramSocket.sender(from: place.address, port: port, on: place.interface, hops: 2)
+        return Sockets(own: own, announcer: announcer, strangers: strangersSender, port: port)
     }
 
     private static func adopt(_ descriptor: Int32, on loop: any EventLoop) async throws -> any Channel {
@@ -144,8 +191,44 @@ final class SSDPEndpoint: Sendable {
         source.isLoopback || state.withLock { $0.interface.isOnLink(source) && !$0.interface.isBroadcast(source) }
     }
 
+    /// Whether it is this endpoint's turn to answer what `source` sent to the group: of those on this link that hear the
+    /// group it has the address that is nearest to it. All of them hear it; the first one answers hosts of none of their
+    /// prefixes.
+    func speaks(to source: IPAddress) -> Bool {
+        func nearness(_ entry: InterfaceAddress) -> Int {
+            entry.address.shares(prefix: entry.prefixLength, with: source) ? entry.prefixLength : -1
+        }
+        let siblings = state.withLock(\.siblings)
+        guard let nearest = siblings.map(nearness).max() else { return true }
+        return siblings.first { nearness($0) == nearest }?.address == place.address
+    }
+
+    /// The addresses of the endpoints on an interface that hear the same group.
+    private static func siblings(of place: Place, on interface: NetworkInterface) -> [InterfaceAddress] {
+        places(on: interface).filter { $0.group == place.group }.compactMap { sibling in
+            interface.addresses.first { $0.address == sibling.address }
+        }
+    }
+
+    /// Whether packets to a host of the link leave at once, without its hardware address: on this machine, and on links
+    /// that lead to one host only.
+    func isDirect(_ source: IPAddress) -> Bool {
+        source.isLoopback
+            || state.withLock { state in
+                state.interface.isPointToPoint || state.interface.addresses.contains { $0.address == source }
+            }
+    }
+
     /// Takes over what has changed of the interface: its other addresses.
-    func follow(_ interface: NetworkInterface) { state.withLock { $0.interface = interface } }
+    func follow(_ interface: NetworkInterface) {
+        let siblings = Self.siblings(of: place, on: interface)
+        state.withLock { ($0.interface, $0.siblings) = (interface, siblings) }
+    }
+
+    /// Whether another endpoint speaks to the same hosts: by the same group, on the same link.
+    func isSibling(of other: SSDPEndpoint) -> Bool {
+        other !== self && place.group == other.place.group && place.interface.index == other.place.interface.index
+    }
 
     /// Changes what searches are answered with.
     func set(_ changed: SSDPAnnouncement) {
@@ -169,23 +252,16 @@ final class SSDPEndpoint: Sendable {
     func notify(_ kind: SSDPAnnouncement.Kind, nextBootID: Int32? = nil) {
         let target = Peer(place.group, 1900, on: place.interface.index)
         for message in current.notifications(kind, to: place.group, nextBootID: nextBootID) {
-            sender.send(message, to: target)
+            announcer.send(message, to: target)
         }
     }
 
     /// Closes the sockets.
     func close() async {
         state.withLock { $0.isClosing = true }
-        sender.close()
+        announcer.close()
+        replies.close()
         try? await own.close()
         try? await heard.close()
     }
-}
-
-/// The reply budget that all endpoints of a node share.
-final class SharedReplyBudget: Sendable {
-    private let budget = Mutex(ReplyBudget())
-
-    /// Takes `count` answers to `source` off the budget; `false` when they may not be sent.
-    func allow(_ count: Int, to source: IPAddress) -> Bool { budget.withLock { $0.allow(count, to: source) } }
 }

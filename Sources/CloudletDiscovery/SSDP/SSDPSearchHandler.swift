@@ -7,15 +7,11 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
     private let endpoint: SSDPEndpoint
-    private let replies: SSDPSender
     private let isMulticast: Bool
-    private let budget: SharedReplyBudget
 
-    init(endpoint: SSDPEndpoint, replies: SSDPSender, isMulticast: Bool, budget: SharedReplyBudget) {
+    init(endpoint: SSDPEndpoint, isMulticast: Bool) {
         self.endpoint = endpoint
-        self.replies = replies
         self.isMulticast = isMulticast
-        self.budget = budget
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -25,17 +21,15 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
             let port = envelope.remoteAddress.port.flatMap(UInt16.init), port != 0,
             envelope.data.readableBytes <= SSDPMessage.maximumBytes,
             envelope.data.getInteger(at: envelope.data.readerIndex, as: UInt8.self) == UInt8(ascii: "M"),
-            endpoint.isNear(source), let message = SSDPMessage(Array(envelope.data.readableBytesView)),
+            endpoint.isNear(source), !isMulticast || endpoint.speaks(to: source),
+            let message = SSDPMessage(Array(envelope.data.readableBytesView)),
             let search = isMulticast
                 ? SSDPSearch(multicast: message, to: endpoint.place.group) : SSDPSearch(unicast: message)
         else { return }
-        let answers = endpoint.current.answers(to: search)
-        guard !answers.isEmpty, budget.allow(answers.count, to: source) else { return }
-        let asker = Peer(source, port, on: envelope.remoteAddress.scope)
-        for answer in answers {
-            let replies = replies
-            context.eventLoop.scheduleTask(in: Self.delay(search)) { replies.send(answer, to: asker) }
-        }
+        endpoint.replies.send(
+            endpoint.current.answers(to: search), to: Peer(source, port, on: envelope.remoteAddress.scope),
+            at: Neighbour(address: source, interface: endpoint.place.interface.index),
+            isDirect: endpoint.isDirect(source), isMulticast: isMulticast, delay: { Self.delay(search) })
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

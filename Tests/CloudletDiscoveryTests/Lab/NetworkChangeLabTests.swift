@@ -24,10 +24,11 @@ struct NetworkChangeLabTests {
                 }
                 #expect(time < .seconds(3), "\(origin)")
             }
-            // UPnP speaks from an interface's first address, mDNS tells all.
+            // Each of an interface's subnets is led to the address it can reach.
             try await further("add")
-            try await quickly("mdns", has: "10.99.0.1")
-            try await quickly("ssdp", has: "10.77.0.2", not: "10.99.0.1")
+            for origin in ["mdns", "ssdp"] {
+                for address in ["10.77.0.2", "10.99.0.1"] { try await quickly(origin, has: address) }
+            }
             _ = try await lab.run(1, ["ip", "address", "del", "10.77.0.2/16", "dev", "eth0"])
             let told = try await until(8, "the other address is not announced") {
                 try await lab.heard(2, "eth0").contains("LOCATION: http://10.99.0.1:8022/")
