@@ -22,7 +22,7 @@ func runNode(_ options: Options) async throws {
             bases: options.all("base").compactMap { SHA256Digest(hex: $0) }.map { HeldBase(hash: $0, name: "base") },
             load: 0.25, freeMemory: .mebibytes(4096), features: ["tcg"]))
     let subscriptions = EventSubscriptions(record: record, logger: logger)
-    let router = Router.forNode()
+    let router = NodeRouter()
     UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: monitor.interfaces).add(to: router)
     PresentationPage(record: record).add(to: router)
     let server = NodeHTTPServer(
@@ -39,7 +39,8 @@ func runNode(_ options: Options) async throws {
     if !options.has("no-mdns") {
         services.append(
             MDNSAdvertiser(
-                record: record, interfaces: monitor.interfaces, withOldName: options.has("old-name"), logger: logger))
+                record: record, interfaces: monitor.interfaces, withOldName: options.has("old-name"),
+                returnAfter: .seconds(options.one("return-after").flatMap { Int($0) } ?? 300), logger: logger))
     }
     let group = ServiceGroup(
         configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

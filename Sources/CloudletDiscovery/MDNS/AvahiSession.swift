@@ -25,29 +25,39 @@ import Logging
 
     /// How far the session has got.
     private(set) var state = AdvertiserState.starting
-    /// The name that was taken by another host and the one chosen instead, until it is fetched.
-    private var renaming: (from: String, to: String)?
+    /// The name wished and the one to be shown for it from now on, until it is fetched.
+    private var renaming: (wish: String, name: String)?
 
     private let poll: OpaquePointer
     private let logger: Logger
     private var client: OpaquePointer? = nil
     private var groups: [Int32: EntryGroup] = [:]
-    /// The name in force; differs from the wish after a collision.
+    /// The name in force, or being tried; differs from the wish after a collision.
     private var name: String?
+    /// The name that everybody else knows of.
+    private var shown: String?
+    /// Since when `name` is published on all interfaces; `nil` when it is not.
+    private var settled: ContinuousClock.Instant?
+    /// The same with the wished name, published beside `name` until it is sure that it is to be had.
+    private var trial: (groups: [Int32: EntryGroup], established: Int, wish: Wish)?
     private var published: (name: String, wish: Wish)?
     private var wish: Wish?
 
     private var clientEvent: AvahiClientState?
-    private var groupEvents: [AvahiEntryGroupState] = []
+    private var groupEvents: [(group: EntryGroup.ID, state: AvahiEntryGroupState)] = []
     private var retry = ContinuousClock.now
-    /// When the TXT record alone may change again; everything else has no need to wait for that.
-    private var nextText = ContinuousClock.now
+    private var conflicts = ConflictPace()
+    private var changes = ChangePace()
+    private var shows = ShowPace()
+    private var returns: ReturnPace
     private var pause = Duration.seconds(1)
     private var established = 0
 
     /// A session on a poll loop, which must outlive it.
-    init(poll: OpaquePointer, logger: Logger) {
+    /// `returnAfter` is how long after a conflict the wished name is tried again for the first time.
+    init(poll: OpaquePointer, returnAfter: Duration, logger: Logger) {
         unsafe self.poll = poll
+        returns = ReturnPace(first: returnAfter)
         self.logger = logger
     }
 
@@ -58,21 +68,41 @@ import Logging
 
     /// Changes what is to be published.
     func set(_ wish: Wish) {
-        if self.wish?.publication.name != wish.publication.name { name = wish.publication.name }
+        if self.wish?.publication.name != wish.publication.name {
+            name = wish.publication.name
+            shown = name
+            returns.end()
+        }
         self.wish = wish
     }
 
     /// The renaming since the last call, if there was one.
-    func takeRenaming() -> (from: String, to: String)? {
+    func takeRenaming() -> (wish: String, name: String)? {
         defer { renaming = nil }
         return renaming
     }
 
     /// Milliseconds until `settle` has something to do without an event; -1 for never.
     var patience: Int32 {
-        guard unsafe client == nil || isRunning && wish != published?.wish else { return -1 }
-        let due = isTextAlone ? max(retry, nextText) : retry
-        return Int32(max(0, min(60_000, (due - .now).seconds * 1000 + 1)))
+        var due: [ContinuousClock.Instant] = []
+        if unsafe client == nil {
+            due.append(retry)
+        } else if isRunning {
+            if wish != published?.wish || name != published?.name { due.append(nextPublication) }
+            if let settled {
+                if name != shown { due.append(shows.due(since: settled)) }
+                if trial == nil, let next = returns.next { due.append(next) }
+            }
+        }
+        guard let first = due.min() else { return -1 }
+        return Int32(max(0, min(60_000, (first - .now).seconds * 1000 + 1)))
+    }
+
+    /// When what is wished may be published.
+    private var nextPublication: ContinuousClock.Instant {
+        // A name that was lost is none that others know: the next one is no change.
+        guard published != nil else { return retry }
+        return max(retry, changes.next(hasTime: isTextAlone) ?? retry)
     }
 
     /// Whether what is published differs from what is wished in the TXT record only.
@@ -88,11 +118,20 @@ import Logging
             clientEvent = nil
             follow(event)
         }
-        let events = groupEvents
-        groupEvents = []
-        for event in events { follow(event) }
+        while let event = groupEvents.first {
+            groupEvents.removeFirst()
+            follow(event.state, of: event.group)
+        }
         if unsafe client == nil, retry <= .now { connect() }
-        if isRunning { publish() }
+        guard isRunning else { return }
+        publish()
+        guard let settled else { return }
+        if let name, let wish, name != shown, shows.due(since: settled) <= .now {
+            shown = name
+            renaming = (wish.publication.name, name)
+            shows.note(at: .now)
+        }
+        if trial == nil, let next = returns.next, next <= .now { tryWish() }
     }
 
     private var isRunning: Bool {
@@ -130,18 +169,25 @@ import Logging
             if let client = unsafe client { unsafe avahi_client_free(client) }
             unsafe client = nil
             groups = [:]
-            published = nil
+            trial = nil
+            groupEvents = []
+            (published, settled) = (nil, nil)
             wait("the mDNS responder went away: \(reason)")
         }
     }
 
-    private func follow(_ event: AvahiEntryGroupState) {
+    private func follow(_ event: AvahiEntryGroupState, of group: EntryGroup.ID) {
+        if let trial, trial.groups.values.contains(where: { $0.id == group }) { return followTrial(event) }
         switch event {
         case AVAHI_ENTRY_GROUP_ESTABLISHED:
             established += 1
-            if established == groups.count, let published {
-                report(.announced(published.wish.interfaces.values.sorted().joined(separator: ", ")))
+            guard established == groups.count, let published else { return }
+            if settled == nil {
+                settled = .now
+                changes.note(at: .now)
+                if published.name != published.wish.publication.name, returns.next == nil { returns.wait(from: .now) }
             }
+            report(.announced(published.wish.interfaces.values.sorted().joined(separator: ", ")))
         case AVAHI_ENTRY_GROUP_COLLISION: rename()
         case AVAHI_ENTRY_GROUP_FAILURE:
             reset()
@@ -151,24 +197,81 @@ import Logging
     }
 
     private func rename() {
-        guard let taken = name, let other = unsafe avahi_alternative_service_name(taken) else { return }
-        defer { unsafe avahi_free(other) }
-        let chosen = unsafe String(cString: other)
-        logger.notice(
-            "name is taken on this network",
-            metadata: ["name": "\(taken.displayable())", "now": "\(chosen.displayable())"])
-        renaming = (taken, chosen)
+        guard let taken = name else { return }
+        let wasSlow = conflicts.isSlow
+        let wait = conflicts.conflict(at: .now)
+        let chosen = NodeName.alternative(to: taken)
+        // Of many in a row the first is told, and that there are many.
+        if taken == wish?.publication.name || settled != nil {
+            logger.notice(
+                "name is taken on this network",
+                metadata: ["name": "\(taken.displayable())", "now": "\(chosen.displayable())"])
+        }
+        if conflicts.isSlow, !wasSlow {
+            logger.warning(
+                "a host of this network claims every name; trying one each 5 s", metadata: ["name": "\(chosen)"])
+        }
         name = chosen
         reset()
+        retry = .now + wait
+    }
+
+    // MARK: - Return to the wished name
+
+    /// Publishes the wished name beside the one in force, which stays until the other is had for sure.
+    private func tryWish() {
+        guard let wish, let name, name != wish.publication.name else { return returns.end() }
+        var made: [Int32: EntryGroup] = [:]
+        var isRefused = false
+        for interface in wish.interfaces.keys where !isRefused {
+            let (group, result) = add(interface, wish.publication.name, wish)
+            made[interface] = group
+            isRefused = result < 0
+        }
+        trial = (made, 0, wish)
+        if isRefused || made.isEmpty { endTrial() }
+    }
+
+    private func followTrial(_ event: AvahiEntryGroupState) {
+        switch event {
+        case AVAHI_ENTRY_GROUP_ESTABLISHED:
+            trial?.established += 1
+            guard let trial, trial.established == trial.groups.count else { return }
+            release(groups)
+            (groups, established) = (trial.groups, trial.established)
+            (name, published) = (trial.wish.publication.name, (trial.wish.publication.name, trial.wish))
+            (self.trial, settled) = (nil, .now)
+            returns.end()
+            logger.notice(
+                "has the wished name again", metadata: ["name": "\(trial.wish.publication.name.displayable())"])
+        case AVAHI_ENTRY_GROUP_COLLISION, AVAHI_ENTRY_GROUP_FAILURE: endTrial()
+        default: break
+        }
+    }
+
+    private func endTrial() {
+        guard let trial else { return }
+        release(trial.groups)
+        self.trial = nil
+        returns.wait(from: .now)
+    }
+
+    // MARK: - Publishing
+
+    private func release(_ groups: [Int32: EntryGroup]) {
+        for group in groups.values {
+            group.free()
+            groupEvents.removeAll { $0.group == group.id }
+        }
     }
 
     /// Withdraws everything; `publish` begins anew.
     private func reset() {
-        for group in groups.values { unsafe avahi_entry_group_free(group.pointer) }
+        release(groups)
+        if let trial { release(trial.groups) }
         groups = [:]
-        published = nil
+        (trial, published, settled) = (nil, nil, nil)
         established = 0
-        groupEvents = []
     }
 
     /// Takes everything back. Where the same name ends on several interfaces, avahi 0.8 now and then says goodbye on one of
@@ -176,30 +279,39 @@ import Logging
     func withdraw() {
         var rest = groups.count
         for group in groups.values {
-            unsafe avahi_entry_group_free(group.pointer)
+            group.free()
             rest -= 1
             if rest > 0 { usleep(150_000) }
         }
+        if let trial { release(trial.groups) }
         groups = [:]
-        published = nil
+        (trial, published, settled) = (nil, nil, nil)
     }
 
     private func publish() {
-        guard let wish, let name, retry <= .now else { return }
-        if let published, published.name == name, published.wish.differsOnlyInText(from: wish) {
-            guard isTextAlone else { return self.published = (name, wish) }
-            // The TXT record changes without probing again. Others hear of it at most every 5 s.
-            guard nextText <= .now else { return }
-            nextText = .now + .seconds(5)
+        guard let wish, let name else { return }
+        if let published, published.name == name, published.wish.differsOnlyInText(from: wish), !isTextAlone {
+            return self.published = (name, wish)
+        }
+        guard nextPublication <= .now else { return }
+        if isTextAlone {
+            // The TXT record changes without probing again.
+            changes.note(at: .now)
             self.published = (name, wish)
-            for (interface, group) in groups { update(group, interface, name, wish) }
+            for (interface, group) in groups {
+                let result = group.updateText(wish, as: name, on: interface)
+                if result < 0 {
+                    logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
+                }
+            }
             return
         }
         reset()
         published = (name, wish)
         if wish.interfaces.isEmpty { return report(.waiting("no network interface to announce on")) }
         for (interface, label) in wish.interfaces {
-            let result = add(interface, name, wish)
+            let (group, result) = add(interface, name, wish)
+            groups[interface] = group
             if result == Int32(cloudlet_avahi_collision) { return rename() }
             if result < 0 {
                 reset()
@@ -208,56 +320,18 @@ import Logging
         }
     }
 
-    /// Publishes on one interface; 0 or avahi's error.
-    private func add(_ interface: Int32, _ name: String, _ wish: Wish) -> Int32 {
-        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-        guard let client = unsafe client else { return -1 }
-        let made = unsafe avahi_entry_group_new(
-            client,
-            { _, state, context in
-                guard let context = unsafe context else { return }
-                unsafe Unmanaged<AvahiSession>.fromOpaque(context).takeUnretainedValue().groupEvents.append(state)
-            }, context)
-        guard let group = unsafe made else { return unsafe avahi_client_errno(client) }
-        groups[interface] = unsafe EntryGroup(pointer: group)
-        let flags = AvahiPublishFlags(0)
-        let any = Int32(cloudlet_avahi_protocol_any)
-        for type in wish.types {
-            let strings = unsafe Self.stringList(wish.publication.txt)
-            defer { unsafe avahi_string_list_free(strings) }
-            let result = unsafe avahi_entry_group_add_service_strlst(
-                group, interface, any, flags, name, type, nil, nil, wish.publication.port, strings)
-            guard result == 0 else { return result }
+    /// Publishes on one interface.
+    /// - Returns: the group, if there is one, and 0 or avahi's error.
+    private func add(_ interface: Int32, _ name: String, _ wish: Wish) -> (EntryGroup?, Int32) {
+        guard let client = unsafe client else { return (nil, -1) }
+        guard let group = unsafe EntryGroup(of: client, for: self) else {
+            return (nil, unsafe avahi_client_errno(client))
         }
-        for subtype in wish.publication.subtypes {
-            let result = unsafe avahi_entry_group_add_service_subtype(
-                group, interface, any, flags, name, MDNSPublication.type, nil, subtype)
-            guard result == 0 else { return result }
-        }
-        return unsafe avahi_entry_group_commit(group)
+        return (group, group.publish(wish, as: name, on: interface))
     }
 
-    private func update(_ group: EntryGroup, _ interface: Int32, _ name: String, _ wish: Wish) {
-        let strings = unsafe Self.stringList(wish.publication.txt)
-        defer { unsafe avahi_string_list_free(strings) }
-        for type in wish.types {
-            let result = unsafe avahi_entry_group_update_service_txt_strlst(
-                group.pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name, type, nil,
-                strings)
-            guard result != 0 else { continue }
-            logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
-        }
-    }
-
-    /// The strings as avahi takes them: its list grows at the front, and is written to the wire from the back.
-    private static func stringList(_ strings: [String]) -> UnsafeMutablePointer<AvahiStringList>? {
-        var list: UnsafeMutablePointer<AvahiStringList>?
-        for string in strings {
-            let bytes = Array(string.utf8)
-            unsafe list = avahi_string_list_add_arbitrary(list, bytes, bytes.count)
-        }
-        return unsafe list
-    }
+    /// To be called by groups.
+    func note(_ state: AvahiEntryGroupState, of group: EntryGroup.ID) { groupEvents.append((group, state)) }
 
     private func wait(_ reason: String) {
         report(.waiting(reason))
@@ -280,9 +354,4 @@ import Logging
 extension AdvertiserState {
     /// Whether it can't be announced now.
     var isWaiting: Bool { if case .waiting = self { true } else { false } }
-}
-
-/// What is published on one interface. The pointer is valid until the group or its client is freed.
-@safe private struct EntryGroup {
-    let pointer: OpaquePointer
 }

@@ -10,7 +10,8 @@ import Synchronization
 /// interface.
 ///
 /// Without a daemon the advertiser says so once, goes on, and joins when one appears. When another host has the name,
-/// avahi's next one (`X #2`) is taken and written into the record, so that every protocol shows the same name.
+/// the next one (`X #2`) is taken and written into the record, so that every protocol shows the same name; the wished one
+/// is tried again later.
 public final class MDNSAdvertiser: Advertiser {
     /// What is announced where.
     public let state = CurrentValue(AdvertiserState.starting)
@@ -18,17 +19,20 @@ public final class MDNSAdvertiser: Advertiser {
     private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
     private let withOldName: Bool
+    private let returnAfter: Duration
     private let logger: Logger
 
     /// An advertiser of `record` on `interfaces`.
     /// `withOldName` says whether to announce `_cloudlet._udp` too, which clients of 2014 look for.
+    /// `returnAfter` is how long a node that had to take another name waits before it tries the wished one again.
     public init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, withOldName: Bool = false,
-        logger: Logger
+        returnAfter: Duration = .seconds(300), logger: Logger
     ) {
         self.record = record
         self.interfaces = interfaces
         self.withOldName = withOldName
+        self.returnAfter = returnAfter
         self.logger = logger
     }
 
@@ -36,12 +40,12 @@ public final class MDNSAdvertiser: Advertiser {
     public func run() async throws {
         let loop = try AvahiLoop()
         await withTaskGroup { group in
-            group.addTask { [state, record, logger] in
-                await loop.run(logger: logger) { newState, renaming in
+            group.addTask { [state, record, returnAfter, logger] in
+                await loop.run(returnAfter: returnAfter, logger: logger) { newState, renaming in
                     state.set(newState)
                     guard let renaming else { return }
                     // Unless the node has been given another name in the meantime.
-                    record.update { if MDNSPublication($0).name == renaming.from { $0.name = renaming.to } }
+                    record.update { if $0.wishedName == renaming.wish { $0.goBy(renaming.name) } }
                 }
             }
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
@@ -90,10 +94,13 @@ public final class MDNSAdvertiser: Advertiser {
 
     /// Runs a session on a thread of its own until `stop`; `report` is called after each round with the state and,
     /// once, with a renaming.
-    func run(logger: Logger, report: @escaping @Sendable (AdvertiserState, (from: String, to: String)?) -> Void) async {
+    func run(
+        returnAfter: Duration, logger: Logger,
+        report: @escaping @Sendable (AdvertiserState, (wish: String, name: String)?) -> Void
+    ) async {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "avahi").async { [self] in
-                let session = unsafe AvahiSession(poll: poll, logger: logger)
+                let session = unsafe AvahiSession(poll: poll, returnAfter: returnAfter, logger: logger)
                 while true {
                     let (wish, isStopped) = inbox.withLock { inbox in
                         defer { inbox.wish = nil }

@@ -8,8 +8,7 @@ struct MDNSPublication: Hashable, Sendable {
     /// The type the original's successor used in 2014.
     static let oldType = "_cloudlet._udp"
 
-    /// The instance name: 1 to 58 bytes of UTF-8 without control characters, so that ` #99` can follow (RFC 6763
-    /// §4.1.1).
+    /// The instance name that is wished: 1 to 63 bytes of UTF-8 without control characters (RFC 6763 §4.1.1).
     let name: String
     /// The port of the synthesis protocol.
     let port: UInt16
@@ -18,8 +17,6 @@ struct MDNSPublication: Hashable, Sendable {
     /// Subtypes in the form `_gpu._sub._cloudlet._tcp`: one a feature and one a base VM.
     let subtypes: [String]
 
-    /// Bytes that the name may have.
-    static let nameLimit = 58
     private static let txtLimit = 400
     /// Services and subtypes that avahi takes in one group.
     private static let maximumEntries = 32
@@ -27,8 +24,7 @@ struct MDNSPublication: Hashable, Sendable {
     /// The form of `record`. Load and memory are rounded, so that small changes are none.
     /// `withOldName` says whether a second service, of the old type, needs room.
     init(_ record: NodeRecord, withOldName: Bool = false) {
-        let harmless = record.name.displayable(limit: 63).cut(toBytes: Self.nameLimit)
-        name = harmless.isEmpty ? "Cloudlet" : harmless
+        name = record.wishedName
         port = record.synthesisPort
         let features = record.features.filter(Self.isLabel)
         var strings = [

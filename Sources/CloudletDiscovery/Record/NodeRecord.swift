@@ -5,8 +5,10 @@ public import CloudletCore
 public struct NodeRecord: Hashable, Sendable {
     /// The node's lasting identity.
     public var id: NodeID
-    /// The name people see; up to 63 bytes of it fit into every form.
-    public var name: String
+    /// The name the node is to have, brought into a form that every protocol takes as it is (`NodeName`).
+    public internal(set) var wishedName: String
+    /// The name it has instead, as long as another node of the network has that one.
+    public private(set) var alternativeName: String?
     /// TCP port of the synthesis protocol.
     public var synthesisPort: UInt16
     /// TCP port of the HTTP server with description, status and page.
@@ -36,7 +38,7 @@ public struct NodeRecord: Hashable, Sendable {
         features: [String] = []
     ) {
         self.id = id
-        self.name = name
+        wishedName = NodeName.clean(name)
         self.synthesisPort = synthesisPort
         self.httpPort = httpPort
         self.apiVersion = apiVersion
@@ -46,6 +48,21 @@ public struct NodeRecord: Hashable, Sendable {
         self.sessions = sessions
         self.features = features
     }
+}
+
+extension NodeRecord {
+    /// The name people see, the same in every protocol. Who sets it wishes it.
+    public var name: String {
+        get { alternativeName ?? wishedName }
+        set {
+            let wish = NodeName.clean(newValue)
+            guard wish != wishedName else { return }
+            (wishedName, alternativeName) = (wish, nil)
+        }
+    }
+
+    /// Has the node go by another name than the one wished, or by that again.
+    mutating func goBy(_ name: String) { alternativeName = name == wishedName ? nil : NodeName.clean(name) }
 }
 
 /// A base VM that a node holds.

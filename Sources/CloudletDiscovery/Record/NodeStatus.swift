@@ -54,11 +54,14 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         guard let id = NodeID(id), let port = UInt16(exactly: synthesisPort), port != 0, load.isFinite, load >= 0,
             freeMemory >= 0, sessions >= 0
         else { return nil }
-        return NodeRecord(
-            id: id, name: name.cut(toBytes: 255), synthesisPort: port, httpPort: httpPort, apiVersion: api,
+        var record = NodeRecord(
+            id: id, name: name, synthesisPort: port, httpPort: httpPort, apiVersion: api,
             bases: bases.prefix(1000).compactMap { base in
                 SHA256Digest(hex: base.hash).map { HeldBase(hash: $0, name: base.name.cut(toBytes: 255)) }
             }, load: load, freeMemory: ByteCount(freeMemory), sessions: sessions,
             features: features.prefix(32).map { $0.cut(toBytes: 63) })
+        // As it was said: that of another program may have another form.
+        record.wishedName = name.cut(toBytes: 255)
+        return record
     }
 }

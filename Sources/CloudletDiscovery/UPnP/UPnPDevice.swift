@@ -6,7 +6,7 @@ import SystemPackage
 public struct UPnPDevice: Hashable, Sendable {
     /// The node's id, the device's UDN.
     public let id: NodeID
-    /// The name people see, cut to what `friendlyName` allows (under 64 characters).
+    /// The name people see; a record's fits into what `friendlyName` allows (under 64 characters).
     public let friendlyName: String
     /// Port of the synthesis protocol, part of the original's service type.
     public let synthesisPort: UInt16
@@ -14,7 +14,7 @@ public struct UPnPDevice: Hashable, Sendable {
     /// The device that stands for `record`.
     public init(_ record: NodeRecord) {
         id = record.id
-        friendlyName = record.name.cut(toBytes: 63)
+        friendlyName = record.name
         synthesisPort = record.synthesisPort
     }
 

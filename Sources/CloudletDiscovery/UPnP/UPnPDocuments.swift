@@ -19,13 +19,14 @@ public struct UPnPDocuments: Hashable, Sendable {
             "deviceType": UPnPDevice.deviceType, "friendlyName": device.friendlyName, "udn": device.udn,
             "originalServiceType": device.originalServiceType, "synthesisServiceType": UPnPDevice.synthesisServiceType,
         ]
-        let drafts = [Descriptors.device, Descriptors.originalService, Descriptors.synthesisService].map {
-            Self.fill($0, values)
-        }
+        let templates = [Descriptors.device, Descriptors.originalService, Descriptors.synthesisService]
+        let drafts = templates.map { Self.fill($0, values) }
         let digest = SHA256Digest(hashing: Array(drafts.joined().utf8).span)
         let number = Int32(truncatingIfNeeded: digest.words.0 >> 40)
         configID = number
-        let final = drafts.map { Self.fill($0, ["configId": String(number)]) }
+        // Filled from the beginning: a draft has texts in it that others chose.
+        let all = values.merging(["configId": String(number)]) { first, _ in first }
+        let final = templates.map { Self.fill($0, all) }
         description = final[0]
         originalService = final[1]
         synthesisService = final[2]

@@ -37,6 +37,8 @@ public struct NodeConfiguration: Sendable {
         let text = entry.text
         let expected: String? =
             switch entry.setting.kind {
+            case .text where entry.setting == .name && !text.isEmpty && NodeName.visible(text) == nil:
+                "a name with a letter, a digit or another sign that can be seen"
             case .text, .list: nil
             case .number(let range):
                 Int(text).map(range.contains) == true
@@ -169,7 +171,9 @@ public struct ListenAddress: Hashable, Sendable {
         }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        guard host.isEmpty || IPAddress(host.split(separator: "%").first.map(String.init) ?? "") != nil else {
+        // A zone is for IPv6 only, whose link-local addresses need one.
+        let address = IPAddress(String(host.prefix { $0 != "%" }))
+        guard host.isEmpty || address.map({ !$0.isV4 || !host.contains("%") }) == true else {
             throw Self.malformed(text)
         }
         self.init(address: host.isEmpty ? nil : host, port: port)
