@@ -110,7 +110,7 @@ let package = Package(
                 "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
                 // Discovery and the node's HTTP routes.
                 "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, nioPosix, lifecycle, unixSignals, configuration, yams, subprocess, system, metrics,
+                nioCore, nioHTTP1, nioPosix, lifecycle, unixSignals, configuration, yams, subprocess, system, metrics,
             ]),
 
         // The programs.
@@ -142,8 +142,12 @@ let package = Package(
                 "CloudletCore", "CloudletSystem", "CloudletMarkup", "CloudletDescriptors", "CNetwork", "CUPnP",
                 "CAvahi", nioCore, nioPosix, nioHTTP1, lifecycle, asyncAlgorithms, subprocess, logging, system,
             ], swiftSettings: settings,
-            // libupnp has to find the corrected setsockopt of the executable (see SetSockOptInterposer).
-            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=setsockopt"])]),
+            // libupnp has to find the executable's own functions of these names (see SocketInterposer).
+            linkerSettings: [
+                .unsafeFlags([
+                    "-Xlinker", "--export-dynamic-symbol=setsockopt", "-Xlinker", "--export-dynamic-symbol=recvfrom",
+                ])
+            ]),
 
         // Checks nodes from outside; knows nothing of our own discovery.
         library(

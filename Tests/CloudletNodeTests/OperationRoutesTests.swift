@@ -20,7 +20,7 @@ import Testing
         logger.logLevel = .critical
         let health = Health(checks, interval: .milliseconds(50), patience: patience, logger: logger)
         let record = CurrentValue(NodeRecord(id: .random(), name: "Test", httpPort: 0))
-        let router = Router.forNode()
+        let router = NodeRouter()
         OperationRoutes(health: health, metrics: NodeMetrics(), queue: { 0 }) { [] }.add(to: router)
         let server = NodeHTTPServer(
             record: record, interfaces: CurrentValue([NetworkInterface.loopback]), responder: router.buildResponder(),

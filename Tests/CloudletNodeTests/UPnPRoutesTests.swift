@@ -18,7 +18,7 @@ import Testing
         logger.logLevel = .critical
         let interfaces = CurrentValue([NetworkInterface.loopback])
         let subscriptions = EventSubscriptions(record: record, logger: logger)
-        let router = Router.forNode()
+        let router = NodeRouter()
         UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: interfaces) { ["session 1"] }
             .add(to: router)
         PresentationPage(record: record).add(to: router)
@@ -80,9 +80,64 @@ import Testing
             for host in ["evil.example", "127.0.0.1.evil.example", "10.0.0.300"] {
                 #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1", host: host)) == 421, "\(host)")
             }
+            for host in [
+                "[::1].evil", "[::1]evil", "127.0.0.1%evil", "[fe80::1%evil.example/]", "[::1%evil]", "[127.0.0.1]",
+                "[fe80::1%]", "::1", "a@127.0.0.1", "127.0.0.1:80:80", "127.0.0.1:x", "localhost.evil",
+            ] {
+                let answer = await RawConnection.ask(
+                    port, "GET /upnp/device.xml HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n")
+                #expect(status(answer) == 421, "\(host)")
+            }
             for host in ["localhost", "10.1.2.3", "[fe80::1%25eth0]", "[::1]"] {
                 #expect(await status(ask(port, "GET /upnp/device.xml HTTP/1.1", host: host)) == 200, "\(host)")
             }
+        }
+    }
+
+    @Test("one Host and no more; HTTP/1.0 needs none; an absolute form must mean this server (RFC 9112 §3.2)")
+    func targets() async throws {
+        try await withServer { port in
+            func answer(_ lines: String...) async -> Int {
+                let text = lines.joined(separator: "\r\n") + "\r\nConnection: close\r\n\r\n"
+                return await status(RawConnection.ask(port, text))
+            }
+            let (path, own) = ("/upnp/device.xml", "Host: 127.0.0.1:\(port)")
+            for second in [own, "Host: evil.example", "HOST:", "host: 127.0.0.1"] {
+                #expect(await answer("GET \(path) HTTP/1.1", own, second) == 400, "\(second)")
+                #expect(await answer("GET \(path) HTTP/1.0", own, second) == 400, "\(second)")
+            }
+            #expect(await answer("GET \(path) HTTP/1.0") == 200)
+            #expect(await answer("GET \(path) HTTP/1.0", own) == 200)
+            #expect(await answer("GET \(path) HTTP/1.0", "Host: evil.example") == 421)
+            for authority in ["127.0.0.1:\(port)", "localhost", "127.0.0.1"] {
+                #expect(await answer("GET http://\(authority)\(path) HTTP/1.1", own) == 200, "\(authority)")
+            }
+            #expect(await answer("GET HTTP://localhost?x HTTP/1.1", own) == 200)
+            #expect(await answer("GET http://localhost\(path) HTTP/1.0") == 200)
+            #expect(await answer("GET http://localhost\(path) HTTP/1.1") == 400)
+            for foreign in [
+                "http://evil.example", "http://192.0.2.1", "http://127.0.0.1.evil.example", "https://127.0.0.1",
+                "http://evil@127.0.0.1", "ftp://127.0.0.1",
+            ] {
+                #expect(await answer("GET \(foreign)\(path) HTTP/1.1", own) == 421, "\(foreign)")
+            }
+        }
+    }
+
+    @Test("a method that a path has not is answered with those it has (RFC 9110 §15.5.6)")
+    func methods() async throws {
+        try await withServer { port in
+            for (method, path, allowed) in [
+                ("POST", "/upnp/device.xml", "GET, HEAD"), ("DELETE", "/v1/node", "GET, HEAD"),
+                ("PUT", "/", "GET, HEAD"), ("OPTIONS", "/v1/node", "GET, HEAD"), ("PROPFIND", "/v1/node", "GET, HEAD"),
+                ("GET", "/upnp/synthesis/control", "POST"), ("SUBSCRIBE", "/upnp/original/control", "POST"),
+                ("GET", "/upnp/original/event", "SUBSCRIBE, UNSUBSCRIBE"),
+            ] {
+                let answer = await ask(port, "\(method) \(path) HTTP/1.1")
+                #expect(status(answer) == 405 && answer.contains("Allow: \(allowed)\r\n"), "\(method) \(path)")
+            }
+            #expect(await status(ask(port, "POST /none HTTP/1.1")) == 404)
+            #expect(await status(ask(port, "POST /v1/node HTTP/1.1", host: "evil.example")) == 421)
         }
     }
 

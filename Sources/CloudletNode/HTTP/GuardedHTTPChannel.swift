@@ -1,20 +1,17 @@
-import CloudletSystem
 import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTP1
 import Synchronization
 
 /// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm nobody but themselves: a number of
 /// connections in all and a source, a time without progress, a size of headers.
 struct GuardedHTTPChannel: ServerChildChannel {
     private let inner: HTTP1Channel
-    private let connections: ConnectionCount
+    private let connections: OpenConnections<String>
 
-    private static let total = 512
-    private static let perSource = 32
-
-    init(connections: ConnectionCount, responder: @escaping HTTPChannelHandler.Responder) {
+    init(connections: OpenConnections<String>, responder: @escaping HTTPChannelHandler.Responder) {
         self.connections = connections
         inner = HTTP1Channel(
             responder: responder,
@@ -26,11 +23,16 @@ struct GuardedHTTPChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<AcceptedConnection> {
         let source = channel.remoteAddress?.ipAddress ?? ""
-        guard connections.open(from: source, total: Self.total, perSource: Self.perSource) == nil else {
+        guard let number = connections.open(from: source, end: { channel.close(promise: nil) }) else {
             return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel }
         }
-        channel.closeFuture.whenComplete { [connections] _ in connections.close(from: source) }
-        return inner.setup(channel: channel, logger: logger).map { AcceptedConnection($0) }
+        channel.closeFuture.whenComplete { [connections] _ in connections.close(number, from: source) }
+        return inner.setup(channel: channel, logger: logger).flatMapThrowing { connection in
+            let pipeline = channel.pipeline.syncOperations
+            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+            try pipeline.addHandler(RequestTargetHandler(), position: .after(decoder))
+            return AcceptedConnection(connection)
+        }
     }
 
     func handle(value: AcceptedConnection, logger: Logger) async {

@@ -19,7 +19,7 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
     private let interfaces: CurrentValue<[NetworkInterface]>
     private let responder: Responder
     private let logger: Logger
-    private let connections = ConnectionCount()
+    private let connections = OpenConnections<String>(total: 512, perSource: 32)
 
     /// Where a listener is.
     private struct Door: Hashable {

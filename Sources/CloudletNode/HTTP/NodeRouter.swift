@@ -1,11 +1,70 @@
+import HTTPTypes
 public import Hummingbird
+import Synchronization
 
-extension Router where Context == NodeRequestContext {
-    /// A router with what holds for all routes of the node: HEAD is understood wherever GET is (RFC 9110 §9.1), and
-    /// `HostCheck` stands in front.
-    public static func forNode() -> Router {
-        let router = Router(context: NodeRequestContext.self, options: .autoGenerateHeadEndpoints)
+/// The routes of the node, and what holds for all of them: HEAD is understood wherever GET is (RFC 9110 §9.1), a method
+/// that a path has not is answered with those it has (§15.5.6), and `HostCheck` stands in front.
+public struct NodeRouter {
+    /// What answers a request.
+    public typealias Handler = @Sendable (Request, NodeRequestContext) async throws -> Response
+
+    private let router = Router(context: NodeRequestContext.self, options: .autoGenerateHeadEndpoints)
+    private let table = MethodTable()
+
+    /// A router without routes.
+    public init() {
         router.add(middleware: HostCheck())
-        return router
+        router.add(middleware: MethodCheck(table: table))
+    }
+
+    /// Adds a route; what `check` refuses does not get there.
+    public func on(
+        _ path: String, _ method: HTTPRequest.Method, through check: LinkCheck? = nil, use handler: @escaping Handler
+    ) {
+        table.add(method, to: path)
+        if let check {
+            router.group().add(middleware: check).on(RouterPath(path), method: method, use: handler)
+        } else {
+            router.on(RouterPath(path), method: method, use: handler)
+        }
+    }
+
+    /// Adds a route for GET, and HEAD.
+    public func get(_ path: String, through check: LinkCheck? = nil, use handler: @escaping Handler) {
+        on(path, .get, through: check, use: handler)
+    }
+
+    /// What answers by these routes.
+    public func buildResponder() -> RouterResponder<NodeRequestContext> { router.buildResponder() }
+}
+
+/// Which methods each path has.
+private final class MethodTable: Sendable {
+    private let methods = Mutex<[String: [HTTPRequest.Method]]>([:])
+
+    func add(_ method: HTTPRequest.Method, to path: String) {
+        methods.withLock { $0[path, default: []] += method == .get ? [.get, .head] : [method] }
+    }
+
+    /// `nil` for a path that nobody knows.
+    func methods(of path: String) -> [HTTPRequest.Method]? { methods.withLock { $0[path] } }
+}
+
+/// Answers methods that a path has not with 405.
+private struct MethodCheck: RouterMiddleware {
+    typealias Context = NodeRequestContext
+
+    let table: MethodTable
+
+    @concurrent func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard let methods = table.methods(of: request.uri.path), !methods.contains(request.method) else {
+            return try await next(request, context)
+        }
+        let allowed = methods.map(\.rawValue).joined(separator: ", ")
+        var response = Response.text("here one can use \(allowed)", .methodNotAllowed)
+        response.headers[.allow] = allowed
+        return response
     }
 }

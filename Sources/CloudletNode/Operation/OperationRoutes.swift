@@ -1,7 +1,7 @@
 import CloudletDiscovery
 public import CloudletSession
 import HTTPTypes
-public import Hummingbird
+import Hummingbird
 import NIOCore
 
 /// What programs that watch over the node ask: `/health`, `/ready`, `/metrics`.
@@ -27,7 +27,7 @@ public struct OperationRoutes: Sendable {
 
     /// Adds the routes: `/health` answers 200 as long as the process serves; `/ready` 200 when sessions can be taken
     /// on, else 503 and a line for each reason; `/metrics` in Prometheus's text format.
-    public func add(to router: Router<NodeRequestContext>) {
+    public func add(to router: NodeRouter) {
         router.get("/health") { _, _ in Self.answer("alive\n", .ok) }
         router.get("/ready") { [health] _, _ in
             let reasons = health.reasons

@@ -168,7 +168,7 @@ public struct Node: Sendable {
         _ operation: Operation
     ) -> [any Service] {
         let subscriptions = EventSubscriptions(record: record, logger: logger)
-        let router = Router.forNode()
+        let router = NodeRouter()
         UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: monitor.interfaces) {
             Self.lines(about: await table.statuses())
         }.add(to: router)

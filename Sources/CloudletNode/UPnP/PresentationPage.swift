@@ -2,7 +2,7 @@ import CloudletCore
 public import CloudletDiscovery
 import CloudletMarkup
 import HTTPTypes
-public import Hummingbird
+import Hummingbird
 import NIOCore
 
 /// The page a person sees who opens the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
@@ -14,7 +14,7 @@ public struct PresentationPage: Sendable {
     public init(record: CurrentValue<NodeRecord>) { self.record = record }
 
     /// Adds the page at `/`.
-    public func add(to router: Router<NodeRequestContext>) {
+    public func add(to router: NodeRouter) {
         router.get("/") { [record] _, _ in
             Response(
                 status: .ok,

@@ -16,7 +16,7 @@ extension HTTPField.Name {
     static let timeout = named("TIMEOUT")
 
     /// A name that is known to be well formed.
-    private static func named(_ text: String) -> HTTPField.Name {
+    static func named(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no field name") }
         return name
     }

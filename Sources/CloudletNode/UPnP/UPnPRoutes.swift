@@ -2,7 +2,7 @@ import CloudletCore
 public import CloudletDiscovery
 import FoundationEssentials
 import HTTPTypes
-public import Hummingbird
+import Hummingbird
 import NIOCore
 
 /// The HTTP side of the UPnP device (UDA 2.0 §2 to §5): descriptions, control, events, and the status document by which
@@ -27,31 +27,32 @@ public struct UPnPRoutes: Sendable {
         self.sessions = sessions
     }
 
-    /// Adds the routes, to what `Router.forNode` makes.
-    public func add(to router: Router<NodeRequestContext>) {
-        let upnp = router.group().add(middleware: LinkCheck(interfaces: interfaces))
-        document(UPnPPath.description, in: upnp) { $0.description }
-        document("/upnp/original.xml", in: upnp) { $0.originalService }
-        document("/upnp/synthesis.xml", in: upnp) { $0.synthesisService }
-        router.get(RouterPath(UPnPPath.status)) { _, _ in
+    /// Adds the routes.
+    public func add(to router: NodeRouter) {
+        let check = LinkCheck(interfaces: interfaces)
+        document(UPnPPath.description, in: router) { $0.description }
+        document("/upnp/original.xml", in: router) { $0.originalService }
+        document("/upnp/synthesis.xml", in: router) { $0.synthesisService }
+        router.get(UPnPPath.status) { _, _ in
             let data = try JSONEncoder().encode(NodeStatus(record.value))
             return Response(
                 status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
         }
         for service in UPnPService.allCases {
-            upnp.post("/upnp/\(service.rawValue)/control") { request, _ in try await control(service, request) }
-            let events = RouterPath("/upnp/\(service.rawValue)/event")
-            upnp.on(events, method: .subscribe) { try await subscribe(service, $0, $1) }
-            upnp.on(events, method: .unsubscribe) { request, _ in try await unsubscribe(service, request) }
+            router.on("/upnp/\(service.rawValue)/control", .post, through: check) { request, _ in
+                try await control(service, request)
+            }
+            let events = "/upnp/\(service.rawValue)/event"
+            router.on(events, .subscribe, through: check) { try await subscribe(service, $0, $1) }
+            router.on(events, .unsubscribe, through: check) { request, _ in try await unsubscribe(service, request) }
         }
     }
 
     private func document(
-        _ path: String, in router: RouterGroup<NodeRequestContext>,
-        _ text: @escaping @Sendable (UPnPDocuments) -> String
+        _ path: String, in router: NodeRouter, _ text: @escaping @Sendable (UPnPDocuments) -> String
     ) {
-        router.get(RouterPath(path)) { [record] request, _ in
+        router.get(path, through: LinkCheck(interfaces: interfaces)) { [record] request, _ in
             let body = ByteBuffer(string: text(UPnPDocuments(UPnPDevice(record.value))))
             var headers: HTTPFields = [.contentType: UPnPRoutes.xml, .contentLength: String(body.readableBytes)]
             // Only for those who ask for a language (UDA 2.0 §2.11).
