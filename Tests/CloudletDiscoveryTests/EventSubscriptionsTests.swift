@@ -53,4 +53,26 @@ import Testing
             }
         }
     }
+
+    @Test("addresses with many subscriptions keep no other out, and those with few keep theirs")
+    func shares() async throws {
+        try await with(lifetime: .seconds(60)) { subscriptions, _ in
+            @Sendable func subscribe(_ source: UInt32) async throws -> String {
+                try await subscriptions.subscribe(
+                    to: .synthesis, callback: "<http://\(IPAddress.v4(source)):9/>", notificationType: "upnp:event",
+                    from: .v4(source), interface: 0)
+            }
+            let modest = try await subscribe(0x7F01_0001)
+            for source in 0..<40 {
+                for _ in 0..<8 { _ = try? await subscribe(0x7F02_0000 + UInt32(source)) }
+            }
+            #expect(await subscriptions.count == EventSubscriptions.maximumTotal)
+            for source in 0..<60 { _ = try await subscribe(0x7F03_0000 + UInt32(source)) }
+            try await subscriptions.renew(modest, of: .synthesis)
+            await #expect(throws: GENARefusal.full) {
+                for _ in 0...EventSubscriptions.maximumPerSource { _ = try await subscribe(0x7F04_0000) }
+            }
+            #expect(await subscriptions.count == EventSubscriptions.maximumTotal)
+        }
+    }
 }

@@ -8,11 +8,12 @@ public import ServiceLifecycle
 /// Keeps the subscribers of the device's events (GENA, UDA 2.0 §4) and tells them of changes.
 ///
 /// Events go only to the address the subscription came from, so nobody can make the node send to a third party
-/// (CVE-2020-12695, "CallStranger"). Number, life time and rate are bounded.
+/// (CVE-2020-12695, "CallStranger"). Number, life time and rate are bounded. When all places are taken they are shared:
+/// an address gets one of those that have more.
 public actor EventSubscriptions: Service {
     /// Seconds granted to every subscription, whatever was asked for.
     public static let timeout = 1800
-    static let maximumTotal = 64
+    static let maximumTotal = 256
     static let maximumPerSource = 8
 
     private struct Subscription {
@@ -63,15 +64,29 @@ public actor EventSubscriptions: Service {
             throw .preconditionFailed
         }
         removeExpired()
-        guard subscriptions.count < Self.maximumTotal,
-            subscriptions.values.filter({ $0.source == source }).count < Self.maximumPerSource
-        else { throw .full }
+        try makeRoom(for: source)
         let sid = "uuid:\(UUID().uuidString.lowercased())"
         subscriptions[sid] = Subscription(
             service: service, callback: target, source: source, expires: .now + lifetime,
             earliest: .now + .milliseconds(100))
         wake.yield()
         return sid
+    }
+
+    /// Makes sure that `source` may have one more; when all places are taken, that of the address with the most whose
+    /// subscription ends first.
+    private func makeRoom(for source: IPAddress) throws(GENARefusal) {
+        let counts = Dictionary(grouping: subscriptions.values, by: \.source).mapValues(\.count)
+        let own = counts[source] ?? 0
+        guard own < Self.maximumPerSource else { throw .full }
+        guard subscriptions.count >= Self.maximumTotal else { return }
+        guard let most = counts.max(by: { $0.value < $1.value }), most.value > own + 1,
+            let first = subscriptions.filter({ $0.value.source == most.key }).min(by: {
+                $0.value.expires < $1.value.expires
+            })
+        else { throw .full }
+        subscriptions[first.key] = nil
+        logger.info("subscriber dropped: others need a place", metadata: ["source": "\(most.key)"])
     }
 
     /// Extends a subscription.
