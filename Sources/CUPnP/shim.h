@@ -2,6 +2,7 @@
 #ifndef CLOUDLET_CUPNP_H
 #define CLOUDLET_CUPNP_H
 
+#include <errno.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -35,6 +36,19 @@ static inline int cloudlet_is_wrong_multicast_interface(int level, int name, uin
 static inline int cloudlet_raw_setsockopt(int fd, int level, int name, const void *value, uint32_t length) {
     return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
 }
+
+// The system call behind recvfrom(2), for the same reason.
+static inline ptrdiff_t cloudlet_raw_recvfrom(int fd, void *buffer, size_t capacity, int flags, void *from, void *length) {
+    return (ptrdiff_t)syscall(SYS_recvfrom, fd, buffer, capacity, flags, from, length);
+}
+
+// The IPv4 address of a sender, in host byte order; 0 when it has none.
+static inline uint32_t cloudlet_sender4(const void *from) {
+    const struct sockaddr_in *sender = (const struct sockaddr_in *)from;
+    return sender && sender->sin_family == AF_INET ? ntohl(sender->sin_addr.s_addr) : 0;
+}
+
+static inline void cloudlet_set_again(void) { errno = EAGAIN; }
 
 // Whether `fd` is a socket that accepts connections.
 static inline int cloudlet_is_listening(int fd) {

@@ -9,7 +9,8 @@ public import SystemPackage
 /// that dies is started again; one whose interface, address or description changes is replaced, as libupnp can follow
 /// none of these.
 ///
-/// What this engine can't do: IPv6, unicast searches, random answering times, BOOTID, CONFIGID, `ssdp:update`.
+/// What searches it hears is `SearchFilter`'s choice. What this engine can't do: IPv6, random answering times, BOOTID,
+/// CONFIGID, `ssdp:update`, more than one subnet of an interface.
 public final class LibUPnPAdvertiser: Advertiser {
     /// What is announced where.
     public let state = CurrentValue(AdvertiserState.starting)
@@ -33,66 +34,86 @@ public final class LibUPnPAdvertiser: Advertiser {
     }
 
     /// What makes a process another one: where it announces, and what.
-    private struct Assignment: Hashable {
+    private struct Assignment: Hashable, Sendable {
         let arguments: [String]
         let device: UPnPDevice
         let place: String
     }
 
+    /// What is wanted on an interface.
+    private enum Wish: Hashable, Sendable {
+        case process(Assignment)
+        /// None now.
+        case nothing
+        /// None any more.
+        case end
+    }
+
     /// Announces until the service is shut down or the task is cancelled; every process says goodbye.
     public func run() async throws {
         await withDiscardingTaskGroup { group in
-            var running: [Assignment: CurrentValue<Bool>] = [:]
+            // Each interface has one process at a time: the goodbye of the last must not follow the first word of the next.
+            var running: [String: CurrentValue<Wish>] = [:]
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
             for await _ in changes.cancelOnGracefulShutdown() {
-                let wanted = Set(assignments())
-                for (assignment, isWanted) in running where !wanted.contains(assignment) {
-                    isWanted.set(false)
-                    running[assignment] = nil
-                }
-                for assignment in wanted where running[assignment] == nil {
-                    let isWanted = CurrentValue(true)
-                    running[assignment] = isWanted
-                    group.addTask { await self.supervise(assignment, while: isWanted) }
+                let wanted = assignments()
+                for (interface, current) in running { current.set(wanted[interface].map { .process($0) } ?? .nothing) }
+                for (interface, assignment) in wanted where running[interface] == nil {
+                    let current = CurrentValue(Wish.process(assignment))
+                    running[interface] = current
+                    group.addTask { await self.supervise(current) }
                 }
                 report(wanted.isEmpty)
             }
-            for isWanted in running.values { isWanted.set(false) }
+            for current in running.values { current.set(.end) }
         }
         state.set(.stopped)
     }
 
-    private func assignments() -> [Assignment] {
+    /// What is wanted on each interface.
+    private func assignments() -> [String: Assignment] {
         let record = record.value
-        return interfaces.value.compactMap { interface in
+        let entries = interfaces.value.compactMap { interface -> (String, Assignment)? in
             guard let address = interface.addresses.first(where: \.address.isV4) else { return nil }
             let location = "http://\(address.address):\(record.httpPort)\(UPnPPath.description)"
-            let task = UPnPEngineChild.Task(interface: interface, address: address, location: location)
-            return Assignment(
-                arguments: task.arguments, device: UPnPDevice(record), place: "\(interface.name) \(address.address)")
+            let task = UPnPEngineChild.Task(record, interface: interface, address: address, location: location)
+            return (
+                "\(interface.index) \(interface.name)",
+                Assignment(
+                    arguments: task.arguments, device: UPnPDevice(record),
+                    place: "\(interface.name) \(address.address)")
+            )
         }
+        return Dictionary(entries) { first, _ in first }
     }
 
-    /// Keeps one process running.
-    private func supervise(_ assignment: Assignment, while isWanted: CurrentValue<Bool>) async {
+    /// Keeps a process running for what is wanted on an interface, one after the other.
+    private func supervise(_ current: CurrentValue<Wish>) async {
         var pause = Duration.milliseconds(500)
-        while isWanted.value, !Task.isCancelled {
-            let start = ContinuousClock.now
-            let reason = await runProcess(assignment, while: isWanted)
-            ready.update { $0.remove(assignment.place) }
-            guard isWanted.value, !Task.isCancelled else { break }
-            logger.warning(
-                "libupnp's process ended, will start it again",
-                metadata: ["place": "\(assignment.place)", "reason": "\(reason.displayable())"])
-            report(false)
-            pause = ContinuousClock.now - start > .seconds(60) ? .milliseconds(500) : min(pause * 2, .seconds(10))
-            try? await Task.sleep(for: pause)
+        for await _ in current.values() {
+            while case .process(let assignment) = current.value, !Task.isCancelled {
+                let start = ContinuousClock.now
+                let reason = await runProcess(assignment, while: current)
+                ready.update { $0.remove(assignment.place) }
+                guard current.value == .process(assignment), !Task.isCancelled else {
+                    // Changes that follow each other quickly are taken together.
+                    try? await Task.sleep(for: .milliseconds(300))
+                    continue
+                }
+                logger.warning(
+                    "libupnp's process ended, will start it again",
+                    metadata: ["place": "\(assignment.place)", "reason": "\(reason.displayable())"])
+                report(false)
+                pause = ContinuousClock.now - start > .seconds(60) ? .milliseconds(500) : min(pause * 2, .seconds(10))
+                try? await Task.sleep(for: pause)
+            }
+            if current.value == .end || Task.isCancelled { return }
         }
     }
 
     /// Runs one process to its end.
     /// - Returns: why it ended.
-    private func runProcess(_ assignment: Assignment, while isWanted: CurrentValue<Bool>) async -> String {
+    private func runProcess(_ assignment: Assignment, while current: CurrentValue<Wish>) async -> String {
         var platform = PlatformOptions()
         platform.createSession = true
         platform.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(3))]
@@ -113,7 +134,7 @@ public final class LibUPnPAdvertiser: Advertiser {
                         return said
                     }
                     group.addTask {
-                        for await goesOn in isWanted.values() where !goesOn { break }
+                        for await wanted in current.values() where wanted != .process(assignment) { break }
                         // The end of its input tells the process to say goodbye.
                         try? await execution.standardInputWriter.finish()
                         return nil

@@ -18,23 +18,35 @@ public enum UPnPEngineChild {
         var prefixLength: Int
         var location: String
         var maximumAge: Int
+        var id: NodeID
+        var synthesisPort: UInt16
 
         /// As arguments.
         var arguments: [String] {
-            [marker, interface, String(index), address, String(prefixLength), location, String(maximumAge)]
+            [
+                marker, interface, String(index), address, String(prefixLength), location, String(maximumAge),
+                id.description, String(synthesisPort),
+            ]
         }
 
         /// From arguments, the program's name in front left out.
         init?(_ arguments: [String]) {
-            guard arguments.count == 7, arguments[0] == marker, let index = Int32(arguments[2]),
+            guard arguments.count == 9, arguments[0] == marker, let index = Int32(arguments[2]),
                 IPAddress(arguments[3])?.isV4 == true, let length = Int(arguments[4]), 0...32 ~= length,
-                let age = Int(arguments[6])
+                let age = Int(arguments[6]), let id = NodeID(arguments[7]), let port = UInt16(arguments[8])
             else { return nil }
             (interface, self.index, address, prefixLength) = (arguments[1], index, arguments[3], length)
             (location, maximumAge) = (arguments[5], age)
+            (self.id, synthesisPort) = (id, port)
         }
 
-        init(interface: NetworkInterface, address: InterfaceAddress, location: String, maximumAge: Int = 1800) {
+        /// What `record` is announced by, on an interface.
+        init(
+            _ record: NodeRecord, interface: NetworkInterface, address: InterfaceAddress, location: String,
+            maximumAge: Int = 1800
+        ) {
+            id = record.id
+            synthesisPort = record.synthesisPort
             self.interface = interface.name
             index = interface.index
             self.address = address.address.description
@@ -63,6 +75,11 @@ public enum UPnPEngineChild {
         correctsMulticastInterface.store(true, ordering: .relaxed)
         // SIGPIPE is libupnp's way to end a process; SIGTERM is handled by the read below.
         signal(SIGPIPE, SIG_IGN)
+        guard let address = IPAddress(task.address) else { return }
+        let answering = UPnPDevice(
+            NodeRecord(id: task.id, name: "", synthesisPort: task.synthesisPort, httpPort: 0))
+        searchFilter.withLock { $0 = SearchFilter(device: answering, address: address) }
+        filtersSearches.store(true, ordering: .relaxed)
         try start(task)
         try contain(task)
         var device: UpnpDevice_Handle = 0
