@@ -44,6 +44,12 @@ static inline pid_t cloudlet_ended_child(void) {
     do { result = waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); } while (result != 0 && errno == EINTR);
     return result == 0 ? info.si_pid : -1;
 }
+// A descriptor of a process: a number that is given to another process meanwhile does not lead to that one (Linux 5.3).
+static inline int cloudlet_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+static inline int cloudlet_signal_process(int fd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
+}
+static inline int cloudlet_was_signalled(int status) { return WIFSIGNALED(status); }
 // Bounds the number of heaps that malloc spreads threads over (mallopt(3)).
 static inline int cloudlet_limit_heaps(int number) { return mallopt(M_ARENA_MAX, number); }
 static inline int cloudlet_remove_entry(const char *path, const struct stat *status, int type, struct FTW *place) {

@@ -96,9 +96,19 @@ extension ChainTests {
                     try await program.waitFor("Ctrl-C ends the session")
                     for emulator in try await emulators(chain.home) { kill(emulator, SIGKILL) }
                     try await program.waitFor("error: ")
-                    #expect(program.output.contains("ended by itself"), "\(program.output)")
+                    #expect(program.output.contains("the emulator was killed (SIGKILL)"), "\(program.output)")
                 }
                 #expect(held.status == 69, "\(held.status)")
+                try await node.waitFor("a VM failed")
+                try await until(10, "the session is not listed as failed") {
+                    let listed = try await Program.cloudlet(
+                        ["list-session", "--all", "--format", "json"], environment: chain.environment)
+                    return listed.output.contains("the emulator was killed") && listed.output.contains("unavailable")
+                }
+                let page = try await lab.run(1, ["curl", "-s", "http://\(ChainLab.address(1)):8022/metrics"])
+                let samples = try await MetricsReader.samples(in: page.output)
+                #expect(samples[#"cloudlet_sessions_total{result="completed"}"#] == 0)
+                #expect(samples[#"cloudlet_sessions_total{result="failed"}"#] == 1)
                 // The client dies: its lease runs out, and a new session works meanwhile.
                 _ = try await lab.with(2, find, environment: client, log: log(chain, "find-2")) { program in
                     try await program.waitFor("Ctrl-C ends the session")

@@ -86,6 +86,46 @@ extension ChainTests {
     }
 
     @Test(
+        "a VM of a command that finds its host's disk full stands still, which is told, and goes on when there is room")
+    func fullDiskOfCommand() async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let scratch = try ScratchDirectory()
+        let (home, output) = (scratch.file("home"), scratch.file("big").string)
+        try Directory.create(home, permissions: 0o700)
+        let program = scratch.file("provision")
+        let text = """
+            #!/bin/sh
+            exec ssh -F none -T -p $CLOUDLET_VM_PORT_22 -i '\(chain.disk).key' -o BatchMode=yes -o IdentitiesOnly=yes \
+                -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 \
+                'yes | head -c 60M > /big && sync && rm /big && sync'
+
+            """
+        try File(program, .create(permissions: 0o755)).write(Array(text.utf8), at: 0)
+        try await ChainLab.with(hosts: 1) { lab in
+            let prepared = try await lab.run(
+                1,
+                [
+                    "sh", "-ec",
+                    "mount -t tmpfs -o size=40m tmpfs '\(home)'; cp '\(chain.home)'/cloudlet.db* '\(home)'",
+                ])
+            #expect(prepared.status == 0, "\(prepared.errors)")
+            let made = try await lab.with(
+                1,
+                [
+                    Program.path("cloudlet"), "overlay", chain.disk.string, "-o", output, "--provision", program.string,
+                    "--no-closing-step",
+                ], environment: ["CLOUDLET_HOME": home.string], log: scratch.file("log")
+            ) { overlay in
+                try await overlay.waitFor("the VM stands still: there is no room in \(home)")
+                let more = try await lab.run(1, ["mount", "-o", "remount,size=300m", home.string])
+                #expect(more.status == 0, "\(more.errors)")
+                try await overlay.waitFor("Overlay meta:")
+            }
+            #expect(made.status == 0)
+        }
+    }
+
+    @Test(
         "a base VM that is changed, whatever its times say, or taken away is refused; one that is touched or back is served"
     )
     func changedBase() async throws {

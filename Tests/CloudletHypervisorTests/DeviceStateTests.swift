@@ -19,8 +19,8 @@ import Testing
         let state = try await state()
         let target = try await SmallVM(waitsForState: true)
         #expect(await target.vm.isWaitingForState)
-        // The guest shall not make its address known anew.
-        #expect(try await target.vm.query("query-migrate-parameters", as: MigrationParameters.self).announceRounds == 0)
+        // The guest shall not make its address known anew again and again; with 0, QEMU dies when it resets its card.
+        #expect(try await target.vm.query("query-migrate-parameters", as: MigrationParameters.self).announceRounds == 1)
         try await target.vm.loadState(state)
         #expect(await !target.vm.isWaitingForState)
         let error = await #expect(throws: CloudletError.self) { try await target.vm.loadState(state) }

@@ -1,6 +1,7 @@
 import CloudletCore
 import CloudletSystem
 import CloudletTestSupport
+import Foundation
 import Glibc
 import SystemPackage
 import Testing
@@ -42,11 +43,89 @@ import Testing
         #expect(try Directory.names(in: root.appending("lib/qemu")).isEmpty)
     }
 
+    /// A program that stands for an emulator, when it is called so.
+    private func standIn(_ name: String) throws -> String {
+        let program = scratch.file(name)
+        let shell = URL(filePath: "/bin/sh").resolvingSymlinksInPath().path
+        try FileManager.default.copyItem(atPath: shell, toPath: program.string)
+        return program.string
+    }
+
+    /// Tells a stand-in a VM's name as an emulator is told it.
+    private static func arguments(_ name: String, after word: String = "-name") -> [String] {
+        ["-c", "echo runs; sleep 20; :", word, "guest=\(name),debug-threads=on"]
+    }
+
+    private func hasEnded(_ program: BackgroundProgram) async throws -> Bool {
+        try await poll(every: .milliseconds(20), for: .seconds(5)) { !program.isRunning }
+    }
+
+    @Test("a program whose command line holds a VM's name is not taken for its emulator, and is not killed")
+    func decoys() async throws {
+        let (other, emulator) = (try standIn("other-program"), try standIn("qemu-stand-in"))
+        _ = try await Tool.with(other, Self.arguments("vm-2"), log: scratch.file("log-1")) { decoy in
+            _ = try await Tool.with(
+                emulator, Self.arguments("vm-2", after: "-title"), log: scratch.file("log-2")
+            ) { reader in
+                try await decoy.waitFor("runs")
+                try await reader.waitFor("runs")
+                #expect(try EmulatorProcess.of(vm: "vm-2") == nil)
+                try status("vm-2", process: decoy.pid)
+                #expect(try DriverState(root: root).removeStale() == ["vm-2"])
+                try EmulatorProcess.kill(vm: "vm-2")
+                // The emulator, which has a higher number, is found behind them.
+                _ = try await Tool.with(emulator, Self.arguments("vm-2"), log: scratch.file("log-3")) { real in
+                    try await real.waitFor("runs")
+                    #expect(try EmulatorProcess.of(vm: "vm-2") == real.pid)
+                    try EmulatorProcess.kill(vm: "vm-2")
+                    #expect(try await hasEnded(real))
+                }
+                #expect(decoy.isRunning && reader.isRunning)
+            }
+        }
+    }
+
+    @Test("of two programs that look like a VM's emulator, that is it whose number the driver has written")
+    func noted() async throws {
+        let emulator = try standIn("qemu-stand-in")
+        _ = try await Tool.with(emulator, Self.arguments("vm-3"), log: scratch.file("log-1")) { first in
+            _ = try await Tool.with(emulator, Self.arguments("vm-3"), log: scratch.file("log-2")) { second in
+                try await first.waitFor("runs")
+                try await second.waitFor("runs")
+                let files = DriverState.statusDirectory(of: root)
+                for program in [first, second] {
+                    try Directory.remove(files.appending("vm-3.pid"))
+                    try File(files.appending("vm-3.pid"), .create(permissions: 0o600))
+                        .write(Array("\(program.pid)\n".utf8), at: 0)
+                    #expect(try EmulatorProcess.of(vm: "vm-3", files: files) == program.pid)
+                }
+            }
+        }
+    }
+
+    @Test("a detached VM is alive as long as its emulator is, not as long as a process has its number")
+    func detached() async throws {
+        let work = scratch.file("hypervisor/command-0/work")
+        try Directory.create(work.appending("vm-4"))
+        try Directory.create(work.appending("vm-5"))
+        _ = try await Tool.with(
+            try standIn("qemu-stand-in"), Self.arguments("vm-4"), log: scratch.file("log")
+        ) { program in
+            try await program.waitFor("runs")
+            try DetachedVM.mark(work.appending("vm-4"), process: program.pid, uri: nil, forwards: [])
+            // This number was given to the tests themselves since.
+            try DetachedVM.mark(work.appending("vm-5"), process: getpid(), uri: nil, forwards: [])
+            #expect(try DetachedVM.all(under: scratch.file("hypervisor")).map(\.name) == ["vm-4"])
+        }
+        #expect(try DetachedVM.all(under: scratch.file("hypervisor")).isEmpty)
+        let root = try HypervisorRoot(under: scratch.file("hypervisor"), role: .command)
+        #expect(root.directory.lastComponent == "command-0")
+    }
+
     @Test("the status of a VM whose emulator runs stays")
     func alive() async throws {
-        // A program that is told a VM's name as an emulator is.
         _ = try await Tool.with(
-            "sh", ["-c", "echo runs; sleep 20; :", "guest=vm-1,debug-threads=on"], log: scratch.file("log")
+            try standIn("qemu-stand-in"), Self.arguments("vm-1"), log: scratch.file("log")
         ) { program in
             try await program.waitFor("runs")
             try status("vm-1", process: program.pid)

@@ -79,6 +79,20 @@ import Testing
         #expect(samples[#"cloudlet_build_info{version="1.0.0"}"#] == 1)
     }
 
+    @Test("a VM whose emulator fails is counted as failed, once, and not as completed")
+    func failedVM() async throws {
+        let metrics = NodeMetrics()
+        let failing = NoVM(failure: CloudletError(.unavailable, "the emulator crashed"))
+        let backend = MeasuredBackend(backend: OneAnswerBackend(.success(failing)), metrics: metrics)
+        let vm = try await backend.synthesize(.example, from: BlobChannel()) { _ in }
+        #expect(await vm.waitForEnd()?.message == "the emulator crashed")
+        await vm.end()
+        let samples = try await MetricsReader.samples(in: metrics.registry.text)
+        #expect(samples[#"cloudlet_sessions_total{result="completed"}"#] == 0)
+        #expect(samples[#"cloudlet_sessions_total{result="failed"}"#] == 1)
+        #expect(samples[#"cloudlet_failures_total{code="unavailable"}"#] == 1)
+    }
+
     @Test("the process's own figures are those the kernel tells")
     func process() async throws {
         let metrics = NodeMetrics()
@@ -121,10 +135,11 @@ struct OneAnswerBackend: SynthesisBackend {
 }
 
 private struct NoVM: SynthesizedVM {
+    var failure: CloudletError?
     var name: String { "" }
     var forwards: [ServerMessage.ReportedForward] { [] }
     func end() async {}
-    func waitForEnd() async {}
+    func waitForEnd() async -> CloudletError? { failure }
 }
 
 extension SynthesisRequest {

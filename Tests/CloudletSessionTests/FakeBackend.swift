@@ -20,6 +20,7 @@ final class FakeBackend: SynthesisBackend {
         var places = 0
         var atURL: OutgoingOverlay?
         var noted: [SessionStatus.Stage] = []
+        var machines: [FakeVM] = []
     }
 
     let state = Mutex(State())
@@ -59,11 +60,13 @@ final class FakeBackend: SynthesisBackend {
             state.withLock { $0.cancelled += 1 }
             throw CloudletError(.interrupted, "interrupted")
         }
+        let machine = FakeVM(self, request.localAddress)
         state.withLock {
             $0.running += 1
             $0.most = max($0.most, $0.running)
+            $0.machines.append(machine)
         }
-        return FakeVM(self, request.localAddress)
+        return machine
     }
 
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
@@ -86,7 +89,7 @@ final class FakeVM: SynthesizedVM {
     let name = "fake"
     let forwards: [ServerMessage.ReportedForward]
     private let backend: FakeBackend
-    private let mailbox = Mailbox<Void>()
+    private let mailbox = Mailbox<CloudletError>()
 
     init(_ backend: FakeBackend, _ address: String) {
         self.backend = backend
@@ -101,5 +104,8 @@ final class FakeVM: SynthesizedVM {
         mailbox.finish()
     }
 
-    func waitForEnd() async { _ = try? await mailbox.next() }
+    /// Breaks down.
+    func fail(_ reason: CloudletError) { mailbox.put(reason) }
+
+    func waitForEnd() async -> CloudletError? { try? await mailbox.next() }
 }

@@ -53,6 +53,25 @@ import Testing
         }
     }
 
+    @Test("a VM that fails is told to its client and kept with its session as a failure, not as an end")
+    func failedVM() async throws {
+        let overlay = try service.overlay()
+        let reason = CloudletError(.unavailable, "the emulator crashed (SIGSEGV)", advice: "look at its log")
+        try await service.run { [backend] server, port in
+            let error = await #expect(throws: CloudletError.self) {
+                try await client(port).synthesize(overlay, appName: "face") { _ in
+                    backend.state.withLock { $0.machines.first }?.fail(reason)
+                    try await Task.sleep(for: .seconds(60))
+                }
+            }
+            #expect(error?.code == .unavailable)
+            #expect(error?.description.contains("the VM is gone: \(reason)") == true, "\(error?.description ?? "")")
+            let ended = try #require(await server.table.takeEnded().first)
+            #expect(ended.failure == .unavailable && ended.endReason == "the VM is gone: \(reason)")
+            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 && $0.places == 0 })
+        }
+    }
+
     @Test("when the node ends the session, what the client does with the VM is cancelled")
     func nodeGoesAway() async throws {
         let overlay = try service.overlay()

@@ -31,6 +31,9 @@ import Testing
         try #require(kill(#require(Int32(process)), SIGKILL) == 0)
         let gone = try await poll(every: .milliseconds(10), for: .seconds(5)) { !isListed(process) }
         #expect(gone)
+        #expect(Orphans.shared.end(of: try #require(Int32(process))) == .signalled(SIGKILL))
+        Orphans.shared.forget(try #require(Int32(process)))
+        #expect(Orphans.shared.end(of: try #require(Int32(process))) == nil)
     }
 
     @Test("programs this one starts itself keep their exit status")

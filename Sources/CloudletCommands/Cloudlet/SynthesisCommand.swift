@@ -42,16 +42,16 @@ struct SynthesisCommand: AsyncParsableCommand {
         let base = try await BaseLookup.open(disk, home)
         let overlay = try OverlayDirectory(anywhere: FilePath(meta))
         try Synthesizer.requireMatch(overlay.meta, base)
+        var options = Synthesizer.Options()
+        options.forwardAddress = forwardAddress
+        options.outboundNetwork = outboundNetwork
         let viewer = try Viewer(choice: viewer ?? "none")
         var ending: Residue?
         if let residue { ending = try await prepareResidue(FilePath(residue), overlay.meta, home) }
         let hypervisor = try await hypervisorOptions.open(home)
 
-        var options = Synthesizer.Options()
-        options.forwardAddress = forwardAddress
         options.takenPortWayOut = "listen on another address with --forward-address, such as 127.0.0.2"
         options.display = viewer != nil
-        options.outboundNetwork = outboundNetwork
         let times = StageTimes()
         let total = Double(max(1, overlay.meta.totalBlobBytes))
         let running = try await Synthesizer(hypervisor: hypervisor).synthesize(
@@ -135,11 +135,25 @@ struct SynthesisCommand: AsyncParsableCommand {
 
     /// Waits for Ctrl-C, the viewer's end or the VM's.
     private func hold(_ running: RunningVM, _ viewer: Viewer?) async throws(CloudletError) {
-        if let viewer, let port = try await running.machine.displayPort() {
-            return try await viewer.show(port: port)
+        guard let viewer, let port = try await running.machine.displayPort() else {
+            Console.note("Ctrl-C ends the VM.")
+            return try await waitForEnd(of: running)
         }
-        Console.note("Ctrl-C ends the VM.")
-        await running.machine.waitForEnd()
+        do {
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await viewer.show(port: port) }
+                group.addTask { try await waitForEnd(of: running) }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch {
+            throw .wrapping(error, .defect, "unexpected failure")
+        }
+    }
+
+    private func waitForEnd(of running: RunningVM) async throws(CloudletError) {
+        let failure = await running.machine.waitForEnd()
+        if let failure { throw failure.during("the VM is gone") }
         if !Task.isCancelled { Console.note("The VM has ended by itself.") }
     }
 }

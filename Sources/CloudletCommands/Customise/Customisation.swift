@@ -48,8 +48,9 @@ struct Customisation: Sendable {
         do {
             try await withThrowingTaskGroup { group in
                 group.addTask {
-                    await machine.waitForEnd()
+                    let failure = await machine.waitForEnd()
                     try Task.checkCancellation()
+                    if let failure { throw failure.during("the VM is gone before the work in it was finished") }
                     throw CloudletError(
                         .unavailable, "the VM ended before the work in it was finished",
                         advice: "leave it running: its state is what is saved")

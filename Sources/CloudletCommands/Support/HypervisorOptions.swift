@@ -25,7 +25,9 @@ struct HypervisorOptions: ParsableArguments {
             case .tcg: .tcg
             }
         let root = try HypervisorRoot(under: home.hypervisors, role: .command)
-        let hypervisor = try await Hypervisor.open(root, uri: connect, accelerator: accelerator)
+        let hypervisor = try await Hypervisor.open(root, uri: connect, accelerator: accelerator) {
+            Console.note($0.shown)
+        }
         for name in try await hypervisor.removeLeftovers() { Console.note("ended VM \(name), left behind by a crash") }
         return hypervisor
     }

@@ -1,6 +1,7 @@
 import CLibvirt
 import CloudletCore
 import Synchronization
+import SystemPackage
 
 /// An open connection to a libvirt driver; closed when the last reference goes.
 ///
@@ -9,16 +10,19 @@ import Synchronization
     private let pointer: OpaquePointer
     /// The URI it was opened with.
     let uri: String
+    /// Where an embedded driver writes the process numbers of its emulators.
+    let processFiles: FilePath?
     private let listeners = LifecycleListeners()
 
     /// Opens a connection; libvirt's warnings go to the file `log`. Blocks.
-    init(uri: String, log: String = "/dev/null") throws(CloudletError) {
+    init(uri: String, log: String = "/dev/null", processFiles: FilePath? = nil) throws(CloudletError) {
         LibvirtLibrary.prepare(log: log)
         guard let pointer = unsafe virConnectOpen(uri) else {
             throw LibvirtError.current("can't connect to the hypervisor at \(uri)")
         }
         unsafe self.pointer = pointer
         self.uri = uri
+        self.processFiles = processFiles
         let context = unsafe Unmanaged.passRetained(listeners).toOpaque()
         let callback: virConnectDomainEventCallback = { _, domain, event, detail, context in
             guard let context = unsafe context, let domain = unsafe domain else { return 0 }
@@ -52,6 +56,16 @@ import Synchronization
         return unsafe LibvirtDomain(owning: domain, of: self)
     }
 
+    /// The active domain with this name, if there is one.
+    func activeDomain(_ name: String) throws(CloudletError) -> LibvirtDomain? {
+        guard let domain = unsafe virDomainLookupByName(pointer, name) else {
+            if LibvirtError.domainIsGone { return nil }
+            throw LibvirtError.current("can't look up the VM \(name)")
+        }
+        let found = unsafe LibvirtDomain(owning: domain, of: self)
+        return found.isActive ? found : nil
+    }
+
     /// The active domains.
     func activeDomains() throws(CloudletError) -> [LibvirtDomain] {
         var list: UnsafeMutablePointer<virDomainPtr?>?
@@ -67,6 +81,19 @@ import Synchronization
 
     /// What happens to the domain with this name from now on.
     func lifecycleEvents(of name: String) -> AsyncStream<LifecycleEvent> { listeners.stream(for: name) }
+
+    /// Tells `listener` the names of domains that are paused from now on because their disks can't be written.
+    func tellDiskErrors(to listener: AsyncStream<String>.Continuation) { listeners.tellDiskErrors(to: listener) }
+
+    /// Waits until the domain with this name has ended.
+    /// - Parameter isActive: whether it is still there.
+    /// - Returns: how it ended; `nil` when that was before anybody listened, or the task was cancelled.
+    func end(of name: String, isActive: () async -> Bool) async -> LifecycleEvent? {
+        let events = lifecycleEvents(of: name)
+        guard await isActive() else { return listeners.lastEnd(of: name) }
+        for await event in events where event.isEnd { return event }
+        return nil
+    }
 }
 
 /// A change in a domain's life.
@@ -95,7 +122,11 @@ struct LifecycleEvent: Sendable, Hashable {
 /// Spreads lifecycle events to those who wait for a domain's.
 private final class LifecycleListeners: Sendable {
     private let continuations = Mutex<[(name: String, id: Int, AsyncStream<LifecycleEvent>.Continuation)]>([])
+    private let diskErrorListeners = Mutex<[AsyncStream<String>.Continuation]>([])
+    /// How the last domains ended, the latest last.
+    private let ends = Mutex<[(name: String, event: LifecycleEvent)]>([])
     private let nextID = Atomic(0)
+    private static let remembered = 256
 
     func stream(for name: String) -> AsyncStream<LifecycleEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
@@ -106,7 +137,20 @@ private final class LifecycleListeners: Sendable {
         return stream
     }
 
+    func tellDiskErrors(to listener: AsyncStream<String>.Continuation) {
+        diskErrorListeners.withLock { $0.append(listener) }
+    }
+
+    func lastEnd(of name: String) -> LifecycleEvent? { ends.withLock { $0.last { $0.name == name }?.event } }
+
     func notify(_ name: String, _ event: LifecycleEvent) {
+        if event.isEnd {
+            ends.withLock { ends in
+                if ends.count >= Self.remembered { ends.removeFirst() }
+                ends.append((name, event))
+            }
+        }
+        if event.isDiskError { for listener in diskErrorListeners.withLock({ $0 }) { listener.yield(name) } }
         for entry in continuations.withLock({ $0 }) where entry.name == name {
             entry.2.yield(event)
             if event.isEnd { entry.2.finish() }

@@ -8,7 +8,7 @@ import Glibc
 /// call blocks; callers run on an executor of their own.
 @safe final class LibvirtDomain: @unchecked Sendable {
     private let pointer: OpaquePointer
-    private let connection: LibvirtConnection
+    let connection: LibvirtConnection
     /// The domain's name. Kept, because asking libvirt for it would wipe out the error that is being reported.
     let name: String
 
@@ -33,7 +33,8 @@ import Glibc
         }
         switch virDomainState(rawValue: UInt32(bitPattern: state)) {
         case VIR_DOMAIN_RUNNING, VIR_DOMAIN_BLOCKED: return .running
-        case VIR_DOMAIN_PAUSED: return .paused
+        case VIR_DOMAIN_PAUSED:
+            return reason == Int32(bitPattern: VIR_DOMAIN_PAUSED_IOERROR.rawValue) ? .stalled : .paused
         case VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTDOWN: return .off
         default: return .other
         }
@@ -43,6 +44,8 @@ import Glibc
     enum State: Sendable {
         case running
         case paused
+        /// QEMU has stopped it because its disk can't be written.
+        case stalled
         case off
         case other
     }

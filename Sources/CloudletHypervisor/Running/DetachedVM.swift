@@ -16,8 +16,13 @@ public struct DetachedVM: Hashable, Sendable {
 
     private static let marker = "detached"
 
-    /// Whether the emulator is still there.
-    public var isAlive: Bool { kill(process, 0) == 0 || errno == EPERM }
+    /// Whether the emulator is still there: the process with its number may be another one by now. One that the kernel
+    /// hides from this user counts as the emulator.
+    public var isAlive: Bool {
+        if kill(process, 0) != 0, errno != EPERM { return false }
+        let isHidden = (try? File(FilePath("/proc/\(process)/status"), .read)) == nil
+        return isHidden || EmulatorProcess.runs(process, name)
+    }
 
     /// Marks the VM whose scratch directory this is.
     public static func mark(

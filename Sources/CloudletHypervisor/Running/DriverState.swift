@@ -1,7 +1,6 @@
 import CloudletCore
 import CloudletMarkup
 import CloudletSystem
-import Glibc
 import SystemPackage
 
 /// What an embedded libvirt driver that died left about VMs that are gone.
@@ -20,15 +19,15 @@ struct DriverState: Sendable {
     /// - Throws: `CloudletError` when a file can't be removed.
     @discardableResult
     func removeStale() throws(CloudletError) -> [String] {
-        let run = root.appending("run").appending("qemu")
+        let run = Self.statusDirectory(of: root)
         var removed: [String] = []
         for file in try Directory.names(in: run) where file.hasSuffix(".xml") {
             let name = String(file.dropLast(4))
             let status = try? Self.status(run.appending(file))
-            let emulator = try EmulatorProcess.of(vm: name)
+            let emulator = try EmulatorProcess.of(vm: name, files: run)
             if let emulator, status?.attributes["pid"] == String(emulator) { continue }
             // Known to nobody, an emulator could never be ended again.
-            if let emulator { kill(emulator, SIGKILL) }
+            try EmulatorProcess.kill(vm: name, files: run)
             if let directory = status?.child("libDir")?.attributes["path"].map({ FilePath($0) }),
                 directory.starts(with: root.appending("lib"))
             {
@@ -39,6 +38,9 @@ struct DriverState: Sendable {
         }
         return removed
     }
+
+    /// Where the driver with this root directory keeps the status of VMs, and the numbers of their processes.
+    static func statusDirectory(of root: FilePath) -> FilePath { root.appending("run").appending("qemu") }
 
     private static func status(_ path: FilePath) throws(CloudletError) -> MarkupElement {
         let file = try File(path, .read)

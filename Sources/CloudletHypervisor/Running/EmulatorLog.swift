@@ -11,7 +11,8 @@ enum EmulatorLog {
         else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
         let complaints = lines.filter {
-            $0.contains("qemu-system") && !$0.contains("-sandbox") && !$0.contains("warning")
+            // The command line stands in the log, too.
+            $0.contains("qemu-system-x86_64: ") && !$0.contains("warning")
         }
         .suffix(2)
         .map { line in

@@ -10,18 +10,20 @@ public final class Hypervisor: Sendable {
     private let root: HypervisorRoot
     private let isEmbedded: Bool
     private let securityLabels: [MarkupElement]
+    private let care: VMCare.Running
     /// What executes guest code on this host.
     public let accelerator: MachineDescription.Accelerator
 
     private init(
         connection: LibvirtConnection, root: HypervisorRoot, isEmbedded: Bool, labels: [MarkupElement],
-        accelerator: MachineDescription.Accelerator
+        accelerator: MachineDescription.Accelerator, note: @escaping @Sendable (FullDisk) -> Void
     ) {
         self.connection = connection
         self.root = root
         self.isEmbedded = isEmbedded
         securityLabels = labels
         self.accelerator = accelerator
+        care = VMCare.begin(connection, prefix: root.vmPrefix, workDirectory: root.workDirectory, note: note)
     }
 
     /// Opens the hypervisor.
@@ -29,19 +31,23 @@ public final class Hypervisor: Sendable {
     ///   - root: where state and scratch files of this process are kept.
     ///   - uri: a libvirt daemon to use; `nil` for a driver inside this process.
     ///   - accelerator: what executes guest code; see `AcceleratorProbe`.
+    ///   - note: is told when a VM stands still because there is no room for its disk, and when it goes on.
     /// - Returns: the hypervisor.
     /// - Throws: `CloudletError.unavailable` when libvirt can't be used.
     public static func open(
-        _ root: HypervisorRoot, uri: String? = nil, accelerator: MachineDescription.Accelerator
+        _ root: HypervisorRoot, uri: String? = nil, accelerator: MachineDescription.Accelerator,
+        note: @escaping @Sendable (FullDisk) -> Void = { _ in }
     ) async throws(CloudletError) -> Hypervisor {
         try await blocking { () throws(CloudletError) in
             if uri == nil { try DriverState(root: root.directory).removeStale() }
             let address = if let uri { uri } else { try root.uri() }
-            let connection = try LibvirtConnection(uri: address, log: root.driverLog.string)
+            let connection = try LibvirtConnection(
+                uri: address, log: root.driverLog.string,
+                processFiles: uri == nil ? DriverState.statusDirectory(of: root.directory) : nil)
             let models = uri == nil ? [] : try DomainDescriptionReader.securityModels(in: connection.capabilities())
             return Hypervisor(
                 connection: connection, root: root, isEmbedded: uri == nil, labels: models.map(Self.label),
-                accelerator: accelerator)
+                accelerator: accelerator, note: note)
         }
     }
 
@@ -85,8 +91,9 @@ public final class Hypervisor: Sendable {
                 advice: "make a base VM on this host, or use a host like the one it was made on")
         }
         let document = DomainXML(machine: machine, resources: resources, securityLabels: securityLabels).document()
-        let domain = try await EmulatorProcess.killing(resources.name, after: Self.startLimit) {
-            () async throws(CloudletError) in
+        let domain = try await EmulatorProcess.killing(
+            resources.name, files: connection.processFiles, after: Self.startLimit
+        ) { () async throws(CloudletError) in
             try await blocking { [connection] () throws(CloudletError) in
                 try Orphans.shared.expecting { () throws(CloudletError) in
                     try connection.createDomain(document, paused: paused || resources.waitsForState)
@@ -94,7 +101,10 @@ public final class Hypervisor: Sendable {
             }
         }
         let started = VirtualMachine(
-            domain, of: connection, machine: machine, log: isEmbedded ? root.log(of: domain.name) : nil)
+            domain, of: connection, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
+            care: care)
+        care.care.add(started)
+        await started.findProcess()
         if resources.waitsForState {
             try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
                 await started.keepFileCache(discards: resources.discards)
@@ -141,11 +151,15 @@ public final class Hypervisor: Sendable {
         try await blocking { [connection] () throws(CloudletError) in try connection.activeDomains() }
     }
 
-    /// Waits until the VM with this name has ended.
-    public func waitForEnd(of name: String) async {
-        let events = connection.lifecycleEvents(of: name)
-        guard (try? await runningVMs().contains(name)) == true else { return }
-        for await event in events where event.isEnd { return }
+    /// Waits until the VM with this name, of an earlier holder, has ended.
+    /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, or the task was cancelled.
+    public func waitForEnd(of name: String) async -> CloudletError? {
+        let end = await connection.end(of: name) { (try? await runningVMs().contains(name)) == true }
+        guard let end, !Task.isCancelled else { return nil }
+        let words = isEmbedded ? EmulatorLog.lastWords(in: root.log(of: name)) : nil
+        return EmulatorFailure(
+            end: nil, isFailure: end.isFailure, memoryWasShort: care.care.shortage.isRecent, words: words
+        ).error
     }
 
     /// Ends a VM by its name and removes its scratch directory.

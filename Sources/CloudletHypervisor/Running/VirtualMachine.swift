@@ -1,5 +1,6 @@
 public import CloudletCore
 import CloudletSystem
+import Synchronization
 import SystemPackage
 
 /// A running (or paused, or waiting) VM. Its operations run one after another on a queue of their own; ending it is
@@ -8,7 +9,13 @@ public actor VirtualMachine {
     private let domain: LibvirtDomain
     private let connection: LibvirtConnection
     private let log: FilePath?
+    private let care: VMCare.Running
     private let executor: QueueExecutor
+    /// The emulator's process, where it could be found.
+    private var process: Int32?
+    /// Whether the VM was paused on purpose.
+    private var isHeld = false
+    private nonisolated let isBeingEnded = Atomic(false)
     /// Where a waiting VM takes its device state from.
     private var stateStream: File?
     /// Threads of the virtual CPUs, once they were asked for.
@@ -20,15 +27,26 @@ public actor VirtualMachine {
     public nonisolated let name: String
     /// The virtual hardware.
     public nonisolated let machine: MachineDescription
+    /// Where its disk lies.
+    nonisolated let diskDirectory: FilePath
+    /// Whether the guest may open connections to anything outside.
+    nonisolated let hasOutboundNetwork: Bool
 
     /// Jobs run on the VM's own queue: libvirt's calls block.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
-    init(_ domain: LibvirtDomain, of connection: LibvirtConnection, machine: MachineDescription, log: FilePath?) {
+    init(
+        _ domain: LibvirtDomain, of connection: LibvirtConnection, machine: MachineDescription,
+        _ resources: VMResources,
+        log: FilePath?, care: VMCare.Running
+    ) {
         self.domain = domain
         self.connection = connection
         self.machine = machine
         self.log = log
+        self.care = care
+        diskDirectory = resources.disk.removingLastComponent()
+        hasOutboundNetwork = resources.outboundNetwork
         name = domain.name
         executor = QueueExecutor(label: "cloudlet-vm-\(domain.name)")
     }
@@ -50,29 +68,61 @@ public actor VirtualMachine {
     }
 
     /// Stops the virtual CPUs; QEMU writes back what it caches of the disk.
-    public func pause() throws(CloudletError) { try domain.suspend() }
+    public func pause() throws(CloudletError) {
+        isHeld = true
+        try domain.suspend()
+    }
 
     /// Lets the virtual CPUs run.
     public func resume() async throws(CloudletError) {
+        isHeld = false
         do { try domain.resume() } catch { throw await explained(error) }
+    }
+
+    /// Lets a VM run on that stood still by itself, unless it was paused on purpose meanwhile.
+    func goOn() throws(CloudletError) {
+        if !isHeld { try domain.resume() }
+    }
+
+    /// Finds out which process the emulator is, so that its end can be explained.
+    func findProcess() {
+        process = try? processID()
+        if let process { Orphans.shared.forget(process) }
     }
 
     /// Asks the guest to shut down; whether and when it does is its own affair.
     public func pressPowerButton() throws(CloudletError) { try command("system_powerdown", Nothing()) }
 
     /// Ends the VM at once, also while an operation waits for an emulator that doesn't answer; the operation fails then.
-    public nonisolated func destroy() async throws(CloudletError) { try await domain.end() }
+    public nonisolated func destroy() async throws(CloudletError) {
+        isBeingEnded.store(true, ordering: .sequentiallyConsistent)
+        try await domain.end()
+    }
 
     /// Waits until the VM has ended by itself or was ended.
-    /// - Parameter diskError: is called when the VM was paused because its disk can't be written, as when the host's is full.
-    ///   The VM's end is noticed when it returns.
-    public nonisolated func waitForEnd(diskError: @Sendable () async -> Void = {}) async {
-        let events = connection.lifecycleEvents(of: name)
-        guard await isActive else { return }
-        for await event in events {
-            if event.isEnd { return }
-            if event.isDiskError { await diskError() }
+    /// - Returns: the reason when its emulator failed: it crashed, or was killed by the kernel or by others. `nil` when the
+    ///   guest was shut down, the VM was ended as wished, or the task was cancelled.
+    public nonisolated func waitForEnd() async -> CloudletError? {
+        let end = await connection.end(of: name) { await isActive }
+        guard let end, !Task.isCancelled, !isBeingEnded.load(ordering: .sequentiallyConsistent) else { return nil }
+        return await failure(isFailure: end.isFailure)
+    }
+
+    /// Why the emulator is gone, when that is nobody's wish.
+    private func failure(isFailure: Bool) async -> CloudletError? {
+        var end: ProcessEnd?
+        if let process {
+            // libvirt may know of it before the process is taken from the system's table.
+            _ = try? await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .milliseconds(500)) {
+                () throws(CloudletError) in
+                end = Orphans.shared.end(of: process)
+                return end != nil
+            }
         }
+        return EmulatorFailure(
+            end: end, isFailure: isFailure, memoryWasShort: care.care.shortage.isRecent,
+            words: log.flatMap { EmulatorLog.lastWords(in: $0) }
+        ).error
     }
 
     /// Port of 127.0.0.1 on which the VNC display answers, if the VM has one.
@@ -103,7 +153,7 @@ public actor VirtualMachine {
     func listenForState() throws(CloudletError) {
         _ = try virtualCPUs()
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
-        try command("migrate-set-parameters", MigrationParameters.silent)
+        try command("migrate-set-parameters", MigrationParameters.quiet)
         let stream = try passStream()
         try command("migrate-incoming", URIArgument(uri: "fd:\(Self.streamName)"))
         stateStream = stream
@@ -192,8 +242,10 @@ public actor VirtualMachine {
         let hasEnded = try? await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .milliseconds(500)) {
             () throws(CloudletError) in !domain.isActive
         }
-        guard hasEnded == true, let log, let words = EmulatorLog.lastWords(in: log) else { return error }
+        guard hasEnded == true, !isBeingEnded.load(ordering: .sequentiallyConsistent),
+            let failure = await failure(isFailure: true)
+        else { return error }
         return CloudletError(
-            error.code, "the emulator ended: \(words)", advice: error.advice, cause: error)
+            error.code, failure.message, advice: failure.advice ?? error.advice, cause: error)
     }
 }

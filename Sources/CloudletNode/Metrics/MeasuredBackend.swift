@@ -42,7 +42,7 @@ struct MeasuredBackend: SynthesisBackend {
 }
 
 /// A VM whose end is counted, once.
-private final class MeasuredVM: SynthesizedVM {
+final class MeasuredVM: SynthesizedVM {
     private let machine: any SynthesizedVM
     private let metrics: NodeMetrics
     private let isCounted = Atomic(false)
@@ -62,5 +62,9 @@ private final class MeasuredVM: SynthesizedVM {
         metrics.ended(.completed)
     }
 
-    func waitForEnd() async { await machine.waitForEnd() }
+    func waitForEnd() async -> CloudletError? {
+        let failure = await machine.waitForEnd()
+        if let failure, !isCounted.exchange(true, ordering: .relaxed) { metrics.ended(.failed, failure.code) }
+        return failure
+    }
 }

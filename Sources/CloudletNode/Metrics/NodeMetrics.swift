@@ -16,7 +16,7 @@ public struct NodeMetrics: Sendable {
         case completed
         /// The overlay could not be taken on: base unknown or unfit, no room.
         case refused
-        /// The VM could not be brought to run.
+        /// The VM could not be brought to run, or its emulator failed.
         case failed
     }
 

@@ -42,7 +42,8 @@ public struct Node: Sendable {
         // From here on, not only when all is up: a SIGHUP during the start must not end the node.
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let registry = try Registry(home.database)
-        let hypervisor = try await openHypervisor()
+        let sessions = VMSessions()
+        let hypervisor = try await openHypervisor(sessions)
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
         let policy = Changeable(configuration.admission)
@@ -55,7 +56,8 @@ public struct Node: Sendable {
             freeMemory: { MemoryFigures.current().available }, logger: logger)
         let relief = Admission.Relief(memory: { standby.memory }, giveWay: standby.giveWay)
         let admission = Admission(policy: { policy.value }, relief: relief) { HostResources.figures(scratch: work) }
-        let adopted = try await clearUp(registry, hypervisor, admission)
+        let metrics = NodeMetrics()
+        let adopted = try await clearUp(registry, hypervisor, admission, metrics, sessions)
         let confined = !configuration.interfaces.isEmpty
         let configured = try configuration.listeners
         let wanted =
@@ -65,13 +67,12 @@ public struct Node: Sendable {
         let bound = sockets.mapValues(\.port)
         let port = SynthesisListener.announced(wanted, bound: bound, interfaces: network) ?? wanted[0].port
 
-        let metrics = NodeMetrics()
         let fetch = OverlayFetch(policy: configuration.overlayURLs, directory: work) {
             max(0, HostResources.figures(scratch: work).freeDisk - policy.value.diskReserve)
         }
         let backend = NodeBackend(
             registry: registry, synthesizer: synthesizer, standby: standby, admission: admission, fetch: fetch,
-            options: options, metrics: metrics, logger: logger)
+            options: options, metrics: metrics, vms: sessions, logger: logger)
         let server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
@@ -107,22 +108,26 @@ public struct Node: Sendable {
         logger.notice("node has ended")
     }
 
-    private func openHypervisor() async throws(CloudletError) -> Hypervisor {
+    private func openHypervisor(_ sessions: VMSessions) async throws(CloudletError) -> Hypervisor {
         let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
         let accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
         logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
         let root = try HypervisorRoot(under: home.hypervisors, role: .node)
-        return try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator)
+        return try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator) { [logger] in
+            sessions.log($0, to: logger)
+        }
     }
 
     /// A node that ended or died before may have left VMs, files and sessions.
     private func clearUp(
-        _ registry: Registry, _ hypervisor: Hypervisor, _ admission: Admission
+        _ registry: Registry, _ hypervisor: Hypervisor, _ admission: Admission, _ metrics: NodeMetrics,
+        _ sessions: VMSessions
     ) async throws(CloudletError) -> [AdoptedSession] {
         let adopted =
             configuration.sessionLimits.keepsVMs
             ? try await Adoption(
-                registry: registry, hypervisor: hypervisor, admission: admission, logger: logger
+                registry: registry, hypervisor: hypervisor, admission: admission, metrics: metrics, vms: sessions,
+                logger: logger
             ).sessions() : []
         for name in try await hypervisor.removeLeftovers(except: Set(adopted.map(\.machine.name))) {
             logger.notice("ended a VM that was left behind", metadata: ["vm": "\(name)"])

@@ -11,6 +11,8 @@ struct Adoption: Sendable {
     let registry: Registry
     let hypervisor: Hypervisor
     let admission: Admission
+    let metrics: NodeMetrics
+    let vms: VMSessions
     let logger: Logger
 
     /// The sessions that can be gone on with. Their clients have the lease's time to come back.
@@ -30,8 +32,11 @@ struct Adoption: Sendable {
             let memory = NodeBackend.memory(ofGuest: try registry.base(hash: base)?.memoryBytes ?? 0)
             adopted.append(
                 AdoptedSession(
-                    status: status, machine: AdoptedVM(name: vm, hypervisor: hypervisor, logger: logger),
+                    status: status,
+                    machine: MeasuredVM(
+                        machine: AdoptedVM(name: vm, hypervisor: hypervisor, logger: logger), metrics: metrics),
                     place: admission.adopt(client: record.client, memory: memory)))
+            vms.set(vm, record.id)
             logger.notice("session goes on", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
         }
         return adopted
@@ -53,5 +58,5 @@ private struct AdoptedVM: SynthesizedVM {
         }
     }
 
-    func waitForEnd() async { await hypervisor.waitForEnd(of: name) }
+    func waitForEnd() async -> CloudletError? { await hypervisor.waitForEnd(of: name) }
 }

@@ -18,6 +18,7 @@ struct NodeBackend: SynthesisBackend {
     private let admission: Admission
     private let overlayFetch: OverlayFetch
     private let metrics: NodeMetrics
+    private let vms: VMSessions
     private let logger: Logger
 
     /// How the node runs VMs.
@@ -38,8 +39,9 @@ struct NodeBackend: SynthesisBackend {
     init(
         registry: Registry, synthesizer: Synthesizer, standby: Standby, admission: Admission, fetch: OverlayFetch,
         options: Options,
-        metrics: NodeMetrics, logger: Logger
+        metrics: NodeMetrics, vms: VMSessions, logger: Logger
     ) {
+        self.vms = vms
         overlayFetch = fetch
         self.admission = admission
         self.registry = registry
@@ -122,7 +124,8 @@ struct NodeBackend: SynthesisBackend {
         for warning in running.refresh.warnings {
             logger.warning("\(warning)", metadata: ["session": "\(request.session)", "vm": "\(running.machine.name)"])
         }
-        return NodeVM(running: running, session: request.session, logger: logger)
+        vms.set(running.machine.name, request.session)
+        return NodeVM(running: running, session: request.session, vms: vms, logger: logger)
     }
 
     /// QEMU forwards from IPv4 addresses only; a client that came over IPv6 finds its ports at the IPv4 address of the
@@ -164,6 +167,7 @@ struct NodeBackend: SynthesisBackend {
 private struct NodeVM: SynthesizedVM {
     let running: RunningVM
     let session: SessionID
+    let vms: VMSessions
     let logger: Logger
 
     var name: String { running.machine.name }
@@ -173,6 +177,7 @@ private struct NodeVM: SynthesizedVM {
     }
 
     func end() async {
+        vms.set(name, nil)
         do { try await running.end() } catch {
             logger.error(
                 "a VM could not be ended",
@@ -182,13 +187,5 @@ private struct NodeVM: SynthesizedVM {
         }
     }
 
-    func waitForEnd() async {
-        await running.waitForEnd { state in
-            let metadata: Logger.Metadata = ["session": "\(session)", "vm": "\(name)"]
-            switch state {
-            case .full: logger.error("a VM stands still: no room for what it writes to its disk", metadata: metadata)
-            case .hasRoom: logger.notice("a VM goes on: there is room for its disk again", metadata: metadata)
-            }
-        }
-    }
+    func waitForEnd() async -> CloudletError? { await running.machine.waitForEnd() }
 }

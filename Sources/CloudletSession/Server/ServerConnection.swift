@@ -228,7 +228,8 @@ struct ServerConnection: Sendable {
             }
             await session.waitForEnd()
             guard !Task.isCancelled, !state.endIsExpected else { return }
-            throw CloudletError(.unavailable, session.status.endReason ?? "the session ended")
+            let status = session.status
+            throw CloudletError(status.failure ?? .unavailable, status.endReason ?? "the session ended")
         } catch {
             await fail(error, state)
         }

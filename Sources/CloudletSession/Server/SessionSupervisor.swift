@@ -85,7 +85,9 @@ struct SessionSupervisor: Sendable {
             }
             await backend.note(session.status)
             session.settle(.running(machine.forwards))
-            logger.info("VM runs", metadata: ["session": "\(session.id)", "client": "\(job.request.client)"])
+            logger.info(
+                "VM runs",
+                metadata: ["session": "\(session.id)", "client": "\(job.request.client)", "vm": "\(machine.name)"])
             await keep(machine, for: session, place)
         } catch {
             session.update { $0.failure = error.code }
@@ -128,10 +130,15 @@ struct SessionSupervisor: Sendable {
 
     /// Keeps a running VM until its session ends; when the node stops and VMs are to be kept, leaves it.
     func keep(_ machine: any SynthesizedVM, for session: Session, _ place: SynthesisPlace) async {
-        let reason = await supervise(session, machine)
+        let (reason, failure) = await supervise(session, machine)
         if keepsVMs, Task.isCancelled {
             logger.notice("VM is left running", metadata: ["session": "\(session.id)", "vm": "\(machine.name)"])
             return
+        }
+        if let failure {
+            session.update { $0.failure = failure.code }
+            logger.error(
+                "a VM failed", metadata: ["session": "\(session.id)", "vm": "\(machine.name)", "reason": "\(failure)"])
         }
         logger.debug("stage begins", metadata: ["session": "\(session.id)", "stage": "end VM"])
         await machine.end()
@@ -140,17 +147,21 @@ struct SessionSupervisor: Sendable {
         logger.info("session ended", metadata: ["session": "\(session.id)", "reason": "\(reason)"])
     }
 
-    private func supervise(_ session: Session, _ machine: any SynthesizedVM) async -> String {
-        let reason = await withTaskGroup(of: String.self) { group in
+    /// Waits until a session is over.
+    /// - Returns: why, and how the VM failed if it did.
+    private func supervise(
+        _ session: Session, _ machine: any SynthesizedVM
+    ) async -> (reason: String, failure: CloudletError?) {
+        let (reason, failure) = await withTaskGroup(of: (String, CloudletError?).self) { group in
             group.addTask {
-                await machine.waitForEnd()
-                return "the VM ended by itself"
+                guard let failure = await machine.waitForEnd() else { return ("the VM ended by itself", nil) }
+                return ("the VM is gone: \(failure)", failure)
             }
-            group.addTask { await waitForEnd(of: session) { patience().lease } }
+            group.addTask { (await waitForEnd(of: session) { patience().lease }, nil) }
             defer { group.cancelAll() }
-            return await group.next() ?? ""
+            return await group.next() ?? ("", nil)
         }
-        return Task.isCancelled ? "the node stops" : reason
+        return Task.isCancelled ? ("the node stops", nil) : (reason, failure)
     }
 
     /// Waits until somebody wants the session to end, or it was without a connection for too long.

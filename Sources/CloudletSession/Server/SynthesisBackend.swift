@@ -72,7 +72,8 @@ public protocol SynthesizedVM: Sendable {
     /// Ends the VM and frees what it holds.
     func end() async
     /// Waits until the VM has ended, by itself or by `end`.
-    func waitForEnd() async
+    /// - Returns: the reason when it failed; `nil` when its guest was shut down or it was ended.
+    func waitForEnd() async -> CloudletError?
 }
 
 /// A machine's figures, with the names and units of the original's GET_RESOURCE_INFO.

@@ -35,9 +35,6 @@ public final class PreparedVM: Sendable {
         }
     }
 
-    /// Waits until the emulator has ended.
-    public func waitForEnd() async { await machine.waitForEnd() }
-
     /// Ends the emulator and removes the files.
     public func discard() async throws(CloudletError) {
         try await machine.destroy()

@@ -14,6 +14,8 @@ public final class Orphans: Sendable {
     public static let shared = Orphans()
 
     private let starts = Atomic(0)
+    /// How the last emulators ended, the latest last.
+    private let ends = Mutex<[(process: pid_t, end: ProcessEnd)]>([])
     private let wake = DispatchSemaphore(value: 0)
 
     private init() {
@@ -35,6 +37,17 @@ public final class Orphans: Sendable {
         return try body()
     }
 
+    /// How an emulator ended whose parent this process was at last; `nil` when it has not been removed from the system's
+    /// table, or others were its parent. Only the last few hundred are known.
+    public func end(of process: Int32) -> ProcessEnd? {
+        ends.withLock { $0.last { $0.process == process }?.end }
+    }
+
+    /// Forgets how an earlier process with this number ended.
+    public func forget(_ process: Int32) { ends.withLock { $0.removeAll { $0.process == process } } }
+
+    private static let remembered = 256
+
     /// Waits for the end of a child and removes it, if it is an orphan. Others are removed by those who started them;
     /// `seen` is the one that was left to them last, and how often.
     private func removeNext(_ seen: inout (child: pid_t, times: Int)) {
@@ -46,7 +59,13 @@ public final class Orphans: Sendable {
         }
         seen = (child, seen.child == child ? seen.times + 1 : 0)
         if Self.isEmulator(child) || (seen.times > Self.patience && getsid(child) != getsid(0)) {
-            _ = waitpid(child, nil, WNOHANG)
+            var status: Int32 = 0
+            guard unsafe waitpid(child, &status, WNOHANG) == child else { return }
+            let end = ProcessEnd(status: status)
+            ends.withLock { ends in
+                if ends.count >= Self.remembered { ends.removeFirst() }
+                ends.append((child, end))
+            }
         } else {
             usleep(min(2_000 * UInt32(min(seen.times + 1, 1_000)), 100_000))
         }
