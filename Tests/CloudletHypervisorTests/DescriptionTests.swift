@@ -145,6 +145,23 @@ import Testing
         #expect(try target.file.status().allocated <= 3 * 4096)
     }
 
+    @Test("what QEMU keeps of translated code is bounded under TCG, and counted with what else it takes")
+    func translationCache() throws {
+        func document(_ accelerator: MachineDescription.Accelerator) -> String {
+            let resources = VMResources(
+                name: "cloudlet-t", disk: "/d", diskFormat: .qcow2, memoryPath: "/m", waitsForState: true)
+            return DomainXML(
+                machine: MachineDescription(accelerator: accelerator), resources: resources, securityLabels: []
+            ).document()
+        }
+        let cache = MachineDescription.translationCacheMiB
+        #expect(document(.tcg).contains("<tb-cache unit=\"MiB\">\(cache)</tb-cache>"))
+        #expect(!document(.kvm).contains("tb-cache"))
+        #expect(MachineDescription(accelerator: .kvm).emulatorBytes == 64 << 20)
+        #expect(MachineDescription(accelerator: .tcg).emulatorBytes >= (64 + cache + 224) << 20)
+        #expect(MachineDescription(vcpus: 2, accelerator: .tcg).emulatorBytes >= (64 + cache + 448) << 20)
+    }
+
     @Test("port forwards are read as -redir had them")
     func forwards() throws {
         #expect(try PortForward(parsing: "tcp:2222::22") == PortForward(hostPort: 2222, guestPort: 22))

@@ -72,7 +72,7 @@ struct DomainXML {
                             "type", attributes: ["arch": "x86_64", "machine": machine.machineType], text: "hvm"),
                         MarkupElement("boot", attributes: ["dev": "hd"]),
                     ]),
-                MarkupElement("features", children: [MarkupElement("acpi"), MarkupElement("apic")]),
+                features,
                 cpu,
                 MarkupElement("clock", attributes: ["offset": "utc"]),
                 MarkupElement("on_crash", text: "destroy"),
@@ -99,6 +99,17 @@ struct DomainXML {
                         attributes: ["type": "virtio-serial", "controller": "0", "bus": "0", "port": "1"]),
                 ]),
         ]
+    }
+
+    private var features: MarkupElement {
+        var list = [MarkupElement("acpi"), MarkupElement("apic")]
+        if machine.accelerator == .tcg {
+            let cache = String(MachineDescription.translationCacheMiB)
+            list.append(
+                MarkupElement(
+                    "tcg", children: [MarkupElement("tb-cache", attributes: ["unit": "MiB"], text: cache)]))
+        }
+        return MarkupElement("features", children: list)
     }
 
     private var cpu: MarkupElement {

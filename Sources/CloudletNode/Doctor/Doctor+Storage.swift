@@ -112,7 +112,7 @@ extension Doctor {
         }
         let reserve = configuration.admission.memoryReserve
         let bases = (try? Registry(home.database).bases()) ?? []
-        let need = NodeBackend.memory(ofGuest: bases.map(\.memoryBytes).min() ?? 0)
+        let need = bases.map { NodeBackend.memory(of: $0) }.min() ?? 0
         let part =
             "\(ByteCount(need)) for \(bases.isEmpty ? "any VM" : "the smallest base VM")"
             + " beside the reserve of \(ByteCount(reserve)) (admission.memory-reserve)"

@@ -29,7 +29,7 @@ struct Adoption: Sendable {
             status.baseHash = base
             status.forwards = record.forwards
             status.vm = vm
-            let memory = NodeBackend.memory(ofGuest: try registry.base(hash: base)?.memoryBytes ?? 0)
+            let memory = try registry.base(hash: base).map { NodeBackend.memory(of: $0) } ?? 0
             adopted.append(
                 AdoptedSession(
                     status: status,

@@ -59,16 +59,21 @@ struct NodeBackend: SynthesisBackend {
         let base = try await base(of: request.meta)
         _ = try forwardAddress(for: request)
         let need = Admission.Need(
-            memory: Self.memory(ofGuest: base.machine.memoryBytes),
+            memory: base.machine.hostBytes,
             disk: Synthesizer.diskBytes(for: request.meta, on: base.machine).addedOrMost(Self.scratchBytes))
         return try await admission.enter(client: request.client, need: need) { progress(.waiting(place: $0)) }
     }
 
-    /// What a VM is charged whose guest has so many bytes of memory.
-    static func memory(ofGuest bytes: Int) -> Int { bytes + emulatorMemory }
+    /// What a VM on a base is charged, as far as the base's files tell.
+    static func memory(of base: BaseVM) -> Int {
+        let snapshot = (try? File(base.files.memory, .read)).flatMap { try? SnapshotFile($0) }
+        let accelerator = MachineDescription.Accelerator(rawValue: base.accelerator) ?? .tcg
+        let machine =
+            snapshot?.description.machine
+            ?? MachineDescription(memoryMiB: base.memoryBytes >> 20, accelerator: accelerator)
+        return machine.hostBytes
+    }
 
-    /// What QEMU takes beside the guest's memory (measured: 40 to 60 MiB).
-    static let emulatorMemory = 64 << 20
     /// Logs and small files.
     private static let scratchBytes = 16 << 20
 

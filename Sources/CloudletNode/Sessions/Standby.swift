@@ -236,7 +236,7 @@ final class Standby: Service {
     /// Whether there is memory for a VM on `base` and for another one beside it.
     private func hasRoom(for base: OpenBase) -> Bool {
         guard state.withLock({ $0.syntheses == 0 }) else { return false }
-        let need = NodeBackend.memory(ofGuest: base.machine.memoryBytes)
+        let need = base.machine.hostBytes
         return freeMemory() - 2 * need >= policy().memoryReserve
     }
 
