@@ -162,6 +162,19 @@ import Testing
         #expect(MachineDescription(vcpus: 2, accelerator: .tcg).emulatorBytes >= (64 + cache + 448) << 20)
     }
 
+    @Test("forwards of UDP are refused to a VM that is kept from other hosts, and others are not")
+    func udpForwards() throws {
+        let forwards = try ["tcp:1::2", "udp:5000::53"].map { (text) throws(CloudletError) in
+            try PortForward(parsing: text)
+        }
+        let error = #expect(throws: CloudletError.self) {
+            try VMResources.requireAnswers(forwards, outboundNetwork: false)
+        }
+        #expect(error?.code == .unavailable && error?.message.contains("udp:5000::53") == true)
+        try VMResources.requireAnswers(forwards, outboundNetwork: true)
+        try VMResources.requireAnswers([forwards[0]], outboundNetwork: false)
+    }
+
     @Test("port forwards are read as -redir had them")
     func forwards() throws {
         #expect(try PortForward(parsing: "tcp:2222::22") == PortForward(hostPort: 2222, guestPort: 22))

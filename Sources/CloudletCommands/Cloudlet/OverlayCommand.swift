@@ -45,6 +45,12 @@ struct OverlayCommand: AsyncParsableCommand {
         if let kept { return try await write(try KeptVM(FilePath(kept), on: base), base, directory, records) }
         try await OverlayCreation.require(directory, name: directory.overlayName)
         let forwards = try customise.forwards()
+        if forwards.contains(where: { $0.transport == .udp }) {
+            Console.note(
+                "The overlay's UDP forwards work only where VMs may reach other hosts: with 'cloudlet synthesis "
+                    + "--outbound-network', and on nodes whose setting guest.outbound-network is true. Others refuse it."
+            )
+        }
         let customisation = try Customisation(customise)
         var options = OverlayCreation.Options(name: directory.overlayName)
         options.forwards = forwards

@@ -45,6 +45,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         var options = Synthesizer.Options()
         options.forwardAddress = forwardAddress
         options.outboundNetwork = outboundNetwork
+        try Synthesizer.requireForwards(overlay.meta, options)
         let viewer = try Viewer(choice: viewer ?? "none")
         var ending: Residue?
         if let residue { ending = try await prepareResidue(FilePath(residue), overlay.meta, home) }

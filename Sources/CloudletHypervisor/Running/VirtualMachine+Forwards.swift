@@ -22,10 +22,11 @@ extension VirtualMachine {
     ///   - address: the IPv4 address of the host to listen on.
     ///   - movingTaken: whether a free port is picked when this one is taken.
     /// - Returns: the forward with its real host port.
-    /// - Throws: `CloudletError.busy` when the port is taken.
+    /// - Throws: `CloudletError.busy` when the port is taken, `CloudletError.unavailable` when no answer would come back.
     public func addForward(
         _ forward: PortForward, on address: String, movingTaken: Bool = false
     ) throws(CloudletError) -> ActiveForward {
+        try VMResources.requireAnswers([forward], outboundNetwork: hasOutboundNetwork)
         let before = forward.hostPort == 0 ? Set(try connections().filter(\.isForward)) : []
         let rule = "\(forward.transport.rawValue):\(address):\(forward.hostPort)-:\(forward.guestPort)"
         let answer = try human("hostfwd_add \(DomainXML.network) \(rule)")

@@ -58,6 +58,7 @@ struct NodeBackend: SynthesisBackend {
     ) async throws(CloudletError) -> SynthesisPlace {
         let base = try await base(of: request.meta)
         _ = try forwardAddress(for: request)
+        try VMResources.requireAnswers(request.meta.forwards, outboundNetwork: options.machine.outboundNetwork)
         let need = Admission.Need(
             memory: base.machine.hostBytes,
             disk: Synthesizer.diskBytes(for: request.meta, on: base.machine).addedOrMost(Self.scratchBytes))

@@ -48,6 +48,12 @@ public struct Synthesizer: Sendable {
         self.hypervisor = hypervisor
     }
 
+    /// Refuses an overlay with forwards that can't work with these options.
+    public static func requireForwards(_ meta: OverlayMeta, _ options: Options) throws(CloudletError) {
+        try VMResources.requireAnswers(
+            options.forwards ?? meta.forwards, outboundNetwork: options.outboundNetwork)
+    }
+
     /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
     public static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
         try requireMatch(meta, base.record, base.machine)

@@ -69,6 +69,7 @@ public struct BaseCreation: Sendable {
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let path = try Self.requireNew(disk, registry: registry)
+        try VMResources.requireAnswers(options.forwards, outboundNetwork: options.outboundNetwork)
         let work = try WorkDirectory(on: hypervisor)
         var cleanup = VMCleanup(work)
         var hasRun = false

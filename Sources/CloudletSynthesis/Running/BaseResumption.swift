@@ -33,6 +33,7 @@ public struct BaseResumption: Sendable {
     /// Brings the base's VM to where it was saved, and lets it run on.
     public func resume(_ base: OpenBase, _ options: Options, times: StageTimes) async throws(CloudletError) -> RunningVM
     {
+        try VMResources.requireAnswers(options.forwards, outboundNetwork: options.outboundNetwork)
         let work = try WorkDirectory(on: hypervisor)
         var cleanup = VMCleanup(work)
         do throws(CloudletError) {
