@@ -74,7 +74,9 @@ struct SynthesisCommand: AsyncParsableCommand {
         Report.refresh(running.refresh)
         if detach {
             try await running.detach(uri: hypervisorOptions.connect)
-            Console.note("It goes on by itself; 'cloudlet stop-vm \(running.machine.name)' ends it.")
+            Console.note(
+                "It goes on by itself; 'cloudlet stop-vm \(running.machine.name)' ends it. Nobody looks after it: if the "
+                    + "host's disk gets full, it stands still and stays so.")
             return
         }
         do {

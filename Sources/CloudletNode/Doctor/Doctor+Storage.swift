@@ -112,7 +112,8 @@ extension Doctor {
         }
         let reserve = configuration.admission.memoryReserve
         let bases = (try? Registry(home.database).bases()) ?? []
-        let need = bases.map { NodeBackend.memory(of: $0) }.min() ?? 0
+        let smallest = MachineDescription(memoryMiB: 16, accelerator: .kvm).hostBytes
+        let need = bases.map { NodeBackend.memory(of: $0) }.min() ?? smallest
         let part =
             "\(ByteCount(need)) for \(bases.isEmpty ? "any VM" : "the smallest base VM")"
             + " beside the reserve of \(ByteCount(reserve)) (admission.memory-reserve)"
