@@ -43,7 +43,8 @@ import Testing
         #expect(try Directory.names(in: root.appending("lib/qemu")).isEmpty)
     }
 
-    /// A program that stands for an emulator, when it is called so.
+    /// A program that stands for an emulator, when it is called so. Its name begins as that of none that `Orphans` takes for
+    /// one, which would take its end from those who wait for it.
     private func standIn(_ name: String) throws -> String {
         let program = scratch.file(name)
         let shell = URL(filePath: "/bin/sh").resolvingSymlinksInPath().path
@@ -51,9 +52,12 @@ import Testing
         return program.string
     }
 
-    /// Tells a stand-in a VM's name as an emulator is told it.
-    private static func arguments(_ name: String, after word: String = "-name") -> [String] {
-        ["-c", "echo runs; sleep 20; :", word, "guest=\(name),debug-threads=on"]
+    /// Tells a stand-in a VM's name as an emulator is told it. It waits for ever, without a program beside it that would
+    /// be left.
+    private func arguments(_ name: String, after word: String = "-name") throws -> [String] {
+        let pipe = scratch.file("pipe-\(UInt32.random(in: 0 ... .max))")
+        try #require(unsafe mkfifo(pipe.string, 0o600) == 0)
+        return ["-c", "echo runs; read line <'\(pipe)'; :", word, "guest=\(name),debug-threads=on"]
     }
 
     private func hasEnded(_ program: BackgroundProgram) async throws -> Bool {
@@ -62,10 +66,10 @@ import Testing
 
     @Test("a program whose command line holds a VM's name is not taken for its emulator, and is not killed")
     func decoys() async throws {
-        let (other, emulator) = (try standIn("other-program"), try standIn("qemu-stand-in"))
-        _ = try await Tool.with(other, Self.arguments("vm-2"), log: scratch.file("log-1")) { decoy in
+        let (other, emulator) = (try standIn("other-program"), try standIn("qemu_stand_in"))
+        _ = try await Tool.with(other, arguments("vm-2"), log: scratch.file("log-1")) { decoy in
             _ = try await Tool.with(
-                emulator, Self.arguments("vm-2", after: "-title"), log: scratch.file("log-2")
+                emulator, arguments("vm-2", after: "-title"), log: scratch.file("log-2")
             ) { reader in
                 try await decoy.waitFor("runs")
                 try await reader.waitFor("runs")
@@ -74,7 +78,7 @@ import Testing
                 #expect(try DriverState(root: root).removeStale() == ["vm-2"])
                 try EmulatorProcess.kill(vm: "vm-2")
                 // The emulator, which has a higher number, is found behind them.
-                _ = try await Tool.with(emulator, Self.arguments("vm-2"), log: scratch.file("log-3")) { real in
+                _ = try await Tool.with(emulator, arguments("vm-2"), log: scratch.file("log-3")) { real in
                     try await real.waitFor("runs")
                     #expect(try EmulatorProcess.of(vm: "vm-2") == real.pid)
                     try EmulatorProcess.kill(vm: "vm-2")
@@ -87,9 +91,9 @@ import Testing
 
     @Test("of two programs that look like a VM's emulator, that is it whose number the driver has written")
     func noted() async throws {
-        let emulator = try standIn("qemu-stand-in")
-        _ = try await Tool.with(emulator, Self.arguments("vm-3"), log: scratch.file("log-1")) { first in
-            _ = try await Tool.with(emulator, Self.arguments("vm-3"), log: scratch.file("log-2")) { second in
+        let emulator = try standIn("qemu_stand_in")
+        _ = try await Tool.with(emulator, arguments("vm-3"), log: scratch.file("log-1")) { first in
+            _ = try await Tool.with(emulator, arguments("vm-3"), log: scratch.file("log-2")) { second in
                 try await first.waitFor("runs")
                 try await second.waitFor("runs")
                 let files = DriverState.statusDirectory(of: root)
@@ -109,7 +113,7 @@ import Testing
         try Directory.create(work.appending("vm-4"))
         try Directory.create(work.appending("vm-5"))
         _ = try await Tool.with(
-            try standIn("qemu-stand-in"), Self.arguments("vm-4"), log: scratch.file("log")
+            try standIn("qemu_stand_in"), arguments("vm-4"), log: scratch.file("log")
         ) { program in
             try await program.waitFor("runs")
             try DetachedVM.mark(work.appending("vm-4"), process: program.pid, uri: nil, forwards: [])
@@ -125,7 +129,7 @@ import Testing
     @Test("the status of a VM whose emulator runs stays")
     func alive() async throws {
         _ = try await Tool.with(
-            try standIn("qemu-stand-in"), Self.arguments("vm-1"), log: scratch.file("log")
+            try standIn("qemu_stand_in"), arguments("vm-1"), log: scratch.file("log")
         ) { program in
             try await program.waitFor("runs")
             try status("vm-1", process: program.pid)

@@ -166,9 +166,17 @@ public actor VirtualMachine {
         }
     }
 
-    /// Gives a waiting VM the device state that `write` writes; the stream ends with it, so that the emulator does not wait
-    /// for more when it is cut short.
+    /// Gives a waiting VM the device state that `write` writes.
     func loadState(
+        _ write: @escaping @Sendable (File) throws(CloudletError) -> Void
+    ) async throws(CloudletError) {
+        try await send(write)
+        try await waitForMigration("loading the device state")
+    }
+
+    /// Sends what `write` writes. The stream ends with this function, which alone holds it, so that the emulator does not
+    /// wait for more when the state is cut short.
+    private func send(
         _ write: @escaping @Sendable (File) throws(CloudletError) -> Void
     ) async throws(CloudletError) {
         guard let stream = stateStream.take() else {
@@ -179,7 +187,6 @@ public actor VirtualMachine {
         } catch {
             throw await explained(error)
         }
-        try await waitForMigration("loading the device state")
     }
 
     private func waitForMigration(_ what: String) async throws(CloudletError) {
