@@ -25,6 +25,8 @@ extension Registry {
 
     private static let live = Column("stage") != SessionRecord.endedStage
 
+    static var liveSessions: QueryInterfaceRequest<SessionRow> { SessionRow.filter(live) }
+
     /// The sessions, the oldest first; `all` includes those that have ended.
     public func sessions(all: Bool = false) throws(CloudletError) -> [SessionRecord] {
         let rows = try read { database in

@@ -9,17 +9,46 @@ public final class Registry: Sendable {
     private let path: FilePath
 
     /// Opens the database and brings its tables up to date.
-    public init(_ path: FilePath) throws(CloudletError) {
+    /// - Parameters:
+    ///   - path: the database.
+    ///   - patience: how long each call waits for other programs that hold the database.
+    public init(_ path: FilePath, patience: Duration = .seconds(10)) throws(CloudletError) {
         self.path = path
         do {
             var configuration = Configuration()
-            configuration.busyMode = .timeout(10)
+            configuration.busyMode = .timeout(patience.seconds)
             configuration.label = "cloudlet-registry"
             database = try DatabasePool(path: path.string, configuration: configuration)
             try Self.migrator.migrate(database)
         } catch {
-            throw Self.failure("can't open the registry \(path)", error)
+            throw Self.failure("can't open the registry", path, error)
         }
+    }
+
+    /// Reads base VMs and live sessions from a database that can't be opened as usual, as on a full disk: SQLite wants a file
+    /// for those who share it, but not for one who has it for itself (sqlite.org/wal.html, section 8).
+    public static func glance(
+        at path: FilePath
+    ) throws(CloudletError) -> (bases: [BaseVM], sessions: [SessionRecord]) {
+        let rows: (bases: [BaseVMRow], sessions: [SessionRow])
+        do {
+            var configuration = Configuration()
+            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
+            rows = try DatabaseQueue(path: path.string, configuration: configuration).unsafeRead { database in
+                (try BaseVMRow.fetchAll(database), try liveSessions.fetchAll(database))
+            }
+        } catch {
+            throw failure("can't read the registry", path, error)
+        }
+        var bases: [BaseVM] = []
+        for row in rows.bases { bases.append(try row.baseVM()) }
+        return (bases, rows.sessions.compactMap(\.record))
+    }
+
+    /// Finds out whether the database can be changed now.
+    /// - Throws: `CloudletError.busy` when another program holds it.
+    public func requireWritable() throws(CloudletError) {
+        try write { _ in }
     }
 
     private static var migrator: DatabaseMigrator {
@@ -103,11 +132,11 @@ public final class Registry: Sendable {
     }
 
     func read<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
-        do { return try database.read(body) } catch { throw Self.failure("can't read the registry \(path)", error) }
+        do { return try database.read(body) } catch { throw Self.failure("can't read the registry", path, error) }
     }
 
     func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
-        do { return try database.write(body) } catch { throw Self.failure("can't change the registry \(path)", error) }
+        do { return try database.write(body) } catch { throw Self.failure("can't change the registry", path, error) }
     }
 
     /// A change that a power cut must not take back. The others may be lost with the last moments (SQLite's
@@ -127,10 +156,13 @@ public final class Registry: Sendable {
                 guard let value else { throw DatabaseError(resultCode: .SQLITE_ABORT) }
                 return value
             }
-        } catch { throw Self.failure("can't change the registry \(path)", error) }
+        } catch { throw Self.failure("can't change the registry", path, error) }
     }
 
-    private static func failure(_ message: String, _ error: any Error) -> CloudletError {
+    private static let fullDisk = "its disk is full"
+
+    private static func failure(_ what: String, _ path: FilePath, _ error: any Error) -> CloudletError {
+        let message = "\(what) \(path)"
         guard let error = error as? DatabaseError else { return .wrapping(error, .io, message) }
         let text = "\(message): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")"
         return switch error.resultCode {
@@ -138,7 +170,13 @@ public final class Registry: Sendable {
         case .SQLITE_NOTADB, .SQLITE_CORRUPT:
             CloudletError(
                 .badData, text, advice: "move the file away; bases can be added again with 'cloudlet add-base'")
-        case .SQLITE_BUSY, .SQLITE_LOCKED: CloudletError(.busy, text)
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            CloudletError(
+                .busy, "\(message): another program has locked it", advice: "end that program, or wait for it")
+        case .SQLITE_FULL: CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
+        // SQLite says no more than that input or output failed.
+        case .SQLITE_IOERR where (try? Directory.freeSpace(at: path.removingLastComponent()) < 1 << 20) == true:
+            CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
         default: CloudletError(.io, text)
         }
     }

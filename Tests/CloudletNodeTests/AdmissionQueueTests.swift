@@ -192,6 +192,19 @@ import Testing
         withExtendedLifetime(running) {}
     }
 
+    @Test("a disk without end is no trap")
+    func endlessDisk() async throws {
+        let host = Host { $0.patience = .zero }
+        host.figures.withLock { ($0.freeDisk, $0.disk, $0.disposableDisk) = (.max, .max, 1 << 30) }
+        let admission = host.admission()
+        let running = try await enter(admission, "a", gibibytes: 6, disk: 1 << 50)
+        let full = await #expect(throws: CloudletError.self) {
+            _ = try await enter(admission, "b", gibibytes: 6, disk: 1 << 50)
+        }
+        #expect(full?.code == .busy)
+        withExtendedLifetime(running) {}
+    }
+
     @Test("a disk that is memory is counted with the memory")
     func memoryDisk() async throws {
         let host = Host { $0.patience = .zero }

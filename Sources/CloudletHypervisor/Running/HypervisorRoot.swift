@@ -147,8 +147,10 @@ public final class HypervisorRoot: Sendable {
         if geteuid() == 0 { lines += ["user = \"+0\"", "group = \"+0\""] }
         let file = directory.appending("etc").appending("qemu.conf")
         try Directory.create(file.removingLastComponent(), permissions: 0o700)
-        try Directory.remove(file)
         let text = Array((lines.joined(separator: "\n") + "\n").utf8)
+        // On a full disk it could not be written anew.
+        if (try? File(file, .read).read(text.count + 1, at: 0)) == text { return }
+        try Directory.remove(file)
         try File(file, .create(permissions: 0o600)).write(text, at: 0)
     }
 }

@@ -25,8 +25,9 @@ struct Operation: Sendable {
     private let logger: Logger
 
     init(
-        configuration: NodeConfiguration, registry: Registry, hypervisor: Hypervisor, server: SessionServer,
-        admission: Admission, policy: Changeable<Admission.Policy>, standby: Standby,
+        configuration: NodeConfiguration, registry: NodeRegistry, hypervisor: Hypervisor, server: SessionServer,
+        admission: Admission, space: @escaping @Sendable () -> FileSystemSpace?, policy: Changeable<Admission.Policy>,
+        standby: Standby,
         standbyPolicy: Changeable<Standby.Policy>,
         record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, metrics: NodeMetrics, logger: Logger
     ) {
@@ -49,7 +50,10 @@ struct Operation: Sendable {
                     }
                 },
                 Health.Check("registry") { () async throws(CloudletError) in
-                    _ = try await blocking { () throws(CloudletError) in try registry.bases().count }
+                    if let trouble = registry.troubles.first { throw CloudletError(.unavailable, trouble) }
+                },
+                Health.Check("disk") { () async throws(CloudletError) in
+                    try Self.requireDisk(space(), reserve: policy.value.diskReserve)
                 },
                 Health.Check("hypervisor") { () async throws(CloudletError) in try await hypervisor.requireAnswer() },
             ], logger: logger)
@@ -67,6 +71,15 @@ struct Operation: Sendable {
                 throw CloudletError(.defect, "an event loop does not work", cause: error)
             }
         }
+    }
+
+    /// There is room for the smallest overlay beside what is left to the host.
+    static func requireDisk(_ space: FileSystemSpace?, reserve: Int) throws(CloudletError) {
+        guard let space, space.free - reserve < NodeBackend.scratchBytes else { return }
+        throw CloudletError(
+            .busy,
+            "\(ByteCount(space.free)) are free where VMs write, \(ByteCount(reserve)) are left to the host "
+                + "(admission.disk-reserve)", advice: "make room on the disk")
     }
 
     /// What runs beside the sessions.

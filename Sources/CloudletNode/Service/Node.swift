@@ -41,7 +41,8 @@ public struct Node: Sendable {
     public func run() async throws {
         // From here on, not only when all is up: a SIGHUP during the start must not end the node.
         let hangups = await UnixSignalsSequence(trapping: .sighup)
-        let registry = try Registry(home.database)
+        let registry = NodeRegistry(home.database, logger: logger)
+        try await registry.open()
         let sessions = VMSessions()
         let hypervisor = try await openHypervisor(sessions)
         let monitor = try NetworkMonitor(
@@ -76,7 +77,7 @@ public struct Node: Sendable {
         let server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
-        let record = CurrentValue(try makeRecord(registry, hypervisor, port: port))
+        let record = CurrentValue(await makeRecord(registry, hypervisor, port: port))
         let announcement = Announcement(
             metadata: [
                 "name": "\(record.value.name)", "id": "\(record.value.id)", "accelerator": "\(hypervisor.accelerator)",
@@ -86,13 +87,14 @@ public struct Node: Sendable {
         let listening = CurrentValue(Set(sockets.keys.map(\.host)))
         let operation = Operation(
             configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
-            admission: admission, policy: policy, standby: standby, standbyPolicy: standbyPolicy,
+            admission: admission, space: { HostResources.space(of: work) }, policy: policy, standby: standby,
+            standbyPolicy: standbyPolicy,
             record: record, listening: listening, metrics: metrics, logger: logger)
         operation.logPrivileges()
         let follows = wanted.allSatisfy { $0.address == nil }
         let services: [any Service] =
             [
-                monitor,
+                monitor, registry,
                 SessionJournal(registry: registry, table: server.table, logger: logger),
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
@@ -120,7 +122,7 @@ public struct Node: Sendable {
 
     /// A node that ended or died before may have left VMs, files and sessions.
     private func clearUp(
-        _ registry: Registry, _ hypervisor: Hypervisor, _ admission: Admission, _ metrics: NodeMetrics,
+        _ registry: NodeRegistry, _ hypervisor: Hypervisor, _ admission: Admission, _ metrics: NodeMetrics,
         _ sessions: VMSessions
     ) async throws(CloudletError) -> [AdoptedSession] {
         let adopted =
@@ -132,7 +134,7 @@ public struct Node: Sendable {
         for name in try await hypervisor.removeLeftovers(except: Set(adopted.map(\.machine.name))) {
             logger.notice("ended a VM that was left behind", metadata: ["vm": "\(name)"])
         }
-        try SessionJournal.reconcile(registry, keeping: adopted, logger)
+        await registry.reconcile(keeping: Set(adopted.map(\.status.id)))
         return adopted
     }
 
@@ -160,11 +162,17 @@ public struct Node: Sendable {
     }
 
     private func makeRecord(
-        _ registry: Registry, _ hypervisor: Hypervisor, port: UInt16
-    ) throws(CloudletError) -> NodeRecord {
+        _ registry: NodeRegistry, _ hypervisor: Hypervisor, port: UInt16
+    ) async -> NodeRecord {
+        let id: NodeID
+        do throws(CloudletError) { id = try NodeID.kept(in: home.root) } catch {
+            id = .random()
+            logger.warning("the node has another id until its next start", metadata: ["reason": "\(error)"])
+        }
         return NodeRecord(
-            id: try NodeID.kept(in: home.root), name: configuration.name ?? Self.defaultName, synthesisPort: port,
-            httpPort: configuration.httpPort, bases: try RecordKeeper.bases(registry), load: RecordKeeper.load(),
+            id: id, name: configuration.name ?? Self.defaultName, synthesisPort: port,
+            httpPort: configuration.httpPort, bases: (try? await RecordKeeper.bases(registry)) ?? [],
+            load: RecordKeeper.load(),
             freeMemory: RecordKeeper.roundedFreeMemory(), features: [hypervisor.accelerator.rawValue])
     }
 

@@ -10,7 +10,7 @@ import ServiceLifecycle
 /// Keeps the node's record true: base VMs in the registry, load, memory, sessions.
 struct RecordKeeper: Service {
     let record: CurrentValue<NodeRecord>
-    let registry: Registry
+    let registry: NodeRegistry
     let table: SessionTable
     let logger: Logger
 
@@ -20,7 +20,7 @@ struct RecordKeeper: Service {
         var complained = false
         for await _ in Ticks(every: Self.interval).cancelOnGracefulShutdown() {
             do {
-                let bases = try Self.bases(registry)
+                let bases = try await Self.bases(registry)
                 let sessions = await table.statuses().filter { $0.stage != .created }.count
                 record.update { record in
                     record.bases = bases
@@ -37,8 +37,8 @@ struct RecordKeeper: Service {
     }
 
     /// The base VMs held.
-    static func bases(_ registry: Registry) throws(CloudletError) -> [HeldBase] {
-        try registry.bases().map { HeldBase(hash: $0.hash, name: $0.files.name) }
+    static func bases(_ registry: NodeRegistry) async throws(CloudletError) -> [HeldBase] {
+        try await registry.bases().map { HeldBase(hash: $0.hash, name: $0.files.name) }
     }
 
     /// Runnable tasks a processor over the last minute, in tenths: small changes are not worth an announcement.

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletSystem
 
 /// Who holds what of the host, and who waits.
 struct AdmissionState {
@@ -154,7 +155,7 @@ struct AdmissionState {
         let taken = held.values.reduce(0) { $0 + $1.need.memory }
         return Room(
             memory: min(host.memory, host.freeMemory + taken + spare) - policy.memoryReserve,
-            disk: min(host.disk, host.freeDisk + host.disposableDisk) - policy.diskReserve,
+            disk: min(host.disk, host.freeDisk.addedOrMost(host.disposableDisk)) - policy.diskReserve,
             machines: policy.machines > 0 ? policy.machines : .max >> 1)
     }
 }

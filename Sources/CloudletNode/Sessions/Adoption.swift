@@ -8,7 +8,7 @@ import Logging
 
 /// Finds the VMs that an earlier node left running for their sessions.
 struct Adoption: Sendable {
-    let registry: Registry
+    let registry: NodeRegistry
     let hypervisor: Hypervisor
     let admission: Admission
     let metrics: NodeMetrics
@@ -19,7 +19,13 @@ struct Adoption: Sendable {
     func sessions() async throws(CloudletError) -> [AdoptedSession] {
         let running = try await hypervisor.runningVMs()
         var adopted: [AdoptedSession] = []
-        for record in try registry.sessions() {
+        // Without them, VMs that go on would be ended for orphans.
+        guard let left = registry.sessionsLeft else {
+            throw CloudletError(
+                .busy, "the registry can't be read, which tells whose VMs were kept running",
+                advice: registry.troubles.first)
+        }
+        for record in left {
             guard let vm = record.vm, running.contains(vm), let base = record.base.flatMap({ SHA256Digest(hex: $0) })
             else { continue }
             var status = SessionStatus(
@@ -29,7 +35,7 @@ struct Adoption: Sendable {
             status.baseHash = base
             status.forwards = record.forwards
             status.vm = vm
-            let memory = try registry.base(hash: base).map { NodeBackend.memory(of: $0) } ?? 0
+            let memory = try await registry.base(hash: base).map { NodeBackend.memory(of: $0) } ?? 0
             adopted.append(
                 AdoptedSession(
                     status: status,

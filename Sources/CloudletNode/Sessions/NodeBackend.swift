@@ -11,7 +11,7 @@ import Synchronization
 
 /// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
 struct NodeBackend: SynthesisBackend {
-    private let registry: Registry
+    private let registry: NodeRegistry
     private let synthesizer: Synthesizer
     private let standby: Standby
     private let options: Options
@@ -37,7 +37,7 @@ struct NodeBackend: SynthesisBackend {
 
     /// Uses this registry and synthesizer.
     init(
-        registry: Registry, synthesizer: Synthesizer, standby: Standby, admission: Admission, fetch: OverlayFetch,
+        registry: NodeRegistry, synthesizer: Synthesizer, standby: Standby, admission: Admission, fetch: OverlayFetch,
         options: Options,
         metrics: NodeMetrics, vms: VMSessions, logger: Logger
     ) {
@@ -76,12 +76,13 @@ struct NodeBackend: SynthesisBackend {
     }
 
     /// Logs and small files.
-    private static let scratchBytes = 16 << 20
+    static let scratchBytes = 16 << 20
 
     /// Looks the base up each time: one that was added a moment ago counts.
     private func base(of meta: OverlayMeta) async throws(CloudletError) -> OpenBase {
-        guard let record = try registry.base(hash: meta.baseHash) else {
-            let known = try registry.bases().map { "\($0.files.name) (\($0.hash.short))" }
+        let bases = try await registry.bases()
+        guard let record = bases.first(where: { $0.hash == meta.baseHash }) else {
+            let known = bases.map { "\($0.files.name) (\($0.hash.short))" }
             throw CloudletError(
                 .notFound,
                 "No matching Base VM: the overlay needs \(meta.baseHash.short), this node has "
@@ -97,9 +98,8 @@ struct NodeBackend: SynthesisBackend {
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try await base(of: request.meta)
-        var how = options.machine
+        var how = machineOptions(for: request)
         how.forwardAddress = try forwardAddress(for: request)
-        how.moveTakenForwards = request.moveForwards
         how.readiness = options.readiness
         let times = StageTimes { stage in
             logger.debug("stage begins", metadata: ["session": "\(request.session)", "stage": "\(stage)"])
@@ -134,6 +134,12 @@ struct NodeBackend: SynthesisBackend {
         return NodeVM(running: running, session: request.session, vms: vms, logger: logger)
     }
 
+    private func machineOptions(for request: SynthesisRequest) -> Synthesizer.Options {
+        var how = options.machine
+        how.moveTakenForwards = request.moveForwards
+        return how
+    }
+
     /// QEMU forwards from IPv4 addresses only; a client that came over IPv6 finds its ports at the IPv4 address of the
     /// same interface.
     private func forwardAddress(for request: SynthesisRequest) throws(CloudletError) -> String {
@@ -157,12 +163,11 @@ struct NodeBackend: SynthesisBackend {
         return try await overlayFetch.fetch(url, for: client, makeRoom: admitted.makeRoom)
     }
 
-    /// Writes the session to the registry. Failing to is no reason to end the VM.
+    /// Writes the session to the registry. Where that can't be done now it is done later: no reason to keep the client
+    /// waiting, or to end the VM.
     func note(_ status: SessionStatus) async {
-        do { try registry.write([SessionJournal.record(status)]) } catch {
-            logger.error(
-                "the session can't be noted", metadata: ["session": "\(status.id)", "reason": "\(error)"])
-        }
+        registry.put([SessionJournal.record(status)])
+        await registry.flush()
     }
 
     /// The machine's figures.

@@ -33,7 +33,7 @@ final class Standby: Service {
         var resting = RestingBases()
     }
 
-    private let registry: Registry
+    private let registry: NodeRegistry
     private let synthesizer: Synthesizer
     private let options: Synthesizer.Options
     private let policy: @Sendable () -> Policy
@@ -47,7 +47,7 @@ final class Standby: Service {
     private static let rest = Duration.seconds(2)
 
     init(
-        registry: Registry, synthesizer: Synthesizer, options: Synthesizer.Options,
+        registry: NodeRegistry, synthesizer: Synthesizer, options: Synthesizer.Options,
         policy: @escaping @Sendable () -> Policy, freeMemory: @escaping @Sendable () -> Int, logger: Logger
     ) {
         self.registry = registry
@@ -186,7 +186,7 @@ final class Standby: Service {
     /// The base of each VM to be kept ready: one for each base in the order of their use, then another round.
     private func wantedBases() async -> [OpenBase] {
         let recent = state.withLock(\.recent)
-        guard let records = try? registry.bases(), !records.isEmpty else { return [] }
+        guard let records = try? await registry.bases(), !records.isEmpty else { return [] }
         state.withLock { $0.resting.keep(records) }
         let ordered = records.sorted { left, right in
             let places = (recent.firstIndex(of: left.hash) ?? .max, recent.firstIndex(of: right.hash) ?? .max)

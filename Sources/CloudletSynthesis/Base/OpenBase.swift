@@ -21,7 +21,7 @@ public struct OpenBase: Sendable {
     /// file system says that nobody touched them; otherwise their content is looked at, and what was found is noted.
     /// - Throws: `CloudletError.badData` when the disk or the memory snapshot was changed since it was registered, or is
     ///   damaged; `notFound` when one is missing; `io` when one can't be read.
-    public static func open(_ record: BaseVM, in registry: Registry) async throws(CloudletError) -> OpenBase {
+    public static func open(_ record: BaseVM, in registry: some BaseRegister) async throws(CloudletError) -> OpenBase {
         do throws(CloudletError) {
             let base = try OpenBase(opening: record)
             if base.stamp == record.seen { return base }
@@ -29,7 +29,7 @@ public struct OpenBase: Sendable {
             // One at a time, so that the others find what it found.
             try await looking.take()
             defer { looking.giveBack() }
-            let latest = try registry.base(disk: record.files.disk) ?? record
+            let latest = try await registry.base(disk: record.files.disk) ?? record
             if base.stamp == latest.refused { throw base.changed }
             if base.stamp == latest.seen { return try OpenBase(opening: latest) }
             let isAsRegistered = try await base.hasContent(of: latest)
@@ -39,7 +39,7 @@ public struct OpenBase: Sendable {
                     advice: "end the program that writes to them and try again")
             }
             // What can't be noted is found out again the next time.
-            try? registry.note(base.stamp, isAsRegistered: isAsRegistered, of: record.files.disk)
+            try? await registry.note(base.stamp, isAsRegistered: isAsRegistered, of: record.files.disk)
             guard isAsRegistered else { throw base.changed }
             var found = latest
             found.seen = base.stamp

@@ -30,7 +30,7 @@ struct ControlGroupMemory: Hashable {
     private func joined(_ other: ControlGroupMemory) -> ControlGroupMemory {
         ControlGroupMemory(
             limit: min(limit, other.limit), free: min(free, other.free),
-            source: other.limit < limit ? other.source : source)
+            source: other.limit <= limit ? other.source : source)
     }
 
     fileprivate static func text(_ path: FilePath, limit: Int = 64 << 10) -> String {
@@ -146,7 +146,8 @@ private struct Hierarchy {
         guard limit < Self.unlimited else { return nil }
         return Self.figures(
             limit, usage, cached: Self.sum(figures, "total_inactive_file", "total_active_file"),
-            dirty: Self.sum(figures, "total_dirty", "total_writeback"), directory.appending(file))
+            dirty: Self.sum(figures, "total_dirty", "total_writeback"),
+            directory.appending(limit < own ? "memory.stat" : file))
     }
 
     /// Version 1 has no word for no limit, only the largest number of whole pages.

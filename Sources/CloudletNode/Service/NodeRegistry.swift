@@ -1,0 +1,291 @@
+import CloudletCore
+import CloudletStore
+import CloudletSystem
+import Logging
+import ServiceLifecycle
+import Synchronization
+import SystemPackage
+
+/// The registry as the node uses it: nobody who serves a session waits for its database, which other programs may hold
+/// for long (a backup, `sqlite3`) and which a full disk closes.
+///
+/// Base VMs are read anew each time as long as that works, and are those known before when it does not. What sessions are
+/// doing is written by a queue of its own in the order in which it happened, the newest state of each session, as soon as
+/// the database can be written.
+final class NodeRegistry: Service, BaseRegister {
+    /// A thread for calls that block.
+    private actor Lane {
+        private let executor: QueueExecutor
+
+        nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+
+        init(_ label: String) { executor = QueueExecutor(label: label) }
+
+        func run<Value: Sendable>(
+            _ body: @Sendable () throws(CloudletError) -> Value
+        ) throws(CloudletError) -> Value { try body() }
+    }
+
+    /// What is wrong, and since when.
+    private struct Trouble {
+        let reason: CloudletError
+        let since: ContinuousClock.Instant
+        var last: ContinuousClock.Instant
+    }
+
+    private enum Kind: CaseIterable { case reading, writing }
+
+    private struct Note: Hashable {
+        let stamp: BaseStamp
+        let isAsRegistered: Bool
+    }
+
+    private struct State {
+        var bases: [BaseVM]?
+        var sessions: [SessionRecord]?
+        var troubles: [Kind: Trouble] = [:]
+        /// Sessions whose state is not written yet, the oldest first.
+        var pending: [SessionRecord] = []
+        /// What was found out of base VMs' files and is not written yet.
+        var notes: [FilePath: Note] = [:]
+        /// Sessions of this node.
+        var own: Set<SessionID> = []
+        /// Whether the sessions of the node before are marked as ended.
+        var isReconciled = false
+    }
+
+    private let path: FilePath
+    private let logger: Logger
+    private let state = Mutex(State())
+    private let handle = Mutex<Registry?>(nil)
+    private let reader = Lane("cloudlet-registry-reader")
+    private let writer = Lane("cloudlet-registry-writer")
+
+    /// How long one try waits for others that hold the database.
+    private static let patience = Duration.milliseconds(200)
+    /// For how long the database is left alone after a try that failed.
+    private static let pause = Duration.seconds(1)
+    private static let longestBacklog = 10_000
+
+    /// The registry in this database; nothing is opened yet.
+    init(_ path: FilePath, logger: Logger) {
+        self.path = path
+        self.logger = logger
+    }
+
+    /// Opens and reads the registry. One that can't be opened now (locked, a full disk) is opened later; what is in it is
+    /// read all the same where that is possible.
+    /// - Throws: `CloudletError` when the database is damaged or belongs to somebody else.
+    func open() async throws(CloudletError) {
+        do throws(CloudletError) {
+            _ = try await reader.run { () throws(CloudletError) in try self.readAll() }
+        } catch {
+            guard error.code == .busy || error.code == .io else { throw error }
+            note(error, .reading)
+            let path = path
+            let glance = try? await reader.run { () throws(CloudletError) in try Registry.glance(at: path) }
+            if let glance { state.withLock { ($0.bases, $0.sessions) = (glance.bases, glance.sessions) } }
+            logger.error(
+                "the registry can't be opened",
+                metadata: [
+                    "reason": "\(error)", "base VMs": "\(glance.map { "\($0.bases.count) known" } ?? "unknown")",
+                ])
+        }
+    }
+
+    /// The base VMs: as they are registered now, or as they were known when the registry can't be read.
+    /// - Throws: `CloudletError` when it could never be read.
+    func bases() async throws(CloudletError) -> [BaseVM] {
+        if !isTroubled(.reading) {
+            do throws(CloudletError) {
+                let bases = try await reader.run { () throws(CloudletError) in
+                    // Those who waited for a try that failed try no more.
+                    if let trouble = self.fresh(.reading) { throw trouble }
+                    return try self.readBases()
+                }
+                settle(.reading)
+                return noted(bases)
+            } catch { note(error, .reading) }
+        }
+        let (known, trouble) = state.withLock { ($0.bases, $0.troubles[.reading]) }
+        guard let known else {
+            throw trouble?.reason ?? CloudletError(.unavailable, "the registry was not read yet")
+        }
+        return noted(known)
+    }
+
+    /// The base VMs with what is not written yet.
+    private func noted(_ bases: [BaseVM]) -> [BaseVM] {
+        let notes = state.withLock(\.notes)
+        return bases.map { base in
+            guard let note = notes[base.files.disk] else { return base }
+            var base = base
+            if note.isAsRegistered { base.seen = note.stamp } else { base.refused = note.stamp }
+            return base
+        }
+    }
+
+    /// The base VM with this identity.
+    func base(hash: SHA256Digest) async throws(CloudletError) -> BaseVM? { try await bases().first { $0.hash == hash } }
+
+    func base(disk: FilePath) async throws(CloudletError) -> BaseVM? {
+        try await bases().first { $0.files.disk == disk }
+    }
+
+    func note(_ stamp: BaseStamp, isAsRegistered: Bool, of disk: FilePath) async {
+        state.withLock { $0.notes[disk] = Note(stamp: stamp, isAsRegistered: isAsRegistered) }
+        await flush()
+    }
+
+    /// The sessions that the node before left; `nil` when they can't be read.
+    var sessionsLeft: [SessionRecord]? { state.withLock(\.sessions) }
+
+    /// Sessions that others wish to be stopped; none while the registry can't be read.
+    func sessionsToStop() async -> [SessionID] {
+        guard !isTroubled(.reading) else { return [] }
+        do throws(CloudletError) {
+            return try await reader.run { () throws(CloudletError) in
+                if let trouble = self.fresh(.reading) { throw trouble }
+                return try self.opened().sessionsToStop()
+            }
+        } catch {
+            note(error, .reading)
+            return []
+        }
+    }
+
+    /// Has the state of sessions written.
+    func put(_ records: [SessionRecord]) {
+        state.withLock { state in
+            let changed = Set(records.map(\.id))
+            state.own.formUnion(changed)
+            state.pending = (state.pending.filter { !changed.contains($0.id) } + records).suffix(Self.longestBacklog)
+        }
+    }
+
+    /// Tries to write what is to be written.
+    /// - Returns: whether all is written.
+    @discardableResult
+    func flush() async -> Bool {
+        guard !isTroubled(.writing) else { return false }
+        do throws(CloudletError) {
+            try await writer.run { () throws(CloudletError) in
+                if let trouble = self.fresh(.writing) { throw trouble }
+                try self.writePending()
+            }
+            settle(.writing)
+            return true
+        } catch {
+            note(error, .writing)
+            return false
+        }
+    }
+
+    /// Marks the sessions of a node that died as ended, except those that are gone on with; now, or when it can be written.
+    func reconcile(keeping kept: Set<SessionID>) async {
+        state.withLock { $0.own.formUnion(kept) }
+        await flush()
+    }
+
+    /// What does not work; empty when all does.
+    var troubles: [String] {
+        let now = ContinuousClock().now
+        return state.withLock { state in
+            var seen: Set<String> = []
+            return Kind.allCases.compactMap { kind in
+                guard let trouble = state.troubles[kind] else { return nil }
+                let reason = trouble.reason.description
+                guard seen.insert(reason).inserted else { return nil }
+                let what = kind == .reading ? "base VMs are those known before" : "sessions are noted later"
+                return "\(reason) (for \((now - trouble.since).shown), \(what))"
+            }
+        }
+    }
+
+    /// Looks whether the database can be used, until the service is shut down.
+    func run() async throws {
+        for await _ in Ticks(every: Self.pause).cancelOnGracefulShutdown() {
+            _ = try? await bases()
+            await flush()
+        }
+    }
+
+    // MARK: - On the threads
+
+    private func opened() throws(CloudletError) -> Registry {
+        try handle.withLock { (handle) throws(CloudletError) in
+            if let handle { return handle }
+            let registry = try Registry(path, patience: Self.patience)
+            handle = registry
+            return registry
+        }
+    }
+
+    private func readBases() throws(CloudletError) -> [BaseVM] {
+        let bases = try opened().bases()
+        state.withLock { $0.bases = bases }
+        return bases
+    }
+
+    private func readAll() throws(CloudletError) {
+        _ = try readBases()
+        let sessions = try opened().sessions()
+        state.withLock { $0.sessions = sessions }
+    }
+
+    private func writePending() throws(CloudletError) {
+        let registry = try opened()
+        let (pending, notes, own, isReconciled) = state.withLock { ($0.pending, $0.notes, $0.own, $0.isReconciled) }
+        if !isReconciled {
+            let left = try registry.endSessions(except: own, at: SessionJournal.now, reason: "the node died")
+            for session in left {
+                logger.notice("a session had not ended when the node died", metadata: ["session": "\(session.id)"])
+            }
+            state.withLock { $0.isReconciled = true }
+        }
+        for (disk, note) in notes {
+            try registry.note(note.stamp, isAsRegistered: note.isAsRegistered, of: disk)
+            state.withLock { if $0.notes[disk] == note { $0.notes[disk] = nil } }
+        }
+        guard !pending.isEmpty else { return try registry.requireWritable() }
+        try registry.write(pending)
+        state.withLock { state in
+            // What changed meanwhile is written the next time.
+            state.pending.removeAll { pending.contains($0) }
+        }
+    }
+
+    // MARK: - Troubles
+
+    /// What went wrong a moment ago.
+    private func fresh(_ kind: Kind) -> CloudletError? {
+        let now = ContinuousClock().now
+        return state.withLock { Self.fresh($0.troubles[kind], now) }
+    }
+
+    private static func fresh(_ trouble: Trouble?, _ now: ContinuousClock.Instant) -> CloudletError? {
+        // Less than the time between two looks, so that none of them is left out.
+        trouble.flatMap { now - $0.last < pause * 0.9 ? $0.reason : nil }
+    }
+
+    private func isTroubled(_ kind: Kind) -> Bool { fresh(kind) != nil }
+
+    private func note(_ error: CloudletError, _ kind: Kind) {
+        let now = ContinuousClock().now
+        let isNew = state.withLock { state in
+            defer {
+                if Self.fresh(state.troubles[kind], now) == nil {
+                    state.troubles[kind] = Trouble(
+                        reason: error, since: state.troubles[kind]?.since ?? now, last: now)
+                }
+            }
+            return state.troubles[kind] == nil
+        }
+        if isNew { logger.error("the registry does not work", metadata: ["reason": "\(error)"]) }
+    }
+
+    private func settle(_ kind: Kind) {
+        guard state.withLock({ $0.troubles.removeValue(forKey: kind) }) != nil else { return }
+        logger.notice("the registry works again")
+    }
+}
