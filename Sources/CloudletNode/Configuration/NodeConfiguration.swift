@@ -103,6 +103,9 @@ public struct NodeConfiguration: Sendable {
     /// Whether guests may reach other hosts.
     public var outboundNetwork: Bool { flag(.outboundNetwork) }
 
+    /// Whether overlays may open ports below 1024 and those of the node's own services.
+    public var lowPorts: Bool { flag(.lowPorts) }
+
     /// How long an application may take to answer on its overlay's readiness port.
     public var readiness: Duration { seconds(.readiness) }
 

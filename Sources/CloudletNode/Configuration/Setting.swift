@@ -52,6 +52,8 @@ public struct Setting: Sendable, Hashable {
         "guest.forward-address", .text, "", "address on which forwards listen; empty for the one the client reached")
     static let outboundNetwork = Setting(
         "guest.outbound-network", .flag, "false", "let guests open connections to other hosts")
+    static let lowPorts = Setting(
+        "guest.low-ports", .flag, "false", "let overlays open ports below 1024 and those of the node's own services")
     static let lease = Setting(
         "session.lease", .seconds(0...86_400), "300", "how long a VM lives on after its client's connection was lost")
     static let silence = Setting(
@@ -106,7 +108,7 @@ public struct Setting: Sendable, Hashable {
     /// All settings, in the order in which they are listed.
     public static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
-        outboundNetwork, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
+        outboundNetwork, lowPorts, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
         connectionsPerClient, unreachable,
         machines, perClient, queue, patience, memoryReserve, diskReserve, standbyMachines, logLevel, logFormat,
     ]

@@ -51,7 +51,8 @@ public struct Node: Sendable {
         let work = hypervisor.workDirectory
         let synthesizer = Synthesizer(hypervisor: hypervisor)
         let standbyPolicy = Changeable(configuration.standby)
-        let options = backendOptions(monitor.interfaces)
+        let guestPorts = GuestPorts(isOpen: configuration.lowPorts)
+        let options = backendOptions(monitor.interfaces, guestPorts)
         let standby = Standby(
             registry: registry, synthesizer: synthesizer, options: options.machine, policy: { standbyPolicy.value },
             freeMemory: { MemoryFigures.current().available }, logger: logger)
@@ -78,6 +79,8 @@ public struct Node: Sendable {
             backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
             logger: logger)
         let record = CurrentValue(await makeRecord(registry, hypervisor, port: port))
+        let synthesisPorts = Set(bound.values).union(wanted.map(\.port))
+        guestPorts.reserve { synthesisPorts.union([record.value.httpPort]) }
         let announcement = Announcement(
             metadata: [
                 "name": "\(record.value.name)", "id": "\(record.value.id)", "accelerator": "\(hypervisor.accelerator)",
@@ -138,8 +141,11 @@ public struct Node: Sendable {
         return adopted
     }
 
-    private func backendOptions(_ interfaces: CurrentValue<[NetworkInterface]>) -> NodeBackend.Options {
+    private func backendOptions(
+        _ interfaces: CurrentValue<[NetworkInterface]>, _ ports: GuestPorts
+    ) -> NodeBackend.Options {
         var options = NodeBackend.Options()
+        options.machine.mayOpen = ports.allow
         options.machine.outboundNetwork = configuration.outboundNetwork
         options.readiness = configuration.readiness
         if let configured = configuration.forwardAddress {

@@ -59,6 +59,7 @@ struct NodeBackend: SynthesisBackend {
         let base = try await base(of: request.meta)
         _ = try forwardAddress(for: request)
         try VMResources.requireAnswers(request.meta.forwards, outboundNetwork: options.machine.outboundNetwork)
+        _ = try machineOptions(for: request).permitted(request.meta.forwards)
         let need = Admission.Need(
             memory: base.machine.hostBytes,
             disk: Synthesizer.diskBytes(for: request.meta, on: base.machine).addedOrMost(Self.scratchBytes))

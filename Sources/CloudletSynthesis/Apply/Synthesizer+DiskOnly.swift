@@ -44,7 +44,7 @@ extension Synthesizer {
         _ machine: VirtualMachine, _ meta: OverlayMeta, _ options: Options, _ times: StageTimes
     ) async throws(CloudletError) -> [ActiveForward] {
         let forwards = try await machine.addForwards(
-            options.forwards ?? meta.forwards, on: options.forwardAddress,
+            try options.permitted(options.forwards ?? meta.forwards), on: options.forwardAddress,
             movingTaken: options.moveTakenForwards, wayOut: options.takenPortWayOut)
         _ = try await machine.run(
             stage: "begin to boot", readyOn: meta.readyPort, forwards, within: options.readiness + Self.bootTime, times)

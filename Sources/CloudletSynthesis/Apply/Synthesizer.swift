@@ -24,6 +24,8 @@ public struct Synthesizer: Sendable {
         public var moveTakenForwards = false
         /// What the user can do when a port is taken, beside freeing it.
         public var takenPortWayOut: String?
+        /// Whether a guest may have a port of the host.
+        public var mayOpen: @Sendable (PortForward) -> Bool = { _ in true }
         /// Whether there is a VNC display.
         public var display = false
         /// Whether the guest may reach other hosts.
@@ -172,7 +174,7 @@ public struct Synthesizer: Sendable {
         try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
         let snapshot = try rebuild.rebuiltSnapshot()
         let forwards = try await machine.load(
-            snapshot, opening: options.forwards ?? snapshot.description.forwards,
+            snapshot, opening: try options.permitted(options.forwards ?? snapshot.description.forwards),
             on: options.forwardAddress, movingTaken: options.moveTakenForwards, wayOut: options.takenPortWayOut,
             times: times)
         let refresh = try await machine.run(

@@ -1,0 +1,46 @@
+import CloudletCore
+import CloudletSynthesis
+import Testing
+
+@testable import CloudletNode
+@testable import CloudletSystem
+
+/// Which ports of the host overlays get.
+@Suite struct GuestPortsTests {
+    private func forward(_ port: UInt16) -> PortForward { PortForward(.udp, hostPort: port, guestPort: 9) }
+
+    @Test("ports below 1024 and those of the node's services are not given to guests, unless that is set")
+    func ports() {
+        for isOpen in [false, true] {
+            let ports = GuestPorts(isOpen: isOpen)
+            ports.reserve { [8021, 8022] }
+            for port: UInt16 in [1, 22, 53, 80, 1023, 1900, 5353, 8021, 8022] {
+                #expect(ports.allow(forward(port)) == isOpen, "\(port)")
+            }
+            for port: UInt16 in [1024, 2222, 8020, 8023, 9876, 65535] { #expect(ports.allow(forward(port))) }
+        }
+    }
+
+    @Test("a port that is not given is moved for clients that allow it, and refused to others")
+    func moving() throws {
+        var options = Synthesizer.Options()
+        options.mayOpen = GuestPorts(isOpen: false).allow
+        let wanted = [forward(53), forward(0), forward(2222)]
+        let error = #expect(throws: CloudletError.self) { try options.permitted(wanted) }
+        #expect(error?.code == .permission)
+        #expect(error?.description.contains("port 53 of this host is not given to guests") == true)
+        options.moveTakenForwards = true
+        #expect(try options.permitted(wanted) == [forward(0), forward(0), forward(2222)])
+    }
+
+    @Test("a full disk makes the node not ready, with figures")
+    func fullDisk() throws {
+        let space = FileSystemSpace(blocks: 1000, available: 300, blockBytes: 1 << 20)
+        try Operation.requireDisk(space, reserve: 256 << 20)
+        try Operation.requireDisk(nil, reserve: 256 << 20)
+        for reserve in [290 << 20, 1 << 40] {
+            let error = #expect(throws: CloudletError.self) { try Operation.requireDisk(space, reserve: reserve) }
+            #expect(error?.description.contains("314.6 MB are free where VMs write") == true, "\(error as Any)")
+        }
+    }
+}
