@@ -187,7 +187,7 @@ extension ChainTests {
                     [
                         Program.path("cloudlet-find"), "--protocol", "ssdp", "--overlay", chain.overlay.string,
                         "--hold",
-                        "--timeout", "20", "--move-ports",
+                        "--timeout", "20",
                     ], environment: ["CLOUDLET_HOME": chain.directory.appending("client").string],
                     log: chain.directory.appending("clock-\(UInt32.random(in: 0 ... .max)).log")
                 ) { held in

@@ -123,18 +123,18 @@ extension ChainTests {
         }
     }
 
-    @Test("a second VM of an overlay is refused because of its port, or gets another one when the client wishes")
+    @Test("a second VM of an overlay gets another port, or is refused because of its own when the client wishes")
     func samePortTwice() async throws {
         let chain = try await ChainFixture.shared.chain()
         try await withNode(chain) { lab, _ in
             try await holding(lab, chain, 2) { _ in
                 let refused = try await lab.run(
-                    3, arguments(chain.overlay, []), environment: client(chain, 3))
+                    3, arguments(chain.overlay, ["--fixed-ports"]), environment: client(chain, 3))
                 #expect(refused.status == 75 && refused.errors.contains("port 9876"), "\(refused.errors)")
                 #expect(refused.errors.contains("it is taken by qemu-system-x86 ("), "\(refused.errors)")
                 let launch = Repository.root.appending("Scripts/guest/face-client").string
                 let moved = try await lab.run(
-                    3, arguments(chain.overlay, ["--move-ports", "--launch", launch]), environment: client(chain, 3))
+                    3, arguments(chain.overlay, ["--launch", launch]), environment: client(chain, 3))
                 #expect(moved.status == 0, "\(moved.errors)")
                 #expect(!moved.output.contains(":9876 ->") && moved.output.contains("-> 9876"), "\(moved.output)")
                 #expect(try FaceAnswer(in: moved.output).continues(chain.before))

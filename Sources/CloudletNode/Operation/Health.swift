@@ -86,6 +86,8 @@ public final class Health: Service {
         }
     }
 
+    private static func withoutFigures(_ reason: String) -> String { reason.filter { !$0.isNumber } }
+
     private func round() async {
         var reasons: [String] = []
         for check in checks {
@@ -99,7 +101,9 @@ public final class Health: Service {
             }
             return state.reasons ?? []
         }
-        for reason in reasons where !before.contains(reason) {
+        // Figures change with each round; that is no news.
+        let known = Set(before.map(Self.withoutFigures))
+        for reason in reasons where !known.contains(Self.withoutFigures(reason)) {
             logger.error("not ready", metadata: ["reason": "\(reason)"])
         }
         if reasons.isEmpty, !before.isEmpty { logger.notice("ready again") }

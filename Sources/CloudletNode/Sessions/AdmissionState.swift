@@ -37,6 +37,8 @@ struct AdmissionState {
         var disk: Int
         /// VMs that may still be begun.
         var machines: Int
+        /// Bytes that are left to the host, for messages.
+        var reserves = (memory: 0, disk: 0)
     }
 
     /// What keeps a session that waits from its place.
@@ -93,7 +95,8 @@ struct AdmissionState {
             memory: min(host.memory - promised, host.freeMemory - filling.reduce(0) { $0 + $1.need.memory })
                 - policy.memoryReserve,
             disk: host.freeDisk - filling.reduce(0) { $0 + $1.need.disk } - writing - policy.diskReserve,
-            machines: policy.machines > 0 ? policy.machines - held.count : .max >> 1)
+            machines: policy.machines > 0 ? policy.machines - held.count : .max >> 1,
+            reserves: (policy.memoryReserve, policy.diskReserve))
     }
 
     /// Whether the session at a position of the queue may go now.
@@ -121,13 +124,18 @@ struct AdmissionState {
     private func lack(_ need: Admission.Need, _ room: Room) -> String? {
         if room.machines <= 0 { return "\(held.count) VMs run, more are not allowed" }
         if need.memory > room.memory {
-            return "the VM needs \(ByteCount(need.memory)) of memory, \(ByteCount(max(0, room.memory))) are left"
+            return "the VM needs \(ByteCount(need.memory)) of memory, "
+                + Self.left(room.memory, reserve: room.reserves.memory)
         }
         if need.disk > room.disk {
-            return
-                "the overlay needs \(ByteCount(need.disk)) of disk space, \(ByteCount(max(0, room.disk))) are left"
+            return "the overlay needs \(ByteCount(need.disk)) of disk space, "
+                + Self.left(room.disk, reserve: room.reserves.disk)
         }
         return nil
+    }
+
+    private static func left(_ bytes: Int, reserve: Int) -> String {
+        "\(ByteCount(max(0, bytes))) are left beside the host's \(ByteCount(reserve))"
     }
 
     /// Whether one that waits gets its room when those before it have ended, although others that came later have passed
