@@ -55,7 +55,7 @@ import Testing
         return writer.bytes
     }
 
-    private func blob(_ name: String, size: UInt64 = 1, disk: [UInt64] = [], memory: [UInt64] = []) -> MessagePackValue
+    private func blob(_ name: String, size: UInt64 = 64, disk: [UInt64] = [], memory: [UInt64] = []) -> MessagePackValue
     {
         .record(
             ("overlay_name", .text(name)), ("overlay_size", .unsigned(size)),
@@ -117,7 +117,7 @@ import Testing
     @Test("compression is told only where it is not the original's")
     func compression() throws {
         var meta = try read(example)
-        meta.blobs.append(.init(name: "b.zst", size: 1, diskChunks: [], memoryChunks: [], compression: .zstd))
+        meta.blobs.append(.init(name: "b.zst", size: 9, diskChunks: [], memoryChunks: [], compression: .zstd))
         let bytes = meta.encoded()
         #expect(try read(bytes) == meta)
         var reader = MessagePackReader(bytes.span)
@@ -127,7 +127,7 @@ import Testing
         #expect(blobs[0]["overlay_compression"] == nil && blobs[1]["overlay_compression"]?.unsigned == 16)
         let xz = self.blobs(
             .record(
-                ("overlay_name", .text("a")), ("overlay_size", .unsigned(1)), ("disk_chunk", .array([])),
+                ("overlay_name", .text("a")), ("overlay_size", .unsigned(32)), ("disk_chunk", .array([])),
                 ("memory_chunk", .array([])), ("overlay_compression", .unsigned(1))))
         #expect(try read(xz).blobs[0].compression == .xz)
     }
@@ -148,6 +148,36 @@ import Testing
         #expect(problem(blobs(blob("a", size: 1 << 50))) != nil)
     }
 
+    @Test(
+        "sizes that no file of the blob's compression has are refused",
+        arguments: [(1, [0, 1, 4, 28, 31]), (16, [0, 1, 8])] as [(UInt64, [UInt64])])
+    func impossibleSizes(compression: UInt64, sizes: [UInt64]) throws {
+        func meta(_ size: UInt64) throws -> [UInt8] {
+            guard case .map(var pairs) = blob("a", size: size) else { return [] }
+            pairs.append(.init(.text("overlay_compression"), .unsigned(compression)))
+            return blobs(.map(pairs))
+        }
+        for size in sizes {
+            guard case .badValue(let text)? = problem(try meta(size)) else {
+                Issue.record("\(size) bytes are accepted")
+                continue
+            }
+            #expect(text.hasPrefix("the blob 'a' can't have \(size) bytes: "), "\(text)")
+        }
+        // An empty xz file, which the original writes at the end of some overlays, and an empty frame of zstd.
+        #expect(try read(meta(compression == 1 ? 32 : 9)).blobs.count == 1)
+        guard case .map(var pages) = blob("a", size: compression == 1 ? 32 : 9, disk: [1]) else { return }
+        pages.append(.init(.text("overlay_compression"), .unsigned(compression)))
+        guard case .badValue? = problem(blobs(.map(pages))) else {
+            Issue.record("an empty file brings a page")
+            return
+        }
+        let noDisk = self.meta { pairs in
+            pairs = pairs.map { $0.key == .text("resumed_vm_disk_size") ? .init($0.key, .unsigned(0)) : $0 }
+        }
+        #expect(problem(noDisk) == .badValue("a disk of 0 bytes is not possible"))
+    }
+
     @Test("one chunk listed twice among others is found, in images of any size", arguments: [1 << 24, 1 << 40])
     func repeatedChunks(imageBytes: Int) throws {
         var random = SeededRandom(seed: UInt64(imageBytes))
@@ -162,8 +192,8 @@ import Testing
                 return OverlayMeta(
                     baseHash: SHA256Digest(hashing: example.span), diskSize: imageBytes, memorySize: imageBytes,
                     blobs: [
-                        .init(name: "a", size: 1, diskChunks: Array(list[..<half]), memoryChunks: Array(chunks)),
-                        .init(name: "b", size: 1, diskChunks: Array(list[half...]), memoryChunks: []),
+                        .init(name: "a", size: 64, diskChunks: Array(list[..<half]), memoryChunks: Array(chunks)),
+                        .init(name: "b", size: 64, diskChunks: Array(list[half...]), memoryChunks: []),
                     ])
             }
             #expect(try read(meta().encoded()) == meta())
@@ -178,7 +208,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             let meta = OverlayMeta(
                 baseHash: SHA256Digest(hashing: [1].span), diskSize: 1 << 40, memorySize: 1 << 40,
-                blobs: [.init(name: "a", size: 1, diskChunks: [7, (1 << 28) - 1, 0], memoryChunks: [1])])
+                blobs: [.init(name: "a", size: 64, diskChunks: [7, (1 << 28) - 1, 0], memoryChunks: [1])])
             let bytes = meta.encoded()
             let before = try peakMemory(reset: true)
             #expect(try bytes.count < 256 && OverlayMeta(reading: bytes.span) == meta)

@@ -10,7 +10,7 @@ struct TestService {
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
 
-    private static let sizes = [700_000, 0, 10]
+    private static let sizes = [700_000, 32, 44]
 
     func overlay() throws -> OutgoingOverlay {
         var random = SeededRandom(seed: 1)

@@ -9,6 +9,11 @@ public enum BlobCompression: UInt64, Sendable, Hashable, CaseIterable, CustomStr
     /// The word for tables and JSON.
     public var description: String { self == .xz ? "xz" : "zstd" }
 
+    /// Bytes of a file without content. An xz file has a header and a footer of 12 bytes each and an index of at least 8
+    /// (The .xz File Format 1.2.1, §2); a zstd frame has a magic number, two bytes of header and the header of one block
+    /// (RFC 8878 §3.1.1).
+    var emptyFileBytes: Int { self == .xz ? 32 : 9 }
+
     /// The end of blobs' names. The original's mobile client takes the one file that does not end so for the meta.
     public var fileExtension: String { self == .xz ? "xz" : "zst" }
 }

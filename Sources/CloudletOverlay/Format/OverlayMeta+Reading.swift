@@ -43,12 +43,24 @@ extension OverlayMeta {
         for size in [diskSize, memorySize] where size < 0 || size > limits.imageBytes {
             throw OverlayFormatError(.badValue("an image of \(size) bytes is not accepted"))
         }
+        guard diskSize > 0 else { throw OverlayFormatError(.badValue("a disk of 0 bytes is not possible")) }
         var names: Set<String> = []
         for blob in blobs {
             guard Self.isPlainFileName(blob.name) else { throw OverlayFormatError(.badName(blob.name)) }
             guard names.insert(blob.name).inserted else { throw OverlayFormatError(.duplicateName(blob.name)) }
             guard blob.size >= 0, blob.size <= limits.blobBytes else {
                 throw OverlayFormatError(.badValue("a blob of \(blob.size) bytes is not accepted"))
+            }
+            let (name, empty) = (blob.name.displayable(limit: 60), blob.compression.emptyFileBytes)
+            guard blob.size >= empty else {
+                throw OverlayFormatError(
+                    .badValue(
+                        "the blob '\(name)' can't have \(blob.size) bytes: a file of \(blob.compression) has \(empty) "
+                            + "at least"))
+            }
+            guard blob.size > empty || blob.diskChunks.isEmpty && blob.memoryChunks.isEmpty else {
+                throw OverlayFormatError(
+                    .badValue("the blob '\(name)' can't have \(blob.size) bytes: there would be no room for its pages"))
             }
         }
         for image in OverlayImage.allCases { try validateChunks(of: image) }
