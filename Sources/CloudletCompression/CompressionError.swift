@@ -1,7 +1,7 @@
 public import CloudletCore
 
 /// Why compressed bytes can't be read or written.
-public enum CompressionError: Error, Hashable, Sendable, CustomStringConvertible {
+public enum CompressionError: PublicError, Hashable, Sendable, CustomStringConvertible {
     /// The bytes are not of the expected format at all.
     case notThisFormat(String)
     /// The data is damaged.

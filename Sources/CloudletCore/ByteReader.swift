@@ -57,7 +57,7 @@ public struct ByteReader: ~Escapable {
 }
 
 /// The input ended before a value was complete.
-public struct OutOfBytes: Error, Equatable, CustomStringConvertible {
+public struct OutOfBytes: PublicError, Equatable, CustomStringConvertible {
     /// Offset of the value that was to be read.
     public let position: Int
     /// Its length in bytes.

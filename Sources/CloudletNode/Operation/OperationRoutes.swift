@@ -1,3 +1,4 @@
+import CloudletCore
 import CloudletDiscovery
 public import CloudletSession
 import HTTPTypes
@@ -33,7 +34,7 @@ public struct OperationRoutes: Sendable {
             let reasons = health.reasons
             return reasons.isEmpty
                 ? Self.answer("ready\n", .ok)
-                : Self.answer(reasons.map { $0 + "\n" }.joined(), .serviceUnavailable)
+                : Self.answer(reasons.map { $0.withoutLocalDetails + "\n" }.joined(), .serviceUnavailable)
         }
         router.get("/metrics") { [health, metrics, queue, standby, sessions] _, _ in
             metrics.refresh(

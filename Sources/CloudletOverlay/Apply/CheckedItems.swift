@@ -65,7 +65,7 @@ struct CheckedItems {
 }
 
 /// Carries a format problem through the consumer's error type until item and byte are added.
-struct ItemProblem: Error {
+struct ItemProblem: PublicError {
     let problem: OverlayFormatError.Problem
 
     static func error(_ problem: OverlayFormatError.Problem) -> CloudletError {

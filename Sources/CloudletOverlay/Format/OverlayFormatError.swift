@@ -1,7 +1,7 @@
 public import CloudletCore
 
 /// Why bytes are not a valid overlay, and where: in which blob, item and byte.
-public struct OverlayFormatError: Error, Hashable, Sendable {
+public struct OverlayFormatError: PublicError, Hashable, Sendable {
     /// What is wrong.
     public let problem: Problem
     /// Number of the item in its blob, from 0.
