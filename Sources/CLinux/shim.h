@@ -58,5 +58,7 @@ static inline int cloudlet_remove_entry(const char *path, const struct stat *sta
 }
 // Removes a file or a whole tree; links are removed, not followed.
 static inline int cloudlet_remove_tree(const char *path) { return nftw(path, cloudlet_remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
+// Gives freed memory back to the system (malloc_trim(3)).
+static inline int cloudlet_trim_heaps(void) { return malloc_trim(0); }
 
 #endif

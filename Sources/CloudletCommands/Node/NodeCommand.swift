@@ -52,6 +52,7 @@ public struct NodeCommand: AsyncParsableCommand {
     /// Runs the node until it is told to end.
     public func run() async throws {
         Heaps.limit()
+        DescriptorLimit.raise()
         let home = try CloudletHome.current()
         let (options, file, isNamed) = (options, config.map { FilePath($0) } ?? home.configuration, config != nil)
         let read = { @Sendable () async throws(CloudletError) -> NodeConfiguration in

@@ -73,6 +73,8 @@ public enum UPnPEngineChild {
     private static func run(_ task: Task) throws(CloudletError) {
         guard cloudlet_drop_privileges() == 0 else { throw SystemCallError.current("can't give up rights") }
         correctsMulticastInterface.store(true, ordering: .relaxed)
+        // libupnp waits with select(2).
+        DescriptorLimit.lower(to: 1024)
         // SIGPIPE is libupnp's way to end a process; SIGTERM is handled by the read below.
         signal(SIGPIPE, SIG_IGN)
         guard let address = IPAddress(task.address) else { return }

@@ -9,4 +9,8 @@ public enum Heaps {
     public static func limit() {
         _ = cloudlet_limit_heaps(Int32(Processors.count))
     }
+
+    /// Gives memory that was freed back to the system: after a large number of small pieces, by itself glibc keeps it for
+    /// good. Takes milliseconds. (malloc_trim(3))
+    public static func trim() { _ = cloudlet_trim_heaps() }
 }

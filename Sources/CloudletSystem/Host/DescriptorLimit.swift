@@ -1,0 +1,61 @@
+public import CloudletCore
+import Glibc
+import SystemPackage
+
+/// How many files, sockets among them, this process may have open (getrlimit(2), RLIMIT_NOFILE).
+///
+/// They must never be used up: libdispatch opens files below /proc every second and ends the process with an illegal
+/// instruction when it can't ("workq: registered worker exited prematurely").
+public enum DescriptorLimit {
+    /// What a node wishes for: enough for all connections and VMs, and little enough for programs that go through all
+    /// numbers when they are started.
+    public static let wanted = 16 << 10
+
+    /// The limit in force.
+    public static var current: Int { Int(clamping: limits().rlim_cur) }
+
+    /// Raises the limit as far as the system lets everybody, up to `wanted`; never lowers it.
+    /// - Returns: the limit in force.
+    @discardableResult
+    public static func raise(to wanted: Int = wanted) -> Int {
+        var limits = limits()
+        let possible = min(rlim_t(max(0, wanted)), limits.rlim_max)
+        if possible > limits.rlim_cur {
+            limits.rlim_cur = possible
+            set(limits)
+        }
+        return current
+    }
+
+    /// Lowers the limit to `most`: for libraries that use select(2), to which a number of 1,024 or more is a write into
+    /// foreign memory.
+    public static func lower(to most: Int) {
+        var limits = limits()
+        guard limits.rlim_cur > rlim_t(max(0, most)) else { return }
+        limits.rlim_cur = rlim_t(max(0, most))
+        set(limits)
+    }
+
+    /// Fails unless `count` files more can be opened.
+    /// - Throws: `CloudletError.busy`.
+    public static func requireRoom(for count: Int) throws(CloudletError) {
+        // Where not even the list can be opened, there is no room.
+        let open = (try? Directory.names(in: "/proc/self/fd").count) ?? .max
+        guard open > current - count else { return }
+        throw CloudletError(
+            .busy, "the node has too many files and connections open",
+            advice: "try again later, or let the node's owner raise the limit of open files (LimitNOFILE, ulimit -Hn)")
+    }
+
+    private static func limits() -> rlimit {
+        var limits = rlimit()
+        _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits)
+        return limits
+    }
+
+    private static func set(_ limits: rlimit) {
+        _ = unsafe withUnsafePointer(to: limits) {
+            unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), $0)
+        }
+    }
+}
