@@ -17,6 +17,9 @@ public struct BlobRequests: Sendable {
 
     /// More is asked for while at most this many bytes are under way.
     public static let bound = 512 << 10
+    /// More is asked for while fewer blobs than this are under way: so many tiny ones fit into the bound that asking for
+    /// them all would keep others waiting.
+    public static let most = 512
 
     private var waiting: [Int]
     private var outstanding: [String: Int] = [:]
@@ -35,7 +38,7 @@ public struct BlobRequests: Sendable {
     /// The names to ask for now.
     public mutating func next() -> [String] {
         var names: [String] = []
-        while outstandingBytes <= Self.bound, let index = waiting.popLast() {
+        while outstandingBytes <= Self.bound, outstanding.count < Self.most, let index = waiting.popLast() {
             outstanding[blobs[index].name] = index
             outstandingBytes += blobs[index].size
             names.append(blobs[index].name)

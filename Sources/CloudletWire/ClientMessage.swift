@@ -72,6 +72,14 @@ extension ClientMessage {
         }
     }
 
+    /// Whether it stands for itself: no bulk data follows, and an answer does.
+    var isShortCommand: Bool {
+        switch self {
+        case .createSession, .finish, .resourceInfo, .closeSession, .overlayURL: true
+        case .sendMeta, .sendOverlay: false
+        }
+    }
+
     /// Reads a message. Unknown keys are ignored.
     public init(_ value: MessagePackValue) throws(WireError) {
         guard case .map = value else { throw .malformed("no map") }

@@ -36,6 +36,8 @@ public struct ServerConversation: Sendable {
         public var message = 64 << 10
         /// Bytes of a meta.
         public var meta = 16 << 20
+        /// Commands that may come without waiting for the answers. Clients wait for each.
+        public var unanswered = 128
 
         /// The default bounds.
         public init() {}
@@ -105,15 +107,19 @@ public struct ServerConversation: Sendable {
         }
     }
 
-    /// Takes bytes from the client.
+    /// Takes bytes from the client. What is told by one call is to be answered before the next.
     /// - Throws: `WireError` when the client breaks the protocol; the conversation is over then.
     public mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
         var input = bytes
         var events: [Event] = []
+        var commands = 0
         while let event = try frames.next(&input) {
             switch event {
             case .message(let value):
-                if let event = try handle(try ClientMessage(value)) { events.append(event) }
+                let message = try ClientMessage(value)
+                if message.isShortCommand { commands += 1 }
+                guard commands <= limits.unanswered else { throw .tooManyCommands(limit: limits.unanswered) }
+                if let event = try handle(message) { events.append(event) }
             case .bulk(let bytes): if let event = try handleBulk(bytes) { events.append(event) }
             case .bulkEnd: events += try handleBulkEnd()
             }

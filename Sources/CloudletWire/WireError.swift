@@ -16,6 +16,8 @@ public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     case tooLarge(String, Int, limit: Int)
     /// A blob that was not asked for, or already came.
     case unknownBlob(String)
+    /// More commands than the client may send without waiting for answers.
+    case tooManyCommands(limit: Int)
     /// A blob whose announced size is not the meta's.
     case wrongBlobSize(String, Int, expected: Int)
 
@@ -28,6 +30,7 @@ public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
         case .badField(let field): "the field '\(field)' is missing or wrong"
         case .unexpected(let what): "\(what) is not expected now"
         case .tooLarge(let what, let size, let limit): "\(what) of \(size) bytes; at most \(limit) are accepted"
+        case .tooManyCommands(let limit): "more than \(limit) commands at once; wait for the answers"
         case .unknownBlob(let name): "the blob '\(name.displayable(limit: 60))' was not asked for"
         case .wrongBlobSize(let name, let size, let expected):
             "the blob '\(name.displayable(limit: 60))' is announced with \(size) bytes, the meta says \(expected)"

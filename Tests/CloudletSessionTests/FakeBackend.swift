@@ -21,6 +21,11 @@ final class FakeBackend: SynthesisBackend {
         var atURL: OutgoingOverlay?
         var noted: [SessionStatus.Stage] = []
         var machines: [FakeVM] = []
+        /// How often the machine's figures were asked for, and the processor time each takes.
+        var asked = 0
+        var effort = Duration.zero
+        /// How long a VM takes to end.
+        var ending = Duration.zero
     }
 
     let state = Mutex(State())
@@ -79,6 +84,12 @@ final class FakeBackend: SynthesisBackend {
     func note(_ status: SessionStatus) async { state.withLock { $0.noted.append(status.stage) } }
 
     func resources() async -> NodeResources {
+        let effort = state.withLock { state in
+            state.asked += 1
+            return state.effort
+        }
+        let end = ContinuousClock.now + effort
+        while ContinuousClock.now < end {}
         var resources = NodeResources()
         resources.totalMemoryMiB = 4096
         return resources
@@ -97,6 +108,8 @@ final class FakeVM: SynthesizedVM {
     }
 
     func end() async {
+        let ending = backend.state.withLock(\.ending)
+        if ending > .zero { try? await Task.sleep(for: ending) }
         backend.state.withLock {
             $0.running -= 1
             $0.ended += 1

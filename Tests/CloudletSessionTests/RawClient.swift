@@ -5,15 +5,39 @@ import CloudletSystem
 import CloudletTestSupport
 import CloudletWire
 import Glibc
+import SystemPackage
 
 /// A client of bare sockets that sends what it is told, byte for byte.
 final class RawClient: Sendable {
     private let socket: File
 
-    init(_ port: UInt16) async throws {
-        socket = try await blocking { () throws(CloudletError) in try TCPProbe.connect("127.0.0.1", port) }
+    /// Connects to a port of 127.0.0.1, from any address of the loopback interface.
+    init(_ port: UInt16, from source: String = "127.0.0.1") async throws {
+        socket = try await blocking { () throws(CloudletError) in try Self.connect(port, from: source) }
         var timeout = timeval(tv_sec: 10, tv_usec: 0)
         unsafe setsockopt(socket.descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    private static func connect(_ port: UInt16, from source: String) throws(CloudletError) -> File {
+        let socket = File(owning: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0), named: "client")
+        for (host, port) in [(source, 0), ("127.0.0.1", port)] {
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+                throw CloudletError(.usage, "'\(host)' is not an IPv4 address")
+            }
+            let result = unsafe withUnsafePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+                    return port == 0
+                        ? unsafe Glibc.bind(socket.descriptor, $0, size)
+                        : unsafe Glibc.connect(socket.descriptor, $0, size)
+                }
+            }
+            guard result == 0 else { throw SystemCallError.current("can't connect from \(source)") }
+        }
+        return socket
     }
 
     func send(_ bytes: [UInt8]) async throws {
@@ -72,8 +96,8 @@ final class RawClient: Sendable {
         try await send(try blob.open().read(blob.size, at: 0))
     }
 
-    static func createSession(_ port: UInt16) async throws -> SessionID {
-        let raw = try await RawClient(port)
+    static func createSession(_ port: UInt16, from source: String = "127.0.0.1") async throws -> SessionID {
+        let raw = try await RawClient(port, from: source)
         try await raw.send(hex("0000000a 81 a7636f6d6d616e64 15"))
         guard case .success(.createSession, let session?, _) = try ServerMessage(try await raw.receiveMessage()) else {
             throw CloudletError(.protocolViolation, "no session")

@@ -3,31 +3,41 @@ import CloudletSystem
 import CloudletWire
 import NIOCore
 
-/// Counts connections against the bounds, and turns away those beyond.
+/// Gives connections their places, and turns away those for which there is none.
 final class ConnectionPlaces: Sendable {
-    private let connections = ConnectionCount()
+    private let shares = ConnectionShares()
     /// Connections that are told why they are turned away, at the same time; the others are closed at once.
-    private let refusals = Slots(64)
+    private let refusals = Slots(32)
     private static let patience = Duration.seconds(1)
 
     /// Takes a place.
-    /// - Returns: why there is none, or `nil` when there was.
-    func take(_ client: String, _ limits: SessionServer.Limits) -> CloudletError? {
-        switch connections.open(from: client, total: limits.connections, perSource: limits.connectionsPerClient) {
-        case .total: CloudletError(.busy, "the node has too many connections", advice: "try again later")
-        case .source: CloudletError(.busy, "too many connections from \(client)", advice: "close some")
-        case nil: nil
+    /// - Parameters:
+    ///   - client: the client's address.
+    ///   - limits: the bounds.
+    ///   - giveWay: closes the connection, when another one needs its place more.
+    /// - Throws: `CloudletError.busy` when there is none.
+    func take(
+        _ client: String, _ limits: SessionServer.Limits, giveWay: @escaping @Sendable () -> Void
+    ) throws(CloudletError) -> ConnectionShares.Place {
+        do throws(ConnectionShares.Excess) {
+            return try shares.open(
+                from: client, total: limits.connections, perSource: limits.connectionsPerClient, giveWay: giveWay)
+        } catch {
+            switch error {
+            case .total: throw CloudletError(.busy, "the node has too many connections", advice: "try again later")
+            case .source: throw CloudletError(.busy, "too many connections from \(client)", advice: "close some")
+            }
         }
     }
 
     /// Gives a place back.
-    func giveBack(_ client: String) { connections.close(from: client) }
+    func giveBack(_ place: ConnectionShares.Place) { shares.close(place) }
 
     /// Tells a client why it is turned away, and closes the connection.
     func refuse(_ connection: SessionListener.Connection, _ reason: CloudletError) async {
         guard refusals.tryTake() else { return await SessionListener.refuse(connection) }
         defer { refusals.giveBack() }
-        let message = Frame.encode(ServerMessage.fail(reason: reason.description).value)
+        let message = Frame.encode(ServerMessage.fail(reason: reason.publicDescription).value)
         try? await connection.executeThenClose { inbound, outbound in
             _ = try? await withDeadline(Self.patience) { () async throws(CloudletError) in
                 try? await outbound.write(ByteBuffer(bytes: message))

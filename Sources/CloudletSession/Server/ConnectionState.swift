@@ -18,7 +18,8 @@ final class ConnectionState: Sendable {
         var endIsExpected = false
         var wantsDetails = false
         var link: Link?
-        var buffered = 0
+        /// Bytes of a meta that is complete and waits to be read.
+        var unread = 0
     }
 
     /// The session a connection speaks for.
@@ -32,19 +33,21 @@ final class ConnectionState: Sendable {
 
     private let state: Mutex<State>
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    private let budget: MetaBudget
+    private let budget: MetaBudget.Account
     private let farewell: Duration
+    /// The connection's place among all.
+    let place: ConnectionShares.Place
 
     init(
-        _ limits: SessionServer.Limits, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, _ budget: MetaBudget
+        _ limits: SessionServer.Limits, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+        _ budget: MetaBudget.Account, _ place: ConnectionShares.Place
     ) {
         state = Mutex(State(conversation: ServerConversation(limits: limits.conversation)))
         farewell = limits.farewell
         self.outbound = outbound
         self.budget = budget
+        self.place = place
     }
-
-    deinit { _ = budget.change(by: -state.withLock(\.buffered)) }
 
     /// The session the connection speaks for.
     var link: Link? {
@@ -119,9 +122,8 @@ final class ConnectionState: Sendable {
                 guard state.overSince == nil else { return [] }
                 let events = try state.conversation.receive(bytes[...])
                 if !events.isEmpty || state.conversation.isAtBoundary { state.stepBegan = state.lastActivity }
-                let buffered = state.conversation.bufferedBytes
-                defer { state.buffered = buffered }
-                fits = budget.change(by: buffered - state.buffered)
+                for case .meta(_, let bytes) in events { state.unread += bytes.count }
+                fits = budget.hold(state.unread + state.conversation.bufferedBytes)
                 return events
             }
         } catch {
@@ -131,6 +133,14 @@ final class ConnectionState: Sendable {
             throw CloudletError(.busy, "too many metas come at the same time", advice: "try again in a moment")
         }
         return events
+    }
+
+    /// Notes that the meta that came was read.
+    func metaWasRead() {
+        state.withLock { state in
+            state.unread = 0
+            _ = budget.hold(state.conversation.bufferedBytes)
+        }
     }
 
     /// Accepts the meta and asks for the first blobs.
@@ -168,28 +178,13 @@ final class ConnectionState: Sendable {
             return (true, state.wantsDetails)
         }
         guard isFirst else { return false }
+        place.isBusy = false
         var last = message
         if case .fail(let reason, _) = message, !wantsDetails { last = .fail(reason: reason) }
         // A client that reads nothing keeps nobody waiting.
         _ = try? await withDeadline(farewell) { [last] () async throws(CloudletError) in try? await self.send(last) }
         outbound.finish()
         return true
-    }
-}
-
-/// Bounds the bytes of incomplete metas that all connections together keep.
-final class MetaBudget: Sendable {
-    private let used = Mutex(0)
-    private let limit: Int
-
-    init(limit: Int) { self.limit = limit }
-
-    /// Notes a change; `false` when there is too much now.
-    func change(by count: Int) -> Bool {
-        used.withLock { used in
-            used += count
-            return count <= 0 || used <= limit
-        }
     }
 }
 

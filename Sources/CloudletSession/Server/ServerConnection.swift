@@ -13,40 +13,65 @@ struct ServerConnection: Sendable {
     let supervisor: SessionSupervisor
     let backend: any SynthesisBackend
     let limits: SessionServer.Limits
-    let budget: MetaBudget
-    let client: String
+    let shared: Shared
+    let place: ConnectionShares.Place
     let localAddress: String
     /// Has the system look whether the client is still there, at once or at the usual times.
     let probe: @Sendable (_ isUrgent: Bool) -> Void
     let logger: Logger
 
+    /// What bounds all connections of a server together.
+    final class Shared: Sendable {
+        let unreadMetas: MetaBudget
+        let heldMetas: HeldMetas
+        let rates: RateLimit
+
+        init(_ limits: SessionServer.Limits) {
+            unreadMetas = MetaBudget(limit: limits.bufferedMetas)
+            heldMetas = HeldMetas(limit: limits.heldMetas)
+            rates = RateLimit(perSecond: limits.addressRate.perSecond, burst: limits.addressRate.burst)
+        }
+    }
+
+    /// The client's address.
+    private var client: String { place.source }
+
     /// Serves the client until it has ended the connection, or does not although it should.
     func serve(
         _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) async {
-        let state = ConnectionState(limits, outbound, budget)
+        let state = ConnectionState(limits, outbound, shared.unreadMetas.account(for: client), place)
         await withTaskGroup { group in
             group.addTask { await watch(state) }
             group.addTask { await converse(inbound, state) }
             await group.next()
             group.cancelAll()
         }
-        guard let link = state.link, link.session.isSpokenFor(by: link.owner) else { return }
-        // A session outlives its connection for a while once its VM runs, and before when the client comes back.
-        if link.session.status.stage == .running || link.resumes {
-            link.session.lose(link.owner)
-        } else {
-            link.session.finish("the client went away")
-        }
+        guard let link = state.link else { return }
+        link.session.leave(link.owner, comesBack: link.resumes, "the client went away")
+    }
+
+    /// Lets the client wait for its turn, when it or others from its address want much, and others go first in any case:
+    /// most commands are carried out without a pause.
+    private func turn(_ pacer: inout Pacer, cost: Int = 1, _ state: ConnectionState) async {
+        let wait = max(pacer.take(cost) ?? .zero, shared.rates.take(cost, for: client) ?? .zero)
+        guard wait > .zero else { return await Task.yield() }
+        state.pause()
+        defer { state.goOn() }
+        try? await Task.sleep(for: wait)
     }
 
     /// Reads messages until the client ends the connection. Once our side is over, what comes is thrown away.
     private func converse(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ state: ConnectionState) async {
         await withTaskGroup { group in
+            var pacer = Pacer(perSecond: limits.commandRate.perSecond, burst: limits.commandRate.burst)
+            await turn(&pacer, state)
             do {
                 for try await buffer in inbound {
                     do {
                         for event in try state.receive([UInt8](buffer: buffer)) {
+                            if let cost = event.cost { await turn(&pacer, cost: cost, state) }
+                            guard !state.isOver, !Task.isCancelled else { break }
                             try await handle(event, state, &group)
                         }
                     } catch {
@@ -74,13 +99,9 @@ struct ServerConnection: Sendable {
     /// is to blame, or another one speaks for the session by now.
     private func fail(_ error: any Error, _ state: ConnectionState) async {
         let failure = CloudletError.wrapping(error, .protocolViolation, "the connection broke off")
-        let sent = await state.end(with: .fail(reason: failure.description, code: failure.code.description))
+        let sent = await state.end(with: .fail(reason: failure.publicDescription, code: failure.code.description))
         guard sent else { return }
-        if error is CloudletError, let link = state.link, link.session.isSpokenFor(by: link.owner),
-            link.session.status.stage != .running
-        {
-            link.session.finish(failure.description)
-        }
+        if error is CloudletError, let link = state.link { link.session.fail(link.owner, failure.description) }
         logger.info(
             "connection ended",
             metadata: metadata(state).merging(["reason": "\(failure.description.displayable(limit: 400))"]) { $1 })
@@ -98,15 +119,23 @@ struct ServerConnection: Sendable {
         case .resourceInfo:
             try await state.send(.success(.resourceInfo, payload: await backend.resources().payload))
         case .closeSession(let id):
+            state.pause()
+            defer { state.goOn() }
+            state.place.isBusy = true
             if !(await table.closeFinished(id)) { try await finish(id, "the client closed it", state) }
             await state.end(with: .success(.closeSession))
         case .finish(let id):
+            // That a VM takes long to end is not the client's silence.
+            state.pause()
+            defer { state.goOn() }
+            state.place.isBusy = true
             try await finish(id, "the client is done", state)
             if let id { await table.noteFinished(id) }
             await state.end(with: .success(.finish))
         case .overlayURL(let url, let id):
             let session = try await require(id)
             guard session.beginFetch() else { throw Self.inUse(session) }
+            state.place.isBusy = true
             let announcement = ClientMessage.SendMeta(size: 0, session: session.id)
             group.addTask {
                 defer { session.endFetch() }
@@ -145,7 +174,7 @@ struct ServerConnection: Sendable {
     private func finish(_ id: SessionID?, _ reason: String, _ state: ConnectionState) async throws(CloudletError) {
         let session = try await require(id)
         state.expectEnd()
-        if session.status.stage == .created { return session.markEnded(reason) }
+        if session.endUnlessBegun(reason) { return }
         session.finish(reason)
         await session.waitForEnd()
     }
@@ -165,19 +194,18 @@ struct ServerConnection: Sendable {
     ) async throws(CloudletError) -> Work {
         if announcement.apiVersion != nil { state.wantDetails() }
         let session = try await require(announcement.session)
-        let digest = SHA256Digest(hashing: bytes.span)
-        let meta: OverlayMeta
-        do throws(OverlayFormatError) {
-            meta = try OverlayMeta(reading: bytes.span)
-        } catch {
-            throw CloudletError(.badData, "No matching Base VM: the overlay-meta is not valid", cause: error)
+        let (meta, digest) = try await read(bytes, state)
+        guard let holding = shared.heldMetas.take(meta, for: client) else {
+            throw CloudletError(
+                .busy, "large overlay-metas of other sessions are in use", advice: "try again when they have ended")
         }
-        let isNew = session.begin(meta: digest)
+        let isNew = session.begin(meta: digest, holding: holding)
         guard isNew || (announcement.resumes && session.isResumable(with: digest)),
             let place = session.transfer.attach()
         else { throw Self.inUse(session) }
+        state.place.isBusy = true
         state.link = .init(session: session, owner: place.owner, resumes: announcement.resumes)
-        let progress = session.attach(comesBack: announcement.resumes, probe: probe)
+        let progress = session.attach(state.place, comesBack: announcement.resumes, probe: probe)
         if isNew {
             let former = await table.displace(of: client, digest, asksPeers: !announcement.moveForwards)
             if let former {
@@ -198,6 +226,19 @@ struct ServerConnection: Sendable {
             logger.info("session goes on", metadata: metadata(state))
         }
         return Work(session: session, meta: meta, announcement: announcement, place: place, progress: progress)
+    }
+
+    private func read(
+        _ bytes: [UInt8], _ state: ConnectionState
+    ) async throws(CloudletError) -> (OverlayMeta, SHA256Digest) {
+        defer { state.metaWasRead() }
+        do throws(CloudletError) {
+            let result = try await MetaReading.read(bytes)
+            return (result.meta, result.digest)
+        } catch {
+            shared.heldMetas.trimSoon()
+            throw error
+        }
     }
 
     /// Tells the client how its synthesis goes, asks for blobs, and tells the session's end when it comes unasked.
@@ -281,6 +322,19 @@ struct ServerConnection: Sendable {
                 if state.link?.resumes == true { return logLoss(complaint, state) }
                 await fail(CloudletError(.protocolViolation, complaint), state)
             }
+        }
+    }
+}
+
+extension ServerConversation.Event {
+    /// What it costs of the client's rate; `nil` for what belongs to a transfer, which is bounded by itself.
+    fileprivate var cost: Int? {
+        switch self {
+        case .createSession, .finish, .closeSession, .resourceInfo: 1
+        case .meta: 4
+        // A program is started for each.
+        case .overlayURL: 16
+        case .blob, .request, .allReceived: nil
         }
     }
 }

@@ -28,9 +28,15 @@ final class Session: Sendable {
         /// Has the system look whether the connection is still there, at once or at the usual times.
         var probe: (@Sendable (_ isUrgent: Bool) -> Void)?
         var listener: AsyncStream<SynthesisStage>.Continuation?
+        /// The place of the connection that speaks for the session.
+        var speaker: ConnectionShares.Place?
+        /// What its meta takes of the memory for all.
+        var holding: HeldMetas.Holding?
         var lastTold: SynthesisStage?
         var finishReason: String?
         var outcome: Outcome?
+
+        var isUnused: Bool { status.stage == .created && !isFetching }
     }
 
     let id: SessionID
@@ -70,7 +76,7 @@ final class Session: Sendable {
     // MARK: - Connections
 
     /// Whether nobody has begun anything with the session.
-    var isUnused: Bool { state.withLock { $0.status.stage == .created && !$0.isFetching } }
+    var isUnused: Bool { state.withLock { $0.isUnused } }
 
     /// Notes that its overlay is fetched from now on.
     /// - Returns: `false` when that, or a synthesis, was begun already.
@@ -89,11 +95,15 @@ final class Session: Sendable {
     func isSpokenFor(by owner: Int) -> Bool { transfer.owner == owner }
 
     /// Moves the session from being made to being worked on; `false` when somebody did already.
-    func begin(meta: SHA256Digest) -> Bool {
+    /// - Parameters:
+    ///   - meta: the digest of its meta.
+    ///   - holding: what the meta takes of the memory for all; kept until the session has ended.
+    func begin(meta: SHA256Digest, holding: HeldMetas.Holding? = nil) -> Bool {
         state.withLock { state in
             guard state.status.stage == .created else { return false }
             state.status.stage = .waiting
             state.meta = meta
+            state.holding = holding
             return true
         }
     }
@@ -121,27 +131,32 @@ final class Session: Sendable {
 
     /// Notes that a connection speaks for the session: the one that was attached to its transfer last.
     /// - Parameters:
+    ///   - place: the connection's place; that of the one before is kept for nothing any more.
     ///   - comesBack: whether its client goes on with the session by itself when the connection is lost.
     ///   - probe: has the system look whether the connection is still there, at once or at the usual times.
     /// - Returns: how far the synthesis is, until another connection takes over.
     func attach(
-        comesBack: Bool, probe: @escaping @Sendable (_ isUrgent: Bool) -> Void
+        _ place: ConnectionShares.Place, comesBack: Bool, probe: @escaping @Sendable (_ isUrgent: Bool) -> Void
     ) -> AsyncStream<SynthesisStage> {
         let (stages, listener) = AsyncStream.makeStream(of: SynthesisStage.self, bufferingPolicy: .bufferingNewest(1))
         let former = state.withLock { state in
             state.lostSince = nil
             (state.comesBack, state.probe) = (comesBack, probe)
-            defer { state.listener = listener }
-            return state.listener
+            defer { (state.listener, state.speaker) = (listener, place) }
+            return (listener: state.listener, place: state.speaker)
         }
-        former?.finish()
+        former.listener?.finish()
+        if former.place !== place { former.place?.isBusy = false }
         return stages
     }
 
     /// Notes how far the synthesis is. Told is only what is news: a percent more, not every piece that comes.
     func note(_ stage: SynthesisStage) {
         let listener = state.withLock { state -> AsyncStream<SynthesisStage>.Continuation? in
-            guard state.lastTold != stage else { return nil }
+            // What comes late changes nothing any more.
+            guard state.lastTold != stage, state.status.stage != .running, !state.status.stage.isEnded else {
+                return nil
+            }
             state.lastTold = stage
             switch stage {
             case .waiting(let place): state.status.place = place
@@ -153,13 +168,32 @@ final class Session: Sendable {
         listener?.yield(stage)
     }
 
-    /// The connection is lost. Does nothing when another one speaks for the session by now.
-    func lose(_ owner: Int) {
+    /// The connection that speaks for the session is over. The session outlives it for a while once its VM runs, and
+    /// before where `comesBack` says so; else it is asked to end. Does nothing when another connection speaks for it by
+    /// now.
+    func leave(_ owner: Int, comesBack: Bool, _ reason: String) {
         // Asked under the lock: one that takes over meanwhile has its say in `attach` afterwards.
-        state.withLock { state in
-            guard isSpokenFor(by: owner) else { return }
+        let ends = state.withLock { state in
+            guard isSpokenFor(by: owner) else { return false }
+            guard state.status.stage == .running || comesBack else {
+                if state.finishReason == nil { state.finishReason = reason }
+                return true
+            }
             state.lostSince = ContinuousClock().now
+            return false
         }
+        if ends { wish.open() }
+    }
+
+    /// The connection that speaks for the session was ended for a fault of its client or of the synthesis: so is the
+    /// session, unless its VM runs or another connection speaks for it by now.
+    func fail(_ owner: Int, _ reason: String) {
+        let ends = state.withLock { state in
+            guard isSpokenFor(by: owner), state.status.stage != .running else { return false }
+            if state.finishReason == nil { state.finishReason = reason }
+            return true
+        }
+        if ends { wish.open() }
     }
 
     /// Ends the session, whose VM runs, if nobody speaks for it; one whose client comes back by itself is given a moment
@@ -218,18 +252,37 @@ final class Session: Sendable {
     }
 
     /// Marks the session as over.
-    func markEnded(_ reason: String) {
-        let isFirst = state.withLock { state in
-            guard !state.status.stage.isEnded else { return false }
+    func markEnded(_ reason: String) { end(reason) { _ in true } }
+
+    /// Marks the session as over unless its synthesis was begun.
+    /// - Returns: whether it is over now.
+    @discardableResult
+    func endUnlessBegun(_ reason: String) -> Bool { end(reason) { $0.status.stage == .created } }
+
+    /// Marks the session as over if nobody has begun anything with it.
+    /// - Returns: whether it is over now.
+    @discardableResult
+    func endIfUnused(_ reason: String) -> Bool { end(reason) { $0.isUnused } }
+
+    /// Whether the session may end is asked under the lock: one that is begun at the same time is either over before, and
+    /// can't be begun, or goes on.
+    @discardableResult
+    private func end(_ reason: String, if mayEnd: (State) -> Bool) -> Bool {
+        let ends = state.withLock { state in
+            guard !state.status.stage.isEnded, mayEnd(state) else { return false }
             state.status.stage = .ended
             state.status.endReason = reason
+            // Who waits for a wish looks for its reason, and would look again and again.
+            if state.finishReason == nil { state.finishReason = reason }
+            state.holding = nil
             return true
         }
-        guard isFirst else { return }
+        guard ends else { return false }
         wish.open()
         settle(.failed(CloudletError(.interrupted, reason)))
         transfer.finish()
         end.open()
+        return true
     }
 
     /// Waits until the session is over, or the task is cancelled.

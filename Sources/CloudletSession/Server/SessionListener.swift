@@ -24,9 +24,10 @@ public final class SessionListener: Sendable {
     /// chooses differ by a factor of two and more. Enough for 400 Mbit/s at 5 ms.
     private static let receiveBuffer = 256 << 10
 
-    init(address: String, port: UInt16) async throws(CloudletError) {
+    init(address: String, port: UInt16, gate: AcceptGate) async throws(CloudletError) {
         let waiting = Mailbox<Connection>()
         let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .serverChannelInitializer { gate.guardListener($0) }
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.socketOption(.so_rcvbuf), value: Self.receiveBuffer)

@@ -19,13 +19,21 @@ public struct SessionServer: Sendable {
         public var lease = Duration.seconds(300)
         /// How long a client may take to come back when its connection was lost in the transfer.
         public var comeback = Duration.seconds(60)
-        /// Bytes of incomplete metas of all connections.
+        /// Bytes of metas of all connections that have not been read yet, because they are incomplete or wait for
+        /// their turn. A client address has a quarter.
         public var bufferedMetas = 64 << 20
+        /// Bytes that the large metas of all sessions take once they are read. A client address has a quarter.
+        public var heldMetas = 128 << 20
+        /// Commands of a connection that are answered a second in the long run, and at once.
+        public var commandRate = (perSecond: 32.0, burst: 64)
+        /// Connections and commands of a client address that are taken on a second in the long run, and at once.
+        public var addressRate = (perSecond: 256.0, burst: 768)
         /// How long a client may take to end its connection after the last word.
         public var farewell = Duration.seconds(2)
         /// Whether VMs are left running when the server stops, for the next one to adopt.
         public var keepsVMs = false
-        /// Connections at the same time.
+        /// Connections at the same time. One more, and an idle connection of the client address that has most gives
+        /// way.
         public var connections = 512
         /// Those of one client address.
         public var connectionsPerClient = 256
@@ -40,7 +48,7 @@ public struct SessionServer: Sendable {
     /// The bounds on clients; changed ones hold for connections that come later, the time after a lost connection at once.
     public let limits: Changeable<Limits>
     private let logger: Logger
-    private let budget: MetaBudget
+    private let shared: ServerConnection.Shared
     /// The sessions, for lists and statistics.
     public let table: SessionTable
 
@@ -49,7 +57,7 @@ public struct SessionServer: Sendable {
         self.backend = backend
         self.limits = Changeable(limits)
         self.logger = logger
-        budget = MetaBudget(limit: limits.bufferedMetas)
+        shared = ServerConnection.Shared(limits)
         table = SessionTable()
     }
 
@@ -57,10 +65,13 @@ public struct SessionServer: Sendable {
     /// - Parameters:
     ///   - address: an IPv4 or IPv6 address of this host, or a wildcard.
     ///   - port: the port; 0 picks a free one.
+    ///   - gate: bounds the connections that are accepted at all; shared by listeners.
     /// - Returns: the listener, to be handed to ``serve(_:)``.
     /// - Throws: `CloudletError.busy` when the port is taken.
-    public static func bind(address: String, port: UInt16) async throws(CloudletError) -> SessionListener {
-        try await SessionListener(address: address, port: port)
+    public static func bind(
+        address: String, port: UInt16, gate: AcceptGate = AcceptGate()
+    ) async throws(CloudletError) -> SessionListener {
+        try await SessionListener(address: address, port: port, gate: gate)
     }
 
     /// Serves clients of the listeners that `listeners` gives, until the task is cancelled. All sessions and their VMs
@@ -94,14 +105,20 @@ public struct SessionServer: Sendable {
     ) async {
         await withDiscardingTaskGroup { group in
             while let connection = try? await listener.next() {
-                let client = connection.channel.remoteAddress?.ipAddress ?? "unknown"
-                if let refusal = places.take(client, limits.value) {
-                    group.addTask { await places.refuse(connection, refusal) }
+                let (channel, client) = (connection.channel, connection.channel.remoteAddress?.ipAddress ?? "unknown")
+                let place: ConnectionShares.Place
+                do throws(CloudletError) {
+                    place = try places.take(client, limits.value) { [logger] in
+                        channel.close(promise: nil)
+                        logger.debug("an idle connection gives way", metadata: ["client": "\(client)"])
+                    }
+                } catch {
+                    group.addTask { await places.refuse(connection, error) }
                     continue
                 }
                 group.addTask {
-                    defer { places.giveBack(client) }
-                    await serve(connection, from: client, supervisor)
+                    defer { places.giveBack(place) }
+                    await serve(connection, at: place, supervisor)
                 }
             }
             await listener.close()
@@ -109,7 +126,7 @@ public struct SessionServer: Sendable {
     }
 
     private func serve(
-        _ connection: SessionListener.Connection, from client: String, _ supervisor: SessionSupervisor
+        _ connection: SessionListener.Connection, at place: ConnectionShares.Place, _ supervisor: SessionSupervisor
     ) async {
         let channel = connection.channel
         let unreachable = limits.value.unreachable
@@ -117,8 +134,8 @@ public struct SessionServer: Sendable {
             if isUrgent { channel.askPeer() } else { channel.probePeer(atLatestAfter: unreachable) }
         }
         let served = ServerConnection(
-            table: table, supervisor: supervisor, backend: backend, limits: limits.value, budget: budget,
-            client: client, localAddress: channel.localAddress?.ipAddress ?? "", probe: probe, logger: logger)
+            table: table, supervisor: supervisor, backend: backend, limits: limits.value, shared: shared,
+            place: place, localAddress: channel.localAddress?.ipAddress ?? "", probe: probe, logger: logger)
         probe(false)
         // Failures of the connection itself are told in the log by `serve`.
         try? await connection.executeThenClose { inbound, outbound in

@@ -8,7 +8,8 @@ public actor SessionTable {
     public struct Limits: Sendable {
         /// A session that was made but not used yet.
         public var unused = Duration.seconds(120)
-        /// Sessions that exist at the same time, used or not.
+        /// Sessions that exist at the same time, used or not. One more, and the oldest unused one of the client address
+        /// that has most of them is given up.
         public var sessions = 10_000
         /// Sessions of one client address that are not used yet. One more, and the oldest of them is given up.
         public var unusedPerClient = 64
@@ -18,10 +19,14 @@ public actor SessionTable {
     }
 
     private var sessions: [SessionID: Session] = [:]
+    /// Sessions by client address, the oldest first, that were not used when it was looked last.
+    private var unused: [String: [Session]] = [:]
+    private var swept = ContinuousClock.now
     private var ended: [SessionStatus] = []
     /// Sessions that their clients have finished but not closed yet, and when.
     private var finished: [SessionID: ContinuousClock.Instant] = [:]
     private let limits: Limits
+    private static let sweepInterval = Duration.milliseconds(250)
 
     /// An empty table.
     public init(limits: Limits = Limits()) { self.limits = limits }
@@ -29,19 +34,32 @@ public actor SessionTable {
     /// Makes a session for a client.
     /// - Throws: `CloudletError.busy` when there are too many.
     func create(client: String) throws(CloudletError) -> Session {
-        removeStale()
-        let unused = sessions.values.filter { $0.isUnused && $0.status.client == client }
-        if unused.count >= limits.unusedPerClient, let oldest = unused.min(by: { $0.born < $1.born }) {
-            giveUp(oldest)
-        }
-        guard sessions.count < limits.sessions else {
-            throw CloudletError(.busy, "the node has too many sessions", advice: "try again later")
+        // Looking at all of them for each would be much work for who has many made.
+        if ContinuousClock.now - swept > Self.sweepInterval { removeStale() }
+        unused[client]?.removeAll { !$0.isUnused }
+        let own = unused[client, default: []]
+        if own.count >= limits.unusedPerClient, let oldest = own.first { giveUp(oldest) }
+        if sessions.count >= limits.sessions {
+            removeStale()
+            if sessions.count >= limits.sessions { try makeRoom(own: own.count) }
         }
         var id = SessionID.random()
         while sessions[id] != nil { id = .random() }
         let session = Session(id: id, client: client)
         sessions[id] = session
+        unused[client, default: []].append(session)
         return session
+    }
+
+    /// Gives up an unused session of the client address that has most.
+    /// - Parameter own: how many who wants one more has; others that have fewer keep theirs.
+    private func makeRoom(own: Int) throws(CloudletError) {
+        while let (client, list) = unused.max(by: { $0.value.count < $1.value.count }), list.count > own {
+            let live = list.filter(\.isUnused)
+            unused[client] = live.isEmpty ? nil : live
+            if live.count == list.count, let oldest = live.first { return giveUp(oldest) }
+        }
+        throw CloudletError(.busy, "the node has too many sessions", advice: "try again later")
     }
 
     /// Adds a session of an earlier node.
@@ -102,29 +120,42 @@ public actor SessionTable {
     /// - Returns: `false` when there is no such session.
     public func stop(_ id: SessionID, reason: String) -> Bool {
         guard let session = session(id) else { return false }
-        session.finish(reason)
-        if session.status.stage == .created { session.markEnded(reason) }
+        if !session.endUnlessBegun(reason) { session.finish(reason) }
         return true
     }
 
     private func removeStale() {
-        let now = ContinuousClock().now
+        let now = ContinuousClock.now
+        swept = now
         finished = finished.filter { now - $0.value < limits.unused }
         for (id, session) in sessions {
-            let status = session.status
-            if session.isUnused, now - session.born >= limits.unused {
-                giveUp(session)
-            } else if status.stage.isEnded {
+            if now - session.born >= limits.unused, session.endIfUnused(Self.unusedReason) {
                 sessions[id] = nil
-                if ended.count < limits.sessions { ended.append(status) }
+                continue
             }
+            let status = session.status
+            if status.stage.isEnded {
+                sessions[id] = nil
+                // Those that were never used are no news.
+                if status.endReason != Self.unusedReason, ended.count < limits.sessions { ended.append(status) }
+            }
+        }
+        unused = unused.compactMapValues { list in
+            let live = list.filter(\.isUnused)
+            return live.isEmpty ? nil : live
         }
     }
 
-    /// Drops a session that was never used; a connection that has just found it finds it ended.
+    private static let unusedReason = "it was not used"
+
+    /// Drops a session that was never used; a connection that has just found it finds it ended. One that was begun
+    /// meanwhile goes on.
     private func giveUp(_ session: Session) {
-        session.markEnded("it was not used")
+        guard session.endIfUnused(Self.unusedReason) else { return }
         sessions[session.id] = nil
+        let client = session.status.client
+        unused[client]?.removeAll { $0 === session }
+        if unused[client]?.isEmpty == true { unused[client] = nil }
     }
 }
 
