@@ -32,6 +32,13 @@ public final class RawConnection: Sendable {
         _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// The next bytes that come, at most 16 KiB; holds the calling thread.
+    public func receiveNow() -> String {
+        var buffer = [UInt8](repeating: 0, count: 16 << 10)
+        let got = unsafe recv(descriptor, &buffer, 16 << 10, 0)
+        return String(decoding: buffer.prefix(max(0, got)), as: UTF8.self)
+    }
+
     /// Everything that comes until the other side closes, the time is over, or `limit` bytes have come.
     public func receive(limit: Int = 1 << 20) async -> String {
         await withCheckedContinuation { continuation in

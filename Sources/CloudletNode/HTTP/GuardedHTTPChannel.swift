@@ -6,13 +6,18 @@ import NIOHTTP1
 import Synchronization
 
 /// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm nobody but themselves: a number of
-/// connections in all and a source, a time without progress, a size of headers.
+/// connections in all, shared among their sources, and a source, a time without progress, a size of headers.
 struct GuardedHTTPChannel: ServerChildChannel {
     private let inner: HTTP1Channel
-    private let connections: OpenConnections<String>
+    private let shares: ConnectionShares
+    private let places: Int
 
-    init(connections: OpenConnections<String>, responder: @escaping HTTPChannelHandler.Responder) {
-        self.connections = connections
+    private static let perSource = 32
+
+    /// Connections of which `shares` takes no more than `places`.
+    init(shares: ConnectionShares, places: Int, responder: @escaping HTTPChannelHandler.Responder) {
+        self.shares = shares
+        self.places = places
         inner = HTTP1Channel(
             responder: responder,
             configuration: .init(
@@ -22,11 +27,12 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<AcceptedConnection> {
-        let source = channel.remoteAddress?.ipAddress ?? ""
-        guard let number = connections.open(from: source, end: { channel.close(promise: nil) }) else {
-            return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel }
-        }
-        channel.closeFuture.whenComplete { [connections] _ in connections.close(number, from: source) }
+        // Requests take no time to speak of: any connection may give way.
+        let place = try? shares.open(
+            from: channel.remoteAddress?.ipAddress ?? "", total: places, perSource: Self.perSource
+        ) { channel.close(promise: nil) }
+        guard let place else { return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel } }
+        channel.closeFuture.whenComplete { [shares] _ in shares.close(place) }
         return inner.setup(channel: channel, logger: logger).flatMapThrowing { connection in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)

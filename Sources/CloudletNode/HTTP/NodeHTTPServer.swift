@@ -1,6 +1,7 @@
 import AsyncAlgorithms
 import CloudletCore
 public import CloudletDiscovery
+public import CloudletSession
 import CloudletSystem
 import Glibc
 public import Hummingbird
@@ -19,7 +20,12 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
     private let interfaces: CurrentValue<[NetworkInterface]>
     private let responder: Responder
     private let logger: Logger
-    private let connections = OpenConnections<String>(total: 512, perSource: 32)
+    private let shares = ConnectionShares()
+    private let places: Int
+    private let gate: AcceptGate
+
+    /// Requests have threads of their own: `/health` is answered whatever else the node has to do.
+    private static var threads: WorkerPool { HTTPThreads.pool }
 
     /// Where a listener is.
     private struct Door: Hashable {
@@ -29,10 +35,15 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
 
     /// A server that answers with `responder`. Settles the port at once: advertisers that are started later announce
     /// it rightly from the beginning.
+    /// - Parameters:
+    ///   - places: connections at the same time.
+    ///   - gate: bounds the connections that are accepted at all.
     public init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, responder: Responder,
-        logger: Logger
+        places: Int = 512, gate: AcceptGate = AcceptGate(), logger: Logger
     ) {
+        self.places = places
+        self.gate = gate
         self.record = record
         self.interfaces = interfaces
         self.responder = responder
@@ -51,6 +62,10 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
 
     /// Listens until the service is shut down.
     public func run() async throws {
+        await withTaskExecutorPreference(Self.threads) { await followNetwork() }
+    }
+
+    private func followNetwork() async {
         await withDiscardingTaskGroup { group in
             var running: [Door: CurrentValue<Bool>] = [:]
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
@@ -118,9 +133,16 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
         quiet.logLevel = .warning
         return Application(
             responder: responder,
-            server: HTTPServerBuilder { [connections] in GuardedHTTPChannel(connections: connections, responder: $0) },
+            server: HTTPServerBuilder { [shares, places] in
+                GuardedHTTPChannel(shares: shares, places: places, responder: $0)
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(door.host, port: Int(door.port)), serverName: UPnPDevice.server),
-            logger: quiet)
+            onServerRunning: { [gate] listener in try? await gate.guardListener(listener).get() }, logger: quiet)
     }
+}
+
+/// The threads of all HTTP servers of this process.
+private enum HTTPThreads {
+    static let pool = WorkerPool(width: 2, label: "cloudlet-http")
 }

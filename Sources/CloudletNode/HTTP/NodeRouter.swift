@@ -3,7 +3,7 @@ public import Hummingbird
 import Synchronization
 
 /// The routes of the node, and what holds for all of them: HEAD is understood wherever GET is (RFC 9110 §9.1), a method
-/// that a path has not is answered with those it has (§15.5.6), and `HostCheck` stands in front.
+/// that a path has not is answered with those it has (§15.5.6), and `RequestPace` and `HostCheck` stand in front.
 public struct NodeRouter {
     /// What answers a request.
     public typealias Handler = @Sendable (Request, NodeRequestContext) async throws -> Response
@@ -13,6 +13,7 @@ public struct NodeRouter {
 
     /// A router without routes.
     public init() {
+        router.add(middleware: RequestPace())
         router.add(middleware: HostCheck())
         router.add(middleware: MethodCheck(table: table))
     }

@@ -12,8 +12,11 @@ enum ProcessMetrics {
         registry.describe("process_start_time_seconds", "Start of the process, seconds since 1970.")
     }
 
+    /// Reads several files below /proc, and more the more files are open.
+    private static let figures = Cached(for: .milliseconds(500)) { ProcessFigures.current() }
+
     static func refresh(in registry: MetricRegistry) {
-        guard let figures = ProcessFigures.current() else { return }
+        guard let figures = figures.value else { return }
         Meter(label: "process_resident_memory_bytes", factory: registry).set(figures.residentBytes)
         Meter(label: "process_virtual_memory_bytes", factory: registry).set(figures.virtualBytes)
         Meter(label: "process_open_fds", factory: registry).set(figures.openFiles)

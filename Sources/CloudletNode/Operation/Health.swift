@@ -1,5 +1,6 @@
 public import CloudletCore
 import CloudletDiscovery
+import CloudletSystem
 public import Logging
 public import ServiceLifecycle
 import Synchronization
@@ -30,6 +31,9 @@ public final class Health: Service {
         var current = "the first check"
         var isStopping = false
     }
+
+    /// What watches over the node waits for nobody's work.
+    static let threads = WorkerPool(width: 2, label: "cloudlet-watch")
 
     private let checks: [Check]
     private let interval: Duration
@@ -77,9 +81,11 @@ public final class Health: Service {
     /// Tries the parts until the service is shut down.
     public func run() async throws {
         await withGracefulShutdownHandler {
-            while !Task.isCancelled, !Task.isShuttingDownGracefully {
-                await round()
-                do { try await Task.sleep(for: interval) } catch { break }
+            await withTaskExecutorPreference(Self.threads) {
+                while !Task.isCancelled, !Task.isShuttingDownGracefully {
+                    await round()
+                    await promptSleep(for: interval)
+                }
             }
         } onGracefulShutdown: {
             self.state.withLock { $0.isStopping = true }

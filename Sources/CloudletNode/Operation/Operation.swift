@@ -15,6 +15,7 @@ import UnixSignals
 struct Operation: Sendable {
     let routes: OperationRoutes
     private let configuration: NodeConfiguration
+    private let budget: ConnectionBudget
     private let hypervisor: Hypervisor
     private let server: SessionServer
     private let policy: Changeable<Admission.Policy>
@@ -25,13 +26,14 @@ struct Operation: Sendable {
     private let logger: Logger
 
     init(
-        configuration: NodeConfiguration, registry: NodeRegistry, hypervisor: Hypervisor, server: SessionServer,
-        admission: Admission, space: @escaping @Sendable () -> FileSystemSpace?, policy: Changeable<Admission.Policy>,
-        standby: Standby,
+        configuration: NodeConfiguration, budget: ConnectionBudget, registry: NodeRegistry, hypervisor: Hypervisor,
+        server: SessionServer, admission: Admission, space: @escaping @Sendable () -> FileSystemSpace?,
+        policy: Changeable<Admission.Policy>, standby: Standby,
         standbyPolicy: Changeable<Standby.Policy>,
         record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, metrics: NodeMetrics, logger: Logger
     ) {
         self.configuration = configuration
+        self.budget = budget
         self.hypervisor = hypervisor
         self.server = server
         self.record = record
@@ -94,7 +96,7 @@ struct Operation: Sendable {
                 logger: logger,
                 apply: { configuration in
                     logs.change(format: configuration.logFormat, level: configuration.logLevel)
-                    server.limits.value = configuration.sessionLimits
+                    server.limits.value = budget.bounding(configuration.sessionLimits)
                     policy.value = configuration.admission
                     standbyPolicy.value = configuration.standby
                     record.update { $0.name = configuration.name ?? Node.defaultName }

@@ -1,4 +1,5 @@
 import CloudletSession
+import CloudletSystem
 import ServiceLifecycle
 
 /// Tells the service manager when the node is ready, what it does, that it is well and that it ends.
@@ -16,7 +17,7 @@ struct ServiceManagerReports: Service {
             return
         }
         await withGracefulShutdownHandler {
-            await report()
+            await withTaskExecutorPreference(Health.threads) { await report() }
         } onGracefulShutdown: { [manager] in
             manager.stopping()
         }
@@ -40,7 +41,7 @@ struct ServiceManagerReports: Service {
             }
             // The first round of checks takes a moment only.
             let next = isReady ? pause : .milliseconds(50)
-            do { try await Task.sleep(for: next) } catch { return }
+            await promptSleep(for: next)
         }
     }
 

@@ -65,7 +65,9 @@ public struct Node: Sendable {
         let wanted =
             configured.isEmpty ? [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)] : configured
         let network = monitor.interfaces.value
-        let sockets = try await SynthesisListener.bind(wanted, interfaces: network, confined: confined)
+        let budget = ConnectionBudget(descriptors: DescriptorLimit.current)
+        let sockets = try await SynthesisListener.bind(
+            wanted, interfaces: network, confined: confined, gate: budget.sessionGate)
         let bound = sockets.mapValues(\.port)
         let port = SynthesisListener.announced(wanted, bound: bound, interfaces: network) ?? wanted[0].port
 
@@ -76,8 +78,8 @@ public struct Node: Sendable {
             registry: registry, synthesizer: synthesizer, standby: standby, admission: admission, fetch: fetch,
             options: options, metrics: metrics, vms: sessions, logger: logger)
         let server = SessionServer(
-            backend: MeasuredBackend(backend: backend, metrics: metrics), limits: configuration.sessionLimits,
-            logger: logger)
+            backend: MeasuredBackend(backend: backend, metrics: metrics),
+            limits: budget.bounding(configuration.sessionLimits), logger: logger)
         let record = CurrentValue(await makeRecord(registry, hypervisor, port: port))
         let synthesisPorts = Set(bound.values).union(wanted.map(\.port))
         guestPorts.reserve { synthesisPorts.union([record.value.httpPort]) }
@@ -89,7 +91,7 @@ public struct Node: Sendable {
             ], logger: logger)
         let listening = CurrentValue(Set(sockets.keys.map(\.host)))
         let operation = Operation(
-            configuration: configuration, registry: registry, hypervisor: hypervisor, server: server,
+            configuration: configuration, budget: budget, registry: registry, hypervisor: hypervisor, server: server,
             admission: admission, space: { HostResources.space(of: work) }, policy: policy, standby: standby,
             standbyPolicy: standbyPolicy,
             record: record, listening: listening, metrics: metrics, logger: logger)
@@ -102,9 +104,11 @@ public struct Node: Sendable {
                 RecordKeeper(record: record, registry: registry, table: server.table, logger: logger),
                 SynthesisListener(
                     server: server, adopted: adopted, interfaces: monitor.interfaces, first: sockets, follows: follows,
-                    wanted: wanted, confined: confined, port: port, bound: listening, logger: logger),
+                    wanted: wanted, confined: confined, port: port, gate: budget.sessionGate, bound: listening,
+                    logger: logger),
                 standby,
-            ] + operation.services(hangups, logs, reload) + httpServices(record, monitor, server.table, operation)
+            ] + operation.services(hangups, logs, reload)
+            + httpServices(record, monitor, server.table, operation, budget)
             + advertisers(record, monitor) + [announcement]
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -184,7 +188,7 @@ public struct Node: Sendable {
 
     private func httpServices(
         _ record: CurrentValue<NodeRecord>, _ monitor: NetworkMonitor, _ table: SessionTable,
-        _ operation: Operation
+        _ operation: Operation, _ budget: ConnectionBudget
     ) -> [any Service] {
         let subscriptions = EventSubscriptions(record: record, logger: logger)
         let router = NodeRouter()
@@ -194,7 +198,8 @@ public struct Node: Sendable {
         PresentationPage(record: record).add(to: router)
         operation.routes.add(to: router)
         let server = NodeHTTPServer(
-            record: record, interfaces: monitor.interfaces, responder: router.buildResponder(), logger: logger)
+            record: record, interfaces: monitor.interfaces, responder: router.buildResponder(),
+            places: budget.http, gate: budget.httpGate, logger: logger)
         return [subscriptions, server]
     }
 

@@ -21,6 +21,8 @@ struct SynthesisListener: Service {
     let confined: Bool
     /// The port that is announced; also that of further addresses where any port will do.
     let port: UInt16
+    /// Bounds the connections that are accepted at all.
+    var gate = AcceptGate()
     /// The addresses listened on.
     let bound: CurrentValue<Set<String>>
     let logger: Logger
@@ -34,11 +36,11 @@ struct SynthesisListener: Service {
     /// Binds what can be bound now.
     /// - Throws: `CloudletError` when an address that is there can't be bound.
     static func bind(
-        _ wanted: [ListenAddress], interfaces: [NetworkInterface], confined: Bool
+        _ wanted: [ListenAddress], interfaces: [NetworkInterface], confined: Bool, gate: AcceptGate = AcceptGate()
     ) async throws(CloudletError) -> [Place: SessionListener] {
         var bound: [Place: SessionListener] = [:]
         for place in places(wanted, interfaces, confined: confined) where bound[place] == nil {
-            bound[place] = try await SessionServer.bind(address: place.host, port: place.port)
+            bound[place] = try await SessionServer.bind(address: place.host, port: place.port, gate: gate)
         }
         return bound
     }
@@ -108,7 +110,7 @@ struct SynthesisListener: Service {
             for place in places where bound[place] == nil {
                 do {
                     let listener = try await SessionServer.bind(
-                        address: place.host, port: place.port == 0 ? port : place.port)
+                        address: place.host, port: place.port == 0 ? port : place.port, gate: gate)
                     bound[place] = listener
                     feed.yield(listener)
                 } catch {

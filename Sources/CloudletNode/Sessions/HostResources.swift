@@ -6,8 +6,13 @@ import SystemPackage
 
 /// The machine's figures, from /proc.
 enum HostResources {
-    /// The figures now. Processor use is the share since the last call, the first time since boot.
-    static func current() -> NodeResources {
+    /// The figures, at most a second old however often they are asked for. Processor use is the share since they were
+    /// found out before, the first time since boot.
+    static func current() -> NodeResources { cache.value }
+
+    private static let cache = Cached(for: .seconds(1)) { read() }
+
+    private static func read() -> NodeResources {
         var resources = NodeResources()
         let processors = text("/proc/cpuinfo").split(separator: "\n\n", omittingEmptySubsequences: true)
         func field(_ name: String, _ block: Substring) -> Substring? {

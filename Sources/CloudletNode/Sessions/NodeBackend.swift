@@ -56,6 +56,7 @@ struct NodeBackend: SynthesisBackend {
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
+        try DescriptorLimit.requireRoom(for: Self.filesOfVM)
         let base = try await base(of: request.meta)
         _ = try forwardAddress(for: request)
         try VMResources.requireAnswers(request.meta.forwards, outboundNetwork: options.machine.outboundNetwork)
@@ -76,6 +77,8 @@ struct NodeBackend: SynthesisBackend {
         return machine.hostBytes
     }
 
+    /// Files and connections that a synthesis and its VM have open, with room for what the node itself needs.
+    private static let filesOfVM = 64
     /// Logs and small files.
     static let scratchBytes = 16 << 20
 

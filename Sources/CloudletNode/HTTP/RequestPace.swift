@@ -1,0 +1,35 @@
+import CloudletSystem
+import HTTPTypes
+public import Hummingbird
+
+/// Bounds the requests of each client address that are answered a second. Further ones wait a moment, as their connection
+/// does with them, and are refused where that moment would be long. What watches over the node (`/health`, `/ready`) has a
+/// rate of its own.
+public struct RequestPace: RouterMiddleware {
+    /// What it looks at.
+    public typealias Context = NodeRequestContext
+
+    private let requests: RateLimit
+    private let probes: RateLimit
+    private static let longest = Duration.seconds(1)
+
+    /// So many requests a second in the long run, and at once.
+    public init(perSecond: Double = 64, burst: Int = 256) {
+        requests = RateLimit(perSecond: perSecond, burst: burst)
+        probes = RateLimit(perSecond: perSecond, burst: burst)
+    }
+
+    /// Passes on in time, or refuses with 429 (RFC 6585 §4).
+    @concurrent public func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let rate = ["/health", "/ready"].contains(request.uri.path) ? probes : requests
+        guard let wait = rate.take(for: context.remoteAddress?.ipAddress ?? "", waitingAtMost: Self.longest) else {
+            var response = Response.text("too many requests from your address", .tooManyRequests)
+            response.headers[.retryAfter] = "1"
+            return response
+        }
+        if wait > .zero { try await Task.sleep(for: wait) }
+        return try await next(request, context)
+    }
+}
