@@ -1,6 +1,8 @@
 import ArgumentParser
 import CloudletCore
 import CloudletSynthesis
+import CloudletSystem
+import SystemPackage
 
 /// Options of the closing step: what is done in the guest right before its state is saved, so that nothing dead is
 /// saved with it.
@@ -34,6 +36,8 @@ struct ClosingStepOptions: ParsableArguments {
 /// file pages are dropped, and free pages are reported, which makes them holes of the memory file.
 struct ClosingStep: Sendable {
     private let command: [String]?
+    /// The private key, open: ssh replaces parts of the names it is given, as `%h` and `${HOME}`.
+    private let key: File?
 
     /// What is run in the guest. The first lines let it report single free pages; what does not exist is passed over.
     static let script = """
@@ -48,8 +52,9 @@ struct ClosingStep: Sendable {
 
     /// Finds out how the step will be run.
     init(_ options: ClosingStepOptions) throws(CloudletError) {
-        for file in [options.sshKey, options.program].compactMap({ $0 }) where file.contains("/") {
-            try ExistingFile.require(file)
+        key = try options.sshKey.map { (path) throws(CloudletError) in
+            try ExistingFile.require(path)
+            return try File(FilePath(path), .read)
         }
         let program = options.program ?? (options.sshKey == nil ? nil : "ssh")
         if !options.isOff, let program, !ChildProgram.isInstalled(program) {
@@ -62,7 +67,7 @@ struct ClosingStep: Sendable {
             command = nil
         } else if let program = options.program {
             command = [program]
-        } else if let key = options.sshKey {
+        } else if let key {
             // Reads nothing of the user's SSH configuration and leaves nothing behind.
             let settings = [
                 "IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=no",
@@ -70,7 +75,7 @@ struct ClosingStep: Sendable {
                 "ConnectTimeout=20", "ServerAliveInterval=5", "ServerAliveCountMax=6",
             ]
             command =
-                ["ssh", "-F", "none", "-T", "-i", key] + settings.flatMap { ["-o", $0] } + [
+                ["ssh", "-F", "none", "-T", "-i", key.descriptorPath.string] + settings.flatMap { ["-o", $0] } + [
                     "-p", Self.portPlace, "\(options.sshUser)@127.0.0.1",
                     "exec >/dev/null 2>&1\n\(Self.script)\nexit 0",
                 ]

@@ -6,8 +6,11 @@ import SystemPackage
 enum ExistingFile {
     /// Fails unless there is such a file.
     static func require(_ path: String) throws(CloudletError) {
-        guard try FileStatus.of(FilePath(path))?.isRegular == true else {
+        guard let status = try FileStatus.of(FilePath(path)) else {
             throw CloudletError(.notFound, "there is no file \(path.displayable())")
+        }
+        guard status.isRegular else {
+            throw CloudletError(.badData, "\(path.displayable()) is not a regular file", advice: "name a regular file")
         }
     }
 }

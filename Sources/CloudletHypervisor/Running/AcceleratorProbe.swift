@@ -48,12 +48,13 @@ public enum AcceleratorProbe {
     static func run(
         accelerator: String = "kvm", within limit: Duration = limit
     ) async throws(CloudletError) -> Verdict {
-        let scratch = FilePath("/tmp/cloudlet-probe-\(getpid())-\(UInt32.random(in: 0 ... .max))")
-        defer { try? Directory.remove(scratch) }
-        try File(scratch, .create(permissions: 0o600)).write(ProbeProgram.firmware, at: 0)
+        // In memory: a directory for temporary files may be full, missing or read-only, and others write there too.
+        let firmware = try SharedMemory(named: "cloudlet-probe", size: ProbeProgram.firmware.count)
+        try firmware.file.write(ProbeProgram.firmware, at: 0)
+        defer { withExtendedLifetime(firmware) {} }
         let arguments = [
             "-accel", accelerator, "-machine", "pc", "-cpu", "qemu64", "-m", "2", "-nodefaults", "-display", "none",
-            "-no-reboot", "-bios", scratch.string, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+            "-no-reboot", "-bios", firmware.path.string, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
         ]
         let status = try await withDeadline(limit) { () async throws(CloudletError) -> TerminationStatus in
             var options = PlatformOptions()
@@ -90,8 +91,8 @@ private struct CachedVerdict: Codable {
     let verdict: AcceleratorProbe.Verdict
 
     static func load(from path: FilePath) -> CachedVerdict? {
-        guard let data = FileManager.default.contents(atPath: path.string) else { return nil }
-        return try? JSONDecoder().decode(CachedVerdict.self, from: data)
+        guard let bytes = try? File(path, .read).read(4096, at: 0) else { return nil }
+        return try? JSONDecoder().decode(CachedVerdict.self, from: Data(bytes))
     }
 
     /// A verdict that can't be kept is found again the next time.

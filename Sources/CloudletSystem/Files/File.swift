@@ -22,7 +22,7 @@ public final class File: Sendable {
     /// The descriptor, borrowed: it lives as long as this object.
     public let descriptor: Int32
 
-    /// Opens a file.
+    /// Opens a file. What is no file (a pipe, a socket, a device) is refused and never waited for.
     /// - Throws: `CloudletError` that names the path and the system's reason.
     public init(_ path: FilePath, _ mode: Mode) throws(CloudletError) {
         let (flags, permissions, verb): (Int32, UInt32, String) =
@@ -31,11 +31,25 @@ public final class File: Sendable {
             case .readWrite: (O_RDWR, 0, "open")
             case .create(let permissions): (O_RDWR | O_CREAT | O_EXCL, permissions, "create")
             }
-        let descriptor = unsafe cloudlet_open(path.string, flags, permissions)
-        guard descriptor >= 0 else { throw SystemCallError.current("can't \(verb) \(path)") }
+        // Without O_NONBLOCK, opening a named pipe waits for a writer, and no signal's handler ends that.
+        let descriptor = unsafe cloudlet_open(path.string, flags | O_NONBLOCK | O_NOCTTY, permissions)
+        guard descriptor >= 0 else {
+            let failure = errno
+            if failure == ENXIO, let kind = try FileStatus.of(path)?.foreignKind { throw Self.isNoFile(path, kind) }
+            throw SystemCallError.make(failure, "can't \(verb) \(path)")
+        }
         self.path = path
         self.descriptor = descriptor
+        if let kind = try status().foreignKind { throw Self.isNoFile(path, kind) }
     }
+
+    private static func isNoFile(_ path: FilePath, _ kind: String) -> CloudletError {
+        CloudletError(.badData, "\(path.string.displayable()) is \(kind), not a file", advice: "name a regular file")
+    }
+
+    /// A path that names the open file for as long as this object lives, also to other processes of the same user. It has
+    /// no character that means anything in a URI, a list or an option, however the file's own name is written.
+    public var descriptorPath: FilePath { FilePath("/proc/\(getpid())/fd/\(descriptor)") }
 
     /// The directory for temporary files: `TMPDIR`, or /tmp.
     public static var temporaryDirectory: FilePath {
@@ -189,6 +203,8 @@ public struct FileStatus: Hashable, Sendable {
     public let isRegular: Bool
     /// Whether it is a directory.
     public let isDirectory: Bool
+    /// What it is, when it is neither a file nor a directory: something that may make a reader wait for ever.
+    let foreignKind: String?
     /// Permission bits.
     public let permissions: UInt32
     /// User id of the owner.
@@ -211,6 +227,13 @@ public struct FileStatus: Hashable, Sendable {
         identity = Identity(device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
         isRegular = raw.st_mode & S_IFMT == S_IFREG
         isDirectory = raw.st_mode & S_IFMT == S_IFDIR
+        foreignKind =
+            switch raw.st_mode & S_IFMT {
+            case S_IFREG, S_IFDIR: nil
+            case S_IFIFO: "a named pipe"
+            case S_IFSOCK: "a socket"
+            default: "a device"
+            }
         permissions = raw.st_mode & 0o7777
         owner = raw.st_uid
     }

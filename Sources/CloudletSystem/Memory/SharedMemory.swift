@@ -38,5 +38,5 @@ public final class SharedMemory: Sendable {
     }
 
     /// A path by which another process of the same user can open the memory while this one lives.
-    public var path: FilePath { FilePath("/proc/\(getpid())/fd/\(file.descriptor)") }
+    public var path: FilePath { file.descriptorPath }
 }
