@@ -1,3 +1,4 @@
+public import CloudletCore
 public import SystemPackage
 
 /// The files of a base VM beside its disk `DIR/NAME.EXT`. NAME is the disk's name without its last extension, as in
@@ -8,6 +9,19 @@ public struct BaseFiles: Hashable, Sendable {
 
     /// The files of this disk.
     public init(disk: FilePath) { self.disk = disk }
+
+    /// The real path of a disk that is to become a base VM.
+    /// - Throws: `CloudletError` when there is no such file, or its path can't be used.
+    public static func locate(_ disk: FilePath) throws(CloudletError) -> FilePath {
+        let path = try CloudletHome.resolve(disk)
+        // Libvirt writes the path into XML documents without escaping these, and reads them back.
+        guard !path.string.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+            throw CloudletError(
+                .usage, "the path '\(path.string.displayable(limit: 1000))' has a control character, as a line feed",
+                advice: "rename the file or its directory")
+        }
+        return path
+    }
 
     /// Page hashes of the disk.
     public var diskHashes: FilePath { beside("base-img-meta") }

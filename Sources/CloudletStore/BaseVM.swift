@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletSystem
 import Foundation
 import GRDB
 import SystemPackage
@@ -86,23 +87,44 @@ struct BaseVMRow: Codable, FetchableRecord, PersistableRecord {
         seen = base.seen?.text
         refused = base.refused?.text
     }
+}
 
+/// An entry of the registry as it lies there: damaged or not.
+struct BaseVMEntry: Sendable {
+    let disk: FilePath
+    private let row: BaseVMRow?
+
+    init(_ row: Row) {
+        disk = FilePath(String.fromDatabaseValue(row["disk_path"]) ?? "")
+        self.row = try? BaseVMRow(row: row)
+    }
+
+    /// No disk, no memory and no time is more than this.
+    private static let most = 1 << 60
+
+    /// The base VM.
+    /// - Throws: `CloudletError.badData` when the entry has values that none can have.
     func baseVM() throws(CloudletError) -> BaseVM {
-        guard let hash = SHA256Digest(hex: hash_value), let memoryHash = SHA256Digest(hex: memory_hash) else {
+        guard let row, let hash = SHA256Digest(hex: row.hash_value),
+            let memoryHash = SHA256Digest(hex: row.memory_hash),
+            [row.disk_bytes, row.memory_bytes].allSatisfy({ (0...Self.most).contains($0) }), disk.isAbsolute
+        else {
             throw CloudletError(
-                .badData, "the registry's entry for \(disk_path) is damaged",
-                advice: "remove it with 'cloudlet del-base' and add it again")
+                .badData, "the registry's entry for \(disk) is damaged",
+                advice: "have it removed, and add the base VM again; run: "
+                    + Shell.command("cloudlet", "del-base", disk.string))
         }
         var base = BaseVM(
-            files: BaseFiles(disk: FilePath(disk_path)), hash: hash, memoryHash: memoryHash, diskBytes: disk_bytes,
-            diskModified: disk_modified, memoryBytes: memory_bytes, accelerator: accelerator, created: created)
-        if let disk = disk_data.flatMap({ SHA256Digest(hex: $0) }),
-            let memory = memory_data.flatMap({ SHA256Digest(hex: $0) })
+            files: BaseFiles(disk: disk), hash: hash, memoryHash: memoryHash, diskBytes: row.disk_bytes,
+            diskModified: row.disk_modified, memoryBytes: row.memory_bytes, accelerator: row.accelerator,
+            created: row.created)
+        if let disk = row.disk_data.flatMap({ SHA256Digest(hex: $0) }),
+            let memory = row.memory_data.flatMap({ SHA256Digest(hex: $0) })
         {
             base.data = .init(disk: disk, memory: memory)
         }
-        base.seen = seen.map(BaseStamp.init(text:))
-        base.refused = refused.map(BaseStamp.init(text:))
+        base.seen = row.seen.map(BaseStamp.init(text:))
+        base.refused = row.refused.map(BaseStamp.init(text:))
         return base
     }
 }

@@ -31,14 +31,18 @@ extension Registry {
     public func sessions(all: Bool = false) throws(CloudletError) -> [SessionRecord] {
         let rows = try read { database in
             let request = SessionRow.order(Column("created"), Column("id"))
-            return try (all ? request : request.filter(Self.live)).fetchAll(database)
+            return try Row.fetchAll(database, all ? request : request.filter(Self.live)).map {
+                try? SessionRow(row: $0)
+            }
         }
-        return rows.compactMap(\.record)
+        // A damaged one must not hide the others.
+        return rows.compactMap { $0?.record }
     }
 
     /// The session with this number, live or ended.
     public func session(_ id: SessionID) throws(CloudletError) -> SessionRecord? {
-        try read { try SessionRow.fetchOne($0, key: id.description) }?.record
+        try read { try Row.fetchOne($0, SessionRow.filter(key: id.description)).flatMap { try? SessionRow(row: $0) } }?
+            .record
     }
 
     /// Writes what sessions are doing, in one transaction; wishes to stop them stay. Ended ones beyond the newest
@@ -75,7 +79,18 @@ extension Registry {
             return session
         }
         if !ended.isEmpty { try write(ended) }
+        try forgetDamaged()
         return left
+    }
+
+    /// Removes rows that can't be read as sessions: nobody would ever end them.
+    private func forgetDamaged() throws(CloudletError) {
+        try write { database in
+            for row in try Row.fetchAll(database, SessionRow.all()) where (try? SessionRow(row: row))?.record == nil {
+                let id: DatabaseValue = row["id"]
+                try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [id])
+            }
+        }
     }
 
     /// Notes the wish that the node stops a session.

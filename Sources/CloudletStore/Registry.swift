@@ -18,6 +18,7 @@ public final class Registry: Sendable {
             var configuration = Configuration()
             configuration.busyMode = .timeout(patience.seconds)
             configuration.label = "cloudlet-registry"
+            Self.closeToOthers(path)
             database = try DatabasePool(path: path.string, configuration: configuration)
             try Self.migrator.migrate(database)
         } catch {
@@ -40,15 +41,25 @@ public final class Registry: Sendable {
         } catch {
             throw failure("can't read the registry", path, error)
         }
-        var bases: [BaseVM] = []
-        for row in rows.bases { bases.append(try row.baseVM()) }
-        return (bases, rows.sessions.compactMap(\.record))
+        return (rows.bases.compactMap { try? $0.baseVM() }, rows.sessions.compactMap(\.record))
     }
 
     /// Finds out whether the database can be changed now.
     /// - Throws: `CloudletError.busy` when another program holds it.
     public func requireWritable() throws(CloudletError) {
         try write { _ in }
+    }
+
+    /// Session numbers are in there, and who has one can end the session. The database's helper files get the rights it
+    /// has itself. A registry that can't be changed is told of when it is opened.
+    private static func closeToOthers(_ path: FilePath) {
+        if (try? FileStatus.of(path)) == .some(nil) { _ = try? File(path, .create(permissions: 0o600)) }
+        for suffix in ["", "-wal", "-shm"] {
+            guard let file = try? File(FilePath(path.string + suffix), .read), let status = try? file.status(),
+                status.permissions & 0o077 != 0
+            else { continue }
+            try? file.setPermissions(status.permissions & ~0o077)
+        }
     }
 
     private static var migrator: DatabaseMigrator {
@@ -74,22 +85,32 @@ public final class Registry: Sendable {
         return migrator
     }
 
-    /// All base VMs, by path.
+    /// All base VMs, by path. An entry that is damaged is left out: it must not keep the others from being used.
     public func bases() throws(CloudletError) -> [BaseVM] {
-        let rows = try read { try BaseVMRow.order(Column("disk_path")).fetchAll($0) }
-        var bases: [BaseVM] = []
-        for row in rows { bases.append(try row.baseVM()) }
-        return bases
+        try entries().compactMap { try? $0.baseVM() }
+    }
+
+    /// The disks of entries that are damaged, by path; ``removeDamaged(disk:)`` takes them out.
+    public func damaged() throws(CloudletError) -> [FilePath] {
+        try entries().filter { (try? $0.baseVM()) == nil }.map(\.disk)
+    }
+
+    private func entries() throws(CloudletError) -> [BaseVMEntry] {
+        try read { database in
+            try Row.fetchAll(database, BaseVMRow.order(Column("disk_path"))).map { BaseVMEntry($0) }
+        }
     }
 
     /// The base VM with this disk, an absolute path.
     public func base(disk: FilePath) throws(CloudletError) -> BaseVM? {
-        try read { try BaseVMRow.fetchOne($0, key: disk.string) }?.baseVM()
+        try read { try Row.fetchOne($0, BaseVMRow.filter(key: disk.string)).map { BaseVMEntry($0) } }?.baseVM()
     }
 
     /// The base VM with this identity.
     public func base(hash: SHA256Digest) throws(CloudletError) -> BaseVM? {
-        try read { try BaseVMRow.filter(Column("hash_value") == hash.hex).fetchOne($0) }?.baseVM()
+        try read { database in
+            try Row.fetchOne(database, BaseVMRow.filter(Column("hash_value") == hash.hex)).map { BaseVMEntry($0) }
+        }?.baseVM()
     }
 
     /// Adds a base VM.
@@ -127,8 +148,14 @@ public final class Registry: Sendable {
     /// - Returns: the entry, or `nil` when there was none.
     public func remove(disk: FilePath) throws(CloudletError) -> BaseVM? {
         let found = try base(disk: disk)
-        if found != nil { _ = try writeDurably { try BaseVMRow.deleteOne($0, key: disk.string) } }
+        if found != nil { _ = try removeDamaged(disk: disk) }
         return found
+    }
+
+    /// Removes the entry of a disk, whatever it holds.
+    /// - Returns: whether there was one.
+    public func removeDamaged(disk: FilePath) throws(CloudletError) -> Bool {
+        try writeDurably { try BaseVMRow.deleteOne($0, key: disk.string) }
     }
 
     func read<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {

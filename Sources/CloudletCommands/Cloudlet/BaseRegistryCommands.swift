@@ -2,6 +2,7 @@ import ArgumentParser
 import CloudletCore
 import CloudletStore
 import CloudletSynthesis
+import CloudletSystem
 import Foundation
 import SystemPackage
 
@@ -36,6 +37,10 @@ struct ListBaseCommand: AsyncParsableCommand {
         let registry = try Registry(try CloudletHome.current().database)
         var bases: [(base: BaseVM, state: String)] = []
         for base in try registry.bases() { bases.append((base, await Self.state(of: base, registry))) }
+        for disk in try registry.damaged() {
+            let removal = Shell.command("cloudlet", "del-base", disk.string)
+            Console.note("the registry's entry for \(disk) is damaged; to remove it, run: \(removal)")
+        }
         switch format {
         case .json:
             try Console.json(
@@ -91,7 +96,7 @@ struct AddBaseCommand: AsyncParsableCommand {
             }
             expected = digest
         }
-        let path = try CloudletHome.resolve(FilePath(disk))
+        let path = try BaseFiles.locate(FilePath(disk))
         let base = try await BaseImport(registry: registry).add(path, expected: expected)
         Console.result("Base VM \(base.hash) is registered: \(base.files.disk)")
     }
@@ -109,6 +114,10 @@ struct DelBaseCommand: AsyncParsableCommand {
         let registry = try Registry(try CloudletHome.current().database)
         // The disk may be gone already: then the path is taken as it was given.
         let path = (try? CloudletHome.resolve(FilePath(disk))) ?? CloudletHome.currentDirectory.pushing(FilePath(disk))
+        if try registry.damaged().contains(path), try registry.removeDamaged(disk: path) {
+            Console.result("The damaged entry of \(path) is removed; 'cloudlet add-base' registers the base VM again")
+            return
+        }
         guard let base = try registry.remove(disk: path) else {
             throw CloudletError(
                 .notFound, "\(path) is no registered base VM", advice: "see 'cloudlet list-base'")

@@ -15,7 +15,7 @@ extension Doctor {
             guard let status = try FileStatus.of(root), status.isDirectory else {
                 return [.fail("home", "\(root) is no directory", fix: "export CLOUDLET_HOME=…")]
             }
-            guard status.owner == geteuid() || geteuid() == 0 else {
+            guard status.owner == geteuid() else {
                 return [.fail("home", "\(root) belongs to another user", fix: "sudo chown -R \"$USER\" '\(root)'")]
             }
             let trial = root.appending(".doctor-\(getpid())")
@@ -36,16 +36,23 @@ extension Doctor {
     func examineBases(_ accelerator: MachineDescription.Accelerator?) async -> [Finding] {
         let registry: Registry
         let bases: [BaseVM]
+        var findings: [Finding] = []
         do throws(CloudletError) {
             registry = try Registry(home.database)
             bases = try registry.bases()
+            findings = try registry.damaged().map { disk in
+                .fail(
+                    "bases", "the registry's entry for \(disk) is damaged",
+                    fix: Shell.command("cloudlet", "del-base", disk.string))
+            }
         } catch {
             return [.fail("bases", "\(error)", fix: "mv '\(home.database)' '\(home.database).broken'")]
         }
         guard !bases.isEmpty else {
-            return [.warn("bases", "there is no base VM: every client is refused", fix: "cloudlet add-base DISK")]
+            return findings + [
+                .warn("bases", "there is no base VM: every client is refused", fix: "cloudlet add-base DISK")
+            ]
         }
-        var findings: [Finding] = []
         for base in bases { findings.append(await examine(base, registry, accelerator)) }
         return findings
     }
