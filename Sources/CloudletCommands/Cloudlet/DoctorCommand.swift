@@ -19,7 +19,7 @@ struct DoctorCommand: AsyncParsableCommand {
     var format: OutputFormat = .table
 
     func run() async throws {
-        let home = try CloudletHome.current()
+        let home = try CloudletHome.current(securing: false)
         let source = try await ConfigurationSource(
             options: [:], environment: ProcessInfo.processInfo.environment,
             file: config.map { FilePath($0) } ?? home.configuration, isNamed: config != nil)

@@ -47,7 +47,8 @@ struct SearchOptions: ParsableArguments {
         if !`protocol`.isEmpty {
             options.protocols = Set(`protocol`.compactMap { DiscoveryOrigin(rawValue: $0.rawValue) })
         }
-        options.stateDirectory = try CloudletHome.current().root
+        // What is kept of nodes is verified each time: others may know and change it.
+        options.stateDirectory = try CloudletHome.current(securing: false).root
         let finder = Finder(options)
         // Where no interface is left the search itself says so, unless it waits for them.
         let obstacles = finder.obstacles

@@ -34,9 +34,13 @@ struct HypervisorOptions: ParsableArguments {
 }
 
 extension CloudletHome {
-    /// The home that the process's environment names.
-    static func current() throws(CloudletError) -> CloudletHome {
+    /// The home that the process's environment names, closed to other users.
+    /// - Parameter securing: `false` for who only looks how things are.
+    /// - Returns: the home.
+    /// - Throws: `CloudletError` when there can be none, or other users could write to it.
+    static func current(securing: Bool = true) throws(CloudletError) -> CloudletHome {
         let home = try fromEnvironment(ProcessInfo.processInfo.environment)
+        if securing { try home.secure() }
         UnfinishedFiles.removeLeftovers(in: home.unfinished)
         return home
     }
