@@ -126,6 +126,43 @@ import Testing
         #expect(root.directory.lastComponent == "command-0")
     }
 
+    @Test("the status of a VM that runs names the directory as it is named now")
+    func renamed() async throws {
+        _ = try await Tool.with(
+            try standIn("qemu_stand_in"), arguments("vm-2"), log: scratch.file("log")
+        ) { program in
+            try await program.waitFor("runs")
+            try status("vm-2", process: program.pid)
+            #expect(try DriverState(root: root, name: "/proc/1/fd/9").removeStale().isEmpty)
+            let file = root.appending("run/qemu/vm-2.xml")
+            func text() throws -> String { String(decoding: try File(file, .read).read(4096, at: 0), as: UTF8.self) }
+            #expect(try text().contains("<libDir path='/proc/1/fd/9/lib/qemu/domain-1-vm-2'/>"))
+            // The next holder has another number.
+            #expect(try DriverState(root: root, name: "/proc/77/fd/12").removeStale().isEmpty)
+            #expect(try text().contains("<libDir path='/proc/77/fd/12/lib/qemu/domain-1-vm-2'/>"))
+            #expect(try !text().contains("/proc/1/"))
+            #expect(try Directory.names(in: root.appending("run/qemu")) == ["vm-2.xml"])
+        }
+    }
+
+    @Test("the logs of VMs that have ended are bounded; those of VMs that run stay, however old")
+    func logs() throws {
+        let logs = root.appending("log/qemu")
+        try Directory.create(logs)
+        for number in 0..<50 {
+            let file = try File(logs.appending("vm-\(number).log"), .create(permissions: 0o600))
+            var times = [timespec(tv_sec: 1000 + number, tv_nsec: 0), timespec(tv_sec: 1000 + number, tv_nsec: 0)]
+            try #require(unsafe futimens(file.descriptor, &times) == 0)
+        }
+        try status("vm-0", process: getpid())
+        let driver = try File(root.appending("libvirt.log"), .create(permissions: 0o600))
+        try driver.resize(to: 2 << 20)
+        try EmulatorLog.prune(root)
+        let left = Set(try Directory.names(in: logs))
+        #expect(left == Set((34..<50).map { "vm-\($0).log" } + ["vm-0.log"]))
+        #expect(try driver.size() == 0)
+    }
+
     @Test("the status of a VM whose emulator runs stays")
     func alive() async throws {
         _ = try await Tool.with(

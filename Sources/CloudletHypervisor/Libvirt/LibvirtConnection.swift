@@ -1,5 +1,6 @@
 import CLibvirt
 import CloudletCore
+import CloudletSystem
 import Synchronization
 import SystemPackage
 
@@ -13,10 +14,14 @@ import SystemPackage
     /// Where an embedded driver writes the process numbers of its emulators.
     let processFiles: FilePath?
     private let listeners = LifecycleListeners()
+    private let kept: File?
 
-    /// Opens a connection; libvirt's warnings go to the file `log`. Blocks.
-    init(uri: String, log: String = "/dev/null", processFiles: FilePath? = nil) throws(CloudletError) {
-        LibvirtLibrary.prepare(log: log)
+    /// Opens a connection; libvirt's warnings go to the file `log`. What the URI names is kept open as `keeping`. Blocks.
+    init(
+        uri: String, log: String = "/dev/null", keeping kept: File? = nil, processFiles: FilePath? = nil
+    ) throws(CloudletError) {
+        self.kept = kept
+        try LibvirtLibrary.prepare(log: log)
         guard let pointer = unsafe virConnectOpen(uri) else {
             throw LibvirtError.current("can't connect to the hypervisor at \(uri)")
         }

@@ -4,6 +4,31 @@ import SystemPackage
 
 /// What QEMU said before it ended, from the log libvirt keeps.
 enum EmulatorLog {
+    /// How many logs of VMs that have ended are kept.
+    private static let kept = 16
+    /// Bytes after which the driver's log begins anew.
+    private static let longest = 1 << 20
+
+    /// Bounds what a driver with this root directory logs for good: a file for each VM that ever ran, and lines of its own.
+    static func prune(_ root: FilePath) throws(CloudletError) {
+        let directory = root.appending("log").appending("qemu")
+        // The driver keeps a status file for each VM that runs.
+        let running = Set(
+            try Directory.names(in: root.appending("run").appending("qemu")).filter { $0.hasSuffix(".xml") }
+                .map { String($0.dropLast(4)) + ".log" })
+        var logs: [(path: FilePath, modified: Int)] = []
+        for name in try Directory.names(in: directory) where name.hasSuffix(".log") && !running.contains(name) {
+            let path = directory.appending(name)
+            if let status = try FileStatus.of(path) { logs.append((path, status.modified)) }
+        }
+        for log in logs.sorted(by: { $0.modified < $1.modified }).dropLast(kept) { try Directory.remove(log.path) }
+        let driver = root.appending("libvirt.log")
+        // The driver appends, so it goes on at the front.
+        if let status = try FileStatus.of(driver), status.size > longest {
+            try File(driver, .readWrite).resize(to: 0)
+        }
+    }
+
     /// The last lines that look like a complaint, joined; `nil` when there are none.
     static func lastWords(in log: FilePath) -> String? {
         guard let file = try? File(log, .read), let size = try? file.size(),

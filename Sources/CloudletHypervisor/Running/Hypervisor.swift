@@ -39,10 +39,10 @@ public final class Hypervisor: Sendable {
         note: @escaping @Sendable (FullDisk) -> Void = { _ in }
     ) async throws(CloudletError) -> Hypervisor {
         try await blocking { () throws(CloudletError) in
-            if uri == nil { try DriverState(root: root.directory).removeStale() }
-            let address = if let uri { uri } else { try root.uri() }
+            if uri == nil { try DriverState(root: root.directory, name: root.driverPath).removeStale() }
+            try EmulatorLog.prune(root.directory)
             let connection = try LibvirtConnection(
-                uri: address, log: root.driverLog.string,
+                uri: uri ?? root.uri, log: root.driverLog.string, keeping: root.handle,
                 processFiles: uri == nil ? DriverState.statusDirectory(of: root.directory) : nil)
             let models = uri == nil ? [] : try DomainDescriptionReader.securityModels(in: connection.capabilities())
             return Hypervisor(
@@ -90,7 +90,10 @@ public final class Hypervisor: Sendable {
                 "the VM was made under \(machine.accelerator.rawValue), this host runs \(accelerator.rawValue)",
                 advice: "make a base VM on this host, or use a host like the one it was made on")
         }
-        let document = DomainXML(machine: machine, resources: resources, securityLabels: securityLabels).document()
+        var named = resources
+        named.disk = root.nameForDriver(resources.disk)
+        named.serialLog = resources.serialLog.map(root.nameForDriver)
+        let document = DomainXML(machine: machine, resources: named, securityLabels: securityLabels).document()
         let domain = try await EmulatorProcess.killing(
             resources.name, files: connection.processFiles, after: Self.startLimit
         ) { () async throws(CloudletError) in
@@ -100,6 +103,7 @@ public final class Hypervisor: Sendable {
                 }
             }
         }
+        if isEmbedded { try? EmulatorLog.prune(root.directory) }
         let started = VirtualMachine(
             domain, of: connection, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
             care: care)
@@ -132,19 +136,25 @@ public final class Hypervisor: Sendable {
         var ended: [String] = []
         for domain in try await activeDomains() {
             let name = domain.name
-            guard name.hasPrefix(root.vmPrefix), !kept.contains(name) else { continue }
+            guard isOurs(name), !kept.contains(name) else { continue }
             try await domain.end()
             ended.append(name)
         }
-        for name in try Directory.names(in: workDirectory) where !kept.contains(name) {
+        for name in try Directory.names(in: workDirectory) where HypervisorRoot.isVMName(name) && !kept.contains(name) {
             try Directory.remove(workDirectory.appending(name))
         }
         return ended
     }
 
+    /// Whether this holder, or an earlier one of its directory, made a VM. A driver in this process knows no others: the
+    /// directory may have had another path, of which the prefix is made, when the VM was started.
+    private func isOurs(_ name: String) -> Bool {
+        isEmbedded ? HypervisorRoot.isVMName(name) : name.hasPrefix(root.vmPrefix)
+    }
+
     /// Names of the VMs that run in this holder's directory.
     public func runningVMs() async throws(CloudletError) -> Set<String> {
-        Set(try await activeDomains().map(\.name).filter { $0.hasPrefix(root.vmPrefix) })
+        Set(try await activeDomains().map(\.name).filter(isOurs))
     }
 
     private func activeDomains() async throws(CloudletError) -> [LibvirtDomain] {

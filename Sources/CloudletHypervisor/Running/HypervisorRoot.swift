@@ -22,24 +22,27 @@ public final class HypervisorRoot: Sendable {
     /// Begins the names of this holder's VMs; other homes that use the same libvirt have other prefixes.
     public let vmPrefix: String
     private let lock: FileLock
+    /// The directory, open.
+    let handle: File
 
     private static let commandSlots = 32
 
     /// Takes a directory below `parent`.
     /// - Throws: `CloudletError.busy` when all are held.
     public init(under parent: FilePath, role: Role) throws(CloudletError) {
-        try Directory.create(parent, permissions: 0o700)
+        try Directory.createPrivate(parent)
         let names = role == .node ? ["node"] : (0..<Self.commandSlots).map { "command-\($0)" }
         for name in names {
             let directory = parent.appending(name)
             if let lock = try Self.lock(name, in: parent, tries: role == .node ? 5 : 1) {
-                try Directory.create(directory, permissions: 0o700)
+                try Directory.createPrivate(directory)
                 if role == .command, try DetachedVM.all(in: directory).contains(where: \.isAlive) { continue }
                 self.directory = directory
                 self.lock = lock
                 vmPrefix = Self.vmPrefix(of: name, in: parent)
+                handle = try Directory.open(directory)
                 try Self.shareCache(of: directory, in: parent)
-                try writeConfiguration()
+                try furnish()
                 return
             }
         }
@@ -93,48 +96,70 @@ public final class HypervisorRoot: Sendable {
         self.directory = directory
         self.lock = lock
         self.vmPrefix = vmPrefix
-        try writeConfiguration()
+        handle = try Directory.open(directory)
+        try furnish()
     }
 
     /// The URI of the embedded driver on this directory.
-    public func uri() throws(CloudletError) -> String { "qemu:///embed?root=\(try shortPath().string)" }
+    public var uri: String { "qemu:///embed?root=\(driverPath)" }
 
-    /// The driver's log of its own warnings.
-    var driverLog: FilePath { directory.appending("libvirt.log") }
+    /// The directory by the name that libvirt is given. libvirt puts it into URIs, into lists separated by blanks, into
+    /// command lines and into documents that it reads again; and it makes sockets about 60 characters below it, whose
+    /// paths end at 107. A path that is too long or means something in one of these is replaced by that of the open
+    /// directory, which stands for itself in all of them.
+    var driverPath: FilePath {
+        let name = directory.string.utf8
+        return name.count <= Self.longestPath && name.allSatisfy(Self.isPlain) ? directory : handle.descriptorPath
+    }
+
+    private static let longestPath = 45
+
+    /// Whether a byte of a path stands for itself everywhere.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    /// A file below the directory by the name that libvirt is given: its own, unless XML can't hold that.
+    func nameForDriver(_ path: FilePath) -> FilePath {
+        var rest = path
+        guard path.string.unicodeScalars.contains(where: { $0.value < 0x20 }), rest.removePrefix(directory) else {
+            return path
+        }
+        return handle.descriptorPath.pushing(rest)
+    }
+
+    /// The driver's log of its own warnings, by the name that libvirt is given.
+    var driverLog: FilePath { driverPath.appending("libvirt.log") }
 
     /// The driver's log of one VM.
     public func log(of domain: String) -> FilePath {
         directory.appending("log").appending("qemu").appending("\(domain).log")
     }
 
-    /// The driver makes sockets about 60 characters below its root, and a socket's path ends at 107. A root that is
-    /// too deep is reached through a link in the directory for temporary files.
-    private func shortPath() throws(CloudletError) -> FilePath {
-        guard directory.string.utf8.count > 45 else { return directory }
-        let digest = SHA256Digest(hashing: Array(directory.string.utf8).span).short
-        let link = FilePath("/tmp/cloudlet-\(geteuid())-\(digest)")
-        if unsafe symlink(directory.string, link.string) != 0, errno != EEXIST {
-            throw SystemCallError.current("can't make the link \(link)")
-        }
-        // Somebody else's link of that name must not decide where our sockets are.
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let capacity = buffer.count
-        let count = unsafe readlink(link.string, &buffer, capacity - 1)
-        let target = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        guard target == directory.string else {
-            throw CloudletError(
-                .cannotCreate, "\(link) is in the way", advice: "remove it, or use a shorter CLOUDLET_HOME")
-        }
-        return link
+    /// Whether a name is one that a holder of such a directory gave to a VM, whatever the directory was called then.
+    static func isVMName(_ name: String) -> Bool {
+        name.wholeMatch(of: /cloudlet-[0-9a-f]{4}-(node|c[0-9]+)-[0-9a-z]+/) != nil
     }
 
     /// All roots keep what the driver found out about the emulator in one place: finding out takes seconds.
     private static func shareCache(of directory: FilePath, in parent: FilePath) throws(CloudletError) {
-        try Directory.create(parent.appending("cache"), permissions: 0o700)
+        try Directory.createPrivate(parent.appending("cache"))
         let link = directory.appending("cache")
         if unsafe symlink("../cache", link.string) != 0, errno != EEXIST {
             throw SystemCallError.current("can't make the link \(link)")
         }
+    }
+
+    /// Makes what is in every such directory.
+    private func furnish() throws(CloudletError) {
+        try Directory.createPrivate(workDirectory)
+        try writeConfiguration()
     }
 
     /// Settings under which one process runs VMs without a libvirt daemon, udev, cgroups or mount namespaces.
@@ -146,7 +171,7 @@ public final class HypervisorRoot: Sendable {
         ]
         if geteuid() == 0 { lines += ["user = \"+0\"", "group = \"+0\""] }
         let file = directory.appending("etc").appending("qemu.conf")
-        try Directory.create(file.removingLastComponent(), permissions: 0o700)
+        try Directory.createPrivate(file.removingLastComponent())
         let text = Array((lines.joined(separator: "\n") + "\n").utf8)
         // On a full disk it could not be written anew.
         if (try? File(file, .read).read(text.count + 1, at: 0)) == text { return }

@@ -34,7 +34,7 @@ public struct BaseCreation: Sendable {
 
     /// Checks everything that can be checked before the VM boots.
     public static func requireNew(_ disk: FilePath, registry: Registry) throws(CloudletError) -> FilePath {
-        let path = try CloudletHome.resolve(disk)
+        let path = try BaseFiles.locate(disk)
         try DiskImageCheck.requireBootableRaw(try File(path, .read))
         if try registry.base(disk: path) != nil {
             throw CloudletError(
