@@ -10,6 +10,7 @@
 #include <ftw.h>
 #include <linux/memfd.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -60,5 +61,14 @@ static inline int cloudlet_remove_entry(const char *path, const struct stat *sta
 static inline int cloudlet_remove_tree(const char *path) { return nftw(path, cloudlet_remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
 // Gives freed memory back to the system (malloc_trim(3)).
 static inline int cloudlet_trim_heaps(void) { return malloc_trim(0); }
+static inline void cloudlet_unblock_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+static inline int cloudlet_ignores_signal(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 
 #endif

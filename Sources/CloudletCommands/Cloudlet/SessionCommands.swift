@@ -49,7 +49,7 @@ struct ListSessionCommand: AsyncParsableCommand {
             if shown != sessions { try show(sessions) }
             shown = sessions
             if watch { try await Task.sleep(for: .milliseconds(500)) }
-        } while watch
+        } while watch && !Console.isClosed
     }
 
     /// The sessions as they are: those of a node that is gone are not live, whatever it wrote last.

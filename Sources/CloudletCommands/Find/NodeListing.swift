@@ -22,6 +22,7 @@ struct NodeListing: Sendable {
                     if search.watch { try shown.print("-", found) }
                 default: break
                 }
+                if Console.isClosed { break }
             }
             return count
         }

@@ -1,19 +1,34 @@
 import CloudletCore
+import CloudletSystem
 import Foundation
 import Glibc
 import Synchronization
 
 /// What the programs print: results on standard output, everything else on standard error.
 enum Console {
-    /// Prints a result.
+    private static let writeFailure = Mutex<Int32?>(nil)
+
+    /// Prints a result. That it could not be written is told by ``requireWritten()``.
     static func result(_ text: String) {
-        write(text + "\n", to: FileHandle.standardOutput)
+        guard let number = writeAll(text + "\n", to: STDOUT_FILENO) else { return }
+        writeFailure.withLock { $0 = $0 ?? number }
+    }
+
+    /// Whether nobody sees further results.
+    static var isClosed: Bool { writeFailure.withLock { $0 != nil } }
+
+    /// Fails when a result could not be written, so that a script does not take what is missing for nothing. A reader that
+    /// went away (a pager, `head`) is no reason to fail.
+    static func requireWritten() throws(CloudletError) {
+        guard let number = writeFailure.withLock({ $0 }), number != EPIPE else { return }
+        throw CloudletError(
+            .io, "the results can't be written to standard output: \(SystemCallError.text(for: number))")
     }
 
     /// Prints a remark for the person at the terminal.
     static func note(_ text: String) {
         ProgressLine.clear()
-        write(text + "\n", to: FileHandle.standardError)
+        write(text + "\n")
     }
 
     /// Prints a failure: one line.
@@ -58,9 +73,29 @@ enum Console {
         }
     }
 
-    fileprivate static func write(_ text: String, to handle: FileHandle) {
-        // A reader that went away (a pager, `head`) is no reason to fail.
-        try? handle.write(contentsOf: Data(text.utf8))
+    /// Writes to standard error, unless its reader stalls: what is only a remark holds up nothing, an end least of all.
+    fileprivate static func write(_ text: String) {
+        var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        guard unsafe poll(&entry, 1, 2000) > 0 else { return }
+        _ = writeAll(text, to: STDERR_FILENO)
+    }
+
+    /// Writes all of a text; waits where others made the descriptor one that doesn't.
+    /// - Returns: the number of the error that kept it from that, if any.
+    private static func writeAll(_ text: String, to descriptor: Int32) -> Int32? {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe poll(&entry, 1, 1000)
+            } else if errno != EINTR {
+                return errno
+            }
+        }
+        return nil
     }
 
     /// Whether standard error is a terminal that understands control sequences.
@@ -84,7 +119,7 @@ enum ProgressLine {
             text += "] \(Int(part * 100)) %"
         }
         shown.withLock { $0 = true }
-        Console.write("\r\u{1B}[K" + text, to: FileHandle.standardError)
+        Console.write("\r\u{1B}[K" + text)
     }
 
     /// Removes the line.
@@ -93,7 +128,7 @@ enum ProgressLine {
             defer { shown = false }
             return shown
         }) {
-            Console.write("\r\u{1B}[K", to: FileHandle.standardError)
+            Console.write("\r\u{1B}[K")
         }
     }
 }

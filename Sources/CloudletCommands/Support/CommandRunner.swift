@@ -1,21 +1,20 @@
 public import ArgumentParser
 import CloudletCore
+import CloudletSystem
 import Glibc
 import UnixSignals
 
-/// Runs a program's command tree: failures become one line and the exit status of the table, SIGINT and SIGTERM
-/// cancel the command and let it clean up.
+/// Runs a program's command tree: failures become one line and the exit status of the table; the signals by which a
+/// person, a terminal or a system ends programs cancel the command and let it clean up.
 public enum CommandRunner {
     /// Parses the process's arguments, runs the command and ends the process.
     /// - Parameters:
     ///   - root: the command tree.
-    ///   - handlesSignals: whether SIGINT and SIGTERM cancel the command; `false` for one that handles them itself.
+    ///   - handlesSignals: whether signals cancel the command; `false` for one that handles them itself.
     public static func run<Root: AsyncParsableCommand & SendableMetatype>(
         _ root: Root.Type, handlesSignals: Bool = true
     ) async -> Never {
-        signal(SIGPIPE, SIG_IGN)
-        // A file that grows beyond the limit of its size fails as an error does.
-        signal(SIGXFSZ, SIG_IGN)
+        InheritedState.reset()
         do {
             try await (handlesSignals ? untilSignal : directly) {
                 var command = try root.parseAsRoot()
@@ -25,6 +24,7 @@ public enum CommandRunner {
                     try command.run()
                 }
             }
+            try Console.requireWritten()
             exit(0)
         } catch let failed as LaunchedProgramFailed {
             exit(failed.status)
@@ -33,15 +33,33 @@ public enum CommandRunner {
             Console.failure(error)
             exit(error.code.exitStatus)
         } catch {
-            root.exit(withError: error)
+            end(root, with: error)
         }
+    }
+
+    /// Ends the process after what the parser threw: help that was asked for, which is a result, or a mistake.
+    private static func end<Root: ParsableCommand>(_ root: Root.Type, with error: any Error) -> Never {
+        guard root.exitCode(for: error) == .success else { root.exit(withError: error) }
+        let text = root.fullMessage(for: error)
+        if !text.isEmpty { Console.result(text) }
+        do throws(CloudletError) { try Console.requireWritten() } catch {
+            Console.failure(error)
+            exit(error.code.exitStatus)
+        }
+        exit(0)
+    }
+
+    /// The signals that end a command: Ctrl-C, `kill`, and, unless it was started to survive them, Ctrl-\ and a terminal
+    /// that went away.
+    private static var ending: [UnixSignal] {
+        [.sigint, .sigterm] + [.sighup, .sigquit].filter { !InheritedState.ignores($0.rawValue) }
     }
 
     private static func directly(_ body: @escaping @Sendable () async throws -> Void) async throws { try await body() }
 
-    /// Runs `body`; SIGINT and SIGTERM cancel it. What it then returns or throws decides how the program ends.
+    /// Runs `body`; signals cancel it. What it then returns or throws decides how the program ends.
     private static func untilSignal(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let signals = await UnixSignalsSequence(trapping: ending)
         let work = Task { try await body() }
         let watch = Task { for await _ in signals { work.cancel() } }
         defer { watch.cancel() }
