@@ -5,7 +5,7 @@ import Glibc
 
 @testable import CloudletHypervisor
 
-/// A real emulator with an empty disk, which executes nothing yet.
+/// A real emulator, which executes nothing yet.
 struct SmallVM {
     static let machine = MachineDescription(memoryMiB: 64, accelerator: .tcg)
 
@@ -20,12 +20,13 @@ struct SmallVM {
     let vm: VirtualMachine
     let memory: SharedMemory
 
-    init(waitsForState: Bool, machine: MachineDescription = Self.machine) async throws {
+    /// A VM whose disk begins with some bytes.
+    init(waitsForState: Bool, machine: MachineDescription = Self.machine, disk: [UInt8] = []) async throws {
         let (scratch, hypervisor) = try await Self.shared.value
         self.hypervisor = hypervisor
         let name = hypervisor.newName()
         memory = try SharedMemory(named: "cloudlet-ram", size: Self.machine.memoryBytes)
-        try scratch.write(name, []).resize(to: 1 << 20)
+        try scratch.write(name, disk).resize(to: 1 << 20)
         let resources = VMResources(
             name: name, disk: scratch.file(name), diskFormat: .raw, memoryPath: memory.path,
             waitsForState: waitsForState)

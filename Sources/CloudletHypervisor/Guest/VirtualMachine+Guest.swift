@@ -32,6 +32,7 @@ extension VirtualMachine {
     /// Finds out what the running guest will be able to do when it goes on from a state that is saved now, by doing it. Its
     /// clock is right afterwards if it can be set.
     public nonisolated func guestSupport() async -> GuestSupport {
+        try? await wakeUp()
         guard machine.hasGuestDevices, await agent.answers(within: Self.agentLimit) else { return .unknown }
         var support = GuestSupport.unknown
         if await outcome(agent.setClock) == .done { support.clock = .agent }

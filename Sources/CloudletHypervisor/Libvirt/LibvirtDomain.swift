@@ -35,6 +35,7 @@ import Glibc
         case VIR_DOMAIN_RUNNING, VIR_DOMAIN_BLOCKED: return .running
         case VIR_DOMAIN_PAUSED:
             return reason == Int32(bitPattern: VIR_DOMAIN_PAUSED_IOERROR.rawValue) ? .stalled : .paused
+        case VIR_DOMAIN_PMSUSPENDED: return .asleep
         case VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTDOWN: return .off
         default: return .other
         }
@@ -46,6 +47,8 @@ import Glibc
         case paused
         /// QEMU has stopped it because its disk can't be written.
         case stalled
+        /// The guest went to sleep by itself (ACPI S3): its memory is whole, its processors are off.
+        case asleep
         case off
         case other
     }
@@ -58,6 +61,11 @@ import Glibc
     /// Lets the virtual CPUs run.
     func resume() throws(CloudletError) {
         guard unsafe virDomainResume(pointer) == 0 else { throw LibvirtError.current("can't resume VM \(name)") }
+    }
+
+    /// Wakes a guest that sleeps, as a press of a key does.
+    func wakeUp() throws(CloudletError) {
+        guard unsafe virDomainPMWakeup(pointer, 0) == 0 else { throw LibvirtError.current("can't wake up VM \(name)") }
     }
 
     /// Ends the emulator at once; one that is gone already is fine.

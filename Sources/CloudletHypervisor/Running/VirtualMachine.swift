@@ -67,10 +67,26 @@ public actor VirtualMachine {
         return (try? query("query-status", as: Status.self).status) == "inmigrate"
     }
 
-    /// Stops the virtual CPUs; QEMU writes back what it caches of the disk.
-    public func pause() throws(CloudletError) {
+    /// Stops the virtual CPUs; QEMU writes back what it caches of the disk. A guest that sleeps is woken up before: its
+    /// state can't be saved as long as it does.
+    public func pause() async throws(CloudletError) {
+        try await wakeUp()
         isHeld = true
         try domain.suspend()
+    }
+
+    /// Wakes the guest up if it sleeps (ACPI S3), which a person who works in it may have let it do.
+    public func wakeUp() async throws(CloudletError) {
+        guard try domain.state() == .asleep else { return }
+        try domain.wakeUp()
+        let isAwake = try await poll(every: .milliseconds(20), for: .seconds(10)) { () throws(CloudletError) in
+            try domain.state() == .running
+        }
+        guard isAwake else {
+            throw CloudletError(
+                .unavailable, "the guest of VM \(name) sleeps and can't be woken up",
+                advice: "don't let it suspend before its state is saved")
+        }
     }
 
     /// Lets the virtual CPUs run.

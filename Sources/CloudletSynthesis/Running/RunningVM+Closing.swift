@@ -23,6 +23,8 @@ extension RunningVM {
     /// - Throws: `CloudletError` when the VM can't be asked.
     func shutDown(within patience: Duration = .seconds(60)) async throws(CloudletError) -> Bool {
         guard await machine.isActive else { return true }
+        // For one that sleeps the button only means to wake up.
+        try await machine.wakeUp()
         try await machine.pressPowerButton()
         return try await poll(every: .milliseconds(200), for: patience) { () async throws(CloudletError) in
             !(await machine.isActive)
