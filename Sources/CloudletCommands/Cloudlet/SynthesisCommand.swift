@@ -38,6 +38,7 @@ struct SynthesisCommand: AsyncParsableCommand {
     @OptionGroup var hypervisorOptions: HypervisorOptions
 
     func run() async throws {
+        try ForwardAddress.require(forwardAddress)
         let home = try CloudletHome.current()
         let base = try await BaseLookup.open(disk, home)
         let overlay = try OverlayDirectory(anywhere: FilePath(meta))

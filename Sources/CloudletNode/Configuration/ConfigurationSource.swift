@@ -29,6 +29,8 @@ public struct ConfigurationSource: Sendable {
     }
 
     private let layers: [(reader: ConfigReader, origin: @Sendable (String) -> Origin)]
+    /// Keys that the file names without a value.
+    private let empty: Set<String>
 
     /// Gathers the sources.
     /// - Parameters:
@@ -56,9 +58,10 @@ public struct ConfigurationSource: Sendable {
                 ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: stripped)),
                 { .environment(prefix + $0.uppercased().map { $0 == "." || $0 == "-" ? "_" : String($0) }.joined()) }
             ))
+        var empty: Set<String> = []
         let exists = if let file { try FileStatus.of(file) != nil } else { false }
-        if let file, isNamed || exists {
-            try Self.requireKnownKeys(file)
+        if let file, isNamed || exists, let keys = try Self.requireKnownKeys(file) {
+            empty = keys
             do {
                 let provider = try await FileProvider<YAMLSnapshot>(filePath: file)
                 layers.append((ConfigReader(provider: provider), { _ in .file(file.string) }))
@@ -66,6 +69,7 @@ public struct ConfigurationSource: Sendable {
                 throw CloudletError(.configuration, "the configuration file \(file) can't be used", cause: error)
             }
         }
+        self.empty = empty
         self.layers = layers
     }
 
@@ -76,7 +80,11 @@ public struct ConfigurationSource: Sendable {
             if setting.kind == .list, let list = layer.reader.stringArray(forKey: key) {
                 return (list.joined(separator: ","), layer.origin(setting.key))
             }
-            if let text = Self.text(key, layer.reader) { return (text, layer.origin(setting.key)) }
+            if let text = Self.text(key, layer.reader) {
+                let origin = layer.origin(setting.key)
+                if case .file = origin, empty.contains(setting.key) { continue }
+                return (text, origin)
+            }
         }
         return (setting.fallback, .fallback)
     }
@@ -90,25 +98,52 @@ public struct ConfigurationSource: Sendable {
     }
 
     /// A mistyped key would otherwise do nothing, silently.
-    private static func requireKnownKeys(_ file: FilePath) throws(CloudletError) {
+    /// - Returns: the keys without a value, as of a line whose value was commented out: they say nothing. `nil` when the
+    ///   whole file says nothing.
+    private static func requireKnownKeys(_ file: FilePath) throws(CloudletError) -> Set<String>? {
         let open = try File(file, .read)
         let text = String(decoding: try open.read(1 << 20, at: 0), as: UTF8.self)
         let node: Yams.Node?
         do { node = try compose(yaml: text) } catch {
             throw CloudletError(.configuration, "the configuration file \(file) is no YAML", cause: error)
         }
-        for key in node.map({ keys(in: $0, below: "") }) ?? [] where !Setting.all.contains(where: { $0.key == key }) {
+        guard let node, !isEmpty(node) else { return nil }
+        guard case .mapping = node else {
             throw CloudletError(
-                .configuration, "the configuration file \(file) has the unknown key '\(key.displayable(limit: 60))'",
-                advice: "'cloudlet config' lists the known ones")
+                .configuration, "the configuration file \(file) has no settings, but \(kind(of: node))",
+                advice: "write a line 'key: value' for each")
         }
+        var empty: Set<String> = []
+        for (key, value) in entries(in: node, below: "") {
+            let isSetting = Setting.all.contains { $0.key == key }
+            // A group of which all settings are commented out, or a setting whose value is.
+            if isEmpty(value), isSetting || Setting.all.contains(where: { $0.key.hasPrefix(key + ".") }) {
+                empty.insert(key)
+            } else if !isSetting {
+                throw CloudletError(
+                    .configuration,
+                    "the configuration file \(file) has the unknown key '\(key.displayable(limit: 60))'",
+                    advice: "'cloudlet config' lists the known ones")
+            }
+        }
+        return empty
     }
 
-    private static func keys(in node: Yams.Node, below prefix: String) -> [String] {
-        guard case .mapping(let mapping) = node else { return prefix.isEmpty ? [] : [prefix] }
+    /// Whether a node is YAML's null.
+    private static func isEmpty(_ node: Yams.Node) -> Bool {
+        guard case .scalar(let scalar) = node else { return false }
+        return scalar.style == .plain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)
+    }
+
+    private static func kind(of node: Yams.Node) -> String {
+        if case .sequence = node { "a list" } else { "a text" }
+    }
+
+    private static func entries(in node: Yams.Node, below prefix: String) -> [(key: String, value: Yams.Node)] {
+        guard case .mapping(let mapping) = node else { return [(prefix, node)] }
         return mapping.flatMap { key, value in
             let name = key.string ?? ""
-            return keys(in: value, below: prefix.isEmpty ? name : "\(prefix).\(name)")
+            return entries(in: value, below: prefix.isEmpty ? name : "\(prefix).\(name)")
         }
     }
 }

@@ -1,6 +1,7 @@
 public import CloudletCore
 import CloudletDiscovery
 public import CloudletSession
+import CloudletSystem
 public import Logging
 
 /// The node's configuration, every value checked.
@@ -40,6 +41,7 @@ public struct NodeConfiguration: Sendable {
             case .text where entry.setting == .name && !text.isEmpty && NodeName.visible(text) == nil:
                 "a name with a letter, a digit or another sign that can be seen"
             case .text, .list: nil
+            case .address: text.isEmpty || ForwardAddress.objection(to: text) == nil ? nil : "an IPv4 address"
             case .number(let range):
                 Int(text).map(range.contains) == true
                     ? nil : "a whole number from \(range.lowerBound) to \(range.upperBound)"

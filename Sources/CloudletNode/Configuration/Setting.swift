@@ -5,6 +5,8 @@ public struct Setting: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Any text.
         case text
+        /// An IPv4 address.
+        case address
         /// Several texts; separated by commas in a variable.
         case list
         /// A whole number in a range.
@@ -49,7 +51,7 @@ public struct Setting: Sendable, Hashable {
     static let accelerator = Setting(
         "hypervisor.accelerator", .choice(["auto", "kvm", "tcg"]), "auto", "what executes guest code")
     static let forwardAddress = Setting(
-        "guest.forward-address", .text, "", "address on which forwards listen; empty for the one the client reached")
+        "guest.forward-address", .address, "", "address on which forwards listen; empty for the one the client reached")
     static let outboundNetwork = Setting(
         "guest.outbound-network", .flag, "false", "let guests open connections to other hosts")
     static let lowPorts = Setting(

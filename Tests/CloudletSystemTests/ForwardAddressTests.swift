@@ -1,0 +1,20 @@
+import CloudletCore
+import CloudletSystem
+import Testing
+
+@Suite struct ForwardAddressTests {
+    @Test("an address for forwards is one of this host's IPv4 addresses, and else the reason is told")
+    func forwardAddresses() throws {
+        for good in ["127.0.0.1", "0.0.0.0", "127.1.2.3"] { try ForwardAddress.require(good) }
+        for (text, reason) in [
+            ("", "it is empty"), ("localhost", "no IPv4 address"), ("::1", "an IPv6 address"),
+            ("fe80::1%eth0", "an IPv6 address"), ("127.1", "no IPv4 address"), ("127.0.0.1:80", "no IPv4 address"),
+            ("127.0.0.1-:22 x", "no IPv4 address"), (" 127.0.0.1", "no IPv4 address"), ("::ffff:127.0.0.1", "IPv6"),
+        ] {
+            let error = #expect(throws: CloudletError.self) { try ForwardAddress.require(text) }
+            #expect(error?.code == .usage && error?.description.contains(reason) == true, "\(text): \(error as Any)")
+        }
+        let absent = #expect(throws: CloudletError.self) { try ForwardAddress.require("192.0.2.77") }
+        #expect(absent?.code == .unavailable && absent?.description.contains("no interface of this host") == true)
+    }
+}
