@@ -50,4 +50,17 @@ import Testing
         }
         #expect(try Directory.names(in: scratch.path).isEmpty)
     }
+
+    @Test("a package is fetched although no VM has run yet and there is no directory for it")
+    func freshHome() async throws {
+        let server = try #require(Listener())
+        async let served = server.next(answering: "no package", status: "200 OK")
+        let fetch = OverlayFetch(policy: .client, directory: scratch.file("hypervisor/node/work")) { 1 << 20 }
+        let error = await #expect(throws: CloudletError.self) {
+            _ = try await fetch.fetch("http://127.0.0.1:\(server.port)/o.zip", for: "127.0.0.1")
+        }
+        _ = await served
+        #expect(error?.code == .badData && error?.description.contains("not valid") == true)
+        #expect(try FileStatus.of(scratch.file("hypervisor/node/work"))?.permissions == 0o700)
+    }
 }

@@ -48,6 +48,8 @@ struct OverlayFetch: Sendable {
         makeRoom: @escaping @Sendable (Int) throws(CloudletError) -> Void = { _ in }
     ) async throws(CloudletError) -> OutgoingOverlay {
         let url = try check(text, client)
+        // Made with the first VM, or removed since.
+        try Directory.create(directory, permissions: 0o700)
         let file = try File.unnamed(in: directory)
         try await download(url, to: file, makeRoom)
         let package = try OverlayPackage(file)
