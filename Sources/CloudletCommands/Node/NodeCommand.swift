@@ -63,7 +63,13 @@ public struct NodeCommand: AsyncParsableCommand {
         let configuration = try await read()
         let logs = LogOutput(
             identifier: "cloudlet-node", format: configuration.logFormat, level: configuration.logLevel)
-        try await Node(configuration: configuration, home: home, logs: logs, reload: read).run()
+        do {
+            try await Node(configuration: configuration, home: home, logs: logs, reload: read).run()
+            await logs.flush()
+        } catch {
+            await logs.flush()
+            throw error
+        }
     }
 
     /// What the command line says, by key.

@@ -9,15 +9,22 @@ public final class LogOutput: Sendable {
     private struct State {
         var form: LogForm
         var level: Logger.Level
+        var repeated = RepeatedLines()
     }
 
     private let state: Mutex<State>
+    private let writer: LogWriter
     /// What names the program in JSON lines and in the journal.
     let identifier: String
 
     /// Output of the program named `identifier` on standard error or in the journal.
-    public init(identifier: String, format: LogFormat = .auto, level: Logger.Level = .info) {
+    public convenience init(identifier: String, format: LogFormat = .auto, level: Logger.Level = .info) {
+        self.init(identifier: identifier, format: format, level: level, writer: .standardError)
+    }
+
+    init(identifier: String, format: LogFormat, level: Logger.Level, writer: LogWriter) {
         self.identifier = identifier
+        self.writer = writer
         state = Mutex(State(form: LogForm(format), level: level))
     }
 
@@ -27,26 +34,51 @@ public final class LogOutput: Sendable {
     /// Changes form and level; loggers that exist follow.
     public func change(format: LogFormat, level: Logger.Level) {
         let form = LogForm(format)
-        state.withLock { $0 = State(form: form, level: level) }
+        state.withLock { ($0.form, $0.level) = (form, level) }
     }
 
     /// A logger that writes here.
     public func logger() -> Logger { Logger(label: identifier) { _ in NodeLogHandler(output: self) } }
 
+    /// Writes a line, unless too many like it were written of late.
     func write(_ line: LogLine) {
-        switch state.withLock(\.form) {
-        case .text: Self.print(line.text)
-        case .json: Self.print(line.json(identifier))
-        case .journald:
-            // A journal that went away must not swallow what is said.
-            if !Journal.send(line.journalFields(identifier)) { Self.print("<\(line.priority)>" + line.text) }
+        if state.withLock({ $0.repeated.admits(line) }) { put(line) }
+    }
+
+    /// Tells how many lines were not written because there were too many like them.
+    /// - Parameter all: whether also those that a minute has not passed for.
+    func tellRepeated(all: Bool = false) {
+        for (subject, lines) in state.withLock({ $0.repeated.due(all: all) }) {
+            var fields = ["line": subject.message, "count": String(lines)]
+            fields["client"] = subject.client
+            put(LogLine(level: subject.level, message: "lines were not written", fields: fields, source: identifier))
         }
     }
 
-    /// One line in one piece, so that lines of several threads and processes don't mix.
-    private static func print(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
-        _ = unsafe Glibc.write(STDERR_FILENO, bytes, bytes.count)
+    /// Waits, for a moment, until what was said is written: the last thing before the process ends.
+    public func flush() async {
+        tellRepeated(all: true)
+        await writer.flush()
+    }
+
+    private func put(_ line: LogLine) {
+        let form = state.withLock(\.form)
+        // A journal that went away must not swallow what is said.
+        if form == .journald, Journal.send(line.journalFields(identifier)) { return }
+        writer.write(shown(line, form)) { lost in
+            let loss = LogLine(
+                level: .warning, message: "lines are missing: nobody read them", fields: ["count": String(lost)],
+                source: identifier)
+            return shown(loss, form)
+        }
+    }
+
+    private func shown(_ line: LogLine, _ form: LogForm) -> String {
+        switch form {
+        case .text: line.text
+        case .json: line.json(identifier)
+        case .journald: "<\(line.priority)>" + line.text
+        }
     }
 }
 

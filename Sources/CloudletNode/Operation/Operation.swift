@@ -90,7 +90,8 @@ struct Operation: Sendable {
         _ reload: @escaping @Sendable () async throws(CloudletError) -> NodeConfiguration
     ) -> [any Service] {
         [
-            health, ServiceManagerReports(manager: manager, health: health) { await server.table.statuses() },
+            health, RepeatedLineReports(logs: logs),
+            ServiceManagerReports(manager: manager, health: health) { await server.table.statuses() },
             Reloading(
                 signals: hangups, first: configuration, read: reload, manager: manager, health: health,
                 logger: logger,

@@ -1,0 +1,100 @@
+import CloudletSystem
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Writes lines to a descriptor on a thread of its own, so that a reader that stalls holds up nobody who has something to
+/// say. What it does not take in time is left out, counted, and told when it reads again.
+final class LogWriter: Sendable {
+    private struct State {
+        var lines: [[UInt8]] = []
+        var bytes = 0
+        var dropped = 0
+        var isWriting = false
+        var hasThread = false
+    }
+
+    /// Standard error.
+    static let standardError = LogWriter(STDERR_FILENO)
+
+    private let descriptor: Int32
+    private let capacity: Int
+    private let state = Mutex(State())
+    private let available = DispatchSemaphore(value: 0)
+
+    /// A writer to `descriptor`, for which up to `capacity` bytes may wait, and as many again be on their way.
+    init(_ descriptor: Int32, capacity: Int = 1 << 20) {
+        self.descriptor = descriptor
+        self.capacity = capacity
+    }
+
+    /// Writes a line, soon. Never waits.
+    /// - Parameters:
+    ///   - line: the line without its end.
+    ///   - loss: the line that tells how many were left out before this one.
+    func write(_ line: String, loss: (Int) -> String) {
+        let bytes = Array((line + "\n").utf8)
+        let needsThread = state.withLock { state in
+            guard state.bytes + bytes.count <= capacity else {
+                state.dropped += 1
+                return false
+            }
+            if state.dropped > 0 {
+                let notice = Array((loss(state.dropped) + "\n").utf8)
+                state.dropped = 0
+                state.lines.append(notice)
+                state.bytes += notice.count
+            }
+            state.lines.append(bytes)
+            state.bytes += bytes.count
+            defer { state.hasThread = true }
+            return !state.hasThread
+        }
+        // Where there is no thread now, there may be one for the next line.
+        if needsThread, !DetachedThread.start({ [self] in run() }) { state.withLock { $0.hasThread = false } }
+        available.signal()
+    }
+
+    /// Waits until everything is written, but not longer than `limit`.
+    func flush(within limit: Duration = .seconds(1)) async {
+        _ = try? await poll(every: .milliseconds(2), upTo: .milliseconds(20), for: limit) {
+            state.withLock { $0.lines.isEmpty && !$0.isWriting }
+        }
+    }
+
+    private func run() {
+        while true {
+            available.wait()
+            let lines = state.withLock { state in
+                defer { (state.lines, state.bytes) = ([], 0) }
+                state.isWriting = true
+                return state.lines
+            }
+            let lost = lines.count { !put($0) }
+            state.withLock { state in
+                state.isWriting = false
+                state.dropped += lost
+            }
+        }
+    }
+
+    /// Writes one line, in one piece where that is possible, so that lines of several threads and processes don't mix.
+    /// - Returns: whether it was taken: a disk may be full, a reader gone.
+    private func put(_ line: [UInt8]) -> Bool {
+        var done = 0
+        while done < line.count {
+            let count = unsafe line.withUnsafeBytes { bytes in
+                unsafe Glibc.write(descriptor, bytes.baseAddress.map { unsafe $0 + done }, bytes.count - done)
+            }
+            if count >= 0 {
+                done += count
+            } else if errno == EAGAIN {
+                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe Glibc.poll(&entry, 1, -1)
+            } else if errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
+}
