@@ -30,7 +30,8 @@ struct Operation: Sendable {
         server: SessionServer, admission: Admission, space: @escaping @Sendable () -> FileSystemSpace?,
         policy: Changeable<Admission.Policy>, standby: Standby,
         standbyPolicy: Changeable<Standby.Policy>,
-        record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, metrics: NodeMetrics, logger: Logger
+        record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, threads: ThreadReserve,
+        metrics: NodeMetrics, logger: Logger
     ) {
         self.configuration = configuration
         self.budget = budget
@@ -42,6 +43,9 @@ struct Operation: Sendable {
         self.logger = logger
         health = Health(
             [
+                Health.Check("threads") { () throws(CloudletError) in
+                    if threads.isShort { throw DetachedThread.refusal }
+                },
                 Health.Check("sessions") { () async throws(CloudletError) in _ = await server.table.statuses() },
                 Health.Check("event loops", Self.requireEventLoops),
                 Health.Check("listeners") { () async throws(CloudletError) in

@@ -11,7 +11,7 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// The daemon: listens for clients, advertises itself, serves description and status, until SIGTERM or SIGINT.
+/// The daemon: listens for clients, advertises itself, serves description and status, until SIGTERM, SIGINT or SIGQUIT.
 public struct Node: Sendable {
     private let configuration: NodeConfiguration
     private let home: CloudletHome
@@ -53,6 +53,7 @@ public struct Node: Sendable {
         let standbyPolicy = Changeable(configuration.standby)
         let guestPorts = GuestPorts(isOpen: configuration.lowPorts)
         let options = backendOptions(monitor.interfaces, guestPorts)
+        holdThreads(options.threads)
         let standby = Standby(
             registry: registry, synthesizer: synthesizer, options: options.machine, policy: { standbyPolicy.value },
             freeMemory: { MemoryFigures.current().available }, logger: logger)
@@ -94,7 +95,7 @@ public struct Node: Sendable {
             configuration: configuration, budget: budget, registry: registry, hypervisor: hypervisor, server: server,
             admission: admission, space: { HostResources.space(of: work) }, policy: policy, standby: standby,
             standbyPolicy: standbyPolicy,
-            record: record, listening: listening, metrics: metrics, logger: logger)
+            record: record, listening: listening, threads: options.threads, metrics: metrics, logger: logger)
         operation.logPrivileges()
         let follows = wanted.allSatisfy { $0.address == nil }
         let services: [any Service] =
@@ -111,10 +112,22 @@ public struct Node: Sendable {
             + httpServices(record, monitor, server.table, operation, budget)
             + advertisers(record, monitor) + [announcement]
         var group = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint, .sigquit], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(30)
         try await ServiceGroup(configuration: group).run()
         logger.notice("node has ended")
+    }
+
+    /// Makes the threads that the node will need, and holds some back for when the system gives no more.
+    private func holdThreads(_ reserve: ThreadReserve) {
+        _ = (WorkerPool.shared, WorkerPool.background)
+        reserve.start { [logger] isShort in
+            if isShort {
+                logger.error("no more clients are served", metadata: ["reason": "\(DetachedThread.refusal)"])
+            } else {
+                logger.notice("the system allows more threads and processes again")
+            }
+        }
     }
 
     private func openHypervisor(_ sessions: VMSessions) async throws(CloudletError) -> Hypervisor {

@@ -30,6 +30,8 @@ struct NodeBackend: SynthesisBackend {
         var machine = Synthesizer.Options()
         /// How long an application may take to answer on its overlay's readiness port.
         var readiness = Duration.seconds(30)
+        /// Tells whether the system gives no more threads.
+        var threads = ThreadReserve()
 
         /// Forwards where the client is, no network for guests.
         init() {}
@@ -57,8 +59,11 @@ struct NodeBackend: SynthesisBackend {
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         try DescriptorLimit.requireRoom(for: Self.filesOfVM)
+        // Neither an emulator nor what rebuilds a VM would start.
+        guard !options.threads.isShort else { throw DetachedThread.refusal }
         let base = try await base(of: request.meta)
-        _ = try forwardAddress(for: request)
+        let address = try forwardAddress(for: request)
+        if !request.meta.forwards.isEmpty { try ForwardAddress.require(address) }
         try VMResources.requireAnswers(request.meta.forwards, outboundNetwork: options.machine.outboundNetwork)
         _ = try machineOptions(for: request).permitted(request.meta.forwards)
         let need = Admission.Need(

@@ -1,15 +1,16 @@
 public import CloudletCore
-import Foundation
 
 /// Runs a call that blocks (libvirt, a socket) on a thread of its own, never on the common pool or on Dispatch's, where
 /// a few blocked calls would hold up all others.
+/// - Throws: what `body` throws, or `CloudletError.busy` when the system gives no thread; `body` is not run then.
 public func blocking<Value: Sendable>(
     _ body: @escaping @Sendable () throws(CloudletError) -> Value
 ) async throws(CloudletError) -> Value {
     let result: Result<Value, CloudletError> = await withCheckedContinuation { continuation in
-        Thread.detachNewThread {
+        let isStarted = DetachedThread.start {
             continuation.resume(returning: Result { () throws(CloudletError) in try body() })
         }
+        if !isStarted { continuation.resume(returning: .failure(DetachedThread.refusal)) }
     }
     return try result.get()
 }

@@ -1,3 +1,4 @@
+public import CloudletCore
 import Glibc
 
 /// Threads of their own for loops that wait in the kernel and are in a hurry to begin: made in a tenth of the time that
@@ -7,6 +8,11 @@ public enum DetachedThread {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
+
+    /// What to say where the system gives no thread.
+    public static let refusal = CloudletError(
+        .busy, "the system allows no more threads or processes",
+        advice: "end some, or raise the limit (TasksMax of the service, pids.max, ulimit -u)")
 
     /// Runs `body` on a new thread. Where the system gives none, `body` is not run.
     /// - Returns: whether there is a thread.

@@ -43,10 +43,9 @@ public final class WorkerPool: TaskExecutor {
     /// Starts `width` threads.
     public init(width: Int, label: String) {
         self.width = width
-        for index in 0..<width {
-            let queue = DispatchQueue(label: "\(label)-\(index)")
-            queue.async { [self] in runJobs() }
-        }
+        let started = (0..<width).count { _ in DetachedThread.start { [self] in runJobs() } }
+        // Dispatch waits until the system gives a thread again.
+        if started == 0 { DispatchQueue(label: label).async { [self] in runJobs() } }
     }
 
     /// Hands a job to the next free thread.
