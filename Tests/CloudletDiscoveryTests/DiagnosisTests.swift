@@ -80,6 +80,19 @@ import Testing
         #expect(hints([lo, lan], heard: ["10.77.0.9", "10.77.0.1"])[0].finding.contains("1 other host"))
     }
 
+    @Test("who sends what can't be read is counted as there")
+    func unreadable() {
+        var inbox = FinderInbox()
+        for (number, origin) in [DiscoveryOrigin.ssdp, .mdns].enumerated() {
+            for bytes in [[], Array("HTTP/1.1 500 No\r\n\r\n".utf8), [0, 0, 0x84, 0, 0xFF]] as [[UInt8]] {
+                let source = IPAddress.v4(0x0A4D_0001 + UInt32(number))
+                #expect(inbox.take(bytes, by: origin, from: source, on: lan).sightings.isEmpty)
+            }
+        }
+        #expect(inbox.observations.ssdpHosts == [.v4(0x0A4D_0001)])
+        #expect(inbox.observations.mdnsHosts == [.v4(0x0A4D_0002)])
+    }
+
     @Test("what is only remembered is not said to have been announced, and explains little")
     func remembered() {
         let claim = UnverifiedNode(address: "10.1.0.7", name: "n", reason: "closed", origins: [.known])

@@ -27,6 +27,22 @@ struct FinderInbox: Sendable {
 
     init() {}
 
+    /// Takes a datagram that was heard by SSDP or mDNS.
+    /// - Returns: what it shows that was not shown a moment ago, and questions that it leaves open.
+    mutating func take(
+        _ datagram: [UInt8], by origin: DiscoveryOrigin, from source: IPAddress, on interface: NetworkInterface
+    ) -> (sightings: [NodeSighting], questions: [DNSQuestion]) {
+        if origin == .ssdp {
+            if let message = SSDPMessage(datagram) { return (take(message, from: source, on: interface), []) }
+            Self.add(source, to: &observations.ssdpHosts)
+        } else {
+            if let message = try? DNSMessage(datagram) { return take(message, from: source, on: interface) }
+            Self.add(source, to: &observations.mdnsHosts)
+        }
+        // Who sends what can't be read is there all the same.
+        return ([], [])
+    }
+
     /// Takes an SSDP message.
     /// - Returns: what it shows that was not shown a moment ago.
     mutating func take(
@@ -46,15 +62,6 @@ struct FinderInbox: Sendable {
         let (sightings, questions) = mdns.take(message, from: source, on: interface)
         let passed = pass(sightings, from: source, on: interface)
         return (passed, questions.filter { asked.count < 1024 && asked.insert($0).inserted })
-    }
-
-    /// Takes note of a host that sent what can't be read: it is there.
-    mutating func noteUnreadable(from source: IPAddress, by origin: DiscoveryOrigin) {
-        if origin == .ssdp {
-            Self.add(source, to: &observations.ssdpHosts)
-        } else {
-            Self.add(source, to: &observations.mdnsHosts)
-        }
     }
 
     /// Notes that something was sent, or why it could not be.

@@ -145,18 +145,7 @@ final class FinderLoop {
     private func read(
         _ bytes: [UInt8], from source: IPAddress, at socket: FinderSockets.Socket
     ) -> [NodeSighting] {
-        if socket.origin == .ssdp {
-            guard let message = SSDPMessage(bytes) else {
-                inbox.noteUnreadable(from: source, by: .ssdp)
-                return []
-            }
-            return inbox.take(message, from: source, on: socket.interface)
-        }
-        guard let message = try? DNSMessage(bytes) else {
-            inbox.noteUnreadable(from: source, by: .mdns)
-            return []
-        }
-        let (sightings, questions) = inbox.take(message, from: source, on: socket.interface)
+        let (sightings, questions) = inbox.take(bytes, by: socket.origin, from: source, on: socket.interface)
         if !questions.isEmpty, socket.isAsker { inbox.noteSent(FinderSockets.ask(questions, by: socket)) }
         return sightings
     }

@@ -175,7 +175,8 @@ final class SSDPEndpoint: Sendable {
             // The usual 2,048 bytes would cut off a search with a long header, which is none then.
             return try await DatagramBootstrap(group: loop)
                 .channelOption(
-                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: SSDPMessage.maximumBytes + 1))
+                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: SSDPMessage.maximumBytes + 1)
+                )
                 .withBoundSocket(descriptor).get()
         } catch {
             Glibc.close(descriptor)
