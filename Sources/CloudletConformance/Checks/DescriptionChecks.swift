@@ -59,10 +59,10 @@ struct DescriptionChecks: Sendable {
         for service in description.services {
             conditions.append((!service.type.isEmpty, "a service has no type"))
             conditions.append((service.element.text(of: "serviceId")?.isEmpty == false, "\(service.type) has no id"))
-            conditions.append((service.control != nil, "\(service.type) has no controlURL"))
+            conditions.append((service.control != nil, "\(service.type) has no controlURL on its host"))
             conditions.append((service.element.child("eventSubURL") != nil, "\(service.type) has no eventSubURL"))
             guard let address = service.document else {
-                conditions.append((false, "\(service.type) has no SCPDURL"))
+                conditions.append((false, "\(service.type) has no SCPDURL on its host"))
                 continue
             }
             let status = await HTTPProbe.get(address).status

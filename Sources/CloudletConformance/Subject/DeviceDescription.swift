@@ -12,7 +12,8 @@ struct DeviceDescription: Sendable {
     /// The services of all of them.
     let services: [Service]
 
-    /// A service with its addresses resolved; `nil` for an address that is missing or empty.
+    /// A service with its addresses resolved; `nil` for an address that is missing, empty, or of another host, which is
+    /// not checked and has to be left in peace.
     struct Service: Sendable {
         let element: MarkupElement
         let type: String
@@ -37,7 +38,7 @@ struct DeviceDescription: Sendable {
         services = devices.flatMap { $0.child("serviceList")?.children("service") ?? [] }.map { element in
             func address(_ name: String) -> WebAddress? {
                 guard let text = element.text(of: name)?.trimmed, !text.isEmpty else { return nil }
-                return base.resolving(text)
+                return base.resolving(text).flatMap { $0.isSameHost(as: location) ? $0 : nil }
             }
             return Service(
                 element: element, type: element.text(of: "serviceType")?.trimmed ?? "",
@@ -48,7 +49,13 @@ struct DeviceDescription: Sendable {
     private var device: MarkupElement { devices[0] }
     var udn: String { device.text(of: "UDN")?.trimmed ?? "" }
     var friendlyName: String { device.text(of: "friendlyName") ?? "" }
-    var presentation: WebAddress? { device.text(of: "presentationURL").flatMap { location.resolving($0.trimmed) } }
+    /// The page for people; `nil` where there is none on this host.
+    var presentation: WebAddress? {
+        guard let page = device.text(of: "presentationURL").flatMap({ location.resolving($0.trimmed) }) else {
+            return nil
+        }
+        return page.isSameHost(as: location) ? page : nil
+    }
 
     /// Everything that is to be announced: NT with USN (UDA 2.0, tables 1-1 to 1-3).
     var targets: [String: String] {

@@ -86,15 +86,27 @@ struct Subject: Sendable {
     init(_ answer: Heard, on stage: Stage, _ options: ConformanceOptions) async throws(CloudletError) {
         self.answer = answer
         address = answer.source.address
-        guard let location = answer.message["LOCATION"].flatMap({ WebAddress($0) }) else {
-            throw CloudletError(.protocolViolation, "\(answer.source) has no LOCATION that could be fetched")
-        }
+        let location = try Self.location(told: answer.message["LOCATION"], by: answer.source)
         let document = await HTTPProbe.get(location)
         guard document.status == 200 else {
             throw CloudletError(.unavailable, "\(location) can't be fetched (status \(document.status))")
         }
         description = try DeviceDescription(document.body, at: location)
         instance = try await Self.instance(of: address, on: stage, options)
+    }
+
+    /// Where a device says that its description is.
+    /// - Throws: `CloudletError.protocolViolation` when that is nowhere, or at another host: whoever answers a search could
+    ///   have that host asked for anything.
+    static func location(told text: String?, by source: Place) throws(CloudletError) -> WebAddress {
+        guard let location = text.flatMap({ WebAddress($0) }) else {
+            throw CloudletError(.protocolViolation, "\(source) has no LOCATION that could be fetched")
+        }
+        guard location.place.address == source.address else {
+            throw CloudletError(
+                .protocolViolation, "the LOCATION of \(source) names another host, \(location.place.host)")
+        }
+        return location
     }
 
     /// The instance whose host has this address.

@@ -30,5 +30,8 @@ struct WebAddress: Hashable, Sendable, CustomStringConvertible {
         return WebAddress(place: place, path: folder + reference)
     }
 
+    /// Whether both are at the same address, at whatever port.
+    func isSameHost(as other: WebAddress) -> Bool { place.address == other.place.address }
+
     var description: String { "http://\(place.host):\(place.port)\(path)" }
 }
