@@ -45,7 +45,9 @@ import Testing
         let package = try OverlayPackage(try await package(Self.whole))
         #expect(package.meta == Self.meta && package.metaBytes == Self.meta.encoded())
         let first = package.blobs[0]
-        #expect(try package.file.read(first.count, at: first.lowerBound) == Array(String(repeating: "12345", count: 8).utf8))
+        #expect(
+            try package.file.read(first.count, at: first.lowerBound) == Array(String(repeating: "12345", count: 8).utf8)
+        )
         #expect(package.blobs[1].count == 32)
     }
 

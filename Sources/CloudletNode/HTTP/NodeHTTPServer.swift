@@ -36,8 +36,12 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
     /// A server that answers with `responder`. Settles the port at once: advertisers that are started later announce
     /// it rightly from the beginning.
     /// - Parameters:
+    ///   - record: the node's record.
+    ///   - interfaces: where to listen.
+    ///   - responder: answers requests.
     ///   - places: connections at the same time.
     ///   - gate: bounds the connections that are accepted at all.
+    ///   - logger: where trouble is told.
     public init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, responder: Responder,
         places: Int = 512, gate: AcceptGate = AcceptGate(), logger: Logger

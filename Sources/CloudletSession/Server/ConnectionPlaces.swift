@@ -15,6 +15,7 @@ final class ConnectionPlaces: Sendable {
     ///   - client: the client's address.
     ///   - limits: the bounds.
     ///   - giveWay: closes the connection, when another one needs its place more.
+    /// - Returns: the place.
     /// - Throws: `CloudletError.busy` when there is none.
     func take(
         _ client: String, _ limits: SessionServer.Limits, giveWay: @escaping @Sendable () -> Void

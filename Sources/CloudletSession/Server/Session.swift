@@ -94,10 +94,11 @@ final class Session: Sendable {
     /// Whether a connection, and none that came later, speaks for the session.
     func isSpokenFor(by owner: Int) -> Bool { transfer.owner == owner }
 
-    /// Moves the session from being made to being worked on; `false` when somebody did already.
+    /// Moves the session from being made to being worked on.
     /// - Parameters:
     ///   - meta: the digest of its meta.
     ///   - holding: what the meta takes of the memory for all; kept until the session has ended.
+    /// - Returns: `false` when somebody did already.
     func begin(meta: SHA256Digest, holding: HeldMetas.Holding? = nil) -> Bool {
         state.withLock { state in
             guard state.status.stage == .created else { return false }

@@ -53,6 +53,7 @@ public actor SessionTable {
 
     /// Gives up an unused session of the client address that has most.
     /// - Parameter own: how many who wants one more has; others that have fewer keep theirs.
+    /// - Throws: `CloudletError.busy` when nobody has more.
     private func makeRoom(own: Int) throws(CloudletError) {
         while let (client, list) = unused.max(by: { $0.value.count < $1.value.count }), list.count > own {
             let live = list.filter(\.isUnused)

@@ -50,6 +50,7 @@ public final class ConnectionShares: Sendable {
     ///   - total: places there are.
     ///   - perSource: places that one source may have.
     ///   - giveWay: closes the connection; is called once at most, when the place was given to another one.
+    /// - Returns: the place.
     /// - Throws: which bound stands against it.
     public func open(
         from source: String, total: Int, perSource: Int, giveWay: @escaping @Sendable () -> Void

@@ -21,6 +21,7 @@ public struct Pacer: Sendable {
     /// - Parameters:
     ///   - count: how many.
     ///   - longest: takes nothing where the wait would be longer.
+    ///   - now: the time.
     /// - Returns: how long to wait before the work is begun; `nil` when nothing was taken.
     public mutating func take(
         _ count: Int = 1, waitingAtMost longest: Duration? = nil, at now: ContinuousClock.Instant = .now
