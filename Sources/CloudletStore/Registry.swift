@@ -31,12 +31,15 @@ public final class Registry: Sendable {
     public static func glance(
         at path: FilePath
     ) throws(CloudletError) -> (bases: [BaseVM], sessions: [SessionRecord]) {
-        let rows: (bases: [BaseVMRow], sessions: [SessionRow])
+        let rows: (bases: [BaseVMEntry], sessions: [SessionRow])
         do {
             var configuration = Configuration()
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
             rows = try DatabaseQueue(path: path.string, configuration: configuration).unsafeRead { database in
-                (try BaseVMRow.fetchAll(database), try liveSessions.fetchAll(database))
+                (
+                    try Row.fetchAll(database, BaseVMRow.all()).map { BaseVMEntry($0) },
+                    try liveSessions.fetchAll(database)
+                )
             }
         } catch {
             throw failure("can't read the registry", path, error)

@@ -1,3 +1,4 @@
+import CloudletSystem
 import Hummingbird
 import HummingbirdCore
 import Logging
