@@ -20,16 +20,15 @@ import Testing
         return logger
     }
 
-    private static func router(_ pace: RequestPace = RequestPace()) -> Router<NodeRequestContext> {
-        let router = Router(context: NodeRequestContext.self)
-        router.add(middleware: pace)
+    private static func router(_ pace: RequestPace = RequestPace()) -> NodeRouter {
+        let router = NodeRouter(pace: pace)
         let health = Health([], logger: logger)
         OperationRoutes(health: health, metrics: NodeMetrics(), queue: { 0 }) { [] }.add(to: router)
         return router
     }
 
     private static func server(
-        _ router: Router<NodeRequestContext>, _ budget: ConnectionBudget
+        _ router: NodeRouter, _ budget: ConnectionBudget
     ) async throws -> (port: UInt16, running: Task<Void, any Error>) {
         let record = CurrentValue(NodeRecord(id: .random(), name: "Test", httpPort: 0))
         let server = NodeHTTPServer(

@@ -12,8 +12,11 @@ public struct NodeRouter {
     private let table = MethodTable()
 
     /// A router without routes.
-    public init() {
-        router.add(middleware: RequestPace())
+    public init() { self.init(pace: RequestPace()) }
+
+    /// A router whose clients may ask as often as `pace` says.
+    init(pace: RequestPace) {
+        router.add(middleware: pace)
         router.add(middleware: HostCheck())
         router.add(middleware: MethodCheck(table: table))
     }

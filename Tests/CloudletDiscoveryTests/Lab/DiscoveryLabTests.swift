@@ -153,18 +153,22 @@ struct DiscoveryLabTests {
             let gssdp = try await lab.run(
                 2, ["gssdp-discover", "-i", "eth0", "-n", "3", "-t", deviceType, "-m", "available"])
             #expect(gssdp.contains("uuid:\(first)::\(deviceType)"))
-            // However often the name changes, the last word is none of farewell.
-            try await lab.listen(2, "eth0")
-            for number in 1...8 { try await lab.script(["say", "1", "node", "name Name \(number)"]) }
-            try await until(5, "not announced anew") { try await lab.heard(2, "eth0").contains("ssdp:alive") }
-            try await Task.sleep(for: .seconds(3))
-            let words = try await lab.heard(2, "eth0").split(separator: "\n").filter { $0.contains("NTS: ssdp:") }
-            #expect(words.count >= 12 && words.suffix(8).allSatisfy { $0.contains("ssdp:alive") }, "\(words)")
+            try await Self.requireNoFarewell(lab)
             try await lab.script(["stop", "1", "node"])
             try await until(5, "the process outlives the node") {
                 try await !lab.run(1, ["ps", "-eo", "args"]).contains("--upnp-engine-child")
             }
         }
+    }
+
+    /// However often the name changes, the last word is none of farewell.
+    private static func requireNoFarewell(_ lab: LanLab) async throws {
+        try await lab.listen(2, "eth0")
+        for number in 1...8 { try await lab.script(["say", "1", "node", "name Name \(number)"]) }
+        try await until(5, "not announced anew") { try await lab.heard(2, "eth0").contains("ssdp:alive") }
+        try await Task.sleep(for: .seconds(3))
+        let words = try await lab.heard(2, "eth0").split(separator: "\n").filter { $0.contains("NTS: ssdp:") }
+        #expect(words.count >= 12 && words.suffix(8).allSatisfy { $0.contains("ssdp:alive") }, "\(words)")
     }
 
     @Test(
