@@ -58,10 +58,10 @@ public final class Registry: Sendable {
     private static func closeToOthers(_ path: FilePath) {
         if (try? FileStatus.of(path)) == .some(nil) { _ = try? File(path, .create(permissions: 0o600)) }
         for suffix in ["", "-wal", "-shm"] {
-            guard let file = try? File(FilePath(path.string + suffix), .read), let status = try? file.status(),
-                status.permissions & 0o077 != 0
-            else { continue }
-            try? file.setPermissions(status.permissions & ~0o077)
+            // Not opened: closing it would take SQLite's locks from another connection of this process (fcntl(2)).
+            let file = FilePath(path.string + suffix)
+            guard let status = try? FileStatus.of(file), status.permissions & 0o077 != 0 else { continue }
+            try? File.setPermissions(status.permissions & ~0o077, of: file)
         }
     }
 

@@ -174,6 +174,13 @@ public final class File: Sendable {
         }
     }
 
+    /// Changes the permission bits of a file without opening it.
+    public static func setPermissions(_ mode: UInt32, of path: FilePath) throws(CloudletError) {
+        guard unsafe chmod(path.string, mode) == 0 else {
+            throw SystemCallError.current("can't change the mode of \(path)")
+        }
+    }
+
     /// Changes the permission bits.
     public func setPermissions(_ mode: UInt32) throws(CloudletError) {
         guard fchmod(descriptor, mode) == 0 else { throw SystemCallError.current("can't change the mode of \(path)") }
