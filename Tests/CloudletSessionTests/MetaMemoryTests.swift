@@ -75,7 +75,7 @@ import Testing
                 #expect(metas.bytes > 30 << 20)
                 most = try resident() - before
                 held.removeAll()
-                #expect(others.count == 8)
+                #expect(others.count == 4)
             }
             #expect(metas.bytes == 0)
             let limit = most / 3
