@@ -1,4 +1,5 @@
 public import CloudletCore
+import CLinux
 import Glibc
 public import SystemPackage
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A Unix datagram socket for messages to one address. Sending waits for a reader that is behind only if
