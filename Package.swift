@@ -242,8 +242,8 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         ),
         "CloudletSynthesis": (
             [
-                "Apply/OverlayPackage.swift", "Apply/ZIPArchive.swift", "Disk/DiskImageCheck.swift",
-                "Disk/MappedExtents.swift",
+                "Apply/OverlayPackage.swift", "Apply/ZIPArchive.swift", "Disk/BootOutlook.swift",
+                "Disk/DiskImageCheck.swift", "Disk/ForeignFormat.swift", "Disk/MappedExtents.swift",
             ], ["CloudletCore", "CloudletSystem", "CloudletOverlay", system]
         ),
     ]

@@ -1,3 +1,4 @@
+import CLinux
 public import CloudletCore
 import CLinux
 import Glibc
