@@ -256,6 +256,7 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
             name: "overlay-fuzz",
             dependencies: [
                 "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletCompression",
-                "CloudletDiscovery", "CloudletHypervisor", "CloudletSynthesis", "CloudletWire", "CLinux",
+                "CloudletDiscovery", "CloudletHypervisor", "CloudletMarkup", "CloudletSynthesis", "CloudletWire",
+                "CLinux",
             ], path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: settings))
 }

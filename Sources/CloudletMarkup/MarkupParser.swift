@@ -49,10 +49,27 @@ public struct MarkupParser: Sendable {
         if text.contains("<!DOCTYPE") || text.contains("<!ENTITY") {
             throw CloudletError(.badData, "XML document has a document type declaration, which is not accepted")
         }
+        guard !hasBareInstruction(document) else {
+            throw CloudletError(.badData, "XML document has a processing instruction without content")
+        }
         let declaration = text.hasPrefix("<?xml") ? text.prefix { $0 != ">" }.lowercased() : ""
         if declaration.contains("encoding"), !declaration.contains("utf-8"), !declaration.contains("us-ascii") {
             throw CloudletError(.badData, "XML document declares an encoding other than UTF-8")
         }
+    }
+
+    /// Whether there is a processing instruction of a target alone, `<?name?>`, upon which Foundation's parser ends the
+    /// process: it takes the content that is not there for a string.
+    private static func hasBareInstruction(_ document: [UInt8]) -> Bool {
+        var rest = document[...]
+        while let start = rest.firstIndex(of: UInt8(ascii: "<")) {
+            rest = rest[(start + 1)...]
+            guard rest.first == UInt8(ascii: "?") else { continue }
+            rest = rest.dropFirst()
+            let end = rest.first { [0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: "?")].contains($0) }
+            if end == UInt8(ascii: "?") { return true }
+        }
+        return false
     }
 
     /// The root element of a document given as text.

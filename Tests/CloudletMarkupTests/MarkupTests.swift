@@ -34,10 +34,18 @@ import Testing
             "<a>" + String(repeating: "<b/>", count: 5000) + "</a>",
             "<?xml version='1.0' encoding='UTF-7'?><a>+ADw-</a>", "<a>\u{0}</a>",
             "<a>" + String(repeating: "x", count: 300_000) + "</a>",
+            "<?x?><a/>", "<a><?x?></a>", "<a/><?x?>", "<?xml?><a/>", "<a><?xml?></a>", "<??><a/>", "<cl<?xml?><b>",
         ])
     func refusals(document: String) {
         let error = #expect(throws: CloudletError.self) { try MarkupParser().parse(document) }
         #expect(error?.code == .badData)
+    }
+
+    @Test("instructions to others are passed over")
+    func instructions() throws {
+        let root = try MarkupParser().parse(
+            "<?xml version='1.0'?><?xml-stylesheet href='a.css'?><root><?php echo 1 ?><?x ?>text</root><?y z?>")
+        #expect(root.name == "root" && root.text == "text" && root.children.isEmpty)
     }
 
     @Test("characters XML can't carry are left out when writing")

@@ -40,6 +40,7 @@ private let parsers: [String: @Sendable ([UInt8]) -> Void] = [
     "ssdp": ssdp,
     "http": http,
     "soap": soap,
+    "markup": markup,
 ]
 
 @Sendable private func messagePack(_ input: [UInt8]) {

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletMarkup
 import CloudletSystem
 import CloudletWire
 
@@ -70,4 +71,11 @@ extension DNSName {
     guard let request = try? SOAPRequest(soapAction: header, body: Array(input[end...].dropFirst())) else { return }
     let values = request.arguments.map { (name: $0.key, value: $0.value) }
     _ = SOAP.result(of: request, values)
+}
+
+@Sendable func markup(_ input: [UInt8]) {
+    guard let root = try? MarkupParser().parse(input) else { return }
+    guard let again = try? MarkupParser().parse(root.document()), again.name == root.name,
+        again.children.count == root.children.count
+    else { fatalError("written, but not read again") }
 }
