@@ -166,7 +166,7 @@ struct DiscoveryLabTests {
         try await lab.listen(2, "eth0")
         for number in 1...8 { try await lab.script(["say", "1", "node", "name Name \(number)"]) }
         try await until(5, "not announced anew") { try await lab.heard(2, "eth0").contains("ssdp:alive") }
-        try await Task.sleep(for: .seconds(3))
+        try await Task.sleep(for: .seconds(5))
         let words = try await lab.heard(2, "eth0").split(separator: "\n").filter { $0.contains("NTS: ssdp:") }
         #expect(words.count >= 12 && words.suffix(8).allSatisfy { $0.contains("ssdp:alive") }, "\(words)")
     }
