@@ -23,7 +23,10 @@ import Testing
     func given(name: String) throws {
         let root = try HypervisorRoot(under: scratch.file(name), role: .command)
         let given = root.driverPath
-        #expect(given.string.wholeMatch(of: /[A-Za-z0-9\/._-]{1,45}/) != nil, "\(given)")
+        #expect(given.string.wholeMatch(of: /[A-Za-z0-9\/._-]{1,24}/) != nil, "\(given)")
+        let socket =
+            "\(given)/lib/qemu/channel/target/domain-1234567-\(String(repeating: "n", count: 20))/org.qemu.guest_agent.0"
+        #expect(socket.utf8.count <= 107)
         #expect(root.uri == "qemu:///embed?root=\(given)")
         #expect(root.driverLog.string.hasPrefix(given.string + "/"))
         #expect(try FileStatus.of(given)?.identity == FileStatus.of(root.directory)?.identity)

@@ -104,7 +104,7 @@ public final class HypervisorRoot: Sendable {
     public var uri: String { "qemu:///embed?root=\(driverPath)" }
 
     /// The directory by the name that libvirt is given. libvirt puts it into URIs, into lists separated by blanks, into
-    /// command lines and into documents that it reads again; and it makes sockets about 60 characters below it, whose
+    /// command lines and into documents that it reads again; and it makes sockets about 80 characters below it, whose
     /// paths end at 107. A path that is too long or means something in one of these is replaced by that of the open
     /// directory, which stands for itself in all of them.
     var driverPath: FilePath {
@@ -112,7 +112,9 @@ public final class HypervisorRoot: Sendable {
         return name.count <= Self.longestPath && name.allSatisfy(Self.isPlain) ? directory : handle.descriptorPath
     }
 
-    private static let longestPath = 45
+    /// What leaves room for the longest of the sockets, the guest agent's:
+    /// `/lib/qemu/channel/target/domain-NUMBER-NAME/org.qemu.guest_agent.0`, of the name 20 characters.
+    private static let longestPath = 24
 
     /// Whether a byte of a path stands for itself everywhere.
     private static func isPlain(_ byte: UInt8) -> Bool {
