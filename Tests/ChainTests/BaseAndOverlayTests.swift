@@ -122,6 +122,7 @@ extension ChainTests {
         let second = try await Program.cloudlet(
             ["synthesis", chain.disk.string, chain.overlay.string, "--detach"], environment: chain.environment)
         #expect(second.status == 75 && second.errors.contains("is taken"), "\(second.errors)")
+        #expect(!second.errors.contains("-redir") && second.errors.contains("--forward-address"), "\(second.errors)")
         let answer = try await Tool.run("curl", ["-s", "-m", "10", "http://127.0.0.1:9876/"])
         #expect(try FaceAnswer(in: answer.output).continues(chain.before))
         let stopped = try await Program.cloudlet(["stop-vm", name], environment: chain.environment)
@@ -180,7 +181,7 @@ extension ChainTests {
                 "--",
                 "-redir", "tcp:\(listener.port)::80",
             ], environment: chain.environment)
-        #expect(result.status == 75 && result.errors.contains("is taken by "))
+        #expect(result.status == 75 && result.errors.contains("is taken by ") && result.errors.contains("-redir"))
         #expect(result.errors.contains(" (\(ProcessInfo.processInfo.processIdentifier))"), "\(result.errors)")
         #expect(try FileStatus.of(chain.directory.appending("never")) == nil)
         try await requireNothingLeft(chain)

@@ -82,7 +82,7 @@ extension ChainTests {
             make() { cloudlet base "place/$1.raw" --memory 32 --machine pc --provision "$2" 2> err && exit 1; cat err >&2; }
             follow() { sh -c "cd / && $(sed -n 's/^error.*then run: //p' err)" || exit 1; }
             make "a b" "$2"; rm place/filling; follow
-            grep -a "<machine" "place/a b.base-mem" >&2
+            grep -ao '<machine [^>]*>' "place/a b.base-mem" >&2
             cloudlet del-base "place/a b.raw"
             make other "$3"; rmdir place/other.base-mem-index; follow
             make twin true; ls -l place/twin* >&2

@@ -65,7 +65,7 @@ import Testing
             ["base", "X", "--until-port", "22", "--", "-redir", "nonsense"],
             ["base", "X", "--until-port", "22", "--", "-drive", "x"],
             ["base", "X", "--until-port", "22", "--", "-redir", "tcp:1::2", "-redir", "tcp:1::3"],
-            ["base", "X", "--cpu-model", "host,x"],
+            ["base", "X", "--cpu-model", "host,x"], ["base", "X", "--cpu-model", "host"],
             ["base", "X", "--viewer", "/no/such/viewer"], ["base", "X", "--provision", "/no/such/script"],
         ])
     func badOptions(arguments: [String]) async throws {

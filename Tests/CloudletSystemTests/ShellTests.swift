@@ -8,7 +8,8 @@ import Testing
     @Test(
         "a word reaches a program as it is, whatever is in it", arguments: ["sh", "bash"],
         [
-            "plain-1.raw", "", "two words", "it's", "$(id)`id`$HOME", "a\\b", "-n", "~", "*?[x]", "semi;colon&|<>", "#x",
+            "plain-1.raw", "", "two words", "it's", "$(id)`id`$HOME", "a\\b", "-n", "~", "*?[x]", "semi;colon&|<>",
+            "#x",
             "line\nfeed", "\u{1B}[31mred%s\\n'\"", "möhre", "a\u{202E}b", "{a,b}", "!x", "=ls",
         ])
     func word(shell: String, text: String) async throws {

@@ -54,6 +54,7 @@ struct BaseCommand: AsyncParsableCommand {
             diskBus: diskBus == .virtio ? .virtio : .ide, cpuModel: cpuModel, machineType: machineType,
             freePageReporting: !noFreePageReporting)
         try machine.validate()
+        try machine.requireFixedModel()
         try BaseCreation.requirePlace(path, memoryBytes: machine.memoryBytes)
         let hypervisor = try await hypervisorOptions.open(home)
         machine.accelerator = hypervisor.accelerator

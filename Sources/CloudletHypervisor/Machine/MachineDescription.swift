@@ -83,6 +83,15 @@ public struct MachineDescription: Hashable, Sendable {
         }
     }
 
+    /// Refuses CPU models that are another CPU on each host: state saved with one would be loaded with another, unnoticed.
+    public func requireFixedModel() throws(CloudletError) {
+        guard !["host", "max", "base"].contains(cpuModel) else {
+            throw CloudletError(
+                .usage, "the CPU model '\(cpuModel)' is another one on each host",
+                advice: "name a model, or leave it at \(Self.defaultCPUModel)")
+        }
+    }
+
     private static func isPlainWord(_ word: String) -> Bool {
         (1...64).contains(word.utf8.count)
             && word.utf8.allSatisfy { byte in

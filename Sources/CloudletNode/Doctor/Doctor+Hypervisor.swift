@@ -70,6 +70,6 @@ extension Doctor {
         }
         return .warn(
             "apparmor", "in force, and \(rules) does not allow \(home.root): libvirt's QEMU can't open our files",
-            fix: "echo '\(home.root)/** rwk,' | sudo tee -a \(rules) && sudo systemctl restart libvirtd")
+            fix: "echo \(Shell.word("\(home.root)/** rwk,")) | sudo tee -a \(rules) && sudo systemctl restart libvirtd")
     }
 }

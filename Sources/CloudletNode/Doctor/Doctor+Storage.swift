@@ -16,20 +16,31 @@ extension Doctor {
                 return [.fail("home", "\(root) is no directory", fix: "export CLOUDLET_HOME=…")]
             }
             guard status.owner == geteuid() else {
-                return [.fail("home", "\(root) belongs to another user", fix: "sudo chown -R \"$USER\" '\(root)'")]
+                return [.fail("home", "\(root) belongs to another user", fix: Self.ownHome)]
             }
             let trial = root.appending(".doctor-\(getpid())")
             _ = try File(trial, .create(permissions: 0o600))
             try Directory.remove(trial)
             guard status.permissions & 0o077 == 0 else {
                 return [
-                    .warn("home", "\(root) can be entered by other users of this machine", fix: "chmod 700 '\(root)'")
+                    .warn(
+                        "home", "\(root) can be entered by other users of this machine",
+                        fix: "chmod 700 " + Shell.path(root))
                 ]
             }
             return [.ok("home", "\(root)")]
         } catch {
-            return [.fail("home", "\(error)", fix: "sudo chown -R \"$USER\" '\(root)' && chmod 700 '\(root)'")]
+            return [.fail("home", "\(error)", fix: Self.ownHome)]
         }
+    }
+
+    /// Another directory is safer advice than to take over what may be other people's.
+    private static let ownHome = "export CLOUDLET_HOME=\"$HOME/.local/share/cloudlet\""
+
+    /// What to do about a registry that can't be read: one that is damaged is moved away, to a name that is free.
+    private static func away(_ database: FilePath, _ error: CloudletError) -> String {
+        guard error.code == .badData else { return "ls -l " + Shell.path(database) }
+        return Shell.command("mv", database.string, FilePath(database.string + ".broken").firstFree.string)
     }
 
     /// Every base VM: its files are there, unchanged, and of an accelerator that this host has.
@@ -46,7 +57,7 @@ extension Doctor {
                     fix: Shell.command("cloudlet", "del-base", disk.string))
             }
         } catch {
-            return [.fail("bases", "\(error)", fix: "mv '\(home.database)' '\(home.database).broken'")]
+            return [.fail("bases", "\(error)", fix: Self.away(home.database, error))]
         }
         guard !bases.isEmpty else {
             return findings + [
@@ -62,16 +73,17 @@ extension Doctor {
     ) async -> Finding {
         let disk = base.files.disk
         do throws(CloudletError) { _ = try await OpenBase.open(base, in: registry) } catch {
-            return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base '\(disk)'")
+            return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base " + Shell.path(disk))
         }
         if let accelerator, base.accelerator != accelerator.rawValue {
             return .fail(
                 "base \(base.files.name)",
                 "it was made under \(base.accelerator), this host runs \(accelerator.rawValue)",
-                fix: "cloudlet del-base '\(disk)' && cloudlet base '\(disk)'")
+                fix: "cloudlet del-base " + Shell.path(disk))
         }
         if let status = try? FileStatus.of(disk), status.permissions & 0o222 != 0 {
-            return .warn("base \(base.files.name)", "\(disk) is not write-protected", fix: "chmod a-w '\(disk)'")
+            return .warn(
+                "base \(base.files.name)", "\(disk) is not write-protected", fix: "chmod a-w " + Shell.path(disk))
         }
         return .ok("base \(base.files.name)", "\(base.hash.short) \(base.accelerator)")
     }
@@ -86,11 +98,11 @@ extension Doctor {
     }
 
     private func space(_ check: String, _ path: FilePath, need: Int, wish: Int) -> Finding {
-        let fix = "df -h '\(path)'; du -xh '\(path)' | sort -h | tail"
+        let fix = "df -h \(Shell.path(path)); du -xh \(Shell.path(path)) | sort -h | tail"
         do throws(CloudletError) {
             let free = try Directory.freeSpace(at: path)
             guard unsafe access(path.string, W_OK) == 0 else {
-                return .fail(check, "\(path) can't be written to", fix: "ls -ld '\(path)'")
+                return .fail(check, "\(path) can't be written to", fix: "ls -ld " + Shell.path(path))
             }
             let detail = "\(ByteCount(free)) free in \(path)"
             if free < need { return .fail(check, "\(detail), \(ByteCount(need)) needed", fix: fix) }
@@ -109,7 +121,7 @@ extension Doctor {
         var fix = "ps aux --sort=-rss | head"
         if let file = figures.limitedBy {
             detail += "; a control group allows \(ByteCount(figures.total)) in all (\(file))"
-            fix = "cat '\(file)'"
+            fix = Shell.command("cat", "\(file)")
         }
         do throws(CloudletError) {
             let trial = try SharedMemory(named: "cloudlet-doctor", size: 1 << 20)

@@ -54,7 +54,9 @@ public struct BaseImport: Sendable {
             let hash = try await WorkerPool.background.run { () throws(CloudletError) in
                 try DiskFingerprint.identity(of: try File(disk, .read))
             }
-            guard hash == expected ?? hash, hash == seal.hash else { throw Self.other(disk, hash, expected ?? seal.hash) }
+            guard hash == expected ?? hash, hash == seal.hash else {
+                throw Self.other(disk, hash, expected ?? seal.hash)
+            }
             return try await add(files, seal, noted: noted, accelerator)
         }
     }

@@ -29,10 +29,12 @@ public struct KeepingPlaces: Sendable {
     func fill(_ body: (FilePath) async throws(CloudletError) -> Void) async throws(CloudletError) -> FilePath {
         var found: FilePath?
         var failures: [String] = []
-        _ = try await poll(every: .seconds(1), upTo: .seconds(15), for: Self.patience) { () async throws(CloudletError) in
+        _ = try await poll(every: .seconds(1), upTo: .seconds(15), for: Self.patience) {
+            () async throws(CloudletError) in
             let isFirst = failures.isEmpty
             for place in directories {
-                let directory = place.absolute.appending("cloudlet-\(String(UInt64.random(in: 0 ... .max), radix: 36))")
+                let name = "cloudlet-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
+                let directory = place.absolute.appending(name)
                 do throws(CloudletError) {
                     try Directory.create(directory, permissions: 0o700)
                     try await body(directory)

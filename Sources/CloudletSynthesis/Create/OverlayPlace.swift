@@ -12,19 +12,30 @@ struct OverlayPlace: Sendable {
     /// Where the files are until all are there.
     let part: FilePath
     private let made: [FilePath]
+    /// Gives a new directory its name.
+    private let publication: Publication?
     fileprivate let isInside: Bool
 
     /// Makes the directory for the files.
     init(_ directory: FilePath, noting records: UnfinishedFiles?) throws(CloudletError) {
+        try Publication.recover([directory.absolute])
         try OverlayCreation.requireFree(directory)
         self.directory = directory
         isInside = try FileStatus.of(directory) != nil
         let parent = isInside ? directory.absolute : directory.absolute.removingLastComponent()
         made = try Directory.create(parent.absolute)
-        part = parent.appending(".overlay" + UnfinishedFiles.suffix())
         do throws(CloudletError) {
-            try records?.note(part)
-            try Directory.create(part)
+            if isInside {
+                publication = nil
+                part = parent.appending(".overlay" + UnfinishedFiles.suffix())
+                try records?.note(part)
+                try Directory.create(part)
+            } else {
+                let publication = Publication()
+                self.publication = publication
+                part = try publication.createDirectory(directory.absolute)
+                try records?.note(part)
+            }
         } catch {
             Directory.removeEmpty(made)
             throw error
@@ -33,15 +44,18 @@ struct OverlayPlace: Sendable {
 
     /// Moves the files into their place, the one named `last` behind the others. A power cut takes nothing back then.
     func publish(last: String) throws(CloudletError) {
-        try Directory.synchronize(part)
-        try move(last: last)
+        if let publication {
+            // A directory takes the place of nothing or of an empty one.
+            try publication.publish()
+        } else {
+            try Directory.synchronize(part)
+            try move(last: last)
+        }
         // The names of directories that were made for it are in those above them.
         for path in [part] + made { try Directory.synchronize(path.removingLastComponent()) }
     }
 
     private func move(last: String) throws(CloudletError) {
-        // A directory takes the place of nothing or of an empty one.
-        guard isInside else { return try Directory.move(part, to: directory) }
         var moved: [FilePath] = []
         do throws(CloudletError) {
             for name in try Directory.names(in: part).filter({ $0 != last }) + [last] {
@@ -62,6 +76,7 @@ struct OverlayPlace: Sendable {
 
     /// Removes what was written, and the directories that were made for it.
     func discard() {
+        publication?.discard()
         try? Directory.remove(part)
         Directory.removeEmpty(made)
     }

@@ -20,7 +20,7 @@ public enum BootOutlook {
             return nil
         }
         if head.isISO9660 {
-            return "the disk is an ISO image, an installation or live medium: what is done in the VM is not stored on it"
+            return "the disk is an ISO image, for installation or live systems, which store nothing on it"
         }
         if entries.contains(where: { $0[4] == 0xEF }), !entries.contains(where: { $0[0] == 0x80 }) {
             return "the disk may boot by UEFI only; \(remedy)"
