@@ -187,6 +187,7 @@ import Testing
             bases: (0..<3000).map { HeldBase(hash: SHA256Digest(words: ($0, 0, 0, 0)), name: "b") },
             features: (0..<100).map { "f\($0)" })
         var status = NodeStatus(record)
+        status.name = String(repeating: "n", count: 9999)
         let read = try #require(status.record(httpPort: 8080))
         #expect(read.name.utf8.count == 255 && read.bases.count == 1000 && read.features.count == 32)
         for spoil in [

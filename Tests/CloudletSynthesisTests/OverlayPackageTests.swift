@@ -91,14 +91,14 @@ import Testing
         // Ten thousand names for the bytes of one member.
         let same = """
             z.writestr("overlay-meta", meta)
-            z.writestr("overlay-blob_2.xz", b"")
-            z.writestr("overlay-blob_1.xz", b"12345")
+            z.writestr("overlay-blob_2.xz", b"z" * 32)
+            z.writestr("overlay-blob_1.xz", b"12345" * 8)
             import copy
             for i in range(10000):
                 member = copy.copy(z.filelist[2]); member.filename = f"x{i}"; z.filelist.append(member)
             """
         // One that ends in the header of the next.
-        let quoted = Self.whole + "\nz.filelist[1].file_size = z.filelist[1].compress_size = 1"
+        let quoted = Self.whole + "\nz.filelist[1].file_size = z.filelist[1].compress_size = 33"
         for python in [same, quoted] {
             let file = try await package(python)
             let error = #expect(throws: CloudletError.self) { try OverlayPackage(file) }
