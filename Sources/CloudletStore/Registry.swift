@@ -12,6 +12,7 @@ public final class Registry: Sendable {
     /// - Parameters:
     ///   - path: the database.
     ///   - patience: how long each call waits for other programs that hold the database.
+    /// - Throws: `CloudletError` when the database can't be opened or brought up to date.
     public init(_ path: FilePath, patience: Duration = .seconds(10)) throws(CloudletError) {
         self.path = path
         do {

@@ -41,7 +41,8 @@ import Testing
         let path = name.hasPrefix("/") ? name : scratch.file(name).string
         for command in [
             "cloudlet base \(path) --until-port 22", "cloudlet add-base \(path)", "cloudlet inspect \(path)",
-            "cloudlet verify \(path) --base \(path)", "cloudlet config --config \(path)", "cloudlet-node --config \(path)",
+            "cloudlet verify \(path) --base \(path)", "cloudlet config --config \(path)",
+            "cloudlet-node --config \(path)",
             "cloudlet-find --overlay \(path) --timeout 1",
         ] {
             let result = try await shell(command)

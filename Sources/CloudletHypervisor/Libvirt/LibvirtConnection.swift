@@ -91,7 +91,9 @@ import SystemPackage
     func tellDiskErrors(to listener: AsyncStream<String>.Continuation) { listeners.tellDiskErrors(to: listener) }
 
     /// Waits until the domain with this name has ended.
-    /// - Parameter isActive: whether it is still there.
+    /// - Parameters:
+    ///   - name: the domain's name.
+    ///   - isActive: whether it is still there.
     /// - Returns: how it ended; `nil` when that was before anybody listened, or the task was cancelled.
     func end(of name: String, isActive: () async -> Bool) async -> LifecycleEvent? {
         let events = lifecycleEvents(of: name)

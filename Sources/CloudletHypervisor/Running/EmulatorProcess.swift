@@ -7,8 +7,12 @@ import SystemPackage
 /// whose main loop hangs, answers neither.
 enum EmulatorProcess {
     /// The process of the VM with this name.
-    /// - Parameter files: where an embedded driver writes the numbers of its emulators. Where that is not known, or says
-    ///   nothing, all processes are looked through.
+    /// - Parameters:
+    ///   - name: the VM's name.
+    ///   - files: where an embedded driver writes the numbers of its emulators. Where that is not known, or says nothing,
+    ///     all processes are looked through.
+    /// - Returns: the process's number; `nil` when there is none.
+    /// - Throws: `CloudletError` when the processes can't be listed.
     static func of(vm name: String, files: FilePath? = nil) throws(CloudletError) -> Int32? {
         if let files, let noted = number(in: files.appending("\(name).pid")), runs(noted, name, as: geteuid()) {
             return noted
@@ -21,7 +25,11 @@ enum EmulatorProcess {
 
     /// Whether a process is the emulator of the VM with this name: QEMU, run by this user, and told the name by its command
     /// line. Any program's command line may hold the name, and be meant for no emulator or for ours to be spared.
-    /// - Parameter user: who must run it; `nil` for anybody.
+    /// - Parameters:
+    ///   - process: the process's number.
+    ///   - name: the VM's name.
+    ///   - user: who must run it; `nil` for anybody.
+    /// - Returns: whether it is.
     static func runs(_ process: Int32, _ name: String, as user: uid_t? = nil) -> Bool {
         guard let status = text(FilePath("/proc/\(process)/status"), 4096).map({ ProcessStatus($0) }),
             status.name.hasPrefix("qemu"), user == nil || status.user == user,

@@ -1,6 +1,5 @@
 import CLinux
 public import CloudletCore
-import CLinux
 import Glibc
 public import SystemPackage
 

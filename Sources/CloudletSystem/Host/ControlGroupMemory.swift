@@ -14,8 +14,9 @@ struct ControlGroupMemory: Hashable {
     /// The file that sets the smallest limit.
     let source: FilePath
 
-    /// The figures now; `nil` where no group sets a limit.
+    /// The figures now.
     /// - Parameter root: directory that stands for `/`.
+    /// - Returns: the figures; `nil` where no group sets a limit.
     static func current(root: FilePath = "/") -> ControlGroupMemory? {
         let hierarchies = root == "/" ? here : Hierarchy.all(root)
         guard !hierarchies.isEmpty else { return nil }
