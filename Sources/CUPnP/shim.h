@@ -37,6 +37,12 @@ static inline int cloudlet_raw_setsockopt(int fd, int level, int name, const voi
     return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
 }
 
+// Ties a socket to an interface, so that the kernel gives it what comes by unicast there: of several sockets on one port it
+// takes any, otherwise. Needs no rights since Linux 5.7.
+static inline int cloudlet_bind_to_device(int fd, const char *interface) {
+    return cloudlet_raw_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (uint32_t)strlen(interface));
+}
+
 // The system call behind recvfrom(2), for the same reason.
 static inline ptrdiff_t cloudlet_raw_recvfrom(int fd, void *buffer, size_t capacity, int flags, void *from, void *length) {
     return (ptrdiff_t)syscall(SYS_recvfrom, fd, buffer, capacity, flags, from, length);

@@ -129,6 +129,8 @@ public enum UPnPEngineChild {
             }
             let family = cloudlet_udp_family(descriptor, 1900)
             guard family != 0 else { continue }
+            // Where the kernel is too old for it, the engine of another interface may get unicast searches.
+            _ = unsafe cloudlet_bind_to_device(descriptor, task.interface)
             let isFiltered =
                 family == AF_INET
                 ? cloudlet_only_joined(descriptor) == 0
