@@ -1,6 +1,7 @@
 import CloudletCore
 import CloudletSystem
 import Foundation
+import Synchronization
 
 /// Speaks with qemu-guest-agent in a VM (QEMU's `qga/qapi-schema.json`) through libvirt, which bounds the size of answers.
 /// What comes from a guest is hostile until checked: each call has a limit of time, and only what is needed is read.
@@ -26,15 +27,31 @@ struct GuestAgent: Sendable {
     /// - Throws: `CloudletError.unavailable` when the agent can't or may not.
     func setClock() async throws(CloudletError) {
         struct Time: Encodable { let time: Int64 }
-        do throws(CloudletError) {
-            _ = try await call("guest-set-time", Time(time: Self.now), as: Nothing.self)
-        } catch {
-            // The agent sets the time only where it finds `hwclock`; `date` belongs to every system.
-            let now = Self.now
-            let text = "@\(now / 1_000_000_000).\(String(now % 1_000_000_000 + 1_000_000_000).dropFirst())"
-            guard let ended = try? await execute("date", ["-u", "-s", text]), ended.status == 0 else { throw error }
+        let time = Time(time: Self.now)
+        let answer = Mutex<Result<Nothing, CloudletError>?>(nil)
+        // The agent sets the guest's clock at once, then for a second or two the machine's by `hwclock`, which is right
+        // already: only a refusal is worth waiting for. The answer may come when it likes.
+        Task { [self] in
+            let result: Result<Nothing, CloudletError>
+            do throws(CloudletError) {
+                result = .success(try await call("guest-set-time", time, as: Nothing.self))
+            } catch {
+                result = .failure(error)
+            }
+            answer.withLock { $0 = result }
         }
+        _ = try await poll(every: .milliseconds(5), for: Self.refusalLimit) { () throws(CloudletError) in
+            answer.withLock { $0 } != nil
+        }
+        guard case .failure(let refusal) = answer.withLock({ $0 }) else { return }
+        // It does so only where there is `hwclock`; `date` belongs to every system.
+        let now = Self.now
+        let text = "@\(now / 1_000_000_000).\(String(now % 1_000_000_000 + 1_000_000_000).dropFirst())"
+        guard let ended = try? await execute("date", ["-u", "-s", text]), ended.status == 0 else { throw refusal }
     }
+
+    /// How long an agent that has just answered may take to refuse.
+    private static let refusalLimit = Duration.milliseconds(40)
 
     /// Mixes 64 bytes of the host's random generator into the guest's and makes the guest's kernel use them at once
     /// (`RNDADDENTROPY` and `RNDRESEEDCRNG` of random(4)): what is drawn afterwards depends on them.
