@@ -10,11 +10,11 @@ extension ChainTests {
         chain.directory.appending("\(name)-\(UInt32.random(in: 0 ... .max)).log")
     }
 
-    /// The process numbers of the emulators whose disks are scratch files of this chain.
-    private func emulators(_ home: FilePath) async throws -> [Int32] {
+    /// The process numbers of the emulators whose command lines name files below a directory.
+    private func emulators(_ directory: FilePath) async throws -> [Int32] {
         let listed = try await Tool.run("ps", ["-eo", "pid,args"])
         return listed.output.split(whereSeparator: \.isNewline).filter {
-            $0.contains("qemu-system") && $0.contains(home.string)
+            $0.contains("qemu-system") && $0.contains(directory.string)
         }
         .compactMap { $0.split(separator: " ").first.flatMap { Int32($0) } }
     }
@@ -30,20 +30,24 @@ extension ChainTests {
         try File(disk, .read).setPermissions(0o644)
         let home = scratch.file("home")
         let log = scratch.file("log")
+        // The work in the VM begins when the VM runs.
+        let work = try ScratchDirectory()
+        let script = "#!/bin/sh\necho the work begins\nexec sleep 60\n"
+        try work.write("work", Array(script.utf8)).setPermissions(0o755)
         let (_, status) = try await Tool.with(
-            Program.path("cloudlet"), ["base", disk.string, "--memory", "256", "--until-port", "9"],
+            Program.path("cloudlet"),
+            ["base", disk.string, "--memory", "256", "--provision", work.file("work").string],
             environment: ["CLOUDLET_HOME": home.string], log: log
         ) { program in
-            _ = try await poll(every: .milliseconds(100), for: .seconds(30)) { () async throws(CloudletError) in
-                (try? await emulators(home))?.isEmpty == false
-            }
+            try await program.waitFor("the work begins")
+            #expect(try await emulators(scratch.path).count == 1)
             program.send(signal)
         }
         #expect(status == 130)
         let text = String(decoding: try File(log, .read).read(1 << 16, at: 0), as: UTF8.self)
         #expect(text.contains("no base VM was made; \(disk) was booted and may have been changed"), "\(text)")
         #expect(try Directory.names(in: scratch.path) == ["home", "log", "my.raw"])
-        #expect(try await emulators(home).isEmpty)
+        #expect(try await emulators(scratch.path).isEmpty)
         let listed = try await Program.cloudlet(
             ["list-base", "--format", "json"], environment: ["CLOUDLET_HOME": home.string])
         #expect(listed.output.filter { !$0.isWhitespace } == "[]")
