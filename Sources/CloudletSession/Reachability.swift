@@ -18,10 +18,18 @@ extension Channel {
         }
     }
 
-    /// Asks the other side at once whether it knows the connection still. A host on which it is gone says so within a
-    /// round trip, and the connection ends. To be followed by `probePeer`, which sets the usual times again.
+    /// Asks the other side, when it has said nothing for a second, whether it knows the connection still. A host on which
+    /// it is gone says so within a round trip, and the connection ends. To be followed, after `Reachability.answer`, by
+    /// `probePeer`, which sets the usual times again.
     func askPeer() {
         let name = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPIDLE))
         _ = setOption(name, value: 1)
     }
+}
+
+/// How long is waited for who may be gone.
+enum Reachability {
+    /// Within what time of `askPeer` a connection ends that the other side does not know: a second is the least silence after
+    /// which the system asks (tcp(7), TCP_KEEPIDLE), and the answer takes a round trip.
+    static let answer = Duration.seconds(2)
 }

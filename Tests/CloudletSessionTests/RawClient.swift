@@ -74,6 +74,9 @@ final class RawClient: Sendable {
     func vanish() {
         let tcpRepair: Int32 = 19
         var on: Int32 = 1
+        // Acknowledges what came: the other side would send it again, and find out by that.
+        _ = unsafe setsockopt(
+            socket.descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
         let result = unsafe setsockopt(
             socket.descriptor, Int32(IPPROTO_TCP), tcpRepair, &on, socklen_t(MemoryLayout<Int32>.size))
         precondition(result == 0, "needs root")

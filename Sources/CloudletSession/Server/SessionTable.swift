@@ -81,7 +81,7 @@ public actor SessionTable {
         for session in own { session.probe(isUrgent: true) }
         defer { for session in own { session.probe(isUrgent: false) } }
         var found: Session?
-        _ = try? await poll(every: .milliseconds(50), for: .seconds(1)) { () throws(CloudletError) in
+        _ = try? await poll(every: .milliseconds(50), for: Reachability.answer) { () throws(CloudletError) in
             found = own.first { $0.giveUpIfAbandoned(reason) }
             return found != nil
         }
