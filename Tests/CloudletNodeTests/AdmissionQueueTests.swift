@@ -155,7 +155,7 @@ import Testing
         // From half its patience on it insists.
         try await Task.sleep(for: .milliseconds(1100))
         // 4 beside 1 is less than 8, 4 beside 5 is not, whatever ends.
-        let small = try await enter(admission, "c", gibibytes: 1)
+        let small = try await enter(admission, "c", gibibytes: 1) { Issue.record("it waits behind \($0 - 1)") }
         #expect(admission.waiting == 1)
         running.giveBack()
         _ = try await large.value
@@ -189,6 +189,31 @@ import Testing
         #expect(host.asked == 0)
         _ = try await enter(admission, "b", gibibytes: 3)
         #expect(host.asked == 1)
+        withExtendedLifetime(running) {}
+    }
+
+    @Test("room that VMs that stand by make for one is not taken by the next, although it would fit before")
+    func relieved() async throws {
+        let host = Host()
+        host.figures.withLock { $0.freeMemory = 7 << 30 }
+        // It takes time until the memory of a VM is free.
+        let relief = Admission.Relief {
+            1 << 30
+        } giveWay: { _ in
+        }
+        let admission = Admission(policy: { host.policy }, relief: relief) { host.figures.withLock { $0 } }
+        let running = try await enter(admission, "a", gibibytes: 5)
+        let first = try await waiter(admission, "b", gibibytes: 3)
+        let events = Mailbox<String>()
+        let second = Task {
+            let place = try await enter(admission, "c", gibibytes: 2) { _ in events.put("waits") }
+            events.put("enters")
+            place.giveBack()
+        }
+        #expect(try await events.next() == "waits")
+        host.figures.withLock { $0.freeMemory = 8 << 30 }
+        try await first.value.giveBack()
+        try await second.value
         withExtendedLifetime(running) {}
     }
 
