@@ -80,6 +80,22 @@ import Testing
         #expect(written.count == 20)
         #expect(written.allSatisfy { $0.stage == ($0.id.value == 7 ? "ended" : "running") })
         #expect(registry.troubles.isEmpty)
+        // What was written once is not written again, over what others write.
+        try Registry(path).write([record(1, "waiting")])
+        await registry.flush()
+        #expect(try Registry(path).sessions().first { $0.id.value == 1 }?.stage == "waiting")
+    }
+
+    @Test("base VMs that were known are given while the database can't be read")
+    func known() async throws {
+        try await registry.open()
+        try Registry(path).add(base(1))
+        #expect(try await registry.bases() == [base(1)])
+        try await locked("alter table base_vm rename to gone") { [registry] in
+            let known = try await registry.bases()
+            #expect(known == [base(1)])
+            #expect(registry.troubles.count == 1)
+        }
     }
 
     @Test("while another program has the database for itself, base VMs are those known before")
