@@ -179,6 +179,11 @@ import Testing
         }
         try Directory.create(overlay.directory.appending("lost+found"))
         #expect(try OverlayDirectory(overlay.directory).metaPath == overlay.metaPath)
+        let meta = try File(overlay.metaPath, .readWrite)
+        try meta.resize(to: 7)
+        let damaged = #expect(throws: CloudletError.self) { try OverlayDirectory(overlay.directory) }
+        #expect(damaged?.description.contains("no valid overlay-meta") == true, "\(damaged as Any)")
+        try meta.write(overlay.metaBytes, at: 0)
         let renamed = overlay.directory.appending("app")
         try Directory.move(overlay.metaPath, to: renamed)
         #expect(try OverlayDirectory(overlay.directory).metaPath == renamed)

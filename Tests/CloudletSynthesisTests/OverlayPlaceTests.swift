@@ -46,18 +46,33 @@ import Testing
         #expect(try Directory.names(in: scratch.path) == ["file", "full", "link"])
     }
 
+    @Test("a place without room is told at once, and nothing is left there")
+    func room() throws {
+        let error = #expect(throws: CloudletError.self) {
+            try OverlayCreation.requirePlace(scratch.file("face"), name: "face", room: .max)
+        }
+        #expect(error?.description.contains("too little") == true, "\(error as Any)")
+        #expect(try Directory.names(in: scratch.path).isEmpty)
+    }
+
     @Test("a directory that was there gets the files, the meta last; what came meanwhile is not touched")
-    func inside() throws {
+    func inside() async throws {
         let directory = scratch.file("face")
         try Directory.create(directory)
         let place = try OverlayPlace(directory, noting: nil)
         #expect(place.part.string.hasPrefix(directory.string + "/"))
-        for name in ["a.xz", "face.overlay-meta"] {
+        for name in ["a.xz", "face.overlay-meta", "z.xz"] {
             _ = try File(place.part.appending(name), .create(permissions: 0o600))
         }
         _ = try scratch.write("face/README", [1])
-        try place.publish(last: "face.overlay-meta")
-        #expect(try Directory.names(in: directory) == ["README", "a.xz", "face.overlay-meta"])
+        let (_, events) = try await DiskJournal.recording(below: scratch.path) {
+            try place.publish(last: "face.overlay-meta")
+        }
+        #expect(try Directory.names(in: directory) == ["README", "a.xz", "face.overlay-meta", "z.xz"])
+        let moved = events.compactMap { event in
+            if case .renamed(_, let target) = event { target.lastComponent?.string } else { nil }
+        }
+        #expect(moved == ["a.xz", "z.xz", "face.overlay-meta"])
     }
 
     @Test("files that appear where the overlay goes are kept, and the overlay is told to have no place")

@@ -90,8 +90,11 @@ extension OverlayCreation {
     /// - Parameters:
     ///   - directory: the overlay's directory.
     ///   - name: the first part of its files' names.
+    ///   - room: free bytes that there must be.
     /// - Throws: `CloudletError` with what is in the way; nothing is left there in any case.
-    static func requirePlace(_ directory: FilePath, name: String) throws(CloudletError) {
+    static func requirePlace(
+        _ directory: FilePath, name: String, room: Int = leastRoom
+    ) throws(CloudletError) {
         guard !directory.isEmpty else {
             throw CloudletError(.usage, "the overlay's directory has no name", advice: "name one")
         }
@@ -107,10 +110,10 @@ extension OverlayCreation {
             Directory.removeEmpty([directory])
         }
         let free = try Directory.freeSpace(at: place.part)
-        guard free >= leastRoom else {
+        guard free >= room else {
             throw CloudletError(
                 .io, "\(directory) has room for \(ByteCount(free)), too little for an overlay",
-                advice: "make room for at least \(ByteCount(leastRoom)), or name another directory")
+                advice: "make room for at least \(ByteCount(room)), or name another directory")
         }
     }
 }
