@@ -91,6 +91,32 @@ import Testing
         #expect(text.contains(expected), "\(text)")
     }
 
+    @Test("archives of several files get a directory, and names that unzip takes for patterns are not given to it")
+    func zipped() async throws {
+        _ = try scratch.write("a", Self.disk)
+        _ = try scratch.write("b", [1])
+        for (name, files, expected) in [
+            ("one.raw", ["a"], "unzip -p "), ("[1].raw", ["a"], "funzip < "), ("two.raw", ["a", "b"], "two-unpacked"),
+        ] {
+            let made = try await Tool.run(
+                "python3", ["-m", "zipfile", "-c", "./\(name)"] + files, directory: scratch.path)
+            #expect(made.status == 0, "\(made.errors)")
+            let text = try refusal(scratch.file(name))
+            #expect(text.contains(expected), "\(text)")
+        }
+    }
+
+    @Test("where nothing can be written beside a file, what is made of it goes to the working directory")
+    func elsewhere() throws {
+        let directory = scratch.file("gone")
+        try Directory.create(directory)
+        let file = try scratch.write("gone/guest.img", [0x1F, 0x8B, 8] + Self.disk)
+        try Directory.remove(directory)
+        let error = #expect(throws: CloudletError.self) { try DiskImageCheck.requireBootableRaw(file) }
+        let output = try #require(error?.description.split(separator: " > ").last)
+        #expect(output.contains("guest.raw") && !output.contains("gone"), "\(output)")
+    }
+
     @Test("an image divided for sectors of 4096 bytes is named")
     func largeSectors() throws {
         var bytes = Self.disk
@@ -133,6 +159,12 @@ import Testing
                 $0[446 + 4] = 0x83
                 $0[446 + 12] = 1
             }?.contains("no partition") == true)
+        #expect(
+            try doubt {
+                ($0[446 + 4], $0[446 + 12]) = (0x83, 1)
+                $0.replaceSubrange(0x180..<0x184, with: Array("GRUB".utf8))
+            } == nil)
+        #expect(try doubt { ($0[446 + 4], $0[446 + 12]) = (0xEF, 1) }?.contains("UEFI only") == true)
         #expect(try doubt { $0.replaceSubrange(0x8001..<0x8006, with: Array("CD001".utf8)) }?.contains("ISO") == true)
     }
 }

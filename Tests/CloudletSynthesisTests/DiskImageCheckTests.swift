@@ -27,7 +27,13 @@ import Testing
     }
 
     @Test("a raw disk with a boot sector and whole partitions is taken")
-    func accepted() throws { try DiskImageCheck.requireBootableRaw(try scratch.write("ok.raw", disk())) }
+    func accepted() throws {
+        try DiskImageCheck.requireBootableRaw(try scratch.write("ok.raw", disk()))
+        // Code of a boot loader that looks like the mark of a tar archive.
+        var bytes = disk()
+        bytes.replaceSubrange(257..<262, with: Array("ustar".utf8))
+        try DiskImageCheck.requireBootableRaw(try scratch.write("code.raw", bytes))
+    }
 
     @Test(
         "other formats are named, with the command that converts them",
