@@ -25,6 +25,14 @@ import Testing
         #expect(throws: CloudletError.self) { try File(scratch.file("taken"), .create(permissions: 0o600)) }
     }
 
+    @Test("permissions of a file that are not ours to change are left, and only asking for it is no error")
+    func permissions() throws {
+        let foreign = try File("/proc/self/status", .read)
+        let error = #expect(throws: CloudletError.self) { try foreign.setPermissions(0o600) }
+        #expect(error?.code == .permission)
+        try foreign.setPermissionsIfAllowed(0o600)
+    }
+
     @Test("data extents are found and widened to pages; holes are left out")
     func extents() throws {
         let file = try scratch.write("sparse", [])
