@@ -33,7 +33,10 @@ public struct CloudletError: Error, Sendable {
 
 extension CloudletError: CustomStringConvertible {
     /// The message and the chain of causes on one line, then the advice after a semicolon.
-    public var description: String {
+    public var description: String { sentence { _ in true } }
+
+    /// The message, the chain of causes and the advice; of causes of other types only those that `tells` lets through.
+    func sentence(_ tells: (any Error) -> Bool) -> String {
         var text = message
         var next = cause
         while let error = next {
@@ -41,7 +44,7 @@ extension CloudletError: CustomStringConvertible {
                 text += ": \(inner.message)"
                 next = inner.cause
             } else {
-                text += ": \(error)"
+                if tells(error) { text += ": \(error)" }
                 next = nil
             }
         }

@@ -3,21 +3,7 @@ extension CloudletError {
     /// and processes of this machine. The log has ``description``.
     ///
     /// Every error that leaves for the network passes through here.
-    public var publicDescription: String {
-        var text = message
-        var next = cause
-        while let error = next {
-            if let inner = error as? CloudletError {
-                text += ": \(inner.message)"
-                next = inner.cause
-            } else {
-                if error is any PublicError { text += ": \(error)" }
-                next = nil
-            }
-        }
-        if let advice = firstAdvice { text += "; \(advice)" }
-        return text.withoutLocalDetails
-    }
+    public var publicDescription: String { sentence { $0 is any PublicError }.withoutLocalDetails }
 }
 
 /// An error about what came over the network or out of a file given: its words tell nothing of this machine.

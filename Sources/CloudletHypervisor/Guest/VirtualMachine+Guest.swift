@@ -35,6 +35,8 @@ extension VirtualMachine {
         try? await wakeUp()
         guard machine.hasGuestDevices, await agent.answers(within: Self.agentLimit) else { return .unknown }
         var support = GuestSupport.unknown
+        // The clock first: the questions after it are answered when the agent has done with it, and it must not be busy in
+        // the state that is saved.
         if await outcome(agent.setClock) == .done { support.clock = .agent }
         if (try? await agent.hasGenerationDriver()) == true {
             support.random = .kernel
