@@ -1,0 +1,64 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <ftw.h>
+#include <linux/memfd.h>
+#include <malloc.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+const int cloudlet_seek_data = SEEK_DATA;
+const int cloudlet_seek_hole = SEEK_HOLE;
+const int cloudlet_unnamed_file = O_TMPFILE;
+
+int cloudlet_open(const char *path, int flags, unsigned mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+int cloudlet_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }
+
+int cloudlet_punch_hole(int fd, off_t offset, off_t length) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+int cloudlet_file_system_type(const char *path, long *type) {
+    struct statfs raw;
+    int result = statfs(path, &raw);
+    if (result == 0) *type = (long)raw.f_type;
+    return result;
+}
+
+int cloudlet_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1); }
+
+pid_t cloudlet_ended_child(void) {
+    siginfo_t info;
+    int result;
+    do { result = waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); } while (result != 0 && errno == EINTR);
+    return result == 0 ? info.si_pid : -1;
+}
+
+int cloudlet_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+int cloudlet_signal_process(int fd, int signal) { return (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0); }
+
+int cloudlet_was_signalled(int status) { return WIFSIGNALED(status); }
+
+int cloudlet_limit_heaps(int number) { return mallopt(M_ARENA_MAX, number); }
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place) {
+    (void)status, (void)type, (void)place;
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+int cloudlet_remove_tree(const char *path) { return nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
+
+int cloudlet_trim_heaps(void) { return malloc_trim(0); }
+
+void cloudlet_unblock_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int cloudlet_ignores_signal(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
