@@ -93,6 +93,18 @@ final class RawClient: Sendable {
         return try reader.readValue()
     }
 
+    /// All messages up to the end of the stream.
+    func receiveMessages() async throws -> [ServerMessage] {
+        var messages: [ServerMessage] = []
+        while true {
+            let head = try await receive(4)
+            guard head.count == 4 else { return messages }
+            let body = try await receive(head.reduce(0) { $0 << 8 | Int($1) })
+            var reader = MessagePackReader(body.span)
+            messages.append(try ServerMessage(try reader.readValue()))
+        }
+    }
+
     func sendBlob(_ blob: OutgoingOverlay.Blob, _ session: SessionID) async throws {
         try await send(
             Frame.encode(ClientMessage.sendOverlay(name: blob.name, size: blob.size, session: session).value))

@@ -12,39 +12,146 @@ import Testing
     let service: TestService
     init() throws { service = try TestService() }
 
-    @Test("FINISH sent twice is answered each time, whichever connections it comes by", arguments: [0, 1, 2, 3])
-    func finishedTwice(way: Int) async throws {
+    private static func finish(_ session: SessionID) -> [UInt8] {
+        Frame.encode(ClientMessage.finish(session: session, statistics: []).value)
+    }
+
+    private static func unknown(_ session: SessionID) -> ServerMessage {
+        .fail(reason: "Not Valid session \(session)")
+    }
+
+    /// By which connections, and when, a client says twice that it is done.
+    enum Order: CaseIterable {
+        case newConnections, ownAndNew, newThenOwn, onePiece, twoPieces, meanwhile, oneAfterTheOther, withClose
+    }
+
+    @Test("FINISH sent twice is answered each time, whichever connections it comes by", arguments: Order.allCases)
+    func finishedTwice(order: Order) async throws {
         let overlay = try service.overlay()
-        service.backend.state.withLock { $0.ending = .milliseconds(300) }
-        try await service.run { [backend = service.backend] _, port in
-            let (session, first) = try await RawClient.connectSession(port, overlay)
-            let finish = Frame.encode(ClientMessage.finish(session: session, statistics: []).value)
-            let success = ServerMessage.success(.finish)
-            switch way {
-            case 0:
-                // On two new connections at once.
-                let others = [try await RawClient(port), try await RawClient(port)]
-                for other in others { try await other.send(finish) }
-                for other in others { #expect(try ServerMessage(try await other.receiveMessage()) == success) }
-            case 1:
-                // On the session's connection and on another one at once.
-                let other = try await RawClient(port)
-                try await first.send(finish)
+        service.backend.state.withLock { $0.ending = .milliseconds(order == .meanwhile ? 1500 : 300) }
+        try await service.run { [backend = service.backend] server, port in
+            let (session, own) = try await RawClient.connectSession(port, overlay)
+            let (finish, success) = (Self.finish(session), ServerMessage.success(.finish))
+            let other = try await RawClient(port)
+            switch order {
+            case .newConnections:
+                let third = try await RawClient(port)
+                for each in [other, third] { try await each.send(finish) }
+                for each in [other, third] { #expect(try await each.receiveMessages() == [success]) }
+                #expect(try await own.receiveMessages() == [.fail(reason: "the client is done")])
+            case .ownAndNew:
+                for each in [own, other] { try await each.send(finish) }
+                for each in [own, other] { #expect(try await each.receiveMessages() == [success]) }
+            case .newThenOwn:
                 try await other.send(finish)
-                for each in [first, other] { #expect(try ServerMessage(try await each.receiveMessage()) == success) }
-            case 2:
-                // Twice in one piece.
-                try await first.send(finish + finish)
-                #expect(try ServerMessage(try await first.receiveMessage()) == success)
-            default:
-                // One after the other: there is no such session any more.
-                try await RawClient.command(port, .finish(session: session, statistics: []))
+                #expect(try await other.receiveMessages() == [success])
+                try await own.send(finish)
+                #expect(try await own.receiveMessages() == [.fail(reason: "the client is done")])
+            case .onePiece:
+                try await own.send(finish + finish)
+                #expect(try await own.receiveMessages() == [success, Self.unknown(session)])
+            case .twoPieces:
+                try await other.send(finish + finish.prefix(9))
+                #expect(try ServerMessage(try await other.receiveMessage()) == success)
+                try await other.send(Array(finish.dropFirst(9)))
+                #expect(try await other.receiveMessages() == [Self.unknown(session)])
+            case .meanwhile:
+                try await own.send(finish)
+                try await until(5, "it is not taken") { await server.table.session(session)?.finishReason != nil }
+                try await own.send(finish)
+                #expect(try await own.receiveMessages() == [success, Self.unknown(session)])
+            case .oneAfterTheOther:
+                try await other.send(finish)
+                #expect(try await other.receiveMessages() == [success])
                 let late = try await RawClient(port)
                 try await late.send(finish)
-                #expect(
-                    try ServerMessage(try await late.receiveMessage()) == .fail(reason: "Not Valid session \(session)"))
+                #expect(try await late.receiveMessages() == [Self.unknown(session)])
                 try await RawClient.command(port, .closeSession(session))
+            case .withClose:
+                try await other.send(finish + Frame.encode(ClientMessage.closeSession(session).value))
+                #expect(try await other.receiveMessages() == [success, .success(.closeSession)])
             }
+            #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 })
+        }
+    }
+
+    /// What a session is doing when its client says that it is done.
+    enum Moment: CaseIterable { case never, unused, receiving, resuming, failed }
+
+    @Test("FINISH sent twice is answered whatever the session is doing", arguments: Moment.allCases)
+    func finishedAnyTime(moment: Moment) async throws {
+        let overlay = try service.overlay()
+        try await service.run { [backend = service.backend] server, port in
+            let announcement = { ClientMessage.SendMeta(size: overlay.meta.count, session: $0) }
+            let session = moment == .never ? SessionID(4711) : try await RawClient.createSession(port)
+            let finish = Self.finish(session)
+            let own = try await RawClient(port)
+            var answers: [ServerMessage] = []
+            switch moment {
+            case .never, .unused: break
+            case .receiving:
+                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.meta)
+                #expect(try ServerMessage(try await own.receiveMessage()) == .success(.sendMeta))
+            case .resuming:
+                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.meta)
+                #expect(try ServerMessage(try await own.receiveMessage()) == .success(.sendMeta))
+                for blob in overlay.blobs.dropLast() { try await own.sendBlob(blob, session) }
+                // Behind the last blob, whose bytes are asked for by now or soon.
+                let last = try #require(overlay.blobs.last)
+                let bytes = try last.open().read(last.size, at: 0)
+                let head = ClientMessage.sendOverlay(name: last.name, size: last.size, session: session)
+                try await own.send(Frame.encode(head.value) + bytes + finish)
+                answers = try await own.receiveMessages()
+                guard case .fail = answers.last else { throw CloudletError(.defect, "\(answers)") }
+            case .failed:
+                try await own.run(announcement(session), overlay, session)
+                try #require(backend.state.withLock(\.machines).last).fail(CloudletError(.unavailable, "it broke"))
+                try await until(5, "the session goes on") { await server.table.session(session) == nil }
+                try await own.send(finish)
+                // Why the session is over, or that it is.
+                answers = try await own.receiveMessages()
+                #expect(answers.count == 1, "\(answers)")
+                guard case .fail = answers.first else { throw CloudletError(.defect, "\(answers)") }
+            }
+            let others = [try await RawClient(port), try await RawClient(port)]
+            for other in others { try await other.send(finish) }
+            answers = []
+            for other in others { answers += try await other.receiveMessages() }
+            #expect(answers.count == 2, "\(answers)")
+            #expect(answers.allSatisfy { [.success(.finish), Self.unknown(session)].contains($0) }, "\(answers)")
+            switch moment {
+            case .never, .failed: #expect(!answers.contains(.success(.finish)))
+            case .receiving:
+                #expect(answers.contains(.success(.finish)))
+                #expect(try await own.receiveMessages().last == .fail(reason: "the client is done"))
+            case .unused: #expect(answers.contains(.success(.finish)))
+            case .resuming: break
+            }
+            try await until(5, "a VM is left") { backend.state.withLock { $0.running == 0 && $0.places == 0 } }
+        }
+    }
+
+    @Test(
+        "FINISH is understood from clients of all times",
+        arguments: [
+            // The original's Python client and its Android client, which say how long things took, or nothing.
+            "86 b153796e7468657369732053756363657373 cb3fcfc9fe00000000 aa73657373696f6e5f6964 cfSESSION a7636f6d6d616e64 13 a741707020456e64 cb400fb4b2e0000000 ac5472616e7366657220456e64 cb3fa965f000000000 a9417070205374617274 cb3fcfd68400000000",
+            "83 a74d656173757265 b14e6f7420617661696c61626c6520796574 aa73657373696f6e5f6964 cfSESSION a7636f6d6d616e64 13",
+            // Texts in the forms of newer encoders: str8 and bin8; a number with a sign.
+            "82 d90a73657373696f6e5f6964 cfSESSION c407636f6d6d616e64 cc13",
+            "82 c40a73657373696f6e5f6964 d3SESSION d907636f6d6d616e64 d013",
+        ])
+    func finishForms(form: String) async throws {
+        let overlay = try service.overlay()
+        try await service.run { [backend = service.backend] _, port in
+            let session = try await RawClient.runSession(port, overlay)
+            let digits = String(session.value, radix: 16)
+            let number = String(repeating: "0", count: 16 - digits.count) + digits
+            let body = hex(form.replacing("SESSION", with: number))
+            let length = [0, 0, UInt8(body.count >> 8), UInt8(body.count & 0xFF)]
+            let other = try await RawClient(port)
+            try await other.send(length + body)
+            #expect(try await other.receiveMessages() == [.success(.finish)])
             #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 })
         }
     }

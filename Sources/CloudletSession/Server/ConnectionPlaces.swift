@@ -39,7 +39,7 @@ final class ConnectionPlaces: Sendable {
         guard refusals.tryTake() else { return await SessionListener.refuse(connection) }
         defer { refusals.giveBack() }
         let message = Frame.encode(ServerMessage.fail(reason: reason.publicDescription).value)
-        try? await connection.executeThenClose { inbound, outbound in
+        try? await connection.stream.executeThenClose { inbound, outbound in
             _ = try? await withDeadline(Self.patience) { () async throws(CloudletError) in
                 try? await outbound.write(ByteBuffer(bytes: message))
                 outbound.finish()

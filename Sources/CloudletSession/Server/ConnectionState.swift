@@ -18,6 +18,8 @@ final class ConnectionState: Sendable {
         var endIsExpected = false
         var wantsDetails = false
         var link: Link?
+        /// Bytes that were taken from the client.
+        var taken = 0
         /// Bytes of a meta that is complete and waits to be read.
         var unread = 0
     }
@@ -33,6 +35,7 @@ final class ConnectionState: Sendable {
 
     private let state: Mutex<State>
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private let arrived: ArrivedBytes
     private let budget: MetaBudget.Account
     private let farewell: Duration
     /// The connection's place among all.
@@ -40,11 +43,12 @@ final class ConnectionState: Sendable {
 
     init(
         _ limits: SessionServer.Limits, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
-        _ budget: MetaBudget.Account, _ place: ConnectionShares.Place
+        _ arrived: ArrivedBytes, _ budget: MetaBudget.Account, _ place: ConnectionShares.Place
     ) {
         state = Mutex(State(conversation: ServerConversation(limits: limits.conversation)))
         farewell = limits.farewell
         self.outbound = outbound
+        self.arrived = arrived
         self.budget = budget
         self.place = place
     }
@@ -119,6 +123,7 @@ final class ConnectionState: Sendable {
             events = try state.withLock { (state) throws(WireError) in
                 state.lastActivity = ContinuousClock().now
                 state.pace.add(bytes.count)
+                state.taken += bytes.count
                 guard state.overSince == nil else { return [] }
                 let events = try state.conversation.receive(bytes[...])
                 if !events.isEmpty || state.conversation.isAtBoundary { state.stepBegan = state.lastActivity }
@@ -165,6 +170,13 @@ final class ConnectionState: Sendable {
     /// Writes a message, length and body in one piece.
     func send(_ message: ServerMessage) async throws {
         try await outbound.write(ByteBuffer(bytes: Frame.encode(message.value)))
+    }
+
+    /// Says that a command was carried out. It is the last word unless more has come meanwhile: each command is answered,
+    /// also of a client that says twice that it is done.
+    func answer(_ message: ServerMessage, isLast: Bool) async throws {
+        let isAlone = isLast && state.withLock { $0.conversation.isAtBoundary && $0.taken == arrived.count }
+        if isAlone { await end(with: message) } else { try await send(message) }
     }
 
     /// Says the last word, once: the client sees it and then the end of the stream.

@@ -38,9 +38,10 @@ struct ServerConnection: Sendable {
 
     /// Serves the client until it has ended the connection, or does not although it should.
     func serve(
-        _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+        _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+        _ arrived: ArrivedBytes
     ) async {
-        let state = ConnectionState(limits, outbound, shared.unreadMetas.account(for: client), place)
+        let state = ConnectionState(limits, outbound, arrived, shared.unreadMetas.account(for: client), place)
         await withTaskGroup { group in
             group.addTask { await watch(state) }
             group.addTask { await converse(inbound, state) }
@@ -69,10 +70,12 @@ struct ServerConnection: Sendable {
             do {
                 for try await buffer in inbound {
                     do {
-                        for event in try state.receive([UInt8](buffer: buffer)) {
+                        let events = try state.receive([UInt8](buffer: buffer))
+                        for (number, event) in events.enumerated() {
                             if let cost = event.cost { await turn(&pacer, cost: cost, state) }
                             guard !state.isOver, !Task.isCancelled else { break }
-                            try await handle(event, state, &group)
+                            try await handle(
+                                event, isLast: number == events.count - 1, state, &group)
                         }
                     } catch {
                         await fail(error, state)
@@ -107,9 +110,9 @@ struct ServerConnection: Sendable {
             metadata: metadata(state).merging(["reason": "\(failure.description.displayable(limit: 400))"]) { $1 })
     }
 
-    /// Does what the client asked.
+    /// Does what the client asked. `isLast` says whether nothing more came in the same piece.
     private func handle(
-        _ event: ServerConversation.Event, _ state: ConnectionState, _ group: inout TaskGroup<Void>
+        _ event: ServerConversation.Event, isLast: Bool, _ state: ConnectionState, _ group: inout TaskGroup<Void>
     ) async throws {
         switch event {
         case .createSession:
@@ -123,7 +126,7 @@ struct ServerConnection: Sendable {
             defer { state.goOn() }
             state.place.isBusy = true
             if !(await table.closeFinished(id)) { try await finish(id, "the client closed it", state) }
-            await state.end(with: .success(.closeSession))
+            try await state.answer(.success(.closeSession), isLast: isLast)
         case .finish(let id):
             // That a VM takes long to end is not the client's silence.
             state.pause()
@@ -131,7 +134,7 @@ struct ServerConnection: Sendable {
             state.place.isBusy = true
             try await finish(id, "the client is done", state)
             if let id { await table.noteFinished(id) }
-            await state.end(with: .success(.finish))
+            try await state.answer(.success(.finish), isLast: isLast)
         case .overlayURL(let url, let id):
             let session = try await require(id)
             guard session.beginFetch() else { throw Self.inUse(session) }

@@ -9,7 +9,14 @@ import NIOPosix
 /// Connections come through a mailbox of ours and not as NIO's own sequence: that one drops what waits when it ends,
 /// and a dropped `NIOAsyncChannel` that nobody has run ends the process.
 public final class SessionListener: Sendable {
-    typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+    /// A connection that was accepted.
+    struct Connection: Sendable {
+        let stream: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+        /// Counts what has come by it.
+        let arrived: ArrivedBytes
+
+        var channel: any Channel { stream.channel }
+    }
 
     private let channel: any Channel
     private let waiting: Mailbox<Connection>
@@ -36,12 +43,15 @@ public final class SessionListener: Sendable {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let connection = try Connection(
+                    let arrived = ArrivedBytes()
+                    try arrived.count(on: channel)
+                    let stream = try NIOAsyncChannel(
                         wrappingChannelSynchronously: channel,
                         configuration: .init(
                             backPressureStrategy: .init(lowWatermark: 1, highWatermark: 4),
                             isOutboundHalfClosureEnabled: true, inboundType: ByteBuffer.self,
                             outboundType: ByteBuffer.self))
+                    let connection = Connection(stream: stream, arrived: arrived)
                     // Too late to be served: an event loop can't wait, so a task of its own closes it.
                     if !waiting.put(connection) { Task { await Self.refuse(connection) } }
                 }
@@ -81,5 +91,5 @@ public final class SessionListener: Sendable {
     }
 
     /// Closes a connection that is not served.
-    static func refuse(_ connection: Connection) async { try? await connection.executeThenClose { _, _ in } }
+    static func refuse(_ connection: Connection) async { try? await connection.stream.executeThenClose { _, _ in } }
 }

@@ -138,8 +138,8 @@ public struct SessionServer: Sendable {
             place: place, localAddress: channel.localAddress?.ipAddress ?? "", probe: probe, logger: logger)
         probe(false)
         // Failures of the connection itself are told in the log by `serve`.
-        try? await connection.executeThenClose { inbound, outbound in
-            await served.serve(inbound, outbound)
+        try? await connection.stream.executeThenClose { inbound, outbound in
+            await served.serve(inbound, outbound, connection.arrived)
         }
     }
 }
