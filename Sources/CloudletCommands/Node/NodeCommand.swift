@@ -53,6 +53,7 @@ public struct NodeCommand: AsyncParsableCommand {
     public func run() async throws {
         Heaps.limit()
         DescriptorLimit.raise()
+        try await DispatchFiles.keep()
         let home = try CloudletHome.current()
         let (options, file, isNamed) = (options, config.map { FilePath($0) } ?? home.configuration, config != nil)
         let read = { @Sendable () async throws(CloudletError) -> NodeConfiguration in

@@ -40,7 +40,8 @@ public enum SystemCallError {
         case EDQUOT: "the disk quota is used up: free some space or use another directory"
         case EFBIG: "use another directory: this one's file system, or the limit 'ulimit -f', does not allow such files"
         case ENAMETOOLONG: "use a shorter name"
-        case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
+        case EMFILE: "raise the limit of open files (ulimit -n)"
+        case ENFILE: "end programs that have many files open, or raise the limit of the system (sysctl fs.file-max)"
         default: nil
         }
     }

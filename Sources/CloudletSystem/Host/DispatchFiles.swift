@@ -1,0 +1,26 @@
+import CLinux
+public import CloudletCore
+import Dispatch
+
+/// The files that libdispatch, and with it Swift's tasks and timers, opens while a program runs.
+///
+/// Where the system has no more files for anybody (ENFILE, fs.file-max), a timer of a clock that was not used before would
+/// never end, and a look at the threads would end the process. With the files made beforehand the program goes on: only what
+/// wants a new file fails.
+public enum DispatchFiles {
+    /// Makes them: once, at the start of a program that is to live long.
+    /// - Throws: `CloudletError` when the system has no files now.
+    public static func keep() async throws(CloudletError) {
+        guard cloudlet_keep_thread_state() == 0 else { throw SystemCallError.current("can't make a file in memory") }
+        // One for each clock (event_epoll.c, `_dispatch_timeout_program`), made when the first timer is set.
+        let moment = Duration.milliseconds(1)
+        _ = try? await Task.sleep(for: moment, clock: .continuous)
+        _ = try? await Task.sleep(for: moment, clock: .suspending)
+        let gate = Gate()
+        let queue = DispatchQueue(label: "cloudlet-clocks")
+        queue.asyncAfter(deadline: .now() + moment.seconds) {
+            queue.asyncAfter(wallDeadline: .now() + moment.seconds) { gate.open() }
+        }
+        await gate.wait()
+    }
+}
