@@ -207,7 +207,7 @@ let package = Package(
         tests("CloudletCompression", ["CloudletSystem", system]),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),
-        tests("CloudletStore", [system]),
+        tests("CloudletStore", [grdb, system]),
         tests(
             "CloudletSession",
             ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging, system],

@@ -172,7 +172,7 @@ public final class Registry: Sendable {
 
     /// A change that a power cut must not take back. The others may be lost with the last moments (SQLite's
     /// `synchronous`), which spares each session several waits for the disk.
-    private func writeDurably<Value: Sendable>(
+    func writeDurably<Value: Sendable>(
         _ body: @Sendable (Database) throws -> Value
     ) throws(CloudletError) -> Value {
         do {
