@@ -56,7 +56,7 @@ public struct CloudletHome: Hashable, Sendable {
     private static func isOurs(_ name: String) -> Bool {
         [
             "cloudlet.", "hypervisor", "accelerator.json", "node-id", "boot-id", "known-nodes", "unfinished",
-            "lost+found",
+            "kept", "lost+found",
         ].contains { name.hasPrefix($0) }
     }
 

@@ -31,6 +31,8 @@ import Testing
     func secured() throws {
         let home = try CloudletHome(scratch.file("home"))
         _ = try File(home.database, .create(permissions: 0o644))
+        // A VM whose files could not be written.
+        try Directory.create(home.kept)
         for open: mode_t in [0o755, 0o1777, 0o770] {
             unsafe chmod(home.root.string, open)
             try home.secure()
