@@ -8,8 +8,10 @@ import SystemPackage
 struct ChainLab: Sendable {
     private let lan: LanLab
 
-    static func with<Value>(hosts: Int, _ body: (ChainLab) async throws -> Value) async throws -> Value {
-        try await LanLab.with(hosts: hosts) { try await body(ChainLab(lan: $0)) }
+    static func with<Value>(
+        hosts: Int, avahi: Bool = true, _ body: (ChainLab) async throws -> Value
+    ) async throws -> Value {
+        try await LanLab.with(hosts: hosts, avahi: avahi) { try await body(ChainLab(lan: $0)) }
     }
 
     /// The address of a host.
@@ -26,14 +28,15 @@ struct ChainLab: Sendable {
             environment: lan.environment)
     }
 
-    /// Runs a program on a host while `body` runs.
+    /// Runs a program on a host while `body` runs. `before` is what the shell that becomes the program does first.
     func with<Value: Sendable>(
-        _ host: Int, _ command: [String], environment: [String: String], log: FilePath,
+        _ host: Int, _ command: [String], environment: [String: String], log: FilePath, before: String? = nil,
         _ body: @escaping @Sendable (BackgroundProgram) async throws -> Value
     ) async throws -> (value: Value, status: Int32) {
         try await Tool.with(
             Repository.script("lan-lab"),
-            ["exec", String(host), "env"] + environment.map { "\($0)=\($1)" } + command,
+            ["exec", String(host), "env"] + environment.map { "\($0)=\($1)" }
+                + (before.map { ["sh", "-ec", "\($0)\nexec \"$@\"", "sh"] } ?? []) + command,
             environment: lan.environment, log: log
         ) { lab in
             // The lab's own processes come first; the program is the last of the line.

@@ -134,11 +134,29 @@ public struct Node: Sendable {
         let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
         let accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
         logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
-        let root = try HypervisorRoot(under: home.hypervisors, role: .node)
+        let root = try await takeRoot()
         return try await Hypervisor.open(root, uri: configuration.connect, accelerator: accelerator) { [logger] in
             sessions.log($0, to: logger)
         }
     }
+
+    /// Takes the directory of the hypervisor. Where a full disk does not let it be furnished the first time, the node waits for
+    /// room: it would not get farther by ending.
+    private func takeRoot() async throws(CloudletError) -> HypervisorRoot {
+        var isTold = false
+        while true {
+            do throws(CloudletError) { return try HypervisorRoot(under: home.hypervisors, role: .node) } catch {
+                let space = HostResources.space(of: home.root)
+                guard error.code == .io, let space, space.free < Self.leastRoom else { throw error }
+                if !isTold { logger.error("the node waits for room on its disk", metadata: ["reason": "\(error)"]) }
+                isTold = true
+            }
+            await promptSleep(for: .milliseconds(500))
+        }
+    }
+
+    /// With less the disk counts as full.
+    private static let leastRoom = 1 << 20
 
     /// A node that ended or died before may have left VMs, files and sessions.
     private func clearUp(
