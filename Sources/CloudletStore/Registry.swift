@@ -32,20 +32,20 @@ public final class Registry: Sendable {
     public static func glance(
         at path: FilePath
     ) throws(CloudletError) -> (bases: [BaseVM], sessions: [SessionRecord]) {
-        let rows: (bases: [BaseVMEntry], sessions: [SessionRow])
+        let rows: (bases: [BaseVMEntry], sessions: [SessionRow?])
         do {
             var configuration = Configuration()
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
             rows = try DatabaseQueue(path: path.string, configuration: configuration).unsafeRead { database in
                 (
                     try Row.fetchAll(database, BaseVMRow.all()).map { BaseVMEntry($0) },
-                    try liveSessions.fetchAll(database)
+                    try Row.fetchAll(database, liveSessions).map { try? SessionRow(row: $0) }
                 )
             }
         } catch {
             throw failure("can't read the registry", path, error)
         }
-        return (rows.bases.compactMap { try? $0.baseVM() }, rows.sessions.compactMap(\.record))
+        return (rows.bases.compactMap { try? $0.baseVM() }, rows.sessions.compactMap { $0?.record })
     }
 
     /// Finds out whether the database can be changed now.

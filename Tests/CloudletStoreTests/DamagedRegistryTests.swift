@@ -46,13 +46,17 @@ import Testing
 
     @Test("a damaged session hides no other, and is forgotten when the node starts")
     func session() async throws {
-        let registry = try Registry(scratch.file("r.db"))
-        try registry.write((1...3).map { SessionRecord(id: SessionID($0), stage: "running", client: "c", created: 1) })
+        try Registry(scratch.file("r.db")).write(
+            (1...3).map { SessionRecord(id: SessionID($0), stage: "running", client: "c", created: 1) })
         try await execute("UPDATE session SET created = 'x', received_bytes = 'y' WHERE id = '1'")
         try await execute("UPDATE session SET id = 'z' WHERE id = '2'")
+        // By one who has the database for itself, and as usual.
+        #expect(try Registry.glance(at: scratch.file("r.db")).sessions.map(\.id) == [SessionID(3)])
+        let registry = try Registry(scratch.file("r.db"))
         #expect(try registry.sessions().map(\.id) == [SessionID(3)])
         #expect(try registry.session(SessionID(1)) == nil)
         #expect(try registry.endSessions(except: [], at: 5, reason: "r").map(\.id) == [SessionID(3)])
         #expect(try registry.sessions(all: true).map(\.id) == [SessionID(3)])
+        #expect(try !registry.wantStop(of: SessionID(1)), "it is still there")
     }
 }
