@@ -156,15 +156,48 @@ import Testing
         }
     }
 
+    @Test("what is remembered of a client's finished sessions is not forgotten for those of one who has more")
+    func finishedSessions() {
+        var limits = SessionTable.Limits()
+        (limits.sessions, limits.finishedPerClient) = (6, 4)
+        var finished = FinishedSessions()
+        let start = ContinuousClock.now
+        func note(_ number: Int, of client: String, after seconds: Int = 0) {
+            finished.note(SessionID(UInt64(number)), of: client, at: start + .seconds(seconds), limits)
+        }
+        func close(_ numbers: ClosedRange<Int>) -> [Bool] { numbers.map { finished.close(SessionID(UInt64($0))) } }
+        note(1, of: "a")
+        for number in 11...20 { note(number, of: "greedy", after: number) }
+        // Four are its share.
+        #expect(close(16...16) == [false])
+        // Noted by several connections; it is still one.
+        for _ in 0..<3 { note(1, of: "a") }
+        note(2, of: "b", after: 30)
+        // Six are kept; who comes anew displaces the greediest's oldest.
+        note(3, of: "c", after: 31)
+        #expect(close(11...20) == [Bool](repeating: false, count: 7) + [true, true, true])
+        #expect(close(1...3) == [true, true, true] && close(1...3) == [false, false, false])
+        // Where no other has more it is the client's own oldest that is forgotten, and nobody is kept out for ever.
+        for number in 1...6 { note(number, of: "\(number)", after: number) }
+        note(7, of: "6", after: 7)
+        #expect(close(6...6) == [false])
+        note(8, of: "new", after: 8)
+        #expect(close(1...8) == [false, true, true, true, true, false, true, true])
+        note(9, of: "a", after: 10)
+        finished.forget(olderThan: .seconds(120), at: start + .seconds(130))
+        #expect(close(9...9) == [false])
+    }
+
     @Test("a session is either begun or given up, never both, and nobody waits for a wish without a reason")
     func beginOrEnd() async {
         for round in 0..<300 {
             let session = Session(id: SessionID(UInt64(round + 1)), client: "a")
             let digest = SHA256Digest(hashing: [1].span)
+            let ends = { @Sendable in round.isMultiple(of: 2) ? session.endIfUnused("x") : session.endUnlessBegun("x") }
+            // Both orders, and both at once where there are several processors.
+            let early = round % 4 < 2 ? Task.detached { ends() } : nil
             let begun = Task.detached { session.begin(meta: digest) }
-            let ended = Task.detached {
-                round.isMultiple(of: 2) ? session.endIfUnused("x") : session.endUnlessBegun("x")
-            }
+            let ended = early ?? Task.detached { ends() }
             let (isBegun, isEnded) = (await begun.value, await ended.value)
             #expect(isBegun != isEnded)
             #expect(session.status.stage == (isBegun ? .waiting : .ended))

@@ -132,8 +132,7 @@ struct ServerConnection: Sendable {
             state.pause()
             defer { state.goOn() }
             state.place.isBusy = true
-            try await finish(id, "the client is done", state)
-            if let id { await table.noteFinished(id) }
+            await table.noteFinished(try await finish(id, "the client is done", state))
             try await state.answer(.success(.finish), isLast: isLast)
         case .overlayURL(let url, let id):
             let session = try await require(id)
@@ -174,12 +173,18 @@ struct ServerConnection: Sendable {
         CloudletError(.protocolViolation, "Not Valid session \(session.id): it is in use already")
     }
 
-    private func finish(_ id: SessionID?, _ reason: String, _ state: ConnectionState) async throws(CloudletError) {
+    /// Ends a session for its client.
+    /// - Returns: the session.
+    @discardableResult
+    private func finish(
+        _ id: SessionID?, _ reason: String, _ state: ConnectionState
+    ) async throws(CloudletError) -> Session {
         let session = try await require(id)
         state.expectEnd()
-        if session.endUnlessBegun(reason) { return }
+        if session.endUnlessBegun(reason) { return session }
         session.finish(reason)
         await session.waitForEnd()
+        return session
     }
 
     /// A synthesis of which this connection is told.

@@ -13,6 +13,9 @@ public actor SessionTable {
         public var sessions = 10_000
         /// Sessions of one client address that are not used yet. One more, and the oldest of them is given up.
         public var unusedPerClient = 64
+        /// Sessions of one client address that are finished but not closed yet, see ``FinishedSessions``. As many as
+        /// ``sessions`` of all together.
+        var finishedPerClient = 64
 
         /// The default limits.
         public init() {}
@@ -23,8 +26,7 @@ public actor SessionTable {
     private var unused: [String: [Session]] = [:]
     private var swept = ContinuousClock.now
     private var ended: [SessionStatus] = []
-    /// Sessions that their clients have finished but not closed yet, and when.
-    private var finished: [SessionID: ContinuousClock.Instant] = [:]
+    private var finished = FinishedSessions()
     private let limits: Limits
     private static let sweepInterval = Duration.milliseconds(250)
 
@@ -95,13 +97,11 @@ public actor SessionTable {
     }
 
     /// Notes that a client has finished a session: the original's clients close it afterwards.
-    func noteFinished(_ id: SessionID) {
-        if finished.count < limits.sessions { finished[id] = ContinuousClock().now }
-    }
+    func noteFinished(_ session: Session) { finished.note(session.id, of: session.status.client, limits) }
 
     /// Closes a session that was finished.
     /// - Returns: `false` when it was not, or was closed before.
-    func closeFinished(_ id: SessionID?) -> Bool { id.flatMap { finished.removeValue(forKey: $0) } != nil }
+    func closeFinished(_ id: SessionID?) -> Bool { id.map { finished.close($0) } ?? false }
 
     /// What all live sessions are doing, the oldest first.
     public func statuses() -> [SessionStatus] {
@@ -128,7 +128,7 @@ public actor SessionTable {
     private func removeStale() {
         let now = ContinuousClock.now
         swept = now
-        finished = finished.filter { now - $0.value < limits.unused }
+        finished.forget(olderThan: limits.unused, at: now)
         for (id, session) in sessions {
             if now - session.born >= limits.unused, session.endIfUnused(Self.unusedReason) {
                 sessions[id] = nil

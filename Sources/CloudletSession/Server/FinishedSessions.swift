@@ -1,0 +1,67 @@
+import CloudletCore
+
+/// Sessions that their clients have finished but not closed yet: the original's clients close them afterwards, and are told
+/// that there is no such session once it is forgotten.
+///
+/// The newest is always taken in. Where a client address has its share, or no other has more, its own oldest one is
+/// forgotten for it; else the oldest of the address that has most. So nobody makes the node forget what it keeps for one
+/// who has fewer.
+struct FinishedSessions {
+    private struct Entry {
+        let id: SessionID
+        let since: ContinuousClock.Instant
+    }
+
+    /// The oldest first.
+    private var clients: [String: [Entry]] = [:]
+    private var owners: [SessionID: String] = [:]
+
+    /// Notes that a client has finished a session.
+    /// - Parameters:
+    ///   - id: the session.
+    ///   - client: the address the session was made from.
+    ///   - now: the time.
+    ///   - limits: how many are kept.
+    mutating func note(
+        _ id: SessionID, of client: String, at now: ContinuousClock.Instant = .now, _ limits: SessionTable.Limits
+    ) {
+        guard owners[id] == nil else { return }
+        let own = clients[client, default: []].count
+        if own >= limits.finishedPerClient {
+            forgetOldest(of: client)
+        } else if owners.count >= limits.sessions {
+            let most = clients.max { Self.gives($1.value, before: $0.value) }
+            forgetOldest(of: most.map { $0.value.count > own ? $0.key : client } ?? client)
+        }
+        clients[client, default: []].append(Entry(id: id, since: now))
+        owners[id] = client
+    }
+
+    /// Whether the first of these gives way rather than one of the others.
+    private static func gives(_ own: [Entry], before others: [Entry]) -> Bool {
+        guard own.count == others.count, let first = own.first, let other = others.first else {
+            return own.count > others.count
+        }
+        return first.since < other.since
+    }
+
+    private mutating func forgetOldest(of client: String) {
+        if let oldest = clients[client]?.first { _ = close(oldest.id) }
+    }
+
+    /// Closes a session.
+    /// - Returns: `false` when it was not finished, was closed before, or is forgotten.
+    mutating func close(_ id: SessionID) -> Bool {
+        guard let client = owners.removeValue(forKey: id) else { return false }
+        clients[client]?.removeAll { $0.id == id }
+        if clients[client]?.isEmpty == true { clients[client] = nil }
+        return true
+    }
+
+    /// Forgets those that nobody has closed in so long a time.
+    mutating func forget(olderThan age: Duration, at now: ContinuousClock.Instant = .now) {
+        for list in clients.values {
+            for entry in list where now - entry.since >= age { _ = close(entry.id) }
+        }
+    }
+}
