@@ -36,6 +36,27 @@ import Testing
         #expect(Orphans.shared.end(of: try #require(Int32(process))) == nil)
     }
 
+    @Test("an ended child that nobody asks for hides no emulator's end", arguments: ["", "setsid "])
+    func hidden(prefix: String) async throws {
+        let scratch = try ScratchDirectory()
+        Orphans.shared.expecting {}
+        // What a script left behind: ours since the script has ended, and nobody waits for it.
+        let line = "\(prefix)sleep 0.01 >/dev/null 2>&1 & echo $!"
+        let left = try #require(Int32(try await Tool.run("/bin/sh", ["-c", line]).output.filter(\.isNumber)))
+        defer { _ = waitpid(left, nil, WNOHANG) }
+        try await until(10, "it does not end") {
+            try String(contentsOfFile: "/proc/\(left)/status", encoding: .utf8).contains("State:\tZ")
+        }
+        let process = try await orphan("qemu-hidden", in: scratch)
+        try await until(30, "the program does not begin") {
+            try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8).contains("Name:\tqemu-hidden\n")
+        }
+        try #require(kill(#require(Int32(process)), SIGKILL) == 0)
+        let gone = try await poll(every: .milliseconds(10), for: .seconds(3)) { !isListed(process) }
+        #expect(gone)
+        #expect(Orphans.shared.end(of: try #require(Int32(process))) == .signalled(SIGKILL))
+    }
+
     @Test("programs this one starts itself keep their exit status")
     func others() async throws {
         Orphans.shared.expecting {}

@@ -59,15 +59,31 @@ public final class Orphans: Sendable {
         }
         seen = (child, seen.child == child ? seen.times + 1 : 0)
         if Self.isEmulator(child) || (seen.times > Self.patience && getsid(child) != getsid(0)) {
-            var status: Int32 = 0
-            guard unsafe waitpid(child, &status, WNOHANG) == child else { return }
-            let end = ProcessEnd(status: status)
-            ends.withLock { ends in
-                if ends.count >= Self.remembered { ends.removeFirst() }
-                ends.append((child, end))
-            }
+            remove(child)
         } else {
+            // One that nobody removes, as what a script of the user's has left behind, hides those that ended after it.
+            if seen.times > 0 { for other in Self.children() where Self.isEmulator(other) { remove(other) } }
             usleep(min(2_000 * UInt32(min(seen.times + 1, 1_000)), 100_000))
+        }
+    }
+
+    /// Removes a child that is an orphan, if it has ended, and keeps how.
+    private func remove(_ child: pid_t) {
+        var status: Int32 = 0
+        guard unsafe waitpid(child, &status, WNOHANG) == child else { return }
+        let end = ProcessEnd(status: status)
+        ends.withLock { ends in
+            if ends.count >= Self.remembered { ends.removeFirst() }
+            ends.append((child, end))
+        }
+    }
+
+    /// Our children, ended or not; none where the kernel doesn't list them (proc_pid_task_tid_children(5)).
+    private static func children() -> [pid_t] {
+        let threads = (try? Directory.names(in: "/proc/self/task")) ?? []
+        return threads.flatMap { thread in
+            let list = try? File(FilePath("/proc/self/task/\(thread)/children"), .read).read(1 << 20, at: 0)
+            return String(decoding: list ?? [], as: UTF8.self).split(separator: " ").compactMap { pid_t($0) }
         }
     }
 
