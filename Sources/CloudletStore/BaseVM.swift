@@ -22,6 +22,9 @@ public struct BaseVM: Hashable, Sendable {
     public let accelerator: String
     /// When it was registered, seconds since 1970.
     public let created: Int
+    /// Permission bits that the disk had before the right to write to it was taken away; `nil` where that is not known, as of
+    /// one registered by a version before.
+    public var diskPermissions: UInt32?
     /// Fingerprints of its images, by which they are known again quickly; `nil` for one registered by a version before.
     public var data: ImageData?
     /// What the file system said of the images when they were last found to be as registered.
@@ -72,6 +75,7 @@ struct BaseVMRow: Codable, FetchableRecord, PersistableRecord {
     let memory_data: String?
     let seen: String?
     let refused: String?
+    let disk_mode: Int?
 
     init(_ base: BaseVM) {
         disk_path = base.files.disk.string
@@ -86,6 +90,7 @@ struct BaseVMRow: Codable, FetchableRecord, PersistableRecord {
         memory_data = base.data?.memory.hex
         seen = base.seen?.text
         refused = base.refused?.text
+        disk_mode = base.diskPermissions.map(Int.init)
     }
 }
 
@@ -123,6 +128,7 @@ struct BaseVMEntry: Sendable {
         {
             base.data = .init(disk: disk, memory: memory)
         }
+        base.diskPermissions = row.disk_mode.flatMap { UInt32(exactly: $0) }.map { $0 & 0o7777 }
         base.seen = row.seen.map(BaseStamp.init(text:))
         base.refused = row.refused.map(BaseStamp.init(text:))
         return base

@@ -86,6 +86,9 @@ public final class Registry: Sendable {
                 for column in ["disk_data", "memory_data", "seen", "refused"] { table.add(column: column, .text) }
             }
         }
+        migrator.registerMigration("modes of base VMs' disks") { database in
+            try database.alter(table: BaseVMRow.databaseTableName) { $0.add(column: "disk_mode", .integer) }
+        }
         return migrator
     }
 

@@ -56,6 +56,31 @@ import Testing
         #expect(try await BaseImport(registry: base.registry).add(base.files.disk, expected: nil).seen != nil)
     }
 
+    @Test(
+        "a disk that is no base VM any more has the mode that it had before, also one that was never to be written to",
+        arguments: [0o660, 0o444] as [UInt32])
+    func givenBack(mode: UInt32) async throws {
+        let base = try SmallBase()
+        let disk = try File(base.files.disk, .read)
+        try disk.setPermissions(mode)
+        // Hashed first, then known by its seal.
+        var entry: BaseVM?
+        for _ in 0..<2 {
+            _ = try await base.add()
+            #expect(try disk.status().permissions == mode & ~0o222)
+            entry = try base.registry.remove(disk: base.files.disk)
+            #expect(try BaseImport.unprotect(try #require(entry)))
+            #expect(try disk.status().permissions == mode)
+        }
+        var known = try #require(entry)
+        // A mode that was set since is nobody else's business; nor is that of a disk of which nothing is known.
+        try disk.setPermissions(0o404)
+        #expect(try BaseImport.unprotect(known))
+        known.diskPermissions = nil
+        #expect(try !BaseImport.unprotect(known))
+        #expect(try disk.status().permissions == 0o404)
+    }
+
     @Test("what a killed writer left is removed, and what it had decided is completed", arguments: [0, 1, 3, 6])
     func killed(renames: Int) async throws {
         let base = try SmallBase()

@@ -122,7 +122,11 @@ struct DelBaseCommand: AsyncParsableCommand {
             throw CloudletError(
                 .notFound, "\(path) is no registered base VM", advice: "see 'cloudlet list-base'")
         }
-        try BaseImport.unprotect(base)
+        if try !BaseImport.unprotect(base) {
+            Console.note(
+                "the disk's mode stays as it is, as the one it had before is not known; to write to it, run: "
+                    + Shell.command("chmod", "u+w", base.files.disk.string))
+        }
         Console.result("Base VM \(base.hash) is forgotten; its files are still beside \(base.files.disk)")
     }
 }

@@ -76,7 +76,7 @@ struct BaseFileWriter: Sendable {
         return try Self.record(files, disk, memory, seal, accelerator)
     }
 
-    /// The registry's entry of a base VM.
+    /// The registry's entry of a base VM. To be made before its disk is protected, so that the disk's mode is in it.
     static func record(
         _ files: BaseFiles, _ disk: File, _ memory: File, _ seal: BaseSeal,
         _ accelerator: MachineDescription.Accelerator
@@ -86,6 +86,7 @@ struct BaseFileWriter: Sendable {
             diskModified: try disk.status().modified, memoryBytes: try SnapshotFile(memory).layout.memoryBytes,
             accelerator: accelerator.rawValue, created: Int(Date().timeIntervalSince1970))
         base.data = seal.imageData
+        base.diskPermissions = try disk.status().permissions
         return base
     }
 

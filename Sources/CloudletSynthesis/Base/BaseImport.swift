@@ -86,12 +86,12 @@ public struct BaseImport: Sendable {
         for (_, path) in files.sealed { try File(path, .read).synchronize() }
         try Directory.synchronize(files.disk.removingLastComponent())
         let writer = BaseFileWriter(disk: files.disk)
+        let base = try BaseFileWriter.record(
+            files, try File(files.disk, .read), try File(files.memory, .read), seal, accelerator)
         try writer.protectDisk()
-        let base = try writer.stamped(
-            try BaseFileWriter.record(
-                files, try File(files.disk, .read), try File(files.memory, .read), seal, accelerator))
-        try registry.add(base)
-        return base
+        let stamped = try writer.stamped(base)
+        try registry.add(stamped)
+        return stamped
     }
 
     /// The identity noted in `.base-hash`, when there is such a file.
@@ -104,11 +104,16 @@ public struct BaseImport: Sendable {
         return hash
     }
 
-    /// Gives the owner back the right to write to the disk of a base VM that is one no more.
-    public static func unprotect(_ base: BaseVM) throws(CloudletError) {
-        guard try FileStatus.of(base.files.disk) != nil else { return }
+    /// Gives back the rights to write to the disk of a base VM that is one no more: those that were taken away when it
+    /// became one. A mode that somebody has set since is left.
+    /// - Returns: whether it is known which rights these are. Where it isn't, the disk stays as it is: one that was never
+    ///   to be written to must not become writable.
+    public static func unprotect(_ base: BaseVM) throws(CloudletError) -> Bool {
+        guard try FileStatus.of(base.files.disk) != nil else { return true }
+        guard let former = base.diskPermissions else { return false }
         let disk = try File(base.files.disk, .read)
         let permissions = try disk.status().permissions
-        if permissions & 0o200 == 0 { try disk.setPermissionsIfAllowed(permissions | 0o200) }
+        if permissions != former, permissions == former & ~0o222 { try disk.setPermissionsIfAllowed(former) }
+        return true
     }
 }
