@@ -32,7 +32,8 @@ public struct CloudletError: Error, Sendable {
 }
 
 extension CloudletError: CustomStringConvertible {
-    /// The message and the chain of causes on one line, then the advice after a semicolon.
+    /// The message and the chain of causes on one line, those of other libraries in words (``Swift/Error/words``), then the
+    /// advice after a semicolon.
     public var description: String { sentence { _ in true } }
 
     /// The message, the chain of causes and the advice; of causes of other types only those that `tells` lets through.

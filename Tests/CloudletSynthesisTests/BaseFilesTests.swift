@@ -81,6 +81,15 @@ import Testing
         #expect(try disk.status().permissions == 0o404)
     }
 
+    @Test("a damaged seal is told in words, with the way out")
+    func damagedSeal() throws {
+        let base = try SmallBase()
+        _ = try File(base.files.seal, .create(permissions: 0o600)).write(Array("{\"format\": 1".utf8), at: 0)
+        let error = #expect(throws: CloudletError.self) { try BaseSeal(of: base.files) }
+        #expect(
+            error?.message == "\(base.files.seal) is damaged: the given data was not valid JSON", "\(error as Any)")
+    }
+
     @Test("what a killed writer left is removed, and what it had decided is completed", arguments: [0, 1, 3, 6])
     func killed(renames: Int) async throws {
         let base = try SmallBase()

@@ -37,9 +37,15 @@ public enum CommandRunner {
         }
     }
 
-    /// Ends the process after what the parser threw: help that was asked for, which is a result, or a mistake.
+    /// Ends the process after what the parser or a library threw: help that was asked for, which is a result, or a mistake.
     private static func end<Root: ParsableCommand>(_ root: Root.Type, with error: any Error) -> Never {
-        guard root.exitCode(for: error) == .success else { root.exit(withError: error) }
+        let code = root.exitCode(for: error)
+        if code == .failure, !(error is ExitCode) {
+            // Neither the parser's nor one of ours.
+            Console.failure(CloudletError(.defect, "unexpected failure", cause: error))
+            exit(code.rawValue)
+        }
+        guard code == .success else { root.exit(withError: error) }
         let text = root.fullMessage(for: error)
         if !text.isEmpty { Console.result(text) }
         do throws(CloudletError) { try Console.requireWritten() } catch {
