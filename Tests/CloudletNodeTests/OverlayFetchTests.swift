@@ -33,6 +33,8 @@ import Testing
             #expect(try await refusal(url, .any).code == .badData, "\(url)")
         }
         #expect(try await refusal("http://10.0.0.9/o.zip", .off).code == .permission)
+        // The client's address may have a zone.
+        #expect(try await refusal("http://[::1]:1/o.zip", .client, client: "::1%lo").code == .unavailable)
     }
 
     @Test("a server's refusal, a redirection and a package above the limit are told, and no file is left")

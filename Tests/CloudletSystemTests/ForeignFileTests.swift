@@ -10,12 +10,24 @@ import Testing
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
 
-    private func refusal(_ path: FilePath, _ mode: File.Mode = .read) -> CloudletError? {
-        #expect(throws: CloudletError.self) { try File(path, mode) }
+    /// Opens on a thread of its own: were it waited for a pipe's other end, nothing would end that but who opens it.
+    private func refusal(_ path: FilePath, _ mode: File.Mode) async throws -> CloudletError? {
+        let opened = Changeable<Result<File, CloudletError>?>(nil)
+        try #require(
+            DetachedThread.start {
+                opened.value = Result { () throws(CloudletError) in try File(path, mode) }
+            })
+        let isOver = try await poll(every: .milliseconds(1), for: .seconds(10)) { opened.value != nil }
+        #expect(isOver, "\(path) is waited for")
+        if !isOver {
+            close(unsafe open(path.string, O_RDWR | O_NONBLOCK))
+            _ = try await poll(every: .milliseconds(1), for: .seconds(10)) { opened.value != nil }
+        }
+        return #expect(throws: CloudletError.self) { _ = try opened.value?.get() }
     }
 
     @Test("a named pipe, a socket and a device are refused at once, by what they are, by links too")
-    func refused() throws {
+    func refused() async throws {
         let pipe = scratch.file("pipe")
         try #require(unsafe mkfifo(pipe.string, 0o600) == 0)
         let receiver = try #require(DatagramReceiver(at: scratch.file("socket").string))
@@ -25,7 +37,7 @@ import Testing
                 (pipe, "a named pipe"), (scratch.file("socket"), "a socket"), (scratch.file("link"), "a named pipe"),
                 (FilePath("/dev/zero"), "a device"),
             ] {
-                let error = refusal(path, mode)
+                let error = try await refusal(path, mode)
                 #expect(error?.code == .badData && error?.description.contains("\(path) is \(kind)") == true)
             }
         }
