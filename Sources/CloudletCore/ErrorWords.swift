@@ -47,7 +47,7 @@ extension Error {
         let text = String(describing: self)
         let name = text.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
         guard !name.isEmpty else { return text }
-        return name.replacing(/([a-z0-9])([A-Z])/) { "\($0.1) \($0.2)" }.lowercased()
+        return String(name).replacing(/([a-z0-9])([A-Z])/) { "\($0.1) \($0.2.lowercased())" }
     }
 }
 

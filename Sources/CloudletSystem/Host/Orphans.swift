@@ -78,7 +78,7 @@ public final class Orphans: Sendable {
         }
     }
 
-    /// Our children, ended or not; none where the kernel doesn't list them (proc_pid_task_tid_children(5)).
+    /// Our children, ended or not; none where the kernel doesn't list them (proc(5), `/proc/TID/children`).
     private static func children() -> [pid_t] {
         let threads = (try? Directory.names(in: "/proc/self/task")) ?? []
         return threads.flatMap { thread in
