@@ -103,6 +103,48 @@ extension ChainTests {
     }
 }
 
+extension ChainTests {
+    @Test(
+        "work in a VM that is done outlives an interruption, which is told with the commands that go on; a second gives up"
+    )
+    func interrupted() async throws {
+        let scratch = try ScratchDirectory()
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        bytes.replaceSubrange(510..<512, with: [0x55, 0xAA])
+        // Hashing this takes long enough to be interrupted.
+        try scratch.write("disk.raw", bytes).resize(to: 1 << 30)
+        let whenWritten = try program(
+            scratch, "(until ls *.base-mem.part-*; do kill -0 $PPID || exit; done; kill -INT $PPID) > /dev/null 2>&1 &")
+        let once = try program(scratch, "kill -INT $PPID; exec sleep 60")
+        let twice = try program(scratch, "trap '' TERM; kill -INT $PPID; sleep 1.2; kill -TERM $PPID")
+        let script = """
+            cd "$1" || exit 1
+            follow() { sh -c "cd / && $(sed -n 's/^error.*then run: //p' "$1")" > "$1.out" 2>&1 || exit 1; }
+            cloudlet base disk.raw --memory 32 --provision "$2" 2> base; echo $? > base.status; follow base
+            cloudlet overlay disk.raw -o once --provision true --closing-step "$3" 2> once.err; echo $? > once.status
+            follow once.err && cloudlet verify once --base disk.raw || exit 1
+            cloudlet overlay disk.raw -o twice --provision true --closing-step "$4" 2> twice.err; echo $? > twice.status
+            """
+        let path = "\(Repository.programs):\(ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")"
+        let result = try await Tool.run(
+            "sh", ["-c", script, "sh", scratch.path.string, whenWritten, once, twice],
+            environment: ["CLOUDLET_HOME": scratch.file("home").string, "PATH": path])
+        func text(_ name: String) -> String {
+            String(decoding: (try? File(scratch.file(name), .read).read(1 << 16, at: 0)) ?? [], as: UTF8.self)
+        }
+        #expect(result.status == 0, "\(result.errors) \(text("base"))")
+        #expect(text("base.status") == "130\n" && text("once.status") == "130\n" && text("twice.status") == "130\n")
+        for name in ["base", "once.err"] {
+            let told = text(name)
+            #expect(told.contains("The VM is being kept") && told.contains(", run: rm -r"), "\(told)")
+        }
+        #expect(text("base.out").contains("is registered"))
+        #expect(text("twice.err").contains("interrupted") && !text("twice.err").contains("kept"))
+        #expect(try FileStatus.of(scratch.file("twice")) == nil)
+        #expect(try Directory.names(in: scratch.file("home/kept")).isEmpty)
+    }
+}
+
 /// Disks that can't become base VMs where they are, or are not free: refused before they are booted.
 @Suite(.enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
 struct LostBasePlaceTests {

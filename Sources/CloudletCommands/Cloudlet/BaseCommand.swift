@@ -66,7 +66,7 @@ struct BaseCommand: AsyncParsableCommand {
         options.display = customisation.needsDisplay
         let times = StageTimes()
         let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
-            path, options, keepingIn: KeepingPlaces(home.kept) { Console.note($0) }, times: times,
+            path, options, keepingIn: .command(home), times: times,
             progress: { ProgressLine.show($0) }
         ) { [customisation] (machine, forwards) throws(CloudletError) in
             try await customisation.wait(machine, forwards)

@@ -74,9 +74,10 @@ struct OverlayCommand: AsyncParsableCommand {
             try await times.measure("customise") { () async throws(CloudletError) in
                 try await customisation.wait(running.machine, running.forwards)
             }
-            try await closingStep.run(running, times: times)
+            // From here on the work is in the VM, and in nothing else: one who interrupts this does not throw it away.
+            try await closingStep.run(running, times: times, until: CommandRunner.interruptions)
             let result = try await OverlayCreation(base: base, options: options, records: records).cut(
-                running, into: directory, keepingIn: KeepingPlaces(home.kept) { Console.note($0) }, times: times
+                running, into: directory, keepingIn: .command(home), times: times
             ) { ProgressLine.show($0, $1) }
             ProgressLine.clear()
             Report.times(times)

@@ -116,25 +116,20 @@ struct SynthesisCommand: AsyncParsableCommand {
         try compression.apply(to: &options)
         return Residue(
             directory: directory, options: options, records: try UnfinishedFiles(in: home.unfinished),
-            places: KeepingPlaces(home.kept) { Console.note($0) })
+            places: KeepingPlaces.command(home))
     }
 
-    /// Saves the VM as a new overlay against the same base. Ctrl-C, which ended the VM's run, must not end this too.
+    /// Saves the VM as a new overlay against the same base. Ctrl-C, which ended the VM's run, must not end this too; one
+    /// more breaks the writing off.
     private func save(
         _ residue: Residue, of running: RunningVM, on base: OpenBase
     ) async throws(CloudletError) {
-        let result = await uncancelled { () async -> Result<OverlayCreation.Result, CloudletError> in
-            do throws(CloudletError) {
-                return .success(
-                    try await OverlayCreation(base: base, options: residue.options, records: residue.records).cut(
-                        running, into: residue.directory, keepingIn: residue.places, times: StageTimes()
-                    ) { ProgressLine.show($0, $1) })
-            } catch {
-                return .failure(error)
-            }
-        }
+        CommandRunner.interruptions.settle()
+        let result = try await OverlayCreation(base: base, options: residue.options, records: residue.records).cut(
+            running, into: residue.directory, keepingIn: residue.places, times: StageTimes()
+        ) { ProgressLine.show($0, $1) }
         ProgressLine.clear()
-        Report.overlay(try result.get())
+        Report.overlay(result)
     }
 
     /// Waits for Ctrl-C, the viewer's end or the VM's.

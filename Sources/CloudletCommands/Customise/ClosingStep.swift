@@ -94,9 +94,21 @@ struct ClosingStep: Sendable {
 
     private static let portPlace = "SSH-PORT"
 
-    /// Runs the step and waits until the guest has given its free memory back. A step that fails costs size, not the
-    /// work that was done in the VM.
-    func run(_ running: RunningVM, times: StageTimes) async throws(CloudletError) {
+    /// Runs the step and waits until the guest has given its free memory back. A step that fails, or is interrupted, costs
+    /// size, not the work that was done in the VM.
+    func run(
+        _ running: RunningVM, times: StageTimes, until interruptions: Interruptions
+    ) async throws(CloudletError) {
+        do throws(CloudletError) {
+            try await interruptions.run(until: 1) { () async throws(CloudletError) in
+                try await run(running, times: times)
+            }
+        } catch {
+            if error.code != .interrupted { throw error }
+        }
+    }
+
+    private func run(_ running: RunningVM, times: StageTimes) async throws(CloudletError) {
         guard let command else { return }
         let environment = Customisation.variables(running.forwards)
         let words = command.map { $0 == Self.portPlace ? environment["CLOUDLET_VM_PORT_22"] ?? "22" : $0 }

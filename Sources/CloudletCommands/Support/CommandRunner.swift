@@ -7,6 +7,9 @@ import UnixSignals
 /// Runs a program's command tree: failures become one line and the exit status of the table; the signals by which a
 /// person, a terminal or a system ends programs cancel the command and let it clean up.
 public enum CommandRunner {
+    /// How often the command was asked to stop: more than once gives up what it would else not let go of.
+    static let interruptions = Interruptions()
+
     /// Parses the process's arguments, runs the command and ends the process.
     /// - Parameters:
     ///   - root: the command tree.
@@ -67,7 +70,12 @@ public enum CommandRunner {
     private static func untilSignal(_ body: @escaping @Sendable () async throws -> Void) async throws {
         let signals = await UnixSignalsSequence(trapping: ending)
         let work = Task { try await body() }
-        let watch = Task { for await _ in signals { work.cancel() } }
+        let watch = Task {
+            for await _ in signals {
+                interruptions.add()
+                work.cancel()
+            }
+        }
         defer { watch.cancel() }
         try await work.value
     }

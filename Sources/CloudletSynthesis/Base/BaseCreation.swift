@@ -56,7 +56,8 @@ public struct BaseCreation: Sendable {
     /// - Parameters:
     ///   - disk: the user's raw disk; the VM writes to it.
     ///   - options: machine, forwards, display.
-    ///   - places: where the VM's memory is kept when the files can't be written.
+    ///   - places: where the VM's memory is kept when the files can't be written, also because of an interruption; a second
+    ///     one gives it up.
     ///   - times: notes the stages.
     ///   - progress: is told what is being done.
     ///   - setUp: returns when the user is done; the VM runs meanwhile.
@@ -91,17 +92,18 @@ public struct BaseCreation: Sendable {
             try await times.measure("set up") { () async throws(CloudletError) in try await setUp(machine, forwards) }
 
             progress("save memory")
-            let guest = await machine.guestSupport()
-            let saved = try await times.measure("save state") { () async throws(CloudletError) in
-                try await machine.pause()
-                return SavedVM(
-                    memory: memory, state: try await machine.saveState(),
-                    description: VMDescription(machine: options.machine, guest: guest),
-                    emulator: try await machine.emulatorVersion())
+            vm = try await places.saving { () async throws(CloudletError) in
+                let guest = await machine.guestSupport()
+                return try await times.measure("save state") { () async throws(CloudletError) in
+                    try await machine.pause()
+                    return SavedVM(
+                        memory: memory, state: try await machine.saveState(),
+                        description: VMDescription(machine: options.machine, guest: guest),
+                        emulator: try await machine.emulatorVersion())
+                }
             }
             try await machine.destroy()
             await cleanup.run()
-            vm = saved
         } catch {
             await cleanup.run()
             throw Self.notMade(path, hasRun: hasRun, error)
@@ -124,22 +126,30 @@ public struct BaseCreation: Sendable {
         let files = BaseFileWriter(disk: disk)
         let base: BaseVM
         do throws(CloudletError) {
-            try await times.measure("save memory") { () async throws(CloudletError) in
-                try await files.writeMemory(
-                    saved.memory, state: saved.state, saved.description, emulator: saved.emulator)
-            }
-            progress("hash")
-            base = try await times.measure("hash") { () async throws(CloudletError) in
-                try await files.writeHashes(accelerator: saved.description.machine.accelerator)
+            base = try await places.writing { () async throws(CloudletError) in
+                try await times.measure("save memory") { () async throws(CloudletError) in
+                    try await files.writeMemory(
+                        saved.memory, state: saved.state, saved.description, emulator: saved.emulator)
+                }
+                progress("hash")
+                return try await times.measure("hash") { () async throws(CloudletError) in
+                    try await files.writeHashes(accelerator: saved.description.machine.accelerator)
+                }
             }
             try registry.requireUnknown(base)
             try files.publish()
         } catch {
             files.discard()
             if files.isDecided { throw Self.notRegistered(disk, error) }
-            // A base VM with this content is there, or nobody wants this one any more.
-            if [.cannotCreate, .interrupted].contains(error.code) { throw Self.notMade(disk, hasRun: true, error) }
-            let kept = try await saved.keep(for: BaseFiles(disk: disk), in: places, because: error)
+            // A base VM with this content is there.
+            if error.code == .cannotCreate { throw Self.notMade(disk, hasRun: true, error) }
+            places.tellKeeping(because: error)
+            let kept: CloudletError
+            do throws(CloudletError) {
+                kept = try await places.saving { () async throws(CloudletError) in
+                    try await saved.keep(for: BaseFiles(disk: disk), in: places, because: error)
+                }
+            } catch { throw Self.notMade(disk, hasRun: true, error) }
             // Nobody boots it meanwhile.
             try? files.protectDisk()
             throw kept

@@ -1,23 +1,47 @@
 import CloudletCore
-import CloudletSystem
+public import CloudletSystem
 public import SystemPackage
 
 /// Directories in which something is kept that could not be written where it belongs.
 public struct KeepingPlaces: Sendable {
     private let directories: [FilePath]
     private let note: @Sendable (String) -> Void
+    /// How often the program was asked to stop.
+    private let interruptions: Interruptions
 
     /// Directories of this host, the first that will do is taken.
     /// - Parameters:
     ///   - first: the directory to try first; made when it is missing.
-    ///   - note: is told a sentence when there is no room anywhere.
-    public init(_ first: FilePath, note: @escaping @Sendable (String) -> Void) {
-        self.init([first, "/var/tmp", File.temporaryDirectory], note: note)
+    ///   - interruptions: how often the program was asked to stop. The first time breaks off what can be done again from
+    ///     what is kept; the second gives up the keeping itself.
+    ///   - note: is told a sentence when there is no room anywhere, and when something is kept because of an interruption.
+    public init(_ first: FilePath, interruptions: Interruptions, note: @escaping @Sendable (String) -> Void) {
+        self.init([first, "/var/tmp", File.temporaryDirectory], interruptions: interruptions, note: note)
     }
 
-    init(_ directories: [FilePath], note: @escaping @Sendable (String) -> Void) {
+    init(
+        _ directories: [FilePath], interruptions: Interruptions = Interruptions(),
+        note: @escaping @Sendable (String) -> Void
+    ) {
         self.directories = directories
+        self.interruptions = interruptions
         self.note = note
+    }
+
+    /// Runs what makes, of a VM in which all work is done, what is kept of it: a first interruption does not end it.
+    func saving<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws(CloudletError) -> Value
+    ) async throws(CloudletError) -> Value { try await interruptions.run(until: 2, body) }
+
+    /// Runs what can be done again from what is kept: a first interruption ends it.
+    func writing<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws(CloudletError) -> Value
+    ) async throws(CloudletError) -> Value { try await interruptions.run(until: 1, body) }
+
+    /// Tells who has interrupted the writing why the program is still there.
+    func tellKeeping(because error: CloudletError) {
+        guard error.code == .interrupted else { return }
+        note("Interrupted. The VM is being kept, so that no work is lost; Ctrl-C again gives it up.")
     }
 
     /// How long room is waited for.
@@ -49,7 +73,7 @@ public struct KeepingPlaces: Sendable {
             if isFirst {
                 note(
                     "There is no place to keep what was made (\(failures.joined(separator: "; "))). Make room: it is "
-                        + "tried again until there is. Ctrl-C gives it up.")
+                        + "tried again until there is. Ctrl-C, and once more after a second, gives it up.")
             }
             return false
         }

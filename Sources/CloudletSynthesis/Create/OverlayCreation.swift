@@ -68,7 +68,9 @@ public struct OverlayCreation: Sendable {
         }
     }
 
-    /// Pauses the VM, cuts the overlay and ends the VM.
+    /// Pauses the VM, cuts the overlay and ends the VM. It does not heed the calling task's being cancelled: what is done in
+    /// the VM is there only once. The first interruption that `places` knows of breaks the writing off, and the VM is kept;
+    /// the second gives the VM up.
     /// - Parameters:
     ///   - running: the customised VM.
     ///   - directory: where the overlay goes; made anew, and there only when it is complete.
@@ -82,27 +84,40 @@ public struct OverlayCreation: Sendable {
         _ running: RunningVM, into directory: FilePath, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
     ) async throws(CloudletError) -> Result {
-        let memory = options.diskOnly ? nil : try await save(running, times)
-        if options.diskOnly { try await shutDown(running, times) }
-        try await times.measure("end VM") { () async throws(CloudletError) in try await running.machine.destroy() }
-        let ended = EndedVM(disk: running.disk, memory: memory)
+        let ended = try await places.saving { () async throws(CloudletError) in
+            let memory = options.diskOnly ? nil : try await save(running, times)
+            if options.diskOnly { try await shutDown(running, times) }
+            try await times.measure("end VM") { () async throws(CloudletError) in try await running.machine.destroy() }
+            return EndedVM(disk: running.disk, memory: memory)
+        }
         do throws(CloudletError) {
-            return try await write(try await images(ended), to: directory, times: times, progress: progress)
+            return try await places.writing { () async throws(CloudletError) in
+                try await write(try await images(ended), to: directory, times: times, progress: progress)
+            }
         } catch {
-            // Who breaks it off does not want it.
-            if error.code == .interrupted { throw error }
+            places.tellKeeping(because: error)
             let kept: KeptVM
             do throws(CloudletError) {
-                kept = try await KeptVM.keep(ended, of: base, options, in: places)
+                kept = try await places.saving { () async throws(CloudletError) in
+                    try await KeptVM.keep(ended, of: base, options, in: places)
+                }
             } catch let failure {
                 throw CloudletError(
                     error.code, "the overlay was not written, and the VM could not be kept (\(failure))", cause: error)
             }
             throw CloudletError(
                 error.code, "the overlay was not written; the VM is kept as it was",
-                advice: [error.firstAdvice ?? "mend this, or name another directory", advice(kept, directory)]
-                    .joined(separator: "; "), cause: error)
+                advice: way(from: error, kept) + advice(kept, directory), cause: error)
         }
+    }
+
+    /// What is to be done before the overlay is written.
+    private func way(from error: CloudletError, _ kept: KeptVM) -> String {
+        guard error.code == .interrupted else {
+            return (error.firstAdvice ?? "mend this, or name another directory") + "; "
+        }
+        return "to give the VM up, run: " + Shell.command("rm", "-r", kept.directory.absolute.string)
+            + "; if its overlay is wanted, "
     }
 
     private func advice(_ kept: KeptVM, _ directory: FilePath) -> String {
