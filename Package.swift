@@ -195,8 +195,8 @@ let package = Package(
         .testTarget(
             name: "ChainTests",
             dependencies: [
-                "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
-                system,
+                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletTestSupport", "cloudlet", "cloudlet-node",
+                "cloudlet-find", system,
             ], exclude: ["Reference"], swiftSettings: settings),
         .executableTarget(
             name: "overlay-bench",
@@ -204,6 +204,7 @@ let package = Package(
                 "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
                 "CloudletHypervisor", "CloudletSynthesis", subprocess, system,
             ], path: "Tests/OverlayBench", swiftSettings: settings),
+        tests("CloudletCommands", ["CloudletCore", "CloudletSystem"]),
         tests("CloudletCompression", ["CloudletSystem", system]),
         tests("CloudletMessagePack"),
         tests("CloudletOverlay", [system]),

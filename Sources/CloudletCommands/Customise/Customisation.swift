@@ -89,26 +89,16 @@ struct Customisation: Sendable {
         group.addTask { try await viewer.show(port: port) }
     }
 
-    /// After this time without an answer something may be wrong. Under emulation a guest boots in about a minute.
-    private static let silence = Duration.seconds(60)
-
     private func waitForPort(
         _ port: UInt16, _ machine: VirtualMachine, _ forwards: [ActiveForward]
     ) async throws(CloudletError) {
         guard let forward = forwards.first(where: { $0.forward.guestPort == port && $0.forward.transport == .tcp })
         else { throw CloudletError(.defect, "guest port \(port) is not forwarded") }
-        let clock = ContinuousClock()
-        var told: ContinuousClock.Instant? = clock.now + Self.silence
-        while !(try await machine.answers(on: forward)) {
-            if let time = told, clock.now > time {
-                told = nil
-                Console.note(
-                    "Port \(port) of the VM has not answered for \(Self.silence.shown). It is waited for; Ctrl-C gives it "
-                        + "up, and --viewer shows the guest's screen." + (doubt.map { " Note: \($0)." } ?? ""))
-            }
-            do { try await Task.sleep(for: .milliseconds(250)) } catch {
-                throw CloudletError(.interrupted, "interrupted")
-            }
+        try await AwaitedPort(port: port, doubt: doubt).wait { (text) in
+            Console.note(text)
+        } until: {
+            () async throws(CloudletError) in
+            try await machine.answers(on: forward)
         }
     }
 
