@@ -26,6 +26,51 @@ import Testing
         #expect(await vm.waitForEnd() == nil)
     }
 
+    /// A boot sector that goes to protected mode and writes to each page from 2 MiB to 60 MiB, and halts.
+    private static let hungrySector: [UInt8] = {
+        let start: [UInt8] = [
+            0xFA, 0x31, 0xC0, 0x8E, 0xD8,  // cli; xor ax, ax; mov ds, ax
+            0x0F, 0x01, 0x16, 0x40, 0x7C,  // lgdt [0x7C40]
+            0x0F, 0x20, 0xC0, 0x0C, 0x01, 0x0F, 0x22, 0xC0,  // mov eax, cr0; or al, 1; mov cr0, eax
+            0xEA, 0x17, 0x7C, 0x08, 0x00,  // jmp 8:0x7C17, from where on all is of 32 bits
+            0x66, 0xB8, 0x10, 0x00, 0x8E, 0xD8,  // mov ax, 16; mov ds, ax
+            0xBF, 0x00, 0x00, 0x20, 0x00,  // mov edi, 0x200000
+            0x89, 0x3F,  // mov [edi], edi
+            0x81, 0xC7, 0x00, 0x10, 0x00, 0x00,  // add edi, 4096
+            0x81, 0xFF, 0x00, 0x00, 0xC0, 0x03, 0x72, 0xF0,  // cmp edi, 0x3C00000; jb to the write
+            0xF4, 0xEB, 0xFD,  // hlt; jmp to the hlt
+        ]
+        // The table of segments: flat code and data.
+        let table: [UInt8] = [
+            0x17, 0x00, 0x48, 0x7C, 0x00, 0x00, 0x00, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
+            0xFF, 0xFF, 0x00, 0x00, 0x00, 0x9A, 0xCF, 0x00, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x92, 0xCF, 0x00,
+        ]
+        var sector = [UInt8](repeating: 0, count: 512)
+        sector.replaceSubrange(0..<start.count, with: start)
+        sector.replaceSubrange(0x40..<0x40 + table.count, with: table)
+        sector.replaceSubrange(510..<512, with: [0x55, 0xAA])
+        return sector
+    }()
+
+    @Test(
+        "an emulator that the kernel killed, as its control group's memory was used up, is told as such",
+        .enabled(if: MemoryGroup.refusal == nil, "\(MemoryGroup.refusal ?? "")"))
+    func outOfMemory() async throws {
+        let small = try await SmallVM(waitsForState: false, disk: Self.hungrySector)
+        let vm = small.vm
+        let group = try MemoryGroup(limit: 24 << 20)
+        try group.add(try await vm.processID())
+        let waiting = Task { await vm.waitForEnd() }
+        try await vm.resume()
+        let failure = await waiting.value
+        #expect(
+            failure?.description.contains("killed by the kernel, as the memory was used up (OOM killer)") == true,
+            "\(failure?.description ?? "no failure")")
+        #expect(failure?.advice?.contains("control group") == true)
+        try await vm.destroy()
+        try await group.remove()
+    }
+
     @Test("a VM that is ended as wished has not failed")
     func ended() async throws {
         let small = try await SmallVM(waitsForState: false)

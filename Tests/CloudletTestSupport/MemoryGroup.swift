@@ -1,0 +1,63 @@
+public import CloudletCore
+import CloudletSystem
+import SystemPackage
+
+/// A control group with a limit of memory, for processes of a test.
+public struct MemoryGroup: Sendable {
+    private let directory: FilePath
+    /// Version 2, the unified hierarchy.
+    private let isUnified: Bool
+
+    /// Why this process can make none; `nil` where it can.
+    public static let refusal: String? = {
+        do {
+            Directory.removeEmpty([try MemoryGroup(limit: 64 << 20).directory])
+            return nil
+        } catch {
+            return "needs a control group of memory that can be written: \(error)"
+        }
+    }()
+
+    /// Makes a group below the first of the hierarchies.
+    /// - Throws: an error where there is none, or nothing may be made there.
+    public init(limit: Int) throws(CloudletError) {
+        let single: FilePath = "/sys/fs/cgroup/memory"
+        isUnified = try FileStatus.of(single.appending("memory.limit_in_bytes")) == nil
+        let top: FilePath = isUnified ? "/sys/fs/cgroup" : single
+        directory = top.appending("cloudlet-test-\(UInt32.random(in: 0 ... .max))")
+        try Directory.create(directory)
+        do { try setLimit(limit) } catch {
+            Directory.removeEmpty([directory])
+            throw error
+        }
+    }
+
+    /// Sets how many bytes its processes may take, and none in a swap area.
+    public func setLimit(_ bytes: Int) throws(CloudletError) {
+        if isUnified {
+            try write(String(bytes), to: "memory.max")
+            try? write("0", to: "memory.swap.max")
+        } else {
+            // The sum with the swap area may not be less, whichever comes first.
+            try? write(String(bytes), to: "memory.memsw.limit_in_bytes")
+            try write(String(bytes), to: "memory.limit_in_bytes")
+            try? write(String(bytes), to: "memory.memsw.limit_in_bytes")
+        }
+    }
+
+    /// Moves a process into it; what the process has taken already stays where it was.
+    public func add(_ process: Int32) throws(CloudletError) { try write(String(process), to: "cgroup.procs") }
+
+    /// Removes it, as soon as its processes have ended.
+    public func remove() async throws {
+        let isGone = try await poll(every: .milliseconds(20), for: .seconds(10)) { () throws(CloudletError) in
+            Directory.removeEmpty([directory])
+            return try FileStatus.of(directory) == nil
+        }
+        if !isGone { throw CloudletError(.busy, "\(directory) still has processes") }
+    }
+
+    private func write(_ text: String, to name: String) throws(CloudletError) {
+        try File(directory.appending(name), .readWrite).write(Array(text.utf8), at: 0)
+    }
+}
