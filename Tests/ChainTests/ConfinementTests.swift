@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSystem
 import CloudletTestSupport
 import Foundation
@@ -20,13 +21,52 @@ extension ChainTests {
         return overlay
     }
 
+    /// The overlay of ``sshOverlay(_:)`` with a forward of UDP more, made once.
+    private func udpOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath {
+        let ssh = try await sshOverlay(chain)
+        let overlay = chain.directory.appending("udp")
+        guard try FileStatus.of(overlay) == nil else { return overlay }
+        #expect(try await Tool.run("cp", ["-r", ssh.string, overlay.string]).status == 0)
+        try addDatagrams(to: overlay.appending("ssh.overlay-meta"))
+        return overlay
+    }
+
+    private func addDatagrams(to path: FilePath) throws {
+        let file = try File(path, .read)
+        let bytes = try file.read(try file.size(), at: 0)
+        var meta = try OverlayMeta(reading: bytes.span)
+        meta.forwards.append(PortForward(.udp, hostPort: 5555, guestPort: 7))
+        try Directory.remove(path)
+        try File(path, .create(permissions: 0o644)).write(meta.encoded(), at: 0)
+    }
+
+    /// Whether a guest's UDP service sends back what a host sends, up to large datagrams.
+    private func echoes(_ lab: ChainLab, to host: Int) async throws -> String {
+        let client = """
+            import os, socket, sys
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.settimeout(1)
+            for size in (1, 1400, 60000):
+                data, answer = os.urandom(size), None
+                for attempt in range(10):
+                    s.sendto(data, (sys.argv[1], 5555))
+                    try: answer = s.recv(65536)
+                    except socket.timeout: pass
+                    if answer == data: break
+                print(size, answer == data)
+            """
+        return try await lab.run(host, ["python3", "-c", client, ChainLab.address(1)]).output
+    }
+
     /// Runs a node on host 1 with services that must be out of a guest's reach, and a VM on it for host 2.
     private func withGuest(
-        node environment: [String: String], before: @escaping @Sendable (ChainLab) async throws -> Void = { _ in },
+        node environment: [String: String], overlay chosen: FilePath? = nil,
+        before: @escaping @Sendable (ChainLab) async throws -> Void = { _ in },
         _ body: @escaping @Sendable (ChainLab, Guest) async throws -> Void
     ) async throws {
         let chain = try await ChainFixture.shared.chain()
-        let overlay = try await sshOverlay(chain)
+        let standard = try await sshOverlay(chain)
+        let overlay = chosen ?? standard
         let number = UInt32.random(in: 0 ... .max)
         try await ChainLab.with(hosts: 3) { lab in
             for (host, address, port, word) in [
@@ -66,12 +106,15 @@ extension ChainTests {
         let find: BackgroundProgram
         let home: FilePath
 
-        /// Runs a command in the guest, from a host.
-        func run(_ command: String, from host: Int = 2, address: String = ChainLab.address(1)) async throws -> String {
+        /// Runs a command in the guest, from a host, for so many seconds at most.
+        func run(
+            _ command: String, from host: Int = 2, address: String = ChainLab.address(1), patience: Int = 90
+        ) async throws -> String {
             try await lab.run(
                 host,
                 [
-                    "ssh", "-F", "none", "-T", "-p", "2222", "-i", key, "-o", "IdentitiesOnly=yes", "-o",
+                    "timeout", String(patience), "ssh", "-F", "none", "-T", "-p", "2222", "-i", key, "-o",
+                    "IdentitiesOnly=yes", "-o",
                     "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o",
                     "LogLevel=ERROR", "-o", "ConnectTimeout=20", "root@\(address)", command,
                 ]
@@ -110,14 +153,50 @@ extension ChainTests {
                     + "timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/9001; read -r -t 4 l <&3; echo $l' 2>/dev/null; echo tried"
             )
             #expect(forged.contains("tried") && !forged.contains("reached"))
+            try await requireNoDatagrams(lab)
         }
     }
 
-    @Test("with guest.outbound-network a guest reaches LAN and node, and loopback unless the shipped rule forbids it")
+    /// What wants a forward of UDP is refused, with the reason, where guests are kept from the network.
+    private func requireNoDatagrams(_ lab: ChainLab) async throws {
+        let chain = try await ChainFixture.shared.chain()
+        let overlay = try await udpOverlay(chain)
+        let found = try await lab.run(
+            3, [Program.path("cloudlet-find"), "--overlay", overlay.string, "--launch", "true", "--timeout", "10"],
+            environment: ["CLOUDLET_HOME": chain.directory.appending("client-3").string])
+        let command = try await Tool.run(
+            "timeout", ["20", Program.path("cloudlet"), "synthesis", chain.disk.string, overlay.string],
+            environment: chain.environment)
+        let why = "the forward udp:5555::7 can't work: the VM is kept from other hosts"
+        for result in [found, command] {
+            #expect(result.status == 69 && result.errors.contains(why), "\(result.status): \(result.errors)")
+        }
+        try await until(10, "the session is not listed with the reason") {
+            try await Program.cloudlet(["list-session", "--all"], environment: chain.environment).output.contains(why)
+        }
+        #expect(!command.output.contains("runs"))
+    }
+
+    @Test(
+        "with guest.outbound-network a guest reaches LAN and node, loopback unless a rule forbids it, and answers by UDP"
+    )
     func openGuest() async throws {
+        let overlay = try await udpOverlay(try await ChainFixture.shared.chain())
         let open = ["CLOUDLET_GUEST_OUTBOUND_NETWORK": "true"]
         let rules = Repository.root.appending("Descriptors/nftables/cloudlet-loopback.nft").string
-        try await withGuest(node: open) { lab, guest in
+        try await withGuest(node: open, overlay: overlay) { lab, guest in
+            let echo = """
+                $| = 1; $s = IO::Socket::INET->new(LocalPort => 7, Proto => "udp") or die "no socket: $!";
+                print "bound"; while ($p = $s->recv($d, 65536)) { $s->send($d, 0, $p) }
+                """
+            let bound = try await guest.run(
+                "setsid perl -MIO::Socket::INET -e '\(echo)' >/tmp/echo 2>&1 </dev/null & "
+                    + "until [ -s /tmp/echo ]; do sleep 0.1; done; cat /tmp/echo")
+            #expect(bound.contains("bound"), "\(bound)")
+            let other = Task { try await echoes(lab, to: 3) }
+            let answers = try await echoes(lab, to: 2)
+            let others = try await other.value
+            #expect(answers == "1 True\n1400 True\n60000 True\n" && others == answers, "\(answers) \(others)")
             #expect(try await guest.read(ChainLab.address(3), 9003) == "reached-lan")
             #expect(try await guest.read(ChainLab.address(1), 9002) == "reached-node")
             #expect(try await guest.read("10.0.2.2", 9001) == "reached-loopback", "the documentation says otherwise")

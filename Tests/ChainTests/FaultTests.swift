@@ -124,9 +124,13 @@ extension ChainTests {
             }
             let left = try await emulators(chain.home).count
             #expect(left == 1, "the VM outlives its node until the next start")
+            // It comes back with the same home by another path.
+            let link = chain.directory.appending("link")
+            #expect(try await Tool.run("ln", ["-sfn", chain.home.string, link.string]).status == 0)
             let log2 = log(chain, "node-2")
             let again = try await lab.with(
-                1, [Program.path("cloudlet-node")], environment: chain.environment, log: log2
+                1, [Program.path("cloudlet-node")],
+                environment: chain.environment.merging(["CLOUDLET_HOME": link.string]) { $1 }, log: log2
             ) { node in
                 try await node.waitFor("node is ready")
                 #expect(node.output.contains("ended a VM that was left behind"))

@@ -2,6 +2,7 @@ import CloudletCore
 import CloudletSystem
 import CloudletTestSupport
 import Foundation
+import Glibc
 import SystemPackage
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
 extension ChainTests {
     /// Runs a node on host 1 whose state is on a file system of its own, as big as said.
     private func withSmallHome(
-        _ chain: ChainFixture.Chain, _ size: String, _ settings: [String: String] = [:],
+        _ chain: ChainFixture.Chain, _ size: String, _ settings: [String: String] = [:], endsWith status: Int32 = 0,
         _ body: @escaping @Sendable (ChainLab, BackgroundProgram, FilePath) async throws -> Void
     ) async throws {
         let number = UInt32.random(in: 0 ... .max)
@@ -31,7 +32,7 @@ extension ChainTests {
                 try await node.waitFor("node is ready")
                 try await body(lab, node, home)
             }
-            #expect(node.status == 0)
+            #expect(node.status == status)
             let left = try await lab.run(1, ["sh", "-c", "ls '\(home)'/hypervisor/*/work"])
             #expect(left.output.isEmpty, "\(left.output)")
         }
@@ -48,12 +49,41 @@ extension ChainTests {
             ], environment: ["CLOUDLET_HOME": chain.directory.appending("client-\(host)").string])
     }
 
+    /// Runs `body` with another node on host 1 with the home of one that died, which it has by another path.
+    private func withNextNode(
+        _ lab: ChainLab, _ chain: ChainFixture.Chain, _ home: FilePath, _ settings: [String: String],
+        _ body: @escaping @Sendable (BackgroundProgram) async throws -> Void
+    ) async throws {
+        let link = FilePath("\(home)-link")
+        #expect(try await Tool.run("ln", ["-s", home.string, link.string]).status == 0)
+        let environment = chain.environment.merging(settings) { $1 }
+            .merging(["CLOUDLET_HOME": link.string]) { $1 }
+        let ended = try await lab.with(
+            1, [Program.path("cloudlet-node")], environment: environment, log: FilePath("\(link).log")
+        ) { node in
+            try await node.waitFor("node is ready")
+            try await body(node)
+            let listed = try await lab.run(
+                1, [Program.path("cloudlet"), "list-session", "--format", "json"], environment: environment)
+            for match in listed.output.matches(of: /"id" : "([^"]+)"/) {
+                let stopped = try await lab.run(
+                    1, [Program.path("cloudlet"), "stop-session", String(match.output.1)], environment: environment)
+                #expect(stopped.status == 0, "\(stopped.errors)")
+            }
+        }
+        #expect(ended.status == 0)
+    }
+
     @Test(
-        "on a full disk a VM stands still until there is room; others are refused and told why; /dev/shm is not needed")
+        "on a full disk a VM stands still until there is room, also of a node that died; others are refused and told why"
+    )
     func fullDisk() async throws {
         let chain = try await ChainFixture.shared.chain()
         let overlay = try await sshOverlay(chain)
-        try await withSmallHome(chain, "90m", ["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { lab, node, home in
+        let settings = [
+            "CLOUDLET_ADMISSION_DISK_RESERVE": "1", "CLOUDLET_SESSION_KEEP_VMS": "true", "CLOUDLET_SESSION_LEASE": "60",
+        ]
+        try await withSmallHome(chain, "90m", settings, endsWith: 137) { lab, node, home in
             let shm = try await lab.run(
                 1, ["sh", "-c", "mount -t tmpfs -o size=4k tmpfs /dev/shm; head -c 1M /dev/zero > /dev/shm/full"])
             #expect(shm.errors.contains("No space left"), "\(shm)")
@@ -72,8 +102,11 @@ extension ChainTests {
                 try await node.waitFor("a VM stands still")
                 let refused = try await self.find(lab, chain)
                 #expect(refused.status != 0 && refused.errors.contains("of disk space"), "\(refused.errors)")
-                let more = try await lab.run(1, ["mount", "-o", "remount,size=500m", home.string])
-                #expect(more.status == 0, "\(more.errors)")
+                @Sendable func resize(_ size: String) async throws {
+                    let resized = try await lab.run(1, ["mount", "-o", "remount,size=\(size)", home.string])
+                    #expect(resized.status == 0, "\(resized.errors)")
+                }
+                try await resize("500m")
                 try await node.waitFor("a VM goes on")
                 let whole = try await guest.run(
                     "until [ $(stat -c %s /big) = 125829120 ]; do sleep 1; done; sync && cksum </big >/dev/null && echo whole"
@@ -81,6 +114,17 @@ extension ChainTests {
                 #expect(whole.contains("whole"))
                 let served = try await self.find(lab, chain)
                 #expect(served.status == 0, "\(served.errors)")
+                // The next node looks after the VM as well.
+                try await resize("180m")
+                node.send(SIGKILL)
+                try await until(10, "the node lives") { !node.isRunning }
+                try await withNextNode(lab, chain, home, settings) { node in
+                    #expect(node.output.contains("session goes on"), "\(node.output)")
+                    _ = try await guest.run("nohup head -c 60M /big >/more 2>/dev/null </dev/null & sleep 1; sync &")
+                    try await node.waitFor("a VM stands still")
+                    try await resize("500m")
+                    try await node.waitFor("a VM goes on")
+                }
             }
         }
     }

@@ -112,7 +112,7 @@ extension ChainTests {
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
         bytes.replaceSubrange(510..<512, with: [0x55, 0xAA])
         // Hashing this takes long enough to be interrupted.
-        try scratch.write("disk.raw", bytes).resize(to: 1 << 30)
+        try scratch.write("disk.raw", bytes).resize(to: 512 << 20)
         let whenWritten = try program(
             scratch, "(until ls *.base-mem.part-*; do kill -0 $PPID || exit; done; kill -INT $PPID) > /dev/null 2>&1 &")
         let once = try program(scratch, "kill -INT $PPID; exec sleep 60")

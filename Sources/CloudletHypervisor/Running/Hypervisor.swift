@@ -16,14 +16,15 @@ public final class Hypervisor: Sendable {
 
     private init(
         connection: LibvirtConnection, root: HypervisorRoot, isEmbedded: Bool, labels: [MarkupElement],
-        accelerator: MachineDescription.Accelerator, note: @escaping @Sendable (FullDisk) -> Void
+        accelerator: MachineDescription.Accelerator, note: @escaping @Sendable (VMIncident) -> Void
     ) {
         self.connection = connection
         self.root = root
         self.isEmbedded = isEmbedded
         securityLabels = labels
         self.accelerator = accelerator
-        care = VMCare.begin(connection, prefix: root.vmPrefix, workDirectory: root.workDirectory, note: note)
+        care = VMCare.begin(
+            connection, isOurs: { Self.isOurs($0, root, isEmbedded) }, workDirectory: root.workDirectory, note: note)
     }
 
     /// Opens the hypervisor.
@@ -31,12 +32,12 @@ public final class Hypervisor: Sendable {
     ///   - root: where state and scratch files of this process are kept.
     ///   - uri: a libvirt daemon to use; `nil` for a driver inside this process.
     ///   - accelerator: what executes guest code; see `AcceleratorProbe`.
-    ///   - note: is told when a VM stands still because there is no room for its disk, and when it goes on.
+    ///   - note: is told what happens to VMs that need care.
     /// - Returns: the hypervisor.
     /// - Throws: `CloudletError.unavailable` when libvirt can't be used.
     public static func open(
         _ root: HypervisorRoot, uri: String? = nil, accelerator: MachineDescription.Accelerator,
-        note: @escaping @Sendable (FullDisk) -> Void = { _ in }
+        note: @escaping @Sendable (VMIncident) -> Void = { _ in }
     ) async throws(CloudletError) -> Hypervisor {
         try await blocking { () throws(CloudletError) in
             if uri == nil { try DriverState(root: root.directory, name: root.driverPath).removeStale() }
@@ -148,9 +149,11 @@ public final class Hypervisor: Sendable {
 
     /// Whether this holder, or an earlier one of its directory, made a VM. A driver in this process knows no others: the
     /// directory may have had another path, of which the prefix is made, when the VM was started.
-    private func isOurs(_ name: String) -> Bool {
+    private static func isOurs(_ name: String, _ root: HypervisorRoot, _ isEmbedded: Bool) -> Bool {
         isEmbedded ? HypervisorRoot.isVMName(name) : name.hasPrefix(root.vmPrefix)
     }
+
+    private func isOurs(_ name: String) -> Bool { Self.isOurs(name, root, isEmbedded) }
 
     /// Names of the VMs that run in this holder's directory.
     public func runningVMs() async throws(CloudletError) -> Set<String> {

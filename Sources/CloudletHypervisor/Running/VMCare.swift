@@ -4,14 +4,14 @@ import Synchronization
 import SystemPackage
 
 /// Looks after the VMs of one holder as long as there are any, whatever is being done with them: those whose disks can't
-/// grow stand still until there is room.
+/// grow stand still until there is room, and those whose guests sleep are woken up.
 final class VMCare: Sendable {
     /// Whether memory was short lately.
     let shortage = MemoryShortage()
     private let connection: LibvirtConnection
-    private let prefix: String
+    private let isOurs: @Sendable (String) -> Bool
     private let workDirectory: FilePath
-    private let note: @Sendable (FullDisk) -> Void
+    private let note: @Sendable (VMIncident) -> Void
     private let known = Mutex<[String: Known]>([:])
     /// Names of VMs that are being attended to.
     private let attended = Mutex<Set<String>>([])
@@ -24,11 +24,11 @@ final class VMCare: Sendable {
     private static let interval = Duration.seconds(5)
 
     private init(
-        _ connection: LibvirtConnection, prefix: String, workDirectory: FilePath,
-        note: @escaping @Sendable (FullDisk) -> Void
+        _ connection: LibvirtConnection, isOurs: @escaping @Sendable (String) -> Bool, workDirectory: FilePath,
+        note: @escaping @Sendable (VMIncident) -> Void
     ) {
         self.connection = connection
-        self.prefix = prefix
+        self.isOurs = isOurs
         self.workDirectory = workDirectory
         self.note = note
     }
@@ -41,11 +41,11 @@ final class VMCare: Sendable {
         }
     }
 
-    /// Begins, for as long as somebody keeps what is returned.
+    /// Begins, for as long as somebody keeps what is returned; `isOurs` tells by their names which VMs are the holder's.
     static func begin(
-        _ connection: LibvirtConnection, prefix: String, workDirectory: FilePath,
-        note: @escaping @Sendable (FullDisk) -> Void
-    ) -> Running { Running(VMCare(connection, prefix: prefix, workDirectory: workDirectory, note: note)) }
+        _ connection: LibvirtConnection, isOurs: @escaping @Sendable (String) -> Bool, workDirectory: FilePath,
+        note: @escaping @Sendable (VMIncident) -> Void
+    ) -> Running { Running(VMCare(connection, isOurs: isOurs, workDirectory: workDirectory, note: note)) }
 
     /// The care under way; it ends with the last reference.
     final class Running: Sendable {
@@ -69,26 +69,36 @@ final class VMCare: Sendable {
             group.addTask {
                 repeat {
                     self.shortage.look()
-                    for name in await self.stalled() { listener.yield(name) }
+                    for name in await self.names(of: .stalled) { listener.yield(name) }
+                    for name in await self.names(of: .asleep) { await self.wake(name) }
                 } while (try? await Task.sleep(for: Self.interval)) != nil
             }
-            for await name in names where name.hasPrefix(prefix) {
+            for await name in names where isOurs(name) {
                 guard attended.withLock({ $0.insert(name).inserted }) else { continue }
                 group.addTask {
-                    await self.vm(name).attend(note: self.note)
+                    await self.vm(name).attend { self.note(.disk($0)) }
                     self.attended.withLock { _ = $0.remove(name) }
                 }
             }
         }
     }
 
-    /// Names of VMs that stand still now.
-    private func stalled() async -> [String] {
-        let found = try? await blocking { [connection, prefix] () throws(CloudletError) in
-            try connection.activeDomains().filter { $0.name.hasPrefix(prefix) && (try? $0.state()) == .stalled }
-                .map(\.name)
+    /// Names of VMs that are in a state now.
+    private func names(of state: LibvirtDomain.State) async -> [String] {
+        let found = try? await blocking { [connection, isOurs] () throws(CloudletError) in
+            try connection.activeDomains().filter { isOurs($0.name) && (try? $0.state()) == state }.map(\.name)
         }
         return found ?? []
+    }
+
+    /// Wakes a guest up that sleeps; one that can't be woken, as it is just being ended, is left.
+    private func wake(_ name: String) async {
+        let isAwake = try? await blocking { [connection] () throws(CloudletError) in
+            guard let domain = try connection.activeDomain(name) else { return false }
+            try domain.wakeUp()
+            return true
+        }
+        if isAwake == true { note(.woken(vm: name)) }
     }
 
     private func vm(_ name: String) -> StalledVM {

@@ -78,7 +78,10 @@ public actor VirtualMachine {
     /// Wakes the guest up if it sleeps (ACPI S3), which a person who works in it may have let it do.
     public func wakeUp() async throws(CloudletError) {
         guard try domain.state() == .asleep else { return }
-        try domain.wakeUp()
+        do throws(CloudletError) { try domain.wakeUp() } catch {
+            // Who looks after it may have done it just before.
+            if try domain.state() == .asleep { throw error }
+        }
         let isAwake = try await poll(every: .milliseconds(20), for: .seconds(10)) { () throws(CloudletError) in
             try domain.state() == .running
         }

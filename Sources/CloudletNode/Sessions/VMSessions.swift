@@ -10,14 +10,25 @@ final class VMSessions: Sendable {
     /// Sets or, with `nil`, forgets the session of the VM with this name.
     func set(_ vm: String, _ session: SessionID?) { sessions.withLock { $0[vm] = session } }
 
-    /// Tells in the log that a VM stands still because there is no room for its disk, or that it goes on.
-    func log(_ disk: FullDisk, to logger: Logger) {
-        var metadata: Logger.Metadata = ["vm": "\(disk.vm)", "directory": "\(disk.directory)"]
-        if let session = sessions.withLock({ $0[disk.vm] }) { metadata["session"] = "\(session)" }
-        if disk.hasRoom {
-            logger.notice("a VM goes on: there is room for its disk again", metadata: metadata)
-        } else {
-            logger.error("a VM stands still: no room for what it writes to its disk", metadata: metadata)
+    /// Tells in the log that a VM stands still because there is no room for its disk, or goes on, or was woken up.
+    func log(_ incident: VMIncident, to logger: Logger) {
+        switch incident {
+        case .woken(let vm):
+            logger.warning("a guest went to sleep, and was woken up", metadata: metadata(of: vm))
+        case .disk(let disk):
+            var metadata = metadata(of: disk.vm)
+            metadata["directory"] = "\(disk.directory)"
+            if disk.hasRoom {
+                logger.notice("a VM goes on: there is room for its disk again", metadata: metadata)
+            } else {
+                logger.error("a VM stands still: no room for what it writes to its disk", metadata: metadata)
+            }
         }
+    }
+
+    private func metadata(of vm: String) -> Logger.Metadata {
+        var metadata: Logger.Metadata = ["vm": "\(vm)"]
+        if let session = sessions.withLock({ $0[vm] }) { metadata["session"] = "\(session)" }
+        return metadata
     }
 }
