@@ -195,8 +195,8 @@ let package = Package(
         .testTarget(
             name: "ChainTests",
             dependencies: [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletTestSupport", "cloudlet", "cloudlet-node",
-                "cloudlet-find", system,
+                "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
+                system,
             ], exclude: ["Reference"], swiftSettings: settings),
         .executableTarget(
             name: "overlay-bench",

@@ -1,5 +1,4 @@
 import CloudletCore
-import CloudletOverlay
 import CloudletSystem
 import CloudletTestSupport
 import Foundation
@@ -9,35 +8,25 @@ import Testing
 /// What a guest can reach, tried from inside a synthesized VM.
 extension ChainTests {
     /// An overlay of the base VM whose SSH server is forwarded, made once.
-    func sshOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath {
-        let overlay = chain.directory.appending("ssh")
+    func sshOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath { try await overlay(chain, "ssh") }
+
+    /// The same with a forward of UDP more.
+    private func udpOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath {
+        try await overlay(chain, "udp", ["-redir", "udp:5555::7"])
+    }
+
+    private func overlay(
+        _ chain: ChainFixture.Chain, _ name: String, _ forwards: [String] = []
+    ) async throws -> FilePath {
+        let overlay = chain.directory.appending(name)
         guard try FileStatus.of(overlay) == nil else { return overlay }
         let made = try await Program.cloudlet(
             [
                 "overlay", chain.disk.string, "-o", overlay.string, "--until-port", "22", "--", "-redir",
                 "tcp:2222::22",
-            ], environment: chain.environment)
+            ] + forwards, environment: chain.environment)
         #expect(made.status == 0, "\(made.errors)")
         return overlay
-    }
-
-    /// The overlay of ``sshOverlay(_:)`` with a forward of UDP more, made once.
-    private func udpOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath {
-        let ssh = try await sshOverlay(chain)
-        let overlay = chain.directory.appending("udp")
-        guard try FileStatus.of(overlay) == nil else { return overlay }
-        #expect(try await Tool.run("cp", ["-r", ssh.string, overlay.string]).status == 0)
-        try addDatagrams(to: overlay.appending("ssh.overlay-meta"))
-        return overlay
-    }
-
-    private func addDatagrams(to path: FilePath) throws {
-        let file = try File(path, .read)
-        let bytes = try file.read(try file.size(), at: 0)
-        var meta = try OverlayMeta(reading: bytes.span)
-        meta.forwards.append(PortForward(.udp, hostPort: 5555, guestPort: 7))
-        try Directory.remove(path)
-        try File(path, .create(permissions: 0o644)).write(meta.encoded(), at: 0)
     }
 
     /// Whether a guest's UDP service sends back what a host sends, up to large datagrams.

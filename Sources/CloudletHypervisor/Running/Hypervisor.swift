@@ -40,11 +40,15 @@ public final class Hypervisor: Sendable {
         note: @escaping @Sendable (VMIncident) -> Void = { _ in }
     ) async throws(CloudletError) -> Hypervisor {
         try await blocking { () throws(CloudletError) in
-            if uri == nil { try DriverState(root: root.directory, name: root.driverPath).removeStale() }
+            if uri == nil {
+                root.giveRoom()
+                try DriverState(root: root.directory, name: root.driverPath).removeStale()
+            }
             try EmulatorLog.prune(root.directory)
             let connection = try LibvirtConnection(
                 uri: uri ?? root.uri, log: root.driverLog.string, keeping: root.handle,
                 processFiles: uri == nil ? DriverState.statusDirectory(of: root.directory) : nil)
+            if uri == nil { root.keepRoom() }
             let models = uri == nil ? [] : try DomainDescriptionReader.securityModels(in: connection.capabilities())
             return Hypervisor(
                 connection: connection, root: root, isEmbedded: uri == nil, labels: models.map(Self.label),
@@ -104,7 +108,10 @@ public final class Hypervisor: Sendable {
                 }
             }
         }
-        if isEmbedded { try? EmulatorLog.prune(root.directory) }
+        if isEmbedded {
+            try? EmulatorLog.prune(root.directory)
+            root.keepRoom()
+        }
         let started = VirtualMachine(
             domain, of: connection, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
             care: care)
