@@ -1,4 +1,4 @@
-extension String {
+extension StringProtocol {
     /// The text made harmless for a terminal, a log line or a table: control characters (C0, C1, DEL), line and
     /// paragraph separators and bidirectional overrides are replaced by `�`, and the result is cut to `limit`
     /// characters. Everything that came over the network passes through here before a person sees it.
@@ -10,8 +10,33 @@ extension String {
                 result.append("…")
                 break
             }
-            result.append(Self.isHarmless(scalar) ? scalar : "\u{FFFD}")
+            result.append(String.isHarmless(scalar) ? scalar : "\u{FFFD}")
             count += 1
+        }
+        return String(result)
+    }
+}
+
+extension String {
+    /// The text of several lines made harmless, line by line; nothing is cut off.
+    public var displayableLines: String {
+        split(separator: "\n", omittingEmptySubsequences: false).map { $0.displayable(limit: .max) }
+            .joined(separator: "\n")
+    }
+
+    /// JSON with everything escaped that a terminal would act upon, or that turns text around; encoders escape only the
+    /// lowest control characters. Outside of strings there is none of it.
+    public var displayableJSON: String {
+        var result = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            if scalar == "\n" || Self.isHarmless(scalar) {
+                result.append(scalar)
+            } else {
+                for unit in String(scalar).utf16 {
+                    result.append(
+                        contentsOf: ("\\u" + String(Int(unit) + 0x10000, radix: 16).dropFirst()).unicodeScalars)
+                }
+            }
         }
         return String(result)
     }
@@ -30,7 +55,7 @@ extension String {
         return result
     }
 
-    private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+    fileprivate static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00...0x1F, 0x7F...0x9F: false
         // ZWNJ and ZWJ (U+200C, U+200D) belong to words of some languages, and to emoji.

@@ -35,5 +35,8 @@ import Testing
         #expect("a\u{61C}b\u{2066}c\u{200B}d".displayable() == "a�b�c�d")
         #expect("می\u{200C}رود 👩‍🚀".displayable() == "می\u{200C}رود 👩‍🚀")
         #expect(String(repeating: "x", count: 300).displayable(limit: 10) == "xxxxxxxxxx…")
+        #expect("a\u{61C}b\n\nc\u{1B}d\n".displayableLines == "a�b\n\nc�d\n")
+        #expect(
+            "{\n\"a\u{61C}\u{9B}b\u{200D}\u{E0001}\"}".displayableJSON == "{\n\"a\\u061c\\u009bb\u{200D}\u{E0001}\"}")
     }
 }

@@ -29,6 +29,20 @@ import Testing
         #expect(object["program"] == "cloudlet-node" && object["time"] != nil)
     }
 
+    @Test("what turns text around, or steers a terminal in one byte, is raw in no form")
+    func foreign() throws {
+        let line = LogLine(
+            level: .info, message: "node\u{61C}", fields: ["name": "a\u{61C}b\u{202E}\u{9B}c\u{200D}d"], source: "Test")
+        let journal = line.journalFields("cloudlet-node").map(\.value).joined(separator: " ")
+        for text in [line.text, line.json("cloudlet-node"), journal] {
+            #expect(!text.unicodeScalars.contains { [0x61C, 0x202E, 0x9B].contains($0.value) }, "\(text)")
+            #expect(text.unicodeScalars.contains("\u{200D}"))
+        }
+        let data = Data(line.json("cloudlet-node").utf8)
+        let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: String])
+        #expect(object["name"] == line.fields["name"] && object["message"] == "node\u{61C}")
+    }
+
     @Test("journal fields have names the journal takes and syslog's priorities")
     func journal() {
         let fields = Dictionary(uniqueKeysWithValues: line.journalFields("cloudlet-node").map { ($0.name, $0.value) })

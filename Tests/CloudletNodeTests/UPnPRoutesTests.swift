@@ -1,5 +1,5 @@
+import CloudletCore
 import CloudletDiscovery
-import CloudletNode
 import CloudletTestSupport
 import Dispatch
 import Hummingbird
@@ -7,10 +7,21 @@ import Logging
 import ServiceLifecycle
 import Testing
 
+@testable import CloudletNode
+
 /// The node's HTTP server on loopback, asked over real connections.
 @Suite struct UPnPRoutesTests {
     private let record = CurrentValue(
         NodeRecord(id: .random(), name: "A&B <ü>", httpPort: 0, load: 0.5, sessions: 2, features: ["tcg"]))
+
+    @Test("no name turns the text of the page around")
+    func page() {
+        let base = HeldBase(hash: SHA256Digest(hashing: [1].span), name: "a\u{61C}b\u{202E}<c>\u{200D}")
+        let page = PresentationPage.html(
+            NodeRecord(id: NodeID.random(), name: "n\u{61C}m", httpPort: 1, bases: [base]))
+        #expect(!page.unicodeScalars.contains { [0x61C, 0x202E].contains($0.value) }, "\(page)")
+        #expect(page.contains("a�b�&lt;c&gt;\u{200D}") && page.contains("<h1>nm</h1>"), "\(page)")
+    }
 
     /// Runs a server on a port of its own while `body` runs.
     private func withServer(_ body: @Sendable (UInt16) async throws -> Void) async throws {

@@ -8,9 +8,10 @@ import Synchronization
 enum Console {
     private static let writeFailure = Mutex<Int32?>(nil)
 
-    /// Prints a result. That it could not be written is told by ``requireWritten()``.
+    /// Prints a result. Names of nodes, files and interfaces may be in it that others chose: nothing in them steers the
+    /// terminal. That it could not be written is told by ``requireWritten()``.
     static func result(_ text: String) {
-        guard let number = writeAll(text + "\n", to: STDOUT_FILENO) else { return }
+        guard let number = writeAll(text.displayableLines + "\n", to: STDOUT_FILENO) else { return }
         writeFailure.withLock { $0 = $0 ?? number }
     }
 
@@ -25,10 +26,10 @@ enum Console {
             .io, "the results can't be written to standard output: \(SystemCallError.text(for: number))")
     }
 
-    /// Prints a remark for the person at the terminal.
+    /// Prints a remark for the person at the terminal; as with results, nothing in it steers that.
     static func note(_ text: String) {
         ProgressLine.clear()
-        write(text + "\n")
+        write(text.displayableLines + "\n")
     }
 
     /// Prints a failure: one line.
@@ -42,33 +43,16 @@ enum Console {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        do { result(harmless(String(decoding: try encoder.encode(value), as: UTF8.self))) } catch {
+        do { result(String(decoding: try encoder.encode(value), as: UTF8.self).displayableJSON) } catch {
             throw CloudletError(.defect, "can't encode the result as JSON", cause: error)
         }
-    }
-
-    /// JSON with everything escaped that a terminal would act upon, or that turns text around; the encoder itself escapes
-    /// only the lowest control characters. Outside of strings there is none of it.
-    static func harmless(_ json: String) -> String {
-        var result = String.UnicodeScalarView()
-        for scalar in json.unicodeScalars {
-            if scalar == "\n" || String(scalar).displayable(limit: 10) == String(scalar) {
-                result.append(scalar)
-            } else {
-                for unit in String(scalar).utf16 {
-                    result.append(
-                        contentsOf: ("\\u" + String(Int(unit) + 0x10000, radix: 16).dropFirst()).unicodeScalars)
-                }
-            }
-        }
-        return String(result)
     }
 
     /// Prints a value as one line of JSON.
     static func jsonLine(_ value: some Encodable) throws(CloudletError) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do { result(harmless(String(decoding: try encoder.encode(value), as: UTF8.self))) } catch {
+        do { result(String(decoding: try encoder.encode(value), as: UTF8.self).displayableJSON) } catch {
             throw CloudletError(.defect, "can't encode the result as JSON", cause: error)
         }
     }
@@ -119,7 +103,7 @@ enum ProgressLine {
             text += "] \(Int(part * 100)) %"
         }
         shown.withLock { $0 = true }
-        Console.write("\r\u{1B}[K" + text)
+        Console.write("\r\u{1B}[K" + text.displayable())
     }
 
     /// Removes the line.

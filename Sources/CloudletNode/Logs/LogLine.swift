@@ -27,7 +27,7 @@ struct LogLine {
         return text
     }
 
-    /// One JSON object; the fields of the line come as they are, beside `time`, `level`, `message`, `program`, `source`.
+    /// One JSON object; the fields of the line come as they are, what a terminal would act upon escaped, beside `time`, `level`, `message`, `program`, `source`.
     func json(_ program: String) -> String {
         var object = fields
         object["time"] = timestamp
@@ -37,18 +37,19 @@ struct LogLine {
         object["source"] = source
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+        return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self).displayableJSON } ?? "{}"
     }
 
     /// The fields of the journal (systemd.journal-fields(7)); our own begin with `CLOUDLET_`.
     func journalFields(_ program: String) -> [(name: String, value: String)] {
         var result = [
-            (name: "MESSAGE", value: message + plainFields), (name: "PRIORITY", value: String(priority)),
+            (name: "MESSAGE", value: message.displayable(limit: Self.limit) + plainFields),
+            (name: "PRIORITY", value: String(priority)),
             (name: "SYSLOG_IDENTIFIER", value: program),
         ]
         for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
             let name = key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : Character("_") }
-            result.append((name: "CLOUDLET_" + String(name.prefix(50)), value: String(value.prefix(Self.limit))))
+            result.append((name: "CLOUDLET_" + String(name.prefix(50)), value: value.displayable(limit: Self.limit)))
         }
         return result
     }

@@ -28,7 +28,7 @@ public struct PresentationPage: Sendable {
     static func html(_ record: NodeRecord) -> String {
         let name = record.name.escapedForXML
         let bases = record.bases.map {
-            "<tr><td>\($0.name.escapedForXML)</td><td><code>\($0.hash.short)</code></td></tr>"
+            "<tr><td>\($0.name.displayable().escapedForXML)</td><td><code>\($0.hash.short)</code></td></tr>"
         }.joined()
         return """
             <!doctype html>
