@@ -104,12 +104,34 @@ import Testing
         }
         let (status, line) = try await refusal(["--hold"], program: "cloudlet-find")
         #expect(status == 64 && line.contains("--overlay"))
+        for (host, reason) in [
+            ("127.0.0.1%eth0", "no zone"), ("10.0.0.1%1:8022", "no zone"), ("[fe80::1]:8022", "needs its interface"),
+            ("fe80::1%none7", "no interface none7"), ("node", "no IP address"),
+        ] {
+            let (status, line) = try await refusal(["--host", host], program: "cloudlet-find")
+            #expect(status == 64 && line.contains(reason), "\(line)")
+        }
+    }
+
+    @Test("nothing in what is listed steers the terminal or turns text around, whoever wrote it")
+    func hostile() async throws {
+        for arguments in [["config"], ["config", "--format", "json"]] {
+            let result = try await Program.cloudlet(
+                arguments,
+                environment: environment.merging(["CLOUDLET_HYPERVISOR_CONNECT": "a\u{61C}\u{1B}[31m\u{9B}b\u{200D}c"])
+                { $1 })
+            #expect(result.status == 0 && result.output.unicodeScalars.contains("\u{200D}"), "\(result)")
+            #expect(
+                !result.output.unicodeScalars.contains { [0x61C, 0x1B, 0x9B].contains($0.value) }, "\(result.output)")
+        }
     }
 
     @Test(
         "a node that can't start says why",
         arguments: [
             (["--listen", "nonsense"], 64, "no address to listen on"),
+            (["--listen", "127.0.0.1%eth0:8021"], 64, "an IPv4 address has no zone ('%eth0')"),
+            (["--name", " \t\u{61C}"], 64, "nothing of it can be seen"),
             (["--listen", "203.0.113.7:8021"], 66, "not an address of this host"),
             (["--upnp-engine", "x"], 64, "one of native"), (["--http-port", "0"], 64, "whole number"),
             (["--config", "/none.yaml"], 66, "none.yaml"),

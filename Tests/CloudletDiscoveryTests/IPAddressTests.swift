@@ -46,6 +46,21 @@ import Testing
         #expect(IPAddress("fd77::1")?.isUnicast == true && IPAddress("10.0.0.1")?.isUnicast == true)
     }
 
+    @Test(
+        "a zone belongs to addresses of an IPv6 link, which need one",
+        arguments: [
+            ("10.0.0.1", nil), ("::1", nil), ("fd77::1", nil), ("fe80::1%eth0", nil), ("fe80::1%2", nil),
+            ("127.0.0.1%eth0", "no zone ('%eth0')"), ("10.0.0.1%1", "no zone ('%1')"), ("169.254.1.1%eth0", "no zone"),
+            ("10.0.0.1%", "no zone"), ("fd77::1%eth0", "only IPv6 addresses of a link"), ("::1%lo", "only IPv6"),
+            ("fe80::1", "needs its interface"), ("fe80::1%", "is empty"), ("eth0", "no IP address"),
+            ("%eth0", "no IP address"), ("", "no IP address"), ("10.0.0.1%\u{1B}[2J", "no zone ('%�[2J')"),
+        ] as [(String, String?)])
+    func zones(text: String, reason: String?) {
+        let objection = IPAddress.objection(toHost: text)
+        #expect((objection == nil) == (reason == nil), "\(objection ?? "")")
+        if let reason { #expect(objection?.contains(reason) == true, "\(objection ?? "")") }
+    }
+
     @Test("socket addresses carry address, port and scope")
     func socketAddress() throws {
         let address = try #require(IPAddress("fe80::1:2"))

@@ -70,6 +70,19 @@ import Testing
         #expect(reason { $0.hasDevice = false } == "VMware's")
     }
 
+    @Test("what can't be the name of an interface is told from what may be one")
+    func interfaceNames() {
+        for name in ["eth0", "br-lan", "eth0.5", "wlp2s0", "ü", "a-name-of-15-by"] {
+            #expect(InterfacePolicy.objection(toName: name) == nil, "\(name)")
+        }
+        for name in ["10.0.0.1", "10.0.0.1%1", "fe80::1%eth0", "10.0.0.1/24", "::1"] {
+            #expect(InterfacePolicy.objection(toName: name)?.contains("is an address") == true, "\(name)")
+        }
+        for name in ["", "a-name-of-16-byt", "eth 0", "eth0:1", "a/b", "..", "eth\t0"] {
+            #expect(InterfacePolicy.objection(toName: name)?.contains("no name") == true, "\(name)")
+        }
+    }
+
     @Test("SSDP speaks from an address of each prefix, from deprecated ones where there is no other")
     func places() throws {
         func spoken(_ addresses: [(String, Int, Bool)]) throws -> [String] {

@@ -9,7 +9,9 @@ import Testing
         for (text, reason) in [
             ("", "it is empty"), ("localhost", "no IPv4 address"), ("::1", "an IPv6 address"),
             ("fe80::1%eth0", "an IPv6 address"), ("127.1", "no IPv4 address"), ("127.0.0.1:80", "no IPv4 address"),
-            ("127.0.0.1-:22 x", "no IPv4 address"), (" 127.0.0.1", "no IPv4 address"), ("::ffff:127.0.0.1", "IPv6"),
+            ("127.0.0.1-:22 x", "no IPv4 address"), (" 127.0.0.1", "no IPv4 address"),
+            ("127.0.0.1%eth0", "an IPv4 address has no zone ('%eth0')"), ("10.0.0.1%", "has no zone"),
+            ("::ffff:127.0.0.1", "IPv6"),
         ] {
             let error = #expect(throws: CloudletError.self) { try ForwardAddress.require(text) }
             #expect(error?.code == .usage && error?.description.contains(reason) == true, "\(text): \(error as Any)")

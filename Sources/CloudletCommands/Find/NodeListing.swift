@@ -9,8 +9,9 @@ struct NodeListing: Sendable {
     func run() async throws {
         let finder = try search.finder()
         let shown = NodeLine(json: search.printsJSON, signs: search.watch)
-        if !search.printsJSON { Console.result(NodeLine.header(signs: search.watch)) }
         let count = try await finder.withEvents { events in
+            // Where nothing can be searched there is no list.
+            if !search.printsJSON { Console.result(NodeLine.header(signs: search.watch)) }
             var count = 0
             for await event in events {
                 switch event {

@@ -121,14 +121,28 @@ public final class Finder: Sendable {
     }
 
     private func sighting(of host: String) throws(CloudletError) -> NodeSighting {
-        let target = HostAndPort(host) ?? IPAddress(host).map { HostAndPort($0, options.defaultHTTPPort) }
-        guard let target else {
-            throw CloudletError(.usage, "\(host.displayable()) is no address", advice: "give ADDRESS or ADDRESS:PORT")
+        func refusal(_ reason: String) -> CloudletError {
+            CloudletError(
+                .usage, "\(host.displayable()) is no address: \(reason)",
+                advice: "give ADDRESS or ADDRESS:PORT, as 192.168.1.5, [fd00::5]:8022 or fe80::1%eth0")
+        }
+        let given = HostAndPort(host)
+        var text = given == nil ? host[...] : host[..<(host.lastIndex(of: ":") ?? host.endIndex)]
+        if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
+        if let reason = IPAddress.objection(toHost: String(text)) { throw refusal(reason) }
+        let parts = text.split(separator: "%", maxSplits: 1).map(String.init)
+        guard let address = IPAddress(parts[0]) else { throw refusal("it has no IP address") }
+        var interface: Int32 = 0
+        if let zone = parts.dropFirst().first {
+            guard let found = try NetworkMonitor.readInterfaces().first(where: { $0.name == zone }) else {
+                throw refusal("there is no interface \(zone.displayable(limit: 32))")
+            }
+            interface = found.index
         }
         return NodeSighting(
             origin: .given,
             place: NodePlace(
-                address: target.address, interface: 0, httpPort: target.port, descriptionPath: UPnPPath.description,
-                synthesisPort: NodeRecord.defaultSynthesisPort))
+                address: address, interface: interface, httpPort: given?.port ?? options.defaultHTTPPort,
+                descriptionPath: UPnPPath.description, synthesisPort: NodeRecord.defaultSynthesisPort))
     }
 }

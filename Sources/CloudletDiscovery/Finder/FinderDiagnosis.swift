@@ -115,7 +115,10 @@ enum FinderDiagnosis {
 
     /// Why there is no network.
     private static func offline(_ machine: [NetworkInterface]) -> FinderHint {
-        let reasons = machine.filter { !$0.isLoopback }.compactMap { obstacle(of: $0.name, machine) }
+        let leftOut = InterfacePolicy().leftOut(of: machine).map {
+            "\($0.name.displayable(limit: 32)) is left out (\($0.reason))"
+        }
+        let reasons = leftOut + machine.filter { !$0.isLoopback }.compactMap { obstacle(of: $0.name, machine) }
         let told = reasons.isEmpty ? "" : ": " + reasons.prefix(6).joined(separator: ", ")
         return FinderHint(
             "this machine has no network to search on\(told)",
@@ -128,7 +131,8 @@ enum FinderDiagnosis {
         guard let interface = machine.first(where: { $0.name == name }) else {
             return "there is no interface \(name.displayable(limit: 32))"
         }
-        if !interface.isUp { return "\(name) is down or unplugged" }
-        return interface.addresses.isEmpty ? "\(name) has no address" : nil
+        let shown = name.displayable(limit: 32)
+        if !interface.isUp { return "\(shown) is down or unplugged" }
+        return interface.addresses.isEmpty ? "\(shown) has no address" : nil
     }
 }

@@ -1,3 +1,4 @@
+import CloudletCore
 import Glibc
 
 /// An IPv4 or IPv6 address without port and zone.
@@ -18,6 +19,21 @@ public enum IPAddress: Hashable, Sendable, Comparable {
         } else {
             return nil
         }
+    }
+
+    /// Why a text is no address of a host, with its interface where it is one of an IPv6 link (`fe80::1%eth0`, RFC 4007
+    /// §11); `nil` when it is one.
+    public static func objection(toHost text: String) -> String? {
+        let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = parts.first.flatMap({ IPAddress(String($0)) }) else { return "it has no IP address" }
+        let needsZone = address.isLinkLocal && !address.isV4
+        guard let zone = parts.dropFirst().first else {
+            return needsZone ? "\(address) needs its interface, as in \(address)%eth0" : nil
+        }
+        let shown = "'%\(zone.displayable(limit: 20))'"
+        if address.isV4 { return "an IPv4 address has no zone (\(shown))" }
+        guard needsZone else { return "only IPv6 addresses of a link (fe80::) have a zone (\(shown))" }
+        return zone.isEmpty ? "the zone behind % is empty" : nil
     }
 
     /// From 4 or 16 bytes in network order; `nil` for any other count.

@@ -1,3 +1,5 @@
+import CloudletCore
+
 /// Which interfaces the node advertises on and listens at.
 public struct InterfacePolicy: Hashable, Sendable {
     /// The only ones to use; empty for every LAN interface.
@@ -42,6 +44,17 @@ public struct InterfacePolicy: Hashable, Sendable {
         if !lanHardware.contains(interface.hardwareType) { return "no Ethernet or wireless device" }
         if let maker = makers.first(where: { $0.made(interface) }) { return maker.text }
         return interface.isMulticast ? nil : deaf
+    }
+
+    /// Why no interface can have a name that a user gave; `nil` when one can (`dev_valid_name` in Linux).
+    public static func objection(toName name: String) -> String? {
+        let shown = "'\(name.displayable(limit: 40))'"
+        let plain = name.prefix { $0 != "%" && $0 != "/" }
+        if IPAddress(String(plain)) != nil { return "\(shown) is an address" }
+        guard !name.isEmpty, name.utf8.count <= 15, name != ".", name != "..",
+            name.utf8.allSatisfy({ $0 != 0x2F && $0 != 0x3A && $0 != 0x20 && !(0x09...0x0D ~= $0) && $0 != 0 })
+        else { return "\(shown) is no name of an interface" }
+        return nil
     }
 
     /// The objection to an interface that could be used if multicast were on.

@@ -26,7 +26,8 @@ public enum NodeName {
         }
         let name = trimmed(trimmed(String(scalars)).cut(toBytes: limit))
         let isSeen = name.unicodeScalars.contains { scalar in
-            !scalar.properties.isWhitespace && !scalar.properties.isDefaultIgnorableCodePoint
+            // Braille's blank is a sign by its properties.
+            !scalar.properties.isWhitespace && !scalar.properties.isDefaultIgnorableCodePoint && scalar != "\u{2800}"
         }
         return isSeen ? name : nil
     }

@@ -115,7 +115,13 @@ public struct ConfigurationSource: Sendable {
         }
         var empty: Set<String> = []
         for (key, value) in entries(in: node, below: "") {
-            let isSetting = Setting.all.contains { $0.key == key }
+            let setting = Setting.all.first { $0.key == key }
+            let isSetting = setting != nil
+            if let setting, case .sequence = value, setting.kind != .list {
+                throw CloudletError(
+                    .configuration, "the configuration file \(file) has a list for \(key), which takes one value",
+                    advice: "write 'VALUE' in place of '[VALUE]' or '- VALUE'")
+            }
             // A group of which all settings are commented out, or a setting whose value is.
             if isEmpty(value), isSetting || Setting.all.contains(where: { $0.key.hasPrefix(key + ".") }) {
                 empty.insert(key)

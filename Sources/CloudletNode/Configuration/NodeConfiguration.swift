@@ -28,42 +28,86 @@ public struct NodeConfiguration: Sendable {
             let (text, origin) = source.value(of: setting)
             let entry = Entry(setting: setting, text: text, origin: origin)
             if origin != .fallback { try Self.check(entry) }
-            entries.append(entry)
+            // What is listed is the name that the node will have.
+            let name = setting == .name ? NodeName.visible(text) : nil
+            entries.append(Entry(setting: setting, text: name ?? text, origin: origin))
         }
         self.entries = entries
-        _ = try listeners
     }
 
     private static func check(_ entry: Entry) throws(CloudletError) {
-        let text = entry.text
-        let expected: String? =
-            switch entry.setting.kind {
-            case .text where entry.setting == .name && !text.isEmpty && NodeName.visible(text) == nil:
-                "a name with a letter, a digit or another sign that can be seen"
-            case .text, .list: nil
-            case .address: text.isEmpty || ForwardAddress.objection(to: text) == nil ? nil : "an IPv4 address"
-            case .number(let range):
-                Int(text).map(range.contains) == true
-                    ? nil : "a whole number from \(range.lowerBound) to \(range.upperBound)"
-            case .seconds(let range):
-                Double(text).map(range.contains) == true
-                    ? nil : "seconds from \(range.lowerBound) to \(range.upperBound)"
-            case .flag: ["true", "false"].contains(text.lowercased()) ? nil : "true or false"
-            case .choice(let words): words.contains(text) ? nil : "one of \(words.joined(separator: ", "))"
-            }
-        guard let expected else { return }
+        guard let objection = objection(to: entry) else { return }
+        let role =
+            entry.setting == .listen ? "no address to listen on (listen, " : "no value for \(entry.setting.key) ("
         throw CloudletError(
             entry.origin == .commandLine ? .usage : .configuration,
-            "'\(text.displayable(limit: 60))' is no value for \(entry.setting.key) (from \(entry.origin))",
-            advice: "give \(expected)")
+            "'\(objection.value.displayable(limit: 60))' is \(role)from \(entry.origin))"
+                + (objection.reason.map { ": \($0)" } ?? ""),
+            advice: "give \(objection.expected)")
+    }
+
+    /// What is wrong with a setting.
+    private struct Objection {
+        /// The value, or that of several that can't be used.
+        let value: String
+        /// Why it can't, where that is not plain from what is expected in its place.
+        var reason: String?
+        let expected: String
+    }
+
+    private static func objection(to entry: Entry) -> Objection? {
+        let text = entry.text
+        func unless(_ isRight: Bool, _ expected: String) -> Objection? {
+            isRight ? nil : Objection(value: text, expected: expected)
+        }
+        func first(_ reason: (String) -> String?, _ expected: String) -> Objection? {
+            for word in words(text) {
+                if let reason = reason(word) { return Objection(value: word, reason: reason, expected: expected) }
+            }
+            return nil
+        }
+        switch entry.setting {
+        case .name:
+            let isSeen = text.isEmpty || NodeName.visible(text) != nil
+            return isSeen
+                ? nil
+                : Objection(
+                    value: text, reason: "nothing of it can be seen",
+                    expected: "a name with a letter, a digit or another sign that can be seen")
+        case .listen: return first(ListenAddress.objection(to:), ListenAddress.expected)
+        case .interfaces:
+            return first(
+                InterfacePolicy.objection(toName:), "names of interfaces, as 'ip -brief address' lists them")
+        default: break
+        }
+        return switch entry.setting.kind {
+        case .text, .list: nil
+        case .address:
+            text.isEmpty
+                ? nil
+                : ForwardAddress.objection(to: text).map {
+                    Objection(value: text, reason: $0, expected: "an IPv4 address of this host")
+                }
+        case .number(let range):
+            unless(
+                Int(text).map(range.contains) == true,
+                "a whole number from \(range.lowerBound) to \(range.upperBound)")
+        case .seconds(let range):
+            unless(
+                Double(text).map(range.contains) == true, "seconds from \(range.lowerBound) to \(range.upperBound)")
+        case .flag: unless(["true", "false"].contains(text.lowercased()), "true or false")
+        case .choice(let words): unless(words.contains(text), "one of \(words.joined(separator: ", "))")
+        }
     }
 
     private func text(_ setting: Setting) -> String {
         entries.first { $0.setting == setting }?.text ?? setting.fallback
     }
 
-    private func list(_ setting: Setting) -> [String] {
-        text(setting).split(separator: ",").map { String($0).trimmingBlanks }.filter { !$0.isEmpty }
+    private func list(_ setting: Setting) -> [String] { Self.words(text(setting)) }
+
+    private static func words(_ text: String) -> [String] {
+        text.split(separator: ",").map { String($0).trimmingBlanks }.filter { !$0.isEmpty }
     }
 
     private func optional(_ setting: Setting) -> String? {
@@ -152,42 +196,6 @@ public struct NodeConfiguration: Sendable {
             for word in list(.listen) { result.append(try ListenAddress(parsing: word)) }
             return result
         }
-    }
-}
-
-/// An address and a port to listen on, written `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT`.
-public struct ListenAddress: Hashable, Sendable {
-    /// The address; `nil` for every LAN address.
-    public let address: String?
-    /// The port; 0 picks a free one.
-    public let port: UInt16
-
-    /// Names an address.
-    public init(address: String?, port: UInt16) {
-        self.address = address
-        self.port = port
-    }
-
-    /// Reads an address.
-    /// - Throws: `CloudletError.usage` with the form expected.
-    public init(parsing text: String) throws(CloudletError) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            throw Self.malformed(text)
-        }
-        var host = String(text[..<colon])
-        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        // A zone is for IPv6 only, whose link-local addresses need one.
-        let address = IPAddress(String(host.prefix { $0 != "%" }))
-        guard host.isEmpty || address.map({ !$0.isV4 || !host.contains("%") }) == true else {
-            throw Self.malformed(text)
-        }
-        self.init(address: host.isEmpty ? nil : host, port: port)
-    }
-
-    private static func malformed(_ text: String) -> CloudletError {
-        CloudletError(
-            .usage, "'\(text.displayable(limit: 60))' is no address to listen on",
-            advice: "give ADDRESS:PORT, as 192.168.1.5:8021 or [fd00::5]:8021, or :PORT for every LAN address")
     }
 }
 

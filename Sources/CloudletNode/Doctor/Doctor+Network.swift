@@ -6,42 +6,47 @@ import SystemPackage
 extension Doctor {
     /// Interfaces to serve on, and whether multicast has a way out.
     func examineNetwork() -> [Finding] {
-        let all: [NetworkInterface]
-        do throws(CloudletError) { all = try NetworkMonitor.readInterfaces() } catch {
+        do throws(CloudletError) {
+            return [
+                Self.network(
+                    try NetworkMonitor.readInterfaces(), names: configuration.interfaces,
+                    hasMulticastRoute: PortUse.hasMulticastRoute)
+            ]
+        } catch {
             return [.fail("network", "\(error)", fix: "ip address")]
         }
-        let missing = configuration.interfaces.filter { name in !all.contains { $0.name == name } }
+    }
+
+    /// What is to be said of a machine with these interfaces, of which those with `names` are to be used.
+    static func network(_ all: [NetworkInterface], names: [String], hasMulticastRoute: Bool) -> Finding {
+        let missing = names.filter { name in !all.contains { $0.name == name } }
         guard missing.isEmpty else {
-            return [.fail("network", "there is no interface \(missing.joined(separator: ", "))", fix: "ip -brief link")]
+            return .fail("network", "there is no interface \(missing.joined(separator: ", "))", fix: "ip -brief link")
         }
-        let chosen = InterfacePolicy(names: configuration.interfaces).choose(from: all)
-        let reachable = chosen.filter { !$0.isLoopback || configuration.interfaces.contains($0.name) }
-        let leftOut = InterfacePolicy(names: configuration.interfaces).leftOut(of: all)
+        let policy = InterfacePolicy(names: names)
+        let reachable = policy.choose(from: all).filter { !$0.isLoopback || names.contains($0.name) }
+        let leftOut = policy.leftOut(of: all)
         let candidates =
             reachable.isEmpty ? all.filter { $0.isUp && !$0.addresses.isEmpty && !$0.isLoopback } : reachable
         if let deaf = candidates.first(where: { InterfacePolicy.objection(to: $0) == InterfacePolicy.deaf }) {
-            return [
-                .fail(
-                    "network", "\(deaf.name) has multicast off: searches don't arrive",
-                    fix: "sudo ip link set dev \(deaf.name) multicast on")
-            ]
+            return .fail(
+                "network", "\(deaf.name) has multicast off: searches don't arrive",
+                fix: "sudo ip link set dev \(Shell.word(deaf.name)) multicast on")
         }
         let others =
             leftOut.isEmpty
             ? "" : "; left out: " + leftOut.map { "\($0.name), \($0.reason)" }.joined(separator: "; ")
-        guard !reachable.isEmpty else { return [Self.noNetwork(all, leftOut, others)] }
+        guard let first = reachable.first else { return noNetwork(all, leftOut, others) }
         let detail =
             reachable.map { interface in
                 "\(interface.name) \(interface.addresses.map { "\($0.address)" }.joined(separator: " "))"
             }.joined(separator: ", ") + others
-        guard PortUse.hasMulticastRoute else {
-            return [
-                .warn(
-                    "network", "\(detail); there is no route for multicast, which clients that name no interface need",
-                    fix: "sudo ip route add 224.0.0.0/4 dev \(reachable[0].name)")
-            ]
+        guard hasMulticastRoute else {
+            return .warn(
+                "network", "\(detail); there is no route for multicast, which clients that name no interface need",
+                fix: "sudo ip route add 224.0.0.0/4 dev \(Shell.word(first.name))")
         }
-        return [.ok("network", detail)]
+        return .ok("network", detail)
     }
 
     /// What to do where no interface can be used: take one that was left out, or bring up one that is no program's.
@@ -53,10 +58,12 @@ extension Doctor {
             !one.isLoopback && (!one.isUp || one.addresses.isEmpty) && InterfacePolicy.objection(to: one) == nil
         }
         if let down {
-            return .fail("network", text, fix: "sudo ip link set dev \(down.name) up && sudo dhclient \(down.name)")
+            let name = Shell.word(down.name)
+            return .fail("network", text, fix: "sudo ip link set dev \(name) up && sudo dhclient \(name)")
         }
         return .fail(
-            "network", text, fix: leftOut.first.map { "cloudlet-node --interface \($0.name)" } ?? "ip -brief link")
+            "network", text,
+            fix: leftOut.first.map { Shell.command("cloudlet-node", "--interface", $0.name) } ?? "ip -brief link")
     }
 
     /// The ports a node listens on, and who has them.

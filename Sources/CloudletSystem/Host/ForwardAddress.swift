@@ -13,6 +13,9 @@ public enum ForwardAddress {
         guard !text.utf8.contains(0) else { return "it is no IPv4 address" }
         if unsafe inet_pton(AF_INET, text, &bytes) == 1 { return nil }
         let plain = text.prefix { $0 != "%" }
+        if plain.endIndex < text.endIndex, unsafe inet_pton(AF_INET, String(plain), &bytes) == 1 {
+            return "an IPv4 address has no zone ('\(text[plain.endIndex...].displayable(limit: 20))')"
+        }
         return unsafe inet_pton(AF_INET6, String(plain), &bytes) == 1
             ? "it is an IPv6 address, and ports can only be forwarded from IPv4 addresses" : "it is no IPv4 address"
     }
