@@ -137,6 +137,57 @@ import Testing
         #expect(catalogue.found.map(\.addresses) == [["10.77.0.2"]])
     }
 
+    @Test("who announces in a node's name leads to it; a host that is another each time is not asked for ever")
+    func namesakes() throws {
+        var catalogue = NodeCatalogue()
+        func proof(_ id: NodeID) -> NodeProof {
+            NodeProof(
+                id: id, name: "n", httpPort: 8022, synthesisPort: 8021, roundTrip: .milliseconds(1),
+                status: NodeStatus(NodeRecord(id: id, name: "n", httpPort: 8022)))
+        }
+        func mismatch(_ job: NodeCatalogue.Job, _ id: NodeID) -> [FinderEvent] {
+            catalogue.finish(job, .failure(CloudletError(.protocolViolation, "another")), at: now)
+                + catalogue.take(proof(id), insteadOf: job, at: now)
+        }
+        var claim = try sighting("10.77.0.2")
+        claim.id = .random()
+        _ = catalogue.take(claim, at: now)
+        let job = try #require(catalogue.takeJobs().first?.job)
+        #expect(mismatch(job, id).isEmpty)
+        let genuine = try #require(catalogue.takeJobs().first?.job)
+        #expect(genuine.key == .id(id) && genuine.place.address == job.place.address)
+        _ = catalogue.finish(genuine, .success(proof(id)), at: now)
+        #expect(catalogue.found.map(\.key) == [id.description])
+        // The liar's host.
+        var lie = try sighting("10.77.0.66", from: .v4(0x0A4D_0042))
+        lie.id = .random()
+        _ = catalogue.take(lie, at: now)
+        var asked = 0
+        while let next = catalogue.takeJobs().first?.job, asked < 100 {
+            asked += 1
+            _ = mismatch(next, .random())
+        }
+        #expect(asked == 5 && catalogue.found.count == 1)
+    }
+
+    @Test("a host that the machine knows does not wait for those that never answer")
+    func trusted() throws {
+        var catalogue = NodeCatalogue()
+        for number in 0..<300 {
+            var claim = try sighting("10.77.0.2")
+            let address = IPAddress.v4(0x0A4D_1000 + UInt32(number))
+            (claim.id, claim.source) = (.random(), address)
+            claim.place?.address = address
+            _ = catalogue.take(claim, at: now)
+        }
+        #expect(catalogue.takeJobs().count == NodeCatalogue.maximumActive)
+        _ = try catalogue.take(sighting("10.77.0.2"), at: now)
+        #expect(catalogue.takeJobs().isEmpty)
+        catalogue.trust([source])
+        let jobs = catalogue.takeJobs()
+        #expect(jobs.map(\.job.key) == [.id(id)] && jobs.allSatisfy { !$0.isInDoubt })
+    }
+
     @Test("two nodes on one host that is given by address are both found")
     func twoPorts() throws {
         var catalogue = NodeCatalogue()

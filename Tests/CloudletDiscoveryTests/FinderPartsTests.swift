@@ -69,6 +69,30 @@ import Testing
         #expect(inbox.observations.wasFlooded && inbox.observations.ssdpHosts.count == 2)
     }
 
+    @Test("claims in a host's name from thousands of ports leave it one at the usual port")
+    func ownClaim() {
+        var inbox = FinderInbox()
+        for port in 1000..<2000 {
+            _ = inbox.take(answer(["LOCATION": "http://10.77.0.2:\(port)/"]), from: source, on: lan)
+        }
+        let own = inbox.take(answer(["LOCATION": "http://10.77.0.2:8022/"]), from: source, on: lan)
+        #expect(own.map(\.place?.httpPort) == [8022])
+        #expect(inbox.take(answer(["LOCATION": "http://10.77.0.2:8022/x"]), from: source, on: lan).isEmpty)
+    }
+
+    @Test("invented hosts by the thousand keep out no host that the machine knows")
+    func neighbours() {
+        var inbox = FinderInbox()
+        let known = IPAddress.v4(0x0A4D_FF03)
+        func claim(_ source: IPAddress) -> Int {
+            inbox.take(answer(["LOCATION": "http://\(source):8022/"]), from: source, on: lan).count
+        }
+        for number in 0..<5000 { _ = claim(.v4(0x0A4D_1000 + UInt32(number))) }
+        #expect(inbox.turnsAway(known) && claim(known) == 0)
+        inbox.neighbours = [known]
+        #expect(!inbox.turnsAway(known) && claim(known) == 1)
+    }
+
     @Test("the original's description gives name, id and port; damaged ones are refused")
     func originalDescription() throws {
         func proof(_ body: String, status: Int = 200) throws -> NodeProof {

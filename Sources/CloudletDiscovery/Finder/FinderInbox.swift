@@ -20,6 +20,8 @@ struct FinderInbox: Sendable {
     }
 
     private(set) var observations = Observations()
+    /// Hosts that are there, as far as the machine itself knows: they are heard however many others are.
+    var neighbours: Set<IPAddress> = []
     private var mdns = MDNSSightings()
     private var claims: [IPAddress: Set<NodeSighting>] = [:]
     private var asked: Set<DNSQuestion> = []
@@ -85,9 +87,7 @@ struct FinderInbox: Sendable {
         }
         var passed: [NodeSighting] = []
         for sighting in sightings {
-            guard claims[source] != nil || claims.count < Self.maximumSources,
-                claims[source, default: []].count < Self.maximumPerSource
-            else {
+            guard !turnsAway(source), claims[source, default: []].count < share(of: sighting) else {
                 observations.wasFlooded = true
                 break
             }
@@ -99,6 +99,18 @@ struct FinderInbox: Sendable {
             }
         }
         return passed
+    }
+
+    /// Whether the host is one too many.
+    func turnsAway(_ source: IPAddress) -> Bool {
+        claims.count >= Self.maximumSources && claims[source] == nil && !neighbours.contains(source)
+    }
+
+    /// A sender's address can be made up: whoever claims much in a host's name leaves it one claim at the usual port, as
+    /// the host says itself which node it is.
+    private func share(of sighting: NodeSighting) -> Int {
+        let isUsual = sighting.isOwn && sighting.place?.httpPort == NodeRecord.defaultHTTPPort
+        return Self.maximumPerSource + (isUsual ? 1 : 0)
     }
 
     private static func add(_ source: IPAddress, to hosts: inout Set<IPAddress>) {

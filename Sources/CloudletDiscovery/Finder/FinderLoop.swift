@@ -103,16 +103,21 @@ final class FinderLoop {
         var events: [FinderEvent] = []
         if searches, timetable.next <= now { ask() }
         catalogue.tick(at: now)
-        if catalogue.isCrowded, nextNeighbours <= now {
-            catalogue.trust(NetworkMonitor.readNeighbours())
-            nextNeighbours = now + .milliseconds(200)
-        }
+        if catalogue.isCrowded, nextNeighbours <= now { lookAround() }
         for (number, verification) in verifications where verification.deadline <= now {
             verification.expire()
             events += takeResult(number)
         }
         if let time = nextMemory, time <= now { remember() }
         return events
+    }
+
+    /// Looks which hosts the machine itself knows: a flood of invented ones keeps none of these out.
+    private func lookAround() {
+        let neighbours = NetworkMonitor.readNeighbours()
+        catalogue.trust(neighbours)
+        inbox.neighbours = neighbours
+        nextNeighbours = .now + .milliseconds(200)
     }
 
     // MARK: - Asking and hearing
@@ -145,6 +150,7 @@ final class FinderLoop {
     private func read(
         _ bytes: [UInt8], from source: IPAddress, at socket: FinderSockets.Socket
     ) -> [NodeSighting] {
+        if inbox.turnsAway(source), nextNeighbours <= .now { lookAround() }
         let (sightings, questions) = inbox.take(bytes, by: socket.origin, from: source, on: socket.interface)
         if !questions.isEmpty, socket.isAsker { inbox.noteSent(FinderSockets.ask(questions, by: socket)) }
         return sightings
@@ -185,7 +191,9 @@ final class FinderLoop {
     private func takeResult(_ number: UInt64) -> [FinderEvent] {
         guard let verification = verifications[number], let result = verification.result else { return [] }
         verifications[number] = nil
-        return catalogue.finish(verification.job, result, at: .now)
+        let (job, now) = (verification.job, ContinuousClock.now)
+        let events = catalogue.finish(job, result, at: now)
+        return events + (verification.other.map { catalogue.take($0, insteadOf: job, at: now) } ?? [])
     }
 
     private func publish(_ events: [FinderEvent]) {

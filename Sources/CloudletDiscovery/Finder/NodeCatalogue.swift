@@ -12,6 +12,8 @@ struct NodeCatalogue: Sendable {
     static let maximumOwnPlaces = 8
     /// Most verifications at once.
     static let maximumActive = 128
+    /// So many more of hosts that are known to be there: those that are not keep their places until they are given up.
+    static let trustedPlaces = 64
 
     /// What makes a node: its id, or for those without one its address.
     enum Key: Hashable, Sendable {
@@ -82,6 +84,17 @@ struct NodeCatalogue: Sendable {
         let until: ContinuousClock.Instant
         let job: Job
         let source: IPAddress?
+    }
+
+    /// Looks after what hosts say that they are in place of what was announced: one that says something else each time
+    /// must not be asked for ever.
+    private var namesakes = Self.namesakeBudget
+
+    private static var namesakeBudget: ReplyBudget {
+        var budget = ReplyBudget()
+        (budget.sourceBurst, budget.sourceRate) = (4, 0.5)
+        budget.maximumSources = maximumNodes
+        return budget
     }
 
     private static var thirdPartyBudget: ReplyBudget {
@@ -164,7 +177,7 @@ struct NodeCatalogue: Sendable {
     /// wait.
     mutating func takeJobs() -> [(job: Job, isInDoubt: Bool)] {
         var jobs: [(job: Job, isInDoubt: Bool)] = []
-        while active < Self.maximumActive, let next = queue.next() {
+        while active < Self.maximumActive + (queue.isNextTrusted ? Self.trustedPlaces : 0), let next = queue.next() {
             active += 1
             jobs.append((next.job, isCrowded && !next.isTrusted))
         }
@@ -210,6 +223,20 @@ struct NodeCatalogue: Sendable {
         if let checkInterval { node.nextCheck = now + checkInterval }
         nodes[job.key] = node
         return report(job.key)
+    }
+
+    /// Takes in that another node than was announced has said at a place who it is. Who announces in its name keeps it from
+    /// being heard, but leads to it all the same.
+    mutating func take(_ other: NodeProof, insteadOf job: Job, at now: ContinuousClock.Instant) -> [FinderEvent] {
+        guard let id = other.id, nodes[.id(id)]?.isProven != true, let announced = nodes[job.key],
+            namesakes.allow(1, to: job.place.address, at: now)
+        else { return [] }
+        var place = job.place
+        (place.synthesisPort, place.descriptionPath) = (other.synthesisPort, nil)
+        return announced.origins.sorted().flatMap { origin in
+            take(
+                NodeSighting(origin: origin, id: id, name: other.name, place: place, source: place.address), at: now)
+        }
     }
 
     /// Looks again after the nodes whose time has come.

@@ -18,6 +18,8 @@ final class Verification {
     private var knocked: [UInt16: Result<Duration, CloudletError>] = [:]
     private var proof: NodeProof?
 
+    /// The node that is there in place of the one that was announced.
+    private(set) var other: NodeProof?
     /// The outcome, once there is one.
     private(set) var result: Result<NodeProof, CloudletError>?
 
@@ -154,6 +156,7 @@ final class Verification {
     private func conclude() throws(CloudletError) {
         guard result == nil, var proof else { return }
         if let expected, let actual = proof.id, expected != actual {
+            if !isDescription { other = proof }
             throw CloudletError(.protocolViolation, "\(place.address) is another node than it was announced as")
         }
         if expected != nil, proof.id == nil {

@@ -8,6 +8,8 @@ struct VerificationQueue: Sendable {
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
+    /// Whether the next one is beyond doubt.
+    var isNextTrusted: Bool { !trusted.isEmpty }
 
     /// Adds a job that is due to what `source` said; `nil` for one that is beyond doubt.
     mutating func add(_ job: NodeCatalogue.Job, from source: IPAddress?) {
