@@ -2,9 +2,12 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
+import tempfile
 import time
 import xml.etree.ElementTree as Tree
+from pathlib import Path
 
 from chain import ENV, PORT, ask
 
@@ -21,18 +24,27 @@ class PeerVM:
         said = chain.cloudlet("synthesis", chain.disk, chain.overlay, "--detach")
         self.name = re.search(r"VM (\S+) runs", said)[1]
         ask("127.0.0.1", PORT)
-        root = subprocess.run(["find", chain.home, "-name", f"{self.name}.xml", "-path", "*/run/qemu/*"],
-                              capture_output=True, text=True, check=True).stdout.strip().rpartition("/run/qemu/")[0]
+        self.root = self.take_over(next(Path(chain.home).rglob(f"run/qemu/{self.name}.xml")))
         self.saved, self.xml = f"{chain.overlay}.save", f"{chain.overlay}.xml"
         # On a terminal, because elsewhere it keeps its answers back.
         self.terminal, other = pty.openpty()
-        self.shell = subprocess.Popen(["virsh", "-q", "-c", f"qemu:///embed?root={root}"], stdin=other, stdout=other,
+        self.shell = subprocess.Popen(["virsh", "-q", "-c", f"qemu:///embed?root={self.root}"], stdin=other, stdout=other,
                                       stderr=other, env=dict(ENV, TERM="dumb"), start_new_session=True)
         os.close(other)
         self.until_prompt()
         # For our own way the memory stays out of what is saved.
         self.say(f"qemu-monitor-command {self.name} '{{\"execute\":\"migrate-set-capabilities\",\"arguments\":"
                  "{\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":false}]}}'")
+
+    @staticmethod
+    def take_over(state):
+        """The directory of libvirt's driver by a short name, as the paths of sockets are bounded. What the driver notes of
+        the VM has the name that it had for the command, which ended with that."""
+        root = tempfile.mkdtemp(prefix="v", dir="/tmp") + "/r"
+        os.symlink(state.parents[2], root)
+        text = re.sub(r"/proc/\d+/fd/\d+(?=/)", root, state.read_text()).replace(f"{state.parents[2]}/", f"{root}/")
+        state.write_text(text)
+        return root
 
     def say(self, line):
         """Gives virsh a command; what it prints, when it is done."""
@@ -52,14 +64,15 @@ class PeerVM:
         """The description for restoring: memory at another place, no waiting, a forward of its own."""
         domain = Tree.fromstring(text[text.index("<domain"):text.rindex("</domain>") + 9])
         words = domain.find(f"{QEMU}commandline")
+        forward = f"hostfwd=tcp:127.0.0.1:{PEER_PORT}-:{PORT}"
         values = [word.get("value") for word in words]
         for word, value in zip(list(words), values):
             if value in ("-incoming", "defer"):
                 words.remove(word)
             elif "mem-path=" in value:
                 word.set("value", re.sub(r"mem-path=[^,]*", f"mem-path={self.memory}", value))
-            elif value.startswith("user,id="):
-                word.set("value", f"{value},hostfwd=tcp:127.0.0.1:{PEER_PORT}-:{PORT}")
+            elif value.startswith("user,id=") and forward not in value:
+                word.set("value", f"{value},{forward}")
         Tree.register_namespace("qemu", QEMU[1:-1])
         Tree.ElementTree(domain).write(self.xml)
 
@@ -68,8 +81,8 @@ class PeerVM:
         if os.path.exists(self.saved):
             os.unlink(self.saved)
         self.say(f"save {self.name} {self.saved}")
-        if not os.path.exists(self.xml):
-            self.describe(self.say(f"save-image-dumpxml {self.saved}"))
+        # Each time anew: libvirt gives a restored VM another generation id, which must be that of the description.
+        self.describe(self.say(f"save-image-dumpxml {self.saved}"))
         if os.path.exists(self.memory):
             os.unlink(self.memory)
         return os.path.getsize(self.saved)
@@ -88,5 +101,6 @@ class PeerVM:
         self.shell.terminate()
         self.shell.wait(60)
         os.close(self.terminal)
+        shutil.rmtree(os.path.dirname(self.root), ignore_errors=True)
         if os.path.exists(self.memory):
             os.unlink(self.memory)
