@@ -82,7 +82,9 @@ struct FloodedFinderLabTests {
                     try await lab.script(["log", host, program]).contains("ready")
                 }
             }
-            let search = try await lab.find(3, ["--protocol", "ssdp", "--timeout", "4"])
+            // Twice at most: a machine under load may be late.
+            var search = try await lab.find(3, ["--protocol", "ssdp", "--timeout", "2"])
+            if search.found.isEmpty { search = try await lab.find(3, ["--protocol", "ssdp", "--timeout", "2"]) }
             #expect(search.found == [id], "\(search.output)")
         }
     }
