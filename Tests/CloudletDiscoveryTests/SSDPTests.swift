@@ -156,4 +156,17 @@ import Testing
         let spoofed = (100..<10_100).filter { budget.allow(1, to: .v4(UInt32($0)), at: start + .seconds(2)) }.count
         #expect(spoofed <= 1000)
     }
+
+    @Test("a host that asks all the time from sixty addresses leaves answers to one that asks now and then")
+    func quiet() {
+        var budget = ReplyBudget()
+        let start = ContinuousClock.now
+        var refused = 0
+        for step in 0..<3000 {
+            let now = start + .milliseconds(step)
+            _ = budget.allow(5, to: .v4(UInt32(step % 60)), at: now)
+            if step % 500 == 499, !budget.allow(5, to: .v4(1000), at: now) { refused += 1 }
+        }
+        #expect(refused == 0)
+    }
 }

@@ -11,6 +11,9 @@ struct ReplyBudget: Sendable {
     /// The same for all sources together.
     var totalBurst = 1000.0
     var totalRate = 500.0
+    /// So many of these are kept for sources that have most of their own left: a host that asks from many addresses uses up
+    /// the others.
+    var quietReserve = 100.0
     /// The same for all sources together that are not known to be there.
     var strangerBurst = 400.0
     var strangerRate = 200.0
@@ -45,11 +48,12 @@ struct ReplyBudget: Sendable {
             ? Self.refilled(total, at: now, burst: totalBurst, rate: totalRate)
             : Self.refilled(strangers, at: now, burst: strangerBurst, rate: strangerRate)
         var own = Self.refilled(sources[source], at: now, burst: sourceBurst, rate: sourceRate)
-        let allowed = own.level >= Double(count) && common.level >= Double(count)
-        if allowed {
-            common.level -= Double(count)
-            own.level -= Double(count)
-        }
+        let isQuiet = own.level >= sourceBurst * 0.8
+        let reserve = isKnown && !isQuiet ? quietReserve : 0
+        let allowed = own.level >= Double(count) && common.level >= Double(count) + reserve
+        if allowed { common.level -= Double(count) }
+        // Who goes on asking in vain is not quiet either.
+        if allowed || isKnown && own.level >= Double(count) { own.level -= Double(count) }
         if isKnown { total = common } else { strangers = common }
         sources[source] = own
         if sources.count > maximumSources { forget(at: now) }
