@@ -26,6 +26,12 @@ int cloudlet_file_system_type(const char *path, long *type) {
     return result;
 }
 
+int cloudlet_is_immutable(const char *path) {
+    struct statx found;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &found) != 0) return 0;
+    return (found.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0;
+}
+
 int cloudlet_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 pid_t cloudlet_ended_child(void) {

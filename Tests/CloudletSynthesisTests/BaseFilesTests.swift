@@ -4,6 +4,7 @@ import CloudletOverlay
 import CloudletStore
 import CloudletSystem
 import CloudletTestSupport
+import Glibc
 import SystemPackage
 import Testing
 
@@ -30,6 +31,20 @@ import Testing
         }
         #expect(events.contains(.synchronized(base.scratch.file("vm"))))
         #expect(try base.names() == Self.complete)
+    }
+
+    @Test(
+        "files that nobody may exchange are registered as they are, and nothing is left", .enabled(if: geteuid() == 0))
+    func immutable() async throws {
+        let base = try SmallBase()
+        let hash = try await base.add().hash
+        _ = try base.registry.remove(disk: base.files.disk)
+        let paths = base.files.derived.map(\.string)
+        guard try await Tool.run("chattr", ["+i"] + paths).status == 0 else { return }
+        let again = try? await BaseImport(registry: base.registry).add(base.files.disk, expected: hash)
+        let names = try base.names()
+        try #require(try await Tool.run("chattr", ["-i"] + paths).status == 0)
+        #expect(again?.hash == hash && names == Self.complete, "\(names)")
     }
 
     @Test("a guest's memory, and what tells of its pages, is not for everybody; nobody may write")

@@ -111,6 +111,33 @@ import Testing
         #expect(try Publication.recover(paths) && names() == ["a", "b", "seal"])
     }
 
+    @Test("publishing that fails before anything has its name takes its decision back and leaves nothing")
+    func undecided() throws {
+        let publication = Publication()
+        try filled(publication)
+        try Directory.create(scratch.file("a").appending("in the way"))
+        #expect(throws: CloudletError.self) { try publication.publish() }
+        publication.discard()
+        #expect(try names() == ["a"])
+    }
+
+    @Test("where nothing can get its name nothing is written", .enabled(if: geteuid() == 0), arguments: ["+i", "+a"])
+    func immutable(attribute: String) async throws {
+        _ = try scratch.write("b", [1])
+        // An immutable file, or a directory in which files can be made, but neither renamed nor removed.
+        let place = attribute == "+i" ? scratch.file("b") : scratch.path
+        guard try await Tool.run("chattr", [attribute, place.string]).status == 0 else { return }
+        let publication = Publication()
+        let error = #expect(throws: CloudletError.self) {
+            _ = try publication.create(paths[1], permissions: 0o600)
+            _ = try publication.create(paths[2], permissions: 0o600)
+            try publication.publish()
+        }
+        let left = try names()
+        try #require(try await Tool.run("chattr", ["-ia", place.string]).status == 0)
+        #expect(error?.code == .permission && left == ["b"], "\(left)")
+    }
+
     /// The locks go with the writer.
     private func closing(_: consuming Publication) throws {}
 

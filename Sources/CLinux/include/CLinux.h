@@ -28,6 +28,9 @@ int cloudlet_memfd_create(const char *name);
 int cloudlet_punch_hole(int fd, off_t offset, off_t length);
 // The kind of the file system that holds a path (statfs(2)).
 int cloudlet_file_system_type(const char *path, long *type);
+// Whether nobody may exchange or remove what a path leads to (in a directory: what is in it): immutable or append-only
+// (statx(2), FS_IOC_SETFLAGS(2const)). 0 where the file system knows no such attributes.
+int cloudlet_is_immutable(const char *path);
 int cloudlet_adopt_orphans(void);
 // The number of a child that has ended, which is left as it is; waits for one. -1 when there are no children.
 pid_t cloudlet_ended_child(void);

@@ -28,7 +28,9 @@ public final class Publication: Sendable {
     deinit { discard() }
 
     /// Makes a file that will be `path`. Its permissions are those wished for less those of the process's mask.
+    /// - Throws: `CloudletError.permission` when it could never get its name, nor be removed again.
     public func create(_ path: FilePath, permissions: UInt32) throws(CloudletError) -> File {
+        try Self.requireExchangeable(path)
         let name = partName(path)
         let file = try File(name, .create(permissions: permissions))
         try add(path, file, directories: [path.parent])
@@ -42,6 +44,7 @@ public final class Publication: Sendable {
         while let last = directories.last, try FileStatus.of(last) == nil, last != last.parent {
             directories.append(last.parent)
         }
+        try Self.requireExchangeable(path)
         let name = partName(path)
         try Directory.create(name)
         try add(path, try Directory.open(name), directories: directories)
@@ -66,7 +69,13 @@ public final class Publication: Sendable {
             try Directory.move(partName(last.path), to: commitName(last.path))
             try Directory.synchronize(last.path.parent)
         }
-        for part in parts.dropLast() { try Directory.move(partName(part.path), to: part.path) }
+        for (index, part) in parts.dropLast().enumerated() {
+            do throws(CloudletError) { try Directory.move(partName(part.path), to: part.path) } catch {
+                // While all is as it was the decision can be taken back: nobody could ever complete it.
+                if index == 0 { try? Directory.move(commitName(last.path), to: partName(last.path)) }
+                throw error
+            }
+        }
         if parts.count > 1 { for directory in directories { try Directory.synchronize(directory) } }
         try Directory.move(parts.count > 1 ? commitName(last.path) : partName(last.path), to: last.path)
         for directory in directories { try Directory.synchronize(directory) }
@@ -90,6 +99,16 @@ public final class Publication: Sendable {
         parts.withLock { $0.append(Part(path: path, file: file, directories: directories)) }
         guard try FileStatus.of(file.path)?.identity == file.status().identity else {
             throw CloudletError(.busy, "\(file.path) was removed while it was made", advice: "try again")
+        }
+    }
+
+    /// What is written in an append-only directory, or for an immutable file, would lie there under its temporary name for
+    /// ever.
+    private static func requireExchangeable(_ path: FilePath) throws(CloudletError) {
+        for place in [path, path.parent] where unsafe cloudlet_is_immutable(place.string) != 0 {
+            throw CloudletError(
+                .permission, "\(path) can't be written: \(place) is immutable or append-only",
+                advice: "'lsattr' shows it, 'chattr' changes it")
         }
     }
 
