@@ -80,6 +80,30 @@ import Testing
         }
     }
 
+    @Test("a disk with the footer of a VHD of fixed size is one, and not booted as it is")
+    func fixedVHD() throws {
+        var footer = [UInt8](repeating: 0, count: 512)
+        footer.replaceSubrange(0..<8, with: Array("conectix".utf8))
+        footer.replaceSubrange(12..<16, with: [0, 1, 0, 0])
+        footer.replaceSubrange(60..<64, with: [0, 0, 0, 2])
+        #expect(try refusal("fixed.raw", disk() + footer).contains("qemu-img convert -f vpc"))
+        // Text that only looks like it.
+        footer[63] = 7
+        try DiskImageCheck.requireBootableRaw(try scratch.write("text.raw", disk() + footer))
+    }
+
+    @Test(
+        "a file that is no disk is not to be lengthened, whatever its size",
+        arguments: [
+            ([0x61, 0x61], "no boot sector"), (Array("<!DOCTYPE html>".utf8), "no boot sector"),
+            ([0x50, 0x2A, 0x4D, 0x18], "zstd -dc"), ([0x5D, 0, 0, 0x80, 0], "xz -dc --format=lzma"),
+            ([0x1F, 0x9D, 0x90], "gzip -dc"),
+        ] as [([UInt8], String)])
+    func noDisk(mark: [UInt8], reason: String) throws {
+        let text = try refusal("odd.raw", mark + [UInt8](repeating: 7, count: 5000))
+        #expect(text.contains(reason) && !text.contains("truncate"), "\(text)")
+    }
+
     @Test("a directory is no disk")
     func directory() throws {
         let error = #expect(throws: CloudletError.self) {

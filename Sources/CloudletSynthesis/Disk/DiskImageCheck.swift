@@ -21,23 +21,25 @@ public enum DiskImageCheck {
                 advice: "use a smaller disk")
         }
         let head = try disk.read(ForeignFormat.headBytes, at: 0)
-        if let format = try ForeignFormat(disk, head: head) {
+        let tail = try disk.read(ForeignFormat.tailBytes, at: max(0, status.size - ForeignFormat.tailBytes))
+        if let format = try ForeignFormat(disk, head: head, tail: tail) {
             throw CloudletError(
                 .badData, "\(disk.path) is \(format.name), not a raw disk image", advice: format.advice)
         }
         guard status.size >= Page.size, head.count >= Page.size else {
             throw CloudletError(.badData, "\(disk.path) has only \(head.count) bytes: that is no disk image")
         }
+        guard head[510] == 0x55, head[511] == 0xAA else {
+            throw CloudletError(
+                .badData, "\(disk.path) has no boot sector\(content(head)): a VM can't boot from it",
+                advice: "give the raw image of a whole disk with a boot loader, not of a partition")
+        }
+        // Only of what is a disk, so that the advice changes no other file.
         guard status.size % Page.sector == 0 else {
             throw CloudletError(
                 .badData, "\(disk.path) has \(status.size) bytes, not a multiple of \(Page.sector): it is cut off",
                 advice: "get the image again; if it is whole, fill the last sector; run: truncate -s %512 "
                     + Shell.path(disk.path))
-        }
-        guard head[510] == 0x55, head[511] == 0xAA else {
-            throw CloudletError(
-                .badData, "\(disk.path) has no boot sector\(content(head)): a VM can't boot from it",
-                advice: "give the raw image of a whole disk with a boot loader, not of a partition")
         }
         // The entry of a GPT is there, and the GPT where it is on disks with sectors of 4096 bytes.
         if (0..<4).contains(where: { head[446 + $0 * 16 + 4] == 0xEE }), !head.dropFirst(512).starts(with: gptMark),

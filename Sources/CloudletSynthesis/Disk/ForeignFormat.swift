@@ -9,10 +9,15 @@ struct ForeignFormat {
     let name: String
     let advice: String
 
-    /// The format of a file whose first bytes are `head`; `nil` when none is known by them.
-    init?(_ disk: File, head: [UInt8]) throws(CloudletError) {
+    /// The format of a file whose first and last bytes are `head` and `tail`; `nil` when none is known by them.
+    init?(_ disk: File, head: [UInt8], tail: [UInt8]) throws(CloudletError) {
         // The mark of a tar archive is where a boot sector has its code.
         let boots = head.dropFirst(510).starts(with: [0x55, 0xAA])
+        if Self.isFixedVHD(tail) {
+            name = "a VHD file"
+            advice = try Way.convert("vpc").advice(for: disk)
+            return
+        }
         guard let mark = Self.marks.first(where: { $0.fits(head) }), !(boots && mark.offset == 257) else { return nil }
         name = mark.name
         advice = try mark.way.advice(for: disk)
@@ -20,6 +25,15 @@ struct ForeignFormat {
 
     /// Bytes from a file's start that are needed to tell.
     static let headBytes = 68 << 10
+    /// Bytes from a file's end that are needed to tell.
+    static let tailBytes = 512
+
+    /// A VHD of fixed size is a raw disk with a footer (Virtual Hard Disk Image Format Specification: cookie, version 1.0,
+    /// type 2). Booted as it is, the VM would have a disk that is one sector longer, and might write into the footer.
+    private static func isFixedVHD(_ tail: [UInt8]) -> Bool {
+        tail.starts(with: Array("conectix".utf8)) && tail.dropFirst(12).starts(with: [0, 1, 0, 0])
+            && tail.dropFirst(60).starts(with: [0, 0, 0, 2])
+    }
 
     private struct Mark {
         let name: String
@@ -52,6 +66,10 @@ struct ForeignFormat {
         Mark("an xz file", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], .unpack("xz -dc")),
         Mark("a bzip2 file", "BZh", .unpack("bzip2 -dc")),
         Mark("a zstd file", [0x28, 0xB5, 0x2F, 0xFD], .unpack("zstd -dc")),
+        // A frame to be skipped, as pzstd and others lay first.
+        Mark("a zstd file", [0x50, 0x2A, 0x4D, 0x18], .unpack("zstd -dc")),
+        Mark("an lzma file", [0x5D, 0x00, 0x00, 0x80, 0x00], .unpack("xz -dc --format=lzma")),
+        Mark("a file of compress", [0x1F, 0x9D], .unpack("gzip -dc")),
         Mark("an lz4 file", [0x04, 0x22, 0x4D, 0x18], .unpack("lz4 -dc")),
         Mark("an lzip file", "LZIP", .unpack("lzip -dc")),
         Mark("a zip file", "PK\u{3}\u{4}", .zip),
