@@ -97,12 +97,21 @@ public struct ConfigurationSource: Sendable {
         return reader.double(forKey: key).map { String($0) }
     }
 
-    /// A mistyped key would otherwise do nothing, silently.
+    /// Bytes of the largest file that is read.
+    private static let longest = 1 << 20
+
+    /// A mistyped key, or a list where one value is wanted, would otherwise do nothing, silently.
     /// - Returns: the keys without a value, as of a line whose value was commented out: they say nothing. `nil` when the
     ///   whole file says nothing.
     private static func requireKnownKeys(_ file: FilePath) throws(CloudletError) -> Set<String>? {
         let open = try File(file, .read)
-        let text = String(decoding: try open.read(1 << 20, at: 0), as: UTF8.self)
+        let bytes = try open.read(longest + 1, at: 0)
+        guard bytes.count <= longest else {
+            throw CloudletError(
+                .configuration, "the configuration file \(file) is larger than \(ByteCount(longest))",
+                advice: "name a file of lines 'key: value'")
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
         let node: Yams.Node?
         do { node = try compose(yaml: text) } catch {
             throw CloudletError(.configuration, "the configuration file \(file) is no YAML", cause: error)
