@@ -121,10 +121,13 @@ public struct OverlayCreation: Sendable {
     }
 
     private func advice(_ kept: KeptVM, _ directory: FilePath) -> String {
-        "then run: "
+        // Where somebody else took the place meanwhile, the command names one that is free.
+        let isFree = (try? Self.requireFree(directory)) != nil
+        let place = isFree ? directory.absolute : directory.absolute.firstFree
+        return "then run: "
             + Shell.command(
                 "cloudlet", "overlay", base.record.files.disk.absolute.string, "--kept",
-                kept.directory.absolute.string, "-o", directory.absolute.string)
+                kept.directory.absolute.string, "-o", place.string)
     }
 
     /// Writes the overlay of a VM that was kept; the VM is still kept afterwards.
