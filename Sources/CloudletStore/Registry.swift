@@ -200,7 +200,9 @@ public final class Registry: Sendable {
         guard let error = error as? DatabaseError else { return .wrapping(error, .io, message) }
         let text = "\(message): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")"
         return switch error.resultCode {
-        case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM: CloudletError(.permission, text)
+        case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
+            CloudletError(
+                .permission, text, advice: "set CLOUDLET_HOME to a directory of yours where files can be written")
         case .SQLITE_NOTADB, .SQLITE_CORRUPT:
             CloudletError(
                 .badData, text, advice: "move the file away; bases can be added again with 'cloudlet add-base'")

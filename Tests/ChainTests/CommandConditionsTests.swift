@@ -70,11 +70,22 @@ import Testing
             ("- a\n", "but a list"), ("hello\n", "but a text"), ("nmae:\n", "unknown key 'nmae'"),
             ("guest:\n  forward-address: localhost\n", "an IPv4 address"),
             ("guest:\n  forward-address: '::1'\n", "an IPv4 address"),
+            ("name: [a, b]\n", "gives name a list; it takes one value"),
+            ("http:\n  port: [1]\n", "gives http.port a list"), ("listen: 8021\n", "(from /"),
+            ("listen: [127.0.0.1:99999]\n", "no address to listen on"),
         ])
     func wrongConfiguration(text: String, reason: String) async throws {
         try text.write(toFile: scratch.file("c.yaml").string, atomically: true, encoding: .utf8)
         let result = try await shell("cloudlet config --config \(scratch.file("c.yaml"))")
         #expect(result.status == 78 && result.errors.contains(reason), "\(result)")
+    }
+
+    @Test("a configuration file of which only a part would be read is refused")
+    func largeConfiguration() async throws {
+        let text = String(repeating: "#xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n", count: 1 << 15) + "nmae: a\n"
+        try text.write(toFile: scratch.file("c.yaml").string, atomically: true, encoding: .utf8)
+        let result = try await shell("cloudlet config --config \(scratch.file("c.yaml"))")
+        #expect(result.status == 78 && result.errors.contains("larger than"), "\(result)")
     }
 
     @Test("an address that can't be forwarded from is refused before anything is done, with the right cause")
@@ -85,6 +96,17 @@ import Testing
             let result = try await shell("cloudlet synthesis none none --forward-address \(address)")
             #expect([64, 69].contains(result.status) && result.errors.contains(reason), "\(result)")
         }
+    }
+
+    @Test(
+        "a program that may open next to no files says so",
+        arguments: [
+            "ulimit -n 12; cloudlet list-base", "ulimit -n 12; cloudlet-node --interface none",
+            "ulimit -n 70; for n in {10..60}; do eval \"exec $n</dev/null\"; done; cloudlet config",
+        ])
+    func descriptors(script: String) async throws {
+        let result = try await shell(script)
+        #expect(result.status == 75 && result.errors.contains("raise the limit of open files"), "\(result)")
     }
 
     @Test("ignored SIGCHLD and blocked signals of the program that starts it don't keep a command from running guests")

@@ -18,6 +18,10 @@ public enum CommandRunner {
         _ root: Root.Type, handlesSignals: Bool = true
     ) async -> Never {
         InheritedState.reset()
+        do throws(CloudletError) { try DescriptorLimit.requireLeast() } catch {
+            Console.failure(error)
+            exit(error.code.exitStatus)
+        }
         do {
             try await (handlesSignals ? untilSignal : directly) {
                 var command = try root.parseAsRoot()

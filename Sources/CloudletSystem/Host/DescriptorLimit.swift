@@ -37,6 +37,24 @@ public enum DescriptorLimit {
         set(limits)
     }
 
+    /// Fails unless a program has what it needs at the least, whatever the one that started it left it: a low limit, or many
+    /// files that are open already. To be called before anything that runs on libdispatch.
+    /// - Throws: `CloudletError.busy`.
+    public static func requireLeast() throws(CloudletError) {
+        var taken: [Int32] = []
+        defer { for descriptor in taken { close(descriptor) } }
+        for _ in 0..<least {
+            let descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)
+            guard descriptor >= 0 else {
+                throw SystemCallError.current("can't open the files that are needed: \(least) at the least")
+            }
+            taken.append(descriptor)
+        }
+    }
+
+    /// Descriptors without which no program of ours gets anywhere.
+    private static let least = 32
+
     /// Fails unless `count` files more can be opened.
     /// - Throws: `CloudletError.busy`.
     public static func requireRoom(for count: Int) throws(CloudletError) {
