@@ -18,6 +18,11 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+/// A program with the project's settings.
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
 /// The unit tests of one target, in `Tests/<target>Tests`.
 func tests(_ target: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
@@ -37,8 +42,6 @@ let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-met
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-
-// Discovery and the node's HTTP routes.
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -48,99 +51,103 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 
 let package = Package(
     name: "cloudlet",
+    products: [
+        .library(name: "CloudletClient", targets: ["CloudletClient"]),
+        .library(name: "CloudletOverlay", targets: ["CloudletOverlay"]),
+        .executable(name: "cloudlet", targets: ["cloudlet"]),
+        .executable(name: "cloudlet-find", targets: ["cloudlet-find"]),
+        .executable(name: "cloudlet-node", targets: ["cloudlet-node"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
-
-        // Discovery and the node's HTTP routes.
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
     ],
     targets: [
-        // System libraries.
-        .target(name: "CLinux"),
+        // C libraries, and what of the system Swift can't import.
+        .systemLibrary(name: "CAvahi"),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
+        .target(name: "CLinux"),
         .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CNetwork"),
+        .systemLibrary(name: "CUPnP"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Leaves.
         library("CloudletCore", [crypto]),
-        library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletMarkup", ["CloudletCore"]),
         library("CloudletMessagePack", ["CloudletCore"]),
+        library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
-
-        // The engine and what it stands on.
-        library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem"]),
-        library("CloudletWire", ["CloudletCore", "CloudletMessagePack"]),
-        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
         library(
-            "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),
-
-        // The chain.
-        library(
-            "CloudletSynthesis",
-            [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
-                "CloudletWire",
-                "CloudletHypervisor", subprocess, system, logging,
-            ]),
-
-        library(
-            "CloudletSession",
-            [
-                "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore,
-                nioPosix, asyncAlgorithms, logging,
-            ]),
-
-        library(
-            "CloudletNode",
-            [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletStore", "CloudletWire",
-                "CloudletHypervisor", "CloudletSynthesis", "CloudletSession", logging,
-                // Discovery and the node's HTTP routes.
-                "CloudletMarkup", "CloudletDescriptors", "CloudletDiscovery", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, nioHTTP1, nioPosix, lifecycle, unixSignals, configuration, yams, subprocess, system, metrics,
-            ]),
-
-        // The programs.
-        library(
-            "CloudletCommands",
-            [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
-                "CloudletHypervisor",
-                "CloudletSynthesis", "CloudletSession", "CloudletDiscovery", "CloudletNode", arguments, subprocess,
-                system,
-                logging, unixSignals,
-            ]),
-        .executableTarget(name: "cloudlet", dependencies: ["CloudletCommands"], swiftSettings: settings),
-        .executableTarget(name: "cloudlet-node", dependencies: ["CloudletCommands"], swiftSettings: settings),
-        .executableTarget(name: "cloudlet-find", dependencies: ["CloudletCommands"], swiftSettings: settings),
-
-        // Discovery and the node's HTTP routes.
-        .systemLibrary(name: "CNetwork"),
-        .systemLibrary(name: "CUPnP"),
-        .systemLibrary(name: "CAvahi"),
+            "CloudletNetwork",
+            ["CloudletCore", "CloudletSystem", "CNetwork", lifecycle, logging, nioCore, system]),
         .target(
             name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd", "nftables"],
             resources: [
                 .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
             ], swiftSettings: settings),
+
+        // Formats and protocols.
+        library("CloudletOverlay", ["CloudletCore", "CloudletMessagePack", "CloudletSystem", system]),
+        library("CloudletWire", ["CloudletCore", "CloudletMessagePack", "CloudletOverlay"]),
+        library("CloudletDiscovery", ["CloudletCore", "CloudletNetwork", "CloudletSystem", system]),
+
+        // The client: finds nodes and hands them overlays.
+        library(
+            "CloudletFinding",
+            [
+                "CloudletCore", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", "CNetwork",
+                system,
+            ]),
+        library(
+            "CloudletClient",
+            [
+                "CloudletCore", "CloudletDiscovery", "CloudletFinding", "CloudletNetwork", "CloudletOverlay",
+                "CloudletSystem", "CloudletWire", nioCore, nioPosix, system,
+            ]),
+
+        // The engine and what it stands on.
+        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
+        library(
+            "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),
+        library(
+            "CloudletSynthesis",
+            [
+                "CloudletCompression", "CloudletCore", "CloudletHypervisor", "CloudletOverlay", "CloudletStore",
+                "CloudletSystem", "CloudletWire", logging, subprocess, system,
+            ]),
+
+        // The node.
+        library(
+            "CloudletSession",
+            [
+                "CloudletCore", "CloudletMessagePack", "CloudletNetwork", "CloudletOverlay", "CloudletSystem",
+                "CloudletWire", asyncAlgorithms, logging, nioCore, nioPosix,
+            ]),
+        library(
+            "CloudletAdvertising",
+            [
+                "CloudletCore", "CloudletDescriptors", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork",
+                "CloudletSystem", "CAvahi", "CNetwork", asyncAlgorithms, lifecycle, logging, nioCore, nioHTTP1,
+                nioPosix, system,
+            ]),
         .target(
-            name: "CloudletDiscovery",
+            name: "CloudletLibUPnP",
             dependencies: [
-                "CloudletCore", "CloudletSystem", "CloudletMarkup", "CloudletDescriptors", "CNetwork", "CUPnP",
-                "CAvahi", nioCore, nioPosix, nioHTTP1, lifecycle, asyncAlgorithms, subprocess, logging, system,
+                "CloudletAdvertising", "CloudletCore", "CloudletDiscovery", "CloudletNetwork", "CloudletSystem",
+                "CUPnP", asyncAlgorithms, lifecycle, logging, subprocess, system,
             ], swiftSettings: settings,
             // libupnp has to find the executable's own functions of these names (see SocketInterposer).
             linkerSettings: [
@@ -148,78 +155,119 @@ let package = Package(
                     "-Xlinker", "--export-dynamic-symbol=setsockopt", "-Xlinker", "--export-dynamic-symbol=recvfrom",
                 ])
             ]),
+        library(
+            "CloudletNode",
+            [
+                "CloudletAdvertising", "CloudletCore", "CloudletDescriptors", "CloudletDiscovery", "CloudletHypervisor",
+                "CloudletLibUPnP", "CloudletMarkup", "CloudletNetwork", "CloudletOverlay", "CloudletSession",
+                "CloudletStore", "CloudletSynthesis", "CloudletSystem", "CloudletWire", configuration, httpTypes,
+                hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, subprocess,
+                system, unixSignals, yams,
+            ]),
+
+        // The programs.
+        library(
+            "CloudletCommandLine", ["CloudletCore", "CloudletSystem", arguments, subprocess, system, unixSignals]),
+        library(
+            "CloudletFind",
+            [
+                "CloudletClient", "CloudletCommandLine", "CloudletCore", "CloudletDiscovery", "CloudletFinding",
+                "CloudletOverlay", "CloudletSystem", arguments, system,
+            ]),
+        library(
+            "CloudletCommands",
+            [
+                "CloudletCommandLine", "CloudletCompression", "CloudletCore", "CloudletDiscovery", "CloudletFinding",
+                "CloudletHypervisor", "CloudletLibUPnP", "CloudletNetwork", "CloudletNode", "CloudletOverlay",
+                "CloudletSession",
+                "CloudletStore", "CloudletSynthesis", "CloudletSystem", arguments, logging, subprocess, system,
+                unixSignals,
+            ]),
+        program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
+        program("cloudlet-find", ["CloudletCommandLine", "CloudletFind"]),
+        program("cloudlet-node", ["CloudletCommandLine", "CloudletCommands"]),
 
         // Checks nodes from outside; knows nothing of our own discovery.
         library(
             "CloudletConformance",
-            ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork", "CUPnP", "CAvahi", arguments, subprocess]),
-        .executableTarget(
-            name: "conformance", dependencies: ["CloudletConformance", arguments], swiftSettings: settings),
+            ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CAvahi", "CNetwork", "CUPnP", arguments, subprocess]),
+        program("conformance", ["CloudletConformance", arguments]),
 
-        // Tests.
+        // What tests use.
         .target(
             name: "CloudletTestSupport",
-            dependencies: ["CloudletCore", "CloudletSystem", "CloudletOverlay", subprocess, system],
+            dependencies: ["CloudletCore", "CloudletOverlay", "CloudletSystem", subprocess, system],
             path: "Tests/CloudletTestSupport", exclude: ["probe.py"], swiftSettings: settings),
-        tests("CloudletCore"),
-        tests("CloudletSystem", [system]),
-        tests("CloudletMarkup"),
+        program(
+            "discovery-host",
+            [
+                "CloudletAdvertising", "CloudletCore", "CloudletDiscovery", "CloudletFinding", "CloudletLibUPnP",
+                "CloudletNetwork", "CloudletNode", "CloudletSystem", hummingbird, lifecycle, logging, nioCore, nioPosix,
+                system, unixSignals,
+            ], path: "Tests/DiscoveryHost"),
+        program(
+            "overlay-bench",
+            [
+                "CloudletCompression", "CloudletCore", "CloudletHypervisor", "CloudletOverlay", "CloudletStore",
+                "CloudletSynthesis", "CloudletSystem", subprocess, system,
+            ], path: "Tests/OverlayBench"),
 
-        // Tests of discovery.
-        .executableTarget(
-            name: "discovery-host",
-            dependencies: [
-                "CloudletCore", "CloudletDiscovery", "CloudletNode", hummingbird, nioCore, nioPosix, lifecycle,
-                unixSignals, logging, system,
-            ], path: "Tests/DiscoveryHost", swiftSettings: settings),
+        // Unit tests, a target each.
+        tests(
+            "CloudletAdvertising",
+            [
+                "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", lifecycle, logging, nioCore,
+                subprocess, system,
+            ]),
+        tests("CloudletCommands", ["CloudletCore", "CloudletSystem"]),
+        tests("CloudletCompression", ["CloudletSystem", system]),
+        tests("CloudletCore"),
+        tests("CloudletDiscovery", ["CloudletMarkup", "CloudletNetwork", "CloudletSystem", system]),
+        tests("CloudletFinding", ["CloudletDiscovery", "CloudletNetwork", "CloudletSystem", nioCore, system]),
+        tests("CloudletHypervisor", ["CloudletMarkup", system]),
+        tests("CloudletLibUPnP", ["CloudletDiscovery", "CloudletNetwork"]),
+        tests("CloudletMarkup"),
+        tests("CloudletMessagePack"),
+        tests("CloudletNetwork", ["CloudletSystem", nioCore, system]),
         tests(
             "CloudletNode",
             [
-                "CloudletDiscovery", "CloudletOverlay", "CloudletSession", "CloudletSystem", "CloudletWire",
-                asyncAlgorithms,
-                hummingbird, lifecycle, logging, metrics, system,
+                "CloudletAdvertising", "CloudletDiscovery", "CloudletNetwork", "CloudletOverlay", "CloudletSession",
+                "CloudletSystem", "CloudletWire", asyncAlgorithms, hummingbird, lifecycle, logging, metrics, system,
             ], exclude: ["Reference"]),
+        tests("CloudletOverlay", [system]),
+        tests(
+            "CloudletSession",
+            [
+                "CloudletClient", "CloudletMessagePack", "CloudletNetwork", "CloudletOverlay", "CloudletWire",
+                asyncAlgorithms, logging, nioCore, system,
+            ], exclude: ["Peers"]),
+        tests("CloudletStore", [grdb, system]),
+        tests(
+            "CloudletSynthesis",
+            [
+                "CloudletCompression", "CloudletHypervisor", "CloudletOverlay", "CloudletStore", "CloudletWire", system,
+            ], exclude: ["Reference"]),
+        tests("CloudletSystem", [system]),
+        tests("CloudletWire", ["CloudletMessagePack", "CloudletOverlay"]),
+
+        // Tests of the programs: on LANs, against devices, the whole chain.
         .testTarget(
-            name: "CloudletDiscoveryTests",
+            name: "DiscoveryLabTests",
             dependencies: [
-                "CloudletDiscovery", "CloudletMarkup", "CloudletTestSupport", "discovery-host", "cloudlet-find",
-                nioCore,
-                lifecycle, logging, subprocess, system,
-            ], exclude: ["Lab/false-nodes"], swiftSettings: settings),
-        .testTarget(
-            name: "CloudletConformanceTests",
-            dependencies: [
-                "CloudletConformance", "CloudletSystem", "CloudletTestSupport", "conformance", "cloudlet-find",
-                "discovery-host", system,
-            ], exclude: ["Devices", "Findings"], swiftSettings: settings),
+                "CloudletCore", "CloudletDiscovery", "CloudletNetwork", "CloudletSystem", "CloudletTestSupport",
+                "cloudlet-find", "discovery-host", subprocess, system,
+            ], exclude: ["false-nodes"], swiftSettings: settings),
+        tests(
+            "CloudletConformance",
+            ["CloudletSystem", "cloudlet-find", "conformance", "discovery-host", system],
+            exclude: ["Devices", "Findings"]),
         .testTarget(
             name: "ChainTests",
             dependencies: [
                 "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
                 system,
             ], exclude: ["Reference"], swiftSettings: settings),
-        .executableTarget(
-            name: "overlay-bench",
-            dependencies: [
-                "CloudletCore", "CloudletSystem", "CloudletOverlay", "CloudletCompression", "CloudletStore",
-                "CloudletHypervisor", "CloudletSynthesis", subprocess, system,
-            ], path: "Tests/OverlayBench", swiftSettings: settings),
-        tests("CloudletCommands", ["CloudletCore", "CloudletSystem"]),
-        tests("CloudletCompression", ["CloudletSystem", system]),
-        tests("CloudletMessagePack"),
-        tests("CloudletOverlay", [system]),
-        tests("CloudletStore", [grdb, system]),
-        tests(
-            "CloudletSession",
-            ["CloudletMessagePack", "CloudletOverlay", "CloudletWire", nioCore, asyncAlgorithms, logging, system],
-            exclude: ["Peers"]),
-        tests("CloudletWire", ["CloudletMessagePack"]),
-        tests(
-            "CloudletSynthesis",
-            [
-                "CloudletOverlay", "CloudletCompression", "CloudletWire", "CloudletStore", "CloudletHypervisor", system,
-            ], exclude: ["Reference"]),
-        tests("CloudletHypervisor", ["CloudletMarkup", system]),
     ],
     swiftLanguageModes: [.v6]
 )
@@ -228,12 +276,13 @@ let package = Package(
 if Context.environment["CLOUDLET_FUZZ"] != nil {
     // Of targets that need much else, only the parsers: the build for libFuzzer takes a part of the time.
     let parsers: [String: (sources: [String], dependencies: [Target.Dependency])] = [
+        "CloudletAdvertising": (["UPnP/SOAP.swift"], ["CloudletCore", "CloudletMarkup"]),
         "CloudletDiscovery": (
-            [
-                "MDNS/DNSMessage.swift", "MDNS/DNSReader.swift", "Network/HTTPFetch.swift", "Network/IPAddress.swift",
-                "Network/NetlinkMessages.swift", "Network/NetworkInterface.swift", "Network/Peer.swift",
-                "Network/TCPAttempt.swift", "SSDP/SSDPMessage.swift", "SSDP/SSDPSearch.swift", "UPnP/SOAP.swift",
-            ], ["CloudletCore", "CloudletSystem", "CloudletMarkup", "CNetwork"]
+            ["MDNS/DNSMessage.swift", "MDNS/DNSReader.swift", "SSDP/SSDPMessage.swift", "SSDP/SSDPSearch.swift"],
+            ["CloudletCore", "CloudletNetwork", "CloudletSystem"]
+        ),
+        "CloudletFinding": (
+            ["Verification/HTTPFetch.swift"], ["CloudletCore", "CloudletNetwork", "CloudletSystem"]
         ),
         "CloudletHypervisor": (
             [
@@ -241,10 +290,16 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
                 "Snapshot/SnapshotFile.swift", "Snapshot/SnapshotLayout.swift",
             ], ["CloudletCore", "CloudletSystem", "CloudletMarkup"]
         ),
+        "CloudletNetwork": (
+            [
+                "Addresses/HostAndPort.swift", "Addresses/IPAddress.swift", "Addresses/Peer.swift",
+                "Interfaces/NetlinkMessages.swift", "Interfaces/NetworkInterface.swift", "Sockets/TCPAttempt.swift",
+            ], ["CloudletCore", "CloudletSystem", "CNetwork"]
+        ),
         "CloudletSynthesis": (
             [
-                "Apply/OverlayPackage.swift", "Apply/ZIPArchive.swift", "Disk/BootOutlook.swift",
-                "Disk/DiskImageCheck.swift", "Disk/ForeignFormat.swift", "Disk/MappedExtents.swift",
+                "Disk/BootOutlook.swift", "Disk/DiskImageCheck.swift", "Disk/ForeignFormat.swift",
+                "Disk/MappedExtents.swift",
             ], ["CloudletCore", "CloudletSystem", "CloudletOverlay", system]
         ),
     ]
@@ -256,8 +311,8 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         .executableTarget(
             name: "overlay-fuzz",
             dependencies: [
-                "CloudletCore", "CloudletSystem", "CloudletMessagePack", "CloudletOverlay", "CloudletCompression",
-                "CloudletDiscovery", "CloudletHypervisor", "CloudletMarkup", "CloudletSynthesis", "CloudletWire",
-                "CLinux",
+                "CLinux", "CloudletAdvertising", "CloudletCompression", "CloudletCore", "CloudletDiscovery",
+                "CloudletFinding", "CloudletHypervisor", "CloudletMarkup", "CloudletMessagePack", "CloudletNetwork",
+                "CloudletOverlay", "CloudletSynthesis", "CloudletSystem", "CloudletWire",
             ], path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: settings))
 }

@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletSystem
 public import SystemPackage
 
 /// The files of a base VM beside its disk `DIR/NAME.EXT`. NAME is the disk's name without its last extension, as in

@@ -1,5 +1,5 @@
 public import CloudletCore
-import CloudletSystem
+public import CloudletSystem
 import Synchronization
 public import SystemPackage
 

@@ -1,5 +1,6 @@
 public import CloudletCore
 import CloudletMessagePack
+public import CloudletOverlay
 
 /// The server's side of one connection as a pure state machine: bytes in, events out, no I/O and no clock.
 ///

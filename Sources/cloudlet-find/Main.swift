@@ -1,4 +1,5 @@
-import CloudletCommands
+import CloudletCommandLine
+import CloudletFind
 
 @main struct Main {
     static func main() async { await CommandRunner.run(FindCommand.self) }

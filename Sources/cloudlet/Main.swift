@@ -1,3 +1,4 @@
+import CloudletCommandLine
 import CloudletCommands
 
 @main struct Main {

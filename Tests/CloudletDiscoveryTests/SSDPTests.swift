@@ -2,6 +2,7 @@ import CloudletCore
 import Testing
 
 @testable import CloudletDiscovery
+@testable import CloudletNetwork
 
 @Suite struct SSDPTests {
     private let search =
@@ -45,7 +46,7 @@ import Testing
             let bytes = (lines[..<place] + [line] + lines[place...]).flatMap { $0 + end } + end
             let parsed = try #require(SSDPMessage(bytes), "behind line \(place)")
             #expect(parsed.bytes == whole)
-            #expect(SSDPSearch(multicast: parsed, to: SSDPEndpoint.groupV4)?.target == "ssdp:all")
+            #expect(SSDPSearch(multicast: parsed, to: SSDPGroup.v4)?.target == "ssdp:all")
         }
     }
 
@@ -63,7 +64,7 @@ import Testing
         for index in bytes.indices {
             var changed = bytes
             changed[index] = UInt8.random(in: 0...255, using: &generator)
-            _ = SSDPMessage(changed).flatMap { SSDPSearch(multicast: $0, to: SSDPEndpoint.groupV4) }
+            _ = SSDPMessage(changed).flatMap { SSDPSearch(multicast: $0, to: SSDPGroup.v4) }
         }
         for _ in 0..<500 { _ = SSDPMessage((0..<200).map { _ in UInt8.random(in: 0...255, using: &generator) }) }
     }
@@ -78,7 +79,7 @@ import Testing
         ])
     func multicastRules(part: String, replacement: String) throws {
         let parsed = try #require(message(part.isEmpty ? search : search.replacing(part, with: replacement)))
-        #expect((SSDPSearch(multicast: parsed, to: SSDPEndpoint.groupV4) != nil) == part.isEmpty)
+        #expect((SSDPSearch(multicast: parsed, to: SSDPGroup.v4) != nil) == part.isEmpty)
     }
 
     @Test(
@@ -86,7 +87,7 @@ import Testing
         arguments: [("0", 1), ("3", 3), ("120", 5), ("2000000", 5)])
     func maximumWait(field: String, wait: Int) throws {
         let parsed = try #require(message(search.replacing("MX: 1", with: "MX: \(field)")))
-        #expect(SSDPSearch(multicast: parsed, to: SSDPEndpoint.groupV4)?.maximumWait == wait)
+        #expect(SSDPSearch(multicast: parsed, to: SSDPGroup.v4)?.maximumWait == wait)
     }
 
     @Test("unicast searches need no MX, but a HOST (B15); IPv6 groups are recognised in any spelling")
@@ -97,8 +98,8 @@ import Testing
         let bare = try #require(message(search.replacing("HOST: 239.255.255.250:1900\r\n", with: "")))
         #expect(SSDPSearch(unicast: bare) == nil)
         let six = try #require(message(search.replacing("239.255.255.250", with: "[FF02:0::C]")))
-        #expect(SSDPSearch(multicast: six, to: SSDPEndpoint.groupLinkLocal) != nil)
-        #expect(SSDPSearch(multicast: six, to: SSDPEndpoint.groupSiteLocal) == nil)
+        #expect(SSDPSearch(multicast: six, to: SSDPGroup.linkLocal) != nil)
+        #expect(SSDPSearch(multicast: six, to: SSDPGroup.siteLocal) == nil)
     }
 
     private func announcement() throws -> SSDPAnnouncement {
@@ -111,7 +112,7 @@ import Testing
     @Test("an announcement has one message a target, with every header it needs (A01-A03, A06, A10, A14)")
     func notifications() throws {
         let announcement = try announcement()
-        let alive = announcement.notifications(.alive, to: SSDPEndpoint.groupV4)
+        let alive = announcement.notifications(.alive, to: SSDPGroup.v4)
         #expect(alive.compactMap { $0["NT"] } == announcement.device.announcements.map(\.type) && alive.count == 5)
         #expect(Set(alive.compactMap { $0["USN"] }).count == 5)
         for message in alive {
@@ -121,9 +122,9 @@ import Testing
             #expect(message["SERVER"]?.split(separator: " ").count == 3 && message["SEARCHPORT.UPNP.ORG"] == nil)
             #expect(SSDPMessage(message.bytes) == message)
         }
-        let byebye = announcement.notifications(.byebye, to: SSDPEndpoint.groupLinkLocal)
+        let byebye = announcement.notifications(.byebye, to: SSDPGroup.linkLocal)
         #expect(byebye.allSatisfy { $0["LOCATION"] == nil && $0["HOST"] == "[ff02::c]:1900" && $0["USN"] != nil })
-        let update = announcement.notifications(.update, to: SSDPEndpoint.groupV4, nextBootID: 8)
+        let update = announcement.notifications(.update, to: SSDPGroup.v4, nextBootID: 8)
         #expect(
             update.allSatisfy {
                 $0["NEXTBOOTID.UPNP.ORG"] == "8" && $0["LOCATION"] != nil && $0["BOOTID.UPNP.ORG"] == "7"
@@ -134,7 +135,7 @@ import Testing
     func answer() throws {
         var announcement = try announcement()
         announcement.searchPort = 50000
-        let search = try #require(message(search).flatMap { SSDPSearch(multicast: $0, to: SSDPEndpoint.groupV4) })
+        let search = try #require(message(search).flatMap { SSDPSearch(multicast: $0, to: SSDPGroup.v4) })
         let answers = announcement.answers(to: search)
         #expect(answers.count == 5)
         for answer in answers {

@@ -2,6 +2,7 @@ import CloudletCore
 import CloudletNode
 import CloudletSession
 import CloudletSystem
+import CloudletTestSupport
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import AsyncAlgorithms
 import CloudletCore
 import CloudletOverlay
+import CloudletSystem
 import CloudletTestSupport
 import CloudletWire
 import CoreMetrics
@@ -125,7 +126,7 @@ struct OneAnswerBackend: SynthesisBackend {
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM { try answer.get() }
 
-    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {
         throw CloudletError(.unavailable, "nothing is fetched")
     }
 

@@ -1,9 +1,12 @@
 import CloudletDiscovery
 import CloudletNode
+import CloudletSystem
 import CloudletTestSupport
 import Hummingbird
 import Logging
 import Testing
+
+@testable import CloudletNetwork
 
 /// The life of the node's HTTP server.
 @Suite struct NodeHTTPServerTests {

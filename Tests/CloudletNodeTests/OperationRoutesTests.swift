@@ -8,6 +8,7 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
+@testable import CloudletNetwork
 @testable import CloudletNode
 
 /// `/health`, `/ready` and `/metrics` over real connections.

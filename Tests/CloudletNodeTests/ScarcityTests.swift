@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletDiscovery
+import CloudletOverlay
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
@@ -10,6 +11,7 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
+@testable import CloudletNetwork
 @testable import CloudletNode
 
 /// What is scarce is shared: threads, connections, descriptors, requests.
@@ -187,7 +189,7 @@ private struct NoBackend: SynthesisBackend {
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM { throw Self.refusal }
 
-    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay { throw Self.refusal }
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource { throw Self.refusal }
 
     func note(_ status: SessionStatus) async {}
 

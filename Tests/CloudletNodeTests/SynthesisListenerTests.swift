@@ -1,11 +1,12 @@
 import CloudletCore
-import CloudletDiscovery
 import CloudletSession
+import CloudletSystem
 import CloudletTestSupport
 import Foundation
 import Logging
 import Testing
 
+@testable import CloudletNetwork
 @testable import CloudletNode
 
 /// Where the node listens for clients, and which port it announces.

@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletDiscovery
+import CloudletSystem
 import CloudletTestSupport
 import Dispatch
 import Hummingbird
@@ -7,6 +8,8 @@ import Logging
 import ServiceLifecycle
 import Testing
 
+@testable import CloudletAdvertising
+@testable import CloudletNetwork
 @testable import CloudletNode
 
 /// The node's HTTP server on loopback, asked over real connections.

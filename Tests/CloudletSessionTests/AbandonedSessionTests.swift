@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
@@ -6,6 +7,8 @@ import CloudletWire
 import Glibc
 import Synchronization
 import Testing
+
+@testable import CloudletClient
 
 /// Clients that were gone and begin anew, while the VM they left lives on.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct AbandonedSessionTests {
@@ -34,8 +37,7 @@ import Testing
     @Test("a VM whose client is there is never taken, nor one of another overlay")
     func livingConnection() async throws {
         let overlay = try service.overlay()
-        let other = OutgoingOverlay(
-            meta: service.otherMeta(), blobs: overlay.blobs, forwards: [])
+        let other = service.other(than: overlay)
         try await service.run { _, port in
             let held = try await RawClient.connectSession(port, overlay)
             let second = try await RawClient.connectSession(port, overlay)
@@ -66,7 +68,7 @@ import Testing
             let session = try await RawClient.createSession(port)
             do {
                 let raw = try await RawClient(port)
-                var announcement = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
+                var announcement = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: session)
                 (announcement.apiVersion, announcement.resumes) = (1, true)
                 try await raw.run(announcement, overlay, session)
             }
@@ -74,7 +76,7 @@ import Testing
                 try await poll(every: .milliseconds(20), for: .seconds(5)) { () async throws(CloudletError) in
                     await server.table.statuses().contains { $0.id == session }
                 })
-            try await SynthesisClient(.init(host: "127.0.0.1", port: port)).synthesize(overlay, appName: "x") { _ in
+            try await SynthesisClient(.init(host: "127.0.0.1", port: port)).synthesize(overlay) { _ in
                 #expect(machines == [2, 0, 2])
             }
         }

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
@@ -7,6 +8,8 @@ import Glibc
 import Synchronization
 import SystemPackage
 import Testing
+
+@testable import CloudletClient
 
 /// Sessions whose connection breaks off in the transfer.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct ComebackTests {
@@ -24,14 +27,14 @@ import Testing
             _ = try await Tool.with("python3", [relay, "\(port)", "\(cut)", "3"], log: scratch.file("relay")) { relay in
                 try await relay.waitFor("\n")
                 let own = try #require(UInt16(relay.output.split(separator: "\n")[0]))
-                try await SynthesisClient(.init(host: "127.0.0.1", port: own)).synthesize(overlay, appName: "face") {
+                try await SynthesisClient(.init(host: "127.0.0.1", port: own)).synthesize(overlay) {
                     vm in #expect(vm.port(of: 22) == 2222)
                 }
                 relay.send(SIGKILL)
             }
             #expect(backend.state.withLock { $0.ended == 1 && $0.places == 0 && $0.cancelled == 0 })
-            for (index, blob) in overlay.blobs.enumerated() {
-                let expected = try blob.open().read(blob.size, at: 0)
+            for (index, blob) in overlay.meta.blobs.enumerated() {
+                let expected = try overlay.open(index).read(0..<blob.size)
                 #expect(backend.state.withLock { $0.received[index] } == expected, "blob \(index)")
             }
             #expect(await server.table.statuses().isEmpty)
@@ -58,7 +61,7 @@ import Testing
         let overlay = try service.overlay()
         try await service.run { _, port in
             let session = try await breakOff(overlay, port).session
-            for (meta, resumes) in [(overlay.meta + [0], true), (overlay.meta, false)] {
+            for (meta, resumes) in [(overlay.metaBytes + [0], true), (overlay.metaBytes, false)] {
                 let raw = try await RawClient(port)
                 var announcement = ClientMessage.SendMeta(size: meta.count, session: session)
                 announcement.resumes = resumes
@@ -77,9 +80,9 @@ import Testing
         try await service.run { [backend = service.backend] server, port in
             let (session, former) = try await breakOff(overlay, port)
             let raw = try await RawClient(port)
-            var announcement = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
+            var announcement = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: session)
             announcement.resumes = true
-            try await raw.send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.meta)
+            try await raw.send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.metaBytes)
             guard case .success = try ServerMessage(try await raw.receiveMessage()) else {
                 Issue.record("the session does not go on")
                 return
@@ -98,16 +101,16 @@ import Testing
 
     /// Sends the first 100,000 bytes of the first blob and goes away, once the connection is let go.
     private func breakOff(
-        _ overlay: OutgoingOverlay, _ port: UInt16
+        _ overlay: OverlaySource, _ port: UInt16
     ) async throws -> (session: SessionID, connection: RawClient) {
         let session = try await RawClient.createSession(port)
         let raw = try await RawClient(port)
-        var announcement = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
+        var announcement = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: session)
         announcement.resumes = true
-        try await raw.send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.meta)
+        try await raw.send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.metaBytes)
         _ = try await raw.receiveMessage()
         _ = try await raw.receiveMessage()
-        let blob = ClientMessage.sendOverlay(name: "b0.xz", size: overlay.blobs[0].size, session: session)
+        let blob = ClientMessage.sendOverlay(name: "b0.xz", size: overlay.meta.blobs[0].size, session: session)
         try await raw.send(Frame.encode(blob.value) + [UInt8](repeating: 7, count: 100_000))
         return (session, raw)
     }

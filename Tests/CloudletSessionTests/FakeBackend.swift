@@ -18,7 +18,7 @@ final class FakeBackend: SynthesisBackend {
         var refusal: CloudletError?
         var cancelled = 0
         var places = 0
-        var atURL: OutgoingOverlay?
+        var atURL: OverlaySource?
         var noted: [SessionStatus.Stage] = []
         var machines: [FakeVM] = []
         /// How often the machine's figures were asked for, and the processor time each takes.
@@ -74,7 +74,7 @@ final class FakeBackend: SynthesisBackend {
         return machine
     }
 
-    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {
         guard let overlay = state.withLock(\.atURL), url == "http://here/overlay.zip" else {
             throw CloudletError(.permission, "not from there")
         }

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
@@ -39,11 +40,11 @@ import Testing
         }) { [backend = service.backend] _, port in
             let session = try await RawClient.createSession(port)
             let raw = try await RawClient(port)
-            let meta = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
-            try await raw.send(Frame.encode(ClientMessage.sendMeta(meta).value) + overlay.meta)
+            let meta = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: session)
+            try await raw.send(Frame.encode(ClientMessage.sendMeta(meta).value) + overlay.metaBytes)
             _ = try await raw.receiveMessage()
             _ = try await raw.receiveMessage()
-            let blob = ClientMessage.sendOverlay(name: "b0.xz", size: overlay.blobs[0].size, session: session)
+            let blob = ClientMessage.sendOverlay(name: "b0.xz", size: overlay.meta.blobs[0].size, session: session)
             try await raw.send(Frame.encode(blob.value))
             // 1000 bytes a second for more than one window: fine.
             for _ in 0..<50 {

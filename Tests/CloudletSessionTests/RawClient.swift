@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletMessagePack
+import CloudletOverlay
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
@@ -105,10 +106,11 @@ final class RawClient: Sendable {
         }
     }
 
-    func sendBlob(_ blob: OutgoingOverlay.Blob, _ session: SessionID) async throws {
+    func sendBlob(_ overlay: OverlaySource, _ index: Int, _ session: SessionID) async throws {
+        let blob = overlay.meta.blobs[index]
         try await send(
             Frame.encode(ClientMessage.sendOverlay(name: blob.name, size: blob.size, session: session).value))
-        try await send(try blob.open().read(blob.size, at: 0))
+        try await send(try overlay.open(index).read(0..<blob.size))
     }
 
     static func createSession(_ port: UInt16, from source: String = "127.0.0.1") async throws -> SessionID {
@@ -130,31 +132,31 @@ final class RawClient: Sendable {
     }
 
     /// Runs a session up to DONE and closes the connection there, as the client of 2014 does.
-    static func runSession(_ port: UInt16, _ overlay: OutgoingOverlay) async throws -> SessionID {
+    static func runSession(_ port: UInt16, _ overlay: OverlaySource) async throws -> SessionID {
         try await connectSession(port, overlay).session
     }
 
     /// Runs a session up to DONE.
     /// - Returns: the session and its connection.
     static func connectSession(
-        _ port: UInt16, _ overlay: OutgoingOverlay
+        _ port: UInt16, _ overlay: OverlaySource
     ) async throws -> (session: SessionID, connection: RawClient) {
         let session = try await createSession(port)
         let raw = try await RawClient(port)
-        try await raw.run(.init(size: overlay.meta.count, session: session), overlay, session)
+        try await raw.run(.init(size: overlay.metaBytes.count, session: session), overlay, session)
         return (session, raw)
     }
 
     /// Announces an overlay and sends it, up to DONE.
     func run(
-        _ announcement: ClientMessage.SendMeta, _ overlay: OutgoingOverlay, _ session: SessionID
+        _ announcement: ClientMessage.SendMeta, _ overlay: OverlaySource, _ session: SessionID
     ) async throws {
-        try await send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.meta)
+        try await send(Frame.encode(ClientMessage.sendMeta(announcement).value) + overlay.metaBytes)
         while true {
             switch try ServerMessage(try await receiveMessage()) {
             case .onDemand(let name):
-                guard let blob = overlay.blobs.first(where: { $0.name == name }) else { break }
-                try await sendBlob(blob, session)
+                guard let index = overlay.meta.blobs.firstIndex(where: { $0.name == name }) else { break }
+                try await sendBlob(overlay, index, session)
             case .synthesisDone: return
             case .fail(let reason, _): throw CloudletError(.unavailable, reason)
             default: break

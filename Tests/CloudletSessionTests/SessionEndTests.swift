@@ -82,7 +82,7 @@ import Testing
     func finishedAnyTime(moment: Moment) async throws {
         let overlay = try service.overlay()
         try await service.run { [backend = service.backend] server, port in
-            let announcement = { ClientMessage.SendMeta(size: overlay.meta.count, session: $0) }
+            let announcement = { ClientMessage.SendMeta(size: overlay.metaBytes.count, session: $0) }
             let session = moment == .never ? SessionID(4711) : try await RawClient.createSession(port)
             let finish = Self.finish(session)
             let own = try await RawClient(port)
@@ -90,15 +90,15 @@ import Testing
             switch moment {
             case .never, .unused: break
             case .receiving:
-                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.meta)
+                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.metaBytes)
                 #expect(try ServerMessage(try await own.receiveMessage()) == .success(.sendMeta))
             case .resuming:
-                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.meta)
+                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.metaBytes)
                 #expect(try ServerMessage(try await own.receiveMessage()) == .success(.sendMeta))
-                for blob in overlay.blobs.dropLast() { try await own.sendBlob(blob, session) }
+                for index in overlay.meta.blobs.indices.dropLast() { try await own.sendBlob(overlay, index, session) }
                 // Behind the last blob, whose bytes are asked for by now or soon.
-                let last = try #require(overlay.blobs.last)
-                let bytes = try last.open().read(last.size, at: 0)
+                let last = try #require(overlay.meta.blobs.last)
+                let bytes = try overlay.open(overlay.meta.blobs.count - 1).read(0..<last.size)
                 let head = ClientMessage.sendOverlay(name: last.name, size: last.size, session: session)
                 try await own.send(Frame.encode(head.value) + bytes + finish)
                 answers = try await own.receiveMessages()

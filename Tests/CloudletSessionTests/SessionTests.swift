@@ -9,6 +9,8 @@ import Logging
 import Synchronization
 import Testing
 
+@testable import CloudletClient
+
 /// Our server with our client and with the originals' bytes, over real TCP on the loopback address.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct SessionTests {
     let service: TestService
@@ -23,7 +25,7 @@ import Testing
         let overlay = try service.overlay()
         try await service.run { [backend] server, port in
             let stages = Mailbox<SynthesisClient.Progress>()
-            try await client(port).synthesize(overlay, appName: "face", progress: { stages.put($0) }) { vm in
+            try await client(port).synthesize(overlay, progress: { stages.put($0) }) { vm in
                 #expect(vm.port(of: 22) == 2222 && vm.host == "127.0.0.1")
                 #expect(backend.state.withLock(\.running) == 1)
                 let status = await server.table.statuses()
@@ -46,7 +48,7 @@ import Testing
         backend.state.withLock { if atAdmission { $0.refusal = reason } else { $0.failure = reason } }
         try await service.run { _, port in
             let error = await #expect(throws: CloudletError.self) {
-                try await client(port).synthesize(overlay, appName: "face") { _ in Issue.record("the VM runs") }
+                try await client(port).synthesize(overlay) { _ in Issue.record("the VM runs") }
             }
             #expect(error?.code == .busy)
             #expect(error?.description.contains("1 GiB is missing; try another node") == true)
@@ -59,7 +61,7 @@ import Testing
         let reason = CloudletError(.unavailable, "the emulator crashed (SIGSEGV)", advice: "look at its log")
         try await service.run { [backend] server, port in
             let error = await #expect(throws: CloudletError.self) {
-                try await client(port).synthesize(overlay, appName: "face") { _ in
+                try await client(port).synthesize(overlay) { _ in
                     backend.state.withLock { $0.machines.first }?.fail(reason)
                     try await Task.sleep(for: .seconds(60))
                 }
@@ -77,7 +79,7 @@ import Testing
         let overlay = try service.overlay()
         try await service.run { server, port in
             let error = await #expect(throws: CloudletError.self) {
-                try await client(port).synthesize(overlay, appName: "face") { vm in
+                try await client(port).synthesize(overlay) { vm in
                     try await RawClient.command(port, .finish(session: vm.session, statistics: []))
                     try await Task.sleep(for: .seconds(20))
                 }
@@ -93,22 +95,22 @@ import Testing
         try await service.run { [backend] _, port in
             let session = try await RawClient.createSession(port)
             let raw = try await RawClient(port)
-            var meta = ClientMessage.SendMeta(size: overlay.meta.count, session: session)
+            var meta = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: session)
             meta.options.displayVNC = true
-            try await raw.send(Frame.encode(ClientMessage.sendMeta(meta).value) + overlay.meta)
+            try await raw.send(Frame.encode(ClientMessage.sendMeta(meta).value) + overlay.metaBytes)
             #expect(
                 try await raw.receive(33)
                     == hex("0000001d 82 a7636f6d6d616e64 01 b17265717565737465645f636f6d6d616e64 11"))
             // The first blob is larger than the bound, so it is asked for alone.
             let first = Frame.encode(ServerMessage.onDemand("b0.xz").value)
             #expect(try await raw.receive(first.count) == first)
-            try await raw.sendBlob(overlay.blobs[0], session)
+            try await raw.sendBlob(overlay, 0, session)
             for name in ["b1.xz", "b2.xz"] {
                 let request = Frame.encode(ServerMessage.onDemand(name).value)
                 #expect(try await raw.receive(request.count) == request)
             }
-            try await raw.sendBlob(overlay.blobs[2], session)
-            try await raw.sendBlob(overlay.blobs[1], session)
+            try await raw.sendBlob(overlay, 2, session)
+            try await raw.sendBlob(overlay, 1, session)
             #expect(try await raw.receive(14) == hex("0000000a 81 a7636f6d6d616e64 04"))
             #expect(backend.state.withLock(\.running) == 1)
             try await raw.send(Frame.encode(ClientMessage.finish(session: session, statistics: []).value))
@@ -155,8 +157,8 @@ import Testing
             let session = try await RawClient.createSession(port)
             do {
                 let raw = try await RawClient(port)
-                let meta = ClientMessage.sendMeta(.init(size: overlay.meta.count, session: session))
-                try await raw.send(Array((Frame.encode(meta.value) + overlay.meta).prefix(bytes)))
+                let meta = ClientMessage.sendMeta(.init(size: overlay.metaBytes.count, session: session))
+                try await raw.send(Array((Frame.encode(meta.value) + overlay.metaBytes).prefix(bytes)))
                 if bytes > 500 {
                     _ = try await raw.receiveMessage()
                     _ = try await raw.receiveMessage()

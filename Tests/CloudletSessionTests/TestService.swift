@@ -12,27 +12,30 @@ struct TestService {
 
     private static let sizes = [700_000, 32, 44]
 
-    func overlay() throws -> OutgoingOverlay {
+    func overlay() throws -> OverlaySource {
         var random = SeededRandom(seed: 1)
-        let blobs = try Self.sizes.enumerated().map { index, size in
+        let files = try Self.sizes.enumerated().map { index, size in
             let bytes = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
-            let file = try scratch.write("b\(index)-\(UInt32.random(in: 0 ... .max)).xz", bytes)
-            return OutgoingOverlay.Blob(name: "b\(index).xz", size: size) { () throws(CloudletError) in file }
+            return try scratch.write("b\(index)-\(UInt32.random(in: 0 ... .max)).xz", bytes)
         }
-        return OutgoingOverlay(meta: Self.meta.encoded(), blobs: blobs, forwards: [])
+        return OverlaySource(
+            metaBytes: Self.meta.encoded(), meta: Self.meta, appName: "face", path: scratch.path
+        ) { .init(files[$0]) }
+    }
+
+    /// An overlay with the same blobs, of another base VM.
+    func other(than overlay: OverlaySource) -> OverlaySource {
+        var meta = overlay.meta
+        meta.baseHash = SHA256Digest(hashing: [2].span)
+        return OverlaySource(metaBytes: meta.encoded(), meta: meta, appName: "face", path: overlay.path) {
+            (index) throws(CloudletError) in try overlay.open(index)
+        }
     }
 
     private static var meta: OverlayMeta {
         OverlayMeta(
             baseHash: SHA256Digest(hashing: [1].span), diskSize: 1 << 20, memorySize: 1 << 20,
             blobs: sizes.enumerated().map { .init(name: "b\($0).xz", size: $1, diskChunks: [], memoryChunks: []) })
-    }
-
-    /// The meta of an overlay with the same blobs, of another base VM.
-    func otherMeta() -> [UInt8] {
-        var meta = Self.meta
-        meta.baseHash = SHA256Digest(hashing: [2].span)
-        return meta.encoded()
     }
 
     /// Runs `body` against a server.

@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletMessagePack
+import CloudletOverlay
 import CloudletTestSupport
 import CloudletWire
 import Testing

@@ -1,5 +1,5 @@
 import CloudletCore
-import CloudletDiscovery
+import CloudletFinding
 import FoundationEssentials
 import Glibc
 import SystemPackage

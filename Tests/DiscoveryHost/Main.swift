@@ -1,5 +1,5 @@
 import CloudletCore
-import CloudletDiscovery
+import CloudletLibUPnP
 import Logging
 
 /// A host of the discovery tests: a node without synthesis, or a finder, to be run inside a network namespace.

@@ -1,6 +1,10 @@
+import CloudletAdvertising
 import CloudletCore
 import CloudletDiscovery
+import CloudletLibUPnP
+import CloudletNetwork
 import CloudletNode
+import CloudletSystem
 import Hummingbird
 import Logging
 import NIOCore

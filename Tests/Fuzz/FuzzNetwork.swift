@@ -3,7 +3,10 @@ import CloudletMarkup
 import CloudletSystem
 import CloudletWire
 
+@testable import CloudletAdvertising
 @testable import CloudletDiscovery
+@testable import CloudletFinding
+@testable import CloudletNetwork
 
 // Parsers of what comes from the network and from the kernel's sockets.
 

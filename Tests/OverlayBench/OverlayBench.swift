@@ -113,12 +113,12 @@ struct OverlayBench {
     private static func apply(
         _ base: OpenBase, _ path: FilePath, _ scratch: FilePath, _ original: FilePath?
     ) async throws {
-        let overlay = try OverlayDirectory(anywhere: path)
+        let overlay = try OverlaySource(at: path)
         try Synthesizer.requireMatch(overlay.meta, base)
         try Directory.create(scratch)
         let times = StageTimes()
         let rebuild = try Rebuild(overlay.meta, base, in: scratch)
-        try await rebuild.run(DirectoryBlobSource(overlay), times: times) { _ in }
+        try await rebuild.run(OverlayPieces(overlay), times: times) { _ in }
         try rebuild.disk.finish()
         try rebuild.rebuiltSnapshot().forEachPieceOfState { _ in }
         // Here a VM would go on; what follows only gives the memory back.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletStore
 import CloudletSynthesis

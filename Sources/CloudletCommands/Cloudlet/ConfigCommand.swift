@@ -1,7 +1,9 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletNode
 import CloudletStore
+import CloudletSystem
 import Foundation
 import SystemPackage
 

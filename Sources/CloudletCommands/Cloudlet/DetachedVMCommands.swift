@@ -1,7 +1,9 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletHypervisor
 import CloudletStore
+import CloudletSystem
 
 /// `cloudlet list-vm`: the VMs that `cloudlet synthesis --detach` left running.
 struct ListVMCommand: AsyncParsableCommand {

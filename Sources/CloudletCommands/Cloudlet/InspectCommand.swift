@@ -1,4 +1,5 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletOverlay
 import CloudletSynthesis
@@ -9,14 +10,14 @@ struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Show what an overlay holds; needs no base VM.")
 
-    @Argument(help: "The overlay-meta file, or the overlay's directory.", completion: .file())
+    @Argument(help: "The overlay: its directory, its overlay-meta file, or a package.", completion: .file())
     var meta: String
 
     @Option(help: "table or json.")
     var format: OutputFormat = .table
 
     func run() async throws {
-        let overlay = try OverlayDirectory(anywhere: FilePath(meta))
+        let overlay = try OverlaySource(at: FilePath(meta))
         let total = Double(max(1, overlay.meta.totalBlobBytes))
         let survey = try await OverlaySurvey.survey(overlay) { ProgressLine.show("read", Double($0) / total) }
         ProgressLine.clear()
@@ -72,9 +73,9 @@ struct OverlayReport: Encodable {
     let blobs: [Blob]
     let largest_parts: [Part]
 
-    init(_ overlay: OverlayDirectory, _ total: BlobSurvey.Findings, _ findings: [BlobSurvey.Findings]) {
+    init(_ overlay: OverlaySource, _ total: BlobSurvey.Findings, _ findings: [BlobSurvey.Findings]) {
         let content = overlay.meta
-        meta = overlay.metaPath.string
+        meta = overlay.path.string
         base_sha256 = content.baseHash.hex
         base_memory_sha256 = content.baseMemoryHash?.hex
         disk_bytes = content.diskSize

@@ -1,8 +1,10 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletOverlay
 import CloudletStore
 import CloudletSynthesis
+import CloudletSystem
 import SystemPackage
 
 /// `cloudlet overlay DISK`: customises a VM on a base and cuts an overlay from it.

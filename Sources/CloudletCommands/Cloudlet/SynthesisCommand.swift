@@ -1,4 +1,5 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletHypervisor
 import CloudletOverlay
@@ -16,7 +17,7 @@ struct SynthesisCommand: AsyncParsableCommand {
     @Argument(help: "The base VM's disk.", completion: .file())
     var disk: String
 
-    @Argument(help: "The overlay-meta file, or the overlay's directory.", completion: .file())
+    @Argument(help: "The overlay: its directory, its overlay-meta file, or a package.", completion: .file())
     var meta: String
 
     @Flag(help: "Leave the VM running and return.")
@@ -41,7 +42,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         try ForwardAddress.require(forwardAddress)
         let home = try CloudletHome.current()
         let base = try await BaseLookup.open(disk, home)
-        let overlay = try OverlayDirectory(anywhere: FilePath(meta))
+        let overlay = try OverlaySource(at: FilePath(meta))
         try Synthesizer.requireMatch(overlay.meta, base)
         var options = Synthesizer.Options()
         options.forwardAddress = forwardAddress
@@ -57,7 +58,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         let times = StageTimes()
         let total = Double(max(1, overlay.meta.totalBlobBytes))
         let running = try await Synthesizer(hypervisor: hypervisor).synthesize(
-            overlay.meta, on: base, from: DirectoryBlobSource(overlay), options, times: times
+            overlay.meta, on: base, from: OverlayPieces(overlay), options, times: times
         ) { progress in
             switch progress {
             case .received(let bytes): ProgressLine.show("receive", Double(bytes) / total)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletOverlay
 import CloudletStore
@@ -12,14 +13,14 @@ struct VerifyCommand: AsyncParsableCommand {
         commandName: "verify", abstract: "Check every item of an overlay against its base VM.",
         discussion: "Does what a synthesis does, without a VM. Base VM and overlay are only read.")
 
-    @Argument(help: "The overlay-meta file, or the overlay's directory.", completion: .file())
+    @Argument(help: "The overlay: its directory, its overlay-meta file, or a package.", completion: .file())
     var meta: String
 
     @Option(help: "The base VM's disk; it need not be registered.", completion: .file())
     var base: String
 
     func run() async throws {
-        let overlay = try OverlayDirectory(anywhere: FilePath(meta))
+        let overlay = try OverlaySource(at: FilePath(meta))
         let disk = try CloudletHome.resolve(FilePath(base))
         let home = try CloudletHome.current()
         let known = try FileStatus.of(home.database) == nil ? nil : Registry(home.database).base(disk: disk)

@@ -1,3 +1,4 @@
+import CloudletCommandLine
 import CloudletCore
 import CloudletHypervisor
 import CloudletSystem

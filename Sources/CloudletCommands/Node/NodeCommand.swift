@@ -1,6 +1,6 @@
 public import ArgumentParser
 import CloudletCore
-import CloudletDiscovery
+import CloudletLibUPnP
 import CloudletNode
 import CloudletStore
 import CloudletSystem

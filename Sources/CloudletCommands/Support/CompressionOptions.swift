@@ -1,4 +1,5 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCompression
 import CloudletCore
 import CloudletSynthesis

@@ -1,7 +1,9 @@
 import ArgumentParser
+import CloudletCommandLine
 import CloudletCore
 import CloudletHypervisor
 import CloudletStore
+import CloudletSystem
 import Foundation
 
 /// Options of every command that runs VMs, and what they lead to.
@@ -39,7 +41,7 @@ extension CloudletHome {
     /// - Returns: the home.
     /// - Throws: `CloudletError` when there can be none, or other users could write to it.
     static func current(securing: Bool = true) throws(CloudletError) -> CloudletHome {
-        let home = try fromEnvironment(ProcessInfo.processInfo.environment)
+        let home = try fromEnvironment()
         if securing { try home.secure() }
         UnfinishedFiles.removeLeftovers(in: home.unfinished)
         return home

@@ -1,28 +1,29 @@
 import CloudletCore
+package import CloudletNetwork
 
 /// A message of DNS as mDNS uses it (RFC 1035 §4, RFC 6762 §18): questions and the records this package knows.
-struct DNSMessage: Hashable, Sendable {
+package struct DNSMessage: Hashable, Sendable {
     /// Query identifier; 0 in multicast messages.
-    var id: UInt16 = 0
+    package var id: UInt16 = 0
     /// Whether it answers.
-    var isResponse = false
+    package var isResponse = false
     /// What is asked.
-    var questions: [DNSQuestion] = []
+    package var questions: [DNSQuestion] = []
     /// The records of all three sections. Records of other types are left out.
-    var records: [DNSRecord] = []
+    package var records: [DNSRecord] = []
 
     /// Most questions and most records that are kept of one message.
-    static let maximumQuestions = 64
-    static let maximumRecords = 512
+    package static let maximumQuestions = 64
+    package static let maximumRecords = 512
 
     /// An empty message.
-    init() {}
+    package init() {}
 
     /// Reads a message from anybody. A question or record that is damaged is left out, and what is beside it counts; so
     /// does what came before the place from which on nothing can be told apart.
     /// - Throws: `DNSError` when it is no standard query or answer without error, or when all that it announces is
     ///   damaged: cut off, with a name that is too long or points forward.
-    init(_ bytes: [UInt8]) throws(DNSError) {
+    package init(_ bytes: [UInt8]) throws(DNSError) {
         var reader = DNSReader(bytes)
         id = try reader.uint16()
         let flags = try reader.uint16()
@@ -58,7 +59,7 @@ struct DNSMessage: Hashable, Sendable {
     }
 
     /// The bytes of a query; names are not compressed.
-    var queryBytes: [UInt8] {
+    package var queryBytes: [UInt8] {
         var result: [UInt8] = []
         for word in [id, 0, UInt16(questions.count), 0, 0, 0] { result.appendBigEndian(word) }
         for question in questions {
@@ -71,22 +72,28 @@ struct DNSMessage: Hashable, Sendable {
 }
 
 /// A question.
-struct DNSQuestion: Hashable, Sendable {
-    var name: DNSName
-    var type: UInt16
+package struct DNSQuestion: Hashable, Sendable {
+    package var name: DNSName
+    package var type: UInt16
     /// Asks for an answer to the asker alone (RFC 6762 §5.4).
-    var wantsUnicast = false
+    package var wantsUnicast = false
+
+    package init(name: DNSName, type: UInt16, wantsUnicast: Bool = false) {
+        self.name = name
+        self.type = type
+        self.wantsUnicast = wantsUnicast
+    }
 }
 
 /// A resource record.
-struct DNSRecord: Hashable, Sendable {
-    var name: DNSName
+package struct DNSRecord: Hashable, Sendable {
+    package var name: DNSName
     /// Seconds it may be kept; 0 takes it back.
-    var timeToLive: UInt32
-    var data: Payload
+    package var timeToLive: UInt32
+    package var data: Payload
 
     /// What it says.
-    enum Payload: Hashable, Sendable {
+    package enum Payload: Hashable, Sendable {
         case pointer(DNSName)
         case service(host: DNSName, port: UInt16)
         case text([[UInt8]])
@@ -95,16 +102,16 @@ struct DNSRecord: Hashable, Sendable {
 }
 
 /// The numbers of record types.
-enum DNSType {
-    static let a: UInt16 = 1
-    static let ptr: UInt16 = 12
-    static let txt: UInt16 = 16
-    static let aaaa: UInt16 = 28
-    static let srv: UInt16 = 33
+package enum DNSType {
+    package static let a: UInt16 = 1
+    package static let ptr: UInt16 = 12
+    package static let txt: UInt16 = 16
+    package static let aaaa: UInt16 = 28
+    package static let srv: UInt16 = 33
 }
 
 /// Why a message was not read.
-enum DNSError: Error, Hashable, Sendable {
+package enum DNSError: Error, Hashable, Sendable {
     case cutOff
     case badName
     case tooMuch
@@ -112,40 +119,40 @@ enum DNSError: Error, Hashable, Sendable {
 }
 
 /// A domain name; compared without case of ASCII letters (RFC 1035 §2.3.3).
-struct DNSName: Hashable, Sendable, CustomStringConvertible {
+package struct DNSName: Hashable, Sendable, CustomStringConvertible {
     /// The labels as they came, the root left out. They are UTF-8 as a rule, but need not be.
     private let raw: [[UInt8]]
     private let key: [[UInt8]]
 
     /// From the bytes of labels.
-    init(bytes labels: [[UInt8]]) {
+    package init(bytes labels: [[UInt8]]) {
         raw = labels
         key = labels.map { label in label.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 } }
     }
 
     /// From labels.
-    init(_ labels: [String]) { self.init(bytes: labels.map { Array($0.utf8) }) }
+    package init(_ labels: [String]) { self.init(bytes: labels.map { Array($0.utf8) }) }
 
     /// From a dotted name without dots inside labels.
-    init(dotted text: String) { self.init(text.split(separator: ".").map(String.init)) }
+    package init(dotted text: String) { self.init(text.split(separator: ".").map(String.init)) }
 
     /// The labels as text; what is no UTF-8 in them is replaced.
-    var labels: [String] { raw.map { String(decoding: $0, as: UTF8.self) } }
+    package var labels: [String] { raw.map { String(decoding: $0, as: UTF8.self) } }
 
     /// The labels behind the first.
-    var parent: DNSName { DNSName(bytes: Array(raw.dropFirst())) }
+    package var parent: DNSName { DNSName(bytes: Array(raw.dropFirst())) }
 
     /// Labels with dots between them, for log lines.
-    var description: String { labels.joined(separator: ".") }
+    package var description: String { labels.joined(separator: ".") }
 
     /// The bytes on the wire. Labels are cut to 63 bytes.
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         raw.flatMap { label in
             let text = label.prefix(63)
             return [UInt8(text.count)] + text
         } + [0]
     }
 
-    static func == (left: Self, right: Self) -> Bool { left.key == right.key }
-    func hash(into hasher: inout Hasher) { hasher.combine(key) }
+    package static func == (left: Self, right: Self) -> Bool { left.key == right.key }
+    package func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }

@@ -1,12 +1,14 @@
+import CloudletNetwork
+
 /// Reads the pieces of a DNS message; every step is checked, and the work for a name is bounded whatever its pointers
 /// say.
-struct DNSReader {
+package struct DNSReader {
     private let bytes: [UInt8]
     private var position = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    mutating func uint16() throws(DNSError) -> UInt16 {
+    package mutating func uint16() throws(DNSError) -> UInt16 {
         guard bytes.count - position >= 2 else { throw .cutOff }
         defer { position += 2 }
         return UInt16(bytes[position]) << 8 | UInt16(bytes[position + 1])
@@ -20,7 +22,7 @@ struct DNSReader {
     /// A question.
     /// - Returns: the question, or what is wrong with it; reading can go on behind it.
     /// - Throws: `DNSError` when nobody can tell where it ends.
-    mutating func question() throws(DNSError) -> Result<DNSQuestion, DNSError> {
+    package mutating func question() throws(DNSError) -> Result<DNSQuestion, DNSError> {
         let start = position
         try skipName()
         let (type, class_) = (try uint16(), try uint16())
@@ -32,7 +34,7 @@ struct DNSReader {
     /// - Returns: the record, `nil` for one of another type or class, or what is wrong with it; reading can go on behind
     ///   it.
     /// - Throws: `DNSError` when nobody can tell where it ends.
-    mutating func record() throws(DNSError) -> Result<DNSRecord?, DNSError> {
+    package mutating func record() throws(DNSError) -> Result<DNSRecord?, DNSError> {
         let start = position
         try skipName()
         let type = try uint16()

@@ -2,20 +2,20 @@ import CloudletCore
 
 /// A record as DNS-SD publishes it (RFC 6763): instance name, port, TXT strings, subtypes. Everything in it is valid by
 /// the RFCs' rules: avahi ends the process, or publishes nonsense, when it is not.
-struct MDNSPublication: Hashable, Sendable {
+package struct MDNSPublication: Hashable, Sendable {
     /// The service type.
-    static let type = "_cloudlet._tcp"
+    package static let type = "_cloudlet._tcp"
     /// The type the original's successor used in 2014.
-    static let oldType = "_cloudlet._udp"
+    package static let oldType = "_cloudlet._udp"
 
     /// The instance name that is wished: 1 to 63 bytes of UTF-8 without control characters (RFC 6763 §4.1.1).
-    let name: String
+    package let name: String
     /// The port of the synthesis protocol.
-    let port: UInt16
+    package let port: UInt16
     /// The strings of the TXT record (RFC 6763 §6), `txtvers` first; each at most 255 bytes, at most 400 together.
-    let txt: [String]
+    package let txt: [String]
     /// Subtypes in the form `_gpu._sub._cloudlet._tcp`: one a feature and one a base VM.
-    let subtypes: [String]
+    package let subtypes: [String]
 
     private static let txtLimit = 400
     /// Services and subtypes that avahi takes in one group.
@@ -23,7 +23,7 @@ struct MDNSPublication: Hashable, Sendable {
 
     /// The form of `record`. Load and memory are rounded, so that small changes are none.
     /// `withOldName` says whether a second service, of the old type, needs room.
-    init(_ record: NodeRecord, withOldName: Bool = false) {
+    package init(_ record: NodeRecord, withOldName: Bool = false) {
         name = record.wishedName
         port = record.synthesisPort
         let features = record.features.filter(Self.isLabel)

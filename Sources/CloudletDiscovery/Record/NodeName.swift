@@ -5,9 +5,9 @@ import CloudletCore
 /// §4.1.1).
 public enum NodeName {
     /// Bytes of UTF-8 that a name may have.
-    static let limit = 63
+    package static let limit = 63
     /// The name of a node that has none.
-    static let fallback = "Cloudlet"
+    package static let fallback = "Cloudlet"
 
     /// The name in that form: control characters and separators of lines become blanks; marks that reorder text or are
     /// never seen are left out; blanks at the ends, and what is too long, are cut off.
@@ -33,7 +33,7 @@ public enum NodeName {
     }
 
     /// The name to try when another node has this one: `X`, `X #2`, `X #3`, as avahi has it.
-    static func alternative(to name: String) -> String {
+    package static func alternative(to name: String) -> String {
         var (stem, number) = (name, 2)
         if let mark = name.ranges(of: " #").last, let old = Int(name[mark.upperBound...]), 2..<1_000_000 ~= old {
             (stem, number) = (String(name[..<mark.lowerBound]), old + 1)

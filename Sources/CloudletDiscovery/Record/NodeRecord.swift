@@ -61,8 +61,11 @@ extension NodeRecord {
         }
     }
 
+    /// The load as a whole number of percent, at most 10,000.
+    public var loadPercent: Int { Int(min(max(load.isFinite ? load : 0, 0), 100) * 100) }
+
     /// Has the node go by another name than the one wished, or by that again.
-    mutating func goBy(_ name: String) { alternativeName = name == wishedName ? nil : NodeName.clean(name) }
+    package mutating func goBy(_ name: String) { alternativeName = name == wishedName ? nil : NodeName.clean(name) }
 }
 
 /// A base VM that a node holds.

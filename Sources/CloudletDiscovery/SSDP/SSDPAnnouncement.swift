@@ -1,23 +1,36 @@
-import FoundationEssentials
+package import CloudletNetwork
+package import FoundationEssentials
 
 /// What the node says over SSDP from one address at one time; makes every message it sends (UDA 2.0 §1.2, §1.3).
-struct SSDPAnnouncement: Hashable, Sendable {
+package struct SSDPAnnouncement: Hashable, Sendable {
     /// The device that is announced.
-    var device: UPnPDevice
+    package var device: UPnPDevice
     /// Where its description is, as seen from the link.
-    var location: String
+    package var location: String
     /// BOOTID.UPNP.ORG: grows whenever the node joins the network anew.
-    var bootID: Int32
+    package var bootID: Int32
     /// CONFIGID.UPNP.ORG: the number of the description's content.
-    var configID: Int32
+    package var configID: Int32
     /// SEARCHPORT.UPNP.ORG, when unicast searches are not heard on port 1900.
-    var searchPort: UInt16?
+    package var searchPort: UInt16?
     /// Seconds until an announcement that is not repeated is void.
-    var maximumAge = 1800
+    package var maximumAge: Int
+
+    package init(
+        device: UPnPDevice, location: String, bootID: Int32, configID: Int32, searchPort: UInt16? = nil,
+        maximumAge: Int = 1800
+    ) {
+        self.device = device
+        self.location = location
+        self.bootID = bootID
+        self.configID = configID
+        self.searchPort = searchPort
+        self.maximumAge = maximumAge
+    }
 
     /// `ssdp:alive`, `ssdp:byebye` or `ssdp:update` for every target, to be sent to `group`.
     /// `nextBootID` is the boot id that is in force after an update.
-    func notifications(_ kind: Kind, to group: IPAddress, nextBootID: Int32? = nil) -> [SSDPMessage] {
+    package func notifications(_ kind: Kind, to group: IPAddress, nextBootID: Int32? = nil) -> [SSDPMessage] {
         device.announcements.map { target in
             var headers: [(name: String, value: String)] = [("HOST", "\(group.urlHost):1900")]
             if kind == .alive { headers.append(("CACHE-CONTROL", "max-age=\(maximumAge)")) }
@@ -33,14 +46,14 @@ struct SSDPAnnouncement: Hashable, Sendable {
     }
 
     /// The kinds of NOTIFY.
-    enum Kind: String, Sendable {
+    package enum Kind: String, Sendable {
         case alive = "ssdp:alive"
         case byebye = "ssdp:byebye"
         case update = "ssdp:update"
     }
 
     /// The answers to a search; none when it does not concern the device.
-    func answers(to search: SSDPSearch, at date: Date = Date()) -> [SSDPMessage] {
+    package func answers(to search: SSDPSearch, at date: Date = Date()) -> [SSDPMessage] {
         device.answers(to: search.target).map { target in
             SSDPMessage(
                 .response,
@@ -59,7 +72,7 @@ struct SSDPAnnouncement: Hashable, Sendable {
 
 extension Date {
     /// The date as HTTP writes it (RFC 9110 §5.6.7).
-    var httpDate: String {
+    package var httpDate: String {
         let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         var calendar = Calendar(identifier: .gregorian)

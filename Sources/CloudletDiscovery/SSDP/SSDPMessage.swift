@@ -1,25 +1,25 @@
 /// A message of SSDP: a start line and headers, as in HTTP, in one datagram (UDA 2.0 §1.1).
-struct SSDPMessage: Hashable, Sendable {
+package struct SSDPMessage: Hashable, Sendable {
     /// The first line.
-    var startLine: StartLine
+    package var startLine: StartLine
     /// Header fields in order; names are compared without case.
-    var headers: [(name: String, value: String)]
+    package var headers: [(name: String, value: String)]
 
     /// What kind of message it is.
-    enum StartLine: String, Hashable, Sendable {
+    package enum StartLine: String, Hashable, Sendable {
         case search = "M-SEARCH * HTTP/1.1"
         case notify = "NOTIFY * HTTP/1.1"
         case response = "HTTP/1.1 200 OK"
     }
 
     /// The largest datagram that is looked at; genuine ones stay below 1,500 bytes.
-    static let maximumBytes = 9000
+    package static let maximumBytes = 9000
     /// The longest line that is read.
     private static let maximumLine = 2048
     private static let maximumHeaders = 48
 
     /// A message from its parts.
-    init(_ startLine: StartLine, _ headers: [(name: String, value: String)]) {
+    package init(_ startLine: StartLine, _ headers: [(name: String, value: String)]) {
         self.startLine = startLine
         self.headers = headers
     }
@@ -29,7 +29,7 @@ struct SSDPMessage: Hashable, Sendable {
     ///
     /// `nil` for what is no complete SSDP message: another first line, no blank line at the end, no header that can be
     /// read, too much of anything.
-    init?(_ datagram: [UInt8]) {
+    package init?(_ datagram: [UInt8]) {
         guard datagram.count <= Self.maximumBytes else { return nil }
         var lines: [ArraySlice<UInt8>] = []
         var rest = datagram[...]
@@ -64,12 +64,12 @@ struct SSDPMessage: Hashable, Sendable {
     }
 
     /// The value of the first header with this name.
-    subscript(_ name: String) -> String? {
+    package subscript(_ name: String) -> String? {
         headers.first { $0.name.utf8.elementsEqual(name.utf8, by: { Self.folded($0) == Self.folded($1) }) }?.value
     }
 
     /// The datagram.
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         var text = startLine.rawValue + "\r\n"
         for header in headers {
             text += header.value.isEmpty ? "\(header.name):\r\n" : "\(header.name): \(header.value)\r\n"
@@ -77,8 +77,8 @@ struct SSDPMessage: Hashable, Sendable {
         return Array((text + "\r\n").utf8)
     }
 
-    static func == (left: Self, right: Self) -> Bool { left.bytes == right.bytes }
-    func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+    package static func == (left: Self, right: Self) -> Bool { left.bytes == right.bytes }
+    package func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 
     private static func folded(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
 }

@@ -37,18 +37,18 @@ public struct UPnPDevice: Hashable, Sendable {
     public var udn: String { "uuid:\(id)" }
 
     /// The types that carry a version, in the order of the description.
-    var versionedTypes: [String] { [Self.deviceType, originalServiceType, Self.synthesisServiceType] }
+    package var versionedTypes: [String] { [Self.deviceType, originalServiceType, Self.synthesisServiceType] }
 
     /// All pairs of notification type and unique service name (UDA 2.0, tables 1-1 and 1-3): root device, UDN, device
     /// type and one a service type.
-    var announcements: [UPnPTarget] {
+    package var announcements: [UPnPTarget] {
         [UPnPTarget(type: "upnp:rootdevice", usn: "\(udn)::upnp:rootdevice"), UPnPTarget(type: udn, usn: udn)]
             + versionedTypes.map { UPnPTarget(type: $0, usn: "\(udn)::\($0)") }
     }
 
     /// What to answer a search with: empty when it does not concern this device. Types are compared as a whole; a lower
     /// version than ours is answered as it was asked, a higher one is not.
-    func answers(to target: String) -> [UPnPTarget] {
+    package func answers(to target: String) -> [UPnPTarget] {
         if target == "ssdp:all" { return announcements }
         if target == "upnp:rootdevice" { return [announcements[0]] }
         if target.lowercased() == udn { return [UPnPTarget(type: target, usn: udn)] }
@@ -73,9 +73,9 @@ public struct UPnPDevice: Hashable, Sendable {
 }
 
 /// A notification or search type with the unique service name that goes with it.
-struct UPnPTarget: Hashable, Sendable {
+package struct UPnPTarget: Hashable, Sendable {
     /// NT or ST.
-    let type: String
+    package let type: String
     /// USN.
-    let usn: String
+    package let usn: String
 }

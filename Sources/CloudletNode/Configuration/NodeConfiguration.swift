@@ -1,5 +1,6 @@
 public import CloudletCore
 import CloudletDiscovery
+import CloudletNetwork
 public import CloudletSession
 import CloudletSystem
 public import Logging

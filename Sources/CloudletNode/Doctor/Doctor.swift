@@ -1,4 +1,5 @@
-public import CloudletStore
+import CloudletStore
+public import CloudletSystem
 
 /// Examines whether this machine can be a node, by trying what a node does.
 public struct Doctor: Sendable {

@@ -1,4 +1,4 @@
-import CloudletDiscovery
+import CloudletNetwork
 import HTTPTypes
 public import Hummingbird
 

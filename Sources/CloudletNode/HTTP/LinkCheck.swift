@@ -1,4 +1,5 @@
-public import CloudletDiscovery
+public import CloudletNetwork
+public import CloudletSystem
 import HTTPTypes
 public import Hummingbird
 

@@ -1,8 +1,9 @@
 import AsyncAlgorithms
 import CloudletCore
 public import CloudletDiscovery
+public import CloudletNetwork
 public import CloudletSession
-import CloudletSystem
+public import CloudletSystem
 import Glibc
 public import Hummingbird
 import HummingbirdCore

@@ -1,4 +1,4 @@
-import CloudletDiscovery
+import CloudletNetwork
 import NIOCore
 import NIOHTTP1
 

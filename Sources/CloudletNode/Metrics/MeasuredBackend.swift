@@ -1,5 +1,7 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSession
+import CloudletSystem
 import CloudletWire
 import Synchronization
 
@@ -29,7 +31,7 @@ struct MeasuredBackend: SynthesisBackend {
         }
     }
 
-    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {
         do throws(CloudletError) { return try await backend.fetch(url, for: client) } catch {
             metrics.ended(.refused, error.code)
             throw error

@@ -1,5 +1,4 @@
 public import CloudletCore
-import CloudletDiscovery
 import CloudletSystem
 public import Logging
 public import ServiceLifecycle

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletDescriptors
 import CloudletDiscovery
 import CloudletHypervisor
 import CloudletSession

@@ -1,5 +1,4 @@
 import CloudletCore
-import CloudletDiscovery
 public import CloudletSession
 import HTTPTypes
 import Hummingbird

@@ -1,10 +1,13 @@
+import CloudletAdvertising
 public import CloudletCore
 import CloudletDiscovery
 import CloudletHypervisor
+import CloudletLibUPnP
+import CloudletNetwork
 import CloudletSession
-public import CloudletStore
+import CloudletStore
 import CloudletSynthesis
-import CloudletSystem
+public import CloudletSystem
 import Foundation
 import Hummingbird
 import Logging

@@ -1,6 +1,7 @@
 import CloudletCore
-import CloudletDiscovery
+import CloudletNetwork
 import CloudletSession
+import CloudletSystem
 import Logging
 import ServiceLifecycle
 

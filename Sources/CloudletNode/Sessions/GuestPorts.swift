@@ -1,5 +1,4 @@
 import CloudletCore
-import CloudletDiscovery
 import CloudletSystem
 import Synchronization
 

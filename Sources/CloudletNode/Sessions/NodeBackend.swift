@@ -166,7 +166,7 @@ struct NodeBackend: SynthesisBackend {
     }
 
     /// Fetches an overlay package.
-    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay {
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {
         let admitted = try admission.beginFetch(client: client)
         defer { admitted.place.giveBack() }
         return try await overlayFetch.fetch(url, for: client, makeRoom: admitted.makeRoom)

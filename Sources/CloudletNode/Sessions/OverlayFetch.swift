@@ -46,18 +46,14 @@ struct OverlayFetch: Sendable {
     func fetch(
         _ text: String, for client: String,
         makeRoom: @escaping @Sendable (Int) throws(CloudletError) -> Void = { _ in }
-    ) async throws(CloudletError) -> OutgoingOverlay {
+    ) async throws(CloudletError) -> OverlaySource {
         let url = try check(text, client)
         // Made with the first VM, or removed since.
         try Directory.create(directory, permissions: 0o700)
         let file = try File.unnamed(in: directory)
         try await download(url, to: file, makeRoom)
-        let package = try OverlayPackage(file)
-        return OutgoingOverlay(
-            meta: package.metaBytes,
-            blobs: zip(package.meta.blobs, package.blobs).map { blob, range in
-                .init(name: blob.name, size: blob.size, offset: range.lowerBound) { () throws(CloudletError) in file }
-            }, forwards: package.meta.forwards)
+        // A large directory or meta takes a second.
+        return try await WorkerPool.shared.run { () throws(CloudletError) in try OverlayPackage(file).source }
     }
 
     private func check(_ text: String, _ client: String) throws(CloudletError) -> String {

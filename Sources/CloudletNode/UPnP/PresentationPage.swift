@@ -1,6 +1,7 @@
 import CloudletCore
 public import CloudletDiscovery
 import CloudletMarkup
+public import CloudletSystem
 import HTTPTypes
 import Hummingbird
 import NIOCore

@@ -1,5 +1,8 @@
+public import CloudletAdvertising
 import CloudletCore
 public import CloudletDiscovery
+public import CloudletNetwork
+public import CloudletSystem
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird

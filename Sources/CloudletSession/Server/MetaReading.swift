@@ -15,14 +15,15 @@ enum MetaReading {
         let digest: SHA256Digest
     }
 
-    /// Reads a meta; nothing is done for a task that is cancelled before its turn.
+    /// Reads a meta, or only its digest when it has been read; nothing is done for a task that is cancelled before its turn.
     /// - Throws: `CloudletError.badData` when it is not valid.
-    static func read(_ bytes: [UInt8]) async throws(CloudletError) -> Result {
+    static func read(_ bytes: [UInt8], as known: OverlayMeta? = nil) async throws(CloudletError) -> Result {
         let pool = bytes.count > smallBytes ? large : small
         return try await pool.run { () throws(CloudletError) in
             guard !Task.isCancelled else { throw CloudletError(.interrupted, "interrupted") }
             do throws(OverlayFormatError) {
-                return Result(meta: try OverlayMeta(reading: bytes.span), digest: SHA256Digest(hashing: bytes.span))
+                let meta = if let known { known } else { try OverlayMeta(reading: bytes.span) }
+                return Result(meta: meta, digest: SHA256Digest(hashing: bytes.span))
             } catch {
                 throw CloudletError(.badData, "No matching Base VM: the overlay-meta is not valid", cause: error)
             }

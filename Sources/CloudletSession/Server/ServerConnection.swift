@@ -143,7 +143,8 @@ struct ServerConnection: Sendable {
                 defer { session.endFetch() }
                 do {
                     let overlay = try await backend.fetch(url, for: client)
-                    await accompany(try await begin(announcement, overlay.meta, state), state, fetched: overlay)
+                    await accompany(
+                        try await begin(announcement, overlay.metaBytes, of: overlay, state), state, fetched: overlay)
                 } catch {
                     await fail(error, state)
                 }
@@ -198,11 +199,12 @@ struct ServerConnection: Sendable {
 
     /// Begins the synthesis, or joins one whose last connection was lost.
     private func begin(
-        _ announcement: ClientMessage.SendMeta, _ bytes: [UInt8], _ state: ConnectionState
+        _ announcement: ClientMessage.SendMeta, _ bytes: [UInt8], of fetched: OverlaySource? = nil,
+        _ state: ConnectionState
     ) async throws(CloudletError) -> Work {
         if announcement.apiVersion != nil { state.wantDetails() }
         let session = try await require(announcement.session)
-        let (meta, digest) = try await read(bytes, state)
+        let (meta, digest) = try await read(bytes, fetched?.meta, state)
         guard let holding = shared.heldMetas.take(meta, for: client) else {
             throw CloudletError(
                 .busy, "large overlay-metas of other sessions are in use", advice: "try again when they have ended")
@@ -237,11 +239,11 @@ struct ServerConnection: Sendable {
     }
 
     private func read(
-        _ bytes: [UInt8], _ state: ConnectionState
+        _ bytes: [UInt8], _ meta: OverlayMeta?, _ state: ConnectionState
     ) async throws(CloudletError) -> (OverlayMeta, SHA256Digest) {
         defer { state.metaWasRead() }
         do throws(CloudletError) {
-            let result = try await MetaReading.read(bytes)
+            let result = try await MetaReading.read(bytes, as: meta)
             return (result.meta, result.digest)
         } catch {
             shared.heldMetas.trimSoon()
@@ -250,7 +252,7 @@ struct ServerConnection: Sendable {
     }
 
     /// Tells the client how its synthesis goes, asks for blobs, and tells the session's end when it comes unasked.
-    private func accompany(_ work: Work, _ state: ConnectionState, fetched: OutgoingOverlay? = nil) async {
+    private func accompany(_ work: Work, _ state: ConnectionState, fetched: OverlaySource? = nil) async {
         let session = work.session
         do {
             let outcome = try await withThrowingTaskGroup { group in
@@ -285,25 +287,15 @@ struct ServerConnection: Sendable {
     }
 
     /// Gives a session the overlay that was fetched for it.
-    private func feed(_ overlay: OutgoingOverlay, to work: Work) async throws {
+    private func feed(_ overlay: OverlaySource, to work: Work) async throws {
         let transfer = work.session.transfer
         do {
-            for (index, blob) in overlay.blobs.enumerated() {
-                let file = try blob.open()
-                try await transfer.take(.begin(index), from: work.place.owner)
-                for range in pieces(of: 0..<blob.size, length: Self.pieceBytes) {
-                    let bytes = try file.read(range.count, at: blob.offset + range.lowerBound)
-                    try await transfer.take(.bytes(bytes), from: work.place.owner)
-                }
-                try await transfer.take(.end, from: work.place.owner)
-            }
+            for try await piece in OverlayPieces(overlay) { try await transfer.take(piece, from: work.place.owner) }
             transfer.finish()
         } catch {
             transfer.fail(error)
         }
     }
-
-    private static let pieceBytes = 256 << 10
 
     /// Sends progress to a client that wants it, until the VM runs.
     private func report(_ work: Work, _ state: ConnectionState) async throws {

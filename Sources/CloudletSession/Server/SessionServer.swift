@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletNetwork
 public import CloudletSystem
 public import CloudletWire
 public import Logging

@@ -1,4 +1,5 @@
 public import CloudletCore
+import CloudletNetwork
 import CloudletSystem
 public import Foundation
 

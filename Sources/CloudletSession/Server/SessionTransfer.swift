@@ -1,5 +1,7 @@
 import AsyncAlgorithms
 import CloudletCore
+import CloudletOverlay
+import CloudletSystem
 import CloudletWire
 import Synchronization
 

@@ -1,6 +1,7 @@
 public import AsyncAlgorithms
 public import CloudletCore
 public import CloudletOverlay
+import CloudletSystem
 public import CloudletWire
 
 /// What the session server hands its work to: the part of the node that knows bases and VMs.
@@ -23,7 +24,7 @@ public protocol SynthesisBackend: Sendable {
 
     /// Fetches an overlay from where a client says.
     /// - Throws: `CloudletError` with a reason the client is told.
-    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OutgoingOverlay
+    func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource
 
     /// Notes durably that a session's VM runs; the client is told afterwards.
     func note(_ status: SessionStatus) async

@@ -3,7 +3,7 @@ package import CloudletHypervisor
 package import CloudletOverlay
 import CloudletStore
 package import CloudletSystem
-package import CloudletWire
+import CloudletWire
 package import SystemPackage
 
 /// A VM under reconstruction: its memory, its disk and the part of its snapshot behind the RAM.

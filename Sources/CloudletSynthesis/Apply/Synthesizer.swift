@@ -3,7 +3,7 @@ public import CloudletHypervisor
 public import CloudletOverlay
 import CloudletStore
 import CloudletSystem
-public import CloudletWire
+import CloudletWire
 import SystemPackage
 
 /// VM synthesis: rebuilds a customised VM from a base and an overlay that arrives, and resumes it.

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSystem
 import Glibc
 import SystemPackage

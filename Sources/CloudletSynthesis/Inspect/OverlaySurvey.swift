@@ -12,7 +12,7 @@ public enum OverlaySurvey {
     /// - Returns: what the overlay holds, and what each blob holds, in the order of the meta.
     /// - Throws: `CloudletError.badData` with blob, item and byte when the overlay is damaged.
     public static func survey(
-        _ overlay: OverlayDirectory, progress: (Int) -> Void = { _ in }
+        _ overlay: OverlaySource, progress: (Int) -> Void = { _ in }
     ) async throws(CloudletError) -> (total: BlobSurvey.Findings, blobs: [BlobSurvey.Findings]) {
         let meta = overlay.meta
         let geometry = OverlayGeometry(disk: meta.diskSize, memory: meta.memorySize, baseDisk: nil, baseMemory: nil)
@@ -21,8 +21,8 @@ public enum OverlaySurvey {
         var done = 0
         // The original's blobs want histories of 64 MiB.
         let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: 64 << 20, within: 192 << 20)
-        try await mapInOrder(meta.blobs, atOnce: atOnce) { (blob) throws(CloudletError) in
-            try survey(blob, try File(overlay.path(of: blob), .read), geometry)
+        try await mapInOrder(meta.blobs.indices, atOnce: atOnce) { (index) throws(CloudletError) in
+            try survey(meta.blobs[index], try overlay.open(index), geometry)
         } consume: { (findings) throws(CloudletError) in
             done += meta.blobs[blobs.count].size
             blobs.append(findings)
@@ -33,15 +33,15 @@ public enum OverlaySurvey {
     }
 
     private static func survey(
-        _ blob: OverlayMeta.Blob, _ file: File, _ geometry: OverlayGeometry
+        _ blob: OverlayMeta.Blob, _ bytes: OverlaySource.Bytes, _ geometry: OverlayGeometry
     ) throws(CloudletError) -> BlobSurvey.Findings {
         var survey = BlobSurvey(blob, geometry: geometry)
         do throws(CloudletError) {
             var decompressor = try Decompressor(blob.compression)
             for range in pieces(of: 0..<blob.size, length: 256 << 10) {
                 if Task.isCancelled { throw CloudletError(.interrupted, "interrupted") }
-                let bytes = try file.read(range.count, at: range.lowerBound)
-                try decompressor.decode(bytes.span) { (output) throws(CloudletError) in try survey.read(output) }
+                let piece = try bytes.read(range)
+                try decompressor.decode(piece.span) { (output) throws(CloudletError) in try survey.read(output) }
             }
             try decompressor.finish()
         } catch {

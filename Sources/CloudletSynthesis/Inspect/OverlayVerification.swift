@@ -61,7 +61,7 @@ public struct OverlayVerification: Sendable {
     /// - Returns: what was checked.
     /// - Throws: `CloudletError.badData` with blob, item and byte, or what of the whole does not fit.
     public func verify(
-        _ overlay: OverlayDirectory, progress: @escaping @Sendable (Int) -> Void = { _ in }
+        _ overlay: OverlaySource, progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws(CloudletError) -> Verdict {
         let meta = overlay.meta
         try Synthesizer.requireMatch(meta, base, snapshot.description.machine)
@@ -72,7 +72,7 @@ public struct OverlayVerification: Sendable {
                 disk: meta.diskSize, memory: meta.memorySize, baseDisk: images.diskSize,
                 baseMemory: images.memorySize),
             base: images, targets: PageTargets(memory: targets.memory, disk: targets.disk))
-        let statistics = try await decoding.run(DirectoryBlobSource(overlay), received: progress)
+        let statistics = try await decoding.run(OverlayPieces(overlay), received: progress)
         guard !meta.isDiskOnly else { return Verdict(statistics: statistics, description: snapshot.description) }
         let ram = snapshot.description.machine.memoryBytes
         try SnapshotTail.copy(

@@ -1,0 +1,79 @@
+import CAvahi
+import CloudletDiscovery
+
+/// What is published on one interface, under one name. The pointer is valid until `free`, or until its client is freed.
+@safe struct EntryGroup {
+    /// Tells groups apart that are there at the same time.
+    struct ID: Hashable, Sendable {
+        private let number: UInt
+
+        init(_ pointer: OpaquePointer) { number = UInt(bitPattern: pointer) }
+    }
+
+    private let pointer: OpaquePointer
+
+    /// Which group it is.
+    var id: ID { unsafe ID(pointer) }
+
+    /// A group without entries; `nil` when avahi has none to give. What becomes of it is told to `session`, which must
+    /// outlive it.
+    init?(of client: OpaquePointer, for session: AvahiSession) {
+        let context = unsafe Unmanaged.passUnretained(session).toOpaque()
+        let made = unsafe avahi_entry_group_new(
+            client,
+            { group, state, context in
+                guard let context = unsafe context, let group = unsafe group else { return }
+                unsafe Unmanaged<AvahiSession>.fromOpaque(context).takeUnretainedValue().note(
+                    state, of: ID(group))
+            }, context)
+        guard let made = unsafe made else { return nil }
+        unsafe pointer = made
+    }
+
+    /// Withdraws what is published. Not to be called by the group's own callback.
+    func free() { unsafe avahi_entry_group_free(pointer) }
+
+    /// Publishes the services and subtypes of `wish`.
+    /// - Returns: 0 or avahi's error.
+    func publish(_ wish: AvahiSession.Wish, as name: String, on interface: Int32) -> Int32 {
+        let flags = AvahiPublishFlags(0)
+        let any = Int32(cloudlet_avahi_protocol_any)
+        for type in wish.types {
+            let strings = unsafe Self.stringList(wish.publication.txt)
+            defer { unsafe avahi_string_list_free(strings) }
+            let result = unsafe avahi_entry_group_add_service_strlst(
+                pointer, interface, any, flags, name, type, nil, nil, wish.publication.port, strings)
+            guard result == 0 else { return result }
+        }
+        for subtype in wish.publication.subtypes {
+            let result = unsafe avahi_entry_group_add_service_subtype(
+                pointer, interface, any, flags, name, MDNSPublication.type, nil, subtype)
+            guard result == 0 else { return result }
+        }
+        return unsafe avahi_entry_group_commit(pointer)
+    }
+
+    /// Replaces the TXT records.
+    /// - Returns: 0 or avahi's last error.
+    func updateText(_ wish: AvahiSession.Wish, as name: String, on interface: Int32) -> Int32 {
+        let strings = unsafe Self.stringList(wish.publication.txt)
+        defer { unsafe avahi_string_list_free(strings) }
+        var failure: Int32 = 0
+        for type in wish.types {
+            let result = unsafe avahi_entry_group_update_service_txt_strlst(
+                pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name, type, nil, strings)
+            if result != 0 { failure = result }
+        }
+        return failure
+    }
+
+    /// The strings as avahi takes them: its list grows at the front, and is written to the wire from the back.
+    private static func stringList(_ strings: [String]) -> UnsafeMutablePointer<AvahiStringList>? {
+        var list: UnsafeMutablePointer<AvahiStringList>?
+        for string in strings {
+            let bytes = Array(string.utf8)
+            unsafe list = avahi_string_list_add_arbitrary(list, bytes, bytes.count)
+        }
+        return unsafe list
+    }
+}

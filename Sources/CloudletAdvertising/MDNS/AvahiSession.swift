@@ -1,0 +1,359 @@
+import CAvahi
+import CloudletCore
+import CloudletDiscovery
+import CloudletSystem
+import Glibc
+import Logging
+
+/// The node's dealings with avahi-daemon: one client, one entry group an interface. Lives on one thread, between
+/// `iterate` and `iterate`; what avahi calls back only notes what happened, and `settle` acts on it, because a client
+/// or group must not be freed while it calls.
+@safe final class AvahiSession {
+    /// What is to be published, on the interfaces with these numbers.
+    struct Wish: Hashable, Sendable {
+        var publication: MDNSPublication
+        var interfaces: [Int32: String]
+        var withOldName: Bool
+
+        /// The service types.
+        var types: [String] { withOldName ? [MDNSPublication.type, MDNSPublication.oldType] : [MDNSPublication.type] }
+
+        /// Whether nothing but the TXT record may differ. The name is not looked at.
+        func differsOnlyInText(from other: Wish) -> Bool {
+            interfaces == other.interfaces && withOldName == other.withOldName
+                && publication.port == other.publication.port && publication.subtypes == other.publication.subtypes
+        }
+    }
+
+    /// How far the session has got.
+    private(set) var state = AdvertiserState.starting
+    /// The name wished and the one to be shown for it from now on, until it is fetched.
+    private var renaming: (wish: String, name: String)?
+
+    private let poll: OpaquePointer
+    private let logger: Logger
+    private var client: OpaquePointer? = nil
+    private var groups: [Int32: EntryGroup] = [:]
+    /// The name in force, or being tried; differs from the wish after a collision.
+    private var name: String?
+    /// The name that everybody else knows of.
+    private var shown: String?
+    /// Since when `name` is published on all interfaces; `nil` when it is not.
+    private var settled: ContinuousClock.Instant?
+    /// The same with the wished name, published beside `name` until it is sure that it is to be had.
+    private var trial: (groups: [Int32: EntryGroup], established: Int, wish: Wish)?
+    private var published: (name: String, wish: Wish)?
+    private var wish: Wish?
+
+    private var clientEvent: AvahiClientState?
+    private var groupEvents: [(group: EntryGroup.ID, state: AvahiEntryGroupState)] = []
+    private var retry = ContinuousClock.now
+    private var conflicts = ConflictPace()
+    private var changes = ChangePace()
+    private var shows = ShowPace()
+    private var returns: ReturnPace
+    private var pause = Duration.seconds(1)
+    private var established = 0
+
+    /// A session on a poll loop, which must outlive it.
+    /// `returnAfter` is how long after a conflict the wished name is tried again for the first time.
+    init(poll: OpaquePointer, returnAfter: Duration, logger: Logger) {
+        unsafe self.poll = poll
+        returns = ReturnPace(first: returnAfter)
+        self.logger = logger
+    }
+
+    deinit {
+        // Freeing the client frees its groups; the daemon then says goodbye for them.
+        if let client = unsafe client { unsafe avahi_client_free(client) }
+    }
+
+    /// Changes what is to be published.
+    func set(_ wish: Wish) {
+        if self.wish?.publication.name != wish.publication.name {
+            name = wish.publication.name
+            shown = name
+            returns.end()
+        }
+        self.wish = wish
+    }
+
+    /// The renaming since the last call, if there was one.
+    func takeRenaming() -> (wish: String, name: String)? {
+        defer { renaming = nil }
+        return renaming
+    }
+
+    /// Milliseconds until `settle` has something to do without an event; -1 for never.
+    var patience: Int32 {
+        var due: [ContinuousClock.Instant] = []
+        if unsafe client == nil {
+            due.append(retry)
+        } else if isRunning {
+            if wish != published?.wish || name != published?.name { due.append(nextPublication) }
+            if let settled {
+                if name != shown { due.append(shows.due(since: settled)) }
+                if trial == nil, let next = returns.next { due.append(next) }
+            }
+        }
+        guard let first = due.min() else { return -1 }
+        return Int32(max(0, min(60_000, (first - .now).seconds * 1000 + 1)))
+    }
+
+    /// When what is wished may be published.
+    private var nextPublication: ContinuousClock.Instant {
+        // A name that was lost is none that others know: the next one is no change.
+        guard published != nil else { return retry }
+        return max(retry, changes.next(hasTime: isTextAlone) ?? retry)
+    }
+
+    /// Whether what is published differs from what is wished in the TXT record only.
+    private var isTextAlone: Bool {
+        guard let published, let wish else { return false }
+        return published.name == name && published.wish.differsOnlyInText(from: wish)
+            && published.wish.publication.txt != wish.publication.txt
+    }
+
+    /// Acts on what has happened and on what is wished: connects, publishes, renames, starts anew.
+    func settle() {
+        if let event = clientEvent {
+            clientEvent = nil
+            follow(event)
+        }
+        while let event = groupEvents.first {
+            groupEvents.removeFirst()
+            follow(event.state, of: event.group)
+        }
+        if unsafe client == nil, retry <= .now { connect() }
+        guard isRunning else { return }
+        publish()
+        guard let settled else { return }
+        if let name, let wish, name != shown, shows.due(since: settled) <= .now {
+            shown = name
+            renaming = (wish.publication.name, name)
+            shows.note(at: .now)
+        }
+        if trial == nil, let next = returns.next, next <= .now { tryWish() }
+    }
+
+    private var isRunning: Bool {
+        guard let client = unsafe client else { return false }
+        return unsafe avahi_client_get_state(client) == AVAHI_CLIENT_S_RUNNING
+    }
+
+    private func connect() {
+        var failure: Int32 = 0
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe client = avahi_client_new(
+            avahi_simple_poll_get(poll), AVAHI_CLIENT_NO_FAIL,
+            { client, state, context in
+                guard let context = unsafe context else { return }
+                unsafe Unmanaged<AvahiSession>.fromOpaque(context).takeUnretainedValue().clientEvent = state
+            }, context, &failure)
+        if unsafe client == nil {
+            wait("no mDNS responder: \(Self.text(failure))")
+        } else if clientEvent == AVAHI_CLIENT_CONNECTING {
+            report(.waiting("avahi-daemon is not running"))
+        }
+    }
+
+    private func follow(_ event: AvahiClientState) {
+        switch event {
+        case AVAHI_CLIENT_S_RUNNING:
+            pause = .seconds(1)
+            // Also after a new host name: everything is published again.
+            reset()
+        case AVAHI_CLIENT_S_COLLISION, AVAHI_CLIENT_S_REGISTERING: reset()
+        case AVAHI_CLIENT_CONNECTING: report(.waiting("avahi-daemon is not running"))
+        default:
+            // The daemon or the bus went away: the client is of no use any more.
+            let reason = unsafe client.map { unsafe Self.text(avahi_client_errno($0)) } ?? "failed"
+            if let client = unsafe client { unsafe avahi_client_free(client) }
+            unsafe client = nil
+            groups = [:]
+            trial = nil
+            groupEvents = []
+            (published, settled) = (nil, nil)
+            wait("the mDNS responder went away: \(reason)")
+        }
+    }
+
+    private func follow(_ event: AvahiEntryGroupState, of group: EntryGroup.ID) {
+        if let trial, trial.groups.values.contains(where: { $0.id == group }) { return followTrial(event) }
+        switch event {
+        case AVAHI_ENTRY_GROUP_ESTABLISHED:
+            established += 1
+            guard established == groups.count, let published else { return }
+            if settled == nil {
+                settled = .now
+                changes.note(at: .now)
+                if published.name != published.wish.publication.name, returns.next == nil { returns.wait(from: .now) }
+            }
+            report(.announced(published.wish.interfaces.values.sorted().joined(separator: ", ")))
+        case AVAHI_ENTRY_GROUP_COLLISION: rename()
+        case AVAHI_ENTRY_GROUP_FAILURE:
+            reset()
+            wait("avahi-daemon can't publish the node")
+        default: break
+        }
+    }
+
+    private func rename() {
+        guard let taken = name else { return }
+        let wasSlow = conflicts.isSlow
+        let wait = conflicts.conflict(at: .now)
+        let chosen = NodeName.alternative(to: taken)
+        // Of many in a row the first is told, and that there are many.
+        if taken == wish?.publication.name || settled != nil {
+            logger.notice(
+                "name is taken on this network",
+                metadata: ["name": "\(taken.displayable())", "now": "\(chosen.displayable())"])
+        }
+        if conflicts.isSlow, !wasSlow {
+            logger.warning(
+                "a host of this network claims every name; trying one each 5 s", metadata: ["name": "\(chosen)"])
+        }
+        name = chosen
+        reset()
+        retry = .now + wait
+    }
+
+    // MARK: - Return to the wished name
+
+    /// Publishes the wished name beside the one in force, which stays until the other is had for sure.
+    private func tryWish() {
+        guard let wish, let name, name != wish.publication.name else { return returns.end() }
+        var made: [Int32: EntryGroup] = [:]
+        var isRefused = false
+        for interface in wish.interfaces.keys where !isRefused {
+            let (group, result) = add(interface, wish.publication.name, wish)
+            made[interface] = group
+            isRefused = result < 0
+        }
+        trial = (made, 0, wish)
+        if isRefused || made.isEmpty { endTrial() }
+    }
+
+    private func followTrial(_ event: AvahiEntryGroupState) {
+        switch event {
+        case AVAHI_ENTRY_GROUP_ESTABLISHED:
+            trial?.established += 1
+            guard let trial, trial.established == trial.groups.count else { return }
+            release(groups)
+            (groups, established) = (trial.groups, trial.established)
+            (name, published) = (trial.wish.publication.name, (trial.wish.publication.name, trial.wish))
+            (self.trial, settled) = (nil, .now)
+            returns.end()
+            logger.notice(
+                "has the wished name again", metadata: ["name": "\(trial.wish.publication.name.displayable())"])
+        case AVAHI_ENTRY_GROUP_COLLISION, AVAHI_ENTRY_GROUP_FAILURE: endTrial()
+        default: break
+        }
+    }
+
+    private func endTrial() {
+        guard let trial else { return }
+        release(trial.groups)
+        self.trial = nil
+        returns.wait(from: .now)
+    }
+
+    // MARK: - Publishing
+
+    private func release(_ groups: [Int32: EntryGroup]) {
+        for group in groups.values {
+            group.free()
+            groupEvents.removeAll { $0.group == group.id }
+        }
+    }
+
+    /// Withdraws everything; `publish` begins anew.
+    private func reset() {
+        release(groups)
+        if let trial { release(trial.groups) }
+        groups = [:]
+        (trial, published, settled) = (nil, nil, nil)
+        established = 0
+    }
+
+    /// Takes everything back. Where the same name ends on several interfaces, avahi 0.8 now and then says goodbye on one of
+    /// them only; less often when they end one after the other.
+    func withdraw() {
+        var rest = groups.count
+        for group in groups.values {
+            group.free()
+            rest -= 1
+            if rest > 0 { usleep(150_000) }
+        }
+        if let trial { release(trial.groups) }
+        groups = [:]
+        (trial, published, settled) = (nil, nil, nil)
+    }
+
+    private func publish() {
+        guard let wish, let name else { return }
+        if let published, published.name == name, published.wish.differsOnlyInText(from: wish), !isTextAlone {
+            return self.published = (name, wish)
+        }
+        guard nextPublication <= .now else { return }
+        if isTextAlone {
+            // The TXT record changes without probing again.
+            changes.note(at: .now)
+            self.published = (name, wish)
+            for (interface, group) in groups {
+                let result = group.updateText(wish, as: name, on: interface)
+                if result < 0 {
+                    logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
+                }
+            }
+            return
+        }
+        reset()
+        published = (name, wish)
+        if wish.interfaces.isEmpty { return report(.waiting("no network interface to announce on")) }
+        for (interface, label) in wish.interfaces {
+            let (group, result) = add(interface, name, wish)
+            groups[interface] = group
+            if result == Int32(cloudlet_avahi_collision) { return rename() }
+            if result < 0 {
+                reset()
+                return wait("avahi-daemon refuses to publish on \(label): \(Self.text(result))")
+            }
+        }
+    }
+
+    /// Publishes on one interface.
+    /// - Returns: the group, if there is one, and 0 or avahi's error.
+    private func add(_ interface: Int32, _ name: String, _ wish: Wish) -> (EntryGroup?, Int32) {
+        guard let client = unsafe client else { return (nil, -1) }
+        guard let group = unsafe EntryGroup(of: client, for: self) else {
+            return (nil, unsafe avahi_client_errno(client))
+        }
+        return (group, group.publish(wish, as: name, on: interface))
+    }
+
+    /// To be called by groups.
+    func note(_ state: AvahiEntryGroupState, of group: EntryGroup.ID) { groupEvents.append((group, state)) }
+
+    private func wait(_ reason: String) {
+        report(.waiting(reason))
+        retry = .now + pause
+        pause = min(pause * 2, .seconds(10))
+    }
+
+    /// Says each change once.
+    private func report(_ new: AdvertiserState) {
+        guard new != state else { return }
+        let wasWaiting = state.isWaiting
+        state = new
+        if new.isWaiting, wasWaiting { return }
+        logger.notice("mDNS: \(new)")
+    }
+
+    private static func text(_ error: Int32) -> String { unsafe String(cString: avahi_strerror(error)) }
+}
+
+extension AdvertiserState {
+    /// Whether it can't be announced now.
+    var isWaiting: Bool { if case .waiting = self { true } else { false } }
+}

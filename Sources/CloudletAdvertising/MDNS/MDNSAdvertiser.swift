@@ -1,0 +1,125 @@
+import AsyncAlgorithms
+import CAvahi
+import CloudletCore
+public import CloudletDiscovery
+public import CloudletNetwork
+public import CloudletSystem
+import Dispatch
+public import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Announces the node by mDNS and DNS-SD through the machine's avahi-daemon: `_cloudlet._tcp` on every chosen
+/// interface.
+///
+/// Without a daemon the advertiser says so once, goes on, and joins when one appears. When another host has the name,
+/// the next one (`X #2`) is taken and written into the record, so that every protocol shows the same name; the wished one
+/// is tried again later.
+public final class MDNSAdvertiser: Advertiser {
+    /// What is announced where.
+    public let state = CurrentValue(AdvertiserState.starting)
+
+    private let record: CurrentValue<NodeRecord>
+    private let interfaces: CurrentValue<[NetworkInterface]>
+    private let withOldName: Bool
+    private let returnAfter: Duration
+    private let logger: Logger
+
+    /// An advertiser of `record` on `interfaces`.
+    /// `withOldName` says whether to announce `_cloudlet._udp` too, which clients of 2014 look for.
+    /// `returnAfter` is how long a node that had to take another name waits before it tries the wished one again.
+    public init(
+        record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, withOldName: Bool = false,
+        returnAfter: Duration = .seconds(300), logger: Logger
+    ) {
+        self.record = record
+        self.interfaces = interfaces
+        self.withOldName = withOldName
+        self.returnAfter = returnAfter
+        self.logger = logger
+    }
+
+    /// Announces until the service is shut down or the task is cancelled; the daemon then says goodbye.
+    public func run() async throws {
+        let loop = try AvahiLoop()
+        await withTaskGroup { group in
+            group.addTask { [state, record, returnAfter, logger] in
+                await loop.run(returnAfter: returnAfter, logger: logger) { newState, renaming in
+                    state.set(newState)
+                    guard let renaming else { return }
+                    // Unless the node has been given another name in the meantime.
+                    record.update { if $0.wishedName == renaming.wish { $0.goBy(renaming.name) } }
+                }
+            }
+            let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
+            for await _ in changes.cancelOnGracefulShutdown() {
+                let places = interfaces.value.map { ($0.index, $0.name) }
+                loop.set(
+                    AvahiSession.Wish(
+                        publication: MDNSPublication(record.value, withOldName: withOldName),
+                        interfaces: Dictionary(places) { first, _ in first }, withOldName: withOldName))
+            }
+            loop.stop()
+        }
+        state.set(.stopped)
+    }
+}
+
+/// The thread on which avahi lives, and the way to it from others.
+///
+/// `@unchecked Sendable`: the pointer is made before and freed after everything else; others only call
+/// `avahi_simple_poll_wakeup` with it, under the lock, which writes a byte into a pipe.
+@safe private final class AvahiLoop: @unchecked Sendable {
+    private struct Inbox {
+        var wish: AvahiSession.Wish?
+        var isStopped = false
+    }
+
+    private let poll: OpaquePointer
+    private let inbox = Mutex(Inbox())
+
+    init() throws(CloudletError) {
+        guard let poll = unsafe avahi_simple_poll_new() else { throw CloudletError(.system, "can't make avahi's loop") }
+        unsafe self.poll = poll
+    }
+
+    deinit { unsafe avahi_simple_poll_free(poll) }
+
+    func set(_ wish: AvahiSession.Wish) {
+        inbox.withLock { $0.wish = wish }
+        unsafe avahi_simple_poll_wakeup(poll)
+    }
+
+    func stop() {
+        inbox.withLock { $0.isStopped = true }
+        unsafe avahi_simple_poll_wakeup(poll)
+    }
+
+    /// Runs a session on a thread of its own until `stop`; `report` is called after each round with the state and,
+    /// once, with a renaming.
+    func run(
+        returnAfter: Duration, logger: Logger,
+        report: @escaping @Sendable (AdvertiserState, (wish: String, name: String)?) -> Void
+    ) async {
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "avahi").async { [self] in
+                let session = unsafe AvahiSession(poll: poll, returnAfter: returnAfter, logger: logger)
+                while true {
+                    let (wish, isStopped) = inbox.withLock { inbox in
+                        defer { inbox.wish = nil }
+                        return (inbox.wish, inbox.isStopped)
+                    }
+                    if isStopped {
+                        session.withdraw()
+                        break
+                    }
+                    if let wish { session.set(wish) }
+                    session.settle()
+                    report(session.state, session.takeRenaming())
+                    unsafe avahi_simple_poll_iterate(poll, session.patience)
+                }
+                continuation.resume()
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+import AsyncAlgorithms
+import CloudletCore
+public import CloudletDiscovery
+public import CloudletNetwork
+public import CloudletSystem
+public import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// Announces the node by SSDP (UDA 2.0 §1) with an engine of our own: IPv4 and IPv6, every chosen interface, each with
+/// the LOCATION that is right there. Follows the record and the network; goodbye is said when the service ends.
+public actor SSDPAdvertiser: Advertiser {
+    /// What is announced where.
+    public nonisolated let state = CurrentValue(AdvertiserState.starting)
+
+    private let record: CurrentValue<NodeRecord>
+    private let interfaces: CurrentValue<[NetworkInterface]>
+    private let maximumAge: Int
+    private let logger: Logger
+    private let loop: any EventLoop
+    private let desk = ReplyDesk()
+    private let wakeups: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    struct Speaker {
+        let endpoint: SSDPEndpoint
+        var schedule: SSDPSchedule
+    }
+
+    private(set) var speakers: [Speaker] = []
+    private let bootIDs: BootIDs
+    private var bootID: Int32
+    private var announced: NodeRecord?
+    /// Whether there was ever a place to speak from.
+    private var hasSpoken = false
+    private var network: [NetworkInterface]?
+    /// Changes of the description that follow each other quickly are taken together: none before this time.
+    private var nextChange = ContinuousClock.now
+    /// Whether a change of addresses is still to be told. Such changes, too, are taken together: none is told before
+    /// `nextTelling`.
+    private var isUntold = false
+    private var nextTelling = ContinuousClock.now
+    /// Places whose sockets could not be opened, or were lost, with the time of the next try.
+    private var failed: [SSDPLink: ContinuousClock.Instant] = [:]
+
+    /// An advertiser of `record` on `interfaces`.
+    /// `maximumAge` is how many seconds an announcement is valid that is not repeated.
+    /// `bootIDs` numbers this start and changes of addresses.
+    public init(
+        record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, maximumAge: Int = 1800,
+        bootIDs: BootIDs = BootIDs(), logger: Logger
+    ) {
+        self.record = record
+        self.interfaces = interfaces
+        self.maximumAge = maximumAge
+        self.bootIDs = bootIDs
+        bootID = bootIDs.next()
+        self.logger = logger
+        (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        loop = MultiThreadedEventLoopGroup.singleton.next()
+    }
+
+    /// Announces until the service is shut down or the task is cancelled, then says goodbye.
+    public func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { [record, wake] in
+                for await _ in record.values() { wake.yield() }
+            }
+            group.addTask { [interfaces, wake] in
+                for await _ in interfaces.values() { wake.yield() }
+            }
+            var armed: ContinuousClock.Instant?
+            for await _ in wakeups.cancelOnGracefulShutdown() {
+                await step()
+                // One alarm at a time; one that rings in vain does no harm.
+                guard let next, armed.map({ next < $0 || $0 <= .now }) ?? true else { continue }
+                armed = next
+                group.addTask { [wake] in
+                    try? await Task.sleep(until: next, clock: .continuous)
+                    wake.yield()
+                }
+            }
+            group.cancelAll()
+        }
+        await withdraw()
+    }
+
+    /// When something is to be done without a cause from outside.
+    private var next: ContinuousClock.Instant? {
+        let change = (isOutdated ? [nextChange] : []) + (isUntold ? [nextTelling] : [])
+        return (speakers.compactMap(\.schedule.next) + Array(failed.values) + change).min()
+    }
+
+    /// Does what is to be done now.
+    private func step() async {
+        await dropBroken()
+        let now = ContinuousClock.now
+        if interfaces.value != network || failed.values.contains(where: { $0 <= now }) { await followNetwork() }
+        if isUntold, nextTelling <= now { update(with: []) }
+        if isOutdated, nextChange <= now { await followRecord() }
+        for index in speakers.indices {
+            for kind in speakers[index].schedule.takeDue(at: now) { speakers[index].endpoint.notify(kind) }
+        }
+    }
+
+    // MARK: - The record
+
+    /// Whether the description has changed. What changes often (load, memory) is no part of it.
+    private var isOutdated: Bool {
+        guard let announced else { return false }
+        let now = record.value
+        return UPnPDevice(announced) != UPnPDevice(now) || announced.httpPort != now.httpPort
+    }
+
+    /// A changed description is a new configuration: the old announcement is cancelled, the new one made.
+    private func followRecord() async {
+        let record = record.value
+        logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
+        for speaker in speakers { speaker.endpoint.notify(.byebye) }
+        bootID = bootIDs.next(after: bootID)
+        let now = ContinuousClock.now
+        for index in speakers.indices {
+            speakers[index].endpoint.set(announcement(for: speakers[index].endpoint.place, of: record))
+            speakers[index].schedule.announce(at: now)
+        }
+        announced = record
+        nextChange = now + .seconds(2)
+    }
+
+    private func announcement(for place: SSDPLink, of record: NodeRecord) -> SSDPAnnouncement {
+        let device = UPnPDevice(record)
+        return SSDPAnnouncement(
+            device: device, location: "http://\(place.address.urlHost):\(record.httpPort)\(UPnPPath.description)",
+            bootID: bootID, configID: UPnPDocuments(device).configID, maximumAge: maximumAge)
+    }
+
+    // MARK: - The network
+
+    private func followNetwork() async {
+        let network = interfaces.value
+        self.network = network
+        announced = announced ?? record.value
+        let wanted = network.flatMap(SSDPLink.all)
+        failed = failed.filter { wanted.contains($0.key) }
+        let gone = speakers.map(\.endpoint).filter { !wanted.contains($0.place) }
+        let missing = wanted.filter { place in
+            !speakers.contains { $0.endpoint.place == place } && failed[place].map { $0 <= .now } ?? true
+        }
+        speakers.removeAll { speaker in gone.contains { $0 === speaker.endpoint } }
+        // An address that is gone can't say goodbye; one whose interface merely got a further address can. Where another
+        // address speaks to the same hosts, the node is not gone for them.
+        for endpoint in gone {
+            if !hasSibling(endpoint) { endpoint.notify(.byebye) }
+            await endpoint.close()
+        }
+        for speaker in speakers {
+            if let place = wanted.first(where: { $0 == speaker.endpoint.place }) {
+                speaker.endpoint.follow(place.interface)
+            }
+        }
+        let opened = await open(missing)
+        // The first places are no change; neither are those that can't be opened, however often it is tried.
+        isUntold = isUntold || hasSpoken && (!opened.isEmpty || !gone.isEmpty && !speakers.isEmpty)
+        let now = ContinuousClock.now
+        if isUntold, nextTelling <= now { update(with: opened) }
+        hasSpoken = hasSpoken || !opened.isEmpty
+        let old = speakers.map(\.endpoint)
+        for endpoint in opened {
+            var schedule = SSDPSchedule(maximumAge: maximumAge)
+            // Goodbye comes first, but not where it would be said for others that stay.
+            if old.contains(where: endpoint.isSibling) { schedule.announce(at: now) } else { schedule.start(at: now) }
+            speakers.append(Speaker(endpoint: endpoint, schedule: schedule))
+        }
+        report()
+    }
+
+    private func hasSibling(_ endpoint: SSDPEndpoint) -> Bool {
+        speakers.contains { $0.endpoint.isSibling(of: endpoint) }
+    }
+
+    /// Tells those who know the node that the boot id changes, then changes it, also of the endpoints just `opened`, and
+    /// announces the node anew (UDA 2.0 §1.2.4).
+    private func update(with opened: [SSDPEndpoint]) {
+        isUntold = false
+        nextTelling = .now + .seconds(2)
+        let next = bootIDs.next(after: bootID)
+        for speaker in speakers { speaker.endpoint.notify(.update, nextBootID: next) }
+        bootID = next
+        for endpoint in speakers.map(\.endpoint) + opened {
+            var announcement = endpoint.current
+            announcement.bootID = bootID
+            endpoint.set(announcement)
+        }
+        let now = ContinuousClock.now
+        for index in speakers.indices { speakers[index].schedule.announce(at: now) }
+    }
+
+    /// Puts endpoints that lost a socket among the failed places.
+    private func dropBroken() async {
+        for endpoint in speakers.map(\.endpoint) where endpoint.isBroken {
+            logger.warning(
+                "an SSDP socket was lost, will open it again", metadata: ["address": "\(endpoint.place.address)"])
+            await endpoint.close()
+            speakers.removeAll { $0.endpoint === endpoint }
+            failed[endpoint.place] = .now + .seconds(1)
+            report()
+        }
+    }
+
+    /// Opens what can be opened of `places`; the others are tried again later.
+    private func open(_ places: [SSDPLink]) async -> [SSDPEndpoint] {
+        guard let announced else { return [] }
+        var opened: [SSDPEndpoint] = []
+        for place in places {
+            do {
+                let announcement = announcement(for: place, of: announced)
+                let endpoint = try await SSDPEndpoint(
+                    place, on: loop, announcing: announcement, desk: desk, onLoss: { [wake] in wake.yield() })
+                opened.append(endpoint)
+                failed[place] = nil
+            } catch {
+                if failed[place] == nil {
+                    logger.warning(
+                        "can't speak SSDP here, will try again",
+                        metadata: ["address": "\(place.address)", "error": "\(error)"])
+                }
+                failed[place] = .now + .seconds(5)
+            }
+        }
+        return opened
+    }
+
+    private func withdraw() async {
+        for _ in 0..<2 {
+            for speaker in speakers { speaker.endpoint.notify(.byebye) }
+        }
+        for speaker in speakers { await speaker.endpoint.close() }
+        speakers = []
+        state.set(.stopped)
+    }
+
+    private func report() {
+        if speakers.isEmpty {
+            state.set(.waiting(failed.isEmpty ? "no network interface to announce on" : "no usable socket"))
+        } else {
+            let places = speakers.map { "\($0.endpoint.place.interface.name) \($0.endpoint.place.address)" }
+            state.set(.announced(places.joined(separator: ", ")))
+        }
+    }
+}

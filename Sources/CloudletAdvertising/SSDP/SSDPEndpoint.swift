@@ -1,0 +1,207 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletNetwork
+import Glibc
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// One address of one interface from which the node speaks SSDP, with the multicast group that fits it. It answers
+/// searches by itself; announcements are sent when it is told to.
+///
+/// `heard` takes what is sent to the group, `own` what is sent to the address; both live on one event loop. Everything goes
+/// out of the address's port 1900, wherever possible: announcements from a socket of their own, so that nothing that
+/// others cause displaces them; answers from `own`, or, to hosts of which nobody knows whether they are there, from a
+/// third (`SSDPReplies`).
+final class SSDPEndpoint: Sendable {
+    let place: SSDPLink
+    /// The port unicast searches are heard on.
+    let port: UInt16
+
+    private let own: any Channel
+    let heard: any Channel
+    private let announcer: SSDPSender
+    let replies: SSDPReplies
+    private let state: Mutex<State>
+
+    private struct State {
+        var announcement: SSDPAnnouncement
+        var interface: NetworkInterface
+        var siblings: [InterfaceAddress]
+        var isClosing = false
+        var isBroken = false
+    }
+
+    /// Opens the sockets and begins to answer searches.
+    /// `onLoss` is called when a socket closes by itself: the endpoint is broken then and of no more use.
+    init(
+        _ place: SSDPLink, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, desk: ReplyDesk,
+        onLoss: @escaping @Sendable () -> Void = {}
+    ) async throws {
+        let sockets = try Self.openSockets(place)
+        do {
+            replies = SSDPReplies(
+                through: try SSDPSender(copying: sockets.own), strangersThrough: sockets.strangers, desk: desk, on: loop
+            )
+        } catch {
+            Glibc.close(sockets.own)
+            throw error
+        }
+        announcer = sockets.announcer
+        let port = sockets.port
+        self.place = place
+        self.port = port
+        var announcement = announcement
+        announcement.searchPort = port == 1900 ? nil : port
+        state = Mutex(
+            State(
+                announcement: announcement, interface: place.interface,
+                siblings: Self.siblings(of: place, on: place.interface)))
+        own = try await Self.adopt(sockets.own, on: loop)
+        do {
+            heard = try await Self.adopt(
+                try DatagramSocket.receiver(of: place.group, port: 1900, on: place.interface), on: loop)
+        } catch {
+            try? await own.close()
+            throw error
+        }
+        for (channel, isMulticast) in [(own, false), (heard, true)] {
+            let handler = SSDPSearchHandler(endpoint: self, isMulticast: isMulticast)
+            try await channel.eventLoop.submit { try channel.pipeline.syncOperations.addHandler(handler) }.get()
+            channel.closeFuture.whenComplete { [weak self] _ in
+                if self?.noteLoss() == true { onLoss() }
+            }
+        }
+    }
+
+    private struct Sockets {
+        let own: Int32
+        let announcer: SSDPSender
+        let strangers: SSDPSender
+        let port: UInt16
+    }
+
+    /// At port 1900; where another program keeps it for itself, at a random dynamic one, announced as
+    /// SEARCHPORT.UPNP.ORG.
+    private static func openSockets(_ place: SSDPLink) throws(CloudletError) -> Sockets {
+        do {
+            return try openSockets(place, port: 1900)
+        } catch {
+            guard error.code == .busy else { throw error }
+            for _ in 0..<8 {
+                if let sockets = try? openSockets(place, port: .random(in: 61000...65535)) { return sockets }
+            }
+            throw error
+        }
+    }
+
+    /// `own` comes last: until it is there nothing that arrives can be for this node.
+    private static func openSockets(_ place: SSDPLink, port: UInt16) throws(CloudletError) -> Sockets {
+        func speaker() throws(CloudletError) -> Int32 {
+            try DatagramSocket.speaker(from: place.address, port: port, on: place.interface, hops: 2)
+        }
+        let announcer = SSDPSender(adopting: try speaker())
+        let strangers = try speaker()
+        // A small packet that waits takes 1,280 bytes of it.
+        DatagramSocket.enlargeSendBuffer(strangers, to: 1 << 20)
+        let strangersSender = SSDPSender(adopting: strangers)
+        let own = try DatagramSocket.sender(from: place.address, port: port, on: place.interface, hops: 2)
+        return Sockets(own: own, announcer: announcer, strangers: strangersSender, port: port)
+    }
+
+    private static func adopt(_ descriptor: Int32, on loop: any EventLoop) async throws -> any Channel {
+        do {
+            // The usual 2,048 bytes would cut off a search with a long header, which is none then.
+            return try await DatagramBootstrap(group: loop)
+                .channelOption(
+                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: SSDPMessage.maximumBytes + 1)
+                )
+                .withBoundSocket(descriptor).get()
+        } catch {
+            Glibc.close(descriptor)
+            throw error
+        }
+    }
+
+    /// What is announced now.
+    var current: SSDPAnnouncement { state.withLock { $0.announcement } }
+
+    /// Whether a sender is one host on this link or on this machine: nobody else is answered (UDA 2.0 §1.3.2).
+    func isNear(_ source: IPAddress) -> Bool {
+        source.isLoopback || state.withLock { $0.interface.isOnLink(source) && !$0.interface.isBroadcast(source) }
+    }
+
+    /// Whether it is this endpoint's turn to answer what `source` sent to the group: of those on this link that hear the
+    /// group it has the address that is nearest to it. All of them hear it; the first one answers hosts of none of their
+    /// prefixes.
+    func speaks(to source: IPAddress) -> Bool {
+        func nearness(_ entry: InterfaceAddress) -> Int {
+            entry.address.shares(prefix: entry.prefixLength, with: source) ? entry.prefixLength : -1
+        }
+        let siblings = state.withLock(\.siblings)
+        guard let nearest = siblings.map(nearness).max() else { return true }
+        return siblings.first { nearness($0) == nearest }?.address == place.address
+    }
+
+    /// The addresses of the endpoints on an interface that hear the same group.
+    private static func siblings(of place: SSDPLink, on interface: NetworkInterface) -> [InterfaceAddress] {
+        SSDPLink.all(on: interface).filter { $0.group == place.group }.compactMap { sibling in
+            interface.addresses.first { $0.address == sibling.address }
+        }
+    }
+
+    /// Whether packets to a host of the link leave at once, without its hardware address: on this machine, and on links
+    /// that lead to one host only.
+    func isDirect(_ source: IPAddress) -> Bool {
+        source.isLoopback
+            || state.withLock { state in
+                state.interface.isPointToPoint || state.interface.addresses.contains { $0.address == source }
+            }
+    }
+
+    /// Takes over what has changed of the interface: its other addresses.
+    func follow(_ interface: NetworkInterface) {
+        let siblings = Self.siblings(of: place, on: interface)
+        state.withLock { ($0.interface, $0.siblings) = (interface, siblings) }
+    }
+
+    /// Whether another endpoint speaks to the same hosts: by the same group, on the same link.
+    func isSibling(of other: SSDPEndpoint) -> Bool {
+        other !== self && place.group == other.place.group && place.interface.index == other.place.interface.index
+    }
+
+    /// Changes what searches are answered with.
+    func set(_ changed: SSDPAnnouncement) {
+        var changed = changed
+        changed.searchPort = port == 1900 ? nil : port
+        state.withLock { $0.announcement = changed }
+    }
+
+    /// Whether a socket was lost.
+    var isBroken: Bool { state.withLock { $0.isBroken } }
+
+    /// Takes note of a socket that closed; `true` when nobody wanted that.
+    private func noteLoss() -> Bool {
+        state.withLock { state in
+            state.isBroken = !state.isClosing
+            return state.isBroken
+        }
+    }
+
+    /// Sends one set of notifications to the group.
+    func notify(_ kind: SSDPAnnouncement.Kind, nextBootID: Int32? = nil) {
+        let target = Peer(place.group, 1900, on: place.interface.index)
+        for message in current.notifications(kind, to: place.group, nextBootID: nextBootID) {
+            announcer.send(message, to: target)
+        }
+    }
+
+    /// Closes the sockets.
+    func close() async {
+        state.withLock { $0.isClosing = true }
+        announcer.close()
+        replies.close()
+        try? await own.close()
+        try? await heard.close()
+    }
+}

@@ -1,0 +1,65 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletNetwork
+import NIOCore
+
+/// Sends an endpoint's answers. To a host that the kernel does not know, one message goes out of a socket for such, as it
+/// may wait there for seconds; the others are kept until the host is found.
+final class SSDPReplies: Sendable {
+    private let sender: SSDPSender
+    private let strangers: SSDPSender
+    private let desk: ReplyDesk
+    private let loop: any EventLoop
+
+    /// When it is looked whether a host was found, in milliseconds from its first answer on; after the last it is given up.
+    private static let looks: [Int64] = [3, 20, 100, 400, 1000, 2000, 3500]
+
+    /// Sends through `sender`, to strangers through the other one.
+    init(through sender: SSDPSender, strangersThrough strangers: SSDPSender, desk: ReplyDesk, on loop: any EventLoop) {
+        self.sender = sender
+        self.strangers = strangers
+        self.desk = desk
+        self.loop = loop
+    }
+
+    /// Sends `answers`, each after a wait that `delay` tells, if the desk lets them pass.
+    /// `host` is where `asker` is; `isDirect` says that nobody has to be found first to reach it.
+    func send(
+        _ answers: [SSDPMessage], to asker: Peer, at host: Neighbour, isDirect: Bool, isMulticast: Bool,
+        delay: () -> TimeAmount
+    ) {
+        let letters = answers.map { ReplyDesk.Letter(message: $0, asker: asker, sender: sender) }
+        guard let first = answers.first else { return }
+        switch desk.admit(answers.count, to: host, isDirect: isDirect, isMulticast: isMulticast) {
+        case .closed: return
+        case .open:
+            for answer in answers {
+                loop.scheduleTask(in: delay()) { [sender] in sender.send(answer, to: asker) }
+            }
+        case .waiting: desk.keep(letters, for: host)
+        case .asStranger:
+            desk.keep(letters.dropFirst(), for: host)
+            loop.scheduleTask(in: delay()) { [self] in
+                if strangers.send(first, to: asker) { look(for: host, since: .now(), 0) } else { desk.release(host) }
+            }
+        }
+    }
+
+    private func look(for host: Neighbour, since start: NIODeadline, _ number: Int) {
+        loop.scheduleTask(deadline: start + .milliseconds(Self.looks[number])) { [self] in
+            if desk.knows(host) {
+                for letter in desk.release(host) { letter.sender.send(letter.message, to: letter.asker) }
+            } else if number + 1 < Self.looks.count {
+                look(for: host, since: start, number + 1)
+            } else {
+                desk.release(host)
+            }
+        }
+    }
+
+    /// Closes the sockets. What waits for hosts is lost.
+    func close() {
+        sender.close()
+        strangers.close()
+    }
+}

@@ -1,0 +1,48 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletNetwork
+import NIOCore
+
+/// Answers searches that arrive at one socket of an endpoint: at once when sent to the node alone, after a short random
+/// wait when sent to all.
+final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let endpoint: SSDPEndpoint
+    private let isMulticast: Bool
+
+    init(endpoint: SSDPEndpoint, isMulticast: Bool) {
+        self.endpoint = endpoint
+        self.isMulticast = isMulticast
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = unwrapInboundIn(data)
+        // The cheap checks come first: most of what is heard is other people's announcements.
+        guard let source = envelope.remoteAddress.address, source.isUnicast || source.isLoopback,
+            let port = envelope.remoteAddress.port.flatMap(UInt16.init), port != 0,
+            envelope.data.readableBytes <= SSDPMessage.maximumBytes,
+            envelope.data.getInteger(at: envelope.data.readerIndex, as: UInt8.self) == UInt8(ascii: "M"),
+            endpoint.isNear(source), !isMulticast || endpoint.speaks(to: source),
+            let message = SSDPMessage(Array(envelope.data.readableBytesView)),
+            let search = isMulticast
+                ? SSDPSearch(multicast: message, to: endpoint.place.group) : SSDPSearch(unicast: message)
+        else { return }
+        endpoint.replies.send(
+            endpoint.current.answers(to: search), to: Peer(source, port, on: envelope.remoteAddress.scope),
+            at: Neighbour(address: source, interface: endpoint.place.interface.index),
+            isDirect: endpoint.isDirect(source), isMulticast: isMulticast, delay: { Self.delay(search) })
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // ICMP errors of earlier replies come back here; the socket is as good as before.
+    }
+
+    /// A device may assume a smaller MX than the one given (UDA 2.0 §1.3.3). Searches for a cloudlet are few and
+    /// answered by few: within 2 ms. What every device on the LAN answers is spread over a tenth of MX.
+    private static func delay(_ search: SSDPSearch) -> TimeAmount {
+        guard let wait = search.maximumWait else { return .zero }
+        let isBroad = search.target == "ssdp:all" || search.target == "upnp:rootdevice"
+        return .microseconds(.random(in: 0...(isBroad ? Int64(wait) * 100_000 : 2000)))
+    }
+}

@@ -1,0 +1,218 @@
+import CloudletCore
+public import CloudletDiscovery
+import CloudletMarkup
+public import CloudletNetwork
+public import CloudletSystem
+import FoundationEssentials
+public import Logging
+import NIOHTTP1
+public import ServiceLifecycle
+
+/// Keeps the subscribers of the device's events (GENA, UDA 2.0 §4) and tells them of changes.
+///
+/// Events go only to the address the subscription came from, so nobody can make the node send to a third party
+/// (CVE-2020-12695, "CallStranger"). Number, life time and rate are bounded. When all places are taken they are shared:
+/// an address gets one of those that have more.
+public actor EventSubscriptions: Service {
+    /// Seconds granted to every subscription, whatever was asked for.
+    public static let timeout = 1800
+    static let maximumTotal = 256
+    static let maximumPerSource = 8
+
+    private struct Subscription {
+        let service: UPnPService
+        let callback: EventCallback
+        let source: IPAddress
+        var expires: ContinuousClock.Instant
+        /// Before this time no event is sent: the answer to SUBSCRIBE has to arrive before the first, and there are at
+        /// most five a second.
+        var earliest: ContinuousClock.Instant
+        /// The number of the next event; 0 for the first, then from 1 on, around the end of 32 bits.
+        var sequence: UInt32 = 0
+        var isSending = false
+        var told: [String]?
+        var failures = 0
+    }
+
+    private let record: CurrentValue<NodeRecord>
+    private let lifetime: Duration
+    private let logger: Logger
+    private var subscriptions: [String: Subscription] = [:]
+    private let wakeups: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    /// A manager without subscribers; events are sent while it runs.
+    public init(record: CurrentValue<NodeRecord>, logger: Logger) {
+        self.init(record: record, lifetime: .seconds(Self.timeout), logger: logger)
+    }
+
+    /// A manager whose subscriptions live for `lifetime`.
+    init(record: CurrentValue<NodeRecord>, lifetime: Duration, logger: Logger) {
+        self.record = record
+        self.lifetime = lifetime
+        self.logger = logger
+        (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Takes a new subscriber.
+    /// `callback` is the header CALLBACK; the first of its URLs that leads to `source` is used.
+    /// `interface` is where the request came in, for link-local callbacks.
+    /// - Returns: the SID.
+    /// - Throws: `GENARefusal`.
+    public func subscribe(
+        to service: UPnPService, callback: String?, notificationType: String?, from source: IPAddress, interface: Int32
+    ) throws(GENARefusal) -> String {
+        guard notificationType == "upnp:event", let callback else { throw .preconditionFailed }
+        guard let target = EventCallback(header: callback, source: source, interface: interface) else {
+            throw .preconditionFailed
+        }
+        removeExpired()
+        try makeRoom(for: source)
+        let sid = "uuid:\(UUID().uuidString.lowercased())"
+        subscriptions[sid] = Subscription(
+            service: service, callback: target, source: source, expires: .now + lifetime,
+            earliest: .now + .milliseconds(100))
+        wake.yield()
+        return sid
+    }
+
+    /// Makes sure that `source` may have one more; when all places are taken, that of the address with the most whose
+    /// subscription ends first.
+    private func makeRoom(for source: IPAddress) throws(GENARefusal) {
+        let counts = Dictionary(grouping: subscriptions.values, by: \.source).mapValues(\.count)
+        let own = counts[source] ?? 0
+        guard own < Self.maximumPerSource else { throw .full }
+        guard subscriptions.count >= Self.maximumTotal else { return }
+        guard let most = counts.max(by: { $0.value < $1.value }), most.value > own + 1,
+            let first = subscriptions.filter({ $0.value.source == most.key }).min(by: {
+                $0.value.expires < $1.value.expires
+            })
+        else { throw .full }
+        subscriptions[first.key] = nil
+        logger.info("subscriber dropped: others need a place", metadata: ["source": "\(most.key)"])
+    }
+
+    /// Extends a subscription.
+    public func renew(_ sid: String, of service: UPnPService) throws(GENARefusal) {
+        removeExpired()
+        guard subscriptions[sid]?.service == service else { throw .preconditionFailed }
+        subscriptions[sid]?.expires = .now + lifetime
+    }
+
+    /// Ends a subscription.
+    public func unsubscribe(_ sid: String, of service: UPnPService) throws(GENARefusal) {
+        guard subscriptions[sid]?.service == service else { throw .preconditionFailed }
+        subscriptions[sid] = nil
+    }
+
+    /// How many subscribers there are.
+    public var count: Int { subscriptions.count }
+
+    /// Sends events until the service is shut down: the whole state to a new subscriber, then every change, at most
+    /// five a second to each.
+    public func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { [record, wake] in
+                for await _ in record.values() { wake.yield() }
+            }
+            for await _ in wakeups.cancelOnGracefulShutdown() {
+                removeExpired()
+                let record = record.value
+                let now = ContinuousClock.now
+                for (sid, subscription) in subscriptions where !subscription.isSending {
+                    let variables = subscription.service.eventedVariables(record)
+                    guard variables.map(\.value) != subscription.told else { continue }
+                    guard subscription.earliest <= now else {
+                        wake.yield()
+                        continue
+                    }
+                    subscriptions[sid]?.isSending = true
+                    subscriptions[sid]?.earliest = now + .milliseconds(200)
+                    group.addTask { await self.send(variables, to: sid) }
+                }
+                try? await Task.sleep(for: .milliseconds(100))
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func send(_ variables: [(name: String, value: String)], to sid: String) async {
+        guard let subscription = subscriptions[sid] else { return }
+        let request = subscription.callback.request(sid: sid, sequence: subscription.sequence, variables)
+        let answer = try? await HTTPExchange.perform(request)
+        subscriptions[sid]?.isSending = false
+        if answer != nil {
+            subscriptions[sid]?.failures = 0
+        } else {
+            subscriptions[sid]?.failures += 1
+            if subscription.failures >= 2 {
+                logger.info("subscriber dropped: it can't be reached", metadata: ["source": "\(subscription.source)"])
+                subscriptions[sid] = nil
+            }
+        }
+        subscriptions[sid]?.told = variables.map(\.value)
+        subscriptions[sid]?.sequence = subscription.sequence == .max ? 1 : subscription.sequence + 1
+        wake.yield()
+    }
+
+    private func removeExpired() {
+        let now = ContinuousClock.now
+        subscriptions = subscriptions.filter { $0.value.expires > now }
+    }
+}
+
+/// Why a subscription was refused.
+public enum GENARefusal: Error, Hashable, Sendable {
+    /// 412: CALLBACK or NT is missing or wrong, leads elsewhere, or the SID is unknown.
+    case preconditionFailed
+    /// 503: as many subscribers as there may be.
+    case full
+
+    /// The HTTP status.
+    public var status: Int { self == .full ? 503 : 412 }
+}
+
+/// Where a subscriber's events go.
+struct EventCallback: Hashable, Sendable {
+    let host: HostAndPort
+    let interface: Int32
+    let path: String
+
+    /// From the header CALLBACK: one or more URLs in angle brackets, of which the first that leads to `source` counts;
+    /// `nil` when none does.
+    init?(header: String, source: IPAddress, interface: Int32) {
+        guard header.utf8.count <= 1024 else { return nil }
+        for part in header.split(separator: "<").prefix(8) {
+            guard let end = part.firstIndex(of: ">"), part.hasPrefix("http://") else { continue }
+            let url = part[..<end].dropFirst("http://".count)
+            guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { continue }
+            let authority = String(url.prefix { $0 != "/" })
+            guard let host = HostAndPort(authority) ?? HostAndPort(authority + ":80"), host.address == source,
+                host.port != 0
+            else { continue }
+            self.host = host
+            self.interface = interface
+            path = url.contains("/") ? String(url.dropFirst(authority.count)) : "/"
+            return
+        }
+        return nil
+    }
+
+    /// The NOTIFY of an event (UDA 2.0 §4.3.2).
+    func request(
+        sid: String, sequence: UInt32, _ variables: [(name: String, value: String)]
+    ) -> HTTPExchange.Request {
+        let properties = variables.map {
+            "<e:property><\($0.name)>\($0.value.escapedForXML)</\($0.name)></e:property>"
+        }.joined()
+        let body =
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
+            + "<e:propertyset xmlns:e=\"urn:schemas-upnp-org:event-1-0\">\(properties)</e:propertyset>\n"
+        return HTTPExchange.Request(
+            method: .NOTIFY, host: host, interface: interface, path: path,
+            headers: [
+                ("Content-Type", "text/xml; charset=\"utf-8\""), ("NT", "upnp:event"), ("NTS", "upnp:propchange"),
+                ("SID", sid), ("SEQ", String(sequence)),
+            ], body: Array(body.utf8), timeout: .seconds(5), limit: 4096)
+    }
+}

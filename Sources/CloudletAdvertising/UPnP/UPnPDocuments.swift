@@ -1,0 +1,53 @@
+import CloudletCore
+import CloudletDescriptors
+public import CloudletDiscovery
+import CloudletMarkup
+
+/// The XML documents of the device: pure functions of what the device is.
+public struct UPnPDocuments: Hashable, Sendable {
+    /// The device description (UDA 2.0 §2.3); the same on every interface, as all URLs in it are relative.
+    public let description: String
+    /// The description of the original's service.
+    public let originalService: String
+    /// The description of the current service.
+    public let synthesisService: String
+    /// CONFIGID.UPNP.ORG and the `configId` attributes: 24 bits that follow from the content.
+    public let configID: Int32
+
+    /// Fills in the documents for `device`.
+    public init(_ device: UPnPDevice) {
+        let values = [
+            "deviceType": UPnPDevice.deviceType, "friendlyName": device.friendlyName, "udn": device.udn,
+            "originalServiceType": device.originalServiceType, "synthesisServiceType": UPnPDevice.synthesisServiceType,
+        ]
+        let templates = [Descriptors.device, Descriptors.originalService, Descriptors.synthesisService]
+        let drafts = templates.map { Self.fill($0, values) }
+        let digest = SHA256Digest(hashing: Array(drafts.joined().utf8).span)
+        let number = Int32(truncatingIfNeeded: digest.words.0 >> 40)
+        configID = number
+        // Filled from the beginning: a draft has texts in it that others chose.
+        let all = values.merging(["configId": String(number)]) { first, _ in first }
+        let final = templates.map { Self.fill($0, all) }
+        description = final[0]
+        originalService = final[1]
+        synthesisService = final[2]
+    }
+
+    /// Replaces `{name}` by its value, escaped for XML. Names without value stay.
+    static func fill(_ template: String, _ values: [String: String]) -> String {
+        var result = ""
+        var rest = template[...]
+        while let open = rest.firstIndex(of: "{") {
+            result += rest[..<open]
+            let inside = rest[rest.index(after: open)...]
+            if let close = inside.firstIndex(of: "}"), let value = values[String(inside[..<close])] {
+                result += value.escapedForXML
+                rest = inside[inside.index(after: close)...]
+            } else {
+                result += "{"
+                rest = inside
+            }
+        }
+        return result + rest
+    }
+}

@@ -1,0 +1,68 @@
+import CloudletCore
+public import CloudletDiscovery
+
+/// The two services of the device: what their actions answer and what they send events about. The names are those of
+/// the service descriptions in Descriptors/upnp.
+public enum UPnPService: String, Hashable, Sendable, CaseIterable {
+    /// The original's service of 2013: a switch without meaning, kept so that its clients find what they expect.
+    case original
+    /// The current service: what the node is doing.
+    case synthesis
+
+    /// Its type.
+    public func type(of device: UPnPDevice) -> String {
+        switch self {
+        case .original: device.originalServiceType
+        case .synthesis: UPnPDevice.synthesisServiceType
+        }
+    }
+
+    /// The values that subscribers hear of, in the order of the description.
+    public func eventedVariables(_ record: NodeRecord) -> [(name: String, value: String)] {
+        switch self {
+        case .original: [("Status", record.sessions > 0 ? "1" : "0")]
+        case .synthesis: [("SessionCount", String(record.sessions)), ("BaseCount", String(record.bases.count))]
+        }
+    }
+
+    /// Does what `request` asks for.
+    /// `sessions` are the sessions running now, one line of text each.
+    /// - Returns: the out arguments.
+    public func perform(
+        _ request: SOAPRequest, on record: NodeRecord, sessions: [String]
+    ) throws(UPnPFault) -> [(name: String, value: String)] {
+        guard request.serviceType == type(of: UPnPDevice(record)) else { throw .invalidAction }
+        switch (self, request.action) {
+        case (.original, "GetTarget"):
+            try requireNone(request)
+            return [("RetTargetValue", "0")]
+        case (.original, "SetTarget"):
+            guard request.arguments.count == 1, request.arguments["NewTargetValue"] != nil else {
+                throw .invalidArguments
+            }
+            return []
+        case (.original, "GetStatus"):
+            try requireNone(request)
+            return [("ResultStatus", record.sessions > 0 ? "1" : "0")]
+        case (.synthesis, "GetStatus"):
+            try requireNone(request)
+            return [
+                ("NodeID", record.id.description), ("SynthesisPort", String(record.synthesisPort)),
+                ("ApiVersion", String(record.apiVersion)), ("LoadPercent", String(record.loadPercent)),
+                ("FreeMemoryMB", String(record.freeMemory.bytes >> 20)), ("SessionCount", String(record.sessions)),
+                ("Features", record.features.joined(separator: ",")),
+            ]
+        case (.synthesis, "ListBases"):
+            try requireNone(request)
+            return [("Bases", record.bases.map { "\($0.hash.hex) \($0.name)" }.joined(separator: "\n"))]
+        case (.synthesis, "ListSessions"):
+            try requireNone(request)
+            return [("Sessions", sessions.joined(separator: "\n"))]
+        default: throw .invalidAction
+        }
+    }
+
+    private func requireNone(_ request: SOAPRequest) throws(UPnPFault) {
+        guard request.arguments.isEmpty else { throw .invalidArguments }
+    }
+}

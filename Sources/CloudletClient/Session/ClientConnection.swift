@@ -1,0 +1,180 @@
+import CloudletCore
+import CloudletOverlay
+import CloudletSystem
+import CloudletWire
+import NIOCore
+import Synchronization
+
+/// A connection of a client to a node. Used by one task at a time.
+final class ClientConnection: Sendable {
+    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private let inbox = ClientInbox()
+    private let timeout: Duration
+    private let host: String
+    private static let pieceBytes = 256 << 10
+
+    init(_ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, timeout: Duration, host: String) {
+        self.outbound = outbound
+        self.timeout = timeout
+        self.host = host
+    }
+
+    /// Takes what comes from the node, until it ends the connection.
+    func read(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) async {
+        do {
+            for try await buffer in inbound { try inbox.receive([UInt8](buffer: buffer)) }
+            inbox.finish(
+                LostConnection(
+                    reason: CloudletError(
+                        .unavailable, "\(host) ended the connection",
+                        advice: "look into its log for the reason, and try again")))
+        } catch let error as CloudletError {
+            inbox.finish(error)
+        } catch {
+            inbox.finish(lost(error))
+        }
+    }
+
+    private func lost(_ error: any Error) -> LostConnection {
+        LostConnection(reason: .wrapping(error, .unavailable, "the connection to \(host) broke off"))
+    }
+
+    /// Writes, telling a lost connection from a failure of our own.
+    private func write(_ buffer: ByteBuffer) async throws {
+        do { try await outbound.write(buffer) } catch let error as CancellationError { throw error } catch {
+            throw lost(error)
+        }
+    }
+
+    func send(_ message: ClientMessage) async throws {
+        try await write(ByteBuffer(bytes: Frame.encode(message.value)))
+    }
+
+    /// The answer to a short command.
+    func answer() async throws -> ClientConversation.Event {
+        let answer = try await withDeadline(timeout) { [inbox] () async throws(CloudletError) in
+            do { return try await inbox.next() } catch let lost as LostConnection { throw lost.reason } catch {
+                throw .wrapping(error, .unavailable, "the connection to the node broke off")
+            }
+        }
+        guard let answer else {
+            throw CloudletError(.unavailable, "\(host) did not answer within \(timeout.seconds) s")
+        }
+        return answer
+    }
+
+    /// Sends the meta and the blobs the node asks for, and waits for the VM. `sent` holds the bytes sent of each blob,
+    /// on this connection or an earlier one.
+    /// - Throws: `LostConnection` when the transfer can be gone on with, else what is wrong.
+    func transfer(
+        _ overlay: OverlaySource, session: SessionID, moveForwards: Bool, sent: SentBytes,
+        _ progress: @Sendable (SynthesisClient.Progress) -> Void
+    ) async throws -> RemoteVM {
+        inbox.begin(blobNames: overlay.meta.blobs.map(\.name))
+        var announcement = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: session)
+        announcement.appName = overlay.appName
+        announcement.apiVersion = ProtocolVersion.current
+        announcement.wantsProgress = true
+        announcement.moveForwards = moveForwards
+        announcement.resumes = true
+        try await send(.sendMeta(announcement))
+        try await write(ByteBuffer(bytes: overlay.metaBytes))
+        while true {
+            switch try await inbox.next() {
+            case .metaAccepted: break
+            case .progress(let stage, let percent, let place):
+                progress(place.map { .queued(place: Int(clamping: $0)) } ?? .stage(stage, percent: percent))
+            case .send(let index):
+                try await send(overlay, index, session) { progress(.sent(sent.note($0, of: index))) }
+            case .done(let forwards):
+                let reported = forwards?.first?.address
+                return RemoteVM(
+                    host: reported.flatMap { $0 == "0.0.0.0" ? nil : $0 } ?? host, session: session,
+                    forwards: forwards?.map(\.forward) ?? overlay.meta.forwards)
+            case let event: throw SynthesisClient.unexpected(event)
+            }
+        }
+    }
+
+    private func send(
+        _ overlay: OverlaySource, _ index: Int, _ session: SessionID, _ sent: (Int) -> Void
+    ) async throws {
+        let blob = overlay.meta.blobs[index]
+        let bytes = try overlay.open(index)
+        try await send(.sendOverlay(name: blob.name, size: blob.size, session: session))
+        for range in pieces(of: 0..<blob.size, length: Self.pieceBytes) {
+            try await write(ByteBuffer(bytes: try bytes.read(range)))
+            sent(range.upperBound)
+        }
+    }
+
+    /// Runs `body` while the node keeps the session.
+    func hold(_ vm: RemoteVM, _ body: @escaping @Sendable (RemoteVM) async throws -> Void) async throws {
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await body(vm) }
+            group.addTask { [inbox, host] in
+                let event = try await inbox.next()
+                if case .failed = event { throw SynthesisClient.unexpected(event) }
+                throw CloudletError(.unavailable, "\(host) ended the session")
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// Tells the node that the VM is not needed any more, and waits until it is gone.
+    func finish(_ session: SessionID) async throws {
+        try await send(.finish(session: session, statistics: []))
+        guard case .success(.finish) = try await answer() else {
+            throw CloudletError(.protocolViolation, "\(host) did not confirm the end of the session")
+        }
+    }
+}
+
+/// What comes from the node, taken apart and kept until it is asked for.
+private final class ClientInbox: Sendable {
+    private let conversation = Mutex(ClientConversation())
+    private let events = Mailbox<ClientConversation.Event>()
+
+    func begin(blobNames: [String]) { conversation.withLock { $0 = ClientConversation(blobNames: blobNames) } }
+
+    func receive(_ bytes: [UInt8]) throws(CloudletError) {
+        do {
+            let received = try conversation.withLock { (conversation) throws(WireError) in
+                try conversation.receive(bytes[...])
+            }
+            for event in received { events.put(event) }
+        } catch {
+            throw CloudletError(.protocolViolation, "the node broke the protocol", cause: error)
+        }
+    }
+
+    func finish(_ error: any Error) { events.finish(throwing: error) }
+
+    /// The next thing the node does.
+    /// - Throws: `LostConnection`, a `CloudletError` when the node broke the protocol, or `CancellationError`.
+    func next() async throws -> ClientConversation.Event {
+        guard let event = try await events.next() else { throw CloudletError(.defect, "the inbox ended") }
+        return event
+    }
+}
+
+/// The connection to the node is gone, for no reason the node told.
+struct LostConnection: Error {
+    /// The same for people.
+    let reason: CloudletError
+}
+
+/// How much of each blob is sent.
+final class SentBytes: Sendable {
+    private let bytes = Mutex<[Int: Int]>([:])
+
+    /// Notes that so many bytes of a blob are sent.
+    /// - Returns: bytes sent of all blobs; what is sent again does not count twice.
+    func note(_ count: Int, of blob: Int) -> Int {
+        bytes.withLock { bytes in
+            bytes[blob] = max(count, bytes[blob] ?? 0)
+            return bytes.values.reduce(0, +)
+        }
+    }
+}

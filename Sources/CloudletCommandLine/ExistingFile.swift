@@ -1,0 +1,16 @@
+package import CloudletCore
+import CloudletSystem
+import SystemPackage
+
+/// Checks files that users name before any work is done.
+package enum ExistingFile {
+    /// Fails unless there is such a file.
+    package static func require(_ path: String) throws(CloudletError) {
+        guard let status = try FileStatus.of(FilePath(path)) else {
+            throw CloudletError(.notFound, "there is no file \(path.displayable())")
+        }
+        guard status.isRegular else {
+            throw CloudletError(.badData, "\(path.displayable()) is not a regular file", advice: "name a regular file")
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package import CloudletCore
+import CloudletSystem
+import Foundation
+import Glibc
+import Synchronization
+
+/// What the programs print: results on standard output, everything else on standard error.
+package enum Console {
+    private static let writeFailure = Mutex<Int32?>(nil)
+
+    /// Prints a result. Names of nodes, files and interfaces may be in it that others chose: nothing in them steers the
+    /// terminal. That it could not be written is told by ``requireWritten()``.
+    package static func result(_ text: String) {
+        guard let number = writeAll(text.displayableLines + "\n", to: STDOUT_FILENO) else { return }
+        writeFailure.withLock { $0 = $0 ?? number }
+    }
+
+    /// Whether nobody sees further results.
+    package static var isClosed: Bool { writeFailure.withLock { $0 != nil } }
+
+    /// Fails when a result could not be written, so that a script does not take what is missing for nothing. A reader that
+    /// went away (a pager, `head`) is no reason to fail.
+    package static func requireWritten() throws(CloudletError) {
+        guard let number = writeFailure.withLock({ $0 }), number != EPIPE else { return }
+        throw CloudletError(
+            .io, "the results can't be written to standard output: \(SystemCallError.text(for: number))")
+    }
+
+    /// Prints a remark for the person at the terminal; as with results, nothing in it steers that.
+    package static func note(_ text: String) {
+        ProgressLine.clear()
+        write(text.displayableLines + "\n")
+    }
+
+    /// Prints a failure: one line.
+    package static func failure(_ error: CloudletError) {
+        let line = error.description.split(whereSeparator: \.isNewline).joined(separator: " ")
+        note("error: \(line.displayable(limit: 8000))")
+    }
+
+    /// Prints a value as JSON with sorted keys.
+    package static func json(_ value: some Encodable) throws(CloudletError) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        do { result(String(decoding: try encoder.encode(value), as: UTF8.self).displayableJSON) } catch {
+            throw CloudletError(.defect, "can't encode the result as JSON", cause: error)
+        }
+    }
+
+    /// Prints a value as one line of JSON.
+    package static func jsonLine(_ value: some Encodable) throws(CloudletError) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do { result(String(decoding: try encoder.encode(value), as: UTF8.self).displayableJSON) } catch {
+            throw CloudletError(.defect, "can't encode the result as JSON", cause: error)
+        }
+    }
+
+    /// Writes to standard error, unless its reader stalls: what is only a remark holds up nothing, an end least of all.
+    fileprivate static func write(_ text: String) {
+        var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        guard unsafe poll(&entry, 1, 2000) > 0 else { return }
+        _ = writeAll(text, to: STDERR_FILENO)
+    }
+
+    /// Writes all of a text; waits where others made the descriptor one that doesn't.
+    /// - Returns: the number of the error that kept it from that, if any.
+    private static func writeAll(_ text: String, to descriptor: Int32) -> Int32? {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe poll(&entry, 1, 1000)
+            } else if errno != EINTR {
+                return errno
+            }
+        }
+        return nil
+    }
+
+    /// Whether standard error is a terminal that understands control sequences.
+    package static var isTerminal: Bool {
+        isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    }
+}
+
+/// One line on the terminal that shows how far a job is; nothing where there is no terminal.
+package enum ProgressLine {
+    private static let shown = Mutex(false)
+
+    /// Shows a stage and, when known, how much of it is done (0 to 1).
+    package static func show(_ stage: String, _ part: Double? = nil) {
+        guard Console.isTerminal else { return }
+        var text = stage
+        if let part {
+            let width = 30
+            let filled = Int(Double(width) * min(1, max(0, part)))
+            text += " [" + String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+            text += "] \(Int(part * 100)) %"
+        }
+        shown.withLock { $0 = true }
+        Console.write("\r\u{1B}[K" + text.displayable())
+    }
+
+    /// Removes the line.
+    package static func clear() {
+        if shown.withLock({ shown in
+            defer { shown = false }
+            return shown
+        }) {
+            Console.write("\r\u{1B}[K")
+        }
+    }
+}

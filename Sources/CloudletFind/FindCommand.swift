@@ -1,0 +1,61 @@
+public import ArgumentParser
+import CloudletCore
+import CloudletOverlay
+import SystemPackage
+
+/// `cloudlet-find`: finds nodes, and has one of them synthesize a VM.
+public struct FindCommand: AsyncParsableCommand {
+    /// Name and purpose.
+    public static let configuration = CommandConfiguration(
+        commandName: "cloudlet-find", abstract: "Find cloudlet nodes on the LAN and synthesize a VM on one.",
+        discussion: "Without --overlay the nodes are listed. With it, the overlay is sent to a node and the VM runs "
+            + "until the launched program ends, or until Ctrl-C with --hold.",
+        version: ProgramVersion.text)
+
+    @Option(
+        help: "Overlay to send, a directory or a package; the last part of its path is the application's name.",
+        completion: .file())
+    var overlay: String?
+
+    @Option(help: "Name or address of the node to use.")
+    var node: String?
+
+    @Option(help: "Program to run while the VM runs; gets CLOUDLET_APP, CLOUDLET_HOST, CLOUDLET_PORT_<guest port>.")
+    var launch: String?
+
+    @Flag(help: "Keep the VM until Ctrl-C.")
+    var hold = false
+
+    @Flag(
+        name: .customLong("fixed-ports"),
+        help: "Fail when ports of the overlay are taken on the node, which chooses others otherwise.")
+    var fixedPorts = false
+
+    @Flag(name: .customLong("move-ports"), help: .hidden)
+    var movePorts = false
+
+    @OptionGroup var search: SearchOptions
+
+    /// Creates the command.
+    public init() {}
+
+    /// Lists nodes, or runs a session.
+    public func run() async throws {
+        if movePorts, fixedPorts {
+            throw CloudletError(.usage, "--move-ports, which is the default by now, contradicts --fixed-ports")
+        }
+        guard let overlay else {
+            guard launch == nil, !hold, !fixedPorts, !movePorts else {
+                throw CloudletError(
+                    .usage, "--launch, --hold and --fixed-ports need an overlay",
+                    advice: "name its directory or package with --overlay")
+            }
+            return try await NodeListing(search: search, node: node).run()
+        }
+        // What is wrong with the overlay is said before anything is sent or searched.
+        let source = try OverlaySource(at: FilePath(overlay))
+        try await OverlaySession(
+            overlay: source, search: search, node: node, launch: launch, hold: hold, movePorts: !fixedPorts
+        ).run()
+    }
+}

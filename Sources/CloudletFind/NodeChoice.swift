@@ -1,0 +1,78 @@
+import CloudletCommandLine
+import CloudletCore
+import CloudletFinding
+import Foundation
+import Glibc
+import SystemPackage
+
+/// Picks the node that is to synthesize an overlay.
+struct NodeChoice: Sendable {
+    let search: SearchOptions
+    let node: String?
+    let base: SHA256Digest
+
+    /// The node to use.
+    /// - Throws: `CloudletError.noNode` when there is none that fits.
+    func choose() async throws -> FoundNode {
+        let finder = try search.finder()
+        let found = try await collect(finder)
+        if let node {
+            if let match = found.first(where: { $0.isCalled(node) }) { return match }
+            // An address that nothing announced is asked directly.
+            if let direct = try await ask(node) { return direct }
+            throw found.isEmpty ? search.nothingFound(finder) : search.noneCalled(node)
+        }
+        guard let first = found.first else { throw search.nothingFound(finder) }
+        if found.count > 1, isatty(STDIN_FILENO) == 1 { return try await ask(found) }
+        return first
+    }
+
+    /// Searches, best node first. The search ends early with the node that was named, or, where nobody is asked, with
+    /// the first one that holds the base VM; its IPv4 address must be known, for forwards have no other.
+    private func collect(_ finder: Finder) async throws -> [FoundNode] {
+        let wanted = node
+        let base = base
+        let asks = isatty(STDIN_FILENO) == 1
+        let nodes = try await finder.withEvents { events in
+            var nodes: [String: FoundNode] = [:]
+            for await event in events {
+                switch event {
+                case .found(let node), .updated(let node): nodes[node.key] = node
+                case .lost(let node): nodes[node.key] = nil
+                case .quiet: break
+                }
+                let isEnough = nodes.values.contains { node in
+                    node.hasIPv4 && (wanted.map(node.isCalled) ?? (!asks && node.holds(base)))
+                }
+                if isEnough { break }
+            }
+            return Array(nodes.values)
+        }
+        return FoundNode.ranked(nodes, wanting: base)
+    }
+
+    private func ask(_ host: String) async throws -> FoundNode? {
+        var direct = search
+        direct.host = [host]
+        direct.interface = []
+        guard let finder = try? direct.finder() else { return nil }
+        return try? await finder.find(wanting: base).first
+    }
+
+    /// Lets the person at the terminal choose.
+    private func ask(_ nodes: [FoundNode]) async throws(CloudletError) -> FoundNode {
+        for (index, node) in nodes.enumerated() {
+            let has = node.holds(base) ? "has the base VM" : "does not have the base VM"
+            Console.note("\(index + 1)  \(node.name.displayable(limit: 60))  \(node.address)  \(has)")
+        }
+        Console.note("Which node (1 to \(nodes.count), Enter for 1)? ")
+        guard let answer = readLine() else { throw CloudletError(.interrupted, "no node was chosen") }
+        let number = answer.isEmpty ? 1 : Int(answer) ?? 0
+        guard nodes.indices.contains(number - 1) else {
+            throw CloudletError(
+                .usage, "'\(answer.displayable(limit: 20))' is not one of the nodes",
+                advice: "give a number from the list")
+        }
+        return nodes[number - 1]
+    }
+}

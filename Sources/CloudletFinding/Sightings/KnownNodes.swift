@@ -1,0 +1,67 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletNetwork
+import CloudletSystem
+import FoundationEssentials
+import SystemPackage
+
+/// The nodes found earlier, remembered in a file so that the next search asks them directly. A file that is damaged is
+/// as good as none.
+struct KnownNodes: Sendable {
+    /// Most nodes remembered; the longest unseen make room.
+    static let maximum = 64
+
+    /// One place of one node.
+    struct Entry: Hashable, Sendable, Codable {
+        var id: String
+        var name: String
+        var address: String
+        /// The interface of a link-local address.
+        var interface: String?
+        var httpPort: UInt16
+        var synthesisPort: UInt16
+    }
+
+    private let path: FilePath
+
+    /// The memory kept in `directory`.
+    init(in directory: FilePath) { path = directory.appending("known-nodes.json") }
+
+    /// What is remembered, last seen first.
+    func read() -> [Entry] {
+        guard let file = try? File(path, .read), let bytes = try? file.read(256 << 10, at: 0),
+            let entries = try? JSONDecoder().decode([Entry].self, from: Data(bytes))
+        else { return [] }
+        return Array(entries.prefix(Self.maximum))
+    }
+
+    /// Puts nodes in front of what is remembered.
+    func remember(_ nodes: [FoundNode]) throws(CloudletError) {
+        let new = nodes.compactMap { node -> Entry? in
+            guard let port = node.httpPort, NodeID(node.key) != nil else { return nil }
+            let parts = node.address.split(separator: "%", maxSplits: 1).map(String.init)
+            return Entry(
+                id: node.key, name: node.name, address: parts[0], interface: parts.count > 1 ? parts[1] : nil,
+                httpPort: port, synthesisPort: node.synthesisPort)
+        }
+        let before = read()
+        let kept = Array((new + before.filter { old in !new.contains { $0.id == old.id } }).prefix(Self.maximum))
+        guard kept != before, let data = try? JSONEncoder().encode(kept) else { return }
+        try Directory.create(path.removingLastComponent(), permissions: 0o700)
+        try File.replace(path, with: Array(data), permissions: 0o600)
+    }
+
+    /// The entries as sightings; those on interfaces that are not there are left out.
+    func sightings(on interfaces: [NetworkInterface]) -> [NodeSighting] {
+        read().compactMap { entry in
+            guard let id = NodeID(entry.id), let address = IPAddress(entry.address) else { return nil }
+            let interface = interfaces.first { $0.name == entry.interface }
+            if address.isLinkLocal, !address.isV4, interface == nil { return nil }
+            return NodeSighting(
+                origin: .known, id: id, name: entry.name,
+                place: NodePlace(
+                    address: address, interface: interface?.index ?? 0, httpPort: entry.httpPort,
+                    synthesisPort: entry.synthesisPort))
+        }
+    }
+}

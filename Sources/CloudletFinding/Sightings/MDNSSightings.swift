@@ -1,0 +1,129 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletNetwork
+
+/// Collects the records that hosts publish about cloudlets and turns them into sightings. Bounded, as `FairTable` is.
+struct MDNSSightings: Sendable {
+    /// The service types that are looked for.
+    static let types = [MDNSPublication.type, MDNSPublication.oldType].map { DNSName(dotted: "\($0).local") }
+    /// Most addresses remembered of a host.
+    static let maximumAddresses = 32
+    /// Most hosts whose addresses are waited for.
+    private static let maximumAwaited = 256
+
+    private struct Instance: Sendable {
+        var host: DNSName?
+        var port: UInt16 = 0
+        var text: [[UInt8]]?
+    }
+
+    private var instances = FairTable<Instance> { $0.host != nil && $0.text != nil }
+    private var hosts = FairTable<[IPAddress]> { !$0.isEmpty }
+    /// The instances on hosts without known address, by host.
+    private var awaited: [DNSName: Set<DNSName>] = [:]
+
+    init() {}
+
+    /// How many names are remembered.
+    var count: Int { instances.count + hosts.count }
+
+    /// The first query (RFC 6762 §5.1, §5.4): who offers the service?
+    static var query: DNSMessage {
+        var message = DNSMessage()
+        message.questions = types.map { DNSQuestion(name: $0, type: DNSType.ptr, wantsUnicast: true) }
+        return message
+    }
+
+    /// Takes in an answer heard on `interface`.
+    /// - Returns: what it shows, and the questions it leaves open.
+    mutating func take(
+        _ message: DNSMessage, from source: IPAddress, on interface: NetworkInterface
+    ) -> (sightings: [NodeSighting], questions: [DNSQuestion]) {
+        guard message.isResponse else { return ([], []) }
+        var touched: Set<DNSName> = []
+        var gone: [NodeSighting] = []
+        for record in message.records {
+            let isGoodbye = record.timeToLive == 0
+            switch record.data {
+            case .pointer(let instance) where Self.types.contains(record.name) && instance.parent == record.name:
+                touched.insert(instance)
+                if isGoodbye, let known = instances.remove(instance) {
+                    let id = known.text.flatMap { NodeID(Self.value("id", in: $0) ?? "") }
+                    gone.append(NodeSighting(origin: .mdns, id: id, isGoodbye: true, source: source))
+                } else if !isGoodbye {
+                    edit(instance, source) { _ in }
+                }
+            case .service(let host, let port) where Self.types.contains(record.name.parent) && !isGoodbye:
+                touched.insert(record.name)
+                edit(record.name, source) { ($0.host, $0.port) = (host, port) }
+            case .text(let strings) where Self.types.contains(record.name.parent) && !isGoodbye:
+                touched.insert(record.name)
+                edit(record.name, source) { $0.text = strings }
+            case .address(let address):
+                edit(record.name, source, address, isGoodbye)
+                touched.formUnion(awaited.removeValue(forKey: record.name) ?? [])
+            default: break
+            }
+        }
+        var questions: [DNSQuestion] = []
+        var sightings: [NodeSighting] = []
+        for name in touched {
+            guard let instance = instances[name] else { continue }
+            guard let host = instance.host, instance.text != nil else {
+                questions += [DNSType.srv, DNSType.txt].map { DNSQuestion(name: name, type: $0, wantsUnicast: true) }
+                continue
+            }
+            if hosts[host]?.isEmpty != false {
+                if awaited.count >= Self.maximumAwaited { awaited = [:] }
+                awaited[host, default: []].insert(name)
+                questions += [DNSType.a, DNSType.aaaa].map { DNSQuestion(name: host, type: $0, wantsUnicast: true) }
+            }
+            sightings += self.sightings(of: name, instance, from: source, on: interface)
+        }
+        return (gone.filter { $0.id != nil } + sightings, questions)
+    }
+
+    private mutating func edit(_ name: DNSName, _ source: IPAddress, _ change: (inout Instance) -> Void) {
+        instances.edit(name, from: source, initially: Instance(), change)
+    }
+
+    private mutating func edit(_ host: DNSName, _ source: IPAddress, _ address: IPAddress, _ isGoodbye: Bool) {
+        guard !isGoodbye || hosts[host] != nil else { return }
+        hosts.edit(host, from: source, initially: []) { addresses in
+            addresses.removeAll { $0 == address }
+            if !isGoodbye { addresses.insert(address, at: 0) }
+            addresses.removeLast(max(0, addresses.count - Self.maximumAddresses))
+        }
+    }
+
+    /// One sighting an address that is told of the host, those on the link first. The sender is not always the host, as
+    /// reflectors pass on what they hear on other networks; it stands in for the host where no address of it is in one
+    /// of the link's own networks.
+    private func sightings(
+        of name: DNSName, _ instance: Instance, from source: IPAddress, on interface: NetworkInterface
+    ) -> [NodeSighting] {
+        guard let host = instance.host, let text = instance.text, instance.port != 0 else { return [] }
+        let told = hosts[host] ?? []
+        let near = told.filter { interface.reach(of: $0) == .link }
+        let routed = told.filter { interface.reach(of: $0) == .site }
+        let isOnNetwork = near.contains { $0 == source || $0.isV4 || !$0.isLinkLocal }
+        return (isOnNetwork ? near : [source] + near + routed).map { address in
+            NodeSighting(
+                origin: .mdns, id: NodeID(Self.value("id", in: text) ?? ""), name: name.labels.first,
+                place: NodePlace(
+                    address: address, interface: interface.index, httpPort: UInt16(Self.value("http", in: text) ?? ""),
+                    synthesisPort: instance.port), source: source)
+        }
+    }
+
+    /// The value of a TXT key (RFC 6763 §6.4: keys without case, the first of a name counts).
+    static func value(_ key: String, in text: [[UInt8]]) -> String? {
+        for string in text {
+            guard let equals = string.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            if String(decoding: string[..<equals], as: UTF8.self).lowercased() == key {
+                return String(decoding: string[(equals + 1)...], as: UTF8.self)
+            }
+        }
+        return nil
+    }
+}

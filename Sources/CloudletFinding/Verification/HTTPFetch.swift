@@ -1,0 +1,133 @@
+import CloudletCore
+import CloudletNetwork
+import CloudletSystem
+
+/// One GET of a small document from a host of the LAN, over a connection of its own that never waits. It asks by
+/// HTTP/1.0, so that the answer comes in one piece and ends with the connection; size is bounded, redirects are not
+/// followed.
+final class HTTPFetch {
+    /// The connection.
+    let connection: TCPAttempt
+    private let peer: Peer
+    private let request: [UInt8]
+    private var sent = 0
+    private var received: [UInt8] = []
+    private var head: HTTPAnswer.Head?
+    private let limit: Int
+
+    /// Starts to connect.
+    init(_ path: String, from peer: Peer, limit: Int = 256 << 10) throws(CloudletError) {
+        self.peer = peer
+        self.limit = limit
+        let host = "\(peer.address.urlHost):\(peer.port)"
+        request = Array("GET \(path) HTTP/1.0\r\nHost: \(host)\r\nConnection: close\r\n\r\n".utf8)
+        connection = try TCPAttempt(to: peer)
+    }
+
+    /// Whether it waits to send, not to receive.
+    var isSending: Bool { sent < request.count }
+
+    /// Goes on when the socket is ready.
+    /// - Returns: the answer when it is complete.
+    /// - Throws: `CloudletError`: `unavailable` when there is no connection, `protocolViolation` for an answer that is
+    ///   none, too large or cut off.
+    func proceed() throws(CloudletError) -> HTTPAnswer? {
+        try connection.finishConnecting()
+        if isSending {
+            sent += try connection.send(request[sent...])
+            return nil
+        }
+        let goesOn = try connection.receive(onto: &received)
+        guard received.count <= limit else { throw refused("is too large") }
+        if head == nil { head = try HTTPAnswer.Head(parsing: received) }
+        if let head, let answer = try head.answer(in: received, isComplete: !goesOn, connection.roundTrip ?? .zero) {
+            return answer
+        }
+        if !goesOn { throw refused("was broken off") }
+        return nil
+    }
+
+    private func refused(_ text: String) -> CloudletError {
+        CloudletError(.protocolViolation, "the answer of \(peer.address) \(text)")
+    }
+}
+
+/// The answer to a GET.
+struct HTTPAnswer: Sendable {
+    /// The status code.
+    let status: Int
+    /// The body.
+    let body: [UInt8]
+    /// How long the connection took to be made: one round trip.
+    let roundTrip: Duration
+
+    /// What is in front of the body.
+    struct Head: Sendable {
+        let status: Int
+        /// Where the body begins.
+        let end: Int
+        /// The size of the body, when it is said.
+        let length: Int?
+
+        private static let maximumBytes = 16 << 10
+
+        /// Reads status line and headers (RFC 9112 §4, §5); `nil` while they are not complete.
+        init?(parsing bytes: [UInt8]) throws(CloudletError) {
+            guard let end = Self.end(of: bytes) else {
+                if bytes.count > Self.maximumBytes || !bytes.starts(with: "HTTP/1.".utf8.prefix(bytes.count)) {
+                    throw CloudletError(.protocolViolation, "the answer is not HTTP")
+                }
+                return nil
+            }
+            self.end = end
+            var lines = String(decoding: bytes[..<end], as: UTF8.self).split { $0 == "\r\n" || $0 == "\n" }[...]
+            let first = (lines.popFirst() ?? "").split(separator: " ", maxSplits: 2)
+            guard first.count >= 2, first[0].hasPrefix("HTTP/1."), let status = Int(first[1]), 100...599 ~= status
+            else {
+                throw CloudletError(.protocolViolation, "the answer is not HTTP")
+            }
+            self.status = status
+            var length: Int?
+            for line in lines {
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                let value = line[line.index(after: colon)...].filter { $0 != " " && $0 != "\t" }
+                switch line[..<colon].lowercased() {
+                case "content-length":
+                    guard let count = Int(value), count >= 0, length == nil || length == count else {
+                        throw CloudletError(.protocolViolation, "the answer's length is not clear")
+                    }
+                    length = count
+                case "transfer-encoding":
+                    throw CloudletError(.protocolViolation, "the answer comes in pieces, which was not asked for")
+                default: break
+                }
+            }
+            self.length = length
+        }
+
+        private static func end(of bytes: [UInt8]) -> Int? {
+            var lineLength = 0
+            for (index, byte) in bytes.prefix(maximumBytes).enumerated() {
+                if byte == UInt8(ascii: "\n") {
+                    if lineLength == 0 { return index + 1 }
+                    lineLength = 0
+                } else if byte != UInt8(ascii: "\r") {
+                    lineLength += 1
+                }
+            }
+            return nil
+        }
+
+        /// The answer whose head this is, when all of it is there; `isComplete` says that nothing more comes.
+        func answer(
+            in bytes: [UInt8], isComplete: Bool, _ roundTrip: Duration
+        ) throws(CloudletError) -> HTTPAnswer? {
+            let body = bytes[end...]
+            if let length {
+                guard body.count >= length else { return nil }
+                return HTTPAnswer(status: status, body: Array(body.prefix(length)), roundTrip: roundTrip)
+            }
+            return isComplete ? HTTPAnswer(status: status, body: Array(body), roundTrip: roundTrip) : nil
+        }
+    }
+}

@@ -1,0 +1,175 @@
+import AsyncAlgorithms
+public import CloudletAdvertising
+import CloudletCore
+public import CloudletDiscovery
+public import CloudletNetwork
+public import CloudletSystem
+public import Logging
+import ServiceLifecycle
+import Subprocess
+public import SystemPackage
+
+/// Announces the node by SSDP with libupnp, one process of its own for each interface (`UPnPEngineChild`). A process
+/// that dies is started again; one whose interface, address or description changes is replaced, as libupnp can follow
+/// none of these.
+///
+/// What searches it hears is `SearchFilter`'s choice. What this engine can't do: IPv6, random answering times, BOOTID,
+/// CONFIGID, `ssdp:update`, more than one subnet of an interface.
+public final class LibUPnPAdvertiser: Advertiser {
+    /// What is announced where.
+    public let state = CurrentValue(AdvertiserState.starting)
+
+    private let record: CurrentValue<NodeRecord>
+    private let interfaces: CurrentValue<[NetworkInterface]>
+    private let executable: FilePath
+    private let logger: Logger
+    private let ready = CurrentValue<Set<String>>([])
+
+    /// An advertiser of `record` on `interfaces`.
+    /// `executable` is the program that calls `UPnPEngineChild.runIfRequested` first; the running one when not given.
+    public init(
+        record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
+        executable: FilePath = "/proc/self/exe", logger: Logger
+    ) {
+        self.record = record
+        self.interfaces = interfaces
+        self.executable = executable
+        self.logger = logger
+    }
+
+    /// What makes a process another one: where it announces, and what.
+    private struct Assignment: Hashable, Sendable {
+        let arguments: [String]
+        let device: UPnPDevice
+        let place: String
+    }
+
+    /// What is wanted on an interface.
+    private enum Wish: Hashable, Sendable {
+        case process(Assignment)
+        /// None now.
+        case nothing
+        /// None any more.
+        case end
+    }
+
+    /// Announces until the service is shut down or the task is cancelled; every process says goodbye.
+    public func run() async throws {
+        await withDiscardingTaskGroup { group in
+            // Each interface has one process at a time: the goodbye of the last must not follow the first word of the next.
+            var running: [String: CurrentValue<Wish>] = [:]
+            let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
+            for await _ in changes.cancelOnGracefulShutdown() {
+                let wanted = assignments()
+                for (interface, current) in running { current.set(wanted[interface].map { .process($0) } ?? .nothing) }
+                for (interface, assignment) in wanted where running[interface] == nil {
+                    let current = CurrentValue(Wish.process(assignment))
+                    running[interface] = current
+                    group.addTask { await self.supervise(current) }
+                }
+                report(wanted.isEmpty)
+            }
+            for current in running.values { current.set(.end) }
+        }
+        state.set(.stopped)
+    }
+
+    /// What is wanted on each interface.
+    private func assignments() -> [String: Assignment] {
+        let record = record.value
+        let entries = interfaces.value.compactMap { interface -> (String, Assignment)? in
+            guard let address = interface.addresses.first(where: \.address.isV4) else { return nil }
+            let location = "http://\(address.address):\(record.httpPort)\(UPnPPath.description)"
+            let task = UPnPEngineChild.Task(record, interface: interface, address: address, location: location)
+            return (
+                "\(interface.index) \(interface.name)",
+                Assignment(
+                    arguments: task.arguments, device: UPnPDevice(record),
+                    place: "\(interface.name) \(address.address)")
+            )
+        }
+        return Dictionary(entries) { first, _ in first }
+    }
+
+    /// Keeps a process running for what is wanted on an interface, one after the other.
+    private func supervise(_ current: CurrentValue<Wish>) async {
+        var pause = Duration.milliseconds(500)
+        for await _ in current.values() {
+            while case .process(let assignment) = current.value, !Task.isCancelled {
+                let start = ContinuousClock.now
+                let reason = await runProcess(assignment, while: current)
+                ready.update { $0.remove(assignment.place) }
+                guard current.value == .process(assignment), !Task.isCancelled else {
+                    // Changes that follow each other quickly are taken together.
+                    try? await Task.sleep(for: .milliseconds(300))
+                    continue
+                }
+                logger.warning(
+                    "libupnp's process ended, will start it again",
+                    metadata: ["place": "\(assignment.place)", "reason": "\(reason.displayable())"])
+                report(false)
+                pause = ContinuousClock.now - start > .seconds(60) ? .milliseconds(500) : min(pause * 2, .seconds(10))
+                try? await Task.sleep(for: pause)
+            }
+            if current.value == .end || Task.isCancelled { return }
+        }
+    }
+
+    /// Runs one process to its end.
+    /// - Returns: why it ended.
+    private func runProcess(_ assignment: Assignment, while current: CurrentValue<Wish>) async -> String {
+        var platform = PlatformOptions()
+        platform.createSession = true
+        platform.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(3))]
+        do {
+            let result = try await Subprocess.run(
+                .path(executable), arguments: Arguments(assignment.arguments), platformOptions: platform,
+                input: .inputWriter, output: .sequence, error: .discarded
+            ) { execution in
+                await withTaskGroup(of: String?.self) { group in
+                    group.addTask {
+                        var said = ""
+                        do {
+                            for try await line in execution.standardOutput.strings() {
+                                said = line
+                                if line == "ready" { self.note(assignment.place) }
+                            }
+                        } catch {}
+                        return said
+                    }
+                    group.addTask {
+                        for await wanted in current.values() where wanted != .process(assignment) { break }
+                        // The end of its input tells the process to say goodbye.
+                        try? await execution.standardInputWriter.finish()
+                        return nil
+                    }
+                    var said = ""
+                    for await end in group {
+                        guard let end else { continue }
+                        said = end
+                        group.cancelAll()
+                    }
+                    return said
+                }
+            }
+            return "\(result.terminationStatus) \(result.closureResult)"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private func note(_ place: String) {
+        ready.update { $0.insert(place) }
+        report(false)
+    }
+
+    private func report(_ hasNoInterface: Bool) {
+        let places = ready.value.sorted()
+        if !places.isEmpty {
+            state.set(.announced(places.joined(separator: ", ")))
+        } else {
+            state.set(
+                .waiting(hasNoInterface ? "no network interface to announce on" : "libupnp's process is starting"))
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import CNetwork
+package import CloudletCore
+import CloudletSystem
+import Glibc
+import NIOCore
+
+/// Makes the UDP sockets of both discovery protocols; each belongs to one interface. The caller owns the descriptor.
+package enum DatagramSocket {
+    /// A socket that hears what is sent to `group` on the interface, and nothing else: other groups, other interfaces
+    /// and unicast packets don't reach it, and it takes none away from other programs on the same port.
+    package static func receiver(
+        of group: IPAddress, port: UInt16, on interface: NetworkInterface
+    ) throws(CloudletError) -> Int32 {
+        try make(family(group), "can't listen to \(group) on \(interface.name)") { (socket) throws(CloudletError) in
+            try share(socket)
+            try unsafe check(cloudlet_bind_device(socket, interface.name))
+            try bindTo(socket, group, port: port, scope: group.isV4 ? 0 : UInt32(interface.index))
+            switch group {
+            case .v4(let value):
+                try set(socket, cloudlet_level_ip, cloudlet_ip_multicast_all, 0)
+                try check(cloudlet_join4(socket, value.bigEndian, interface.index))
+            case .v6:
+                try set(socket, cloudlet_level_ipv6, cloudlet_ipv6_multicast_all, 0)
+                try unsafe check(cloudlet_join6(socket, group.bytes, UInt32(interface.index)))
+            }
+        }
+    }
+
+    /// A socket bound to an address of the interface, from which packets go out of that interface with it as source.
+    /// `port` is 0 for any; a fixed one is shared with other programs.
+    /// `hops` is the TTL or hop limit of multicast packets.
+    package static func sender(
+        from address: IPAddress, port: UInt16, on interface: NetworkInterface, hops: Int32
+    ) throws(CloudletError) -> Int32 {
+        try make(family(address), "can't use UDP port \(port) of \(address)") { (socket) throws(CloudletError) in
+            if port != 0 { try share(socket) }
+            try bindTo(socket, address, port: port, scope: address.isLinkLocal ? UInt32(interface.index) : 0)
+            if address.isV4 {
+                try check(cloudlet_send_from4(socket, interface.index))
+                try set(socket, cloudlet_level_ip, IP_MULTICAST_TTL, hops)
+            } else {
+                try set(socket, cloudlet_level_ipv6, IPV6_MULTICAST_IF, interface.index)
+                try set(socket, cloudlet_level_ipv6, IPV6_MULTICAST_HOPS, hops)
+            }
+        }
+    }
+
+    /// A socket like `sender`, which only sends: what arrives for the port goes to the other sockets that share it, as this
+    /// one is connected, to nobody. What waits in it, or is lost for want of room, concerns no other socket.
+    package static func speaker(
+        from address: IPAddress, port: UInt16, on interface: NetworkInterface, hops: Int32
+    ) throws(CloudletError) -> Int32 {
+        let socket = try sender(from: address, port: port, on: interface, hops: hops)
+        // Linux lets a connected UDP socket send to others all the same (udp(7)); port 9 is RFC 863's, for discarding.
+        guard cloudlet_connect(socket, Peer(address, 9, on: interface.index).raw) == 0 else {
+            let error = SystemCallError.current("can't use UDP port \(port) of \(address)")
+            close(socket)
+            throw error
+        }
+        return socket
+    }
+
+    /// Asks for a send buffer of `bytes`; a smaller one, if the system allows no more, is fine.
+    package static func enlargeSendBuffer(_ socket: Int32, to bytes: Int32) {
+        _ = cloudlet_set_option(socket, SOL_SOCKET, SO_SNDBUF, bytes)
+    }
+
+    /// Asks for a receive buffer of `bytes`; a smaller one, if the system allows no more, is fine.
+    package static func enlargeReceiveBuffer(_ socket: Int32, to bytes: Int32) {
+        if cloudlet_set_option(socket, SOL_SOCKET, SO_RCVBUFFORCE, bytes) != 0 {
+            _ = cloudlet_set_option(socket, SOL_SOCKET, SO_RCVBUF, bytes)
+        }
+    }
+
+    /// Sends a datagram; `false` when it can't leave.
+    package static func send(_ bytes: [UInt8], from socket: Int32, to peer: Peer) -> Bool {
+        unsafe cloudlet_send(socket, bytes, bytes.count, peer.raw) == bytes.count
+    }
+
+    /// Has the kernel tell the hops that each datagram had left.
+    package static func tellHops(_ socket: Int32, ofV4 isV4: Bool) throws(CloudletError) {
+        if isV4 {
+            try set(socket, cloudlet_level_ip, IP_RECVTTL, 1)
+        } else {
+            try set(socket, cloudlet_level_ipv6, IPV6_RECVHOPLIMIT, 1)
+        }
+    }
+
+    /// The next datagram that has arrived, read into `buffer`.
+    /// - Returns: its size, its sender, and the hops it had left, -1 where that is not told; `nil` when none is there.
+    package static func receive(_ socket: Int32, into buffer: inout [UInt8]) -> (count: Int, sender: Peer, hops: Int32)?
+    {
+        var sender = cloudlet_peer()
+        var hops: Int32 = -1
+        let capacity = buffer.count
+        // ICMP errors of earlier packets come back here; the socket is as good as before.
+        for _ in 0..<16 {
+            let count = unsafe cloudlet_receive_with_hops(socket, &buffer, capacity, &sender, &hops)
+            if count >= 0 { return (count, Peer(sender), hops) }
+            if errno == EAGAIN { return nil }
+        }
+        return nil
+    }
+
+    private static func family(_ address: IPAddress) -> Int32 { address.isV4 ? AF_INET : AF_INET6 }
+
+    /// Lets other programs (control points, other responders) use the same port.
+    private static func share(_ socket: Int32) throws(CloudletError) {
+        try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
+        try set(socket, SOL_SOCKET, SO_REUSEPORT, 1)
+    }
+
+    private static func bindTo(_ socket: Int32, _ address: IPAddress, port: UInt16, scope: UInt32) throws(CloudletError)
+    {
+        switch address {
+        case .v4(let value): try check(cloudlet_bind4(socket, value.bigEndian, port))
+        case .v6:
+            try set(socket, cloudlet_level_ipv6, IPV6_V6ONLY, 1)
+            try unsafe check(cloudlet_bind6(socket, address.bytes, port, scope))
+        }
+    }
+
+    private static func make(
+        _ family: Int32, _ purpose: String, _ configure: (Int32) throws(CloudletError) -> Void
+    ) throws(CloudletError) -> Int32 {
+        let socket = cloudlet_udp_socket(family)
+        guard socket >= 0 else { throw SystemCallError.current(purpose) }
+        do {
+            try configure(socket)
+            return socket
+        } catch {
+            close(socket)
+            throw error.during(purpose)
+        }
+    }
+
+    private static func set(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) throws(CloudletError) {
+        try check(cloudlet_set_option(socket, level, name, value))
+    }
+
+    private static func check(_ result: Int32) throws(CloudletError) {
+        guard result == 0 else { throw SystemCallError.current("socket") }
+    }
+}

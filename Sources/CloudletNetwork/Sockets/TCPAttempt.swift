@@ -1,0 +1,73 @@
+import CNetwork
+package import CloudletCore
+import CloudletSystem
+import Glibc
+
+/// A TCP connection that is being made, and then used, without ever waiting: the owner is told by a `Poller` when to go
+/// on. Closed when it is let go.
+package final class TCPAttempt {
+    /// The socket.
+    package let descriptor: Int32
+    private let peer: Peer
+    private let start = ContinuousClock.now
+    /// How long the connection took to be made: one round trip; `nil` until it is.
+    package private(set) var roundTrip: Duration?
+
+    /// Starts to connect.
+    /// - Throws: `CloudletError.unavailable` when it is clear at once that it can't be done.
+    package init(to peer: Peer) throws(CloudletError) {
+        self.peer = peer
+        descriptor = cloudlet_tcp_socket(peer.address.isV4 ? AF_INET : AF_INET6)
+        guard descriptor >= 0 else { throw SystemCallError.current("can't make a socket") }
+        _ = cloudlet_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        let result = cloudlet_connect(descriptor, peer.raw)
+        if result == 0 {
+            roundTrip = ContinuousClock.now - start
+        } else if errno != EINPROGRESS {
+            throw closed(errno)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// To be called when the socket is writable: takes note that the connection has been made.
+    /// - Throws: `CloudletError.unavailable` when it failed.
+    package func finishConnecting() throws(CloudletError) {
+        guard roundTrip == nil else { return }
+        let error = cloudlet_socket_error(descriptor)
+        guard error == 0 else { throw closed(error) }
+        roundTrip = ContinuousClock.now - start
+    }
+
+    /// Sends what fits of `bytes`.
+    /// - Returns: how many bytes were taken.
+    package func send(_ bytes: ArraySlice<UInt8>) throws(CloudletError) -> Int {
+        let part = Array(bytes)
+        let count = unsafe Glibc.send(descriptor, part, part.count, Int32(MSG_NOSIGNAL))
+        if count >= 0 { return count }
+        if errno == EAGAIN || errno == EINTR { return 0 }
+        throw brokenOff(errno)
+    }
+
+    /// Reads what is there, at most 64 KiB, onto `bytes`.
+    /// - Returns: `false` at the end of the stream.
+    package func receive(onto bytes: inout [UInt8]) throws(CloudletError) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let capacity = buffer.count
+        let count = unsafe recv(descriptor, &buffer, capacity, 0)
+        if count > 0 { bytes += buffer.prefix(count) }
+        if count < 0, errno != EAGAIN, errno != EINTR { throw brokenOff(errno) }
+        return count != 0
+    }
+
+    private func closed(_ number: Int32) -> CloudletError {
+        let place = "port \(peer.port) of \(peer.address)"
+        return number == ECONNREFUSED
+            ? CloudletError(.unavailable, "\(place) is not open")
+            : CloudletError(.unavailable, "no connection to \(place): \(SystemCallError.text(for: number))")
+    }
+
+    private func brokenOff(_ number: Int32) -> CloudletError {
+        CloudletError(.unavailable, "\(peer.address) broke off the connection: \(SystemCallError.text(for: number))")
+    }
+}

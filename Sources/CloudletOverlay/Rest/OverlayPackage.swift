@@ -1,0 +1,79 @@
+public import CloudletCore
+public import CloudletSystem
+import SystemPackage
+
+/// An overlay in one file: a ZIP archive with *stored* members, `overlay-meta` and the blobs (elijah-cloudlet 0.8.4
+/// and later). Source of the layout: PKWARE APPNOTE 6.3, sections 4.3.6 to 4.3.16 and 4.5.3 (ZIP64).
+public struct OverlayPackage: Sendable {
+    /// The archive.
+    public let file: File
+    /// The meta's bytes.
+    public let metaBytes: [UInt8]
+    /// The meta.
+    public let meta: OverlayMeta
+    /// Where the bytes of each blob of the meta are in the file.
+    public let blobs: [Range<Int>]
+
+    private static let metaName = "overlay-meta"
+    private static let longestMeta = 16 << 20
+
+    /// Reads the directory and the meta.
+    /// - Throws: `CloudletError.badData` when it is no such archive, or a blob is missing or has another size.
+    public init(_ file: File) throws(CloudletError) {
+        self.file = file
+        let members = try Self.members(of: file)
+        guard let range = members[Self.metaName] else { throw Self.damaged("it has no member \(Self.metaName)") }
+        guard range.count <= Self.longestMeta else { throw Self.damaged("its meta is too large") }
+        let bytes = try file.read(range.count, at: range.lowerBound)
+        let meta: OverlayMeta
+        do throws(OverlayFormatError) {
+            meta = try OverlayMeta(reading: bytes.span)
+        } catch {
+            throw CloudletError(.badData, "the overlay package's meta is not valid", cause: error)
+        }
+        var blobs: [Range<Int>] = []
+        for blob in meta.blobs {
+            let name = blob.name.displayable(limit: 60)
+            guard let range = members[blob.name] else { throw Self.damaged("it has no blob '\(name)'") }
+            guard range.count == blob.size else {
+                throw Self.damaged("blob '\(name)' has \(range.count) bytes, the meta says \(blob.size)")
+            }
+            blobs.append(range)
+        }
+        metaBytes = bytes
+        self.meta = meta
+        self.blobs = blobs
+    }
+
+    /// Whether a file is a ZIP archive: begins as one with members, or as an empty one.
+    static func isArchive(_ path: FilePath) throws(CloudletError) -> Bool {
+        let start = try File(path, .read).read(4, at: 0)
+        return start == [0x50, 0x4B, 3, 4] || start == [0x50, 0x4B, 5, 6]
+    }
+
+    /// The overlay, for who sends or rebuilds it. Its name is the file's, without the ending.
+    public var source: OverlaySource {
+        OverlaySource(
+            metaBytes: metaBytes, meta: meta, appName: file.path.stem ?? "overlay", path: file.path
+        ) { (index) throws(CloudletError) in OverlaySource.Bytes(file, at: blobs[index].lowerBound) }
+    }
+
+    private static func members(of file: File) throws(CloudletError) -> [String: Range<Int>] {
+        let archive = try ZIPArchive(file)
+        var members: [String: Range<Int>] = [:]
+        let entries = try archive.entries()
+        for entry in entries where !entry.isStored {
+            throw damaged("'\(entry.name.displayable(limit: 60))' is compressed or encrypted, not stored")
+        }
+        for (entry, range) in zip(entries, try archive.ranges(of: entries)) {
+            let name = entry.name.displayable(limit: 60)
+            guard members[entry.name] == nil else { throw damaged("'\(name)' is in it twice") }
+            members[entry.name] = range
+        }
+        return members
+    }
+
+    private static func damaged(_ reason: String) -> CloudletError {
+        CloudletError(.badData, "the overlay package is not valid: \(reason)")
+    }
+}

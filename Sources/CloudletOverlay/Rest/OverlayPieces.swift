@@ -1,0 +1,43 @@
+public import CloudletCore
+import CloudletSystem
+
+/// The blobs of an overlay at rest, in the order of the meta, as they would arrive over a network.
+public struct OverlayPieces: AsyncSequence, Sendable {
+    private let overlay: OverlaySource
+
+    /// Reads from this overlay.
+    public init(_ overlay: OverlaySource) { self.overlay = overlay }
+
+    /// Starts at the first blob.
+    public func makeAsyncIterator() -> Iterator { Iterator(overlay: overlay) }
+
+    /// Reads the blobs piece by piece.
+    public struct Iterator: AsyncIteratorProtocol {
+        private let overlay: OverlaySource
+        private var index = -1
+        private var blob: OverlaySource.Bytes?
+        private var position = 0
+
+        fileprivate init(overlay: OverlaySource) { self.overlay = overlay }
+
+        /// The next piece, or `nil` behind the last blob.
+        public mutating func next() async throws(CloudletError) -> BlobPiece? {
+            guard let blob else {
+                index += 1
+                guard index < overlay.meta.blobs.count else { return nil }
+                self.blob = try overlay.open(index)
+                position = 0
+                return .begin(index)
+            }
+            let end = Swift.min(position + Self.pieceBytes, overlay.meta.blobs[index].size)
+            guard position < end else {
+                self.blob = nil
+                return .end
+            }
+            defer { position = end }
+            return .bytes(try blob.read(position..<end))
+        }
+
+        private static let pieceBytes = 256 << 10
+    }
+}

@@ -1,0 +1,106 @@
+public import CloudletCore
+public import FoundationEssentials
+import Glibc
+public import SystemPackage
+
+/// The directory in which everything of this program is kept that the user did not name: `CLOUDLET_HOME`, else
+/// `/var/lib/cloudlet` for a system service, else `$XDG_DATA_HOME/cloudlet`.
+public struct CloudletHome: Hashable, Sendable {
+    /// The directory.
+    public let root: FilePath
+
+    /// Uses this directory and makes it when missing (0700). However it is named, by links or not, `root` is the same:
+    /// what an earlier holder left is found by it.
+    public init(_ root: FilePath) throws(CloudletError) {
+        // What is no UTF-8 has been replaced on the way here: another directory would be made.
+        guard !root.string.unicodeScalars.contains("\u{FFFD}") else {
+            throw CloudletError(
+                .usage, "the path of the directory for cloudlet's state is not valid UTF-8: \(root)",
+                advice: "set CLOUDLET_HOME to another one")
+        }
+        do throws(CloudletError) {
+            try Directory.create(root, permissions: 0o700)
+            self.root = try Self.resolve(root)
+        } catch {
+            throw CloudletError(
+                error.code, "the directory for cloudlet's state can't be made", advice: "set CLOUDLET_HOME",
+                cause: error)
+        }
+    }
+
+    /// Sees to it that other users can neither read nor exchange what is kept here: session numbers, by which sessions
+    /// are ended, and what emulators are started from.
+    /// - Throws: `CloudletError.permission` when that can't be had without touching what is not ours.
+    public func secure() throws(CloudletError) {
+        let directory = try Directory.open(root)
+        try directory.requireOwn()
+        let mode = try directory.status().permissions
+        guard mode & 0o077 != 0 else { return }
+        // A directory that holds other things may be meant for others, as / or /tmp are.
+        guard try Directory.names(in: root).allSatisfy(Self.isOurs) else {
+            guard mode & 0o022 == 0 else {
+                throw CloudletError(
+                    .permission, "other users may write to the directory for cloudlet's state, \(root)",
+                    advice: "set CLOUDLET_HOME to a directory of its own")
+            }
+            return
+        }
+        do throws(CloudletError) { try directory.setPermissions(mode & 0o700) } catch {
+            // Where nothing can be changed (a read-only file system), nobody can exchange anything either.
+            guard mode & 0o022 == 0 else { throw error }
+        }
+    }
+
+    /// Whether a name is one of those that this program gives to what it keeps here.
+    private static func isOurs(_ name: String) -> Bool {
+        [
+            "cloudlet.", "hypervisor", "accelerator.json", "node-id", "boot-id", "known-nodes", "unfinished",
+            "kept", "lost+found",
+        ].contains { name.hasPrefix($0) }
+    }
+
+    /// The directory the environment asks for.
+    public static func fromEnvironment(
+        _ environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(CloudletError) -> CloudletHome {
+        if let home = environment["CLOUDLET_HOME"], !home.isEmpty { return try CloudletHome(FilePath(home)) }
+        // systemd hands a service its directory.
+        if let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
+            return try CloudletHome(FilePath(String(state)))
+        }
+        if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
+            return try CloudletHome(FilePath(data).appending("cloudlet"))
+        }
+        guard let user = environment["HOME"], user.hasPrefix("/") else {
+            return try CloudletHome("/var/lib/cloudlet")
+        }
+        return try CloudletHome(FilePath(user).appending(".local/share/cloudlet"))
+    }
+
+    /// The registry's database.
+    public var database: FilePath { root.appending("cloudlet.db") }
+    /// State of hypervisors and scratch files of their VMs, a directory each for the node and for commands.
+    public var hypervisors: FilePath { root.appending("hypervisor") }
+    /// The accelerator probe's verdict.
+    public var acceleratorCache: FilePath { root.appending("accelerator.json") }
+
+    /// The node's configuration file; it need not exist.
+    public var configuration: FilePath { root.appending("cloudlet.yaml") }
+
+    /// The directory relative paths start from.
+    public static var currentDirectory: FilePath { FilePath(FileManager.default.currentDirectoryPath) }
+
+    /// An absolute path without `.`, `..` and symbolic links, as the registry keeps it. The file must exist.
+    public static func resolve(_ path: FilePath) throws(CloudletError) -> FilePath {
+        let absolute = path.isAbsolute ? path : currentDirectory.pushing(path)
+        guard let resolved = unsafe realpath(absolute.string, nil) else {
+            throw SystemCallError.current("can't find \(path)")
+        }
+        defer { unsafe free(resolved) }
+        guard let text = unsafe String(validatingCString: resolved) else {
+            throw CloudletError(
+                .usage, "the real path of \(path) is not valid UTF-8", advice: "rename it, or use another place")
+        }
+        return FilePath(text)
+    }
+}
