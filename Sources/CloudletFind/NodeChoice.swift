@@ -1,7 +1,7 @@
 import CloudletCommandLine
 import CloudletCore
 import CloudletFinding
-import Foundation
+import FoundationEssentials
 import Glibc
 import SystemPackage
 

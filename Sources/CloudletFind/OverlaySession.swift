@@ -4,7 +4,7 @@ import CloudletCore
 import CloudletFinding
 import CloudletOverlay
 import CloudletSystem
-import Foundation
+import FoundationEssentials
 import Synchronization
 
 /// Sends an overlay to a node, reports when its VM runs, and keeps the session as long as it is needed.

@@ -1,6 +1,6 @@
 package import CloudletCore
 import CloudletSystem
-import Foundation
+import FoundationEssentials
 import Glibc
 import Synchronization
 
