@@ -77,6 +77,7 @@ let package = Package(
     targets: [
         // C libraries, and what of the system Swift can't import.
         .systemLibrary(name: "CAvahi"),
+        .target(name: "CDispatchFiles"),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
         .target(name: "CLinux"),
         .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
@@ -158,8 +159,9 @@ let package = Package(
         library(
             "CloudletNode",
             [
-                "CloudletAdvertising", "CloudletCore", "CloudletDescriptors", "CloudletDiscovery", "CloudletHypervisor",
-                "CloudletLibUPnP", "CloudletMarkup", "CloudletNetwork", "CloudletOverlay", "CloudletSession",
+                "CDispatchFiles", "CloudletAdvertising", "CloudletCore", "CloudletDescriptors", "CloudletDiscovery",
+                "CloudletHypervisor", "CloudletLibUPnP", "CloudletMarkup", "CloudletNetwork", "CloudletOverlay",
+                "CloudletSession",
                 "CloudletStore", "CloudletSynthesis", "CloudletSystem", "CloudletWire", configuration, httpTypes,
                 hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, subprocess,
                 system, unixSignals, yams,

@@ -1,6 +1,6 @@
 public import ArgumentParser
 import CloudletCore
-import CloudletSystem
+package import CloudletSystem
 import Glibc
 import UnixSignals
 
@@ -8,7 +8,7 @@ import UnixSignals
 /// person, a terminal or a system ends programs cancel the command and let it clean up.
 public enum CommandRunner {
     /// How often the command was asked to stop: more than once gives up what it would else not let go of.
-    static let interruptions = Interruptions()
+    package static let interruptions = Interruptions()
 
     /// Parses the process's arguments, runs the command and ends the process.
     /// - Parameters:

@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletDiscovery
+import CloudletNetwork
 import Testing
 
 @testable import CloudletNode

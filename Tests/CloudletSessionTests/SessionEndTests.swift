@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletOverlay
 import CloudletSystem
 import CloudletTestSupport
 import CloudletWire
@@ -90,10 +91,12 @@ import Testing
             switch moment {
             case .never, .unused: break
             case .receiving:
-                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.metaBytes)
+                try await own.send(
+                    Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.metaBytes)
                 #expect(try ServerMessage(try await own.receiveMessage()) == .success(.sendMeta))
             case .resuming:
-                try await own.send(Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.metaBytes)
+                try await own.send(
+                    Frame.encode(ClientMessage.sendMeta(announcement(session)).value) + overlay.metaBytes)
                 #expect(try ServerMessage(try await own.receiveMessage()) == .success(.sendMeta))
                 for index in overlay.meta.blobs.indices.dropLast() { try await own.sendBlob(overlay, index, session) }
                 // Behind the last blob, whose bytes are asked for by now or soon.

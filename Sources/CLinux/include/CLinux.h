@@ -44,8 +44,6 @@ int cloudlet_limit_heaps(int number);
 int cloudlet_remove_tree(const char *path);
 // Gives freed memory back to the system (malloc_trim(3)).
 int cloudlet_trim_heaps(void);
-// Keeps what libdispatch is given where the system has no files for it. -1 when there is none now either.
-int cloudlet_keep_thread_state(void);
 void cloudlet_unblock_signals(void);
 int cloudlet_ignores_signal(int number);
 

@@ -1,5 +1,7 @@
+import CloudletCommandLine
 import CloudletStore
 import CloudletSynthesis
+import CloudletSystem
 
 extension KeepingPlaces {
     /// Where a command keeps what it could not write, or was interrupted while it wrote it.

@@ -1,5 +1,5 @@
 public import CloudletCore
-import CloudletDiscovery
+import CloudletNetwork
 
 /// An address and a port to listen on, written `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT`.
 public struct ListenAddress: Hashable, Sendable {

@@ -6,7 +6,7 @@ import SystemPackage
 ///
 /// They must never be used up: libdispatch opens files below /proc every second and ends the process with an illegal
 /// instruction when it can't ("workq: registered worker exited prematurely"). Where it is the whole system that has no more
-/// files, ``DispatchFiles`` helps.
+/// files, the node's `DispatchFiles` help.
 public enum DescriptorLimit {
     /// What a node wishes for: enough for all connections and VMs, and little enough for programs that go through all
     /// numbers when they are started.

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletNode
 import CloudletSystem
 import CloudletTestSupport
 import Dispatch

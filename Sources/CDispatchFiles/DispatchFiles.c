@@ -1,10 +1,14 @@
 #define _GNU_SOURCE
-#include "CLinux.h"
+#include "CDispatchFiles.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 // A file that says of a thread that it runs, as /proc/TID/stat does (proc(5)); -1 while there is none.
 static atomic_int kept = -1;
@@ -12,7 +16,7 @@ static atomic_int kept = -1;
 int cloudlet_keep_thread_state(void) {
     static const char state[] = "0 (thread) R 0\n";
     if (atomic_load(&kept) >= 0) return 0;
-    int fd = cloudlet_memfd_create("thread state");
+    int fd = memfd_create("thread state", MFD_CLOEXEC);
     if (fd < 0) return -1;
     if (write(fd, state, strlen(state)) != (ssize_t)strlen(state)) {
         close(fd);

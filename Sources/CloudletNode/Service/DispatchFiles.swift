@@ -1,5 +1,6 @@
-import CLinux
+import CDispatchFiles
 public import CloudletCore
+import CloudletSystem
 import Dispatch
 
 /// The files that libdispatch, and with it Swift's tasks and timers, opens while a program runs.
