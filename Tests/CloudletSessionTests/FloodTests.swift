@@ -85,10 +85,15 @@ import Testing
             let (_, working) = try await RawClient.connectSession(port, overlay)
             var idle: [RawClient] = []
             for source in ["127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.3", "127.0.0.2"] {
-                idle.append(try await RawClient(port, from: source))
+                let one = try await RawClient(port, from: source)
+                // It has its place once it is answered.
+                try await one.send(Self.question)
+                _ = try await one.receiveMessage()
+                idle.append(one)
             }
-            for _ in 0..<3 { _ = try await RawClient.createSession(port, from: "127.0.0.4") }
+            _ = try await RawClient.createSession(port, from: "127.0.0.4")
             #expect(try await idle[0].receive(1) == [], "the oldest of the greediest stays")
+            for _ in 0..<2 { _ = try await RawClient.createSession(port, from: "127.0.0.4") }
             #expect(backend.state.withLock(\.running) == 1)
             _ = (working, idle)
         }
