@@ -19,8 +19,11 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// A program with the project's settings.
-func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+func program(
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, linker: [LinkerSetting] = []
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: path, swiftSettings: settings, linkerSettings: linker)
 }
 
 /// The unit tests of one target, in `Tests/<target>Tests`.
@@ -93,7 +96,7 @@ let package = Package(
         library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
         library(
             "CloudletNetwork",
-            ["CloudletCore", "CloudletSystem", "CNetwork", lifecycle, logging, nioCore, system]),
+            ["CNetwork", "CloudletCore", "CloudletSystem", nioCore, system]),
         .target(
             name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd", "nftables"],
             resources: [
@@ -109,8 +112,7 @@ let package = Package(
         library(
             "CloudletFinding",
             [
-                "CloudletCore", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", "CNetwork",
-                system,
+                "CloudletCore", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", system,
             ]),
         library(
             "CloudletClient",
@@ -186,7 +188,10 @@ let package = Package(
                 unixSignals,
             ]),
         program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
-        program("cloudlet-find", ["CloudletCommandLine", "CloudletFind"]),
+        program(
+            "cloudlet-find", ["CloudletCommandLine", "CloudletFind"],
+            // Three quarters of it would be what debuggers know of the libraries.
+            linker: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
         program("cloudlet-node", ["CloudletCommandLine", "CloudletCommands"]),
 
         // Checks nodes from outside; knows nothing of our own discovery.

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension DefaultStringInterpolation {
     /// Puts an error of any type into a text, in words for people: see ``Swift/Error/words``. No place where a text is made of
@@ -26,20 +27,13 @@ extension Error {
 
     /// What Foundation says of the innermost of its errors: the system's reason, where there is one; `nil` for others'.
     private var foundationWords: String? {
-        let value: Any = self
-        let details: [String: Any]
-        if let error = value as? any CustomNSError {
-            details = error.errorUserInfo
-        } else if type(of: value) is NSError.Type, let error = value as? NSError {
-            details = error.userInfo
-        } else {
-            return nil
-        }
-        if let inner = details[NSUnderlyingErrorKey] as? any Error { return inner.words }
-        var text = localizedDescription
-        if let rest = text.wholeMatch(of: /The operation could not be completed\. (.+)/)?.1 { text = String(rest) }
-        if let rest = text.wholeMatch(of: /\((.+)\)/)?.1 { text = String(rest) }
-        return text.asPart
+        if let error = self as? POSIXError { return unsafe String(cString: strerror(error.code.rawValue)) }
+        if let inner = (self as? CocoaError)?.underlying { return inner.words }
+        // The rest of Foundation, with NSError, is not in every program; what such an error says of itself is.
+        let text = String(describing: self)
+        guard let sentence = text.firstMatch(of: /^Error Domain=\S+ Code=-?\d+ "(.*?)"/)?.1 else { return nil }
+        let reason = sentence.wholeMatch(of: /The operation could not be completed\. (.+)/)?.1 ?? sentence
+        return String(reason.wholeMatch(of: /\((.+)\)/)?.1 ?? reason).asPart
     }
 
     /// The name of an error that has no description, as `connectTimeout`, in words.

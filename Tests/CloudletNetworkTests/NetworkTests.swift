@@ -162,7 +162,7 @@ import Testing
 
     @Test("this machine's interfaces can be read, loopback among them")
     func real() throws {
-        #expect(try NetworkMonitor.readInterfaces().contains { $0.isLoopback && $0.name == "lo" })
+        #expect(try Netlink.interfaces().contains { $0.isLoopback && $0.name == "lo" })
     }
 
     @Test("readers of a changing value see the newest, and nothing when nothing changes")

@@ -94,7 +94,7 @@ struct FindCommandLabTests {
     func falseNodes() async throws {
         try await LanLab.with(hosts: 3, avahi: false) { lab in
             try await lab.startNode(1, ["--id", first, "--name", "Real", "--no-mdns"])
-            let flood = Repository.root.appending("Tests/CloudletDiscoveryTests/Lab/false-nodes").string
+            let flood = Repository.root.appending("Tests/DiscoveryLabTests/false-nodes").string
             try await lab.script(["bg", "2", "flood", "/usr/bin/python3", flood, "10.77.0.3", "10000"])
             try await until(5, "the flood does not begin") {
                 try await lab.script(["log", "2", "flood"]).contains("flooding")

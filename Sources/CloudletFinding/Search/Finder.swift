@@ -65,7 +65,7 @@ public final class Finder: Sendable {
     /// Begins the search: the first questions leave before anything else is got ready.
     private func opening() throws(CloudletError) -> FinderOpening {
         guard options.searches || options.asksKnown else { return FinderOpening(on: [], options) }
-        let machine = try NetworkMonitor.readInterfaces()
+        let machine = try Netlink.interfaces()
         let interfaces = InterfacePolicy(names: options.interfaces).choose(from: machine)
         if interfaces.isEmpty, options.searches, !options.isWatching { throw noNetwork(machine) }
         return FinderOpening(on: interfaces, options)
@@ -73,7 +73,7 @@ public final class Finder: Sendable {
 
     /// What keeps interfaces from being searched on that were named.
     public var obstacles: [String] {
-        guard let machine = try? NetworkMonitor.readInterfaces() else { return [] }
+        guard let machine = try? Netlink.interfaces() else { return [] }
         return options.interfaces.compactMap { FinderDiagnosis.obstacle(of: $0, machine) }
     }
 
@@ -98,7 +98,7 @@ public final class Finder: Sendable {
     /// Why the last search may have found nothing, the likeliest reason first.
     public func explainNothingFound() -> [FinderHint] {
         let content = board.value
-        let machine = (try? NetworkMonitor.readInterfaces()) ?? []
+        let machine = (try? Netlink.interfaces()) ?? []
         return FinderDiagnosis.hints(
             observations: content.observations,
             interfaces: InterfacePolicy(names: options.interfaces).choose(from: machine), machine: machine,
@@ -108,7 +108,7 @@ public final class Finder: Sendable {
     /// Whether there is no network to search on: the machine's inside is searched then, but whoever finds nothing there
     /// should know.
     public var isOffline: Bool {
-        guard let machine = try? NetworkMonitor.readInterfaces() else { return false }
+        guard let machine = try? Netlink.interfaces() else { return false }
         return FinderDiagnosis.isOffline(InterfacePolicy(names: options.interfaces).choose(from: machine), options)
     }
 
@@ -136,7 +136,7 @@ public final class Finder: Sendable {
         guard let address = IPAddress(parts[0]) else { throw refusal("it has no IP address") }
         var interface: Int32 = 0
         if let zone = parts.dropFirst().first {
-            guard let found = try NetworkMonitor.readInterfaces().first(where: { $0.name == zone }) else {
+            guard let found = try Netlink.interfaces().first(where: { $0.name == zone }) else {
                 throw refusal("there is no interface \(zone.displayable(limit: 32))")
             }
             interface = found.index

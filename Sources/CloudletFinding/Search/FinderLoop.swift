@@ -1,4 +1,3 @@
-import CNetwork
 import CloudletCore
 import CloudletNetwork
 import CloudletSystem
@@ -54,9 +53,8 @@ final class FinderLoop {
     /// Searches until the search is over or `isStopped`.
     /// `given` are hosts to be asked without a search; `searches` says whether to search at all.
     func run(_ given: [NodeSighting], searches: Bool, until isStopped: () -> Bool) {
-        let watch = options.isWatching ? cloudlet_netlink_open(1) : -1
-        defer { if watch >= 0 { close(watch) } }
-        if watch >= 0 { poller.watch(watch, as: Self.networkNumber) }
+        let changes = options.isWatching ? try? Netlink.Changes() : nil
+        if let changes { poller.watch(changes.descriptor, as: Self.networkNumber) }
         watchSockets()
         NodeProof.rehearse()
         var events: [FinderEvent] = []
@@ -76,7 +74,7 @@ final class FinderLoop {
             // Connections that are under way go before further claims.
             for ready in poller.wait(until: nextTime(searches)).sorted(by: { $0.number > $1.number }) {
                 if ready.number == Self.networkNumber {
-                    followNetwork(watch)
+                    followNetwork(changes)
                 } else if ready.number >= Self.firstVerification {
                     let number = ready.number & ~1
                     verifications[number]?.proceed(with: ready.number)
@@ -115,7 +113,7 @@ final class FinderLoop {
 
     /// Looks which hosts the machine itself knows: a flood of invented ones keeps none of these out.
     private func lookAround() {
-        let neighbours = NetworkMonitor.readNeighbours()
+        let neighbours = Netlink.neighbours()
         catalogue.trust(neighbours)
         inbox.neighbours = neighbours
         nextNeighbours = .now + .milliseconds(200)
@@ -157,9 +155,9 @@ final class FinderLoop {
         return sightings
     }
 
-    private func followNetwork(_ watch: Int32) {
-        NetworkMonitor.drain(watch)
-        guard let all = try? NetworkMonitor.readInterfaces() else { return }
+    private func followNetwork(_ changes: Netlink.Changes?) {
+        changes?.drain()
+        guard let all = try? Netlink.interfaces() else { return }
         let chosen = InterfacePolicy(names: options.interfaces).choose(from: all)
         guard chosen != interfaces else { return }
         interfaces = chosen

@@ -84,3 +84,8 @@ public struct InterfaceAddress: Hashable, Sendable {
         self.isDeprecated = isDeprecated
     }
 }
+
+extension NetworkInterface {
+    /// Name and addresses for a log line.
+    package var summary: String { "\(name)(\(addresses.map(\.address.description).joined(separator: ",")))" }
+}

@@ -10,7 +10,7 @@ extension Doctor {
         do throws(CloudletError) {
             return [
                 Self.network(
-                    try NetworkMonitor.readInterfaces(), names: configuration.interfaces,
+                    try Netlink.interfaces(), names: configuration.interfaces,
                     hasMulticastRoute: PortUse.hasMulticastRoute)
             ]
         } catch {

@@ -1,0 +1,80 @@
+public import CloudletCore
+public import CloudletNetwork
+public import CloudletSystem
+import Dispatch
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+
+/// Follows the machine's network: which interfaces the policy chooses and which addresses they have, at once and
+/// after each change (rtnetlink(7)).
+public final class NetworkMonitor: Service {
+    /// The interfaces chosen now; changes as the network does.
+    public let interfaces: CurrentValue<[NetworkInterface]>
+
+    private let policy: InterfacePolicy
+    private let told = Mutex<[InterfacePolicy.LeftOut]>([])
+    private let logger: Logger
+
+    /// Reads the network once, so that `interfaces` is right from the start.
+    /// - Throws: `CloudletError.system` when the kernel does not tell.
+    public init(policy: InterfacePolicy, logger: Logger) throws(CloudletError) {
+        self.policy = policy
+        self.logger = logger
+        let all = try Netlink.interfaces()
+        interfaces = CurrentValue(policy.choose(from: all))
+        tellLeftOut(of: all)
+    }
+
+    /// Says which interfaces are not used, and why, when that has changed: loudly when the node has no other.
+    private func tellLeftOut(of all: [NetworkInterface]) {
+        let leftOut = policy.leftOut(of: all)
+        guard
+            told.withLock({ told in
+                defer { told = leftOut }
+                return told != leftOut
+            }), !leftOut.isEmpty
+        else { return }
+        let isAlone = interfaces.value.allSatisfy(\.isLoopback)
+        logger.log(
+            level: isAlone ? .warning : .info,
+            isAlone ? "no interface of a LAN is used; name one with --interface" : "interfaces are left out",
+            metadata: ["left-out": "\(leftOut.map { "\($0.name) (\($0.reason))" }.joined(separator: ", "))"])
+    }
+
+    /// Follows changes until the service is shut down or the task is cancelled. Changes that come together are taken
+    /// together.
+    public func run() async throws {
+        let watch = try Netlink.Changes()
+        let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let source = DispatchSource.makeReadSource(
+            fileDescriptor: watch.descriptor, queue: DispatchQueue(label: "netlink"))
+        source.setEventHandler {
+            watch.drain()
+            continuation.yield()
+        }
+        source.setCancelHandler { _ = watch }
+        source.activate()
+        defer { source.cancel() }
+        // What changed before the watch began is read here.
+        continuation.yield()
+        for await _ in changes.cancelOnGracefulShutdown() {
+            refresh()
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private func refresh() {
+        do {
+            let all = try Netlink.interfaces()
+            let chosen = policy.choose(from: all)
+            if interfaces.set(chosen) {
+                logger.info(
+                    "network changed", metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
+            }
+            tellLeftOut(of: all)
+        } catch {
+            logger.warning("can't read the network's state", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import CNetwork
+package import CloudletCore
+import CloudletSystem
+import Glibc
+
+/// What the kernel tells of the machine's network (rtnetlink(7)): all that is Linux's own in finding and advertising.
+package enum Netlink {
+    /// Every interface of the machine (of this network namespace) with its usable addresses.
+    package static func interfaces() throws(CloudletError) -> [NetworkInterface] {
+        try read([Int32(RTM_GETLINK), Int32(RTM_GETADDR)]).interfaces
+    }
+
+    /// Addresses behind which the machine knows a host, from what it had to do with it lately; none when it does not
+    /// tell.
+    package static func neighbours() -> Set<IPAddress> { (try? read([Int32(RTM_GETNEIGH)]))?.neighbours ?? [] }
+
+    private static func read(_ requests: [Int32]) throws(CloudletError) -> NetlinkMessages {
+        let socket = cloudlet_netlink_open(0)
+        guard socket >= 0 else { throw SystemCallError.current("can't ask the kernel for its interfaces") }
+        defer { close(socket) }
+        var messages = NetlinkMessages()
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        for request in requests {
+            messages.beginAnswer()
+            guard cloudlet_netlink_dump(socket, request) == 0 else {
+                throw SystemCallError.current("can't ask the kernel for its interfaces")
+            }
+            while !messages.isDone {
+                do {
+                    try messages.add(receive(socket, into: &buffer))
+                } catch {
+                    throw CloudletError(.system, "can't read the kernel's list of interfaces", cause: error)
+                }
+            }
+            if let failure = messages.failure, failure != 0 {
+                throw SystemCallError.make(failure, "the kernel does not list its interfaces")
+            }
+        }
+        return messages
+    }
+
+    private static func receive(_ socket: Int32, into buffer: inout [UInt8]) throws -> [UInt8] {
+        while true {
+            let capacity = buffer.count
+            let got = unsafe recv(socket, &buffer, capacity, 0)
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { throw SystemCallError.current("netlink") }
+            return Array(buffer.prefix(got))
+        }
+    }
+}
+
+extension Netlink {
+    /// Tells when links or addresses of the machine change.
+    package final class Changes: Sendable {
+        /// Readable when something has changed.
+        package let descriptor: Int32
+
+        /// Begins to watch.
+        /// - Throws: `CloudletError.system` when the kernel does not let us.
+        package init() throws(CloudletError) {
+            descriptor = cloudlet_netlink_open(1)
+            guard descriptor >= 0 else { throw SystemCallError.current("can't watch the network") }
+        }
+
+        deinit { close(descriptor) }
+
+        /// Reads away what is queued; the content does not matter, the state is read anew.
+        package func drain() {
+            var buffer = [UInt8](repeating: 0, count: 16 << 10)
+            let capacity = buffer.count
+            // An overrun (ENOBUFS) is an answer too: something changed.
+            while unsafe recv(descriptor, &buffer, capacity, 0) > 0 || errno == ENOBUFS || errno == EINTR {}
+        }
+    }
+}
