@@ -1,7 +1,9 @@
 import CloudletDiscovery
 
 /// When a search asks what: three times by SSDP (UDA 2.0 §1.3.2), and by mDNS at growing intervals of at least a second
-/// (RFC 6762 §5.2). While watching it goes on for ever, in long intervals; announcements are heard all the time.
+/// (RFC 6762 §5.2). A search that has time left goes on by SSDP in growing intervals as well: the node may be about to start,
+/// and its announcement may be lost. While watching it goes on for ever, in long intervals; announcements are heard all the
+/// time.
 struct FinderTimetable: Sendable {
     /// A question to the network.
     enum Question: Hashable, Sendable {
@@ -14,11 +16,15 @@ struct FinderTimetable: Sendable {
     private static let ssdpTimes: [Duration] = [.zero, .milliseconds(250), .milliseconds(600)]
     private static let ssdpInterval = Duration.seconds(120)
     private static let longestPause = Duration.seconds(3600)
+    private static let longestSSDPPause = Duration.seconds(24)
 
     private let isEndless: Bool
     private var ssdp: [ContinuousClock.Instant]
     private var mdns: ContinuousClock.Instant
     private var pause = Duration.seconds(1)
+    private var ssdpPause = Duration.seconds(2)
+    /// Whether each question has been asked as often as a search needs that finds a node.
+    private(set) var isThrough = false
 
     /// A timetable that begins at `start`.
     init(start: ContinuousClock.Instant, isEndless: Bool) {
@@ -26,9 +32,6 @@ struct FinderTimetable: Sendable {
         ssdp = Self.ssdpTimes.map { start + $0 }
         mdns = start
     }
-
-    /// Whether all searches of a search that is not endless have been sent.
-    var isThrough: Bool { ssdp.isEmpty }
 
     /// When the next question is due.
     var next: ContinuousClock.Instant { min(ssdp.first ?? mdns, mdns) }
@@ -40,12 +43,11 @@ struct FinderTimetable: Sendable {
             ssdp.removeFirst()
             questions.append(.ssdp(UPnPDevice.deviceType))
             if ssdp.isEmpty {
-                if isEndless {
-                    ssdp.append(now + Self.ssdpInterval)
-                } else {
-                    // Who else answers helps to explain why no node did.
-                    questions.append(.ssdp("upnp:rootdevice"))
-                }
+                // Who else answers helps to explain why no node did.
+                if !isEndless, !isThrough { questions.append(.ssdp("upnp:rootdevice")) }
+                ssdp.append(now + (isEndless ? Self.ssdpInterval : ssdpPause))
+                ssdpPause = min(ssdpPause * 2, Self.longestSSDPPause)
+                isThrough = true
             }
         }
         if mdns <= now {
