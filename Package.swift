@@ -205,6 +205,7 @@ let package = Package(
             name: "CloudletTestSupport",
             dependencies: ["CloudletCore", "CloudletOverlay", "CloudletSystem", subprocess, system],
             path: "Tests/CloudletTestSupport", exclude: ["probe.py"], swiftSettings: settings),
+        program("client-example", ["CloudletClient"], path: "Tests/ClientExample"),
         program(
             "discovery-host",
             [
@@ -226,6 +227,7 @@ let package = Package(
                 "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", lifecycle, logging, nioCore,
                 subprocess, system,
             ]),
+        tests("CloudletClient", ["CloudletSystem", system]),
         tests("CloudletCommands", ["CloudletCore", "CloudletSystem"]),
         tests("CloudletCompression", ["CloudletSystem", system]),
         tests("CloudletCore"),
@@ -272,8 +274,8 @@ let package = Package(
         .testTarget(
             name: "ChainTests",
             dependencies: [
-                "CloudletCore", "CloudletSystem", "CloudletTestSupport", "cloudlet", "cloudlet-node", "cloudlet-find",
-                system,
+                "CloudletCore", "CloudletSystem", "CloudletTestSupport", "client-example", "cloudlet", "cloudlet-node",
+                "cloudlet-find", system,
             ], exclude: ["Reference"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

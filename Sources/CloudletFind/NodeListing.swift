@@ -96,9 +96,6 @@ extension FoundNode {
     /// Whether it was reached by IPv4; QEMU forwards ports from IPv4 addresses only.
     var hasIPv4: Bool { addresses.contains { !$0.contains(":") } }
 
-    /// The address for a session: an IPv4 one where there is one.
-    var sessionAddress: String { addresses.first { !$0.contains(":") } ?? address }
-
     /// Whether the user means this node by a name, an address or an id.
     func isCalled(_ word: String) -> Bool {
         name.lowercased() == word.lowercased() || addresses.contains(word) || key == word

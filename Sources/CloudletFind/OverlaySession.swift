@@ -35,7 +35,7 @@ struct OverlaySession: Sendable {
         let found = clock.now
         Console.note(
             "node \(chosen.name.displayable(limit: 60)) at \(chosen.sessionAddress), found in \((found - start).shown)")
-        let client = SynthesisClient(.init(host: chosen.sessionAddress, port: chosen.synthesisPort))
+        let client = SynthesisClient(chosen)
         let total = Double(max(1, overlay.meta.totalBlobBytes))
         let launched = Mutex<Int32?>(nil)
         let sent = Mutex<ContinuousClock.Instant?>(nil)

@@ -70,8 +70,8 @@ import Testing
             ("- a\n", "but a list"), ("hello\n", "but a text"), ("nmae:\n", "unknown key 'nmae'"),
             ("guest:\n  forward-address: localhost\n", "an IPv4 address"),
             ("guest:\n  forward-address: '::1'\n", "an IPv4 address"),
-            ("name: [a, b]\n", "gives name a list; it takes one value"),
-            ("http:\n  port: [1]\n", "gives http.port a list"), ("listen: 8021\n", "(from /"),
+            ("name: [a, b]\n", "has a list for name, which takes one value"),
+            ("http:\n  port: [1]\n", "has a list for http.port"), ("listen: 8021\n", "from /"),
             ("listen: [127.0.0.1:99999]\n", "no address to listen on"),
         ])
     func wrongConfiguration(text: String, reason: String) async throws {

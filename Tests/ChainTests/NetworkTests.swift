@@ -55,13 +55,17 @@ extension ChainTests {
             CLOUDLET_HOME='\(chain.directory.appending("client-lo"))' timeout 60 '\(Program.path("cloudlet-find"))' \
                 \(options.joined(separator: " ")) --timeout 20 --overlay '\(chain.overlay)' --launch '\(client)' --json
             status=$?
+            CLOUDLET_HOME='\(chain.directory.appending("client-lo"))' timeout 60 '\(Program.path("client-example"))' \
+                '\(chain.overlay)' < /dev/null
+            example=$?
             kill $node
             wait $node
-            echo "find $status node $?"
+            echo "find $status example $example node $?"
             """
         let result = try await Tool.run(
             "unshare", ["-n", "bash", "-c", script], environment: chain.environment)
-        #expect(result.output.contains("find 0 node 0"), "\(result.output)\(result.errors)")
+        #expect(result.output.contains("find 0 example 0 node 0"), "\(result.output)\(result.errors)")
+        #expect(result.output.contains("\ntcp 127.0.0.1:9876 leads to port 9876\n"), "\(result.output)")
         #expect(try FaceAnswer(in: result.output).continues(chain.before))
         let json = try #require(result.output.firstRange(of: "}\n{")).lowerBound
         let report = try JSONSerialization.jsonObject(with: Data(result.output[...json].utf8)) as? [String: Any]

@@ -1,4 +1,5 @@
 public import CloudletCore
+public import CloudletFinding
 import CloudletNetwork
 public import CloudletOverlay
 import CloudletSystem
@@ -40,6 +41,9 @@ public struct SynthesisClient: Sendable {
 
     /// Talks to this node.
     public init(_ target: Target) { self.target = target }
+
+    /// Talks to a node that was found.
+    public init(_ node: FoundNode) { self.init(Target(host: node.sessionAddress, port: node.synthesisPort)) }
 
     /// Sends an overlay, and runs `body` while the VM runs. The session is finished when `body` returns or throws.
     /// - Parameters:

@@ -31,6 +31,9 @@ public struct FoundNode: Hashable, Sendable, Codable {
         case roundTripMilliseconds = "round_trip_ms"
     }
 
+    /// The address for a session: an IPv4 one where there is one, for QEMU forwards ports from no others.
+    public var sessionAddress: String { addresses.first { !$0.contains(":") } ?? address }
+
     /// Whether the node says that it holds this base VM.
     public func holds(_ base: SHA256Digest) -> Bool { status?.bases.contains { $0.hash == base.hex } ?? false }
 

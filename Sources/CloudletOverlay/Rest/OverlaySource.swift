@@ -65,7 +65,7 @@ public struct OverlaySource: Sendable {
     public init(at path: FilePath) throws(CloudletError) {
         guard let status = try FileStatus.of(path) else {
             throw CloudletError(
-                .notFound, "there is no overlay \(path)",
+                .notFound, "there is no overlay directory or package \(path)",
                 advice: "name an overlay's directory, its overlay-meta, or a package")
         }
         if status.isDirectory {
@@ -76,6 +76,10 @@ public struct OverlaySource: Sendable {
             self = try OverlayDirectory(meta: path).source
         }
     }
+
+    /// The overlay that a path names, given as text.
+    /// - Throws: as ``init(at:)-(FilePath)``.
+    public init(at path: String) throws(CloudletError) { try self.init(at: FilePath(path)) }
 
     /// Opens a blob.
     /// - Parameter index: its index in the meta.

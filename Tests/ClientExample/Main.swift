@@ -1,0 +1,25 @@
+import CloudletClient
+
+/// Finds a node, has it run the VM of an overlay, and prints where the application's ports are, until Enter is pressed.
+@main struct Example {
+    static func main() async throws {
+        guard CommandLine.arguments.count == 2 else { return print("usage: client-example OVERLAY") }
+        let overlay = try OverlaySource(at: CommandLine.arguments[1])
+
+        let finder = Finder()
+        guard let node = try await finder.find(wanting: overlay.meta.baseHash).first else {
+            for hint in finder.explainNothingFound() { print("\(hint.finding); \(hint.advice)") }
+            return
+        }
+        print("found \(node.name.displayable(limit: 60)) at \(node.sessionAddress)")
+
+        try await SynthesisClient(node).synthesize(overlay) { progress in
+            if case .stage(let stage, _) = progress { print("the node is at: \(stage)") }
+        } while: { vm in
+            for forward in vm.forwards {
+                print("\(forward.transport) \(vm.host):\(forward.hostPort) leads to port \(forward.guestPort)")
+            }
+            _ = readLine()
+        }
+    }
+}
