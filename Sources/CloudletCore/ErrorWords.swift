@@ -31,7 +31,12 @@ extension Error {
         if let inner = (self as? CocoaError)?.underlying { return inner.words }
         // The rest of Foundation, with NSError, is not in every program; what such an error says of itself is.
         let text = String(describing: self)
-        guard let sentence = text.firstMatch(of: /^Error Domain=\S+ Code=-?\d+ "(.*?)"/)?.1 else { return nil }
+        guard text.hasPrefix("Error Domain="),
+            var sentence = text.matches(of: /Error Domain=\S+ Code=-?\d+ "(.*?)"/).last?.1
+        else { return nil }
+        if sentence == "(null)", let own = text.firstMatch(of: /NSLocalizedDescription=(.*?)(?:, NS\w+=|}$)/)?.1 {
+            sentence = own
+        }
         let reason = sentence.wholeMatch(of: /The operation could not be completed\. (.+)/)?.1 ?? sentence
         return String(reason.wholeMatch(of: /\((.+)\)/)?.1 ?? reason).asPart
     }
