@@ -23,8 +23,10 @@ extension String {
             .replacing(Self.path) { "\($0.1)a local file" }
     }
 
-    /// An absolute path between quotes, which may have blanks.
-    private static var quotedPath: Regex<(Substring, Substring)> { /(['"])(?:[a-z+]+:)?\/[^'"]*['"]/ }
+    /// An absolute path between quotes, which may have blanks, or an address of something local.
+    private static var quotedPath: Regex<(Substring, Substring)> {
+        /(['"])(?:[a-z+]+:(?=\/(?:\/\/|[^\/])))?\/[^'"]*['"]/
+    }
 
     /// An absolute path at the start of a word, or an address of something local (`qemu:///`, `unix:/run`). Web
     /// addresses stay: their slashes follow a colon and have a host behind them.

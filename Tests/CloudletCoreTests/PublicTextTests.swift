@@ -34,6 +34,10 @@ import Testing
                 "the overlay can't be fetched from its URL http://10.0.0.9:80/a/b.zip: 404",
                 "the overlay can't be fetched from its URL http://10.0.0.9:80/a/b.zip: 404"
             ),
+            (
+                "'ftp://10.0.0.9/a b' is no http or https URL, nor is 'file:///etc/passwd'; \"//srv/x\" is none",
+                "'ftp://10.0.0.9/a b' is no http or https URL, nor is 'a local file'; \"a local file\" is none"
+            ),
             ("tcp 2222:22 and/or 10 KiB/s", "tcp 2222:22 and/or 10 KiB/s"),
         ])
     func details(text: String, told: String) {
