@@ -138,8 +138,12 @@ extension ChainTests {
         let output = chain.directory.appending("by-enter")
         let arguments = ["overlay", chain.disk.string, "--viewer", "none", "-o"]
         let result = try await Program.cloudlet(
-            arguments + [output.string], environment: chain.environment, input: "\n")
+            arguments + [output.string, "--package", "\(output).zip"], environment: chain.environment, input: "\n")
         #expect(result.status == 0 && result.errors.contains("Press Enter"), "\(result.errors)")
+        #expect(result.output.contains("Package: \(output).zip"), "\(result.output)")
+        let verified = try await Program.cloudlet(
+            ["verify", "\(output).zip", "--base", chain.disk.string], environment: chain.environment)
+        #expect(verified.status == 0 && verified.output.contains("Overlay is in order"), "\(verified.errors)")
         #expect(try Directory.names(in: output).contains { $0.hasSuffix(".overlay-meta") })
         let silent = try await Tool.run(
             "sh", ["-c", "exec \"$@\" < /dev/null", "sh", Program.path("cloudlet")] + arguments + ["\(output)-not"],

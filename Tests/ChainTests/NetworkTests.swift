@@ -47,8 +47,15 @@ extension ChainTests {
     @Test("a machine with nothing but loopback finds itself", arguments: [["--interface", "lo"], []])
     func loopbackOnly(options: [String]) async throws {
         let chain = try await ChainFixture.shared.chain()
+        let package = chain.directory.appending("face-\(UInt32.random(in: 0 ... .max)).zip")
         // One shell in a network namespace of its own: node, then client, then the node is told to end.
         let script = """
+            python3 -c '
+            import os, sys, zipfile
+            with zipfile.ZipFile(sys.argv[1], "w") as z:
+                for name in os.listdir(sys.argv[2]):
+                    z.write(f"{sys.argv[2]}/{name}", "overlay-meta" if name.endswith("-meta") else name)
+            ' '\(package)' '\(chain.overlay)'
             ip link set lo up
             '\(Program.path("cloudlet-node"))' \(options.joined(separator: " ")) > '\(log(chain, "lo"))' 2>&1 &
             node=$!
@@ -56,7 +63,7 @@ extension ChainTests {
                 \(options.joined(separator: " ")) --timeout 20 --overlay '\(chain.overlay)' --launch '\(client)' --json
             status=$?
             CLOUDLET_HOME='\(chain.directory.appending("client-lo"))' timeout 60 '\(Program.path("client-example"))' \
-                '\(chain.overlay)' < /dev/null
+                '\(package)' < /dev/null
             example=$?
             kill $node
             wait $node

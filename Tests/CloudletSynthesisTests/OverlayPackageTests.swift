@@ -1,10 +1,11 @@
 import CloudletCore
 import CloudletOverlay
-import CloudletSynthesis
 import CloudletSystem
 import CloudletTestSupport
 import SystemPackage
 import Testing
+
+@testable import CloudletSynthesis
 
 /// Packages made by Python's zipfile, as the original made them.
 @Suite struct OverlayPackageTests {
@@ -128,5 +129,51 @@ import Testing
                 #expect(package.blobs.allSatisfy { $0.upperBound <= damaged.count })
             }
         }
+    }
+
+    @Test("a package that is written holds the overlay, as others read it, and appears when it is complete")
+    func written() async throws {
+        try Directory.create(scratch.file("face"))
+        for (name, text) in [
+            ("overlay-blob_1.xz", String(repeating: "12345", count: 8)), ("overlay-blob_2.xz", "\(Int.max)"),
+        ] {
+            _ = try scratch.write(
+                "face/\(name)", Array(text.utf8) + [UInt8](repeating: 0, count: max(0, 32 - text.utf8.count)))
+        }
+        _ = try scratch.write("face/overlay-meta", Self.meta.encoded())
+        let overlay = try OverlaySource(at: scratch.file("face"))
+        let path = scratch.file("face.zip")
+        try OverlayPackageWriter.require(path)
+        #expect(try FileStatus.of(path) == nil)
+        try OverlayPackageWriter.write(overlay, to: path)
+        let package = try OverlaySource(at: path)
+        #expect(package.metaBytes == overlay.metaBytes && package.appName == "face")
+        for (index, blob) in overlay.meta.blobs.enumerated() {
+            #expect(try package.open(index).read(0..<blob.size) == overlay.open(index).read(0..<blob.size))
+        }
+        let script = """
+            import sys, zipfile
+            with zipfile.ZipFile(sys.argv[1]) as z:
+                assert z.testzip() is None and z.comment == b"Cloudlet VM overlay", z.comment
+                for i in z.infolist(): print(i.filename, i.compress_type, i.file_size)
+            """
+        let read = try await Tool.run("python3", ["-c", script, path.string])
+        #expect(
+            read.output == "overlay-meta 0 \(overlay.metaBytes.count)\noverlay-blob_1.xz 0 40\noverlay-blob_2.xz 0 32\n"
+        )
+        #expect(read.status == 0, "\(read.errors)")
+        // With the longer fields of large archives.
+        let large = scratch.file("large.zip")
+        try OverlayPackageWriter.write(overlay, to: large, largeFrom: 20)
+        #expect(try await Tool.run("python3", ["-c", script, large.string]).output == read.output)
+        #expect(try OverlaySource(at: large).open(1).read(0..<32) == overlay.open(1).read(0..<32))
+        try Directory.remove(large)
+        // Never over another file, and nothing half written.
+        #expect(throws: CloudletError.self) { try OverlayPackageWriter.require(path) }
+        try Directory.remove(scratch.file("face/overlay-blob_2.xz"))
+        let broken = scratch.file("broken.zip")
+        let error = #expect(throws: CloudletError.self) { try OverlayPackageWriter.write(overlay, to: broken) }
+        #expect(error?.description.contains("broken.zip was not written") == true, "\(error as Any)")
+        #expect(try Directory.names(in: scratch.path).sorted() == ["face", "face.zip"])
     }
 }

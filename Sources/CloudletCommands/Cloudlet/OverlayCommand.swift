@@ -21,6 +21,10 @@ struct OverlayCommand: AsyncParsableCommand {
     var output: String?
 
     @Option(
+        help: "File for the overlay as a package as well, one ZIP archive of meta and blobs.", completion: .file())
+    var package: String?
+
+    @Option(
         help: "Directory with a VM that an earlier run kept when it could not write its overlay: writes it now.",
         completion: .directory)
     var kept: String?
@@ -44,6 +48,7 @@ struct OverlayCommand: AsyncParsableCommand {
         let base = try await BaseLookup.open(disk, home)
         let directory = FilePath(output ?? "\(base.record.files.name.plainFileName)-overlay")
         let records = try UnfinishedFiles(in: home.unfinished)
+        if let package { try OverlayPackageWriter.require(FilePath(package)) }
         if let kept { return try await write(try KeptVM(FilePath(kept), on: base), base, directory, records) }
         try await OverlayCreation.require(directory, name: directory.overlayName)
         let forwards = try customise.forwards()
@@ -85,6 +90,7 @@ struct OverlayCommand: AsyncParsableCommand {
             Report.times(times)
             Report.overlay(result)
             try await running.end()
+            try writePackage(result)
         } catch {
             try? await running.end()
             throw error
@@ -111,5 +117,16 @@ struct OverlayCommand: AsyncParsableCommand {
         Report.times(times)
         Report.overlay(result)
         try vm.remove()
+        try writePackage(result)
+    }
+
+    /// Writes the package of an overlay that is complete.
+    private func writePackage(_ result: OverlayCreation.Result) throws(CloudletError) {
+        guard let package else { return }
+        try OverlayPackageWriter.write(OverlaySource(at: result.metaPath), to: FilePath(package)) {
+            ProgressLine.show("package", $0)
+        }
+        ProgressLine.clear()
+        Console.result("Package: \(package)")
     }
 }
