@@ -30,25 +30,10 @@ struct NodeChoice: Sendable {
     /// Searches, best node first. The search ends early with the node that was named, or, where nobody is asked, with
     /// the first one that holds the base VM; its IPv4 address must be known, for forwards have no other.
     private func collect(_ finder: Finder) async throws -> [FoundNode] {
-        let wanted = node
-        let base = base
         let asks = isatty(STDIN_FILENO) == 1
-        let nodes = try await finder.withEvents { events in
-            var nodes: [String: FoundNode] = [:]
-            for await event in events {
-                switch event {
-                case .found(let node), .updated(let node): nodes[node.key] = node
-                case .lost(let node): nodes[node.key] = nil
-                case .quiet: break
-                }
-                let isEnough = nodes.values.contains { node in
-                    node.hasIPv4 && (wanted.map(node.isCalled) ?? (!asks && node.holds(base)))
-                }
-                if isEnough { break }
-            }
-            return Array(nodes.values)
+        return try await finder.find(wanting: base) { [node, base] found in
+            found.contains { $0.hasIPv4 && (node.map($0.isCalled) ?? (!asks && $0.holds(base))) }
         }
-        return FoundNode.ranked(nodes, wanting: base)
     }
 
     private func ask(_ host: String) async throws -> FoundNode? {

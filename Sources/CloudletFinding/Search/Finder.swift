@@ -78,9 +78,14 @@ public final class Finder: Sendable {
     }
 
     /// Searches to the end.
-    /// `base` is a base VM that the overlay needs.
+    /// - Parameters:
+    ///   - base: a base VM that the overlay needs.
+    ///   - isEnough: ends the search early; is asked whenever the nodes found so far have changed.
     /// - Returns: the nodes found, best first.
-    public func find(wanting base: SHA256Digest? = nil) async throws -> [FoundNode] {
+    /// - Throws: as ``withEvents(_:)``.
+    public func find(
+        wanting base: SHA256Digest? = nil, until isEnough: @escaping @Sendable ([FoundNode]) -> Bool = { _ in false }
+    ) async throws -> [FoundNode] {
         let nodes = try await withEvents { events in
             var nodes: [String: FoundNode] = [:]
             for await event in events {
@@ -89,6 +94,7 @@ public final class Finder: Sendable {
                 case .lost(let node): nodes[node.key] = nil
                 case .quiet: break
                 }
+                if isEnough(Array(nodes.values)) { break }
             }
             return Array(nodes.values)
         }
