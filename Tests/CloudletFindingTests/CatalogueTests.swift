@@ -156,6 +156,26 @@ import Testing
         #expect(catalogue.found.map(\.key) == [id.description])
     }
 
+    @Test("a flood without end leaves no more to be verified than there are nodes, and none of those is lost")
+    func endlessFlood() throws {
+        var catalogue = NodeCatalogue()
+        let addresses = (0..<30_000).map { IPAddress.v4(0x0A01_0000 + UInt32($0)) }
+        for address in addresses {
+            let place = NodePlace(address: address, interface: 2, httpPort: 8080, synthesisPort: 8021)
+            let fake = NodeSighting(origin: .ssdp, id: .random(), name: "n", place: place, source: address)
+            _ = catalogue.take(fake, at: now)
+            #expect(catalogue.waiting <= 2 * NodeCatalogue.maximumNodes)
+        }
+        var verified: Set<IPAddress> = []
+        while case let jobs = catalogue.jobs(), !jobs.isEmpty {
+            for job in jobs {
+                verified.insert(job.place.address)
+                _ = catalogue.finish(job, failure, at: now)
+            }
+        }
+        #expect(verified.isSuperset(of: addresses.suffix(NodeCatalogue.maximumNodes)))
+    }
+
     @Test("false places of a node don't keep out the one where it is", arguments: [false, true])
     func falsePlaces(haveFailed: Bool) throws {
         var catalogue = NodeCatalogue()

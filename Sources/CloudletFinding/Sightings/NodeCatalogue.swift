@@ -67,6 +67,8 @@ struct NodeCatalogue: Sendable {
     private var nodes: [Key: Node] = [:]
     private var order: [Key] = []
     private var queue = VerificationQueue()
+    /// With so many jobs those of nodes that were forgotten are dropped: a flood without end makes and displaces them.
+    private var nextSweep = Self.maximumNodes
     private var active = 0
     /// Further addresses of nodes of which one is being verified: that one is given a moment's lead.
     private var held: [Held] = []
@@ -116,6 +118,8 @@ struct NodeCatalogue: Sendable {
 
     /// Whether more is claimed than can be verified at once.
     var isCrowded: Bool { queue.count > Self.maximumActive }
+    /// How many verifications wait for their turn.
+    var waiting: Int { queue.count }
     /// Whether nothing is being verified.
     var isIdle: Bool { active == 0 && queue.isEmpty && held.isEmpty }
     /// Whether a node has been found.
@@ -288,6 +292,10 @@ struct NodeCatalogue: Sendable {
     }
 
     private mutating func add(_ job: Job, from source: IPAddress?) {
+        if queue.count >= nextSweep {
+            queue.keep { [nodes] job in nodes[job.key]?.spots.contains { $0.number == job.number } == true }
+            nextSweep = max(Self.maximumNodes, 2 * queue.count)
+        }
         queue.add(job, from: neighbours.contains(job.place.address) ? nil : source)
     }
 

@@ -46,4 +46,12 @@ struct VerificationQueue: Sendable {
         bySource = bySource.filter { !$0.value.isEmpty }
         turn.removeAll { bySource[$0] == nil }
     }
+
+    /// Drops the jobs that don't fulfil `condition`.
+    mutating func keep(_ condition: (NodeCatalogue.Job) -> Bool) {
+        trusted.removeAll { !condition($0) }
+        bySource = bySource.mapValues { $0.filter(condition) }.filter { !$0.value.isEmpty }
+        turn.removeAll { bySource[$0] == nil }
+        count = bySource.values.reduce(trusted.count) { $0 + $1.count }
+    }
 }
