@@ -14,6 +14,8 @@ extension ChainTests {
         let environment = chain.environment.merging(["CLOUDLET_ADMISSION_PATIENCE": "0"]) { $1 }
         try await ChainLab.with(hosts: 3) { lab in
             let log = chain.directory.appending("group-\(UInt32.random(in: 0 ... .max)).log")
+            let shown = try await lab.run(1, ["sh", "-c", group.showing])
+            #expect(shown.status == 0, "\(shown.errors)")
             let node = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: log) {
                 node in
                 try await node.waitFor("node is ready")

@@ -45,6 +45,11 @@ public struct MemoryGroup: Sendable {
         }
     }
 
+    /// A command that shows the hierarchy below /run/groups: hosts of a lab see none below /sys.
+    public var showing: String {
+        "mkdir -p /run/groups && mount -t \(isUnified ? "cgroup2" : "cgroup -o memory") none /run/groups"
+    }
+
     /// Moves a process into it; what the process has taken already stays where it was.
     public func add(_ process: Int32) throws(CloudletError) { try write(String(process), to: "cgroup.procs") }
 
