@@ -129,7 +129,7 @@ let package = Package(
             "CloudletSynthesis",
             [
                 "CloudletCompression", "CloudletCore", "CloudletHypervisor", "CloudletOverlay", "CloudletStore",
-                "CloudletSystem", "CloudletWire", logging, subprocess, system,
+                "CloudletSystem", logging, subprocess, system,
             ]),
 
         // The node.
@@ -143,7 +143,7 @@ let package = Package(
             "CloudletAdvertising",
             [
                 "CloudletCore", "CloudletDescriptors", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork",
-                "CloudletSystem", "CAvahi", "CNetwork", asyncAlgorithms, lifecycle, logging, nioCore, nioHTTP1,
+                "CloudletSystem", "CAvahi", asyncAlgorithms, lifecycle, logging, nioCore, nioHTTP1,
                 nioPosix, system,
             ]),
         .target(
@@ -181,11 +181,9 @@ let package = Package(
         library(
             "CloudletCommands",
             [
-                "CloudletCommandLine", "CloudletCompression", "CloudletCore", "CloudletDiscovery", "CloudletFinding",
-                "CloudletHypervisor", "CloudletLibUPnP", "CloudletNetwork", "CloudletNode", "CloudletOverlay",
-                "CloudletSession",
-                "CloudletStore", "CloudletSynthesis", "CloudletSystem", arguments, logging, subprocess, system,
-                unixSignals,
+                "CloudletCommandLine", "CloudletCompression", "CloudletCore", "CloudletHypervisor", "CloudletLibUPnP",
+                "CloudletNode", "CloudletOverlay", "CloudletStore", "CloudletSynthesis", "CloudletSystem", arguments,
+                logging, subprocess, system, unixSignals,
             ]),
         program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
         program(

@@ -2,7 +2,6 @@ import CloudletCompression
 import CloudletCore
 import CloudletOverlay
 import CloudletSystem
-import CloudletWire
 import SystemPackage
 
 /// Decompresses and places the blobs of an overlay on several cores while they arrive. Bytes that wait for a core are

@@ -3,7 +3,6 @@ package import CloudletHypervisor
 package import CloudletOverlay
 import CloudletStore
 package import CloudletSystem
-import CloudletWire
 package import SystemPackage
 
 /// A VM under reconstruction: its memory, its disk and the part of its snapshot behind the RAM.

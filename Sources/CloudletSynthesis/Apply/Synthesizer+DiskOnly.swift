@@ -3,7 +3,6 @@ import CloudletHypervisor
 import CloudletOverlay
 import CloudletStore
 import CloudletSystem
-import CloudletWire
 import SystemPackage
 
 extension Synthesizer {

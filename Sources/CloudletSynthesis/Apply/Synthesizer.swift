@@ -3,7 +3,6 @@ public import CloudletHypervisor
 public import CloudletOverlay
 import CloudletStore
 import CloudletSystem
-import CloudletWire
 import SystemPackage
 
 /// VM synthesis: rebuilds a customised VM from a base and an overlay that arrives, and resumes it.
