@@ -174,12 +174,22 @@ struct ServerConnection: Sendable {
         CloudletError(.protocolViolation, "Not Valid session \(session.id): it is in use already")
     }
 
+    /// What a client is told of a session that ended without its asking.
+    private static func end(of session: Session) -> CloudletError {
+        let status = session.status
+        return CloudletError(status.failure ?? .unavailable, status.endReason ?? "the session ended")
+    }
+
     /// Ends a session for its client.
     /// - Returns: the session.
     @discardableResult
     private func finish(
         _ id: SessionID?, _ reason: String, _ state: ConnectionState
     ) async throws(CloudletError) -> Session {
+        // A session that ended otherwise is not unknown to the connection that speaks for it, whoever sees the end first.
+        if let link = state.link, link.session.id == id, link.session.status.stage.isEnded, !state.endIsExpected {
+            throw Self.end(of: link.session)
+        }
         let session = try await require(id)
         state.expectEnd()
         if session.endUnlessBegun(reason) { return session }
@@ -279,8 +289,7 @@ struct ServerConnection: Sendable {
             }
             await session.waitForEnd()
             guard !Task.isCancelled, !state.endIsExpected else { return }
-            let status = session.status
-            throw CloudletError(status.failure ?? .unavailable, status.endReason ?? "the session ended")
+            throw Self.end(of: session)
         } catch {
             await fail(error, state)
         }
