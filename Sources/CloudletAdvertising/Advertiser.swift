@@ -1,15 +1,15 @@
-public import CloudletSystem
-public import ServiceLifecycle
+package import CloudletSystem
+package import ServiceLifecycle
 
 /// Makes a node known by one protocol: follows the record and the network while it runs, and takes everything back
 /// when it is shut down.
-public protocol Advertiser: Service {
+package protocol Advertiser: Service {
     /// What the advertiser is doing now, for the node's page and `doctor`.
     var state: CurrentValue<AdvertiserState> { get }
 }
 
 /// How far an advertiser has got.
-public enum AdvertiserState: Hashable, Sendable, CustomStringConvertible {
+package enum AdvertiserState: Hashable, Sendable, CustomStringConvertible {
     /// Not yet known to anybody.
     case starting
     /// The node is announced; the text says where, as in `eth0, wlan0`.
@@ -20,7 +20,7 @@ public enum AdvertiserState: Hashable, Sendable, CustomStringConvertible {
     case stopped
 
     /// The state in words.
-    public var description: String {
+    package var description: String {
         switch self {
         case .starting: "starting"
         case .announced(let places): "announced on \(places)"

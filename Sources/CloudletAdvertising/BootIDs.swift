@@ -1,15 +1,15 @@
 import CloudletSystem
 import FoundationEssentials
-public import SystemPackage
+package import SystemPackage
 
 /// The numbers by which control points see that a device has started anew or has other addresses: BOOTID.UPNP.ORG
 /// (UDA 2.0 §1.2.2). Each is higher than all before it, also when the clock was set back meanwhile.
-public struct BootIDs: Sendable {
+package struct BootIDs: Sendable {
     private let file: FilePath?
     private let now: @Sendable () -> Int
 
     /// Numbers that go on where those kept in `directory` ended; without a directory they are the time in seconds.
-    public init(in directory: FilePath? = nil) {
+    package init(in directory: FilePath? = nil) {
         self.init(in: directory) { Int(Date().timeIntervalSince1970) }
     }
 

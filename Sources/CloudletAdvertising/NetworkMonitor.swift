@@ -1,16 +1,16 @@
-public import CloudletCore
-public import CloudletNetwork
-public import CloudletSystem
+package import CloudletCore
+package import CloudletNetwork
+package import CloudletSystem
 import Dispatch
-public import Logging
-public import ServiceLifecycle
+package import Logging
+import ServiceLifecycle
 import Synchronization
 
 /// Follows the machine's network: which interfaces the policy chooses and which addresses they have, at once and
 /// after each change (rtnetlink(7)).
-public final class NetworkMonitor: Service {
+package final class NetworkMonitor: Service {
     /// The interfaces chosen now; changes as the network does.
-    public let interfaces: CurrentValue<[NetworkInterface]>
+    package let interfaces: CurrentValue<[NetworkInterface]>
 
     private let policy: InterfacePolicy
     private let told = Mutex<[InterfacePolicy.LeftOut]>([])
@@ -18,7 +18,7 @@ public final class NetworkMonitor: Service {
 
     /// Reads the network once, so that `interfaces` is right from the start.
     /// - Throws: `CloudletError.system` when the kernel does not tell.
-    public init(policy: InterfacePolicy, logger: Logger) throws(CloudletError) {
+    package init(policy: InterfacePolicy, logger: Logger) throws(CloudletError) {
         self.policy = policy
         self.logger = logger
         let all = try Netlink.interfaces()
@@ -44,7 +44,7 @@ public final class NetworkMonitor: Service {
 
     /// Follows changes until the service is shut down or the task is cancelled. Changes that come together are taken
     /// together.
-    public func run() async throws {
+    package func run() async throws {
         let watch = try Netlink.Changes()
         let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let source = DispatchSource.makeReadSource(

@@ -1,4 +1,4 @@
-public import ArgumentParser
+package import ArgumentParser
 import CloudletCore
 package import CloudletSystem
 import Glibc
@@ -6,7 +6,7 @@ import UnixSignals
 
 /// Runs a program's command tree: failures become one line and the exit status of the table; the signals by which a
 /// person, a terminal or a system ends programs cancel the command and let it clean up.
-public enum CommandRunner {
+package enum CommandRunner {
     /// How often the command was asked to stop: more than once gives up what it would else not let go of.
     package static let interruptions = Interruptions()
 
@@ -14,7 +14,7 @@ public enum CommandRunner {
     /// - Parameters:
     ///   - root: the command tree.
     ///   - handlesSignals: whether signals cancel the command; `false` for one that handles them itself.
-    public static func run<Root: AsyncParsableCommand & SendableMetatype>(
+    package static func run<Root: AsyncParsableCommand & SendableMetatype>(
         _ root: Root.Type, handlesSignals: Bool = true
     ) async -> Never {
         InheritedState.reset()

@@ -1,15 +1,15 @@
 import CLzma
 
 /// The checksum of ZIP archives: CRC-32 as in ISO 3309, by liblzma.
-public struct CRC32: Sendable {
+package struct CRC32: Sendable {
     /// The checksum of what was added.
-    public private(set) var value: UInt32 = 0
+    package private(set) var value: UInt32 = 0
 
     /// That of nothing.
-    public init() {}
+    package init() {}
 
     /// Adds bytes.
-    public mutating func add(_ bytes: Span<UInt8>) {
+    package mutating func add(_ bytes: Span<UInt8>) {
         value = unsafe bytes.withUnsafeBufferPointer { unsafe lzma_crc32($0.baseAddress, $0.count, value) }
     }
 }

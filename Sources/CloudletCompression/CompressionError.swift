@@ -1,7 +1,7 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Why compressed bytes can't be read or written.
-public enum CompressionError: PublicError, Hashable, Sendable, CustomStringConvertible {
+package enum CompressionError: PublicError, Hashable, Sendable, CustomStringConvertible {
     /// The bytes are not of the expected format at all.
     case notThisFormat(String)
     /// The data is damaged.
@@ -18,7 +18,7 @@ public enum CompressionError: PublicError, Hashable, Sendable, CustomStringConve
     case failed(Int)
 
     /// A sentence without a period.
-    public var description: String {
+    package var description: String {
         switch self {
         case .notThisFormat(let name): "these are not \(name) data"
         case .damaged: "the compressed data are damaged"

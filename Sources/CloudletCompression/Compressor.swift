@@ -1,25 +1,25 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Compresses one blob by the method chosen.
-public struct Compressor: ~Copyable {
+package struct Compressor: ~Copyable {
     private var xz: XZEncoder?
     private var zstd: ZstdEncoder?
 
     /// What decides size, speed and memory.
-    public struct Options: Sendable, Hashable {
+    package struct Options: Sendable, Hashable {
         /// The method.
-        public let method: CompressionMethod
+        package let method: CompressionMethod
         /// Its level.
-        public let level: Int
+        package let level: Int
         /// Log2 of the history in which repeats are looked for; `nil` for the method's own.
-        public let historyLog: Int?
+        package let historyLog: Int?
 
         /// The histories that can be chosen: all that any reader of ours accepts.
-        public static let historyLogs = 16...ZstdDecoder.largestWindowLog
+        package static let historyLogs = 16...ZstdDecoder.largestWindowLog
 
         /// Takes a method, and its level and history when they are to be others than its own.
         /// - Throws: `CloudletError.usage` when the method has no such level, or no reader accepts the history.
-        public init(
+        package init(
             _ method: CompressionMethod = .xz, level: Int? = nil, historyLog: Int? = nil
         ) throws(CloudletError) {
             let level = level ?? method.defaultLevel
@@ -45,11 +45,11 @@ public struct Compressor: ~Copyable {
         }
 
         /// What the original's readers accept.
-        public static let standard = Options(defaultOf: .xz)
+        package static let standard = Options(defaultOf: .xz)
 
         /// How many bytes of memory a compressor for a blob of about `blobBytes` takes.
         /// - Throws: `CloudletError.busy` when there is not so much.
-        public func memoryBytes(blobBytes: Int) throws(CloudletError) -> Int {
+        package func memoryBytes(blobBytes: Int) throws(CloudletError) -> Int {
             switch method {
             case .xz: XZEncoder.memoryBytes(xzOptions(blobBytes: blobBytes))
             case .zstd: try ZstdEncoder.memoryBytes(level: level, windowLog: historyLog)
@@ -70,7 +70,7 @@ public struct Compressor: ~Copyable {
     }
 
     /// A compressor for a blob of about `blobBytes`.
-    public init(_ options: Options, blobBytes: Int) throws(CloudletError) {
+    package init(_ options: Options, blobBytes: Int) throws(CloudletError) {
         switch options.method {
         case .xz:
             xz = try XZEncoder(options.xzOptions(blobBytes: blobBytes))
@@ -82,13 +82,13 @@ public struct Compressor: ~Copyable {
     }
 
     /// Goes to the start of another blob of about the same size; the memory is used again.
-    public mutating func restart() throws(CloudletError) {
+    package mutating func restart() throws(CloudletError) {
         try xz?.restart()
         zstd?.restart()
     }
 
     /// Compresses `input`, handing what is ready to `body`.
-    public mutating func encode(
+    package mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         try xz?.encode(input, body)
@@ -96,7 +96,7 @@ public struct Compressor: ~Copyable {
     }
 
     /// Ends the blob and hands the rest of it to `body`.
-    public mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
+    package mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         try xz?.finish(body)
         try zstd?.finish(body)
     }

@@ -1,14 +1,14 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Decompresses one blob, whatever its method: the one place where compressed bytes of others are taken in.
-public struct Decompressor: ~Copyable {
+package struct Decompressor: ~Copyable {
     /// The method.
-    public let method: CompressionMethod
+    package let method: CompressionMethod
     private var xz: XZDecoder?
     private var zstd: ZstdDecoder?
 
     /// A decompressor at the start of a blob.
-    public init(_ method: CompressionMethod) throws(CloudletError) {
+    package init(_ method: CompressionMethod) throws(CloudletError) {
         self.method = method
         switch method {
         case .xz:
@@ -21,19 +21,19 @@ public struct Decompressor: ~Copyable {
     }
 
     /// Goes to the start of another blob of the same method; the memory is used again.
-    public mutating func restart() throws(CloudletError) {
+    package mutating func restart() throws(CloudletError) {
         try xz?.restart()
         zstd?.restart()
     }
 
     /// How many bytes of memory the blob takes as far as it was read. Little of it is used before as much has come out.
-    public var memoryBytes: Int {
+    package var memoryBytes: Int {
         mutating get { xz?.memoryBytes ?? zstd?.memoryBytes ?? 0 }
     }
 
     /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
     /// - Throws: what `body` throws, or `CloudletError.badData` with byte and a `CompressionError` as cause.
-    public mutating func decode(
+    package mutating func decode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         try xz?.decode(input, body)
@@ -41,7 +41,7 @@ public struct Decompressor: ~Copyable {
     }
 
     /// Fails unless the compressed bytes were complete.
-    public func finish() throws(CloudletError) {
+    package func finish() throws(CloudletError) {
         try xz?.finish()
         try zstd?.finish()
     }

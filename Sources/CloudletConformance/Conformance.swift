@@ -1,20 +1,20 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Checks a node from outside against every row of the tables.
 ///
 /// Rows that can be seen on a running node come first; then it is renamed, moved, ended and started, as far as there are
 /// hooks for that; what may end a faulty one comes last.
-public struct Conformance: Sendable {
+package struct Conformance: Sendable {
     private let options: ConformanceOptions
 
     /// A check with these options.
-    public init(_ options: ConformanceOptions) { self.options = options }
+    package init(_ options: ConformanceOptions) { self.options = options }
 
     /// Makes the check.
     /// `progress` is told what is being done.
     /// - Returns: a finding for every row that was to be checked.
     /// - Throws: `CloudletError.noNetwork`, `noNode` when there is nothing to check.
-    public func run(progress: @Sendable (String) -> Void = { _ in }) async throws(CloudletError) -> Report {
+    package func run(progress: @Sendable (String) -> Void = { _ in }) async throws(CloudletError) -> Report {
         let ear = try Ear()
         let stage = try Stage(Stage.interface(for: options.target), ear: ear)
         progress("searching on \(stage.own.interface)")

@@ -1,29 +1,29 @@
 /// Reads integers and slices from the front of a span; every read is bounds-checked and says where it failed.
-public struct ByteReader: ~Escapable {
+package struct ByteReader: ~Escapable {
     @usableFromInline let bytes: Span<UInt8>
     @usableFromInline var consumed: Int
     /// How many bytes have been consumed.
-    @inlinable public var position: Int { consumed }
+    @inlinable package var position: Int { consumed }
 
     /// A reader at the first byte of `bytes`.
     @_lifetime(copy bytes)
-    @inlinable public init(_ bytes: Span<UInt8>) {
+    @inlinable package init(_ bytes: Span<UInt8>) {
         self.bytes = bytes
         consumed = 0
     }
 
     /// How many bytes are left.
-    @inlinable public var remaining: Int { bytes.count - consumed }
+    @inlinable package var remaining: Int { bytes.count - consumed }
 
     /// One byte.
-    @inlinable public mutating func readUInt8() throws(OutOfBytes) -> UInt8 {
+    @inlinable package mutating func readUInt8() throws(OutOfBytes) -> UInt8 {
         try require(1)
         defer { consumed += 1 }
         return bytes[consumed]
     }
 
     /// An unsigned integer of the type's width, most significant byte first.
-    @inlinable public mutating func readBigEndian<T: FixedWidthInteger & UnsignedInteger>(_: T.Type) throws(OutOfBytes)
+    @inlinable package mutating func readBigEndian<T: FixedWidthInteger & UnsignedInteger>(_: T.Type) throws(OutOfBytes)
         -> T
     {
         let width = T.bitWidth / 8
@@ -34,7 +34,7 @@ public struct ByteReader: ~Escapable {
 
     /// The next `count` bytes, not copied.
     @_lifetime(copy self)
-    @inlinable public mutating func readSpan(_ count: Int) throws(OutOfBytes) -> Span<UInt8> {
+    @inlinable package mutating func readSpan(_ count: Int) throws(OutOfBytes) -> Span<UInt8> {
         try require(count)
         let start = consumed
         consumed += count
@@ -42,7 +42,7 @@ public struct ByteReader: ~Escapable {
     }
 
     /// The next `count` bytes as an array.
-    @inlinable public mutating func readArray(_ count: Int) throws(OutOfBytes) -> [UInt8] {
+    @inlinable package mutating func readArray(_ count: Int) throws(OutOfBytes) -> [UInt8] {
         try require(count)
         let start = consumed
         consumed += count
@@ -57,13 +57,13 @@ public struct ByteReader: ~Escapable {
 }
 
 /// The input ended before a value was complete.
-public struct OutOfBytes: PublicError, Equatable, CustomStringConvertible {
+package struct OutOfBytes: PublicError, Equatable, CustomStringConvertible {
     /// Offset of the value that was to be read.
-    public let position: Int
+    package let position: Int
     /// Its length in bytes.
-    public let needed: Int
+    package let needed: Int
     /// The bytes that were left.
-    public let left: Int
+    package let left: Int
 
     @usableFromInline init(position: Int, needed: Int, left: Int) {
         self.position = position
@@ -72,5 +72,5 @@ public struct OutOfBytes: PublicError, Equatable, CustomStringConvertible {
     }
 
     /// A sentence with the position.
-    public var description: String { "\(needed) bytes wanted at byte \(position), \(left) left" }
+    package var description: String { "\(needed) bytes wanted at byte \(position), \(left) left" }
 }

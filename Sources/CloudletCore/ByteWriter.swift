@@ -1,6 +1,6 @@
 extension Array<UInt8> {
     /// Appends an unsigned integer, most significant byte first.
-    @inlinable public mutating func appendBigEndian<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
+    @inlinable package mutating func appendBigEndian<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
         var shift = T.bitWidth - 8
         while shift >= 0 {
             append(UInt8(truncatingIfNeeded: value >> T(shift)))

@@ -2,7 +2,7 @@ extension StringProtocol {
     /// The text made harmless for a terminal, a log line or a table: control characters (C0, C1, DEL), line and
     /// paragraph separators and bidirectional overrides are replaced by `�`, and the result is cut to `limit`
     /// characters. Everything that came over the network passes through here before a person sees it.
-    public func displayable(limit: Int = 200) -> String {
+    package func displayable(limit: Int = 200) -> String {
         var result = String.UnicodeScalarView()
         var count = 0
         for scalar in unicodeScalars {
@@ -19,14 +19,14 @@ extension StringProtocol {
 
 extension String {
     /// The text of several lines made harmless, line by line; nothing is cut off.
-    public var displayableLines: String {
+    package var displayableLines: String {
         split(separator: "\n", omittingEmptySubsequences: false).map { $0.displayable(limit: .max) }
             .joined(separator: "\n")
     }
 
     /// JSON with everything escaped that a terminal would act upon, or that turns text around; encoders escape only the
     /// lowest control characters. Outside of strings there is none of it.
-    public var displayableJSON: String {
+    package var displayableJSON: String {
         var result = String.UnicodeScalarView()
         for scalar in unicodeScalars {
             if scalar == "\n" || Self.isHarmless(scalar) {
@@ -43,7 +43,7 @@ extension String {
 
     /// As many whole characters from the front as fit into `limit` bytes of UTF-8. Reads no more than those and the one
     /// after them: from the end, finding where a character begins may mean to read all of a long text each time.
-    public func cut(toBytes limit: Int) -> String {
+    package func cut(toBytes limit: Int) -> String {
         if utf8.count <= limit { return self }
         var result = ""
         var used = 0

@@ -4,13 +4,13 @@ import Glibc
 extension DefaultStringInterpolation {
     /// Puts an error of any type into a text, in words for people: see ``Swift/Error/words``. No place where a text is made of
     /// an error can forget that.
-    public mutating func appendInterpolation(_ error: any Error) { appendLiteral(error.words) }
+    package mutating func appendInterpolation(_ error: any Error) { appendLiteral(error.words) }
 }
 
 extension Error {
     /// What the error says, in words for people, without a final period. Foundation and the standard library describe
     /// theirs for programmers: with Swift's types, codes of domains and errors in errors.
-    public var words: String {
+    package var words: String {
         switch self {
         case let error as CloudletError: error.description
         case let error as DecodingError: error.sentence

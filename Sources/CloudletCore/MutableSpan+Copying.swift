@@ -2,7 +2,7 @@ import Glibc
 
 extension MutableSpan<UInt8> {
     /// Overwrites the bytes from `position` on with `bytes`, for which there must be room.
-    public mutating func copy(_ bytes: Span<UInt8>, to position: Int) {
+    package mutating func copy(_ bytes: Span<UInt8>, to position: Int) {
         precondition(position >= 0 && bytes.count <= count - position, "bytes behind the end")
         unsafe withUnsafeMutableBytes { target in
             unsafe bytes.withUnsafeBytes { source in
@@ -14,7 +14,7 @@ extension MutableSpan<UInt8> {
 
     /// Overwrites `length` bytes from `target` on with those from `source` on, one after the other: where the ranges
     /// overlap, bytes that were just written are read again.
-    public mutating func repeatBytes(from source: Int, to target: Int, count length: Int) {
+    package mutating func repeatBytes(from source: Int, to target: Int, count length: Int) {
         guard length > 0 else { return }
         precondition(source >= 0 && source < target && length <= count - target, "bytes outside")
         unsafe withUnsafeMutableBytes { bytes in

@@ -1,5 +1,5 @@
 /// The version of all programs.
-public enum ProgramVersion {
+package enum ProgramVersion {
     /// The version as text.
-    public static let text = "1.0.0"
+    package static let text = "1.0.0"
 }

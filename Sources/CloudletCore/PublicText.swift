@@ -3,16 +3,16 @@ extension CloudletError {
     /// and processes of this machine. The log has ``description``.
     ///
     /// Every error that leaves for the network passes through here.
-    public var publicDescription: String { sentence { $0 is any PublicError }.withoutLocalDetails }
+    package var publicDescription: String { sentence { $0 is any PublicError }.withoutLocalDetails }
 }
 
 /// An error about what came over the network or out of a file given: its words tell nothing of this machine.
-public protocol PublicError: Error {}
+package protocol PublicError: Error {}
 
 extension String {
     /// The text without what is nobody's business but this machine's users': file names with their directories, names and
     /// numbers of processes.
-    public var withoutLocalDetails: String {
+    package var withoutLocalDetails: String {
         // Longer texts are no sentences of ours.
         cut(toBytes: 4000)
             .replacing(/by [^:;]*?\([0-9]+\)(?:, [^:;]*?\([0-9]+\))*/, with: "by another program")

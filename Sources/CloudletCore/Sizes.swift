@@ -1,16 +1,16 @@
 /// The unit in which disks and memory are compared, addressed and shipped: 4096 bytes, the original's chunk size and
 /// the page size of x86-64.
-public enum Page {
+package enum Page {
     /// Bytes in a page.
-    public static let size = 4096
+    package static let size = 4096
     /// The disk's sector: base-disk references are aligned to it.
-    public static let sector = 512
+    package static let sector = 512
 
     /// How many pages cover `bytes`.
-    public static func count(covering bytes: Int) -> Int { bytes / size + (bytes % size > 0 ? 1 : 0) }
+    package static func count(covering bytes: Int) -> Int { bytes / size + (bytes % size > 0 ? 1 : 0) }
 
     /// `bytes` rounded up to a whole number of pages; the largest number of whole pages where there is no larger one.
-    public static func roundUp(_ bytes: Int) -> Int { min(count(covering: bytes), Int.max / size) * size }
+    package static func roundUp(_ bytes: Int) -> Int { min(count(covering: bytes), Int.max / size) * size }
 }
 
 /// A number of bytes, printed the way a person reads it.

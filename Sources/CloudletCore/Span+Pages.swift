@@ -2,7 +2,7 @@ import Glibc
 
 extension Span<UInt8> {
     /// Whether every byte is zero.
-    public var isAllZeros: Bool {
+    package var isAllZeros: Bool {
         unsafe withUnsafeBufferPointer { buffer in
             guard let start = buffer.baseAddress, !buffer.isEmpty else { return true }
             // The first byte is zero, and every byte equals the one before it.
@@ -11,7 +11,7 @@ extension Span<UInt8> {
     }
 
     /// How many bytes are the same at the same place of both spans, which must be equally long.
-    public func countOfSameBytes(as other: Span<UInt8>) -> Int {
+    package func countOfSameBytes(as other: Span<UInt8>) -> Int {
         precondition(count == other.count, "spans of different length")
         return unsafe withUnsafeBytes { left in
             unsafe other.withUnsafeBytes { right in
@@ -37,7 +37,7 @@ extension Span<UInt8> {
     }
 
     /// How many bytes at the front of both spans, which must be equally long, are the same.
-    public func countOfSamePrefix(as other: Span<UInt8>) -> Int {
+    package func countOfSamePrefix(as other: Span<UInt8>) -> Int {
         precondition(count == other.count, "spans of different length")
         return unsafe withUnsafeBytes { left in
             unsafe other.withUnsafeBytes { right in
@@ -57,13 +57,13 @@ extension Span<UInt8> {
     }
 
     /// The unsigned integer at `position`, most significant byte first. All its bytes must be there.
-    @inlinable public func bigEndian<T: FixedWidthInteger & UnsignedInteger>(at position: Int, as _: T.Type) -> T {
+    @inlinable package func bigEndian<T: FixedWidthInteger & UnsignedInteger>(at position: Int, as _: T.Type) -> T {
         precondition(position >= 0 && position <= count - MemoryLayout<T>.size, "an integer behind the end")
         return unsafe withUnsafeBytes { T(bigEndian: unsafe $0.loadUnaligned(fromByteOffset: position, as: T.self)) }
     }
 
     /// Whether two spans hold the same bytes.
-    public func hasSameBytes(as other: Span<UInt8>) -> Bool {
+    package func hasSameBytes(as other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         return unsafe withUnsafeBufferPointer { left in
             unsafe other.withUnsafeBufferPointer { right in
@@ -76,13 +76,13 @@ extension Span<UInt8> {
 
 extension Array<UInt8> {
     /// The bytes of a span.
-    public init(copying span: Span<UInt8>) {
+    package init(copying span: Span<UInt8>) {
         self = []
         append(copying: span)
     }
 
     /// Appends the bytes of a span.
-    public mutating func append(copying span: Span<UInt8>) {
+    package mutating func append(copying span: Span<UInt8>) {
         unsafe span.withUnsafeBufferPointer { buffer in unsafe append(contentsOf: buffer) }
     }
 }

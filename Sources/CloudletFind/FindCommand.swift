@@ -1,12 +1,12 @@
-public import ArgumentParser
+package import ArgumentParser
 import CloudletCore
 import CloudletOverlay
 import SystemPackage
 
 /// `cloudlet-find`: finds nodes, and has one of them synthesize a VM.
-public struct FindCommand: AsyncParsableCommand {
+package struct FindCommand: AsyncParsableCommand {
     /// Name and purpose.
-    public static let configuration = CommandConfiguration(
+    package static let configuration = CommandConfiguration(
         commandName: "cloudlet-find", abstract: "Find cloudlet nodes on the LAN and synthesize a VM on one.",
         discussion: "Without --overlay the nodes are listed. With it, the overlay is sent to a node and the VM runs "
             + "until the launched program ends, or until Ctrl-C with --hold.",
@@ -37,10 +37,10 @@ public struct FindCommand: AsyncParsableCommand {
     @OptionGroup var search: SearchOptions
 
     /// Creates the command.
-    public init() {}
+    package init() {}
 
     /// Lists nodes, or runs a session.
-    public func run() async throws {
+    package func run() async throws {
         if movePorts, fixedPorts {
             throw CloudletError(.usage, "--move-ports, which is the default by now, contradicts --fixed-ports")
         }

@@ -1,13 +1,13 @@
 import AsyncAlgorithms
-public import CloudletAdvertising
+package import CloudletAdvertising
 import CloudletCore
-public import CloudletDiscovery
-public import CloudletNetwork
-public import CloudletSystem
-public import Logging
+package import CloudletDiscovery
+package import CloudletNetwork
+package import CloudletSystem
+package import Logging
 import ServiceLifecycle
 import Subprocess
-public import SystemPackage
+package import SystemPackage
 
 /// Announces the node by SSDP with libupnp, one process of its own for each interface (`UPnPEngineChild`). A process
 /// that dies is started again; one whose interface, address or description changes is replaced, as libupnp can follow
@@ -15,9 +15,9 @@ public import SystemPackage
 ///
 /// What searches it hears is `SearchFilter`'s choice. What this engine can't do: IPv6, random answering times, BOOTID,
 /// CONFIGID, `ssdp:update`, more than one subnet of an interface.
-public final class LibUPnPAdvertiser: Advertiser {
+package final class LibUPnPAdvertiser: Advertiser {
     /// What is announced where.
-    public let state = CurrentValue(AdvertiserState.starting)
+    package let state = CurrentValue(AdvertiserState.starting)
 
     private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
@@ -27,7 +27,7 @@ public final class LibUPnPAdvertiser: Advertiser {
 
     /// An advertiser of `record` on `interfaces`.
     /// `executable` is the program that calls `UPnPEngineChild.runIfRequested` first; the running one when not given.
-    public init(
+    package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
         executable: FilePath = "/proc/self/exe", logger: Logger
     ) {
@@ -45,7 +45,7 @@ public final class LibUPnPAdvertiser: Advertiser {
     }
 
     /// What is wanted on an interface.
-    private enum Wish: Hashable, Sendable {
+    private enum DesiredState: Hashable, Sendable {
         case process(Assignment)
         /// None now.
         case nothing
@@ -54,16 +54,16 @@ public final class LibUPnPAdvertiser: Advertiser {
     }
 
     /// Announces until the service is shut down or the task is cancelled; every process says goodbye.
-    public func run() async throws {
+    package func run() async throws {
         await withDiscardingTaskGroup { group in
             // Each interface has one process at a time: the goodbye of the last must not follow the first word of the next.
-            var running: [String: CurrentValue<Wish>] = [:]
+            var running: [String: CurrentValue<DesiredState>] = [:]
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
             for await _ in changes.cancelOnGracefulShutdown() {
                 let wanted = assignments()
                 for (interface, current) in running { current.set(wanted[interface].map { .process($0) } ?? .nothing) }
                 for (interface, assignment) in wanted where running[interface] == nil {
-                    let current = CurrentValue(Wish.process(assignment))
+                    let current = CurrentValue(DesiredState.process(assignment))
                     running[interface] = current
                     group.addTask { await self.supervise(current) }
                 }
@@ -92,7 +92,7 @@ public final class LibUPnPAdvertiser: Advertiser {
     }
 
     /// Keeps a process running for what is wanted on an interface, one after the other.
-    private func supervise(_ current: CurrentValue<Wish>) async {
+    private func supervise(_ current: CurrentValue<DesiredState>) async {
         var pause = Duration.milliseconds(500)
         for await _ in current.values() {
             while case .process(let assignment) = current.value, !Task.isCancelled {
@@ -117,7 +117,7 @@ public final class LibUPnPAdvertiser: Advertiser {
 
     /// Runs one process to its end.
     /// - Returns: why it ended.
-    private func runProcess(_ assignment: Assignment, while current: CurrentValue<Wish>) async -> String {
+    private func runProcess(_ assignment: Assignment, while current: CurrentValue<DesiredState>) async -> String {
         var platform = PlatformOptions()
         platform.createSession = true
         platform.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(3))]

@@ -11,7 +11,7 @@ let correctsMulticastInterface = Atomic<Bool>(false)
 /// kernel then takes another structure to be meant, and announcements leave by the wrong interface. In libupnp's
 /// process that size is corrected. Everything else passes unchanged.
 @_cdecl("setsockopt")
-public func cloudletSetSockOpt(
+package func cloudletSetSockOpt(
     _ socket: Int32, _ level: Int32, _ name: Int32, _ value: UnsafeRawPointer?, _ length: UInt32
 ) -> Int32 {
     let isWrong =
@@ -29,7 +29,7 @@ let filtersSearches = Atomic<Bool>(false)
 /// Stands in front of the C library's recvfrom(2), as above. In libupnp's process, what arrives at its SSDP socket is
 /// replaced by what `SearchFilter` makes of it; what is not to be answered has not arrived (`EAGAIN`).
 @_cdecl("recvfrom")
-public func cloudletRecvFrom(
+package func cloudletRecvFrom(
     _ socket: Int32, _ buffer: UnsafeMutableRawPointer?, _ capacity: Int, _ flags: Int32,
     _ sender: UnsafeMutableRawPointer?, _ length: UnsafeMutableRawPointer?
 ) -> Int {

@@ -8,7 +8,7 @@ import Synchronization
 
 /// The process in which libupnp lives: the node's own executable, started again with a first argument that nobody else
 /// uses. It has no rights, offers no TCP port, hears one LAN only, and ends when its standard input does.
-public enum UPnPEngineChild {
+package enum UPnPEngineChild {
     /// The first argument that makes the executable this process.
     static let marker = "--upnp-engine-child"
 
@@ -59,7 +59,7 @@ public enum UPnPEngineChild {
     }
 
     /// Becomes libupnp's process, and never returns, when the arguments ask for it. To be called first thing in `main`.
-    public static func runIfRequested(arguments: [String] = CommandLine.arguments) {
+    package static func runIfRequested(arguments: [String] = CommandLine.arguments) {
         let own = Array(arguments.dropFirst())
         guard own.first == marker else { return }
         guard let task = Task(own) else { exit(CloudletError.Code.usage.exitStatus) }

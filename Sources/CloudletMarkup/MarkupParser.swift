@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Reads XML documents that nobody vouches for: bounded in size, depth and number of elements, no document type
 /// declaration, no entities but the five predefined ones, nothing is loaded from anywhere, and a document that is cut
@@ -7,20 +7,20 @@ public import CloudletCore
 ///
 /// The reader is ours because Foundation's brings libxml2, ICU and their 40 MB into every program, the client's included,
 /// ends the process at some instructions, and takes documents that are cut off.
-public struct MarkupParser: Sendable {
+package struct MarkupParser: Sendable {
     /// Largest accepted document in bytes.
-    public var maximumBytes = 256 << 10
+    package var maximumBytes = 256 << 10
     /// Deepest accepted nesting.
-    public var maximumDepth = 32
+    package var maximumDepth = 32
     /// Largest accepted number of elements.
-    public var maximumElements = 4096
+    package var maximumElements = 4096
 
     /// A parser with the default limits.
-    public init() {}
+    package init() {}
 
     /// The root element of a document.
     /// - Throws: `CloudletError.badData` that says what is wrong in which line.
-    public func parse(_ document: [UInt8]) throws(CloudletError) -> MarkupElement {
+    package func parse(_ document: [UInt8]) throws(CloudletError) -> MarkupElement {
         guard document.count <= maximumBytes else {
             throw CloudletError(
                 .badData, "XML document of \(document.count) bytes is larger than the allowed \(maximumBytes)")
@@ -35,7 +35,7 @@ public struct MarkupParser: Sendable {
     }
 
     /// The root element of a document given as text.
-    public func parse(_ document: String) throws(CloudletError) -> MarkupElement { try parse(Array(document.utf8)) }
+    package func parse(_ document: String) throws(CloudletError) -> MarkupElement { try parse(Array(document.utf8)) }
 
     private func root(_ scanner: inout MarkupScanner) throws(MarkupFault) -> MarkupElement {
         try scanner.skipDeclaration()

@@ -1,7 +1,7 @@
 extension MarkupElement {
     /// The element as an XML document with declaration, two blanks of indentation a level, attributes in
     /// alphabetical order: the same tree always gives the same bytes.
-    public func document() -> String {
+    package func document() -> String {
         var output = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
         write(to: &output, depth: 0, inherited: nil)
         return output
@@ -25,7 +25,7 @@ extension MarkupElement {
 
 extension String {
     /// The text with XML's special characters as entities; characters that XML 1.0 doesn't allow are left out.
-    public var escapedForXML: String {
+    package var escapedForXML: String {
         var result = ""
         for scalar in unicodeScalars {
             switch scalar {

@@ -1,7 +1,7 @@
 /// Why bytes are not the MessagePack value that was expected, and where.
-public struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong.
-    public enum Problem: Hashable, Sendable {
+    package enum Problem: Hashable, Sendable {
         /// The input ended inside a value.
         case truncated
         /// A value of another type was expected.
@@ -21,12 +21,12 @@ public struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertib
     }
 
     /// What is wrong.
-    public let problem: Problem
+    package let problem: Problem
     /// Offset of the value concerned.
-    public let position: Int
+    package let position: Int
 
     /// A sentence with the position.
-    public var description: String {
+    package var description: String {
         let text =
             switch problem {
             case .truncated: "the input ends inside a value"

@@ -4,28 +4,28 @@ import CloudletCore
 ///
 /// Reads the old raw form (fixraw, raw16, raw32), and also what newer encoders write: str8, bin8/16/32 and integers of
 /// any width. Extension types are refused. Source: MessagePack specification, before and after the 2013 change.
-public struct MessagePackReader: ~Escapable {
+package struct MessagePackReader: ~Escapable {
     private var bytes: ByteReader
     /// The deepest accepted nesting, for ``skipValue()`` and ``readValue()``.
-    public static let maximumDepth = 16
+    package static let maximumDepth = 16
 
     /// A reader at the first byte of `bytes`.
     @_lifetime(copy bytes)
-    public init(_ bytes: Span<UInt8>) { self.bytes = ByteReader(bytes) }
+    package init(_ bytes: Span<UInt8>) { self.bytes = ByteReader(bytes) }
 
     /// Offset of the next value.
-    public var position: Int { bytes.position }
+    package var position: Int { bytes.position }
 
     /// Bytes left.
-    public var remaining: Int { bytes.remaining }
+    package var remaining: Int { bytes.remaining }
 
     /// Fails unless everything was read.
-    public func requireEnd() throws(MessagePackError) {
+    package func requireEnd() throws(MessagePackError) {
         if remaining > 0 { throw MessagePackError(problem: .trailingBytes(remaining), position: position) }
     }
 
     /// The number of pairs of a map whose keys and values follow.
-    public mutating func readMapHeader() throws(MessagePackError) -> Int {
+    package mutating func readMapHeader() throws(MessagePackError) -> Int {
         let start = position
         let marker = try readByte()
         let count =
@@ -39,7 +39,7 @@ public struct MessagePackReader: ~Escapable {
     }
 
     /// The number of elements of an array, which follow.
-    public mutating func readArrayHeader() throws(MessagePackError) -> Int {
+    package mutating func readArrayHeader() throws(MessagePackError) -> Int {
         let start = position
         let marker = try readByte()
         let count =
@@ -54,7 +54,7 @@ public struct MessagePackReader: ~Escapable {
     }
 
     /// A number that is not negative, of any integer width.
-    public mutating func readUnsigned() throws(MessagePackError) -> UInt64 {
+    package mutating func readUnsigned() throws(MessagePackError) -> UInt64 {
         let start = position
         let marker = try readByte()
         switch marker {
@@ -72,7 +72,7 @@ public struct MessagePackReader: ~Escapable {
     }
 
     /// Raw bytes (raw, str or bin of any length form).
-    public mutating func readRaw() throws(MessagePackError) -> [UInt8] {
+    package mutating func readRaw() throws(MessagePackError) -> [UInt8] {
         let start = position
         let marker = try readByte()
         guard let length = try readRawLength(marker) else {
@@ -82,7 +82,7 @@ public struct MessagePackReader: ~Escapable {
     }
 
     /// Raw bytes that must be UTF-8.
-    public mutating func readText() throws(MessagePackError) -> String {
+    package mutating func readText() throws(MessagePackError) -> String {
         let start = position
         guard let text = String(validating: try readRaw(), as: UTF8.self) else {
             throw MessagePackError(problem: .notText, position: start)
@@ -91,10 +91,10 @@ public struct MessagePackReader: ~Escapable {
     }
 
     /// Steps over one value of any type.
-    public mutating func skipValue() throws(MessagePackError) { try skipValue(depth: 0) }
+    package mutating func skipValue() throws(MessagePackError) { try skipValue(depth: 0) }
 
     /// One value of any type as a tree; for small messages.
-    public mutating func readValue() throws(MessagePackError) -> MessagePackValue { try readValue(depth: 0) }
+    package mutating func readValue() throws(MessagePackError) -> MessagePackValue { try readValue(depth: 0) }
 
     private mutating func skipValue(depth: Int) throws(MessagePackError) {
         let start = position

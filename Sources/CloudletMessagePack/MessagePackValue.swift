@@ -1,5 +1,5 @@
 /// A MessagePack value as a tree, for messages of a few dozen values.
-public enum MessagePackValue: Hashable, Sendable {
+package enum MessagePackValue: Hashable, Sendable {
     /// Nothing.
     case `nil`
     /// True or false.
@@ -18,46 +18,46 @@ public enum MessagePackValue: Hashable, Sendable {
     case map([Pair])
 
     /// A key and its value.
-    public struct Pair: Hashable, Sendable {
+    package struct Pair: Hashable, Sendable {
         /// The key.
-        public let key: MessagePackValue
+        package let key: MessagePackValue
         /// The value.
-        public let value: MessagePackValue
+        package let value: MessagePackValue
 
         /// Creates a pair.
-        public init(_ key: MessagePackValue, _ value: MessagePackValue) {
+        package init(_ key: MessagePackValue, _ value: MessagePackValue) {
             self.key = key
             self.value = value
         }
     }
 
     /// A text as raw bytes.
-    public static func text(_ text: String) -> MessagePackValue { .raw(Array(text.utf8)) }
+    package static func text(_ text: String) -> MessagePackValue { .raw(Array(text.utf8)) }
 
     /// A map with text keys.
-    public static func record(_ pairs: (String, MessagePackValue)...) -> MessagePackValue {
+    package static func record(_ pairs: (String, MessagePackValue)...) -> MessagePackValue {
         .map(pairs.map { Pair(.text($0.0), $0.1) })
     }
 
     /// The value of the first pair with this text key, if this is a map.
-    public subscript(key: String) -> MessagePackValue? {
+    package subscript(key: String) -> MessagePackValue? {
         guard case .map(let pairs) = self else { return nil }
         let wanted = MessagePackValue.text(key)
         return pairs.first { $0.key == wanted }?.value
     }
 
     /// The number, if this is an integer that is not negative.
-    public var unsigned: UInt64? {
+    package var unsigned: UInt64? {
         if case .unsigned(let value) = self { value } else { nil }
     }
 
     /// The truth value, if this is one.
-    public var bool: Bool? {
+    package var bool: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }
 
     /// The number, if this is one of any kind.
-    public var double: Double? {
+    package var double: Double? {
         switch self {
         case .double(let value): value
         case .unsigned(let value): Double(value)
@@ -67,12 +67,12 @@ public enum MessagePackValue: Hashable, Sendable {
     }
 
     /// The text, if this is raw UTF-8.
-    public var text: String? {
+    package var text: String? {
         if case .raw(let bytes) = self { String(validating: bytes, as: UTF8.self) } else { nil }
     }
 
     /// The elements, if this is an array.
-    public var array: [MessagePackValue]? {
+    package var array: [MessagePackValue]? {
         if case .array(let elements) = self { elements } else { nil }
     }
 }

@@ -2,21 +2,21 @@ import CloudletCore
 
 /// Builds MessagePack in the old raw form only: text and bytes as fixraw up to 31 bytes, raw16, raw32; never str8 or
 /// bin, which the clients and servers of 2013 refuse. Integers take their shortest form.
-public struct MessagePackWriter: Sendable {
+package struct MessagePackWriter: Sendable {
     /// What has been written.
-    public private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
 
     /// A writer that has written nothing.
-    public init() {}
+    package init() {}
 
     /// Starts a map; `count` keys and values must follow.
-    public mutating func writeMapHeader(_ count: Int) { writeHeader(count, fixed: 0x80, limit: 16, wide: 0xDE) }
+    package mutating func writeMapHeader(_ count: Int) { writeHeader(count, fixed: 0x80, limit: 16, wide: 0xDE) }
 
     /// Starts an array; `count` values must follow.
-    public mutating func writeArrayHeader(_ count: Int) { writeHeader(count, fixed: 0x90, limit: 16, wide: 0xDC) }
+    package mutating func writeArrayHeader(_ count: Int) { writeHeader(count, fixed: 0x90, limit: 16, wide: 0xDC) }
 
     /// An integer that is not negative.
-    public mutating func write(_ value: UInt64) {
+    package mutating func write(_ value: UInt64) {
         switch value {
         case 0...0x7F: bytes.append(UInt8(value))
         case 0...0xFF:
@@ -35,7 +35,7 @@ public struct MessagePackWriter: Sendable {
     }
 
     /// How many bytes an integer that is not negative takes.
-    public static func byteCount(of value: UInt64) -> Int {
+    package static func byteCount(of value: UInt64) -> Int {
         switch value {
         case 0...0x7F: 1
         case 0...0xFF: 2
@@ -46,16 +46,16 @@ public struct MessagePackWriter: Sendable {
     }
 
     /// A text.
-    public mutating func write(_ text: String) { write(raw: Array(text.utf8)) }
+    package mutating func write(_ text: String) { write(raw: Array(text.utf8)) }
 
     /// Bytes.
-    public mutating func write(raw: [UInt8]) {
+    package mutating func write(raw: [UInt8]) {
         writeHeader(raw.count, fixed: 0xA0, limit: 32, wide: 0xDA)
         bytes += raw
     }
 
     /// Any value.
-    public mutating func write(_ value: MessagePackValue) {
+    package mutating func write(_ value: MessagePackValue) {
         switch value {
         case .nil: bytes.append(0xC0)
         case .bool(let value): bytes.append(value ? 0xC3 : 0xC2)

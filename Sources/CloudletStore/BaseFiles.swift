@@ -1,19 +1,19 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 /// The files of a base VM beside its disk `DIR/NAME.EXT`. NAME is the disk's name without its last extension, as in
 /// the original.
-public struct BaseFiles: Hashable, Sendable {
+package struct BaseFiles: Hashable, Sendable {
     /// The user's raw disk.
-    public let disk: FilePath
+    package let disk: FilePath
 
     /// The files of this disk.
-    public init(disk: FilePath) { self.disk = disk }
+    package init(disk: FilePath) { self.disk = disk }
 
     /// The real path of a disk that is to become a base VM.
     /// - Throws: `CloudletError` when there is no such file, or its path can't be used.
-    public static func locate(_ disk: FilePath) throws(CloudletError) -> FilePath {
+    package static func locate(_ disk: FilePath) throws(CloudletError) -> FilePath {
         let path = try CloudletHome.resolve(disk)
         // Libvirt writes the path into XML documents without escaping these, and reads them back.
         guard !path.string.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
@@ -25,24 +25,24 @@ public struct BaseFiles: Hashable, Sendable {
     }
 
     /// Page hashes of the disk.
-    public var diskHashes: FilePath { beside("base-img-meta") }
+    package var diskHashes: FilePath { beside("base-img-meta") }
     /// The memory snapshot.
-    public var memory: FilePath { beside("base-mem") }
+    package var memory: FilePath { beside("base-mem") }
     /// Page hashes of the memory snapshot, in page order.
-    public var memoryHashes: FilePath { beside("base-mem-meta") }
+    package var memoryHashes: FilePath { beside("base-mem-meta") }
     /// The same in order of hash; ours.
-    public var memoryIndex: FilePath { beside("base-mem-index") }
+    package var memoryIndex: FilePath { beside("base-mem-index") }
     /// The identity: 64 hexadecimal digits and a line feed.
-    public var hash: FilePath { beside("base-hash") }
+    package var hash: FilePath { beside("base-hash") }
 
     /// What its maker noted of the files; ours.
-    public var seal: FilePath { beside("base-seal") }
+    package var seal: FilePath { beside("base-seal") }
 
     /// All files but the disk.
-    public var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash, seal] }
+    package var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash, seal] }
 
     /// The disk's name without its last extension.
-    public var name: String { disk.stem ?? disk.lastComponent?.string ?? "base" }
+    package var name: String { disk.stem ?? disk.lastComponent?.string ?? "base" }
 
     private func beside(_ suffix: String) -> FilePath {
         disk.removingLastComponent().appending("\(name).\(suffix)")

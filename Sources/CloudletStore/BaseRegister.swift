@@ -1,8 +1,8 @@
-public import CloudletCore
-public import SystemPackage
+package import CloudletCore
+package import SystemPackage
 
 /// Where the entry of a base VM is found, and what was found out of its files is noted.
-public protocol BaseRegister: Sendable {
+package protocol BaseRegister: Sendable {
     /// The entry of the base VM with this disk, as it is now.
     func base(disk: FilePath) async throws(CloudletError) -> BaseVM?
 

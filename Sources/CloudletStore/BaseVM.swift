@@ -1,50 +1,50 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import Foundation
 import GRDB
 import SystemPackage
 
 /// A base VM as the registry knows it.
-public struct BaseVM: Hashable, Sendable {
+package struct BaseVM: Hashable, Sendable {
     /// Its files.
-    public let files: BaseFiles
+    package let files: BaseFiles
     /// Its identity: SHA-256 of the disk.
-    public let hash: SHA256Digest
+    package let hash: SHA256Digest
     /// SHA-256 of the memory snapshot.
-    public let memoryHash: SHA256Digest
+    package let memoryHash: SHA256Digest
     /// Bytes of the disk.
-    public let diskBytes: Int
+    package let diskBytes: Int
     /// Time of the disk's last change when it was registered, nanoseconds since 1970.
-    public let diskModified: Int
+    package let diskModified: Int
     /// Bytes of guest RAM.
-    public let memoryBytes: Int
+    package let memoryBytes: Int
     /// `kvm` or `tcg`.
-    public let accelerator: String
+    package let accelerator: String
     /// When it was registered, seconds since 1970.
-    public let created: Int
+    package let created: Int
     /// Permission bits that the disk had before the right to write to it was taken away; `nil` where that is not known, as of
     /// one registered by a version before.
-    public var diskPermissions: UInt32?
+    package var diskPermissions: UInt32?
     /// Fingerprints of its images, by which they are known again quickly; `nil` for one registered by a version before.
-    public var data: ImageData?
+    package var data: ImageData?
     /// What the file system said of the images when they were last found to be as registered.
-    public var seen: BaseStamp?
+    package var seen: BaseStamp?
     /// What it said when they were found to be others.
-    public var refused: BaseStamp?
+    package var refused: BaseStamp?
 
     /// Fingerprints of the data of both images, as in a seal.
-    public struct ImageData: Hashable, Sendable {
+    package struct ImageData: Hashable, Sendable {
         /// The disk's.
-        public let disk: SHA256Digest
+        package let disk: SHA256Digest
         /// The memory snapshot's.
-        public let memory: SHA256Digest
+        package let memory: SHA256Digest
 
         /// Joins them.
-        public init(disk: SHA256Digest, memory: SHA256Digest) { (self.disk, self.memory) = (disk, memory) }
+        package init(disk: SHA256Digest, memory: SHA256Digest) { (self.disk, self.memory) = (disk, memory) }
     }
 
     /// Describes a base VM.
-    public init(
+    package init(
         files: BaseFiles, hash: SHA256Digest, memoryHash: SHA256Digest, diskBytes: Int, diskModified: Int,
         memoryBytes: Int, accelerator: String, created: Int
     ) {

@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 import GRDB
 
 extension Registry {
@@ -28,7 +28,7 @@ extension Registry {
     static var liveSessions: QueryInterfaceRequest<SessionRow> { SessionRow.filter(live) }
 
     /// The sessions, the oldest first; `all` includes those that have ended.
-    public func sessions(all: Bool = false) throws(CloudletError) -> [SessionRecord] {
+    package func sessions(all: Bool = false) throws(CloudletError) -> [SessionRecord] {
         let rows = try read { database in
             let request = SessionRow.order(Column("created"), Column("id"))
             return try Row.fetchAll(database, all ? request : request.filter(Self.live)).map {
@@ -40,14 +40,14 @@ extension Registry {
     }
 
     /// The session with this number, live or ended.
-    public func session(_ id: SessionID) throws(CloudletError) -> SessionRecord? {
+    package func session(_ id: SessionID) throws(CloudletError) -> SessionRecord? {
         try read { try Row.fetchOne($0, SessionRow.filter(key: id.description)).flatMap { try? SessionRow(row: $0) } }?
             .record
     }
 
     /// Writes what sessions are doing, in one transaction; wishes to stop them stay. Ended ones beyond the newest
     /// `kept` are forgotten.
-    public func write(_ records: [SessionRecord], keepingEnded kept: Int = 1000) throws(CloudletError) {
+    package func write(_ records: [SessionRecord], keepingEnded kept: Int = 1000) throws(CloudletError) {
         try write { database in
             for record in records { try SessionRow(record).upsert(database) }
             guard records.contains(where: { $0.stage == SessionRecord.endedStage }) else { return }
@@ -66,7 +66,7 @@ extension Registry {
     ///   - reason: why.
     /// - Returns: the sessions that were marked.
     /// - Throws: `CloudletError` when the registry can't be changed.
-    public func endSessions(
+    package func endSessions(
         except kept: Set<SessionID>, at time: Int, reason: String
     ) throws(CloudletError) -> [SessionRecord] {
         let left = try sessions().filter { !kept.contains($0.id) }
@@ -95,7 +95,7 @@ extension Registry {
 
     /// Notes the wish that the node stops a session.
     /// - Returns: `false` when there is no such live session.
-    public func wantStop(of id: SessionID) throws(CloudletError) -> Bool {
+    package func wantStop(of id: SessionID) throws(CloudletError) -> Bool {
         try write { database in
             try SessionRow.filter(key: id.description).filter(Self.live)
                 .updateAll(database, Column("stop_wanted").set(to: true)) > 0
@@ -103,7 +103,7 @@ extension Registry {
     }
 
     /// The live sessions that are to be stopped.
-    public func sessionsToStop() throws(CloudletError) -> [SessionID] {
+    package func sessionsToStop() throws(CloudletError) -> [SessionID] {
         let ids = try read { database in
             try SessionRow.filter(Self.live).filter(Column("stop_wanted") == true).select(Column("id"), as: String.self)
                 .fetchAll(database)

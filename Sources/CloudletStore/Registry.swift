@@ -1,10 +1,10 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import GRDB
-public import SystemPackage
+package import SystemPackage
 
 /// The registry of base VMs in SQLite. Several processes may use one database at the same time (WAL).
-public final class Registry: Sendable {
+package final class Registry: Sendable {
     private let database: DatabasePool
     private let path: FilePath
 
@@ -13,7 +13,7 @@ public final class Registry: Sendable {
     ///   - path: the database.
     ///   - patience: how long each call waits for other programs that hold the database.
     /// - Throws: `CloudletError` when the database can't be opened or brought up to date.
-    public init(_ path: FilePath, patience: Duration = .seconds(10)) throws(CloudletError) {
+    package init(_ path: FilePath, patience: Duration = .seconds(10)) throws(CloudletError) {
         self.path = path
         do {
             var configuration = Configuration()
@@ -29,7 +29,7 @@ public final class Registry: Sendable {
 
     /// Reads base VMs and live sessions from a database that can't be opened as usual, as on a full disk: SQLite wants a file
     /// for those who share it, but not for one who has it for itself (sqlite.org/wal.html, section 8).
-    public static func glance(
+    package static func glance(
         at path: FilePath
     ) throws(CloudletError) -> (bases: [BaseVM], sessions: [SessionRecord]) {
         let rows: (bases: [BaseVMEntry], sessions: [SessionRow?])
@@ -50,7 +50,7 @@ public final class Registry: Sendable {
 
     /// Finds out whether the database can be changed now.
     /// - Throws: `CloudletError.busy` when another program holds it.
-    public func requireWritable() throws(CloudletError) {
+    package func requireWritable() throws(CloudletError) {
         try write { _ in }
     }
 
@@ -93,12 +93,12 @@ public final class Registry: Sendable {
     }
 
     /// All base VMs, by path. An entry that is damaged is left out: it must not keep the others from being used.
-    public func bases() throws(CloudletError) -> [BaseVM] {
+    package func bases() throws(CloudletError) -> [BaseVM] {
         try entries().compactMap { try? $0.baseVM() }
     }
 
     /// The disks of entries that are damaged, by path; ``removeDamaged(disk:)`` takes them out.
-    public func damaged() throws(CloudletError) -> [FilePath] {
+    package func damaged() throws(CloudletError) -> [FilePath] {
         try entries().filter { (try? $0.baseVM()) == nil }.map(\.disk)
     }
 
@@ -109,12 +109,12 @@ public final class Registry: Sendable {
     }
 
     /// The base VM with this disk, an absolute path.
-    public func base(disk: FilePath) throws(CloudletError) -> BaseVM? {
+    package func base(disk: FilePath) throws(CloudletError) -> BaseVM? {
         try read { try Row.fetchOne($0, BaseVMRow.filter(key: disk.string)).map { BaseVMEntry($0) } }?.baseVM()
     }
 
     /// The base VM with this identity.
-    public func base(hash: SHA256Digest) throws(CloudletError) -> BaseVM? {
+    package func base(hash: SHA256Digest) throws(CloudletError) -> BaseVM? {
         try read { database in
             try Row.fetchOne(database, BaseVMRow.filter(Column("hash_value") == hash.hex)).map { BaseVMEntry($0) }
         }?.baseVM()
@@ -122,13 +122,13 @@ public final class Registry: Sendable {
 
     /// Adds a base VM.
     /// - Throws: `CloudletError.cannotCreate` when its disk, or a disk with the same content, is registered already.
-    public func add(_ base: BaseVM) throws(CloudletError) {
+    package func add(_ base: BaseVM) throws(CloudletError) {
         try requireUnknown(base)
         try writeDurably { try BaseVMRow(base).insert($0) }
     }
 
     /// Refuses a base VM whose disk, or a disk with the same content, is registered already.
-    public func requireUnknown(_ base: BaseVM) throws(CloudletError) {
+    package func requireUnknown(_ base: BaseVM) throws(CloudletError) {
         if try self.base(disk: base.files.disk) != nil {
             throw CloudletError(
                 .cannotCreate, "\(base.files.disk) is registered already",
@@ -144,7 +144,7 @@ public final class Registry: Sendable {
     }
 
     /// Notes what the file system says of the images of a base VM that were found to be as registered, or others.
-    public func note(_ stamp: BaseStamp, isAsRegistered: Bool, of disk: FilePath) throws(CloudletError) {
+    package func note(_ stamp: BaseStamp, isAsRegistered: Bool, of disk: FilePath) throws(CloudletError) {
         _ = try write { database in
             try BaseVMRow.filter(key: disk.string)
                 .updateAll(database, Column(isAsRegistered ? "seen" : "refused").set(to: stamp.text))
@@ -153,7 +153,7 @@ public final class Registry: Sendable {
 
     /// Removes the entry of a base VM; its files stay.
     /// - Returns: the entry, or `nil` when there was none.
-    public func remove(disk: FilePath) throws(CloudletError) -> BaseVM? {
+    package func remove(disk: FilePath) throws(CloudletError) -> BaseVM? {
         let found = try base(disk: disk)
         if found != nil { _ = try removeDamaged(disk: disk) }
         return found
@@ -161,7 +161,7 @@ public final class Registry: Sendable {
 
     /// Removes the entry of a disk, whatever it holds.
     /// - Returns: whether there was one.
-    public func removeDamaged(disk: FilePath) throws(CloudletError) -> Bool {
+    package func removeDamaged(disk: FilePath) throws(CloudletError) -> Bool {
         try writeDurably { try BaseVMRow.deleteOne($0, key: disk.string) }
     }
 

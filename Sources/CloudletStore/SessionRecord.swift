@@ -1,38 +1,38 @@
-public import CloudletCore
+package import CloudletCore
 import GRDB
 
 /// A session as the registry keeps it: so that other programs can list and stop it, and so that it is known what became
 /// of it when the node dies.
-public struct SessionRecord: Hashable, Sendable {
+package struct SessionRecord: Hashable, Sendable {
     /// The session's number.
-    public var id: SessionID
+    package var id: SessionID
     /// `waiting`, `receiving`, `resuming`, `running` or `ended`.
-    public var stage: String
+    package var stage: String
     /// The client's address.
-    public var client: String
+    package var client: String
     /// The application's name.
-    public var app: String?
+    package var app: String?
     /// The base VM's hash.
-    public var base: String?
+    package var base: String?
     /// The VM's name in the hypervisor.
-    public var vm: String?
+    package var vm: String?
     /// The forwards in force.
-    public var forwards: [String]
+    package var forwards: [String]
     /// Bytes of the overlay that have come.
-    public var receivedBytes: Int
+    package var receivedBytes: Int
     /// Place in the queue, while it waits for room.
-    public var place: Int?
+    package var place: Int?
     /// When it was made, seconds since 1970.
-    public var created: Int
+    package var created: Int
     /// When it ended.
-    public var ended: Int?
+    package var ended: Int?
     /// Why it ended.
-    public var reason: String?
+    package var reason: String?
     /// Kind of failure, of a session that failed.
-    public var failure: String?
+    package var failure: String?
 
     /// A session that was just made.
-    public init(id: SessionID, stage: String, client: String, created: Int) {
+    package init(id: SessionID, stage: String, client: String, created: Int) {
         self.id = id
         self.stage = stage
         self.client = client
@@ -42,7 +42,7 @@ public struct SessionRecord: Hashable, Sendable {
     }
 
     /// The stage of a session that is over.
-    public static let endedStage = "ended"
+    package static let endedStage = "ended"
 }
 
 /// The row of a session. A wish to stop it is a column of its own, written by others than the node.

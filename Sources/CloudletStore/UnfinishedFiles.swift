@@ -1,11 +1,11 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 import Synchronization
-public import SystemPackage
+package import SystemPackage
 
 /// The files that a command writes under temporary names, noted in its home: what a command that was killed left is
 /// found and removed by the next one, wherever it lies.
-public final class UnfinishedFiles: Sendable {
+package final class UnfinishedFiles: Sendable {
     private let lock: FileLock
     private let record: File
     private let end = Mutex(0)
@@ -14,7 +14,7 @@ public final class UnfinishedFiles: Sendable {
     private static let mark = ".part-"
 
     /// Starts a record in `directory`.
-    public init(in directory: FilePath) throws(CloudletError) {
+    package init(in directory: FilePath) throws(CloudletError) {
         try Directory.create(directory, permissions: 0o700)
         while true {
             let path = directory.appending(String(UInt64.random(in: 0 ... .max), radix: 36))
@@ -30,10 +30,10 @@ public final class UnfinishedFiles: Sendable {
     deinit { try? Directory.remove(record.path) }
 
     /// The ending of a temporary name.
-    public static func suffix() -> String { mark + String(UInt32.random(in: 0 ... .max), radix: 36) }
+    package static func suffix() -> String { mark + String(UInt32.random(in: 0 ... .max), radix: 36) }
 
     /// Notes a file or directory, which has such an ending, before it is made.
-    public func note(_ path: FilePath) throws(CloudletError) {
+    package func note(_ path: FilePath) throws(CloudletError) {
         let bytes = Array(path.absolute.string.utf8) + [0]
         let offset = end.withLock { end in
             defer { end += bytes.count }
@@ -43,7 +43,7 @@ public final class UnfinishedFiles: Sendable {
     }
 
     /// Removes what is noted in the records of commands that are no more. What can't be removed stays noted.
-    public static func removeLeftovers(in directory: FilePath) {
+    package static func removeLeftovers(in directory: FilePath) {
         for name in (try? Directory.names(in: directory)) ?? [] {
             let path = directory.appending(name)
             guard let lock = try? FileLock.tryAcquire(path), let record = try? File(path, .read),
@@ -63,7 +63,7 @@ public final class UnfinishedFiles: Sendable {
 
 extension CloudletHome {
     /// Records of the files that commands are writing; see ``UnfinishedFiles``.
-    public var unfinished: FilePath { root.appending("unfinished") }
+    package var unfinished: FilePath { root.appending("unfinished") }
     /// VMs whose overlays or base VMs could not be written.
-    public var kept: FilePath { root.appending("kept") }
+    package var kept: FilePath { root.appending("kept") }
 }

@@ -1,25 +1,25 @@
 /// Decides which blobs the server asks for and when: in the order of the meta, unless one is needed first; each once;
 /// while what is under way is at most 512 KiB, so that one blob above the bound is normal (the original's rule).
-public struct BlobRequests: Sendable {
+package struct BlobRequests: Sendable {
     /// A blob the client can be asked for.
-    public struct Blob: Sendable, Hashable {
+    package struct Blob: Sendable, Hashable {
         /// Its name.
-        public let name: String
+        package let name: String
         /// Its size in bytes.
-        public let size: Int
+        package let size: Int
 
         /// Names a blob.
-        public init(name: String, size: Int) {
+        package init(name: String, size: Int) {
             self.name = name
             self.size = size
         }
     }
 
     /// More is asked for while at most this many bytes are under way.
-    public static let bound = 512 << 10
+    package static let bound = 512 << 10
     /// More is asked for while fewer blobs than this are under way: so many tiny ones fit into the bound that asking for
     /// them all would keep others waiting.
-    public static let most = 512
+    package static let most = 512
 
     private var waiting: [Int]
     private var outstanding: [String: Int] = [:]
@@ -27,16 +27,16 @@ public struct BlobRequests: Sendable {
     private var outstandingBytes = 0
 
     /// The blobs of a meta, of which those in `present` need not come any more.
-    public init(_ blobs: [Blob], present: Set<Int> = []) {
+    package init(_ blobs: [Blob], present: Set<Int> = []) {
         self.blobs = blobs
         waiting = blobs.indices.filter { !present.contains($0) }.reversed()
     }
 
     /// Whether every blob has come.
-    public var isComplete: Bool { waiting.isEmpty && outstanding.isEmpty }
+    package var isComplete: Bool { waiting.isEmpty && outstanding.isEmpty }
 
     /// The names to ask for now.
-    public mutating func next() -> [String] {
+    package mutating func next() -> [String] {
         var names: [String] = []
         while outstandingBytes <= Self.bound, outstanding.count < Self.most, let index = waiting.popLast() {
             outstanding[blobs[index].name] = index
@@ -47,7 +47,7 @@ public struct BlobRequests: Sendable {
     }
 
     /// Puts a blob in front of those not asked for yet.
-    public mutating func prefer(_ index: Int) {
+    package mutating func prefer(_ index: Int) {
         guard let position = waiting.firstIndex(of: index) else { return }
         waiting.append(waiting.remove(at: position))
     }
@@ -55,14 +55,14 @@ public struct BlobRequests: Sendable {
     /// A blob begins to come.
     /// - Returns: its index in the meta.
     /// - Throws: `WireError` when it was not asked for or has another size.
-    public mutating func begin(_ name: String, size: Int) throws(WireError) -> Int {
+    package mutating func begin(_ name: String, size: Int) throws(WireError) -> Int {
         guard let index = outstanding[name] else { throw .unknownBlob(name) }
         guard blobs[index].size == size else { throw .wrongBlobSize(name, size, expected: blobs[index].size) }
         return index
     }
 
     /// A blob has come completely.
-    public mutating func complete(_ index: Int) {
+    package mutating func complete(_ index: Int) {
         if outstanding.removeValue(forKey: blobs[index].name) != nil { outstandingBytes -= blobs[index].size }
     }
 }

@@ -1,10 +1,10 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletMessagePack
 
 /// The client's side of a synthesis connection as a pure state machine.
-public struct ClientConversation: Sendable {
+package struct ClientConversation: Sendable {
     /// What the server did.
-    public enum Event: Sendable, Hashable {
+    package enum Event: Sendable, Hashable {
         /// The meta was accepted.
         case metaAccepted
         /// A session was made.
@@ -26,11 +26,11 @@ public struct ClientConversation: Sendable {
     private var sent: Set<Int> = []
 
     /// A conversation about an overlay with these blobs; none for short commands.
-    public init(blobNames: [String] = []) { self.blobNames = blobNames }
+    package init(blobNames: [String] = []) { self.blobNames = blobNames }
 
     /// Takes bytes from the server.
     /// - Throws: `WireError` when the server breaks the protocol.
-    public mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
+    package mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
         var input = bytes
         var events: [Event] = []
         while let event = try frames.next(&input) {

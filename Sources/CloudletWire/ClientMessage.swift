@@ -1,8 +1,8 @@
-public import CloudletCore
-public import CloudletMessagePack
+package import CloudletCore
+package import CloudletMessagePack
 
 /// A message from client to server.
-public enum ClientMessage: Hashable, Sendable {
+package enum ClientMessage: Hashable, Sendable {
     /// Asks for a session.
     case createSession
     /// Announces the overlay-meta, whose bytes follow.
@@ -19,26 +19,26 @@ public enum ClientMessage: Hashable, Sendable {
     case overlayURL(String, session: SessionID?)
 
     /// What comes with the announcement of a meta.
-    public struct SendMeta: Hashable, Sendable {
+    package struct SendMeta: Hashable, Sendable {
         /// Bytes of the meta.
-        public var size: Int
+        package var size: Int
         /// The session.
-        public var session: SessionID?
+        package var session: SessionID?
         /// The client's options; absent means the defaults.
-        public var options = SynthesisOptions()
+        package var options = SynthesisOptions()
         /// Ours: the application's name.
-        public var appName: String?
+        package var appName: String?
         /// Ours: the version of our additions that the client speaks; absent in the original's clients.
-        public var apiVersion: UInt64?
+        package var apiVersion: UInt64?
         /// Ours: whether the client wants `progress` messages and details with the end.
-        public var wantsProgress = false
+        package var wantsProgress = false
         /// Ours: whether forwarded ports may be moved when they are taken; where a client of ours says nothing, they may.
-        public var moveForwards = false
+        package var moveForwards = false
         /// Ours: whether the client comes back with the same session when its connection breaks off in the transfer.
-        public var resumes = false
+        package var resumes = false
 
         /// Announces a meta of `size` bytes.
-        public init(size: Int, session: SessionID?) {
+        package init(size: Int, session: SessionID?) {
             self.size = size
             self.session = session
         }
@@ -46,21 +46,21 @@ public enum ClientMessage: Hashable, Sendable {
 }
 
 /// Options of a synthesis, as the original's clients send them.
-public struct SynthesisOptions: Hashable, Sendable {
+package struct SynthesisOptions: Hashable, Sendable {
     /// Show the VM's display on the server.
-    public var displayVNC = false
+    package var displayVNC = false
     /// Resume before all has arrived.
-    public var earlyStart = false
+    package var earlyStart = false
     /// Log statistics.
-    public var showStatistics = false
+    package var showStatistics = false
 
     /// All off.
-    public init() {}
+    package init() {}
 }
 
 extension ClientMessage {
     /// The command's code.
-    public var command: Command.Client {
+    package var command: Command.Client {
         switch self {
         case .createSession: .createSession
         case .sendMeta: .sendMeta
@@ -81,7 +81,7 @@ extension ClientMessage {
     }
 
     /// Reads a message. Unknown keys are ignored.
-    public init(_ value: MessagePackValue) throws(WireError) {
+    package init(_ value: MessagePackValue) throws(WireError) {
         guard case .map = value else { throw .malformed("no map") }
         let code = value[WireKey.command]?.unsigned
         guard let code, let command = Command.Client(rawValue: code) else { throw .unknownCommand(code) }
@@ -123,7 +123,7 @@ extension ClientMessage {
     }
 
     /// The message as a MessagePack map, keys in the order of the original's Python client.
-    public var value: MessagePackValue {
+    package var value: MessagePackValue {
         let command = MessagePackValue.unsigned(self.command.rawValue)
         func id(_ session: SessionID?) -> MessagePackValue { session.map { .unsigned($0.value) } ?? .nil }
         switch self {

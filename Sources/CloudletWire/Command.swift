@@ -1,8 +1,8 @@
 /// The commands of the synthesis protocol (elijah 0.8, TCP 8021) and our own additions. Every message is a 4-byte
 /// big-endian length and a MessagePack map with the key `command`; bulk data follows its message without a frame.
-public enum Command {
+package enum Command {
     /// From client to server.
-    public enum Client: UInt64, Sendable, CaseIterable {
+    package enum Client: UInt64, Sendable, CaseIterable {
         case sendMeta = 0x11
         case sendOverlay = 0x12
         case finish = 0x13
@@ -13,7 +13,7 @@ public enum Command {
     }
 
     /// From server to client.
-    public enum Server: UInt64, Sendable, CaseIterable {
+    package enum Server: UInt64, Sendable, CaseIterable {
         case success = 0x01
         case fail = 0x02
         case onDemand = 0x03
@@ -52,7 +52,7 @@ enum WireKey {
 }
 
 /// The version of our additions; sent by our client, answered by our server.
-public enum ProtocolVersion {
+package enum ProtocolVersion {
     /// The version this code speaks.
-    public static let current: UInt64 = 1
+    package static let current: UInt64 = 1
 }

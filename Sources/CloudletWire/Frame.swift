@@ -1,11 +1,11 @@
 import CloudletCore
-public import CloudletMessagePack
+package import CloudletMessagePack
 
 /// Messages with their length in front. Length and body are always one piece: the original's Python client reads the
 /// length with one call, its Android client the body.
-public enum Frame {
+package enum Frame {
     /// A message ready to be written.
-    public static func encode(_ message: MessagePackValue) -> [UInt8] {
+    package static func encode(_ message: MessagePackValue) -> [UInt8] {
         var writer = MessagePackWriter()
         writer.write(message)
         var bytes: [UInt8] = []
@@ -15,9 +15,9 @@ public enum Frame {
 }
 
 /// Takes a byte stream apart into messages and the bulk data that follows some of them. Keeps at most one message.
-public struct FrameReader: Sendable {
+package struct FrameReader: Sendable {
     /// What was found.
-    public enum Event: Sendable, Hashable {
+    package enum Event: Sendable, Hashable {
         /// A complete message.
         case message(MessagePackValue)
         /// Bulk data.
@@ -27,22 +27,22 @@ public struct FrameReader: Sendable {
     }
 
     /// Longest accepted message.
-    public let limit: Int
+    package let limit: Int
     private var pending: [UInt8] = []
     private var bulkLeft: Int?
 
     /// A reader that accepts messages of up to `limit` bytes.
-    public init(limit: Int = 64 << 10) { self.limit = limit }
+    package init(limit: Int = 64 << 10) { self.limit = limit }
 
     /// Makes the next `count` bytes bulk data.
-    public mutating func expectBulk(_ count: Int) { bulkLeft = count }
+    package mutating func expectBulk(_ count: Int) { bulkLeft = count }
 
     /// Whether the stream may end here: not inside a message or bulk data.
-    public var isAtBoundary: Bool { pending.isEmpty && bulkLeft == nil }
+    package var isAtBoundary: Bool { pending.isEmpty && bulkLeft == nil }
 
     /// Takes the next event off the front of `input`, removing the bytes it used; `nil` when more input is needed
     /// (the bytes are kept).
-    public mutating func next(_ input: inout ArraySlice<UInt8>) throws(WireError) -> Event? {
+    package mutating func next(_ input: inout ArraySlice<UInt8>) throws(WireError) -> Event? {
         if let left = bulkLeft {
             if left == 0 {
                 bulkLeft = nil

@@ -1,6 +1,6 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletMessagePack
-public import CloudletOverlay
+package import CloudletOverlay
 
 /// The server's side of one connection as a pure state machine: bytes in, events out, no I/O and no clock.
 ///
@@ -8,9 +8,9 @@ public import CloudletOverlay
 /// idle --SEND_META--> meta --all bytes--> deciding --beginTransfer--> transfer --last blob--> working --markRunning--> running
 /// idle: SESSION_CREATE, SESSION_CLOSE, FINISH, GET_RESOURCE_INFO, SEND_OVERLAY_URL   transfer: SEND_OVERLAY   running: FINISH
 /// ```
-public struct ServerConversation: Sendable {
+package struct ServerConversation: Sendable {
     /// What the client did.
-    public enum Event: Sendable, Hashable {
+    package enum Event: Sendable, Hashable {
         /// It asks for a session.
         case createSession
         /// It sent a meta; answer with ``ServerConversation/beginTransfer(_:present:first:)`` or a failure.
@@ -32,16 +32,16 @@ public struct ServerConversation: Sendable {
     }
 
     /// Bounds on what a client may send.
-    public struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// Bytes of a message.
-        public var message = 64 << 10
+        package var message = 64 << 10
         /// Bytes of a meta.
-        public var meta = 16 << 20
+        package var meta = 16 << 20
         /// Commands that may come without waiting for the answers. Clients wait for each.
-        public var unanswered = 128
+        package var unanswered = 128
 
         /// The default bounds.
-        public init() {}
+        package init() {}
     }
 
     private enum State: Sendable {
@@ -60,13 +60,13 @@ public struct ServerConversation: Sendable {
     private var meta: [UInt8] = []
 
     /// A conversation that has not begun.
-    public init(limits: Limits = Limits()) {
+    package init(limits: Limits = Limits()) {
         self.limits = limits
         frames = FrameReader(limit: limits.message)
     }
 
     /// Whether the client may go away now without breaking off a message or a transfer.
-    public var mayEnd: Bool {
+    package var mayEnd: Bool {
         switch state {
         case .idle, .running: frames.isAtBoundary
         default: false
@@ -74,7 +74,7 @@ public struct ServerConversation: Sendable {
     }
 
     /// Whether it is the client's turn to send something.
-    public var waitsForClient: Bool {
+    package var waitsForClient: Bool {
         switch state {
         case .idle, .meta, .transfer: true
         case .deciding, .working: false
@@ -83,10 +83,10 @@ public struct ServerConversation: Sendable {
     }
 
     /// Whether a message, a meta or a blob has not begun to come, or has come completely.
-    public var isAtBoundary: Bool { frames.isAtBoundary }
+    package var isAtBoundary: Bool { frames.isAtBoundary }
 
     /// Whether bulk data is to come: a meta, or blobs that were asked for.
-    public var isInBulk: Bool {
+    package var isInBulk: Bool {
         switch state {
         case .meta, .transfer: true
         default: false
@@ -94,10 +94,10 @@ public struct ServerConversation: Sendable {
     }
 
     /// Bytes of an incomplete meta that are kept.
-    public var bufferedBytes: Int { meta.count }
+    package var bufferedBytes: Int { meta.count }
 
     /// A word for the state, for logs and failures.
-    public var stateName: String {
+    package var stateName: String {
         switch state {
         case .idle: "idle"
         case .meta: "receiving the meta"
@@ -110,7 +110,7 @@ public struct ServerConversation: Sendable {
 
     /// Takes bytes from the client. What is told by one call is to be answered before the next.
     /// - Throws: `WireError` when the client breaks the protocol; the conversation is over then.
-    public mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
+    package mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
         var input = bytes
         var events: [Event] = []
         var commands = 0
@@ -134,7 +134,7 @@ public struct ServerConversation: Sendable {
     ///   - present: indices of those that are there already.
     ///   - first: index of the blob to ask for first.
     /// - Returns: what to send, in order.
-    public mutating func beginTransfer(
+    package mutating func beginTransfer(
         _ blobs: [BlobRequests.Blob], present: Set<Int> = [], first: Int? = nil
     ) -> [ServerMessage] {
         requests = BlobRequests(blobs, present: present)
@@ -144,13 +144,13 @@ public struct ServerConversation: Sendable {
     }
 
     /// The overlay was fetched and accepted: the message that says so.
-    public mutating func beginFetched() -> ServerMessage {
+    package mutating func beginFetched() -> ServerMessage {
         state = .working
         return .success(.overlayURL)
     }
 
     /// The VM runs: the message that says so.
-    public mutating func markRunning(_ message: ServerMessage) -> ServerMessage {
+    package mutating func markRunning(_ message: ServerMessage) -> ServerMessage {
         state = .running
         return message
     }

@@ -1,8 +1,8 @@
-public import CloudletCore
-public import CloudletMessagePack
+package import CloudletCore
+package import CloudletMessagePack
 
 /// A message from server to client.
-public enum ServerMessage: Hashable, Sendable {
+package enum ServerMessage: Hashable, Sendable {
     /// A command was carried out; with a new session's id, or a payload.
     case success(Command.Client, session: SessionID? = nil, payload: MessagePackValue? = nil)
     /// A command or the synthesis failed. `code` is ours: the word of the error table, for clients that asked.
@@ -15,14 +15,14 @@ public enum ServerMessage: Hashable, Sendable {
     case progress(stage: String, percent: UInt64?, place: UInt64? = nil)
 
     /// A forward in force, as our server reports it.
-    public struct ReportedForward: Hashable, Sendable {
+    package struct ReportedForward: Hashable, Sendable {
         /// Address of the server on which it listens.
-        public let address: String
+        package let address: String
         /// Transport and ports.
-        public let forward: PortForward
+        package let forward: PortForward
 
         /// Names a forward.
-        public init(address: String, forward: PortForward) {
+        package init(address: String, forward: PortForward) {
             self.address = address
             self.forward = forward
         }
@@ -34,7 +34,7 @@ public enum ServerMessage: Hashable, Sendable {
 
 extension ServerMessage {
     /// The message as a MessagePack map, keys in the order of the original's server.
-    public var value: MessagePackValue {
+    package var value: MessagePackValue {
         func command(_ command: Command.Server) -> (String, MessagePackValue) {
             (WireKey.command, .unsigned(command.rawValue))
         }
@@ -64,7 +64,7 @@ extension ServerMessage {
     }
 
     /// Reads a message from a server, ours or the original's.
-    public init(_ value: MessagePackValue) throws(WireError) {
+    package init(_ value: MessagePackValue) throws(WireError) {
         guard case .map = value else { throw .malformed("no map") }
         let code = value[WireKey.command]?.unsigned
         guard let code, let command = Command.Server(rawValue: code) else { throw .unknownCommand(code) }

@@ -1,7 +1,7 @@
 import CloudletCore
 
 /// Why bytes from the other side are not a valid message, or not allowed now.
-public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The announced length of a message.
     case messageTooLong(Int, limit: Int)
     /// A message that is no MessagePack map.
@@ -22,7 +22,7 @@ public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     case wrongBlobSize(String, Int, expected: Int)
 
     /// A sentence.
-    public var description: String {
+    package var description: String {
         switch self {
         case .messageTooLong(let length, let limit): "a message of \(length) bytes; at most \(limit) are accepted"
         case .malformed(let reason): "not a message of the synthesis protocol: \(reason)"

@@ -41,12 +41,12 @@ import Testing
 
     @Test("one who gives up ends the waiting, before the hint and after it", arguments: [Duration.zero, .seconds(60)])
     func givenUp(silence: Duration) async throws {
-        let asked = Gate()
+        let asked = AsyncEvent()
         let task = Task { () async -> CloudletError? in
             let port = AwaitedPort(port: 1, doubt: nil, silence: silence, interval: .milliseconds(1))
             do throws(CloudletError) {
                 try await port.wait(tell: { _ in }) { () throws(CloudletError) in
-                    asked.open()
+                    asked.set()
                     return false
                 }
                 return nil

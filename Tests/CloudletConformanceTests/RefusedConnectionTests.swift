@@ -16,17 +16,17 @@ import Testing
             let place = try #require(Place("127.0.0.1", port: listener.port))
             _ = consume listener
             #expect(Connection(to: place) == nil && RawConnection(port: place.port) == nil)
-            let isOver = Gate()
+            let isOver = AsyncEvent()
             await withTaskGroup { group in
                 group.addTask {
-                    defer { isOver.open() }
+                    defer { isOver.set() }
                     for _ in 0..<100_000 {
                         _ = Connection(to: place)
                         _ = RawConnection(port: place.port)
                     }
                 }
                 group.addTask {
-                    while !isOver.isOpen {
+                    while !isOver.isSet {
                         let file = unsafe open("/dev/null", O_RDONLY)
                         #expect(close(file) == 0, "another thread closed it")
                     }

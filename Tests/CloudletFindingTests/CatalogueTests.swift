@@ -13,22 +13,24 @@ import Testing
 
     private func sighting(
         _ origin: DiscoveryOrigin, _ address: String, id: NodeID? = nil, http: UInt16? = 8080
-    ) throws -> NodeSighting {
-        NodeSighting(
+    ) throws -> Candidate {
+        Candidate(
             origin: origin, id: id, name: "n",
             place: NodePlace(
                 address: try #require(IPAddress(address)), interface: 2, httpPort: http, synthesisPort: 8021))
     }
 
-    private func proof(_ milliseconds: Int, load: Double = 0.5, id: NodeID? = nil) -> Result<NodeProof, CloudletError> {
+    private func proof(_ milliseconds: Int, load: Double = 0.5, id: NodeID? = nil) -> Result<
+        VerificationResult, CloudletError
+    > {
         let record = NodeRecord(id: id ?? self.id, name: "Node", httpPort: 8080, load: load)
         return .success(
-            NodeProof(
+            VerificationResult(
                 id: id ?? self.id, name: "Node", synthesisPort: 8021, roundTrip: .milliseconds(milliseconds),
                 status: NodeStatus(record)))
     }
 
-    private let failure = Result<NodeProof, CloudletError>.failure(CloudletError(.unavailable, "closed"))
+    private let failure = Result<VerificationResult, CloudletError>.failure(CloudletError(.unavailable, "closed"))
 
     @Test("a node is reported when it is verified, once, however often and wherever it is seen (X05)")
     func merging() throws {
@@ -70,7 +72,7 @@ import Testing
         var catalogue = NodeCatalogue()
         func claim(_ address: UInt32, from source: UInt32) {
             let place = NodePlace(address: .v4(address), interface: 2, httpPort: 80, synthesisPort: 1)
-            let sighting = NodeSighting(origin: .ssdp, id: .random(), place: place, source: .v4(source))
+            let sighting = Candidate(origin: .ssdp, id: .random(), place: place, source: .v4(source))
             _ = catalogue.take(sighting, at: now)
         }
         for number in 0..<1000 { claim(0x0A01_0000 + UInt32(number), from: 0x0A00_0009) }
@@ -111,7 +113,7 @@ import Testing
             return
         }
 
-        let goodbye = NodeSighting(origin: .ssdp, id: id, isGoodbye: true)
+        let goodbye = Candidate(origin: .ssdp, id: id, isGoodbye: true)
         #expect(catalogue.take(goodbye, at: now).isEmpty)
         catalogue.tick(at: now + .milliseconds(200))
         #expect(catalogue.jobs().isEmpty)
@@ -162,7 +164,7 @@ import Testing
         let addresses = (0..<30_000).map { IPAddress.v4(0x0A01_0000 + UInt32($0)) }
         for address in addresses {
             let place = NodePlace(address: address, interface: 2, httpPort: 8080, synthesisPort: 8021)
-            let fake = NodeSighting(origin: .ssdp, id: .random(), name: "n", place: place, source: address)
+            let fake = Candidate(origin: .ssdp, id: .random(), name: "n", place: place, source: address)
             _ = catalogue.take(fake, at: now)
             #expect(catalogue.waiting <= 2 * NodeCatalogue.maximumNodes)
         }
@@ -248,7 +250,7 @@ extension NodeCatalogue {
 
     /// Lets a further verification end with `result`.
     fileprivate mutating func change(
-        _ job: Job, _ result: Result<NodeProof, CloudletError>, _ now: ContinuousClock.Instant
+        _ job: Job, _ result: Result<VerificationResult, CloudletError>, _ now: ContinuousClock.Instant
     ) -> FinderEvent? {
         tick(at: now + .seconds(20))
         guard jobs() == [job] else { return nil }

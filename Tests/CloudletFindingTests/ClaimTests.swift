@@ -20,11 +20,11 @@ import Testing
 
     private func sighting(
         _ address: String, http: UInt16? = 8022, path: String? = "/d.xml", from source: IPAddress? = nil
-    ) throws -> NodeSighting {
+    ) throws -> Candidate {
         let place = NodePlace(
             address: try #require(IPAddress(address)), interface: 2, httpPort: http, descriptionPath: path,
             synthesisPort: 8021)
-        return NodeSighting(origin: .ssdp, id: id, place: place, source: source ?? self.source)
+        return Candidate(origin: .ssdp, id: id, place: place, source: source ?? self.source)
     }
 
     @Test(
@@ -92,7 +92,7 @@ import Testing
         let loopback = NetworkInterface(
             index: 1, name: "lo", isMulticast: false, isLoopback: true,
             addresses: [InterfaceAddress(.v4(0x7F00_0001), prefixLength: 8)])
-        let claim = NodeSighting(
+        let claim = Candidate(
             origin: .ssdp, id: id,
             place: NodePlace(
                 address: .v4(0x7F00_0001), interface: 1, httpPort: victim.port,
@@ -123,7 +123,7 @@ import Testing
         _ = try catalogue.take(sighting("10.77.0.2"), at: now)
         let job = try #require(catalogue.takeJobs().first?.job)
         let record = NodeRecord(id: id, name: "n", httpPort: 8022)
-        let proof = NodeProof(
+        let proof = VerificationResult(
             id: id, name: "n", synthesisPort: 8021, roundTrip: .milliseconds(1), status: NodeStatus(record))
         _ = catalogue.finish(job, .success(proof), at: now)
         // A sender's address can be made up, too.
@@ -142,8 +142,8 @@ import Testing
     @Test("who announces in a node's name leads to it; a host that is another each time is not asked for ever")
     func namesakes() throws {
         var catalogue = NodeCatalogue()
-        func proof(_ id: NodeID) -> NodeProof {
-            NodeProof(
+        func proof(_ id: NodeID) -> VerificationResult {
+            VerificationResult(
                 id: id, name: "n", httpPort: 8022, synthesisPort: 8021, roundTrip: .milliseconds(1),
                 status: NodeStatus(NodeRecord(id: id, name: "n", httpPort: 8022)))
         }
@@ -195,11 +195,11 @@ import Testing
         var catalogue = NodeCatalogue()
         for port: UInt16 in [8022, 8023] {
             let place = NodePlace(address: source, interface: 0, httpPort: port, synthesisPort: 8021)
-            _ = catalogue.take(NodeSighting(origin: .given, place: place), at: now)
+            _ = catalogue.take(Candidate(origin: .given, place: place), at: now)
         }
         catalogue.tick(at: now + .milliseconds(20))
         for (job, _) in catalogue.takeJobs() {
-            let proof = NodeProof(id: .random(), name: "n", synthesisPort: 8021, roundTrip: .zero)
+            let proof = VerificationResult(id: .random(), name: "n", synthesisPort: 8021, roundTrip: .zero)
             _ = catalogue.finish(job, .success(proof), at: now)
         }
         #expect(catalogue.found.count == 2)
@@ -237,7 +237,7 @@ import Testing
         #expect(first.map(\.place.address.description) == ["fe80::3"])
         catalogue.tick(at: now + .milliseconds(100))
         #expect(catalogue.takeJobs().isEmpty)
-        let proof = NodeProof(id: id, name: "n", synthesisPort: 8021, roundTrip: .zero)
+        let proof = VerificationResult(id: id, name: "n", synthesisPort: 8021, roundTrip: .zero)
         if isOnLink { for job in first { _ = catalogue.finish(job, .success(proof), at: now) } }
         catalogue.tick(at: now + .milliseconds(250))
         #expect(catalogue.takeJobs().map(\.job.place.address.description) == (isOnLink ? [] : ["10.78.0.3"]))

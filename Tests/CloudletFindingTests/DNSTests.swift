@@ -115,7 +115,7 @@ import Testing
         }
         #expect(collected.count == 2048)
         // One record a message, so that something has to be remembered between them.
-        var sightings: [NodeSighting] = []
+        var sightings: [Candidate] = []
         for (type, data) in [
             (DNSType.ptr, instance.bytes), (DNSType.srv, [0, 0, 0, 0, 0x1F, 0x55] + host.bytes),
             (DNSType.txt, strings(["id=\(id)"])),

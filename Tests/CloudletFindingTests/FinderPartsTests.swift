@@ -48,7 +48,7 @@ import Testing
 
     @Test("a goodbye is one, an unknown kind of announcement is nothing")
     func announcements() throws {
-        func notify(_ nts: String) -> NodeSighting? {
+        func notify(_ nts: String) -> Candidate? {
             var message = answer(["ST": nil, "NT": UPnPDevice.deviceType, "NTS": nts])
             message.startLine = .notify
             return SSDPSightings.sighting(message, from: source, on: lan)
@@ -96,9 +96,9 @@ import Testing
 
     @Test("the original's description gives name, id and port; damaged ones are refused")
     func originalDescription() throws {
-        func proof(_ body: String, status: Int = 200) throws -> NodeProof {
+        func proof(_ body: String, status: Int = 200) throws -> VerificationResult {
             let answer = HTTPAnswer(status: status, body: Array(body.utf8), roundTrip: .zero)
-            return try NodeProof(description: answer, httpPort: 80)
+            return try VerificationResult(description: answer, httpPort: 80)
         }
         let text = """
             <root xmlns="urn:schemas-upnp-org:device-1-0"><device><friendlyName>CMU Cloudlet Service</friendlyName>
@@ -118,7 +118,7 @@ import Testing
         let server = try #require(Listener())
         let open = try #require(Listener())
         let id = NodeID.random()
-        func verify(_ answer: String, expecting id: NodeID?) async throws -> NodeProof {
+        func verify(_ answer: String, expecting id: NodeID?) async throws -> VerificationResult {
             let place = NodePlace(
                 address: .v4(0x7F00_0001), interface: 0, httpPort: server.port, synthesisPort: open.port)
             async let served = server.next(answering: answer)
@@ -231,7 +231,7 @@ import Testing
 
 extension Verification {
     /// Runs one to its end.
-    static func run(_ place: NodePlace, expecting id: NodeID?) async throws -> NodeProof {
+    static func run(_ place: NodePlace, expecting id: NodeID?) async throws -> VerificationResult {
         try await blocking { () throws(CloudletError) in
             let poller = try Poller()
             let job = NodeCatalogue.Job(key: id.map { .id($0) } ?? .place(place.address), place: place)

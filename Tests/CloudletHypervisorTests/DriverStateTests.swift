@@ -43,7 +43,7 @@ import Testing
         #expect(try Directory.names(in: root.appending("lib/qemu")).isEmpty)
     }
 
-    /// A program that stands for an emulator, when it is called so. Its name begins as that of none that `Orphans` takes for
+    /// A program that stands for an emulator, when it is called so. Its name begins as that of none that `ChildReaper` takes for
     /// one, which would take its end from those who wait for it.
     private func standIn(_ name: String) throws -> String {
         let program = scratch.file(name)

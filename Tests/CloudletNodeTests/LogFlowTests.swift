@@ -39,11 +39,11 @@ import Testing
 
         /// Reads everything unless `gate` is opened before the time is over: who waits for a reader by mistake goes on
         /// then, and the test can tell.
-        func drain(unless gate: Gate, within limit: Duration) {
+        func drain(unless gate: AsyncEvent, within limit: Duration) {
             _ = DetachedThread.start { [self] in
                 let end = ContinuousClock.now + limit
-                while !gate.isOpen, ContinuousClock.now < end { usleep(10_000) }
-                while !gate.isOpen { _ = try? text(until: "\u{0}", within: 1) }
+                while !gate.isSet, ContinuousClock.now < end { usleep(10_000) }
+                while !gate.isSet { _ = try? text(until: "\u{0}", within: 1) }
             }
         }
     }
@@ -56,15 +56,15 @@ import Testing
             writer: LogWriter(pipe.write.descriptor, capacity: 100_000))
         let logger = output.logger()
         let filler = String(repeating: "x", count: 1000)
-        let isSaid = Gate()
+        let isSaid = AsyncEvent()
         pipe.drain(unless: isSaid, within: .seconds(10))
-        defer { isSaid.open() }
+        defer { isSaid.set() }
         let time = ContinuousClock().measure {
             // Not counted as repeated: they are of the lowest level.
             for number in 0..<2000 { logger.debug("line \(number) \(filler)") }
         }
         try #require(time < .seconds(10), "\(time)")
-        isSaid.open()
+        isSaid.set()
         await output.flush()
         async let text = blocking { () throws(CloudletError) in
             do { return try pipe.text(until: "the last word") } catch { throw .wrapping(error, .io, "read") }

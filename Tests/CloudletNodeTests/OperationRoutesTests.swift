@@ -66,7 +66,7 @@ import Testing
 
     @Test("a part that hangs makes the node not ready, and asking again starts nothing anew")
     func hanging() async throws {
-        let gate = Gate()
+        let gate = AsyncEvent()
         let calls = Atomic(0)
         let check = Health.Check("hypervisor") { () async throws(CloudletError) in
             calls.add(1, ordering: .relaxed)
@@ -76,7 +76,7 @@ import Testing
             try await until(5, "the hanging part is not told") { await get("/ready").contains("hypervisor: no answer") }
             for _ in 0..<20 { _ = await get("/ready") }
             #expect(calls.load(ordering: .relaxed) == 1)
-            gate.open()
+            gate.set()
             try await until(5, "it does not become ready") { await get("/ready").hasPrefix("HTTP/1.1 200") }
         }
     }

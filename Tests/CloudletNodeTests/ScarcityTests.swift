@@ -60,7 +60,7 @@ import Testing
         let reporting = Task { try await services.run() }
         try await until(10, "no beat comes") { receiver.take().contains("WATCHDOG=1") }
 
-        let isOver = Gate()
+        let isOver = AsyncEvent()
         let found = Mutex<(answers: Int, beats: Int)>((0, 0))
         // Asks from a thread of its own: the tasks of this test stand still too.
         _ = DetachedThread.start {
@@ -74,11 +74,11 @@ import Testing
                 found.withLock { $0.answers += isAnswered ? 1 : 0 }
             }
             found.withLock { $0.beats = receiver.take().count { $0 == "WATCHDOG=1" } }
-            isOver.open()
+            isOver.set()
         }
         await withDiscardingTaskGroup { group in
             for _ in 0..<64 {
-                group.addTask { while !isOver.isOpen { usleep(1000) } }
+                group.addTask { while !isOver.isSet { usleep(1000) } }
             }
         }
         let (answers, beats) = found.withLock { $0 }

@@ -51,7 +51,7 @@ import Testing
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let hangs = Mutex(true)
-        let gate = Gate()
+        let gate = AsyncEvent()
         let check = Health.Check("part") { () async throws(CloudletError) in
             if hangs.withLock({ $0 }) { await gate.wait() }
         }
@@ -63,7 +63,7 @@ import Testing
         try await Task.sleep(for: .milliseconds(200))
         #expect(!receiver.take().contains { $0.hasPrefix("READY") })
         hangs.withLock { $0 = false }
-        gate.open()
+        gate.set()
         var all: [String] = []
         try await until(5, "READY does not come") {
             all += receiver.take()
@@ -71,7 +71,7 @@ import Testing
         }
         try await until(5, "no beat comes") { receiver.take().contains("WATCHDOG=1") }
 
-        let second = Gate()
+        let second = AsyncEvent()
         let blocked = Health.Check("part") { () async throws(CloudletError) in await second.wait() }
         let sick = Health([blocked], interval: .milliseconds(20), patience: .milliseconds(100), logger: logger)
         let sickAddress = self.address(abstract: true)
@@ -84,7 +84,7 @@ import Testing
         _ = sickReceiver.take()
         try await Task.sleep(for: .milliseconds(400))
         #expect(sickReceiver.take().isEmpty)
-        second.open()
+        second.set()
         try await until(5, "beats do not come back") { sickReceiver.take().contains("WATCHDOG=1") }
         await sickServices.triggerGracefulShutdown()
         _ = receiver.take()

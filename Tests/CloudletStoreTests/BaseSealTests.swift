@@ -10,10 +10,11 @@ import Testing
     func roundTrip() throws {
         let scratch = try ScratchDirectory()
         let files = BaseFiles(disk: scratch.file("vm.raw"))
-        #expect(try BaseSeal(of: files) == nil)
-        let seal = BaseSeal(hash: digest(1), memoryHash: digest(2), data: ["disk": digest(3), "base-mem": digest(4)])
+        #expect(try BaseManifest(of: files) == nil)
+        let seal = BaseManifest(
+            hash: digest(1), memoryHash: digest(2), data: ["disk": digest(3), "base-mem": digest(4)])
         _ = try scratch.write("vm.base-seal", try seal.text())
-        #expect(try BaseSeal(of: files) == seal)
+        #expect(try BaseManifest(of: files) == seal)
     }
 
     @Test(
@@ -26,7 +27,7 @@ import Testing
         let scratch = try ScratchDirectory()
         let files = BaseFiles(disk: scratch.file("vm.raw"))
         _ = try scratch.write("vm.base-seal", Array(text.utf8))
-        let error = #expect(throws: CloudletError.self) { try BaseSeal(of: files) }
+        let error = #expect(throws: CloudletError.self) { try BaseManifest(of: files) }
         #expect(error?.code == .badData && error?.description.contains("vm.base-seal") == true, "\(error as Any)")
     }
 }

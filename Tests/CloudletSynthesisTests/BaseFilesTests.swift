@@ -100,7 +100,7 @@ import Testing
     func damagedSeal() throws {
         let base = try SmallBase()
         _ = try File(base.files.seal, .create(permissions: 0o600)).write(Array("{\"format\": 1".utf8), at: 0)
-        let error = #expect(throws: CloudletError.self) { try BaseSeal(of: base.files) }
+        let error = #expect(throws: CloudletError.self) { try BaseManifest(of: base.files) }
         #expect(
             error?.message == "\(base.files.seal) is damaged: the given data was not valid JSON", "\(error as Any)")
     }

@@ -93,7 +93,9 @@ import Testing
     }
 
     /// A blob whose second half does not come before the gate is open.
-    private static func stalling(_ bytes: [UInt8], _ stalled: Gate, until gate: Gate) -> AsyncStream<BlobPiece> {
+    private static func stalling(_ bytes: [UInt8], _ stalled: AsyncEvent, until gate: AsyncEvent) -> AsyncStream<
+        BlobPiece
+    > {
         let half = bytes.count / 2
         let parts: [BlobPiece] = [
             .begin(0), .bytes(Array(bytes[..<half])), .bytes(Array(bytes[half...])), .end,
@@ -102,7 +104,7 @@ import Testing
         return AsyncStream {
             let index = next.add(1, ordering: .relaxed).oldValue
             if index == 2 {
-                stalled.open()
+                stalled.set()
                 await gate.wait()
             }
             return index < parts.count ? parts[index] : nil
@@ -115,11 +117,11 @@ import Testing
     func stalledClients(method: CompressionMethod) async throws {
         let bytes = try Self.blob(method)
         let decoding = try decoding(bytes, method)
-        let gate = Gate()
+        let gate = AsyncEvent()
         let before = try peakMemory(reset: true)
         try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<12 {
-                let stalled = Gate()
+                let stalled = AsyncEvent()
                 group.addTask {
                     try await decoding.run(Self.stalling(bytes, stalled, until: gate)) { _ in }[.raw, .memory].items
                 }
@@ -131,7 +133,7 @@ import Testing
                 try await decoding.run(Self.slowly(bytes)) { _ in }
             }
             #expect(found?[.raw, .memory].items == Self.pages)
-            gate.open()
+            gate.set()
             for try await items in group { #expect(items == Self.pages) }
         }
         let grown = try peakMemory(reset: false) - before

@@ -12,7 +12,7 @@ import Testing
 
     /// Opens on a thread of its own: were it waited for a pipe's other end, nothing would end that but who opens it.
     private func refusal(_ path: FilePath, _ mode: File.Mode) async throws -> CloudletError? {
-        let opened = Changeable<Result<File, CloudletError>?>(nil)
+        let opened = LockedValue<Result<File, CloudletError>?>(nil)
         try #require(
             DetachedThread.start {
                 opened.value = Result { () throws(CloudletError) in try File(path, mode) }

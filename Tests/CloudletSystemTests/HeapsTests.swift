@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 @Suite struct HeapsTests {
-    /// Heaps of threads begin at multiples of 64 MiB.
+    /// MallocArenas of threads begin at multiples of 64 MiB.
     private static func threadHeaps() throws -> Int {
         let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
         return maps.split(separator: "\n").count { line in
@@ -21,7 +21,7 @@ import Testing
         // The limit is for good, so it is set in a process of its own.
         await #expect(processExitsWith: .success) {
             let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-            Heaps.limit()
+            MallocArenas.limit()
             // What threads of the runtime made before is there for good.
             let before = try Self.threadHeaps()
             let done = Atomic(0)

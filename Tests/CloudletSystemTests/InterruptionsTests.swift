@@ -8,36 +8,36 @@ import Testing
     private let start = ContinuousClock.now
 
     /// Work that ends only when it is cancelled, which it tells by its error; it says when it has begun.
-    private func work(until limit: Int, _ begun: Gate) async throws(CloudletError) {
+    private func work(until limit: Int, _ begun: AsyncEvent) async throws(CloudletError) {
         try await interruptions.run(until: limit) { () async throws(CloudletError) in
-            begun.open()
-            await Gate().wait()
+            begun.set()
+            await AsyncEvent().wait()
             throw CloudletError(.interrupted, "was cancelled")
         }
     }
 
     @Test("work goes on in a task that is cancelled, until the program was asked to stop so often", arguments: [1, 2])
     func limits(limit: Int) async throws {
-        let begun = Gate()
+        let begun = AsyncEvent()
         let task = Task { try await work(until: limit, begun) }
         await begun.wait()
         task.cancel()
         // Beside it, work that stands one more: what cancels it is the wish that comes first too many.
-        let other = Gate()
+        let other = AsyncEvent()
         let beside = Task { try await work(until: limit + 1, other) }
         await other.wait()
         for wish in 0..<limit { interruptions.add(at: start + .seconds(wish)) }
         let error = await #expect(throws: CloudletError.self) { try await task.value }
         #expect(error?.message == "was cancelled")
-        let isOver = Gate()
+        let isOver = AsyncEvent()
         let watch = Task {
             _ = await beside.result
-            isOver.open()
+            isOver.set()
         }
-        #expect(!isOver.isOpen)
+        #expect(!isOver.isSet)
         interruptions.add(at: start + .seconds(limit))
         await watch.value
-        #expect(isOver.isOpen)
+        #expect(isOver.isSet)
     }
 
     @Test("signals that come together are one wish; a wish that was met is forgotten")

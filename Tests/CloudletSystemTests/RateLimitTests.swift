@@ -43,7 +43,7 @@ import Testing
 
     @Test("a cached value is found out once in its time")
     func cached() {
-        let count = Changeable(0)
+        let count = LockedValue(0)
         let find = { @Sendable () -> Int in
             count.value += 1
             return count.value

@@ -2,40 +2,40 @@ import CloudletCore
 import CloudletSystem
 import Glibc
 import Subprocess
-public import SystemPackage
+package import SystemPackage
 
 /// A program that runs beside a test, its output in a file.
-public struct BackgroundProgram: Sendable {
+package struct BackgroundProgram: Sendable {
     /// Its process number.
-    public let pid: Int32
+    package let pid: Int32
     /// The file with its output and errors.
-    public let log: FilePath
+    package let log: FilePath
 
     /// A program by its process number.
-    public init(pid: Int32, log: FilePath) {
+    package init(pid: Int32, log: FilePath) {
         self.pid = pid
         self.log = log
     }
 
     /// Sends a signal.
-    public func send(_ signal: Int32) { kill(pid, signal) }
+    package func send(_ signal: Int32) { kill(pid, signal) }
 
     /// Whether it is still there. One that has ended is not, even when nobody has asked for its status yet.
-    public var isRunning: Bool {
+    package var isRunning: Bool {
         guard let bytes = try? File(FilePath("/proc/\(pid)/stat"), .read).read(4096, at: 0) else { return false }
         let text = String(decoding: bytes, as: UTF8.self)
         return text.split(separator: ")").last?.split(separator: " ").first != "Z"
     }
 
     /// What it has printed so far.
-    public var output: String {
+    package var output: String {
         guard let file = try? File(log, .read), let size = try? file.size(), let bytes = try? file.read(size, at: 0)
         else { return "" }
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Waits until it has printed a text.
-    public func waitFor(_ text: String, seconds: Double = 60) async throws {
+    package func waitFor(_ text: String, seconds: Double = 60) async throws {
         let found = try await poll(every: .milliseconds(50), for: .seconds(seconds)) { () throws(CloudletError) in
             output.contains(text)
         }
@@ -48,7 +48,7 @@ public struct BackgroundProgram: Sendable {
 extension Tool {
     /// Runs a program while `body` runs, and gives it SIGTERM afterwards, SIGKILL ten seconds later.
     /// - Returns: what `body` returned and the program's exit status; 128 plus the number of a signal that ended it.
-    public static func with<Value: Sendable>(
+    package static func with<Value: Sendable>(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], log: FilePath,
         _ body: @escaping @Sendable (BackgroundProgram) async throws -> Value
     ) async throws -> (value: Value, status: Int32) {

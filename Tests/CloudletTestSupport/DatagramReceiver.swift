@@ -1,11 +1,11 @@
 import Glibc
 
 /// A Unix datagram socket that collects what programs send to it, as a service manager or the journal does.
-public final class DatagramReceiver: Sendable {
+package final class DatagramReceiver: Sendable {
     private let descriptor: Int32
 
     /// Listens at a path, or at an abstract name that begins with `@`; `nil` when the address is taken.
-    public init?(at address: String) {
+    package init?(at address: String) {
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var name = sockaddr_un()
         name.sun_family = sa_family_t(AF_UNIX)
@@ -22,7 +22,7 @@ public final class DatagramReceiver: Sendable {
     deinit { close(descriptor) }
 
     /// The messages that have come and nobody has taken yet.
-    public func take() -> [String] {
+    package func take() -> [String] {
         var messages: [String] = []
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while true {

@@ -1,7 +1,7 @@
 extension LanLab {
     /// Runs the conformance suite from one host against the device on another.
     /// - Returns: the exit status, and what was printed; `findings.json` in the lab's directory holds the findings.
-    public func conformance(from host: Int, of node: Int, _ arguments: [String] = []) async throws -> Tool.Result {
+    package func conformance(from host: Int, of node: Int, _ arguments: [String] = []) async throws -> Tool.Result {
         try await Tool.run(
             Repository.script("lan-lab"),
             ["conformance", String(host), String(node), "--json", "\(directory)/findings.json"] + arguments,
@@ -9,14 +9,14 @@ extension LanLab {
     }
 
     /// This lab's script, for a shell.
-    public var command: String { "LAB_DIR='\(directory)' LAB_PREFIX='\(prefix)' '\(Repository.script("lan-lab"))'" }
+    package var command: String { "LAB_DIR='\(directory)' LAB_PREFIX='\(prefix)' '\(Repository.script("lan-lab"))'" }
 
     /// A hook that runs a verb of the script.
-    public func hook(_ name: String, _ verb: String) -> [String] { ["--hook", "\(name)=\(command) \(verb)"] }
+    package func hook(_ name: String, _ verb: String) -> [String] { ["--hook", "\(name)=\(command) \(verb)"] }
 
     /// Gives two hosts a second network, and a third one that looks like a container's to the first host and is eth2 to
     /// the second.
-    public func moreNetworks(_ one: Int, _ other: Int) async throws {
+    package func moreNetworks(_ one: Int, _ other: Int) async throws {
         for host in [one, other] { try await script(["second-nic", String(host)]) }
         let (first, second) = ("\(prefix)-h\(one)", "\(prefix)-h\(other)")
         let commands = [

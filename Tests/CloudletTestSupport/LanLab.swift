@@ -1,16 +1,16 @@
 import CloudletSystem
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A LAN of a few hosts in network namespaces, made by Scripts/lan-lab for one test.
-public struct LanLab: Sendable {
+package struct LanLab: Sendable {
     /// Where the lab keeps its state: `hI/NAME.log`, `hI/home`.
-    public let directory: String
+    package let directory: String
     /// What its namespaces are called: `PREFIX-hI`, `PREFIX-sw`.
-    public let prefix: String
+    package let prefix: String
 
     /// What tells Scripts/lan-lab that this lab is meant.
-    public var environment: [String: String] {
+    package var environment: [String: String] {
         [
             "LAB_DIR": directory, "LAB_PREFIX": prefix, "LAB_NODE": "\(Self.program("discovery-host")) node",
             "LAB_FIND": "\(Self.program("discovery-host")) find",
@@ -21,7 +21,7 @@ public struct LanLab: Sendable {
     private static let slots = ByteBudget(6)
 
     /// What is missing here to make one; empty when nothing is.
-    public static let missing: [String] = {
+    package static let missing: [String] = {
         var missing = geteuid() == 0 ? [] : ["root"]
         let tools = [
             "ip", "bridge", "unshare", "nsenter", "dbus-daemon", "avahi-daemon", "avahi-browse", "curl", "tcpdump",
@@ -33,16 +33,16 @@ public struct LanLab: Sendable {
     }()
 
     /// The reason for leaving a test out.
-    public static var reason: String { "needs \(missing.joined(separator: ", "))" }
+    package static var reason: String { "needs \(missing.joined(separator: ", "))" }
 
     /// Whether a program is there.
-    public static func isInstalled(_ tool: String) -> Bool {
+    package static func isInstalled(_ tool: String) -> Bool {
         let places = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         return places.contains { unsafe access("\($0)/\(tool)", X_OK) == 0 }
     }
 
     /// Makes a LAN of `hosts` hosts, numbered from 1, for the duration of `body`.
-    public static func with<Value>(
+    package static func with<Value>(
         hosts: Int, avahi: Bool = true, _ body: (LanLab) async throws -> Value
     ) async throws -> Value {
         await slots.take(1)
@@ -62,7 +62,7 @@ public struct LanLab: Sendable {
 
     /// Runs a verb of Scripts/lan-lab.
     /// - Returns: what it prints.
-    @discardableResult public func script(_ arguments: [String]) async throws -> String {
+    @discardableResult package func script(_ arguments: [String]) async throws -> String {
         let result = try await Tool.run(Repository.script("lan-lab"), arguments, environment: environment)
         guard result.status == 0 || ["exec", "find"].contains(arguments[0]) else {
             throw LabFailure(description: "lan-lab \(arguments): \(result.errors)")
@@ -71,12 +71,12 @@ public struct LanLab: Sendable {
     }
 
     /// Runs a command on a host.
-    public func run(_ host: Int, _ command: [String]) async throws -> String {
+    package func run(_ host: Int, _ command: [String]) async throws -> String {
         try await script(["exec", String(host), "timeout", "20"] + command)
     }
 
     /// Starts a node (`discovery-host node`) on a host and waits until it answers.
-    public func startNode(_ host: Int, _ arguments: [String] = [], at address: String? = nil)
+    package func startNode(_ host: Int, _ arguments: [String] = [], at address: String? = nil)
         async throws
     {
         try await script(["node", String(host)] + arguments)
@@ -87,24 +87,24 @@ public struct LanLab: Sendable {
     }
 
     /// Searches from a host.
-    public func find(_ host: Int, _ arguments: [String] = []) async throws -> Search {
+    package func find(_ host: Int, _ arguments: [String] = []) async throws -> Search {
         Search(output: try await script(["find", String(host)] + arguments))
     }
 
     /// Starts an endless search on a host; `watched` shows what it said.
-    public func watch(_ host: Int) async throws {
+    package func watch(_ host: Int) async throws {
         try await script([
             "bg", String(host), "watch", Self.program("discovery-host").string, "find", "--watch", "60", "--check", "1",
         ])
     }
 
     /// What the endless search on a host has said so far.
-    public func watched(_ host: Int) async throws -> Search {
+    package func watched(_ host: Int) async throws -> Search {
         Search(output: try await script(["log", String(host), "watch"]))
     }
 
     /// Records the SSDP that a host hears on an interface; `heard` shows it.
-    public func listen(_ host: Int, _ interface: String) async throws {
+    package func listen(_ host: Int, _ interface: String) async throws {
         let name = "ssdp-\(interface)"
         try await script([
             "bg", String(host), name, "tcpdump", "-l", "-n", "-A", "-i", interface, "udp", "port", "1900",
@@ -115,12 +115,12 @@ public struct LanLab: Sendable {
     }
 
     /// The SSDP that a host has heard on an interface.
-    public func heard(_ host: Int, _ interface: String) async throws -> String {
+    package func heard(_ host: Int, _ interface: String) async throws -> String {
         try await script(["log", String(host), "ssdp-\(interface)"])
     }
 
     /// Sends an SSDP datagram from a host and collects what comes back for `seconds`.
-    public func probe(
+    package func probe(
         _ host: Int, to destination: String, _ text: String, count: Int = 1, from source: String = "", port: Int = 0,
         seconds: Double = 0.5
     ) async throws -> [Answer] {
@@ -137,15 +137,15 @@ public struct LanLab: Sendable {
     }
 
     /// What came back to a probe.
-    public struct Answer: Sendable {
+    package struct Answer: Sendable {
         /// The sender.
-        public let address: String
+        package let address: String
         /// Its port.
-        public let port: Int
+        package let port: Int
         /// The message.
-        public let text: String
+        package let text: String
     }
 
     /// A program that was built with the tests.
-    public static func program(_ name: String) -> FilePath { Repository.programs.appending(name) }
+    package static func program(_ name: String) -> FilePath { Repository.programs.appending(name) }
 }

@@ -2,13 +2,13 @@ import Dispatch
 import Glibc
 
 /// A TCP port of a loopback address that takes one HTTP request at a time, answers 200 and shows it to the test.
-public final class Listener: Sendable {
+package final class Listener: Sendable {
     /// The port.
-    public let port: UInt16
+    package let port: UInt16
     private let descriptor: Int32
 
     /// Opens a free port of an address, 127.0.0.1 when not given; `nil` when that fails.
-    public init?(address host: UInt32 = 0x7F00_0001) {
+    package init?(address host: UInt32 = 0x7F00_0001) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -31,7 +31,7 @@ public final class Listener: Sendable {
 
     /// The next request, headers and body, waited for at most 30 s; empty when none comes. It is answered with
     /// `body`, and a status line that may bring headers with it.
-    public func next(answering body: String = "", status: String = "200 OK") async -> String {
+    package func next(answering body: String = "", status: String = "200 OK") async -> String {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "listener").async { [descriptor] in
                 continuation.resume(returning: Self.accept(descriptor, body, status))
@@ -40,7 +40,7 @@ public final class Listener: Sendable {
     }
 
     /// Takes one connection and hands its descriptor to `body`, which blocks a thread of its own.
-    public func serveOnce(_ body: @escaping @Sendable (Int32) -> Void) {
+    package func serveOnce(_ body: @escaping @Sendable (Int32) -> Void) {
         DispatchQueue(label: "listener").async { [self] in
             let client = Glibc.accept(descriptor, nil, nil)
             guard client >= 0 else { return }

@@ -1,15 +1,15 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import SystemPackage
 
 /// A control group with a limit of memory, for processes of a test.
-public struct MemoryGroup: Sendable {
+package struct MemoryGroup: Sendable {
     private let directory: FilePath
     /// Version 2, the unified hierarchy.
     private let isUnified: Bool
 
     /// Why this process can make none; `nil` where it can.
-    public static let refusal: String? = {
+    package static let refusal: String? = {
         do {
             Directory.removeEmpty([try MemoryGroup(limit: 64 << 20).directory])
             return nil
@@ -20,7 +20,7 @@ public struct MemoryGroup: Sendable {
 
     /// Makes a group below the first of the hierarchies.
     /// - Throws: an error where there is none, or nothing may be made there.
-    public init(limit: Int) throws(CloudletError) {
+    package init(limit: Int) throws(CloudletError) {
         let single: FilePath = "/sys/fs/cgroup/memory"
         isUnified = try FileStatus.of(single.appending("memory.limit_in_bytes")) == nil
         let top: FilePath = isUnified ? "/sys/fs/cgroup" : single
@@ -33,7 +33,7 @@ public struct MemoryGroup: Sendable {
     }
 
     /// Sets how many bytes its processes may take, and none in a swap area.
-    public func setLimit(_ bytes: Int) throws(CloudletError) {
+    package func setLimit(_ bytes: Int) throws(CloudletError) {
         if isUnified {
             try write(String(bytes), to: "memory.max")
             try? write("0", to: "memory.swap.max")
@@ -46,15 +46,15 @@ public struct MemoryGroup: Sendable {
     }
 
     /// A command that shows the hierarchy below /run/groups: hosts of a lab see none below /sys.
-    public var showing: String {
+    package var showing: String {
         "mkdir -p /run/groups && mount -t \(isUnified ? "cgroup2" : "cgroup -o memory") none /run/groups"
     }
 
     /// Moves a process into it; what the process has taken already stays where it was.
-    public func add(_ process: Int32) throws(CloudletError) { try write(String(process), to: "cgroup.procs") }
+    package func add(_ process: Int32) throws(CloudletError) { try write(String(process), to: "cgroup.procs") }
 
     /// Removes it, as soon as its processes have ended.
-    public func remove() async throws {
+    package func remove() async throws {
         let isGone = try await poll(every: .milliseconds(20), for: .seconds(10)) { () throws(CloudletError) in
             Directory.removeEmpty([directory])
             return try FileStatus.of(directory) == nil

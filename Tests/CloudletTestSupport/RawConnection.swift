@@ -2,12 +2,12 @@ import Dispatch
 import Glibc
 
 /// A TCP connection on which a test says exactly what it wants, bytes that no client library would send included.
-public final class RawConnection: Sendable {
+package final class RawConnection: Sendable {
     private let descriptor: Int32
 
     /// Connects to a port of 127.0.0.1; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds,
     /// by default longer than a busy machine may need.
-    public init?(port: UInt16, timeout: Int = 30) {
+    package init?(port: UInt16, timeout: Int = 30) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: timeout, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -27,20 +27,20 @@ public final class RawConnection: Sendable {
     deinit { close(descriptor) }
 
     /// Sends text.
-    public func send(_ text: String) {
+    package func send(_ text: String) {
         let bytes = Array(text.utf8)
         _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     /// The next bytes that come, at most 16 KiB; holds the calling thread.
-    public func receiveNow() -> String {
+    package func receiveNow() -> String {
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
         let got = unsafe recv(descriptor, &buffer, 16 << 10, 0)
         return String(decoding: buffer.prefix(max(0, got)), as: UTF8.self)
     }
 
     /// Everything that comes until the other side closes, the time is over, or `limit` bytes have come.
-    public func receive(limit: Int = 1 << 20) async -> String {
+    package func receive(limit: Int = 1 << 20) async -> String {
         await withCheckedContinuation { continuation in
             // Not on a thread of the common pool, which the other side of the test may need.
             DispatchQueue(label: "connection").async { [self] in continuation.resume(returning: read(limit)) }
@@ -49,7 +49,7 @@ public final class RawConnection: Sendable {
 
     /// Waits until the other side closes the connection.
     /// - Returns: `false` when it does not in time.
-    public func isClosed() async -> Bool {
+    package func isClosed() async -> Bool {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "connection").async { [self] in
                 _ = read(1 << 20)
@@ -73,7 +73,7 @@ public final class RawConnection: Sendable {
     }
 
     /// One request on a connection of its own and the whole answer; empty when there is none.
-    public static func ask(_ port: UInt16, _ request: String) async -> String {
+    package static func ask(_ port: UInt16, _ request: String) async -> String {
         guard let connection = RawConnection(port: port) else { return "" }
         connection.send(request)
         return await connection.receive()

@@ -1,14 +1,14 @@
-public import CloudletSystem
+package import CloudletSystem
 import FoundationEssentials
-public import SystemPackage
+package import SystemPackage
 
 /// A directory for one test, removed at its end; kept when `CLOUDLET_KEEP_SCRATCH` is set.
-public final class ScratchDirectory: Sendable {
+package final class ScratchDirectory: Sendable {
     /// The directory.
-    public let path: FilePath
+    package let path: FilePath
 
     /// Makes a fresh directory under `$TMPDIR` or /tmp. The name is short: sockets are made below it.
-    public init() throws {
+    package init() throws {
         let parent = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
         path = FilePath(parent).appending("clt-" + String(UInt32.random(in: 0 ... .max), radix: 36))
         try Directory.create(path, permissions: 0o700)
@@ -19,10 +19,10 @@ public final class ScratchDirectory: Sendable {
     }
 
     /// A path inside the directory.
-    public func file(_ name: String) -> FilePath { path.appending(name) }
+    package func file(_ name: String) -> FilePath { path.appending(name) }
 
     /// Writes a file with these bytes and opens it for reading and writing.
-    public func write(_ name: String, _ bytes: [UInt8]) throws -> File {
+    package func write(_ name: String, _ bytes: [UInt8]) throws -> File {
         let file = try File(file(name), .create(permissions: 0o644))
         try file.write(bytes, at: 0)
         return file

@@ -1,21 +1,21 @@
 /// What a search printed.
-public struct Search: Sendable {
+package struct Search: Sendable {
     /// All of it.
-    public let output: String
+    package let output: String
 
     /// One event.
-    public struct Event: Sendable {
+    package struct Event: Sendable {
         /// When, from the start.
-        public let microseconds: Int
+        package let microseconds: Int
         /// `+` found, `*` changed, `-` lost, `=` quiet.
-        public let sign: String
+        package let sign: String
         /// The node.
-        public let json: String
+        package let json: String
         func has(_ text: String) -> Bool { json.contains(text) }
     }
 
     /// The events in order.
-    public var events: [Event] {
+    package var events: [Event] {
         output.split(separator: "\n").compactMap { line in
             let parts = line.split(separator: " ", maxSplits: 3).map(String.init)
             guard parts.count >= 3, parts[1] == "us", let time = Int(parts[0]) else { return nil }
@@ -24,11 +24,11 @@ public struct Search: Sendable {
     }
 
     /// The ids of nodes reported as found, in order, repetitions included.
-    public var found: [String] { events.filter { $0.sign == "+" }.compactMap { Self.value("id", in: $0.json) } }
+    package var found: [String] { events.filter { $0.sign == "+" }.compactMap { Self.value("id", in: $0.json) } }
     /// The ids of nodes reported as lost.
-    public var lost: [String] { events.filter { $0.sign == "-" }.compactMap { Self.value("id", in: $0.json) } }
+    package var lost: [String] { events.filter { $0.sign == "-" }.compactMap { Self.value("id", in: $0.json) } }
     /// What the last event about a node said.
-    public func last(_ id: String) -> String { events.last { $0.has(id) }?.json ?? "" }
+    package func last(_ id: String) -> String { events.last { $0.has(id) }?.json ?? "" }
 
     private static func value(_ key: String, in json: String) -> String? {
         json.split(separator: "\"\(key)\":\"", maxSplits: 1).dropFirst().first.map { String($0.prefix { $0 != "\"" }) }
@@ -36,18 +36,18 @@ public struct Search: Sendable {
 }
 
 /// A lab that could not do what a test wants.
-public struct LabFailure: Error, CustomStringConvertible {
+package struct LabFailure: Error, CustomStringConvertible {
     /// What went wrong.
-    public let description: String
+    package let description: String
 
     /// A failure in words.
-    public init(description: String) { self.description = description }
+    package init(description: String) { self.description = description }
 }
 
 /// Waits until `condition` holds.
 /// - Returns: how long it took.
 /// - Throws: `LabFailure` with `message` after `seconds`.
-@discardableResult public func until(
+@discardableResult package func until(
     _ seconds: Double, _ message: String, _ condition: () async throws -> Bool
 ) async throws -> Duration {
     let start = ContinuousClock.now
@@ -60,5 +60,7 @@ public struct LabFailure: Error, CustomStringConvertible {
 
 extension String {
     /// How often `part` occurs.
-    public func components(_ part: String) -> Int { split(separator: part, omittingEmptySubsequences: false).count - 1 }
+    package func components(_ part: String) -> Int {
+        split(separator: part, omittingEmptySubsequences: false).count - 1
+    }
 }

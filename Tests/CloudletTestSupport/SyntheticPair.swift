@@ -1,29 +1,29 @@
-public import CloudletCore
-public import CloudletOverlay
-public import CloudletSystem
+package import CloudletCore
+package import CloudletOverlay
+package import CloudletSystem
 
 /// A small base VM and a customised VM made of bytes, with every kind of difference an overlay can express.
-public struct SyntheticPair: Sendable {
+package struct SyntheticPair: Sendable {
     /// Holds all files.
-    public let scratch: ScratchDirectory
+    package let scratch: ScratchDirectory
     /// The base's images.
-    public let base: BaseImages
+    package let base: BaseImages
     /// Their page hashes.
-    public let index: BaseIndex
+    package let index: BaseIndex
     /// The customised disk.
-    public let disk: File
+    package let disk: File
     /// The customised memory snapshot.
-    public let memory: File
+    package let memory: File
     /// What the customised disk holds.
-    public let diskBytes: [UInt8]
+    package let diskBytes: [UInt8]
     /// What the customised memory snapshot holds.
-    public let memoryBytes: [UInt8]
+    package let memoryBytes: [UInt8]
 
     /// Pages of the disk, and full pages of the memory.
-    public static let pages = 96
+    package static let pages = 96
 
     /// Makes a pair; the memory ends with a page of `tail` bytes.
-    public init(seed: UInt64, tail: Int = 908) async throws {
+    package init(seed: UInt64, tail: Int = 908) async throws {
         var random = SeededRandom(seed: seed)
         scratch = try ScratchDirectory()
         func page() -> [UInt8] { (0..<Page.size).map { _ in UInt8.random(in: 0...255, using: &random) } }
@@ -84,13 +84,13 @@ public struct SyntheticPair: Sendable {
     }
 
     /// The sizes of both images.
-    public var geometry: OverlayGeometry {
+    package var geometry: OverlayGeometry {
         OverlayGeometry(
             disk: diskBytes.count, memory: memoryBytes.count, baseDisk: base.diskSize, baseMemory: base.memorySize)
     }
 
     /// The overlay that turns the base into the customised VM.
-    public func plan(blobBytes: Int = 1 << 20) async throws -> OverlayPlan {
+    package func plan(blobBytes: Int = 1 << 20) async throws -> OverlayPlan {
         try await OverlayPlan.make(
             memory: try .file(memory, base: base.memory ?? memory, as: .memory),
             disk: try .file(disk, base: base.disk, as: .disk), base: base, index: index, blobBytes: blobBytes)
@@ -98,26 +98,26 @@ public struct SyntheticPair: Sendable {
 }
 
 /// Keeps an image as bytes in a file that starts as a copy of the base's.
-public final class CopyTarget: PageTarget {
+package final class CopyTarget: PageTarget {
     /// The file.
-    public let file: File
+    package let file: File
 
     /// Writes to this file.
-    public init(_ file: File) { self.file = file }
+    package init(_ file: File) { self.file = file }
 
     /// Writes the bytes.
-    public func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
+    package func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
         try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try file.write(part, at: run.lowerBound)
         }
     }
 
     /// Writes zeros.
-    public func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
+    package func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         try file.write([UInt8](repeating: 0, count: length), at: offset)
     }
 
     /// Reads what was written.
-    public func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+    package func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         _ = try file.read(into: &buffer, count: count, at: offset)
     }
 }

@@ -1,20 +1,20 @@
 import Subprocess
-public import SystemPackage
+package import SystemPackage
 
 /// Programs that tests run beside the code: foreign readers, image tools, peers.
-public enum Tool {
+package enum Tool {
     /// What a program left.
-    public struct Result: Sendable {
+    package struct Result: Sendable {
         /// Exit status; 128 plus the number of a signal that ended it.
-        public let status: Int32
+        package let status: Int32
         /// Standard output.
-        public let output: String
+        package let output: String
         /// Standard error.
-        public let errors: String
+        package let errors: String
     }
 
     /// Runs a program to its end.
-    public static func run(
+    package static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
         directory: FilePath? = nil
     ) async throws -> Result {

@@ -9,7 +9,7 @@ import Glibc
 /// One input of libFuzzer for the parser that CLOUDLET_FUZZ_PARSER names. A parser may refuse anything, and must
 /// neither trap nor grow beyond bounds; what it accepts is written and read again. Built by Scripts/fuzz only.
 @c(LLVMFuzzerTestOneInput)
-public func fuzzOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     let input = unsafe Array(UnsafeBufferPointer(start: data, count: count))
     parser(input)
     return 0

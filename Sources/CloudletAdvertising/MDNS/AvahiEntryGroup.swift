@@ -35,7 +35,7 @@ import CloudletDiscovery
 
     /// Publishes the services and subtypes of `wish`.
     /// - Returns: 0 or avahi's error.
-    func publish(_ wish: AvahiSession.Wish, as name: String, on interface: Int32) -> Int32 {
+    func publish(_ wish: AvahiSession.DesiredState, as name: String, on interface: Int32) -> Int32 {
         let flags = AvahiPublishFlags(0)
         let any = Int32(cloudlet_avahi_protocol_any)
         for type in wish.types {
@@ -55,7 +55,7 @@ import CloudletDiscovery
 
     /// Replaces the TXT records.
     /// - Returns: 0 or avahi's last error.
-    func updateText(_ wish: AvahiSession.Wish, as name: String, on interface: Int32) -> Int32 {
+    func updateText(_ wish: AvahiSession.DesiredState, as name: String, on interface: Int32) -> Int32 {
         let strings = unsafe Self.stringList(wish.publication.txt)
         defer { unsafe avahi_string_list_free(strings) }
         var failure: Int32 = 0

@@ -10,7 +10,7 @@ import Logging
 /// or group must not be freed while it calls.
 @safe final class AvahiSession {
     /// What is to be published, on the interfaces with these numbers.
-    struct Wish: Hashable, Sendable {
+    struct DesiredState: Hashable, Sendable {
         var publication: MDNSPublication
         var interfaces: [Int32: String]
         var withOldName: Bool
@@ -19,7 +19,7 @@ import Logging
         var types: [String] { withOldName ? [MDNSPublication.type, MDNSPublication.oldType] : [MDNSPublication.type] }
 
         /// Whether nothing but the TXT record may differ. The name is not looked at.
-        func differsOnlyInText(from other: Wish) -> Bool {
+        func differsOnlyInText(from other: DesiredState) -> Bool {
             interfaces == other.interfaces && withOldName == other.withOldName
                 && publication.port == other.publication.port && publication.subtypes == other.publication.subtypes
         }
@@ -41,9 +41,9 @@ import Logging
     /// Since when `name` is published on all interfaces; `nil` when it is not.
     private var settled: ContinuousClock.Instant?
     /// The same with the wished name, published beside `name` until it is sure that it is to be had.
-    private var trial: (groups: [Int32: EntryGroup], established: Int, wish: Wish)?
-    private var published: (name: String, wish: Wish)?
-    private var wish: Wish?
+    private var trial: (groups: [Int32: EntryGroup], established: Int, wish: DesiredState)?
+    private var published: (name: String, wish: DesiredState)?
+    private var wish: DesiredState?
 
     private var clientEvent: AvahiClientState?
     private var groupEvents: [(group: EntryGroup.ID, state: AvahiEntryGroupState)] = []
@@ -69,7 +69,7 @@ import Logging
     }
 
     /// Changes what is to be published.
-    func set(_ wish: Wish) {
+    func set(_ wish: DesiredState) {
         if self.wish?.publication.name != wish.publication.name {
             name = wish.publication.name
             shown = name
@@ -324,7 +324,7 @@ import Logging
 
     /// Publishes on one interface.
     /// - Returns: the group, if there is one, and 0 or avahi's error.
-    private func add(_ interface: Int32, _ name: String, _ wish: Wish) -> (EntryGroup?, Int32) {
+    private func add(_ interface: Int32, _ name: String, _ wish: DesiredState) -> (EntryGroup?, Int32) {
         guard let client = unsafe client else { return (nil, -1) }
         guard let group = unsafe EntryGroup(of: client, for: self) else {
             return (nil, unsafe avahi_client_errno(client))

@@ -1,11 +1,11 @@
 import AsyncAlgorithms
 import CAvahi
 import CloudletCore
-public import CloudletDiscovery
-public import CloudletNetwork
-public import CloudletSystem
+package import CloudletDiscovery
+package import CloudletNetwork
+package import CloudletSystem
 import Dispatch
-public import Logging
+package import Logging
 import ServiceLifecycle
 import Synchronization
 
@@ -15,9 +15,9 @@ import Synchronization
 /// Without a daemon the advertiser says so once, goes on, and joins when one appears. When another host has the name,
 /// the next one (`X #2`) is taken and written into the record, so that every protocol shows the same name; the wished one
 /// is tried again later.
-public final class MDNSAdvertiser: Advertiser {
+package final class MDNSAdvertiser: Advertiser {
     /// What is announced where.
-    public let state = CurrentValue(AdvertiserState.starting)
+    package let state = CurrentValue(AdvertiserState.starting)
 
     private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
@@ -28,7 +28,7 @@ public final class MDNSAdvertiser: Advertiser {
     /// An advertiser of `record` on `interfaces`.
     /// `withOldName` says whether to announce `_cloudlet._udp` too, which clients of 2014 look for.
     /// `returnAfter` is how long a node that had to take another name waits before it tries the wished one again.
-    public init(
+    package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, withOldName: Bool = false,
         returnAfter: Duration = .seconds(300), logger: Logger
     ) {
@@ -40,7 +40,7 @@ public final class MDNSAdvertiser: Advertiser {
     }
 
     /// Announces until the service is shut down or the task is cancelled; the daemon then says goodbye.
-    public func run() async throws {
+    package func run() async throws {
         let loop = try AvahiLoop()
         await withTaskGroup { group in
             group.addTask { [state, record, returnAfter, logger] in
@@ -55,7 +55,7 @@ public final class MDNSAdvertiser: Advertiser {
             for await _ in changes.cancelOnGracefulShutdown() {
                 let places = interfaces.value.map { ($0.index, $0.name) }
                 loop.set(
-                    AvahiSession.Wish(
+                    AvahiSession.DesiredState(
                         publication: MDNSPublication(record.value, withOldName: withOldName),
                         interfaces: Dictionary(places) { first, _ in first }, withOldName: withOldName))
             }
@@ -71,7 +71,7 @@ public final class MDNSAdvertiser: Advertiser {
 /// `avahi_simple_poll_wakeup` with it, under the lock, which writes a byte into a pipe.
 @safe private final class AvahiLoop: @unchecked Sendable {
     private struct Inbox {
-        var wish: AvahiSession.Wish?
+        var wish: AvahiSession.DesiredState?
         var isStopped = false
     }
 
@@ -85,7 +85,7 @@ public final class MDNSAdvertiser: Advertiser {
 
     deinit { unsafe avahi_simple_poll_free(poll) }
 
-    func set(_ wish: AvahiSession.Wish) {
+    func set(_ wish: AvahiSession.DesiredState) {
         inbox.withLock { $0.wish = wish }
         unsafe avahi_simple_poll_wakeup(poll)
     }

@@ -1,18 +1,18 @@
 import AsyncAlgorithms
 import CloudletCore
-public import CloudletDiscovery
-public import CloudletNetwork
-public import CloudletSystem
-public import Logging
+package import CloudletDiscovery
+package import CloudletNetwork
+package import CloudletSystem
+package import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
 /// Announces the node by SSDP (UDA 2.0 §1) with an engine of our own: IPv4 and IPv6, every chosen interface, each with
 /// the LOCATION that is right there. Follows the record and the network; goodbye is said when the service ends.
-public actor SSDPAdvertiser: Advertiser {
+package actor SSDPAdvertiser: Advertiser {
     /// What is announced where.
-    public nonisolated let state = CurrentValue(AdvertiserState.starting)
+    package nonisolated let state = CurrentValue(AdvertiserState.starting)
 
     private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
@@ -47,7 +47,7 @@ public actor SSDPAdvertiser: Advertiser {
     /// An advertiser of `record` on `interfaces`.
     /// `maximumAge` is how many seconds an announcement is valid that is not repeated.
     /// `bootIDs` numbers this start and changes of addresses.
-    public init(
+    package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, maximumAge: Int = 1800,
         bootIDs: BootIDs = BootIDs(), logger: Logger
     ) {
@@ -62,7 +62,7 @@ public actor SSDPAdvertiser: Advertiser {
     }
 
     /// Announces until the service is shut down or the task is cancelled, then says goodbye.
-    public func run() async throws {
+    package func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { [record, wake] in
                 for await _ in record.values() { wake.yield() }

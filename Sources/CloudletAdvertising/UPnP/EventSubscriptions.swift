@@ -1,21 +1,21 @@
 import CloudletCore
-public import CloudletDiscovery
+package import CloudletDiscovery
 import CloudletMarkup
-public import CloudletNetwork
-public import CloudletSystem
+package import CloudletNetwork
+package import CloudletSystem
 import FoundationEssentials
-public import Logging
+package import Logging
 import NIOHTTP1
-public import ServiceLifecycle
+import ServiceLifecycle
 
 /// Keeps the subscribers of the device's events (GENA, UDA 2.0 §4) and tells them of changes.
 ///
 /// Events go only to the address the subscription came from, so nobody can make the node send to a third party
 /// (CVE-2020-12695, "CallStranger"). Number, life time and rate are bounded. When all places are taken they are shared:
 /// an address gets one of those that have more.
-public actor EventSubscriptions: Service {
+package actor EventSubscriptions: Service {
     /// Seconds granted to every subscription, whatever was asked for.
-    public static let timeout = 1800
+    package static let timeout = 1800
     static let maximumTotal = 256
     static let maximumPerSource = 8
 
@@ -42,7 +42,7 @@ public actor EventSubscriptions: Service {
     private let wake: AsyncStream<Void>.Continuation
 
     /// A manager without subscribers; events are sent while it runs.
-    public init(record: CurrentValue<NodeRecord>, logger: Logger) {
+    package init(record: CurrentValue<NodeRecord>, logger: Logger) {
         self.init(record: record, lifetime: .seconds(Self.timeout), logger: logger)
     }
 
@@ -59,7 +59,7 @@ public actor EventSubscriptions: Service {
     /// `interface` is where the request came in, for link-local callbacks.
     /// - Returns: the SID.
     /// - Throws: `GENARefusal`.
-    public func subscribe(
+    package func subscribe(
         to service: UPnPService, callback: String?, notificationType: String?, from source: IPAddress, interface: Int32
     ) throws(GENARefusal) -> String {
         guard notificationType == "upnp:event", let callback else { throw .preconditionFailed }
@@ -93,24 +93,24 @@ public actor EventSubscriptions: Service {
     }
 
     /// Extends a subscription.
-    public func renew(_ sid: String, of service: UPnPService) throws(GENARefusal) {
+    package func renew(_ sid: String, of service: UPnPService) throws(GENARefusal) {
         removeExpired()
         guard subscriptions[sid]?.service == service else { throw .preconditionFailed }
         subscriptions[sid]?.expires = .now + lifetime
     }
 
     /// Ends a subscription.
-    public func unsubscribe(_ sid: String, of service: UPnPService) throws(GENARefusal) {
+    package func unsubscribe(_ sid: String, of service: UPnPService) throws(GENARefusal) {
         guard subscriptions[sid]?.service == service else { throw .preconditionFailed }
         subscriptions[sid] = nil
     }
 
     /// How many subscribers there are.
-    public var count: Int { subscriptions.count }
+    package var count: Int { subscriptions.count }
 
     /// Sends events until the service is shut down: the whole state to a new subscriber, then every change, at most
     /// five a second to each.
-    public func run() async throws {
+    package func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { [record, wake] in
                 for await _ in record.values() { wake.yield() }
@@ -162,14 +162,14 @@ public actor EventSubscriptions: Service {
 }
 
 /// Why a subscription was refused.
-public enum GENARefusal: Error, Hashable, Sendable {
+package enum GENARefusal: Error, Hashable, Sendable {
     /// 412: CALLBACK or NT is missing or wrong, leads elsewhere, or the SID is unknown.
     case preconditionFailed
     /// 503: as many subscribers as there may be.
     case full
 
     /// The HTTP status.
-    public var status: Int { self == .full ? 503 : 412 }
+    package var status: Int { self == .full ? 503 : 412 }
 }
 
 /// Where a subscriber's events go.

@@ -1,22 +1,22 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletMarkup
 
 /// A control request (UDA 2.0 §3.2.1): an action of a service with its arguments.
-public struct SOAPRequest: Hashable, Sendable {
+package struct SOAPRequest: Hashable, Sendable {
     /// The service type the action belongs to.
-    public let serviceType: String
+    package let serviceType: String
     /// The action.
-    public let action: String
+    package let action: String
     /// Its arguments by name.
-    public let arguments: [String: String]
+    package let arguments: [String: String]
 
     /// Largest accepted request in bytes.
-    public static let maximumBytes = 16 << 10
+    package static let maximumBytes = 16 << 10
 
     /// Reads a request.
     /// `soapAction` is the header SOAPACTION, `"serviceType#action"` with its quotes.
     /// - Throws: `CloudletError.usage` for a malformed one, and for a body that names another action than the header.
-    public init(soapAction: String?, body: [UInt8]) throws(CloudletError) {
+    package init(soapAction: String?, body: [UInt8]) throws(CloudletError) {
         guard let header = soapAction, header.utf8.count > 2, header.first == "\"", header.last == "\"",
             let hash = header.lastIndex(of: "#")
         else { throw CloudletError(.usage, "the header SOAPACTION is missing or malformed") }
@@ -37,11 +37,11 @@ public struct SOAPRequest: Hashable, Sendable {
 }
 
 /// The documents that answer control requests.
-public enum SOAP {
+package enum SOAP {
     static let envelope = "http://schemas.xmlsoap.org/soap/envelope/"
 
     /// The result of an action (UDA 2.0 §3.2.2): its out arguments in the order of the service description.
-    public static func result(of request: SOAPRequest, _ values: [(name: String, value: String)]) -> String {
+    package static func result(of request: SOAPRequest, _ values: [(name: String, value: String)]) -> String {
         let arguments = values.map { "<\($0.name)>\($0.value.escapedForXML)</\($0.name)>" }.joined()
         return wrap(
             "<u:\(request.action)Response xmlns:u=\"\(request.serviceType.escapedForXML)\">\(arguments)"
@@ -49,7 +49,7 @@ public enum SOAP {
     }
 
     /// A refusal (UDA 2.0 §3.2.3), sent with status 500.
-    public static func fault(_ fault: UPnPFault) -> String {
+    package static func fault(_ fault: UPnPFault) -> String {
         wrap(
             "<s:Fault><faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring><detail>"
                 + "<UPnPError xmlns=\"urn:schemas-upnp-org:control-1-0\"><errorCode>\(fault.code)</errorCode>"
@@ -63,16 +63,16 @@ public enum SOAP {
 }
 
 /// An error code of UPnP control (UDA 2.0, table 3-3).
-public struct UPnPFault: Error, Hashable, Sendable {
+package struct UPnPFault: Error, Hashable, Sendable {
     /// The number.
-    public let code: Int
+    package let code: Int
     /// Its meaning.
-    public let text: String
+    package let text: String
 
     /// The service has no such action.
-    public static let invalidAction = UPnPFault(code: 401, text: "Invalid Action")
+    package static let invalidAction = UPnPFault(code: 401, text: "Invalid Action")
     /// An argument is missing, superfluous or of the wrong type.
-    public static let invalidArguments = UPnPFault(code: 402, text: "Invalid Args")
+    package static let invalidArguments = UPnPFault(code: 402, text: "Invalid Args")
     /// The action could not be done.
-    public static let actionFailed = UPnPFault(code: 501, text: "Action Failed")
+    package static let actionFailed = UPnPFault(code: 501, text: "Action Failed")
 }

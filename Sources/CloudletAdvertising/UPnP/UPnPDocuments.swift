@@ -1,21 +1,21 @@
 import CloudletCore
 import CloudletDescriptors
-public import CloudletDiscovery
+package import CloudletDiscovery
 import CloudletMarkup
 
 /// The XML documents of the device: pure functions of what the device is.
-public struct UPnPDocuments: Hashable, Sendable {
+package struct UPnPDocuments: Hashable, Sendable {
     /// The device description (UDA 2.0 §2.3); the same on every interface, as all URLs in it are relative.
-    public let description: String
+    package let description: String
     /// The description of the original's service.
-    public let originalService: String
+    package let originalService: String
     /// The description of the current service.
-    public let synthesisService: String
+    package let synthesisService: String
     /// CONFIGID.UPNP.ORG and the `configId` attributes: 24 bits that follow from the content.
-    public let configID: Int32
+    package let configID: Int32
 
     /// Fills in the documents for `device`.
-    public init(_ device: UPnPDevice) {
+    package init(_ device: UPnPDevice) {
         let values = [
             "deviceType": UPnPDevice.deviceType, "friendlyName": device.friendlyName, "udn": device.udn,
             "originalServiceType": device.originalServiceType, "synthesisServiceType": UPnPDevice.synthesisServiceType,

@@ -1,16 +1,16 @@
 import CloudletCore
-public import CloudletDiscovery
+package import CloudletDiscovery
 
 /// The two services of the device: what their actions answer and what they send events about. The names are those of
 /// the service descriptions in Descriptors/upnp.
-public enum UPnPService: String, Hashable, Sendable, CaseIterable {
+package enum UPnPService: String, Hashable, Sendable, CaseIterable {
     /// The original's service of 2013: a switch without meaning, kept so that its clients find what they expect.
     case original
     /// The current service: what the node is doing.
     case synthesis
 
     /// Its type.
-    public func type(of device: UPnPDevice) -> String {
+    package func type(of device: UPnPDevice) -> String {
         switch self {
         case .original: device.originalServiceType
         case .synthesis: UPnPDevice.synthesisServiceType
@@ -18,7 +18,7 @@ public enum UPnPService: String, Hashable, Sendable, CaseIterable {
     }
 
     /// The values that subscribers hear of, in the order of the description.
-    public func eventedVariables(_ record: NodeRecord) -> [(name: String, value: String)] {
+    package func eventedVariables(_ record: NodeRecord) -> [(name: String, value: String)] {
         switch self {
         case .original: [("Status", record.sessions > 0 ? "1" : "0")]
         case .synthesis: [("SessionCount", String(record.sessions)), ("BaseCount", String(record.bases.count))]
@@ -28,7 +28,7 @@ public enum UPnPService: String, Hashable, Sendable, CaseIterable {
     /// Does what `request` asks for.
     /// `sessions` are the sessions running now, one line of text each.
     /// - Returns: the out arguments.
-    public func perform(
+    package func perform(
         _ request: SOAPRequest, on record: NodeRecord, sessions: [String]
     ) throws(UPnPFault) -> [(name: String, value: String)] {
         guard request.serviceType == type(of: UPnPDevice(record)) else { throw .invalidAction }

@@ -74,7 +74,7 @@ public struct SynthesisClient: Sendable {
             }
         } catch {
             // The node must hear of the end although this task may be cancelled; a session that is over is fine.
-            _ = await uncancelled { try? await closeSession(session) }
+            _ = await shielded { try? await closeSession(session) }
             throw error
         }
     }

@@ -1,10 +1,10 @@
-public import ArgumentParser
+package import ArgumentParser
 import CloudletCore
 
 /// `cloudlet`: makes base VMs and overlays, and rebuilds VMs from them on this machine.
-public struct CloudletCommand: AsyncParsableCommand {
+package struct CloudletCommand: AsyncParsableCommand {
     /// Name, purpose and subcommands.
-    public static let configuration = CommandConfiguration(
+    package static let configuration = CommandConfiguration(
         commandName: "cloudlet", abstract: "Make base VMs and VM overlays, and synthesize VMs from them.",
         version: ProgramVersion.text,
         subcommands: [
@@ -14,5 +14,5 @@ public struct CloudletCommand: AsyncParsableCommand {
         ])
 
     /// Creates the command.
-    public init() {}
+    package init() {}
 }

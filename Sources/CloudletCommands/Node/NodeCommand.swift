@@ -1,4 +1,4 @@
-public import ArgumentParser
+package import ArgumentParser
 import CloudletCore
 import CloudletLibUPnP
 import CloudletNode
@@ -8,9 +8,9 @@ import Foundation
 import SystemPackage
 
 /// `cloudlet-node`: the daemon.
-public struct NodeCommand: AsyncParsableCommand {
+package struct NodeCommand: AsyncParsableCommand {
     /// Name and purpose.
-    public static let configuration = CommandConfiguration(
+    package static let configuration = CommandConfiguration(
         commandName: "cloudlet-node", abstract: "Be a cloudlet: found on the LAN, synthesizing VMs for its clients.",
         discussion: "Every option can also be set by an environment variable or in the configuration file; "
             + "'cloudlet config' lists them. SIGHUP makes the node read them again, SIGTERM ends it and its VMs.",
@@ -47,11 +47,11 @@ public struct NodeCommand: AsyncParsableCommand {
     var config: String?
 
     /// Creates the command.
-    public init() {}
+    package init() {}
 
     /// Runs the node until it is told to end.
-    public func run() async throws {
-        Heaps.limit()
+    package func run() async throws {
+        MallocArenas.limit()
         DescriptorLimit.raise()
         try await DispatchFiles.keep()
         let home = try CloudletHome.current()
@@ -89,7 +89,7 @@ public struct NodeCommand: AsyncParsableCommand {
 }
 
 /// What `cloudlet-node` runs before anything else: in the contained child of the libupnp engine it never returns.
-public enum NodeEngineChild {
+package enum NodeEngineChild {
     /// Becomes the engine's child when the process was started as one.
-    public static func runIfRequested() { UPnPEngineChild.runIfRequested() }
+    package static func runIfRequested() { UPnPEngineChild.runIfRequested() }
 }

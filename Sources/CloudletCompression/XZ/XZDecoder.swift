@@ -1,14 +1,14 @@
 import CLzma
-public import CloudletCore
+package import CloudletCore
 
 /// Decompresses one .xz stream (XZ file format 1.2) that arrives in pieces. Memory is bounded by the limit given,
 /// however large the output.
-public struct XZDecoder: ~Copyable {
+package struct XZDecoder: ~Copyable {
     private var stream: LZMAStream
     private let memoryLimit: Int
 
     /// A decoder that takes up to `memoryLimit` bytes; the original's streams (dictionary 64 MiB) need 65 MiB.
-    public init(memoryLimit: Int = 80 << 20) throws(CloudletError) {
+    package init(memoryLimit: Int = 80 << 20) throws(CloudletError) {
         self.memoryLimit = memoryLimit
         do throws(CompressionError) {
             stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in
@@ -29,16 +29,16 @@ public struct XZDecoder: ~Copyable {
     }
 
     /// Whether the end of the stream has been read.
-    public var isFinished: Bool { stream.ended }
+    package var isFinished: Bool { stream.ended }
 
     /// How many bytes of memory the stream takes as far as it was read. Little of it is used before as much has come out.
-    public var memoryBytes: Int {
+    package var memoryBytes: Int {
         mutating get { stream.memoryBytes }
     }
 
     /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
     /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
-    public mutating func decode(
+    package mutating func decode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         if input.isEmpty { return }
@@ -54,7 +54,7 @@ public struct XZDecoder: ~Copyable {
     }
 
     /// Fails unless the stream was complete.
-    public func finish() throws(CloudletError) {
+    package func finish() throws(CloudletError) {
         if !stream.ended { throw failure(.truncated) }
     }
 

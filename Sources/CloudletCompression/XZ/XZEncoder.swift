@@ -1,27 +1,27 @@
 import CLzma
-public import CloudletCore
+package import CloudletCore
 
 /// Compresses into one .xz stream: a single block, LZMA2, CRC32, as the original's reader expects.
-public struct XZEncoder: ~Copyable {
+package struct XZEncoder: ~Copyable {
     private var stream: LZMAStream
     private let options: Options
 
     /// What decides size, speed and memory.
-    public struct Options: Hashable, Sendable {
+    package struct Options: Hashable, Sendable {
         /// xz preset, 0 (fast) to 9 (small).
-        public var preset: UInt32
+        package var preset: UInt32
         /// Dictionary in bytes; more than the input's size is of no use. The encoder takes about eleven times this.
-        public var dictionaryBytes: UInt32
+        package var dictionaryBytes: UInt32
 
         /// Preset 6 and a dictionary of 4 MiB: blobs are about that large before compression.
-        public init(preset: UInt32 = 6, dictionaryBytes: UInt32 = 4 << 20) {
+        package init(preset: UInt32 = 6, dictionaryBytes: UInt32 = 4 << 20) {
             self.preset = preset
             self.dictionaryBytes = dictionaryBytes
         }
     }
 
     /// An encoder at the start of a stream.
-    public init(_ options: Options = Options()) throws(CloudletError) {
+    package init(_ options: Options = Options()) throws(CloudletError) {
         self.options = options
         do throws(CompressionError) {
             stream = unsafe try LZMAStream(outputBytes: 64 << 10) { raw in unsafe Self.begin(&raw, options) }
@@ -70,14 +70,14 @@ public struct XZEncoder: ~Copyable {
     }
 
     /// Compresses `input`, handing what is ready to `body`.
-    public mutating func encode(
+    package mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         if !input.isEmpty { try run(input, finishing: false, body) }
     }
 
     /// Ends the stream and hands the rest of it to `body`.
-    public mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
+    package mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         let nothing: [UInt8] = []
         try run(nothing.span, finishing: true, body)
     }

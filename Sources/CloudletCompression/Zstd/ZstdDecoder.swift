@@ -1,23 +1,23 @@
 import CZstd
-public import CloudletCore
+package import CloudletCore
 
 /// Decompresses one zstd frame (RFC 8878) that arrives in pieces. Memory is bounded by the largest window accepted,
 /// however large the output.
 @safe
-public struct ZstdDecoder: ~Copyable {
+package struct ZstdDecoder: ~Copyable {
     /// Log2 of the largest window accepted: 64 MiB, what the original's xz streams take too.
-    public static let largestWindowLog = 26
+    package static let largestWindowLog = 26
 
     private let context: OpaquePointer
     private var output: [UInt8]
     private var atStart = true
     /// Whether the end of the frame has been read.
-    public private(set) var isFinished = false
+    package private(set) var isFinished = false
     /// How many bytes of the frame were taken.
-    public private(set) var position = 0
+    package private(set) var position = 0
 
     /// A decoder at the start of a frame.
-    public init() throws(CloudletError) {
+    package init() throws(CloudletError) {
         guard let context = unsafe ZSTD_createDCtx() else {
             throw CloudletError(.busy, "there is no memory for a zstd decompressor")
         }
@@ -37,11 +37,11 @@ public struct ZstdDecoder: ~Copyable {
     }
 
     /// How many bytes of memory the frame takes as far as it was read. Little of it is used before as much has come out.
-    public var memoryBytes: Int { unsafe ZSTD_sizeof_DCtx(context) }
+    package var memoryBytes: Int { unsafe ZSTD_sizeof_DCtx(context) }
 
     /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
     /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
-    public mutating func decode(
+    package mutating func decode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         var consumed = 0
@@ -60,7 +60,7 @@ public struct ZstdDecoder: ~Copyable {
     }
 
     /// Fails unless the frame was complete.
-    public func finish() throws(CloudletError) {
+    package func finish() throws(CloudletError) {
         if !isFinished { throw failure(.truncated) }
     }
 

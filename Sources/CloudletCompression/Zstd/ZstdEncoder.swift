@@ -1,9 +1,9 @@
 import CZstd
-public import CloudletCore
+package import CloudletCore
 
 /// Compresses into one zstd frame with a checksum.
 @safe
-public struct ZstdEncoder: ~Copyable {
+package struct ZstdEncoder: ~Copyable {
     private let context: OpaquePointer
     private var output: [UInt8]
 
@@ -12,7 +12,7 @@ public struct ZstdEncoder: ~Copyable {
     ///   - level: 1 (fast) to 19 (small).
     ///   - windowLog: log2 of the history in which long repeats are looked for; `nil` for the level's own.
     /// - Throws: `CloudletError.usage` when the library refuses the values.
-    public init(level: Int, windowLog: Int? = nil) throws(CloudletError) {
+    package init(level: Int, windowLog: Int? = nil) throws(CloudletError) {
         unsafe context = unsafe try Self.makeContext(level: level, windowLog: windowLog)
         output = [UInt8](repeating: 0, count: 64 << 10)
     }
@@ -47,14 +47,14 @@ public struct ZstdEncoder: ~Copyable {
     }
 
     /// Compresses `input`, handing what is ready to `body`.
-    public mutating func encode(
+    package mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         try run(input, ZSTD_e_continue, body)
     }
 
     /// Ends the frame and hands the rest of it to `body`.
-    public mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
+    package mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         let nothing: [UInt8] = []
         try run(nothing.span, ZSTD_e_end, body)
     }

@@ -1,11 +1,11 @@
-public import ArgumentParser
+package import ArgumentParser
 import CloudletCore
 import Foundation
 
 /// `conformance`: checks whether a node on the LAN follows the rules of SSDP, UPnP, mDNS and DNS-SD.
-public struct ConformanceCommand: AsyncParsableCommand {
+package struct ConformanceCommand: AsyncParsableCommand {
     /// Name and purpose.
-    public static let configuration = CommandConfiguration(
+    package static let configuration = CommandConfiguration(
         commandName: "conformance",
         abstract: "Check from outside whether a node follows the rules of SSDP, UPnP, mDNS and DNS-SD.",
         discussion: """
@@ -55,16 +55,16 @@ public struct ConformanceCommand: AsyncParsableCommand {
     var junit: String?
 
     /// Creates the command.
-    public init() {}
+    package init() {}
 
     /// Runs the program. libupnp's part of it runs in a process of its own: this executable, started again.
-    public static func run(arguments: [String]) async {
+    package static func run(arguments: [String]) async {
         LibUPnPControlPoint.runIfRequested(arguments: arguments)
         await main(Array(arguments.dropFirst()))
     }
 
     /// Checks and prints the table.
-    public func run() async throws {
+    package func run() async throws {
         do {
             let report = try await Conformance(try options()).run { step in
                 FileHandle.standardError.write(Data("\(step) ...\n".utf8))

@@ -1,7 +1,7 @@
 /// What a check of a row showed.
-public struct Finding: Hashable, Sendable, Codable {
+package struct Finding: Hashable, Sendable, Codable {
     /// The verdicts.
-    public enum Verdict: String, Hashable, Sendable, Codable {
+    package enum Verdict: String, Hashable, Sendable, Codable {
         /// The rule holds, as far as it was looked at.
         case pass
         /// It does not.
@@ -11,15 +11,15 @@ public struct Finding: Hashable, Sendable, Codable {
     }
 
     /// The row.
-    public let id: String
+    package let id: String
     /// The rule in words.
-    public let rule: String
+    package let rule: String
     /// How binding it is.
-    public let level: Row.Level
+    package let level: Row.Level
     /// The verdict.
-    public let verdict: Verdict
+    package let verdict: Verdict
     /// What was seen.
-    public let evidence: String
+    package let evidence: String
 }
 
 /// A verdict with what it rests on, before it is filed under its row.

@@ -2,23 +2,23 @@ import CloudletCore
 import FoundationEssentials
 
 /// The outcome of a run: every row with its verdict.
-public struct Report: Hashable, Sendable, Codable {
+package struct Report: Hashable, Sendable, Codable {
     /// What was looked at.
-    public var subject: String
+    package var subject: String
     /// One finding a row, in the order of the tables.
-    public var findings: [Finding]
+    package var findings: [Finding]
 
     /// How many findings have a verdict.
-    public func count(_ verdict: Finding.Verdict) -> Int { findings.filter { $0.verdict == verdict }.count }
+    package func count(_ verdict: Finding.Verdict) -> Int { findings.filter { $0.verdict == verdict }.count }
 
     /// The names of the rows that failed.
-    public var failed: [String] { findings.filter { $0.verdict == .fail }.map(\.id) }
+    package var failed: [String] { findings.filter { $0.verdict == .fail }.map(\.id) }
 
     /// The rows at level MUST that failed.
-    public var brokenRules: [Finding] { findings.filter { $0.verdict == .fail && $0.level == .must } }
+    package var brokenRules: [Finding] { findings.filter { $0.verdict == .fail && $0.level == .must } }
 
     /// One line a row: name, level, verdict, rule, evidence. Evidence comes from the network and is shown harmlessly.
-    public var table: String {
+    package var table: String {
         func pad(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(0, width - text.count))
         }
@@ -38,14 +38,14 @@ public struct Report: Hashable, Sendable, Codable {
     }
 
     /// The report as JSON, keys in order.
-    public func json() throws -> String {
+    package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
     }
 
     /// The report as JUnit XML: one case a row, grouped by table.
-    public var junit: String {
+    package var junit: String {
         var text = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
         text +=
             "<testsuite name=\"conformance\" tests=\"\(findings.count)\" failures=\"\(count(.fail))\" "

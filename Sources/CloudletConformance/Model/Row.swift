@@ -1,16 +1,16 @@
 /// One rule of the conformance tables, checked by its name.
-public struct Row: Hashable, Sendable {
+package struct Row: Hashable, Sendable {
     /// Its name in the tables, as in `A01`.
-    public let id: String
+    package let id: String
     /// What must hold.
-    public let rule: String
+    package let rule: String
     /// How binding it is.
-    public let level: Level
+    package let level: Level
     /// Where it comes from.
-    public let source: String
+    package let source: String
 
     /// How binding a rule is.
-    public enum Level: String, Hashable, Sendable, Codable {
+    package enum Level: String, Hashable, Sendable, Codable {
         /// A specification demands it, or a defence against a known attack does.
         case must = "MUST"
         /// A specification recommends it.
@@ -38,8 +38,8 @@ public struct Row: Hashable, Sendable {
 
     /// All rows in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both together (X),
     /// and as independent stacks see it (S).
-    public static let all = announcements + searches + http + mdns + across + stacks
+    package static let all = announcements + searches + http + mdns + across + stacks
 
     /// The row with this name.
-    public static func named(_ id: String) -> Row? { all.first { $0.id == id } }
+    package static func named(_ id: String) -> Row? { all.first { $0.id == id } }
 }

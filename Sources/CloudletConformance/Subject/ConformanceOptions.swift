@@ -1,34 +1,34 @@
 import CloudletCore
 
 /// What to check, and what help there is from the node's side.
-public struct ConformanceOptions: Sendable {
+package struct ConformanceOptions: Sendable {
     /// Address of the node, or the interface it is found on; the first interface with a network when empty.
-    public var target = ""
+    package var target = ""
     /// The device type that is searched.
-    public var deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
+    package var deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
     /// The DNS-SD service type that is searched, without `local`.
-    public var serviceType = "_cloudlet._tcp"
+    package var serviceType = "_cloudlet._tcp"
     /// Rows to check; all when empty.
-    public var only: Set<String> = []
+    package var only: Set<String> = []
     /// Commands for the shell by which the node, or its host, is made to do something.
-    public var hooks: [Hook: String] = [:]
+    package var hooks: [Hook: String] = [:]
     /// An address of this host that is not on the node's network, to which the node has a way back.
-    public var offLink: String?
+    package var offLink: String?
     /// An interface of this host to a second network that the node announces itself on.
-    public var secondInterface: String?
+    package var secondInterface: String?
     /// An interface of this host to a network on which the node should not announce itself.
-    public var quietInterface: String?
+    package var quietInterface: String?
     /// A command that finds nodes and prints a line for each.
-    public var finder: String?
+    package var finder: String?
     /// How long to watch for announcements to be repeated; zero for not at all.
-    public var patience = Duration.zero
+    package var patience = Duration.zero
 
     /// The usual check: everything that can be seen without help.
-    public init() {}
+    package init() {}
 }
 
 /// What a command of the user makes the node, or its host, do.
-public enum Hook: String, Sendable, CaseIterable {
+package enum Hook: String, Sendable, CaseIterable {
     /// End the node in good order.
     case stop
     /// Start it.

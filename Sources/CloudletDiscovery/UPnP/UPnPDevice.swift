@@ -3,38 +3,38 @@ import CloudletSystem
 import SystemPackage
 
 /// The node as a UPnP device (UDA 2.0 §2): its type, its services and the names by which both are searched.
-public struct UPnPDevice: Hashable, Sendable {
+package struct UPnPDevice: Hashable, Sendable {
     /// The node's id, the device's UDN.
-    public let id: NodeID
+    package let id: NodeID
     /// The name people see; a record's fits into what `friendlyName` allows (under 64 characters).
-    public let friendlyName: String
+    package let friendlyName: String
     /// Port of the synthesis protocol, part of the original's service type.
-    public let synthesisPort: UInt16
+    package let synthesisPort: UInt16
 
     /// The device that stands for `record`.
-    public init(_ record: NodeRecord) {
+    package init(_ record: NodeRecord) {
         id = record.id
         friendlyName = record.name
         synthesisPort = record.synthesisPort
     }
 
     /// The original's device type (2013), which its users search for.
-    public static let deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
+    package static let deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
     /// The service a current control point uses.
-    public static let synthesisServiceType = "urn:schemas-cloudlet:service:Synthesis:1"
+    package static let synthesisServiceType = "urn:schemas-cloudlet:service:Synthesis:1"
     /// The original's service, with the TCP port in the place of the version.
-    public var originalServiceType: String { "urn:schemas-upnp-org:service:port:\(synthesisPort)" }
+    package var originalServiceType: String { "urn:schemas-upnp-org:service:port:\(synthesisPort)" }
 
     /// The tokens that name system and product, each with a version as UDA 2.0 §1.2.2 has it; of the kernel's only the
     /// first number, which helps no attacker.
-    public static let server: String = {
+    package static let server: String = {
         let release = (try? File("/proc/sys/kernel/osrelease", .read).read(64, at: 0)) ?? []
         let major = String(decoding: release.prefix { 0x30...0x39 ~= $0 }, as: UTF8.self)
         return "Linux/\(major.isEmpty ? "0" : major) UPnP/2.0 Cloudlet/1.0"
     }()
 
     /// The unique device name.
-    public var udn: String { "uuid:\(id)" }
+    package var udn: String { "uuid:\(id)" }
 
     /// The types that carry a version, in the order of the description.
     package var versionedTypes: [String] { [Self.deviceType, originalServiceType, Self.synthesisServiceType] }

@@ -29,7 +29,7 @@ public final class Finder: Sendable {
         let given = try options.hosts.map(sighting(of:))
         let searches = options.searches
         let (events, report) = AsyncStream.makeStream(of: FinderEvent.self)
-        let (poller, end) = (try Poller(), Gate())
+        let (poller, end) = (try Poller(), AsyncEvent())
         board.start()
         let stop: @Sendable () -> Void = { [board] in
             board.stop()
@@ -48,7 +48,7 @@ public final class Finder: Sendable {
                     begun.resume(throwing: error)
                 }
                 report.finish()
-                end.open()
+                end.set()
             }
             if !started { begun.resume(throwing: CloudletError(.system, "the system gives no further thread")) }
         }
@@ -58,7 +58,7 @@ public final class Finder: Sendable {
             stop()
         }
         stop()
-        await uncancelled { await end.wait() }
+        await shielded { await end.wait() }
         return try result.get()
     }
 
@@ -128,7 +128,7 @@ public final class Finder: Sendable {
             advice: "`ip address` shows what there is; --host ADDRESS asks a node without searching")
     }
 
-    private func sighting(of host: String) throws(CloudletError) -> NodeSighting {
+    private func sighting(of host: String) throws(CloudletError) -> Candidate {
         func refusal(_ reason: String) -> CloudletError {
             CloudletError(
                 .usage, "\(host.displayable()) is no address: \(reason)",
@@ -147,7 +147,7 @@ public final class Finder: Sendable {
             }
             interface = found.index
         }
-        return NodeSighting(
+        return Candidate(
             origin: .given,
             place: NodePlace(
                 address: address, interface: interface, httpPort: given?.port ?? options.defaultHTTPPort,

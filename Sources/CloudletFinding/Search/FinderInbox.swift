@@ -26,7 +26,7 @@ struct FinderInbox: Sendable {
     /// Hosts that are there, as far as the machine itself knows: they are heard however many others are.
     var neighbours: Set<IPAddress> = []
     private var mdns = MDNSSightings()
-    private var claims: [IPAddress: Set<NodeSighting>] = [:]
+    private var claims: [IPAddress: Set<Candidate>] = [:]
     private var asked: Set<DNSQuestion> = []
     private var windowEnd = ContinuousClock.now
 
@@ -36,7 +36,7 @@ struct FinderInbox: Sendable {
     /// - Returns: what it shows that was not shown a moment ago, and questions that it leaves open.
     mutating func take(
         _ datagram: [UInt8], by origin: DiscoveryOrigin, from source: IPAddress, on interface: NetworkInterface
-    ) -> (sightings: [NodeSighting], questions: [DNSQuestion]) {
+    ) -> (sightings: [Candidate], questions: [DNSQuestion]) {
         if origin == .ssdp {
             if let message = SSDPMessage(datagram) { return (take(message, from: source, on: interface), []) }
             Self.add(source, to: &observations.ssdpHosts)
@@ -52,7 +52,7 @@ struct FinderInbox: Sendable {
     /// - Returns: what it shows that was not shown a moment ago.
     mutating func take(
         _ message: SSDPMessage, from source: IPAddress, on interface: NetworkInterface
-    ) -> [NodeSighting] {
+    ) -> [Candidate] {
         if message.startLine != .search { Self.add(source, to: &observations.ssdpHosts) }
         guard let sighting = SSDPSightings.sighting(message, from: source, on: interface) else { return [] }
         return pass([sighting], from: source, on: interface)
@@ -62,7 +62,7 @@ struct FinderInbox: Sendable {
     /// - Returns: what it shows that was not shown a moment ago, and questions that it leaves open.
     mutating func take(
         _ message: DNSMessage, from source: IPAddress, on interface: NetworkInterface
-    ) -> (sightings: [NodeSighting], questions: [DNSQuestion]) {
+    ) -> (sightings: [Candidate], questions: [DNSQuestion]) {
         if message.isResponse { Self.add(source, to: &observations.mdnsHosts) }
         let (sightings, questions) = mdns.take(message, from: source, on: interface)
         let passed = pass(sightings, from: source, on: interface)
@@ -80,15 +80,15 @@ struct FinderInbox: Sendable {
     }
 
     private mutating func pass(
-        _ sightings: [NodeSighting], from source: IPAddress, on interface: NetworkInterface
-    ) -> [NodeSighting] {
+        _ sightings: [Candidate], from source: IPAddress, on interface: NetworkInterface
+    ) -> [Candidate] {
         let now = ContinuousClock.now
         if windowEnd <= now {
             claims = [:]
             asked = []
             windowEnd = now + Self.window
         }
-        var passed: [NodeSighting] = []
+        var passed: [Candidate] = []
         for sighting in sightings {
             guard !turnsAway(source), claims[source, default: []].count < share(of: sighting) else {
                 observations.wasFlooded = true
@@ -111,7 +111,7 @@ struct FinderInbox: Sendable {
 
     /// A sender's address can be made up: whoever claims much in a host's name leaves it one claim at the usual port, as
     /// the host says itself which node it is.
-    private func share(of sighting: NodeSighting) -> Int {
+    private func share(of sighting: Candidate) -> Int {
         let isUsual = sighting.isOwn && sighting.place?.httpPort == NodeRecord.defaultHTTPPort
         return Self.maximumPerSource + (isUsual ? 1 : 0)
     }

@@ -52,11 +52,11 @@ final class FinderLoop {
 
     /// Searches until the search is over or `isStopped`.
     /// `given` are hosts to be asked without a search; `searches` says whether to search at all.
-    func run(_ given: [NodeSighting], searches: Bool, until isStopped: () -> Bool) {
+    func run(_ given: [Candidate], searches: Bool, until isStopped: () -> Bool) {
         let changes = options.isWatching ? try? Netlink.Changes() : nil
         if let changes { poller.watch(changes.descriptor, as: Self.networkNumber) }
         watchSockets()
-        NodeProof.rehearse()
+        VerificationResult.rehearse()
         var events: [FinderEvent] = []
         let known = options.asksKnown ? memory?.sightings(on: interfaces) ?? [] : []
         for sighting in given + known { events += catalogue.take(sighting, at: .now) }
@@ -148,7 +148,7 @@ final class FinderLoop {
 
     private func read(
         _ bytes: [UInt8], from source: IPAddress, at socket: FinderSockets.Socket
-    ) -> [NodeSighting] {
+    ) -> [Candidate] {
         if inbox.turnsAway(source), nextNeighbours <= .now { lookAround() }
         let (sightings, questions) = inbox.take(bytes, by: socket.origin, from: source, on: socket.interface)
         if !questions.isEmpty, socket.isAsker { inbox.noteSent(FinderSockets.ask(questions, by: socket)) }

@@ -40,7 +40,7 @@ extension IPAddress {
     }
 }
 
-extension NodeSighting {
+extension Candidate {
     /// Whether the host says so itself of the place where it is, as far as the sender of a datagram shows; so is what
     /// the user says, and what is known from before.
     var isOwn: Bool { source == nil || place?.address == source }
@@ -51,7 +51,7 @@ extension NodeSighting {
     /// of it: a host that did not speak for itself is asked for the status of a node and for nothing else, not even for
     /// a connection to another port, and must prove that it is the node. Hosts beyond the site are not asked, and
     /// nobody at a port where a request might be taken for something else.
-    func followed(from interface: NetworkInterface) -> NodeSighting? {
+    func followed(from interface: NetworkInterface) -> Candidate? {
         guard var place else { return self }
         let reach = interface.reach(of: place.address)
         guard reach != .beyond else { return nil }

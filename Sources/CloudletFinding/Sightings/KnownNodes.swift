@@ -52,12 +52,12 @@ struct KnownNodes: Sendable {
     }
 
     /// The entries as sightings; those on interfaces that are not there are left out.
-    func sightings(on interfaces: [NetworkInterface]) -> [NodeSighting] {
+    func sightings(on interfaces: [NetworkInterface]) -> [Candidate] {
         read().compactMap { entry in
             guard let id = NodeID(entry.id), let address = IPAddress(entry.address) else { return nil }
             let interface = interfaces.first { $0.name == entry.interface }
             if address.isLinkLocal, !address.isV4, interface == nil { return nil }
-            return NodeSighting(
+            return Candidate(
                 origin: .known, id: id, name: entry.name,
                 place: NodePlace(
                     address: address, interface: interface?.index ?? 0, httpPort: entry.httpPort,

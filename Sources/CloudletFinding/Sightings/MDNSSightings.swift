@@ -38,10 +38,10 @@ struct MDNSSightings: Sendable {
     /// - Returns: what it shows, and the questions it leaves open.
     mutating func take(
         _ message: DNSMessage, from source: IPAddress, on interface: NetworkInterface
-    ) -> (sightings: [NodeSighting], questions: [DNSQuestion]) {
+    ) -> (sightings: [Candidate], questions: [DNSQuestion]) {
         guard message.isResponse else { return ([], []) }
         var touched: Set<DNSName> = []
-        var gone: [NodeSighting] = []
+        var gone: [Candidate] = []
         for record in message.records {
             let isGoodbye = record.timeToLive == 0
             switch record.data {
@@ -49,7 +49,7 @@ struct MDNSSightings: Sendable {
                 touched.insert(instance)
                 if isGoodbye, let known = instances.remove(instance) {
                     let id = known.text.flatMap { NodeID(Self.value("id", in: $0) ?? "") }
-                    gone.append(NodeSighting(origin: .mdns, id: id, isGoodbye: true, source: source))
+                    gone.append(Candidate(origin: .mdns, id: id, isGoodbye: true, source: source))
                 } else if !isGoodbye {
                     edit(instance, source) { _ in }
                 }
@@ -66,7 +66,7 @@ struct MDNSSightings: Sendable {
             }
         }
         var questions: [DNSQuestion] = []
-        var sightings: [NodeSighting] = []
+        var sightings: [Candidate] = []
         for name in touched {
             guard let instance = instances[name] else { continue }
             guard let host = instance.host, instance.text != nil else {
@@ -101,14 +101,14 @@ struct MDNSSightings: Sendable {
     /// of the link's own networks.
     private func sightings(
         of name: DNSName, _ instance: Instance, from source: IPAddress, on interface: NetworkInterface
-    ) -> [NodeSighting] {
+    ) -> [Candidate] {
         guard let host = instance.host, let text = instance.text, instance.port != 0 else { return [] }
         let told = hosts[host] ?? []
         let near = told.filter { interface.reach(of: $0) == .link }
         let routed = told.filter { interface.reach(of: $0) == .site }
         let isOnNetwork = near.contains { $0 == source || $0.isV4 || !$0.isLinkLocal }
         return (isOnNetwork ? near : [source] + near + routed).map { address in
-            NodeSighting(
+            Candidate(
                 origin: .mdns, id: NodeID(Self.value("id", in: text) ?? ""), name: name.labels.first,
                 place: NodePlace(
                     address: address, interface: interface.index, httpPort: UInt16(Self.value("http", in: text) ?? ""),

@@ -31,12 +31,12 @@ struct NodeCatalogue: Sendable {
         var number = 0
     }
 
-    private struct Spot: Sendable {
+    private struct CandidateEndpoint: Sendable {
         var place: NodePlace
         let number: Int
         /// Whether the host there has said so itself.
         var isOwn: Bool
-        var proof: NodeProof?
+        var proof: VerificationResult?
         var isQueued = false
         var failures = 0
         var reason: String?
@@ -45,7 +45,7 @@ struct NodeCatalogue: Sendable {
     private struct Node: Sendable {
         var origins: Set<DiscoveryOrigin> = []
         var name: String?
-        var spots: [Spot] = []
+        var spots: [CandidateEndpoint] = []
         var reported: FoundNode?
         var nextCheck: ContinuousClock.Instant?
         /// Whether one of its places has been verified.
@@ -145,7 +145,7 @@ struct NodeCatalogue: Sendable {
     }
 
     /// Takes in a sighting.
-    mutating func take(_ sighting: NodeSighting, at now: ContinuousClock.Instant) -> [FinderEvent] {
+    mutating func take(_ sighting: Candidate, at now: ContinuousClock.Instant) -> [FinderEvent] {
         if sighting.isGoodbye {
             // Anybody can say goodbye for anybody: it is a reason to look, not to believe.
             if let id = sighting.id, nodes[.id(id)]?.reported != nil {
@@ -171,7 +171,7 @@ struct NodeCatalogue: Sendable {
                 enqueue(key, &node, index, from: sighting.source, at: now)
             }
         } else if !(place.isRouted && node.isProven), node.makeRoom(forOwn: sighting.isOwn) {
-            node.spots.append(Spot(place: place, number: nextNumber, isOwn: sighting.isOwn))
+            node.spots.append(CandidateEndpoint(place: place, number: nextNumber, isOwn: sighting.isOwn))
             nextNumber += 1
             enqueue(key, &node, node.spots.count - 1, from: sighting.source, at: now)
         }
@@ -199,7 +199,7 @@ struct NodeCatalogue: Sendable {
 
     /// Takes in how a verification ended.
     mutating func finish(
-        _ job: Job, _ result: Result<NodeProof, CloudletError>, at now: ContinuousClock.Instant
+        _ job: Job, _ result: Result<VerificationResult, CloudletError>, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         active -= 1
         if case .success = result { dropRouted(of: job.key) }
@@ -233,7 +233,9 @@ struct NodeCatalogue: Sendable {
 
     /// Takes in that another node than was announced has said at a place who it is. Who announces in its name keeps it from
     /// being heard, but leads to it all the same.
-    mutating func take(_ other: NodeProof, insteadOf job: Job, at now: ContinuousClock.Instant) -> [FinderEvent] {
+    mutating func take(_ other: VerificationResult, insteadOf job: Job, at now: ContinuousClock.Instant)
+        -> [FinderEvent]
+    {
         guard let id = other.id, nodes[.id(id)]?.isProven != true, let announced = nodes[job.key],
             namesakes.allow(1, to: job.place.address, at: now)
         else { return [] }
@@ -241,7 +243,7 @@ struct NodeCatalogue: Sendable {
         (place.synthesisPort, place.descriptionPath) = (other.synthesisPort, nil)
         return announced.origins.sorted().flatMap { origin in
             take(
-                NodeSighting(origin: origin, id: id, name: other.name, place: place, source: place.address), at: now)
+                Candidate(origin: origin, id: id, name: other.name, place: place, source: place.address), at: now)
         }
     }
 
@@ -301,7 +303,7 @@ struct NodeCatalogue: Sendable {
 
     /// Moves a place to the node that was found there; what else is claimed of that address stays.
     private mutating func move(
-        _ job: Job, to newKey: Key, _ proof: NodeProof, at now: ContinuousClock.Instant
+        _ job: Job, to newKey: Key, _ proof: VerificationResult, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         guard var old = nodes[job.key], let place = old.spots.firstIndex(where: { $0.number == job.number }) else {
             return []

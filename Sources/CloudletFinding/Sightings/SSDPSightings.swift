@@ -17,13 +17,13 @@ enum SSDPSightings {
     /// when it leads to no host of this site.
     static func sighting(
         _ message: SSDPMessage, from source: IPAddress, on interface: NetworkInterface
-    ) -> NodeSighting? {
+    ) -> Candidate? {
         let isAnnouncement = message.startLine == .notify
         guard message.startLine != .search, (isAnnouncement ? message["NT"] : message["ST"]) == UPnPDevice.deviceType,
             let usn = message["USN"], usn.utf8.count <= 512
         else { return nil }
         let udn = usn.split(separator: "::", maxSplits: 1).first.map(String.init) ?? usn
-        var sighting = NodeSighting(
+        var sighting = Candidate(
             origin: .ssdp, id: udn.lowercased().hasPrefix("uuid:") ? NodeID(udn.dropFirst(5)) : nil, source: source)
         if isAnnouncement, message["NTS"] == SSDPAnnouncement.Kind.byebye.rawValue {
             sighting.isGoodbye = true

@@ -18,12 +18,12 @@ final class Verification {
     private var knock: (port: UInt16, attempt: TCPAttempt)?
     /// The ports that were knocked at, with the round trip or the reason why not.
     private var knocked: [UInt16: Result<Duration, CloudletError>] = [:]
-    private var proof: NodeProof?
+    private var proof: VerificationResult?
 
     /// The node that is there in place of the one that was announced.
-    private(set) var other: NodeProof?
+    private(set) var other: VerificationResult?
     /// The outcome, once there is one.
-    private(set) var result: Result<NodeProof, CloudletError>?
+    private(set) var result: Result<VerificationResult, CloudletError>?
 
     private var place: NodePlace { job.place }
     private var expected: NodeID? { if case .id(let id) = job.key { id } else { nil } }
@@ -56,7 +56,7 @@ final class Verification {
         do { try step() } catch { end(.failure(error)) }
     }
 
-    private func end(_ result: Result<NodeProof, CloudletError>) {
+    private func end(_ result: Result<VerificationResult, CloudletError>) {
         self.result = result
         fetch = nil
         knock = nil
@@ -113,13 +113,13 @@ final class Verification {
         guard let port = place.synthesisPort else {
             throw CloudletError(.protocolViolation, "\(place.address) was announced without a port")
         }
-        proof = NodeProof(synthesisPort: port, roundTrip: .seconds(60))
+        proof = VerificationResult(synthesisPort: port, roundTrip: .seconds(60))
     }
 
     private func take(_ answer: HTTPAnswer) throws(CloudletError) {
         if isDescription {
-            proof = try NodeProof(description: answer, httpPort: place.httpPort)
-        } else if let port = place.httpPort, let said = NodeProof(status: answer, httpPort: port) {
+            proof = try VerificationResult(description: answer, httpPort: place.httpPort)
+        } else if let port = place.httpPort, let said = VerificationResult(status: answer, httpPort: port) {
             proof = said
         } else if let path = place.descriptionPath {
             isDescription = true

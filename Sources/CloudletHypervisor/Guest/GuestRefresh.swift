@@ -1,7 +1,7 @@
 /// What was done for a guest that goes on from a saved state.
-public struct GuestRefresh: Hashable, Sendable {
+package struct GuestRefresh: Hashable, Sendable {
     /// How one of the two things came out.
-    public enum Outcome: Hashable, Sendable {
+    package enum Outcome: Hashable, Sendable {
         /// It was done, or the guest's kernel does it by itself.
         case done
         /// It was not done, for this reason.
@@ -9,21 +9,21 @@ public struct GuestRefresh: Hashable, Sendable {
     }
 
     /// Whether the guest's clock was set.
-    public var clock: Outcome
+    package var clock: Outcome
     /// Whether the guest's random generator has numbers of its own.
-    public var random: Outcome
+    package var random: Outcome
 
     /// Joins both.
-    public init(clock: Outcome, random: Outcome) {
+    package init(clock: Outcome, random: Outcome) {
         self.clock = clock
         self.random = random
     }
 
     /// A guest that booted here has the host's time and seeds its generator anew.
-    public static let booted = GuestRefresh(clock: .done, random: .done)
+    package static let booted = GuestRefresh(clock: .done, random: .done)
 
     /// What was not done, a line each, with its reason.
-    public var warnings: [String] {
+    package var warnings: [String] {
         var lines: [String] = []
         if case .missing(let reason) = clock {
             lines.append("the guest's clock was not set (\(reason)): it goes on at the second its state was saved")

@@ -1,9 +1,9 @@
 /// What a guest can do for itself when it goes on from a saved state. All VMs of one state go on from the same second and
 /// with the same random generator; a guest that can't be told of it believes the old time and draws the same numbers as
 /// its twins. Found out before the state is saved, and stored with it.
-public struct GuestSupport: Hashable, Sendable {
+package struct GuestSupport: Hashable, Sendable {
     /// How the guest's clock is set.
-    public enum Clock: String, Sendable, Hashable, CaseIterable {
+    package enum Clock: String, Sendable, Hashable, CaseIterable {
         /// By qemu-guest-agent (`guest-set-time`, or `date` where that is not supported).
         case agent
         /// Not at all: the guest has no agent, or its agent may not.
@@ -11,7 +11,7 @@ public struct GuestSupport: Hashable, Sendable {
     }
 
     /// How the guest's random generator gets numbers of its own.
-    public enum Random: String, Sendable, Hashable, CaseIterable {
+    package enum Random: String, Sendable, Hashable, CaseIterable {
         /// The guest's kernel has a driver of the VM generation id (Linux 5.18 and later with `CONFIG_VMGENID`): it does so
         /// before its programs go on.
         case kernel
@@ -22,21 +22,21 @@ public struct GuestSupport: Hashable, Sendable {
     }
 
     /// How the guest's clock is set.
-    public var clock: Clock
+    package var clock: Clock
     /// How the guest's random generator gets numbers of its own.
-    public var random: Random
+    package var random: Random
 
     /// A guest that nothing is known of.
-    public static let unknown = GuestSupport(clock: .none, random: .none)
+    package static let unknown = GuestSupport(clock: .none, random: .none)
 
     /// Joins both.
-    public init(clock: Clock, random: Random) {
+    package init(clock: Clock, random: Random) {
         self.clock = clock
         self.random = random
     }
 
     /// What a person should know who makes a base VM or an overlay of this guest; empty when all is well.
-    public var warnings: [String] {
+    package var warnings: [String] {
         var lines: [String] = []
         if clock == .none {
             lines.append(
@@ -51,7 +51,7 @@ public struct GuestSupport: Hashable, Sendable {
     }
 
     /// What is to be done in the guest so that there are no warnings.
-    public static let advice =
+    package static let advice =
         "install qemu-guest-agent in the guest (with perl or python3), have it running when the state is saved, and use a "
         + "kernel with CONFIG_VMGENID where there is one"
 }

@@ -9,7 +9,7 @@ extension VirtualMachine {
     /// never fails, as the VM runs either way.
     /// - Parameter support: what the guest could do when its state was saved.
     /// - Returns: what was done.
-    public nonisolated func refreshGuest(_ support: GuestSupport) async -> GuestRefresh {
+    package nonisolated func refreshGuest(_ support: GuestSupport) async -> GuestRefresh {
         guard machine.hasGuestDevices else {
             return GuestRefresh(clock: .missing(Self.oldMachine), random: .missing(Self.oldMachine))
         }
@@ -31,7 +31,7 @@ extension VirtualMachine {
 
     /// Finds out what the running guest will be able to do when it goes on from a state that is saved now, by doing it. Its
     /// clock is right afterwards if it can be set.
-    public nonisolated func guestSupport() async -> GuestSupport {
+    package nonisolated func guestSupport() async -> GuestSupport {
         try? await wakeUp()
         guard machine.hasGuestDevices, await agent.answers(within: Self.agentLimit) else { return .unknown }
         var support = GuestSupport.unknown

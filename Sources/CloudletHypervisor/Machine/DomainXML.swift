@@ -1,35 +1,35 @@
 import CloudletMarkup
-public import SystemPackage
+package import SystemPackage
 
 /// What one run of a VM needs beside its machine: names, files, network rules. None of it is part of the saved state.
-public struct VMResources: Hashable, Sendable {
+package struct VMResources: Hashable, Sendable {
     /// The domain's name; starts with `cloudlet-`.
-    public var name: String
+    package var name: String
     /// The disk and its format.
-    public var disk: FilePath
+    package var disk: FilePath
     /// `raw` or `qcow2`.
-    public var diskFormat: DiskFormat
+    package var diskFormat: DiskFormat
     /// The shared memory that becomes guest RAM.
-    public var memoryPath: FilePath
+    package var memoryPath: FilePath
     /// Whether the emulator waits for device state instead of booting.
-    public var waitsForState: Bool
+    package var waitsForState: Bool
     /// Whether there is a VNC display on a port of 127.0.0.1.
-    public var display: Bool
+    package var display: Bool
     /// Whether the guest may open connections to anything outside; forwarded ports work either way.
-    public var outboundNetwork: Bool
+    package var outboundNetwork: Bool
     /// Whether blocks the guest discards or fills with zeros are freed in the disk's file. The guest sees no difference.
-    public var discards = true
+    package var discards = true
     /// Where the guest's first serial port is written to, if anywhere.
-    public var serialLog: FilePath?
+    package var serialLog: FilePath?
 
     /// Formats of a disk file.
-    public enum DiskFormat: String, Hashable, Sendable {
+    package enum DiskFormat: String, Hashable, Sendable {
         case raw
         case qcow2
     }
 
     /// Names the resources.
-    public init(
+    package init(
         name: String, disk: FilePath, diskFormat: DiskFormat, memoryPath: FilePath, waitsForState: Bool,
         display: Bool = false, outboundNetwork: Bool = false, serialLog: FilePath? = nil
     ) {

@@ -5,12 +5,12 @@ extension MachineDescription {
     static let translationCacheMiB = 128
 
     /// Bytes of memory that a VM takes of its host, at most.
-    public var hostBytes: Int { memoryBytes + emulatorBytes }
+    package var hostBytes: Int { memoryBytes + emulatorBytes }
 
     /// Bytes of memory that the emulator takes beside the guest's, at most: what QEMU itself takes (measured: 40 to
     /// 60 MiB) and, under TCG, the translated code and each virtual CPU's table of translated addresses, which grows with
     /// the pages that the guest has in use (measured: 224 MiB).
-    public var emulatorBytes: Int {
+    package var emulatorBytes: Int {
         let own = 64 << 20
         guard accelerator == .tcg else { return own }
         return own + (Self.translationCacheMiB + vcpus * 256) << 20

@@ -1,27 +1,27 @@
-public import CloudletCore
+package import CloudletCore
 
 /// The virtual hardware of a VM. It is fixed when the base VM is made, stored in its snapshot, and must be the same
 /// wherever the VM is resumed: QEMU itself doesn't notice another CPU model.
-public struct MachineDescription: Hashable, Sendable {
+package struct MachineDescription: Hashable, Sendable {
     /// Guest memory in MiB.
-    public var memoryMiB: Int
+    package var memoryMiB: Int
     /// Virtual CPUs.
-    public var vcpus: Int
+    package var vcpus: Int
     /// Versioned machine type of QEMU.
-    public var machineType: String
+    package var machineType: String
     /// CPU model by name, never the host's.
-    public var cpuModel: String
+    package var cpuModel: String
     /// What executes guest code.
-    public var accelerator: Accelerator
+    package var accelerator: Accelerator
     /// How the disk is attached.
-    public var diskBus: DiskBus
+    package var diskBus: DiskBus
     /// Whether the guest tells which pages it freed, so that they cost nothing in an overlay.
-    public var freePageReporting: Bool
+    package var freePageReporting: Bool
     /// Number of the fixed list of devices with their addresses; see `DomainXML`.
-    public var deviceList: Int
+    package var deviceList: Int
 
     /// What executes guest code; state saved under one is not resumed under the other.
-    public enum Accelerator: String, Sendable, Hashable, CaseIterable {
+    package enum Accelerator: String, Sendable, Hashable, CaseIterable {
         /// Hardware virtualisation.
         case kvm
         /// QEMU's translator.
@@ -29,7 +29,7 @@ public struct MachineDescription: Hashable, Sendable {
     }
 
     /// How the disk is attached.
-    public enum DiskBus: String, Sendable, Hashable, CaseIterable {
+    package enum DiskBus: String, Sendable, Hashable, CaseIterable {
         /// virtio-blk: any Linux of the last fifteen years, Windows with drivers.
         case virtio
         /// IDE: anything.
@@ -37,14 +37,14 @@ public struct MachineDescription: Hashable, Sendable {
     }
 
     /// The oldest machine type QEMU 7.2 and later have in common with us.
-    public static let defaultMachineType = "pc-i440fx-7.2"
+    package static let defaultMachineType = "pc-i440fx-7.2"
     /// A model of our own name: qemu64 with the features of the x86-64-v2 level, which both accelerators have.
-    public static let defaultCPUModel = "x86-64-v2"
+    package static let defaultCPUModel = "x86-64-v2"
     /// The device list of new base VMs. 2 has a VM generation id and a channel for a guest agent; states of list 1 go on.
-    public static let currentDeviceList = 2
+    package static let currentDeviceList = 2
 
     /// Describes a machine; 1 GiB of memory and one CPU unless said otherwise.
-    public init(
+    package init(
         memoryMiB: Int = 1024, vcpus: Int = 1, accelerator: Accelerator, diskBus: DiskBus = .virtio,
         cpuModel: String = defaultCPUModel, machineType: String = defaultMachineType, freePageReporting: Bool = true,
         deviceList: Int = currentDeviceList
@@ -60,13 +60,13 @@ public struct MachineDescription: Hashable, Sendable {
     }
 
     /// Bytes of guest memory.
-    public var memoryBytes: Int { memoryMiB << 20 }
+    package var memoryBytes: Int { memoryMiB << 20 }
 
     /// Whether there are devices by which a guest learns that it goes on from a saved state.
     var hasGuestDevices: Bool { deviceList >= 2 }
 
     /// Refuses values that no VM can have or that don't belong into a domain description.
-    public func validate() throws(CloudletError) {
+    package func validate() throws(CloudletError) {
         guard (16...1 << 20).contains(memoryMiB) else {
             throw CloudletError(.usage, "a VM can't have \(memoryMiB) MiB of memory", advice: "give 16 to 1048576 MiB")
         }
@@ -84,7 +84,7 @@ public struct MachineDescription: Hashable, Sendable {
     }
 
     /// Refuses CPU models that are another CPU on each host: state saved with one would be loaded with another, unnoticed.
-    public func requireFixedModel() throws(CloudletError) {
+    package func requireFixedModel() throws(CloudletError) {
         guard !["host", "max", "base"].contains(cpuModel) else {
             throw CloudletError(
                 .usage, "the CPU model '\(cpuModel)' is another one on each host",

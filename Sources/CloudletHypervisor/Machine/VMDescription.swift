@@ -1,21 +1,21 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletMarkup
 
 /// What a snapshot says about its VM: the machine, the ports that are forwarded to it, and how to tell that its
 /// application is ready. Stored as an XML document in the snapshot, so that it travels inside overlays.
-public struct VMDescription: Hashable, Sendable {
+package struct VMDescription: Hashable, Sendable {
     /// The virtual hardware.
-    public var machine: MachineDescription
+    package var machine: MachineDescription
     /// Ports of the host that lead into the VM.
-    public var forwards: [PortForward]
+    package var forwards: [PortForward]
     /// A guest port that answers when the application is ready.
-    public var readyPort: UInt16?
+    package var readyPort: UInt16?
 
     /// What the guest can do for itself when it goes on from this state.
-    public var guest: GuestSupport
+    package var guest: GuestSupport
 
     /// Describes a VM.
-    public init(
+    package init(
         machine: MachineDescription, forwards: [PortForward] = [], readyPort: UInt16? = nil,
         guest: GuestSupport = .unknown
     ) {
@@ -28,7 +28,7 @@ public struct VMDescription: Hashable, Sendable {
     private static let namespace = "urn:cloudlet:vm:1"
 
     /// The XML document.
-    public func document() -> String {
+    package func document() -> String {
         func element(_ name: String, _ text: String) -> MarkupElement {
             MarkupElement(name, namespace: Self.namespace, text: text)
         }
@@ -55,7 +55,7 @@ public struct VMDescription: Hashable, Sendable {
 
     /// Reads a document, which may come from a stranger's overlay: every field is checked.
     /// - Throws: `CloudletError.badData` that names the field.
-    public init(parsing document: [UInt8]) throws(CloudletError) {
+    package init(parsing document: [UInt8]) throws(CloudletError) {
         let root = try MarkupParser().parse(document)
         guard root.name == "cloudlet-vm", root.namespace == Self.namespace, let machine = root.child("machine") else {
             throw CloudletError(.badData, "the snapshot's description is not one of a cloudlet VM")

@@ -1,22 +1,22 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import FoundationEssentials
 import Glibc
 import Subprocess
-public import SystemPackage
+package import SystemPackage
 
 /// Finds out whether KVM really runs guests here, by running one: a `/dev/kvm` may be there and open, and still execute
 /// guest code a hundred times too slowly or not at all (nested and paravirtual KVM).
-public enum AcceleratorProbe {
+package enum AcceleratorProbe {
     /// What was found, and why.
-    public struct Verdict: Sendable, Hashable, Codable {
+    package struct Verdict: Sendable, Hashable, Codable {
         /// Whether KVM can be used.
-        public let kvm: Bool
+        package let kvm: Bool
         /// The reason, for people.
-        public let reason: String
+        package let reason: String
 
         /// The accelerator to use.
-        public var accelerator: MachineDescription.Accelerator { kvm ? .kvm : .tcg }
+        package var accelerator: MachineDescription.Accelerator { kvm ? .kvm : .tcg }
     }
 
     private static let device = "/dev/kvm"
@@ -26,7 +26,7 @@ public enum AcceleratorProbe {
     private static let success: Int32 = 33
 
     /// The verdict for this host. It is kept in `cache` until the next boot or until the device or its rights change.
-    public static func verdict(cache: FilePath) async throws(CloudletError) -> Verdict {
+    package static func verdict(cache: FilePath) async throws(CloudletError) -> Verdict {
         guard unsafe access(device, F_OK) == 0 else { return Verdict(kvm: false, reason: "there is no \(device)") }
         guard unsafe access(device, R_OK | W_OK) == 0 else {
             return Verdict(
@@ -40,7 +40,7 @@ public enum AcceleratorProbe {
     }
 
     /// Whether the emulator can be run at all: the test program, emulated.
-    public static func emulatorWorks() async throws(CloudletError) -> Bool {
+    package static func emulatorWorks() async throws(CloudletError) -> Bool {
         try await run(accelerator: "tcg", within: .seconds(20)).kvm
     }
 

@@ -1,31 +1,31 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A VM that was left running on purpose by the command that made it: a file in its scratch directory says so.
-public struct DetachedVM: Hashable, Sendable {
+package struct DetachedVM: Hashable, Sendable {
     /// The VM's name.
-    public let name: String
+    package let name: String
     /// The emulator's process.
-    public let process: Int32
+    package let process: Int32
     /// The libvirt daemon it runs under; `nil` for a driver in the process that made it.
-    public let uri: String?
+    package let uri: String?
     /// Its forwards, as text.
-    public let forwards: [String]
+    package let forwards: [String]
 
     private static let marker = "detached"
 
     /// Whether the emulator is still there: the process with its number may be another one by now. One that the kernel
     /// hides from this user counts as the emulator.
-    public var isAlive: Bool {
+    package var isAlive: Bool {
         if kill(process, 0) != 0, errno != EPERM { return false }
         let isHidden = (try? File(FilePath("/proc/\(process)/status"), .read)) == nil
         return isHidden || EmulatorProcess.runs(process, name)
     }
 
     /// Marks the VM whose scratch directory this is.
-    public static func mark(
+    package static func mark(
         _ work: FilePath, process: Int32, uri: String?, forwards: [String]
     ) throws(CloudletError) {
         let text = ([String(process), uri ?? "-"] + forwards).joined(separator: "\n")
@@ -33,7 +33,7 @@ public struct DetachedVM: Hashable, Sendable {
     }
 
     /// The detached VMs of all directories below `parent`.
-    public static func all(under parent: FilePath) throws(CloudletError) -> [DetachedVM] {
+    package static func all(under parent: FilePath) throws(CloudletError) -> [DetachedVM] {
         var found: [DetachedVM] = []
         for slot in try Directory.names(in: parent) where slot.hasPrefix("command-") {
             found += try all(in: parent.appending(slot)).filter(\.isAlive)

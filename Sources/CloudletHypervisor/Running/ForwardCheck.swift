@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 
 extension VMResources {
     /// Refuses forwards that would let datagrams in and no answer out: QEMU's user network drops what a guest sends by UDP
@@ -8,7 +8,7 @@ extension VMResources {
     ///   - forwards: the forwards wanted.
     ///   - outboundNetwork: whether the guest may open connections to other hosts.
     /// - Throws: `CloudletError.unavailable` that names the forward.
-    public static func requireAnswers(_ forwards: [PortForward], outboundNetwork: Bool) throws(CloudletError) {
+    package static func requireAnswers(_ forwards: [PortForward], outboundNetwork: Bool) throws(CloudletError) {
         guard !outboundNetwork, let forward = forwards.first(where: { $0.transport == .udp }) else { return }
         throw CloudletError(
             .unavailable,

@@ -1,18 +1,18 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletMarkup
 import CloudletSystem
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// The one place that starts VMs.
-public final class Hypervisor: Sendable {
+package final class Hypervisor: Sendable {
     private let connection: LibvirtConnection
     private let root: HypervisorRoot
     private let isEmbedded: Bool
     private let securityLabels: [MarkupElement]
     private let care: VMCare.Running
     /// What executes guest code on this host.
-    public let accelerator: MachineDescription.Accelerator
+    package let accelerator: MachineDescription.Accelerator
 
     private init(
         connection: LibvirtConnection, root: HypervisorRoot, isEmbedded: Bool, labels: [MarkupElement],
@@ -35,7 +35,7 @@ public final class Hypervisor: Sendable {
     ///   - note: is told what happens to VMs that need care.
     /// - Returns: the hypervisor.
     /// - Throws: `CloudletError.unavailable` when libvirt can't be used.
-    public static func open(
+    package static func open(
         _ root: HypervisorRoot, uri: String? = nil, accelerator: MachineDescription.Accelerator,
         note: @escaping @Sendable (VMIncident) -> Void = { _ in }
     ) async throws(CloudletError) -> Hypervisor {
@@ -57,7 +57,7 @@ public final class Hypervisor: Sendable {
     }
 
     /// Below it each VM has a scratch directory of its name.
-    public var workDirectory: FilePath { root.workDirectory }
+    package var workDirectory: FilePath { root.workDirectory }
 
     /// A label by which a libvirt daemon runs the emulator as this user and leaves our files alone.
     private static func label(for model: String) -> MarkupElement {
@@ -68,12 +68,12 @@ public final class Hypervisor: Sendable {
     }
 
     /// A new name for a VM.
-    public func newName() -> String { root.vmPrefix + String(UInt64.random(in: 0 ... .max), radix: 36) }
+    package func newName() -> String { root.vmPrefix + String(UInt64.random(in: 0 ... .max), radix: 36) }
 
     /// The machine type that a name stands for here. Names without a version mean another one with each version of QEMU: a
     /// base VM has the one with the version, which other hosts know.
     /// - Throws: `CloudletError.unavailable` when there is no such machine type.
-    public func machineType(named name: String) async throws(CloudletError) -> String {
+    package func machineType(named name: String) async throws(CloudletError) -> String {
         let known = try DomainDescriptionReader.machineTypes(
             in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
         guard let type = known[name] else {
@@ -85,7 +85,7 @@ public final class Hypervisor: Sendable {
     }
 
     /// Starts a VM. One that waits for state, or whose `paused` is set, does not execute guest code yet.
-    public func start(
+    package func start(
         _ machine: MachineDescription, _ resources: VMResources, paused: Bool = false
     ) async throws(CloudletError) -> VirtualMachine {
         try machine.validate()
@@ -103,7 +103,7 @@ public final class Hypervisor: Sendable {
             resources.name, files: connection.processFiles, after: Self.startLimit
         ) { () async throws(CloudletError) in
             try await blocking { [connection] () throws(CloudletError) in
-                try Orphans.shared.expecting { () throws(CloudletError) in
+                try ChildReaper.shared.expecting { () throws(CloudletError) in
                     try connection.createDomain(document, paused: paused || resources.waitsForState)
                 }
             }
@@ -131,7 +131,7 @@ public final class Hypervisor: Sendable {
 
     /// Tries whether libvirt answers.
     /// - Throws: `CloudletError` with libvirt's reason.
-    public func requireAnswer() async throws(CloudletError) {
+    package func requireAnswer() async throws(CloudletError) {
         _ = try await activeDomains()
     }
 
@@ -139,7 +139,7 @@ public final class Hypervisor: Sendable {
     /// - Parameter wanted: names of VMs that stay as well.
     /// - Returns: names of the VMs ended.
     /// - Throws: `CloudletError` when a VM can't be ended.
-    public func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
+    package func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
         let kept = wanted.union(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
         var ended: [String] = []
         for domain in try await activeDomains() {
@@ -163,7 +163,7 @@ public final class Hypervisor: Sendable {
     private func isOurs(_ name: String) -> Bool { Self.isOurs(name, root, isEmbedded) }
 
     /// Names of the VMs that run in this holder's directory.
-    public func runningVMs() async throws(CloudletError) -> Set<String> {
+    package func runningVMs() async throws(CloudletError) -> Set<String> {
         Set(try await activeDomains().map(\.name).filter(isOurs))
     }
 
@@ -173,7 +173,7 @@ public final class Hypervisor: Sendable {
 
     /// Waits until the VM with this name, of an earlier holder, has ended.
     /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, or the task was cancelled.
-    public func waitForEnd(of name: String) async -> CloudletError? {
+    package func waitForEnd(of name: String) async -> CloudletError? {
         let end = await connection.end(of: name) { (try? await runningVMs().contains(name)) == true }
         guard let end, !Task.isCancelled else { return nil }
         let words = isEmbedded ? EmulatorLog.lastWords(in: root.log(of: name)) : nil
@@ -183,7 +183,7 @@ public final class Hypervisor: Sendable {
     }
 
     /// Ends a VM by its name and removes its scratch directory.
-    public func end(_ name: String) async throws(CloudletError) {
+    package func end(_ name: String) async throws(CloudletError) {
         for domain in try await activeDomains() where domain.name == name { try await domain.end() }
         try Directory.remove(workDirectory.appending(name))
     }

@@ -1,16 +1,16 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A directory in which one process at a time keeps the state of an embedded libvirt driver and the scratch files of
 /// its VMs.
 ///
 /// Commands take the first free of numbered directories, the node always the same one. What a crashed holder left
 /// running or lying is found by the next one and removed, unless a VM was detached on purpose.
-public final class HypervisorRoot: Sendable {
+package final class HypervisorRoot: Sendable {
     /// Who holds it.
-    public enum Role: Sendable {
+    package enum Role: Sendable {
         /// The daemon.
         case node
         /// A command.
@@ -18,9 +18,9 @@ public final class HypervisorRoot: Sendable {
     }
 
     /// The directory.
-    public let directory: FilePath
+    package let directory: FilePath
     /// Begins the names of this holder's VMs; other homes that use the same libvirt have other prefixes.
-    public let vmPrefix: String
+    package let vmPrefix: String
     private let lock: FileLock
     /// The directory, open.
     let handle: File
@@ -29,7 +29,7 @@ public final class HypervisorRoot: Sendable {
 
     /// Takes a directory below `parent`.
     /// - Throws: `CloudletError.busy` when all are held.
-    public init(under parent: FilePath, role: Role) throws(CloudletError) {
+    package init(under parent: FilePath, role: Role) throws(CloudletError) {
         try Directory.createPrivate(parent)
         let names = role == .node ? ["node"] : (0..<Self.commandSlots).map { "command-\($0)" }
         for name in names {
@@ -63,12 +63,12 @@ public final class HypervisorRoot: Sendable {
     }
 
     /// Whether a node runs with this directory.
-    public static func nodeRuns(under parent: FilePath) throws(CloudletError) -> Bool {
+    package static func nodeRuns(under parent: FilePath) throws(CloudletError) -> Bool {
         try FileLock.isHeld(parent.appending(".node.lock"))
     }
 
     /// Scratch directories of the VMs, each named after its VM.
-    public var workDirectory: FilePath { directory.appending(Self.workName) }
+    package var workDirectory: FilePath { directory.appending(Self.workName) }
 
     static let workName = "work"
 
@@ -79,7 +79,7 @@ public final class HypervisorRoot: Sendable {
 
     /// Takes the directory that a detached VM lives in.
     /// - Throws: `CloudletError.notFound` when there is no such VM.
-    public convenience init(of vm: String, under parent: FilePath) throws(CloudletError) {
+    package convenience init(of vm: String, under parent: FilePath) throws(CloudletError) {
         for index in 0..<Self.commandSlots {
             let slot = "command-\(index)"
             let directory = parent.appending(slot)
@@ -101,7 +101,7 @@ public final class HypervisorRoot: Sendable {
     }
 
     /// The URI of the embedded driver on this directory.
-    public var uri: String { "qemu:///embed?root=\(driverPath)" }
+    package var uri: String { "qemu:///embed?root=\(driverPath)" }
 
     /// The directory by the name that libvirt is given. libvirt puts it into URIs, into lists separated by blanks, into
     /// command lines and into documents that it reads again; and it makes sockets about 80 characters below it, whose
@@ -140,7 +140,7 @@ public final class HypervisorRoot: Sendable {
     var driverLog: FilePath { driverPath.appending("libvirt.log") }
 
     /// The driver's log of one VM.
-    public func log(of domain: String) -> FilePath {
+    package func log(of domain: String) -> FilePath {
         directory.appending("log").appending("qemu").appending("\(domain).log")
     }
 

@@ -1,18 +1,18 @@
 import CloudletCore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 /// What became of a VM whose host has no room for what it writes to its disk.
-public struct FullDisk: Sendable, Hashable {
+package struct FullDisk: Sendable, Hashable {
     /// The VM's name.
-    public let vm: String
+    package let vm: String
     /// Where its disk lies.
-    public let directory: FilePath
+    package let directory: FilePath
     /// Whether there is room again, and the VM goes on; else it stands still, and nothing is lost.
-    public let hasRoom: Bool
+    package let hasRoom: Bool
 
     /// In words.
-    public var shown: String {
+    package var shown: String {
         hasRoom
             ? "the VM goes on: there is room for its disk again"
             : "the VM stands still: there is no room in \(directory) for what it writes to its disk. It goes on when "

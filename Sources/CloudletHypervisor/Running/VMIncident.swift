@@ -1,12 +1,12 @@
 /// What happened to a VM that is looked after.
-public enum VMIncident: Sendable, Hashable {
+package enum VMIncident: Sendable, Hashable {
     /// The host has no room for what it writes to its disk, or has it again.
     case disk(FullDisk)
     /// The guest of the VM with this name went to sleep (ACPI S3), in which no port of it answers, and was woken up.
     case woken(vm: String)
 
     /// In words.
-    public var shown: String {
+    package var shown: String {
         switch self {
         case .disk(let disk): disk.shown
         case .woken: "the guest went to sleep, and was woken up: nobody else could do that"

@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 
 extension VirtualMachine {
@@ -6,7 +6,7 @@ extension VirtualMachine {
     ///
     /// The user network takes every connection itself before it asks the guest, so a successful connect says nothing.
     /// What tells is data from the guest, or QEMU's own list showing a connection as established with the guest.
-    public func answers(on active: ActiveForward) async throws(CloudletError) -> Bool {
+    package func answers(on active: ActiveForward) async throws(CloudletError) -> Bool {
         let address = active.address == "0.0.0.0" ? "127.0.0.1" : active.address
         let port = active.forward.hostPort
         guard

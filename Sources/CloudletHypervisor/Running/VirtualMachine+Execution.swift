@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import SystemPackage
 
@@ -6,7 +6,7 @@ extension VirtualMachine {
     /// Waits until the VM is known to run: not paused in libvirt's and QEMU's eyes, and a virtual CPU's thread really
     /// got processor time after the call.
     /// - Throws: `CloudletError.unavailable` after two seconds without a sign of life.
-    public func requireExecution() async throws(CloudletError) {
+    package func requireExecution() async throws(CloudletError) {
         let threads = try virtualCPUs()
         let before = threads.map(Self.runTime)
         let executing = try await poll(every: .milliseconds(1), for: .seconds(2)) { () throws(CloudletError) in
@@ -23,7 +23,7 @@ extension VirtualMachine {
     }
 
     /// The emulator's process number.
-    public func processID() throws(CloudletError) -> Int32 {
+    package func processID() throws(CloudletError) -> Int32 {
         // A thread's status names its process.
         guard let thread = try virtualCPUs().first,
             let status = try? File(FilePath("/proc/\(thread)/status"), .read).read(4096, at: 0),
@@ -60,7 +60,7 @@ extension VirtualMachine {
 
 extension VirtualMachine {
     /// The emulator's version, as `7.2.22`.
-    public func emulatorVersion() throws(CloudletError) -> String {
+    package func emulatorVersion() throws(CloudletError) -> String {
         struct Version: Decodable {
             struct Numbers: Decodable { let major: Int, minor: Int, micro: Int }
             let qemu: Numbers

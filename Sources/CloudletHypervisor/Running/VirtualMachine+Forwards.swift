@@ -1,15 +1,15 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 
 /// A forward that is in force.
-public struct ActiveForward: Hashable, Sendable {
+package struct ActiveForward: Hashable, Sendable {
     /// The forward with the real host port.
-    public let forward: PortForward
+    package let forward: PortForward
     /// The address of the host it listens on.
-    public let address: String
+    package let address: String
 
     /// Names a forward.
-    public init(_ forward: PortForward, address: String) {
+    package init(_ forward: PortForward, address: String) {
         self.forward = forward
         self.address = address
     }
@@ -23,7 +23,7 @@ extension VirtualMachine {
     ///   - movingTaken: whether a free port is picked when this one is taken.
     /// - Returns: the forward with its real host port.
     /// - Throws: `CloudletError.busy` when the port is taken, `CloudletError.unavailable` when no answer would come back.
-    public func addForward(
+    package func addForward(
         _ forward: PortForward, on address: String, movingTaken: Bool = false
     ) throws(CloudletError) -> ActiveForward {
         try VMResources.requireAnswers([forward], outboundNetwork: hasOutboundNetwork)
@@ -57,7 +57,7 @@ extension VirtualMachine {
     }
 
     /// Closes a forward again.
-    public func removeForward(_ active: ActiveForward) throws(CloudletError) {
+    package func removeForward(_ active: ActiveForward) throws(CloudletError) {
         let forward = active.forward
         let rule = "\(forward.transport.rawValue):\(active.address):\(forward.hostPort)"
         let answer = try human("hostfwd_remove \(DomainXML.network) \(rule)")

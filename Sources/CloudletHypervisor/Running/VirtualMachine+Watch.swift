@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 import Synchronization
 
 extension VirtualMachine {
@@ -6,7 +6,7 @@ extension VirtualMachine {
     /// ended: what waits for an emulator that doesn't answer comes back only then.
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws, or `CloudletError.unavailable` when the time was over.
-    public nonisolated func watched<Value>(
+    package nonisolated func watched<Value>(
         within limit: Duration, _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         let outcome = Atomic(Outcome.open)

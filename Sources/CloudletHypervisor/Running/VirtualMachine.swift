@@ -1,11 +1,11 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import Synchronization
 import SystemPackage
 
 /// A running (or paused, or waiting) VM. Its operations run one after another on a queue of their own; ending it is
 /// safe at any time and more than once.
-public actor VirtualMachine {
+package actor VirtualMachine {
     private let domain: LibvirtDomain
     private let connection: LibvirtConnection
     private let log: FilePath?
@@ -24,16 +24,16 @@ public actor VirtualMachine {
     /// The guest's agent, if the guest has one.
     nonisolated var agent: GuestAgent { GuestAgent(domain) }
     /// The domain's name.
-    public nonisolated let name: String
+    package nonisolated let name: String
     /// The virtual hardware.
-    public nonisolated let machine: MachineDescription
+    package nonisolated let machine: MachineDescription
     /// Where its disk lies.
     nonisolated let diskDirectory: FilePath
     /// Whether the guest may open connections to anything outside.
     nonisolated let hasOutboundNetwork: Bool
 
     /// Jobs run on the VM's own queue: libvirt's calls block.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     init(
         _ domain: LibvirtDomain, of connection: LibvirtConnection, machine: MachineDescription,
@@ -52,31 +52,31 @@ public actor VirtualMachine {
     }
 
     /// Whether the emulator is still there.
-    public var isActive: Bool { domain.isActive }
+    package var isActive: Bool { domain.isActive }
 
     /// Whether the virtual CPUs run, as libvirt and QEMU both see it.
-    public func isRunning() throws(CloudletError) -> Bool {
+    package func isRunning() throws(CloudletError) -> Bool {
         struct Status: Decodable { let running: Bool }
         guard try domain.state() == .running else { return false }
         return try query("query-status", as: Status.self).running
     }
 
     /// Whether the emulator is there and waits for device state. It is asked itself: libvirt may not know yet that it died.
-    public var isWaitingForState: Bool {
+    package var isWaitingForState: Bool {
         struct Status: Decodable { let status: String }
         return (try? query("query-status", as: Status.self).status) == "inmigrate"
     }
 
     /// Stops the virtual CPUs; QEMU writes back what it caches of the disk. A guest that sleeps is woken up before: its
     /// state can't be saved as long as it does.
-    public func pause() async throws(CloudletError) {
+    package func pause() async throws(CloudletError) {
         try await wakeUp()
         isHeld = true
         try domain.suspend()
     }
 
     /// Wakes the guest up if it sleeps (ACPI S3), which a person who works in it may have let it do.
-    public func wakeUp() async throws(CloudletError) {
+    package func wakeUp() async throws(CloudletError) {
         guard try domain.state() == .asleep else { return }
         do throws(CloudletError) { try domain.wakeUp() } catch {
             // Who looks after it may have done it just before.
@@ -93,7 +93,7 @@ public actor VirtualMachine {
     }
 
     /// Lets the virtual CPUs run.
-    public func resume() async throws(CloudletError) {
+    package func resume() async throws(CloudletError) {
         isHeld = false
         do { try domain.resume() } catch { throw await explained(error) }
     }
@@ -106,14 +106,14 @@ public actor VirtualMachine {
     /// Finds out which process the emulator is, so that its end can be explained.
     func findProcess() {
         process = try? processID()
-        if let process { Orphans.shared.forget(process) }
+        if let process { ChildReaper.shared.forget(process) }
     }
 
     /// Asks the guest to shut down; whether and when it does is its own affair.
-    public func pressPowerButton() throws(CloudletError) { try command("system_powerdown", Nothing()) }
+    package func pressPowerButton() throws(CloudletError) { try command("system_powerdown", Nothing()) }
 
     /// Ends the VM at once, also while an operation waits for an emulator that doesn't answer; the operation fails then.
-    public nonisolated func destroy() async throws(CloudletError) {
+    package nonisolated func destroy() async throws(CloudletError) {
         isBeingEnded.store(true, ordering: .sequentiallyConsistent)
         try await domain.end()
     }
@@ -121,7 +121,7 @@ public actor VirtualMachine {
     /// Waits until the VM has ended by itself or was ended.
     /// - Returns: the reason when its emulator failed: it crashed, or was killed by the kernel or by others. `nil` when the
     ///   guest was shut down, the VM was ended as wished, or the task was cancelled.
-    public nonisolated func waitForEnd() async -> CloudletError? {
+    package nonisolated func waitForEnd() async -> CloudletError? {
         let end = await connection.end(of: name) { await isActive }
         guard let end, !Task.isCancelled, !isBeingEnded.load(ordering: .sequentiallyConsistent) else { return nil }
         return await failure(isFailure: end.isFailure)
@@ -134,7 +134,7 @@ public actor VirtualMachine {
             // libvirt may know of it before the process is taken from the system's table.
             _ = try? await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .milliseconds(500)) {
                 () throws(CloudletError) in
-                end = Orphans.shared.end(of: process)
+                end = ChildReaper.shared.end(of: process)
                 return end != nil
             }
         }
@@ -145,13 +145,13 @@ public actor VirtualMachine {
     }
 
     /// Port of 127.0.0.1 on which the VNC display answers, if the VM has one.
-    public func displayPort() throws(CloudletError) -> UInt16? {
+    package func displayPort() throws(CloudletError) -> UInt16? {
         try DomainDescriptionReader.vncPort(in: domain.description())
     }
 
     /// The device state of a paused VM, taken through QEMU's migration code with the RAM left where it is. When the task
     /// is cancelled meanwhile, or QEMU does not answer, the VM is ended.
-    public nonisolated func saveState() async throws(CloudletError) -> [UInt8] {
+    package nonisolated func saveState() async throws(CloudletError) -> [UInt8] {
         try await watched(within: .seconds(120)) { () async throws(CloudletError) in try await takeState() }
     }
 
@@ -179,7 +179,7 @@ public actor VirtualMachine {
     }
 
     /// Gives a waiting VM its device state; its RAM must be complete. The VM is paused afterwards.
-    public func loadState(of snapshot: SnapshotFile) async throws(CloudletError) {
+    package func loadState(of snapshot: SnapshotFile) async throws(CloudletError) {
         try await loadState { (stream) throws(CloudletError) in
             try snapshot.forEachPieceOfState { (piece) throws(CloudletError) in try stream.writeAll(piece) }
         }

@@ -1,10 +1,10 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// Copies guest RAM between files and shared memory: holes stay holes, pages of zeros are not written.
-public enum MemoryCopy {
+package enum MemoryCopy {
     /// Copies `range` of shared memory to the same place of a file, whose range must read as zeros.
-    public static func copy(
+    package static func copy(
         _ range: Range<Int>, from source: SharedMemory, to target: File
     ) async throws(CloudletError) {
         try await copy(range, from: source.file) { (bytes, offset) throws(CloudletError) in
@@ -13,7 +13,7 @@ public enum MemoryCopy {
     }
 
     /// Copies `range` of a file to the same place of another, whose range must read as zeros.
-    public static func copy(_ range: Range<Int>, from source: File, to target: File) async throws(CloudletError) {
+    package static func copy(_ range: Range<Int>, from source: File, to target: File) async throws(CloudletError) {
         try await copy(range, from: source) { (bytes, offset) throws(CloudletError) in
             try target.write(bytes, at: offset)
         }
@@ -21,7 +21,7 @@ public enum MemoryCopy {
 
     /// Copies `range` of a file to the same place of shared memory, whose range must read as zeros. `keep` is called
     /// with each run of pages about to be copied and answers the parts to copy, for pages that come from elsewhere.
-    public static func copy(
+    package static func copy(
         _ range: Range<Int>, from source: File, to target: SharedMemory,
         keeping keep: @escaping @Sendable (Range<Int>) -> [Range<Int>] = { [$0] }
     ) async throws(CloudletError) {

@@ -1,14 +1,14 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// A snapshot file, opened: its layout, description and device state checked and at hand, its RAM in place.
-public struct SnapshotFile: Sendable {
+package struct SnapshotFile: Sendable {
     /// The file.
-    public let file: File
+    package let file: File
     /// Where things are.
-    public let layout: SnapshotLayout
+    package let layout: SnapshotLayout
     /// The machine and its forwards.
-    public let description: VMDescription
+    package let description: VMDescription
 
     private let origin: Int
 
@@ -17,7 +17,7 @@ public struct SnapshotFile: Sendable {
     ///   - file: the snapshot.
     ///   - origin: the snapshot's byte that is the file's first; where RAM lies elsewhere, the file holds the rest.
     /// - Throws: `CloudletError.badData` when the file is no snapshot, or damaged.
-    public init(_ file: File, origin: Int = 0) throws(CloudletError) {
+    package init(_ file: File, origin: Int = 0) throws(CloudletError) {
         self.file = file
         self.origin = origin
         let stored = try file.size()
@@ -55,7 +55,7 @@ public struct SnapshotFile: Sendable {
     /// Writes a snapshot behind RAM that is in its place already (or into a file that starts with a hole as large).
     /// - Returns: the layout; the file has exactly its size afterwards.
     @discardableResult
-    public static func writeTail(
+    package static func writeTail(
         _ description: VMDescription, state: [UInt8], emulator: String, to file: File, at origin: Int = 0
     ) throws(CloudletError) -> SnapshotLayout {
         let document = Array(description.document().utf8)

@@ -1,32 +1,32 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Where things are in a snapshot file (`NAME.base-mem`, and the memory image overlays address): guest RAM from
 /// offset 0, a description area of fixed size, the device state, and a footer page last. Every part starts at a page
 /// boundary. The delta layer sees opaque pages; RAM at offset 0 keeps page k of a snapshot comparable with page k of
 /// its base.
-public struct SnapshotLayout: Hashable, Sendable {
+package struct SnapshotLayout: Hashable, Sendable {
     /// Bytes of guest RAM.
-    public let memoryBytes: Int
+    package let memoryBytes: Int
     /// Bytes of the description document.
-    public let descriptionBytes: Int
+    package let descriptionBytes: Int
     /// Bytes of the device state.
-    public let stateBytes: Int
+    package let stateBytes: Int
     /// The emulator that saved the state, for messages.
-    public let emulator: String
+    package let emulator: String
 
     /// Size of the description area.
-    public static let descriptionArea = 64 << 10
+    package static let descriptionArea = 64 << 10
     /// More device state than this is refused; it is under 1 MB plus what the screen shows.
-    public static let maximumState = 256 << 20
+    package static let maximumState = 256 << 20
 
     /// A larger snapshot is refused: the largest machine's memory with all that can be behind it.
-    public static let maximumBytes = (1 << 40) + descriptionArea + maximumState + Page.size
+    package static let maximumBytes = (1 << 40) + descriptionArea + maximumState + Page.size
 
     private static let magic: [UInt8] = Array("CLOUDLETSNAPSHOT".utf8)
     private static let version: UInt32 = 1
 
     /// Describes a snapshot.
-    public init(memoryBytes: Int, descriptionBytes: Int, stateBytes: Int, emulator: String) {
+    package init(memoryBytes: Int, descriptionBytes: Int, stateBytes: Int, emulator: String) {
         self.memoryBytes = memoryBytes
         self.descriptionBytes = descriptionBytes
         self.stateBytes = stateBytes
@@ -34,17 +34,17 @@ public struct SnapshotLayout: Hashable, Sendable {
     }
 
     /// Offset of the description.
-    public var descriptionOffset: Int { memoryBytes }
+    package var descriptionOffset: Int { memoryBytes }
     /// Offset of the device state.
-    public var stateOffset: Int { memoryBytes + Self.descriptionArea }
+    package var stateOffset: Int { memoryBytes + Self.descriptionArea }
     /// Offset of the footer.
-    public var footerOffset: Int { stateOffset + Page.roundUp(stateBytes) }
+    package var footerOffset: Int { stateOffset + Page.roundUp(stateBytes) }
     /// Bytes of the whole file.
-    public var fileBytes: Int { footerOffset + Page.size }
+    package var fileBytes: Int { footerOffset + Page.size }
 
     /// The footer page: 16 bytes magic, u32 version, u32 zero, then u64 each: RAM bytes, offset and length of
     /// description and device state; then u16 length and text of the emulator's version; zeros to the end. Big-endian.
-    public func footer() -> [UInt8] {
+    package func footer() -> [UInt8] {
         var page = Self.magic
         page.appendBigEndian(Self.version)
         page.appendBigEndian(UInt32(0))
@@ -60,7 +60,7 @@ public struct SnapshotLayout: Hashable, Sendable {
 
     /// Reads the footer page of a file of `fileBytes` bytes.
     /// - Throws: `CloudletError.badData` when it is none, or its numbers don't fit the file.
-    public init(footer: Span<UInt8>, fileBytes: Int) throws(CloudletError) {
+    package init(footer: Span<UInt8>, fileBytes: Int) throws(CloudletError) {
         var reader = ByteReader(footer)
         guard footer.count == Page.size, let magic = try? reader.readArray(16), magic == Self.magic else {
             throw CloudletError(.badData, "no memory snapshot of this program: its last page is no footer")

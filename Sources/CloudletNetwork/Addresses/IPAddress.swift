@@ -2,14 +2,14 @@ import CloudletCore
 import Glibc
 
 /// An IPv4 or IPv6 address without port and zone.
-public enum IPAddress: Hashable, Sendable, Comparable {
+package enum IPAddress: Hashable, Sendable, Comparable {
     /// Four bytes, the first in the most significant place.
     case v4(UInt32)
     /// Sixteen bytes, as two halves, the first byte in the most significant place of `high`.
     case v6(high: UInt64, low: UInt64)
 
     /// From the usual text forms (RFC 4291 §2.2 for IPv6); a zone (`%eth0`), brackets and anything else is refused.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard text.utf8.count < 46, !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
         if unsafe inet_pton(AF_INET, text, &bytes) == 1 {
@@ -23,7 +23,7 @@ public enum IPAddress: Hashable, Sendable, Comparable {
 
     /// Why a text is no address of a host, with its interface where it is one of an IPv6 link (`fe80::1%eth0`, RFC 4007
     /// §11); `nil` when it is one.
-    public static func objection(toHost text: String) -> String? {
+    package static func objection(toHost text: String) -> String? {
         let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = parts.first.flatMap({ IPAddress(String($0)) }) else { return "it has no IP address" }
         let needsZone = address.isLinkLocal && !address.isV4
@@ -37,7 +37,7 @@ public enum IPAddress: Hashable, Sendable, Comparable {
     }
 
     /// From 4 or 16 bytes in network order; `nil` for any other count.
-    public init?(bytes: [UInt8]) {
+    package init?(bytes: [UInt8]) {
         func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
         switch bytes.count {
         case 4: self = .v4(UInt32(word(0..<4)))
@@ -47,7 +47,7 @@ public enum IPAddress: Hashable, Sendable, Comparable {
     }
 
     /// The bytes in network order: 4 or 16.
-    public var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         switch self {
         case .v4(let value): (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * $0)) }
         case .v6(let high, let low):
@@ -56,10 +56,10 @@ public enum IPAddress: Hashable, Sendable, Comparable {
     }
 
     /// Whether it is an IPv4 address.
-    public var isV4: Bool { if case .v4 = self { true } else { false } }
+    package var isV4: Bool { if case .v4 = self { true } else { false } }
 
     /// Whether it means the own machine: 127.0.0.0/8 or ::1.
-    public var isLoopback: Bool {
+    package var isLoopback: Bool {
         switch self {
         case .v4(let value): value >> 24 == 127
         case .v6(let high, let low): high == 0 && low == 1
@@ -67,7 +67,7 @@ public enum IPAddress: Hashable, Sendable, Comparable {
     }
 
     /// Whether it is valid on one link only: 169.254.0.0/16 or fe80::/10.
-    public var isLinkLocal: Bool {
+    package var isLinkLocal: Bool {
         switch self {
         case .v4(let value): value >> 16 == 0xA9FE
         case .v6(let high, _): high >> 54 == 0xFE80 >> 6
@@ -75,7 +75,7 @@ public enum IPAddress: Hashable, Sendable, Comparable {
     }
 
     /// Whether it can be the address of one host: neither unspecified, multicast nor broadcast.
-    public var isUnicast: Bool {
+    package var isUnicast: Bool {
         switch self {
         case .v4(let value): value >> 24 != 0 && value >> 28 < 14
         case .v6(let high, let low): high >> 56 != 0xFF && (high != 0 || low > 0)
@@ -83,7 +83,7 @@ public enum IPAddress: Hashable, Sendable, Comparable {
     }
 
     /// Whether both addresses begin with the same `length` bits (and are of one family).
-    public func shares(prefix length: Int, with other: IPAddress) -> Bool {
+    package func shares(prefix length: Int, with other: IPAddress) -> Bool {
         switch (self, other) {
         case (.v4(let mine), .v4(let theirs)): (mine ^ theirs).leadingZeroBitCount >= min(length, 32)
         case (.v6(let high, let low), .v6(let otherHigh, let otherLow)):
@@ -95,10 +95,10 @@ public enum IPAddress: Hashable, Sendable, Comparable {
     }
 
     /// The address as the host part of a URL (RFC 3986 §3.2.2): IPv6 in brackets.
-    public var urlHost: String { isV4 ? description : "[\(description)]" }
+    package var urlHost: String { isV4 ? description : "[\(description)]" }
 
     /// IPv4 before IPv6, then by bytes.
-    public static func < (left: Self, right: Self) -> Bool {
+    package static func < (left: Self, right: Self) -> Bool {
         switch (left, right) {
         case (.v4(let first), .v4(let second)): first < second
         case (.v6(let firstHigh, let firstLow), .v6(let secondHigh, let secondLow)):
@@ -110,7 +110,7 @@ public enum IPAddress: Hashable, Sendable, Comparable {
 
 extension IPAddress: CustomStringConvertible {
     /// The canonical text form (RFC 5952 for IPv6).
-    public var description: String {
+    package var description: String {
         var text = [CChar](repeating: 0, count: 46)
         let raw = bytes
         return unsafe text.withUnsafeMutableBufferPointer { pointer in

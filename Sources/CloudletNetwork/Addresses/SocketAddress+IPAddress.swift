@@ -1,5 +1,5 @@
 import CNetwork
-public import NIOCore
+package import NIOCore
 
 extension SocketAddress {
     /// From an address of ours; `interface` is needed for IPv6 link-local and multicast ones.
@@ -13,12 +13,12 @@ extension SocketAddress {
     }
 
     /// The interface an IPv6 link-local address belongs to; 0 for others.
-    public var scope: Int32 {
+    package var scope: Int32 {
         if case .v6(let inner) = self { Int32(bitPattern: cloudlet_scope6(inner.address)) } else { 0 }
     }
 
     /// The address without port; IPv4 mapped into IPv6 is taken as IPv4.
-    public var address: IPAddress? {
+    package var address: IPAddress? {
         switch self {
         case .v4(let inner): return .v4(UInt32(bigEndian: cloudlet_bytes4(inner.address)))
         case .v6(let inner):

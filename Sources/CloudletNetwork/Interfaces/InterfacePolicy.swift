@@ -1,16 +1,16 @@
 import CloudletCore
 
 /// Which interfaces the node advertises on and listens at.
-public struct InterfacePolicy: Hashable, Sendable {
+package struct InterfacePolicy: Hashable, Sendable {
     /// The only ones to use; empty for every LAN interface.
-    public var names: [String]
+    package var names: [String]
 
     /// A policy confined to `names`, or, without any, one that takes all LAN interfaces: those that are up, can send to
     /// many and are no VPN, no container's and no virtual machine's; and loopback when there is no other at all.
-    public init(names: [String] = []) { self.names = names }
+    package init(names: [String] = []) { self.names = names }
 
     /// The interfaces to use, in the kernel's order; none without an address is used.
-    public func choose(from interfaces: [NetworkInterface]) -> [NetworkInterface] {
+    package func choose(from interfaces: [NetworkInterface]) -> [NetworkInterface] {
         let usable = interfaces.filter { $0.isUp && !$0.addresses.isEmpty }.sorted { $0.index < $1.index }
         if !names.isEmpty { return usable.filter { names.contains($0.name) } }
         let lan = usable.filter { !$0.isLoopback && Self.objection(to: $0) == nil }
@@ -18,15 +18,15 @@ public struct InterfacePolicy: Hashable, Sendable {
     }
 
     /// An interface that could be used but is not.
-    public struct LeftOut: Hashable, Sendable {
+    package struct LeftOut: Hashable, Sendable {
         /// Its name.
-        public let name: String
+        package let name: String
         /// Why, as in `a WireGuard tunnel`.
-        public let reason: String
+        package let reason: String
     }
 
     /// The interfaces that are up and have an address, and are not used all the same; none where the user chose.
-    public func leftOut(of interfaces: [NetworkInterface]) -> [LeftOut] {
+    package func leftOut(of interfaces: [NetworkInterface]) -> [LeftOut] {
         guard names.isEmpty else { return [] }
         return interfaces.filter { $0.isUp && !$0.addresses.isEmpty && !$0.isLoopback }.sorted { $0.index < $1.index }
             .compactMap { interface in
@@ -36,7 +36,7 @@ public struct InterfacePolicy: Hashable, Sendable {
 
     /// Why an interface is none of a LAN, as in `a WireGuard tunnel`; `nil` when it may well be. Interfaces are judged by
     /// what the kernel says they are. By name only those are, of one kind, whose makers give them names of a fixed form.
-    public static func objection(to interface: NetworkInterface) -> String? {
+    package static func objection(to interface: NetworkInterface) -> String? {
         // A VRF's members keep their addresses; what others are ports of speaks for them.
         if !interface.portOf.isEmpty, interface.portOf != "vrf" { return "a port of a \(interface.portOf)" }
         if let kind = foreignKinds[interface.kind] { return kind }
@@ -47,7 +47,7 @@ public struct InterfacePolicy: Hashable, Sendable {
     }
 
     /// Why no interface can have a name that a user gave; `nil` when one can (`dev_valid_name` in Linux).
-    public static func objection(toName name: String) -> String? {
+    package static func objection(toName name: String) -> String? {
         let shown = "'\(name.displayable(limit: 40))'"
         let plain = name.prefix { $0 != "%" && $0 != "/" }
         if IPAddress(String(plain)) != nil { return "\(shown) is an address" }
@@ -58,7 +58,7 @@ public struct InterfacePolicy: Hashable, Sendable {
     }
 
     /// The objection to an interface that could be used if multicast were on.
-    public static let deaf = "multicast is off"
+    package static let deaf = "multicast is off"
 
     /// Ethernet (1), Infiniband (32) and wireless (801 to 803) devices; ARPHRD_ of if_arp.h.
     private static let lanHardware: Set<UInt16> = [1, 32, 801, 802, 803]

@@ -1,30 +1,30 @@
 /// A network interface with the addresses it can be reached by now.
-public struct NetworkInterface: Hashable, Sendable {
+package struct NetworkInterface: Hashable, Sendable {
     /// The kernel's number; a new one when the interface is made again.
-    public var index: Int32
+    package var index: Int32
     /// Its name, as in `eth0`.
-    public var name: String
+    package var name: String
     /// What kind of virtual interface it is (`veth`, `bridge`, `wireguard` …); empty for hardware.
-    public var kind: String
+    package var kind: String
     /// Switched on and with a carrier.
-    public var isUp: Bool
+    package var isUp: Bool
     /// Whether it can send to many.
-    public var isMulticast: Bool
+    package var isMulticast: Bool
     /// The machine's inside.
-    public var isLoopback: Bool
+    package var isLoopback: Bool
     /// A link between two ends (PPP, most VPNs).
-    public var isPointToPoint: Bool
+    package var isPointToPoint: Bool
     /// What it carries, as the kernel numbers it (ARPHRD_ of if_arp.h): 1 is Ethernet, and what looks like it.
-    public var hardwareType: UInt16
+    package var hardwareType: UInt16
     /// The kind of the interface that it is a port of (`bridge`, `bond` …); empty when it is none.
-    public var portOf: String
+    package var portOf: String
     /// Whether there is a device behind it, on a bus of the machine.
-    public var hasDevice: Bool
+    package var hasDevice: Bool
     /// Addresses that can be bound and used: duplicate detection done, still valid. Those that are deprecated come last.
-    public var addresses: [InterfaceAddress]
+    package var addresses: [InterfaceAddress]
 
     /// Creates an interface from its parts.
-    public init(
+    package init(
         index: Int32, name: String, kind: String = "", isUp: Bool = true, isMulticast: Bool = true,
         isLoopback: Bool = false, isPointToPoint: Bool = false, hardwareType: UInt16 = 1, portOf: String = "",
         hasDevice: Bool = false, addresses: [InterfaceAddress] = []
@@ -44,14 +44,14 @@ public struct NetworkInterface: Hashable, Sendable {
 
     /// Whether a sender's address belongs to this link: in the prefix of one of its addresses, link-local, or the
     /// machine itself on loopback.
-    public func isOnLink(_ source: IPAddress) -> Bool {
+    package func isOnLink(_ source: IPAddress) -> Bool {
         if !source.isV4, source.isLinkLocal { return true }
         return addresses.contains { $0.address.shares(prefix: $0.prefixLength, with: source) }
     }
 
     /// Whether an address means all hosts of a link of this interface, or none (RFC 1122 §3.2.1.3): the last or the
     /// first of a prefix of IPv4.
-    public func isBroadcast(_ address: IPAddress) -> Bool {
+    package func isBroadcast(_ address: IPAddress) -> Bool {
         guard case .v4(let value) = address else { return false }
         return addresses.contains { own in
             let host = UInt32.max >> UInt32(clamping: own.prefixLength)
@@ -63,19 +63,19 @@ public struct NetworkInterface: Hashable, Sendable {
 }
 
 /// An address of an interface.
-public struct InterfaceAddress: Hashable, Sendable {
+package struct InterfaceAddress: Hashable, Sendable {
     /// The address.
-    public var address: IPAddress
+    package var address: IPAddress
     /// How many leading bits name the link.
-    public var prefixLength: Int
+    package var prefixLength: Int
     /// A further address of the same link, or one made for privacy that changes often.
-    public var isSecondary: Bool
+    package var isSecondary: Bool
     /// An IPv6 address that is still valid but is not to be used for anything new where there is another (RFC 4862
     /// §5.5.4). IPv4 knows no such thing: there the preferred life time of an address means nothing.
-    public var isDeprecated: Bool
+    package var isDeprecated: Bool
 
     /// Creates an address.
-    public init(
+    package init(
         _ address: IPAddress, prefixLength: Int, isSecondary: Bool = false, isDeprecated: Bool = false
     ) {
         self.address = address

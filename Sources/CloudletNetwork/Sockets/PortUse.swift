@@ -5,9 +5,9 @@ import Glibc
 import SystemPackage
 
 /// What can be done beside other programs of this machine.
-public enum PortUse {
+package enum PortUse {
     /// Whether another program can have a UDP port beside those that hold it, as SSDP programs do (UDA 2.0 §1.1).
-    public static func canShareUDP(_ port: UInt16) -> Bool {
+    package static func canShareUDP(_ port: UInt16) -> Bool {
         let socket = cloudlet_udp_socket(AF_INET)
         guard socket >= 0 else { return false }
         defer { close(socket) }
@@ -16,7 +16,7 @@ public enum PortUse {
     }
 
     /// Whether the kernel knows a way for multicast of programs that name no interface.
-    public static var hasMulticastRoute: Bool {
+    package static var hasMulticastRoute: Bool {
         let socket = cloudlet_udp_socket(AF_INET)
         guard socket >= 0 else { return false }
         defer { close(socket) }

@@ -4,10 +4,10 @@ import CloudletSystem
 import Glibc
 
 /// Finds TCP ports that nobody listens on.
-public enum TCPPort {
+package enum TCPPort {
     /// `preferred` when it is free at all addresses, or else the next one that is, or a random one above those that
     /// Linux gives to outgoing connections; always a random one for 0.
-    public static func free(preferred: UInt16, at interfaces: [NetworkInterface]) -> UInt16 {
+    package static func free(preferred: UInt16, at interfaces: [NetworkInterface]) -> UInt16 {
         let places = interfaces.flatMap { interface in interface.addresses.map { ($0.address, interface.index) } }
         let next = preferred == 0 ? [] : Array(preferred...(preferred < .max - 16 ? preferred + 16 : preferred))
         for port in next + (0..<64).map({ _ in .random(in: 61000...65535) }) {

@@ -1,13 +1,13 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import Configuration
-public import SystemPackage
+package import SystemPackage
 import Yams
 
 /// Where settings come from, the first that has one wins: command line, environment (`CLOUDLET_…`), file, default.
-public struct ConfigurationSource: Sendable {
+package struct ConfigurationSource: Sendable {
     /// Where a value came from.
-    public enum Origin: Sendable, Hashable, CustomStringConvertible {
+    package enum Origin: Sendable, Hashable, CustomStringConvertible {
         /// An option of the command.
         case commandLine
         /// The variable with this name.
@@ -18,7 +18,7 @@ public struct ConfigurationSource: Sendable {
         case fallback
 
         /// For lists.
-        public var description: String {
+        package var description: String {
             switch self {
             case .commandLine: "command line"
             case .environment(let name): "environment \(name)"
@@ -39,7 +39,7 @@ public struct ConfigurationSource: Sendable {
     ///   - file: the configuration file; a missing one is an error only when the user named it.
     ///   - isNamed: whether the user named the file.
     /// - Throws: `CloudletError.configuration` when the file can't be read, is no YAML, or has an unknown key.
-    public init(
+    package init(
         options: [String: [String]], environment: [String: String], file: FilePath?, isNamed: Bool
     ) async throws(CloudletError) {
         var layers: [(ConfigReader, @Sendable (String) -> Origin)] = []

@@ -1,24 +1,24 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletNetwork
 
 /// An address and a port to listen on, written `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT`.
-public struct ListenAddress: Hashable, Sendable {
+package struct ListenAddress: Hashable, Sendable {
     /// The address, that of an IPv6 link with its interface (`fe80::1%eth0`); `nil` for every LAN address.
-    public let address: String?
+    package let address: String?
     /// The port; 0 picks a free one.
-    public let port: UInt16
+    package let port: UInt16
 
     static let expected = "ADDRESS:PORT, as 192.168.1.5:8021 or [fd00::5]:8021, or :PORT for every LAN address"
 
     /// Names an address.
-    public init(address: String?, port: UInt16) {
+    package init(address: String?, port: UInt16) {
         self.address = address
         self.port = port
     }
 
     /// Reads an address.
     /// - Throws: `CloudletError.usage` with the reason and the form expected.
-    public init(parsing text: String) throws(CloudletError) {
+    package init(parsing text: String) throws(CloudletError) {
         switch Self.parse(text) {
         case .success(let parsed): self = parsed
         case .failure(let failure):

@@ -1,29 +1,32 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletDiscovery
 import CloudletNetwork
-public import CloudletSession
+package import CloudletSession
 import CloudletSystem
-public import Logging
+package import Logging
 
 /// The node's configuration, every value checked.
-public struct NodeConfiguration: Sendable {
+package struct NodeConfiguration: Sendable {
+    /// Reads the settings again.
+    package typealias Reload = @Sendable () async throws(CloudletError) -> NodeConfiguration
+
     /// One value for a list of the configuration.
-    public struct Entry: Sendable, Hashable {
+    package struct Entry: Sendable, Hashable {
         /// The setting.
-        public let setting: Setting
+        package let setting: Setting
         /// Its value as text.
-        public let text: String
+        package let text: String
         /// Where it came from.
-        public let origin: ConfigurationSource.Origin
+        package let origin: ConfigurationSource.Origin
     }
 
     /// Every setting with its value and origin.
-    public let entries: [Entry]
+    package let entries: [Entry]
 
     /// Reads and checks all settings.
     /// - Throws: `CloudletError.configuration` (or `usage`, for the command line) that names key, value, what is
     ///   expected and where the value came from.
-    public init(_ source: ConfigurationSource) throws(CloudletError) {
+    package init(_ source: ConfigurationSource) throws(CloudletError) {
         var entries: [Entry] = []
         for setting in Setting.all {
             let (text, origin) = source.value(of: setting)
@@ -125,42 +128,42 @@ public struct NodeConfiguration: Sendable {
     // MARK: - Values
 
     /// The name shown to people, when one is configured.
-    public var name: String? { optional(.name) }
+    package var name: String? { optional(.name) }
     /// The interfaces to use; none for every LAN interface.
-    public var interfaces: [String] { list(.interfaces) }
+    package var interfaces: [String] { list(.interfaces) }
     /// Port of the HTTP server.
-    public var httpPort: UInt16 { UInt16(number(.httpPort)) }
+    package var httpPort: UInt16 { UInt16(number(.httpPort)) }
     /// Who answers SSDP searches: `native`, `libupnp` or `off`.
-    public var upnpEngine: String { text(.upnpEngine) }
+    package var upnpEngine: String { text(.upnpEngine) }
     /// Whether to publish by mDNS.
-    public var usesMDNS: Bool { flag(.mdns) }
+    package var usesMDNS: Bool { flag(.mdns) }
     /// Whether to publish the name of 2014 as well.
-    public var publishesOldName: Bool { flag(.mdnsOldName) }
+    package var publishesOldName: Bool { flag(.mdnsOldName) }
     /// URI of a libvirt daemon, when one is to be used.
-    public var connect: String? { optional(.connect) }
+    package var connect: String? { optional(.connect) }
     /// `auto`, `kvm` or `tcg`.
-    public var accelerator: String { text(.accelerator) }
+    package var accelerator: String { text(.accelerator) }
     /// What is logged.
-    public var logLevel: Logger.Level { Logger.Level(rawValue: text(.logLevel)) ?? .info }
+    package var logLevel: Logger.Level { Logger.Level(rawValue: text(.logLevel)) ?? .info }
     /// In which form it is logged.
-    public var logFormat: LogFormat { LogFormat(rawValue: text(.logFormat)) ?? .auto }
+    package var logFormat: LogFormat { LogFormat(rawValue: text(.logFormat)) ?? .auto }
 
     /// Address on which forwards listen, when one is configured.
-    public var forwardAddress: String? { optional(.forwardAddress) }
+    package var forwardAddress: String? { optional(.forwardAddress) }
     /// Whether guests may reach other hosts.
-    public var outboundNetwork: Bool { flag(.outboundNetwork) }
+    package var outboundNetwork: Bool { flag(.outboundNetwork) }
 
     /// Whether overlays may open ports below 1024 and those of the node's own services.
-    public var lowPorts: Bool { flag(.lowPorts) }
+    package var lowPorts: Bool { flag(.lowPorts) }
 
     /// How long an application may take to answer on its overlay's readiness port.
-    public var readiness: Duration { seconds(.readiness) }
+    package var readiness: Duration { seconds(.readiness) }
 
     /// From where overlays are fetched.
     var overlayURLs: OverlayFetch.Policy { .init(rawValue: text(.overlayURLs)) ?? .off }
 
     /// Bounds on VMs.
-    public var admission: Admission.Policy {
+    package var admission: Admission.Policy {
         var policy = Admission.Policy()
         policy.machines = number(.machines)
         policy.perClient = number(.perClient)
@@ -172,12 +175,12 @@ public struct NodeConfiguration: Sendable {
     }
 
     /// VMs that are kept ready.
-    var standby: Standby.Policy {
-        Standby.Policy(machines: number(.standbyMachines), memoryReserve: number(.memoryReserve) << 20)
+    var standby: WarmPool.Policy {
+        WarmPool.Policy(machines: number(.standbyMachines), memoryReserve: number(.memoryReserve) << 20)
     }
 
     /// Bounds on clients.
-    public var sessionLimits: SessionServer.Limits {
+    package var sessionLimits: SessionServer.Limits {
         var limits = SessionServer.Limits()
         limits.lease = seconds(.lease)
         limits.clientSilence = seconds(.silence)
@@ -191,7 +194,7 @@ public struct NodeConfiguration: Sendable {
     }
 
     /// The addresses given to listen on; none for every LAN address.
-    public var listeners: [ListenAddress] {
+    package var listeners: [ListenAddress] {
         get throws(CloudletError) {
             var result: [ListenAddress] = []
             for word in list(.listen) { result.append(try ListenAddress(parsing: word)) }

@@ -1,8 +1,8 @@
 /// Everything about the node that can be configured: key, kind, default and meaning in one place. A key `a.b-c` is the
 /// variable `CLOUDLET_A_B_C` and the YAML entry `b-c` under `a`.
-public struct Setting: Sendable, Hashable {
+package struct Setting: Sendable, Hashable {
     /// What values a setting takes.
-    public enum Kind: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
         /// Any text.
         case text
         /// An IPv4 address.
@@ -20,13 +20,13 @@ public struct Setting: Sendable, Hashable {
     }
 
     /// The key.
-    public let key: String
+    package let key: String
     /// What values it takes.
-    public let kind: Kind
+    package let kind: Kind
     /// The value without configuration, as text.
-    public let fallback: String
+    package let fallback: String
     /// What it means, one line.
-    public let help: String
+    package let help: String
 
     private init(_ key: String, _ kind: Kind, _ fallback: String, _ help: String) {
         self.key = key
@@ -108,7 +108,7 @@ public struct Setting: Sendable, Hashable {
     ]
 
     /// All settings, in the order in which they are listed.
-    public static let all: [Setting] = [
+    package static let all: [Setting] = [
         name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
         outboundNetwork, lowPorts, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
         connectionsPerClient, unreachable,

@@ -1,7 +1,7 @@
 /// What the doctor found out about one part of the machine.
-public struct Finding: Sendable, Hashable, Codable {
+package struct Finding: Sendable, Hashable, Codable {
     /// How bad it is.
-    public enum State: String, Sendable, Hashable, Codable {
+    package enum State: String, Sendable, Hashable, Codable {
         /// Works.
         case ok
         /// Works, but less well than it could.
@@ -11,13 +11,13 @@ public struct Finding: Sendable, Hashable, Codable {
     }
 
     /// The part.
-    public let check: String
+    package let check: String
     /// How bad it is.
-    public let state: State
+    package let state: State
     /// What was found.
-    public let detail: String
+    package let detail: String
     /// A command that puts it right; `nil` when nothing is wrong.
-    public let fix: String?
+    package let fix: String?
 
     private init(_ check: String, _ state: State, _ detail: String, _ fix: String?) {
         self.check = check

@@ -1,18 +1,18 @@
 import CloudletNetwork
 import HTTPTypes
-public import Hummingbird
+package import Hummingbird
 
 /// Answers only requests whose Host is a literal address (or `localhost`): a page of a foreign site that makes its own
 /// name point to this node (DNS rebinding, CVE-2021-29462) is refused. HTTP/1.1 without Host, or with several, is no
 /// request (RFC 9112 §3.2); what asks for a document of another server is none for this one (RFC 9110 §7.4).
-public struct HostCheck<Context: RequestContext>: RouterMiddleware {
+package struct HostCheck<Context: RequestContext>: RouterMiddleware {
     private let names: Set<String>
 
     /// A check that also accepts these names, in lower case and without port.
-    public init(names: Set<String> = []) { self.names = names.union(["localhost"]) }
+    package init(names: Set<String> = []) { self.names = names.union(["localhost"]) }
 
     /// Refuses with 400 or 421, or passes on.
-    @concurrent public func handle(
+    @concurrent package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         // The first Host is the authority; a second one is left among the other fields.

@@ -1,22 +1,22 @@
-public import CloudletNetwork
-public import CloudletSystem
+package import CloudletNetwork
+package import CloudletSystem
 import HTTPTypes
-public import Hummingbird
+package import Hummingbird
 
 /// Answers only hosts of the own links: UPnP is a protocol of the LAN, and control and events are nobody else's
 /// business (UDA 2.0 §4.1.1). The status document and the page don't need it: whoever can reach the synthesis port may
 /// see them, as `cloudlet-find --host` does from beyond a router.
-public struct LinkCheck: RouterMiddleware {
+package struct LinkCheck: RouterMiddleware {
     /// What it looks at.
-    public typealias Context = NodeRequestContext
+    package typealias Context = NodeRequestContext
 
     private let interfaces: CurrentValue<[NetworkInterface]>
 
     /// A check against the addresses that `interfaces` have at the time of the request.
-    public init(interfaces: CurrentValue<[NetworkInterface]>) { self.interfaces = interfaces }
+    package init(interfaces: CurrentValue<[NetworkInterface]>) { self.interfaces = interfaces }
 
     /// Refuses with 403, or passes on.
-    @concurrent public func handle(
+    @concurrent package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         guard let source = context.remoteAddress?.address,

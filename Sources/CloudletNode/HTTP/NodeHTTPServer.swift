@@ -1,22 +1,22 @@
 import AsyncAlgorithms
 import CloudletCore
-public import CloudletDiscovery
-public import CloudletNetwork
-public import CloudletSession
-public import CloudletSystem
+package import CloudletDiscovery
+package import CloudletNetwork
+package import CloudletSession
+package import CloudletSystem
 import Glibc
-public import Hummingbird
+package import Hummingbird
 import HummingbirdCore
-public import Logging
+package import Logging
 import NIOCore
-public import ServiceLifecycle
+import ServiceLifecycle
 
 /// The node's HTTP server: one listener for each address of the chosen interfaces, and none elsewhere; follows the
 /// network.
 ///
 /// The port is the record's. When another program has it, a free one is taken and written into the record, so that
 /// every advertiser announces the right one.
-public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.Context == NodeRequestContext {
+package struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.Context == NodeRequestContext {
     private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
     private let responder: Responder
@@ -43,7 +43,7 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
     ///   - places: connections at the same time.
     ///   - gate: bounds the connections that are accepted at all.
     ///   - logger: where trouble is told.
-    public init(
+    package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, responder: Responder,
         places: Int = 512, gate: AcceptGate = AcceptGate(), logger: Logger
     ) {
@@ -66,7 +66,7 @@ public struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.
     }
 
     /// Listens until the service is shut down.
-    public func run() async throws {
+    package func run() async throws {
         await withTaskExecutorPreference(Self.threads) { await followNetwork() }
     }
 

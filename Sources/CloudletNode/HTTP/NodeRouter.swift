@@ -1,18 +1,18 @@
 import HTTPTypes
-public import Hummingbird
+package import Hummingbird
 import Synchronization
 
 /// The routes of the node, and what holds for all of them: HEAD is understood wherever GET is (RFC 9110 §9.1), a method
 /// that a path has not is answered with those it has (§15.5.6), and `RequestPace` and `HostCheck` stand in front.
-public struct NodeRouter {
+package struct NodeRouter {
     /// What answers a request.
-    public typealias Handler = @Sendable (Request, NodeRequestContext) async throws -> Response
+    package typealias Handler = @Sendable (Request, NodeRequestContext) async throws -> Response
 
     private let router = Router(context: NodeRequestContext.self, options: .autoGenerateHeadEndpoints)
     private let table = MethodTable()
 
     /// A router without routes.
-    public init() { self.init(pace: RequestPace()) }
+    package init() { self.init(pace: RequestPace()) }
 
     /// A router whose clients may ask as often as `pace` says.
     init(pace: RequestPace) {
@@ -22,7 +22,7 @@ public struct NodeRouter {
     }
 
     /// Adds a route; what `check` refuses does not get there.
-    public func on(
+    package func on(
         _ path: String, _ method: HTTPRequest.Method, through check: LinkCheck? = nil, use handler: @escaping Handler
     ) {
         table.add(method, to: path)
@@ -34,12 +34,12 @@ public struct NodeRouter {
     }
 
     /// Adds a route for GET, and HEAD.
-    public func get(_ path: String, through check: LinkCheck? = nil, use handler: @escaping Handler) {
+    package func get(_ path: String, through check: LinkCheck? = nil, use handler: @escaping Handler) {
         on(path, .get, through: check, use: handler)
     }
 
     /// What answers by these routes.
-    public func buildResponder() -> RouterResponder<NodeRequestContext> { router.buildResponder() }
+    package func buildResponder() -> RouterResponder<NodeRequestContext> { router.buildResponder() }
 }
 
 /// Which methods each path has.

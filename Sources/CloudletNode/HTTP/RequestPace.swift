@@ -1,26 +1,26 @@
 import CloudletSystem
 import HTTPTypes
-public import Hummingbird
+package import Hummingbird
 
 /// Bounds the requests of each client address that are answered a second. Further ones wait a moment, as their connection
 /// does with them, and are refused where that moment would be long. What watches over the node (`/health`, `/ready`) has a
 /// rate of its own.
-public struct RequestPace: RouterMiddleware {
+package struct RequestPace: RouterMiddleware {
     /// What it looks at.
-    public typealias Context = NodeRequestContext
+    package typealias Context = NodeRequestContext
 
     private let requests: RateLimit
     private let probes: RateLimit
     private static let longest = Duration.seconds(1)
 
     /// So many requests a second in the long run, and at once.
-    public init(perSecond: Double = 64, burst: Int = 256) {
+    package init(perSecond: Double = 64, burst: Int = 256) {
         requests = RateLimit(perSecond: perSecond, burst: burst)
         probes = RateLimit(perSecond: perSecond, burst: burst)
     }
 
     /// Passes on in time, or refuses with 429 (RFC 6585 §4).
-    @concurrent public func handle(
+    @concurrent package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         let rate = ["/health", "/ready"].contains(request.uri.path) ? probes : requests

@@ -1,11 +1,11 @@
 import CloudletCore
 import CloudletSystem
 import Glibc
-public import Logging
+package import Logging
 import Synchronization
 
 /// Where the node's log lines go, in which form, and from which level on. Form and level may change while the node runs.
-public final class LogOutput: Sendable {
+package final class LogOutput: Sendable {
     private struct State {
         var form: LogForm
         var level: Logger.Level
@@ -18,7 +18,7 @@ public final class LogOutput: Sendable {
     let identifier: String
 
     /// Output of the program named `identifier` on standard error or in the journal.
-    public convenience init(identifier: String, format: LogFormat = .auto, level: Logger.Level = .info) {
+    package convenience init(identifier: String, format: LogFormat = .auto, level: Logger.Level = .info) {
         self.init(identifier: identifier, format: format, level: level, writer: .standardError)
     }
 
@@ -29,16 +29,16 @@ public final class LogOutput: Sendable {
     }
 
     /// The level from which on lines are written.
-    public var level: Logger.Level { state.withLock(\.level) }
+    package var level: Logger.Level { state.withLock(\.level) }
 
     /// Changes form and level; loggers that exist follow.
-    public func change(format: LogFormat, level: Logger.Level) {
+    package func change(format: LogFormat, level: Logger.Level) {
         let form = LogForm(format)
         state.withLock { ($0.form, $0.level) = (form, level) }
     }
 
     /// A logger that writes here.
-    public func logger() -> Logger { Logger(label: identifier) { _ in NodeLogHandler(output: self) } }
+    package func logger() -> Logger { Logger(label: identifier) { _ in NodeLogHandler(output: self) } }
 
     /// Writes a line, unless too many like it were written of late.
     func write(_ line: LogLine) {
@@ -56,7 +56,7 @@ public final class LogOutput: Sendable {
     }
 
     /// Waits, for a moment, until what was said is written: the last thing before the process ends.
-    public func flush() async {
+    package func flush() async {
         tellRepeated(all: true)
         await writer.flush()
     }
@@ -83,7 +83,7 @@ public final class LogOutput: Sendable {
 }
 
 /// The forms that can be configured.
-public enum LogFormat: String, Sendable, CaseIterable {
+package enum LogFormat: String, Sendable, CaseIterable {
     /// `journald` where standard error is the journal, `text` on a terminal, else `json`.
     case auto
     /// For people.

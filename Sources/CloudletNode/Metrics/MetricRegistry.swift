@@ -1,4 +1,4 @@
-public import CoreMetrics
+package import CoreMetrics
 import Synchronization
 
 /// Keeps the metrics of the process and shows them in Prometheus's text format 0.0.4
@@ -6,18 +6,18 @@ import Synchronization
 ///
 /// Families are described once, before their first sample; a label nobody described is kept with the kind its maker
 /// asked for. What is counted is decided by our code, never by a client, so the number of series is bounded.
-public final class MetricRegistry: MetricsFactory, Sendable {
+package final class MetricRegistry: MetricsFactory, Sendable {
     private let families = Mutex<[String: MetricFamily]>([:])
 
     /// An empty registry.
-    public init() {}
+    package init() {}
 
     /// Says what a metric means.
     /// - Parameters:
     ///   - name: the metric's name.
     ///   - help: its meaning, one line.
     ///   - buckets: upper bounds of a histogram's buckets, ascending, in the metric's unit.
-    public func describe(_ name: String, _ help: String, buckets: [Double] = []) {
+    package func describe(_ name: String, _ help: String, buckets: [Double] = []) {
         families.withLock { families in
             families[name, default: MetricFamily(kind: .untyped)].help = help
             families[name]?.buckets = buckets
@@ -28,7 +28,7 @@ public final class MetricRegistry: MetricsFactory, Sendable {
     var names: [String] { families.withLock { $0.keys.sorted() } }
 
     /// All metrics as text, families and series in a fixed order.
-    public var text: String {
+    package var text: String {
         families.withLock { $0 }.sorted { $0.key < $1.key }.map { $1.text(named: $0) }.joined()
     }
 
@@ -51,22 +51,22 @@ public final class MetricRegistry: MetricsFactory, Sendable {
     // MARK: - swift-metrics
 
     /// A counter.
-    public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+    package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         series(label, dimensions, .counter) { _ in NumberSeries() }
     }
 
     /// A counter of fractions.
-    public func makeFloatingPointCounter(
+    package func makeFloatingPointCounter(
         label: String, dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler { series(label, dimensions, .counter) { _ in NumberSeries() } }
 
     /// A gauge.
-    public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+    package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         series(label, dimensions, .gauge) { _ in NumberSeries() }
     }
 
     /// A histogram, or a gauge for a recorder that does not aggregate.
-    public func makeRecorder(
+    package func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
         aggregate
@@ -75,18 +75,18 @@ public final class MetricRegistry: MetricsFactory, Sendable {
     }
 
     /// A histogram of seconds.
-    public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+    package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         series(label, dimensions, .histogram) { HistogramSeries($0) }
     }
 
     /// Nothing: series stay, as counters that vanish and come back look like a restart.
-    public func destroyCounter(_ handler: any CounterHandler) {}
+    package func destroyCounter(_ handler: any CounterHandler) {}
     /// Nothing, as for counters.
-    public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
+    package func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
     /// Nothing, as for counters.
-    public func destroyMeter(_ handler: any MeterHandler) {}
+    package func destroyMeter(_ handler: any MeterHandler) {}
     /// Nothing, as for counters.
-    public func destroyRecorder(_ handler: any RecorderHandler) {}
+    package func destroyRecorder(_ handler: any RecorderHandler) {}
     /// Nothing, as for counters.
-    public func destroyTimer(_ handler: any TimerHandler) {}
+    package func destroyTimer(_ handler: any TimerHandler) {}
 }

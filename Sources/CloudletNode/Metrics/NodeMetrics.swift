@@ -5,9 +5,9 @@ import CloudletSystem
 import CoreMetrics
 
 /// What the node counts and measures.
-public struct NodeMetrics: Sendable {
+package struct NodeMetrics: Sendable {
     /// Where the values are kept.
-    public let registry: MetricRegistry
+    package let registry: MetricRegistry
     private let received: Counter
 
     /// How the work for a client went.
@@ -21,7 +21,7 @@ public struct NodeMetrics: Sendable {
     }
 
     /// Describes all metrics in `registry`.
-    public init(_ registry: MetricRegistry = MetricRegistry()) {
+    package init(_ registry: MetricRegistry = MetricRegistry()) {
         self.registry = registry
         registry.describe("cloudlet_build_info", "Always 1; the label is the program's version.")
         registry.describe("cloudlet_sessions_total", "Overlays that clients announced, by how it went with them.")

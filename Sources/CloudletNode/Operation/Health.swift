@@ -1,16 +1,16 @@
-public import CloudletCore
+import CloudletCore
 import CloudletSystem
-public import Logging
-public import ServiceLifecycle
+package import Logging
+import ServiceLifecycle
 import Synchronization
 
 /// Looks again and again whether the parts of the node work.
 ///
 /// One round after the other, so that a part that hangs costs one waiting call and no more, however often somebody
 /// asks. What is asked for is the last round's finding; a round that does not end is a finding too.
-public final class Health: Service {
+package final class Health: Service {
     /// One part and how to try it.
-    public struct Check: Sendable {
+    package struct Check: Sendable {
         let name: String
         let body: @Sendable () async throws(CloudletError) -> Void
 
@@ -18,7 +18,7 @@ public final class Health: Service {
         /// - Parameters:
         ///   - name: what is tried, for people.
         ///   - body: throws why it does not work.
-        public init(_ name: String, _ body: @escaping @Sendable () async throws(CloudletError) -> Void) {
+        init(_ name: String, _ body: @escaping @Sendable () async throws(CloudletError) -> Void) {
             self.name = name
             self.body = body
         }
@@ -46,7 +46,7 @@ public final class Health: Service {
     ///   - interval: pause between two rounds.
     ///   - patience: how long a round may take.
     ///   - logger: where changes are told.
-    public init(
+    package init(
         _ checks: [Check], interval: Duration = .seconds(2), patience: Duration = .seconds(10), logger: Logger
     ) {
         self.checks = checks
@@ -56,7 +56,7 @@ public final class Health: Service {
     }
 
     /// Why the node can't take on sessions now; empty when it can.
-    public var reasons: [String] {
+    package var reasons: [String] {
         state.withLock { state in
             if state.isStopping { return ["the node is stopping"] }
             if let hanging = Self.hanging(state, patience) { return [hanging] }
@@ -65,12 +65,12 @@ public final class Health: Service {
     }
 
     /// Whether rounds come to an end, whatever they find.
-    public var isAlive: Bool {
+    package var isAlive: Bool {
         state.withLock { $0.isStopping || Self.hanging($0, patience) == nil }
     }
 
     /// Whether a first round has ended.
-    public var hasBegun: Bool { state.withLock { $0.reasons != nil } }
+    package var hasBegun: Bool { state.withLock { $0.reasons != nil } }
 
     private static func hanging(_ state: State, _ patience: Duration) -> String? {
         let age = ContinuousClock().now - state.roundStart
@@ -78,7 +78,7 @@ public final class Health: Service {
     }
 
     /// Tries the parts until the service is shut down.
-    public func run() async throws {
+    package func run() async throws {
         await withGracefulShutdownHandler {
             await withTaskExecutorPreference(Self.threads) {
                 while !Task.isCancelled, !Task.isShuttingDownGracefully {

@@ -19,8 +19,8 @@ struct Operation: Sendable {
     private let budget: ConnectionBudget
     private let hypervisor: Hypervisor
     private let server: SessionServer
-    private let policy: Changeable<Admission.Policy>
-    private let standbyPolicy: Changeable<Standby.Policy>
+    private let policy: LockedValue<Admission.Policy>
+    private let standbyPolicy: LockedValue<WarmPool.Policy>
     private let record: CurrentValue<NodeRecord>
     private let health: Health
     private let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
@@ -29,8 +29,8 @@ struct Operation: Sendable {
     init(
         configuration: NodeConfiguration, budget: ConnectionBudget, registry: NodeRegistry, hypervisor: Hypervisor,
         server: SessionServer, admission: Admission, space: @escaping @Sendable () -> FileSystemSpace?,
-        policy: Changeable<Admission.Policy>, standby: Standby,
-        standbyPolicy: Changeable<Standby.Policy>,
+        policy: LockedValue<Admission.Policy>, standby: WarmPool,
+        standbyPolicy: LockedValue<WarmPool.Policy>,
         record: CurrentValue<NodeRecord>, listening: CurrentValue<Set<String>>, threads: ThreadReserve,
         metrics: NodeMetrics, logger: Logger
     ) {

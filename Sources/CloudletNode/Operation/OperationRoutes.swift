@@ -1,11 +1,11 @@
 import CloudletCore
-public import CloudletSession
+package import CloudletSession
 import HTTPTypes
 import Hummingbird
 import NIOCore
 
 /// What programs that watch over the node ask: `/health`, `/ready`, `/metrics`.
-public struct OperationRoutes: Sendable {
+package struct OperationRoutes: Sendable {
     private let health: Health
     private let metrics: NodeMetrics
     private let queue: @Sendable () -> Int
@@ -13,7 +13,7 @@ public struct OperationRoutes: Sendable {
     private let sessions: @Sendable () async -> [SessionStatus]
 
     /// Routes about these.
-    public init(
+    package init(
         health: Health, metrics: NodeMetrics, queue: @escaping @Sendable () -> Int,
         standby: @escaping @Sendable () -> Int = { 0 },
         sessions: @escaping @Sendable () async -> [SessionStatus]
@@ -27,7 +27,7 @@ public struct OperationRoutes: Sendable {
 
     /// Adds the routes: `/health` answers 200 as long as the process serves; `/ready` 200 when sessions can be taken
     /// on, else 503 and a line for each reason; `/metrics` in Prometheus's text format.
-    public func add(to router: NodeRouter) {
+    package func add(to router: NodeRouter) {
         router.get("/health") { _, _ in Self.answer("alive\n", .ok) }
         router.get("/ready") { [health] _, _ in
             let reasons = health.reasons

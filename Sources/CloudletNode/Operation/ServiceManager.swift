@@ -3,13 +3,13 @@ import Glibc
 
 /// The line to the service manager that started the process (sd_notify(3), systemd.service(5) `Type=notify`); silent
 /// when there is none.
-public final class ServiceManager: Sendable {
+package final class ServiceManager: Sendable {
     private let socket: LocalDatagram?
     /// How often the manager wants to hear from the process, if at all.
-    public let watchdogInterval: Duration?
+    package let watchdogInterval: Duration?
 
     /// The manager named in the environment.
-    public init(environment: [String: String]) {
+    package init(environment: [String: String]) {
         socket = environment["NOTIFY_SOCKET"].flatMap { LocalDatagram(to: $0) }
         let isMeant = environment["WATCHDOG_PID"].map { $0 == String(getpid()) } ?? true
         let microseconds = environment["WATCHDOG_USEC"].flatMap { Int($0) } ?? 0
@@ -17,26 +17,26 @@ public final class ServiceManager: Sendable {
     }
 
     /// Whether somebody listens.
-    public var isThere: Bool { socket != nil }
+    package var isThere: Bool { socket != nil }
 
     private func tell(_ lines: String..., patiently: Bool = true) {
         _ = socket?.send(Array(lines.joined(separator: "\n").utf8), patiently: patiently)
     }
 
     /// The node is up.
-    public func ready(_ status: String) { tell("READY=1", Self.status(status)) }
+    package func ready(_ status: String) { tell("READY=1", Self.status(status)) }
     /// What the node is doing, one line.
-    public func status(_ text: String) { tell(Self.status(text), patiently: false) }
+    package func status(_ text: String) { tell(Self.status(text), patiently: false) }
     /// The node has begun to end.
-    public func stopping() { tell("STOPPING=1", Self.status("stopping")) }
+    package func stopping() { tell("STOPPING=1", Self.status("stopping")) }
     /// The node reads its configuration again; ``ready(_:)`` ends this.
-    public func reloading() {
+    package func reloading() {
         var now = timespec()
         _ = unsafe clock_gettime(CLOCK_MONOTONIC, &now)
         tell("RELOADING=1", "MONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
     }
     /// The node is well.
-    public func beat() { tell("WATCHDOG=1", patiently: false) }
+    package func beat() { tell("WATCHDOG=1", patiently: false) }
 
     private static func status(_ text: String) -> String {
         "STATUS=" + text.split(separator: "\n").joined(separator: " ")

@@ -1,5 +1,5 @@
 import CDispatchFiles
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import Dispatch
 
@@ -8,19 +8,19 @@ import Dispatch
 /// Where the system has no more files for anybody (ENFILE, fs.file-max), a timer of a clock that was not used before would
 /// never end, and a look at the threads would end the process. With the files made beforehand the program goes on: only what
 /// wants a new file fails.
-public enum DispatchFiles {
+package enum DispatchFiles {
     /// Makes them: once, at the start of a program that is to live long.
     /// - Throws: `CloudletError` when the system has no files now.
-    public static func keep() async throws(CloudletError) {
+    package static func keep() async throws(CloudletError) {
         guard cloudlet_keep_thread_state() == 0 else { throw SystemCallError.current("can't make a file in memory") }
         // One for each clock (event_epoll.c, `_dispatch_timeout_program`), made when the first timer is set.
         let moment = Duration.milliseconds(1)
         _ = try? await Task.sleep(for: moment, clock: .continuous)
         _ = try? await Task.sleep(for: moment, clock: .suspending)
-        let gate = Gate()
+        let gate = AsyncEvent()
         let queue = DispatchQueue(label: "cloudlet-clocks")
         queue.asyncAfter(deadline: .now() + moment.seconds) {
-            queue.asyncAfter(wallDeadline: .now() + moment.seconds) { gate.open() }
+            queue.asyncAfter(wallDeadline: .now() + moment.seconds) { gate.set() }
         }
         await gate.wait()
     }

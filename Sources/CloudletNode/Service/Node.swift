@@ -1,5 +1,5 @@
 import CloudletAdvertising
-public import CloudletCore
+import CloudletCore
 import CloudletDiscovery
 import CloudletHypervisor
 import CloudletLibUPnP
@@ -7,7 +7,7 @@ import CloudletNetwork
 import CloudletSession
 import CloudletStore
 import CloudletSynthesis
-public import CloudletSystem
+package import CloudletSystem
 import Foundation
 import Hummingbird
 import Logging
@@ -15,12 +15,12 @@ import ServiceLifecycle
 import UnixSignals
 
 /// The daemon: listens for clients, advertises itself, serves description and status, until SIGTERM, SIGINT or SIGQUIT.
-public struct Node: Sendable {
+package struct Node: Sendable {
     private let configuration: NodeConfiguration
     private let home: CloudletHome
     private let logs: LogOutput
     private let logger: Logger
-    private let reload: @Sendable () async throws(CloudletError) -> NodeConfiguration
+    private let reload: NodeConfiguration.Reload
 
     /// A node.
     /// - Parameters:
@@ -28,9 +28,9 @@ public struct Node: Sendable {
     ///   - home: the state directory.
     ///   - logs: where lines of the log go.
     ///   - reload: reads the settings again.
-    public init(
+    package init(
         configuration: NodeConfiguration, home: CloudletHome, logs: LogOutput,
-        reload: @escaping @Sendable () async throws(CloudletError) -> NodeConfiguration
+        reload: @escaping NodeConfiguration.Reload
     ) {
         self.configuration = configuration
         self.home = home
@@ -41,7 +41,7 @@ public struct Node: Sendable {
 
     /// Runs the node.
     /// - Throws: `CloudletError` when it can't start.
-    public func run() async throws {
+    package func run() async throws {
         // From here on, not only when all is up: a SIGHUP during the start must not end the node.
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let registry = NodeRegistry(home.database, logger: logger)
@@ -50,14 +50,14 @@ public struct Node: Sendable {
         let hypervisor = try await openHypervisor(sessions)
         let monitor = try NetworkMonitor(
             policy: InterfacePolicy(names: configuration.interfaces), logger: logger)
-        let policy = Changeable(configuration.admission)
+        let policy = LockedValue(configuration.admission)
         let work = hypervisor.workDirectory
         let synthesizer = Synthesizer(hypervisor: hypervisor)
-        let standbyPolicy = Changeable(configuration.standby)
+        let standbyPolicy = LockedValue(configuration.standby)
         let guestPorts = GuestPorts(isOpen: configuration.lowPorts)
         let options = backendOptions(monitor.interfaces, guestPorts)
         holdThreads(options.threads)
-        let standby = Standby(
+        let standby = WarmPool(
             registry: registry, synthesizer: synthesizer, options: options.machine, policy: { standbyPolicy.value },
             freeMemory: { MemoryFigures.current().available }, logger: logger)
         let relief = Admission.Relief(memory: { standby.memory }, giveWay: standby.giveWay)

@@ -1,47 +1,47 @@
-public import CloudletCore
-public import CloudletSession
+package import CloudletCore
+package import CloudletSession
 import CloudletSystem
 import Synchronization
 
 /// Decides which syntheses may run: by the guest memory and the disk space the host really has, by a maximum, and by a
 /// quota for each client. Who finds no room waits in the order of arrival.
-public final class Admission: Sendable {
+package final class Admission: Sendable {
     /// The bounds.
-    public struct Policy: Sendable, Hashable {
+    package struct Policy: Sendable, Hashable {
         /// VMs at the same time; 0 for as many as memory allows.
-        public var machines = 0
+        package var machines = 0
         /// Sessions that one client address may have, waiting ones included.
-        public var perClient = 8
+        package var perClient = 8
         /// Sessions that may wait.
-        public var queue = 64
+        package var queue = 64
         /// How long a session waits.
-        public var patience = Duration.seconds(60)
+        package var patience = Duration.seconds(60)
         /// Bytes of memory left to the host.
-        public var memoryReserve = 512 << 20
+        package var memoryReserve = 512 << 20
         /// Bytes of disk space left to the host.
-        public var diskReserve = 256 << 20
+        package var diskReserve = 256 << 20
 
         /// The default bounds.
-        public init() {}
+        package init() {}
     }
 
     /// What the host has, in bytes.
-    public struct Figures: Sendable {
+    package struct Figures: Sendable {
         /// Memory in all.
-        public var memory: Int
+        package var memory: Int
         /// Memory that could be used now.
-        public var freeMemory: Int
+        package var freeMemory: Int
         /// Space on the disk that holds scratch files.
-        public var freeDisk: Int
+        package var freeDisk: Int
         /// All space of that disk.
-        public var disk: Int
+        package var disk: Int
         /// Space there that the end of all VMs would give back.
-        public var disposableDisk: Int
+        package var disposableDisk: Int
         /// Whether that disk is memory (tmpfs).
-        public var diskIsMemory: Bool
+        package var diskIsMemory: Bool
 
         /// Gives the figures; of the disk's, those that are left out say that it is large and holds nothing of VMs.
-        public init(
+        package init(
             memory: Int, freeMemory: Int, freeDisk: Int, disk: Int = .max >> 1, disposableDisk: Int = 0,
             diskIsMemory: Bool = false
         ) {
@@ -55,31 +55,31 @@ public final class Admission: Sendable {
     }
 
     /// Memory that can be done without.
-    public struct Relief: Sendable {
+    package struct Relief: Sendable {
         /// So many bytes could be given back, or are on their way already.
         let memory: @Sendable () -> Int
         /// Begins to give back at least so many bytes.
         let giveWay: @Sendable (Int) -> Void
 
         /// Memory of some kind.
-        public init(memory: @escaping @Sendable () -> Int, giveWay: @escaping @Sendable (Int) -> Void) {
+        package init(memory: @escaping @Sendable () -> Int, giveWay: @escaping @Sendable (Int) -> Void) {
             self.memory = memory
             self.giveWay = giveWay
         }
 
         /// There is none.
-        public static let none = Relief(memory: { 0 }, giveWay: { _ in })
+        package static let none = Relief(memory: { 0 }, giveWay: { _ in })
     }
 
     /// What a synthesis takes, in bytes.
-    public struct Need: Sendable, Hashable {
+    package struct Need: Sendable, Hashable {
         /// Memory of the guest and what its emulator takes beside it.
-        public var memory: Int
+        package var memory: Int
         /// Disk space of what the overlay brings.
-        public var disk: Int
+        package var disk: Int
 
         /// Names a need.
-        public init(memory: Int, disk: Int) {
+        package init(memory: Int, disk: Int) {
             self.memory = memory
             self.disk = disk
         }
@@ -97,7 +97,7 @@ public final class Admission: Sendable {
     ///   - policy: the bounds.
     ///   - relief: memory that is asked for where it makes room for the next in line.
     ///   - figures: what the host has.
-    public init(
+    package init(
         policy: @escaping @Sendable () -> Policy, relief: Relief = .none, figures: @escaping @Sendable () -> Figures
     ) {
         self.policy = policy
@@ -106,7 +106,7 @@ public final class Admission: Sendable {
     }
 
     /// How many sessions wait.
-    public var waiting: Int { state.withLock(\.queue.count) }
+    package var waiting: Int { state.withLock(\.queue.count) }
 
     /// Waits for room.
     ///
@@ -119,7 +119,7 @@ public final class Admission: Sendable {
     /// - Returns: the place.
     /// - Throws: `CloudletError.busy` when the quota or the queue is full, no room came in time, or none would come if all
     ///   VMs ended; `CloudletError.unavailable` when this host can never have room.
-    public func enter(
+    package func enter(
         client: String, need: Need, progress: (Int) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         let policy = policy()
@@ -180,7 +180,7 @@ public final class Admission: Sendable {
     }
 
     /// Counts a VM that runs already.
-    public func adopt(client: String, memory: Int) -> SynthesisPlace {
+    package func adopt(client: String, memory: Int) -> SynthesisPlace {
         let ticket = state.withLock { state in
             state.next += 1
             state.held[state.next] = .init(client: client, need: Need(memory: memory, disk: 0), fills: false)

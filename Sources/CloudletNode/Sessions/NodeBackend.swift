@@ -13,7 +13,7 @@ import Synchronization
 struct NodeBackend: SynthesisBackend {
     private let registry: NodeRegistry
     private let synthesizer: Synthesizer
-    private let standby: Standby
+    private let standby: WarmPool
     private let options: Options
     private let admission: Admission
     private let overlayFetch: OverlayFetch
@@ -39,7 +39,7 @@ struct NodeBackend: SynthesisBackend {
 
     /// Uses this registry and synthesizer.
     init(
-        registry: NodeRegistry, synthesizer: Synthesizer, standby: Standby, admission: Admission, fetch: OverlayFetch,
+        registry: NodeRegistry, synthesizer: Synthesizer, standby: WarmPool, admission: Admission, fetch: OverlayFetch,
         options: Options,
         metrics: NodeMetrics, vms: VMSessions, logger: Logger
     ) {

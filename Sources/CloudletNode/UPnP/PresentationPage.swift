@@ -1,21 +1,21 @@
 import CloudletCore
-public import CloudletDiscovery
+package import CloudletDiscovery
 import CloudletMarkup
-public import CloudletSystem
+package import CloudletSystem
 import HTTPTypes
 import Hummingbird
 import NIOCore
 
 /// The page a person sees who opens the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
 /// script. Unknown query strings are accepted, as some systems append one.
-public struct PresentationPage: Sendable {
+package struct PresentationPage: Sendable {
     private let record: CurrentValue<NodeRecord>
 
     /// A page about `record`.
-    public init(record: CurrentValue<NodeRecord>) { self.record = record }
+    package init(record: CurrentValue<NodeRecord>) { self.record = record }
 
     /// Adds the page at `/`.
-    public func add(to router: NodeRouter) {
+    package func add(to router: NodeRouter) {
         router.get("/") { [record] _, _ in
             Response(
                 status: .ok,

@@ -1,8 +1,8 @@
-public import CloudletAdvertising
+package import CloudletAdvertising
 import CloudletCore
-public import CloudletDiscovery
-public import CloudletNetwork
-public import CloudletSystem
+package import CloudletDiscovery
+package import CloudletNetwork
+package import CloudletSystem
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
@@ -10,7 +10,7 @@ import NIOCore
 
 /// The HTTP side of the UPnP device (UDA 2.0 §2 to §5): descriptions, control, events, and the status document by which
 /// finders verify the node.
-public struct UPnPRoutes: Sendable {
+package struct UPnPRoutes: Sendable {
     private let record: CurrentValue<NodeRecord>
     private let subscriptions: EventSubscriptions
     private let interfaces: CurrentValue<[NetworkInterface]>
@@ -19,7 +19,7 @@ public struct UPnPRoutes: Sendable {
     /// Routes that answer from `record`; those of UPnP answer hosts on the links of `interfaces` only.
     /// `sessions` are the sessions running now, one line of text each that anybody may read, for the action
     /// ListSessions.
-    public init(
+    package init(
         record: CurrentValue<NodeRecord>, subscriptions: EventSubscriptions,
         interfaces: CurrentValue<[NetworkInterface]>,
         sessions: @escaping @Sendable () async -> [String] = { [] }
@@ -31,7 +31,7 @@ public struct UPnPRoutes: Sendable {
     }
 
     /// Adds the routes.
-    public func add(to router: NodeRouter) {
+    package func add(to router: NodeRouter) {
         let check = LinkCheck(interfaces: interfaces)
         document(UPnPPath.description, in: router) { $0.description }
         document("/upnp/original.xml", in: router) { $0.originalService }

@@ -1,7 +1,7 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Takes the pages of one image while a VM is rebuilt. Called from several tasks at once, never twice for a page.
-public protocol PageTarget: Sendable {
+package protocol PageTarget: Sendable {
     /// Stores runs of whole pages; only an image's last page is shorter.
     /// - Parameters:
     ///   - runs: the bytes of the image that each run covers.
@@ -16,14 +16,14 @@ public protocol PageTarget: Sendable {
 
 extension PageTarget {
     /// Stores whole pages that lie behind each other, the first at `offset`.
-    public func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+    package func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         try place([offset..<offset + bytes.count], of: bytes)
     }
 }
 
 extension [Range<Int>] {
     /// Calls `body` with each range and its part of `bytes`, in which those of all ranges come one after the other.
-    public func forEachPart(
+    package func forEachPart(
         of bytes: Span<UInt8>, _ body: (Range<Int>, Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         var done = 0
@@ -35,14 +35,14 @@ extension [Range<Int>] {
 }
 
 /// The targets of both images.
-public struct PageTargets: Sendable {
+package struct PageTargets: Sendable {
     /// Takes the pages of the memory snapshot.
-    public let memory: any PageTarget
+    package let memory: any PageTarget
     /// Takes the pages of the disk.
-    public let disk: any PageTarget
+    package let disk: any PageTarget
 
     /// Joins two targets.
-    public init(memory: any PageTarget, disk: any PageTarget) {
+    package init(memory: any PageTarget, disk: any PageTarget) {
         self.memory = memory
         self.disk = disk
     }

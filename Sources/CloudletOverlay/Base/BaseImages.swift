@@ -1,19 +1,19 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// The two images of a base VM, open for reading: what references and patches of an overlay lead to.
-public struct BaseImages: Sendable {
+package struct BaseImages: Sendable {
     /// The disk.
-    public let disk: File
+    package let disk: File
     /// The memory snapshot; `nil` where only the disk matters.
-    public let memory: File?
+    package let memory: File?
     /// Bytes of the disk.
-    public let diskSize: Int
+    package let diskSize: Int
     /// Bytes of the memory snapshot, 0 without one.
-    public let memorySize: Int
+    package let memorySize: Int
 
     /// Takes the open files and notes their sizes.
-    public init(disk: File, memory: File?) throws(CloudletError) {
+    package init(disk: File, memory: File?) throws(CloudletError) {
         self.disk = disk
         self.memory = memory
         diskSize = try disk.size()
@@ -49,13 +49,13 @@ public struct BaseImages: Sendable {
 }
 
 /// The page hashes of a base VM, for finding a page's content anywhere in it.
-public struct BaseIndex: Sendable {
+package struct BaseIndex: Sendable {
     private let images: BaseImages
     private let disk: SortedHashList
     private let memory: SortedHashList?
 
     /// Joins images and their lists.
-    public init(images: BaseImages, disk: SortedHashList, memory: SortedHashList?) {
+    package init(images: BaseImages, disk: SortedHashList, memory: SortedHashList?) {
         self.images = images
         self.disk = disk
         self.memory = memory

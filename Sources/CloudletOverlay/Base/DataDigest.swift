@@ -1,15 +1,15 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// A fingerprint of a file for which holes cost nothing and which all cores compute: SHA-256 over the offset (8 bytes,
 /// big-endian) and the SHA-256 of every 64 KiB unit that is not all zeros, in order, and at last over the file's size
 /// (likewise). Whether zeros are stored or a hole makes no difference.
-public enum DataDigest {
+package enum DataDigest {
     private static let unitBytes = 64 << 10
 
     /// The fingerprint of a file.
     /// - Throws: `CloudletError` when the file can't be read or is truncated meanwhile.
-    public static func of(_ file: File) async throws(CloudletError) -> SHA256Digest {
+    package static func of(_ file: File) async throws(CloudletError) -> SHA256Digest {
         let size = try file.size()
         var ranges: [Range<Int>] = []
         try file.forEachDataExtent(in: 0..<size) { extent in

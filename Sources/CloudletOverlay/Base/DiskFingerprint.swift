@@ -1,11 +1,11 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// Fingerprints of a base's disk: its identity and its list of page hashes.
-public enum DiskFingerprint {
+package enum DiskFingerprint {
     /// The base VM's identity: SHA-256 of the whole image. A last piece of fewer than 512 bytes is left out, as the
     /// original does; our images are multiples of 512.
-    public static func identity(
+    package static func identity(
         of disk: File, progress: (Int) -> Void = { _ in }
     ) throws(CloudletError) -> SHA256Digest {
         try hash(disk, 0..<(try disk.size() / Page.sector * Page.sector), progress: progress)
@@ -48,7 +48,7 @@ public enum DiskFingerprint {
     ///   - list: an empty file for the list.
     ///   - makeScratch: gives empty files for sorting, by number.
     /// - Throws: `CloudletError` when a file can't be read or written.
-    public static func writeHashList(
+    package static func writeHashList(
         of disk: File, to list: File, makeScratch: (Int) throws(CloudletError) -> File
     ) async throws(CloudletError) {
         let lastStart = try disk.size() - Page.size

@@ -1,22 +1,22 @@
-public import CloudletCore
+package import CloudletCore
 
 /// A place in an image and the SHA-256 of the 4096 bytes there; 44 bytes in the original's hash lists:
 /// 8 bytes offset, 4 bytes length, 32 bytes hash, all big-endian.
-public struct HashRecord: Hashable, Sendable, Comparable {
+package struct HashRecord: Hashable, Sendable, Comparable {
     /// Bytes of a record in a list.
-    public static let byteCount = 44
+    package static let byteCount = 44
     /// Where the hash is in a record.
     static let hashPosition = 12
 
     /// The hash.
-    public let hash: SHA256Digest
+    package let hash: SHA256Digest
     /// Byte offset in the image.
-    public let offset: Int
+    package let offset: Int
     /// Bytes hashed; 4096, fewer only in a short last page of a memory snapshot.
-    public let length: Int
+    package let length: Int
 
     /// Creates a record.
-    public init(hash: SHA256Digest, offset: Int, length: Int = Page.size) {
+    package init(hash: SHA256Digest, offset: Int, length: Int = Page.size) {
         self.hash = hash
         self.offset = offset
         self.length = length
@@ -43,7 +43,7 @@ public struct HashRecord: Hashable, Sendable, Comparable {
     }
 
     /// Order by hash, then by offset.
-    public static func < (left: Self, right: Self) -> Bool {
+    package static func < (left: Self, right: Self) -> Bool {
         left.hash.words != right.hash.words ? left.hash < right.hash : left.offset < right.offset
     }
 }

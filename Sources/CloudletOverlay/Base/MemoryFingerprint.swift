@@ -1,10 +1,10 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// Fingerprints of a base's memory snapshot.
-public enum MemoryFingerprint {
+package enum MemoryFingerprint {
     /// SHA-256 of the whole snapshot, by which an overlay recognises the memory it was cut from.
-    public static func identity(
+    package static func identity(
         of memory: File, progress: (Int) -> Void = { _ in }
     ) throws(CloudletError) -> SHA256Digest {
         try DiskFingerprint.hash(memory, 0..<(try memory.size()), progress: progress)
@@ -18,7 +18,7 @@ public enum MemoryFingerprint {
     ///   - index: an empty file for the list in order of hash.
     ///   - makeScratch: gives empty files for sorting, by number.
     /// - Throws: `CloudletError` when a file can't be read or written.
-    public static func writeHashLists(
+    package static func writeHashLists(
         of memory: File, to list: File, index: File, makeScratch: (Int) throws(CloudletError) -> File
     ) async throws(CloudletError) {
         let size = try memory.size()

@@ -1,19 +1,19 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// A hash list in order of its hashes, looked up in its file: where in an image a page with a given hash is.
 ///
 /// `.base-img-meta` (whose order the original leaves open) is written in this order and so is its own index;
 /// `.base-mem-index` is the same for the memory snapshot, whose `.base-mem-meta` must be in page order. The file is read,
 /// not mapped: others may cut it, and a disk may fail, at any time.
-public struct SortedHashList: Sendable {
+package struct SortedHashList: Sendable {
     private let file: File
     /// Number of records.
-    public let count: Int
+    package let count: Int
 
     /// Opens a list. Its order is not checked here: a lookup in an unsorted list finds too little, never wrongly,
     /// because users compare the bytes found.
-    public init(_ file: File) throws(CloudletError) {
+    package init(_ file: File) throws(CloudletError) {
         let size = try file.size()
         guard size % HashRecord.byteCount == 0 else {
             throw CloudletError(
@@ -31,7 +31,7 @@ public struct SortedHashList: Sendable {
 
     /// The lowest offset at which the page with this hash lies, if any.
     /// - Throws: `CloudletError.io` when the list can't be read or was cut since it was opened.
-    public func offset(of hash: SHA256Digest) throws(CloudletError) -> Int? {
+    package func offset(of hash: SHA256Digest) throws(CloudletError) -> Int? {
         var scratch: [UInt8] = []
         return try offset(of: hash, scratch: &scratch)
     }
@@ -104,7 +104,7 @@ public struct SortedHashList: Sendable {
     }
 
     /// Whether the records are in order of hash, each hash once.
-    public func isSorted() throws(CloudletError) -> Bool {
+    package func isSorted() throws(CloudletError) -> Bool {
         var last: SHA256Digest?
         var sorted = true
         try forEach { record in

@@ -1,15 +1,15 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Encodes the items of one blob of a plan.
-public struct BlobWriter {
+package struct BlobWriter {
     /// What a blob's items describe, for the meta.
-    public struct Contents: Sendable {
+    package struct Contents: Sendable {
         /// Pages of the disk, in item order.
-        public var diskChunks: [UInt32] = []
+        package var diskChunks: [UInt32] = []
         /// Pages of the memory snapshot, in item order.
-        public var memoryChunks: [UInt32] = []
+        package var memoryChunks: [UInt32] = []
         /// Items, and bytes before compression, by kind.
-        public var statistics = OverlayStatistics()
+        package var statistics = OverlayStatistics()
     }
 
     private let plan: OverlayPlan
@@ -23,7 +23,7 @@ public struct BlobWriter {
     private static let pieceBytes = 64 << 10
 
     /// Hands the items of blob `number` of `plan` to `body`, before compression, in pieces of about 64 KiB.
-    public static func write(
+    package static func write(
         blob number: Int, of plan: OverlayPlan, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) -> Contents {
         var writer = BlobWriter(plan)

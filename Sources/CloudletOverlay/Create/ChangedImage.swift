@@ -1,25 +1,25 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// The candidate content of a customised VM's image: the places where it may differ from the base, each with where
 /// its bytes are stored now. Everything else is as in the base.
-public struct ChangedImage: Sendable {
+package struct ChangedImage: Sendable {
     /// A range of the image and where its bytes are.
-    public struct Extent: Sendable {
+    package struct Extent: Sendable {
         /// Bytes of the image; starts at a page boundary.
-        public let range: Range<Int>
+        package let range: Range<Int>
         /// Where they are stored.
-        public let source: Source
+        package let source: Source
 
         /// Creates an extent.
-        public init(_ range: Range<Int>, _ source: Source) {
+        package init(_ range: Range<Int>, _ source: Source) {
             self.range = range
             self.source = source
         }
     }
 
     /// Where the bytes of an extent are stored.
-    public enum Source: Sendable {
+    package enum Source: Sendable {
         /// In a file, from this offset on.
         case file(File, offset: Int)
         /// Nowhere: they are zeros.
@@ -27,21 +27,21 @@ public struct ChangedImage: Sendable {
     }
 
     /// Which image.
-    public let image: OverlayImage
+    package let image: OverlayImage
     /// Bytes of the image.
-    public let size: Int
+    package let size: Int
     /// The extents, in ascending order, none overlapping another.
-    public let extents: [Extent]
+    package let extents: [Extent]
 
     /// Creates an image from its extents.
-    public init(_ image: OverlayImage, size: Int, extents: [Extent]) {
+    package init(_ image: OverlayImage, size: Int, extents: [Extent]) {
         self.image = image
         self.size = size
         self.extents = extents
     }
 
     /// A whole file seen against its base: where either has data. Holes of both are equal and left out.
-    public static func file(_ file: File, base: File, as image: OverlayImage) throws(CloudletError) -> ChangedImage {
+    package static func file(_ file: File, base: File, as image: OverlayImage) throws(CloudletError) -> ChangedImage {
         let size = try file.size()
         var extents: [Extent] = []
         var position = 0

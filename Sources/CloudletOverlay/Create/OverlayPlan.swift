@@ -1,9 +1,9 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletMessagePack
 
 /// Which pages go into an overlay and how they are spread over its blobs. Each blob can be encoded alone, in any
 /// order and on any core.
-public struct OverlayPlan: Sendable {
+package struct OverlayPlan: Sendable {
     let base: BaseImages
     let images: [OverlayImage: ChangedImage]
     let records: [PageRecord]
@@ -15,10 +15,10 @@ public struct OverlayPlan: Sendable {
     let runs: [Range<Int>]
 
     /// Number of blobs.
-    public var blobCount: Int { runs.count }
+    package var blobCount: Int { runs.count }
 
     /// How many pages the overlay describes.
-    public var pageCount: Int { records.count }
+    package var pageCount: Int { records.count }
 
     /// Compares the customised images with the base and plans the overlay.
     /// - Parameters:
@@ -31,7 +31,7 @@ public struct OverlayPlan: Sendable {
     ///   - progress: is told how many bytes of the images' extents are done.
     /// - Returns: the plan.
     /// - Throws: `CloudletError` when an image can't be read, or so many pages differ that no reader would take the meta.
-    public static func make(
+    package static func make(
         memory: ChangedImage?, disk: ChangedImage, base: BaseImages, index: BaseIndex, blobBytes: Int,
         limits: OverlayMeta.Limits = .init(), progress: (Int) -> Void = { _ in }
     ) async throws(CloudletError) -> OverlayPlan {

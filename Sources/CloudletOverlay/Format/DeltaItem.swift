@@ -2,18 +2,18 @@ import CloudletCore
 
 /// One page of an overlay: where it goes and where its content comes from. Big-endian on the wire:
 /// 8 bytes offset, 2 bytes length, 1 byte type (low nibble image, high nibble kind), then what the kind needs.
-public struct DeltaItem: Hashable, Sendable {
+package struct DeltaItem: Hashable, Sendable {
     /// The image the page belongs to.
-    public let image: OverlayImage
+    package let image: OverlayImage
     /// Offset in the image, a multiple of 4096.
-    public let offset: Int
+    package let offset: Int
     /// Bytes of the page: 4096, fewer only in a short last page.
-    public let length: Int
+    package let length: Int
     /// Where the content comes from.
-    public let content: Content
+    package let content: Content
 
     /// Creates an item.
-    public init(_ image: OverlayImage, offset: Int, length: Int, _ content: Content) {
+    package init(_ image: OverlayImage, offset: Int, length: Int, _ content: Content) {
         self.image = image
         self.offset = offset
         self.length = length
@@ -21,7 +21,7 @@ public struct DeltaItem: Hashable, Sendable {
     }
 
     /// Where a page's content comes from.
-    public enum Content: Hashable, Sendable {
+    package enum Content: Hashable, Sendable {
         /// The page itself follows; `payload` bytes, equal to the item's length.
         case raw(payload: Int)
         /// A VCDIFF patch of `payload` bytes follows, against the base's bytes at the same place.
@@ -36,7 +36,7 @@ public struct DeltaItem: Hashable, Sendable {
         case zeros
 
         /// The kind's value in the high nibble.
-        public var kind: Kind {
+        package var kind: Kind {
             switch self {
             case .raw: .raw
             case .xdelta: .xdelta
@@ -49,7 +49,7 @@ public struct DeltaItem: Hashable, Sendable {
     }
 
     /// The six kinds with the values of their high nibble.
-    public enum Kind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    package enum Kind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
         case raw = 0x10
         case xdelta = 0x20
         case sameAs = 0x30
@@ -58,7 +58,7 @@ public struct DeltaItem: Hashable, Sendable {
         case zeros = 0x60
 
         /// The name used in tables and JSON.
-        public var description: String {
+        package var description: String {
             switch self {
             case .raw: "raw"
             case .xdelta: "xdelta"
@@ -71,7 +71,7 @@ public struct DeltaItem: Hashable, Sendable {
     }
 
     /// Number of the page in its image.
-    public var page: Int { offset / Page.size }
+    package var page: Int { offset / Page.size }
 
     /// Bytes of the item without a payload: the operand is there in all kinds but one.
     var headerBytes: Int { content == .zeros ? 11 : 19 }
@@ -80,7 +80,7 @@ public struct DeltaItem: Hashable, Sendable {
     static let maximumBytes = 11 + 8 + Page.size
 
     /// Appends the item's header; the payload of `raw` and `xdelta` items must follow.
-    public func appendHeader(to bytes: inout [UInt8]) {
+    package func appendHeader(to bytes: inout [UInt8]) {
         bytes.appendBigEndian(UInt64(offset))
         bytes.appendBigEndian(UInt16(length))
         bytes.append(content.kind.rawValue | image.rawValue)

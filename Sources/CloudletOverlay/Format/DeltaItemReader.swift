@@ -1,18 +1,18 @@
-public import CloudletCore
+package import CloudletCore
 
 /// The sizes against which the references of an overlay are checked.
-public struct OverlayGeometry: Hashable, Sendable {
+package struct OverlayGeometry: Hashable, Sendable {
     /// Bytes of the images after synthesis.
-    public var disk: Int
+    package var disk: Int
     /// Bytes of the memory snapshot after synthesis.
-    public var memory: Int
+    package var memory: Int
     /// Bytes of the base's disk; `nil` when the base is not at hand: references are then only checked for alignment.
-    public var baseDisk: Int?
+    package var baseDisk: Int?
     /// Bytes of the base's memory snapshot; `nil` when the base is not at hand.
-    public var baseMemory: Int?
+    package var baseMemory: Int?
 
     /// Creates a geometry.
-    public init(disk: Int, memory: Int, baseDisk: Int?, baseMemory: Int?) {
+    package init(disk: Int, memory: Int, baseDisk: Int?, baseMemory: Int?) {
         self.disk = disk
         self.memory = memory
         self.baseDisk = baseDisk
@@ -20,27 +20,27 @@ public struct OverlayGeometry: Hashable, Sendable {
     }
 
     /// Bytes of an image after synthesis.
-    public func size(of image: OverlayImage) -> Int { image == .memory ? memory : disk }
+    package func size(of image: OverlayImage) -> Int { image == .memory ? memory : disk }
 
     /// Bytes of an image of the base, when known.
-    public func baseSize(of image: OverlayImage) -> Int? { image == .memory ? baseMemory : baseDisk }
+    package func baseSize(of image: OverlayImage) -> Int? { image == .memory ? baseMemory : baseDisk }
 }
 
 /// Reads delta items from a decompressed blob that arrives in pieces of any size. Keeps at most one item.
-public struct DeltaItemReader: Sendable {
+package struct DeltaItemReader: Sendable {
     private let geometry: OverlayGeometry
     private var pending: [UInt8] = []
     /// Number of the next item.
-    public private(set) var itemIndex = 0
+    package private(set) var itemIndex = 0
     /// Offset of the next item in the decompressed blob.
-    public private(set) var byteOffset = 0
+    package private(set) var byteOffset = 0
 
     /// A reader at the start of a blob.
-    public init(_ geometry: OverlayGeometry) { self.geometry = geometry }
+    package init(_ geometry: OverlayGeometry) { self.geometry = geometry }
 
     /// Takes the next piece and calls `body` with each item that is complete, and its payload (empty unless the
     /// item is raw or xdelta).
-    public mutating func feed(
+    package mutating func feed(
         _ input: Span<UInt8>, _ body: (DeltaItem, Span<UInt8>) throws(CloudletError) -> Void
     ) throws(DeltaReadFailure) {
         var position = 0
@@ -68,7 +68,7 @@ public struct DeltaItemReader: Sendable {
     }
 
     /// Fails when the blob ended inside an item.
-    public func finish() throws(OverlayFormatError) {
+    package func finish() throws(OverlayFormatError) {
         if !pending.isEmpty { throw failure(.truncatedItem) }
     }
 
@@ -171,7 +171,7 @@ public struct DeltaItemReader: Sendable {
 }
 
 /// Who failed while items were read: the format, or the one who takes the items.
-public enum DeltaReadFailure: Error {
+package enum DeltaReadFailure: Error {
     /// The blob is not valid.
     case format(OverlayFormatError)
     /// The consumer threw this.

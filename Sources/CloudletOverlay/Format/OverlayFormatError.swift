@@ -1,23 +1,23 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Why bytes are not a valid overlay, and where: in which blob, item and byte.
-public struct OverlayFormatError: PublicError, Hashable, Sendable {
+package struct OverlayFormatError: PublicError, Hashable, Sendable {
     /// What is wrong.
-    public let problem: Problem
+    package let problem: Problem
     /// Number of the item in its blob, from 0.
-    public var item: Int?
+    package var item: Int?
     /// Offset in the decompressed blob, or in the meta file.
-    public var byte: Int?
+    package var byte: Int?
 
     /// Creates an error.
-    public init(_ problem: Problem, item: Int? = nil, byte: Int? = nil) {
+    package init(_ problem: Problem, item: Int? = nil, byte: Int? = nil) {
         self.problem = problem
         self.item = item
         self.byte = byte
     }
 
     /// What can be wrong with an overlay.
-    public enum Problem: Hashable, Sendable {
+    package enum Problem: Hashable, Sendable {
         /// The meta is not the MessagePack expected.
         case notMessagePack(String)
         /// A key of the meta is missing.
@@ -67,7 +67,7 @@ public struct OverlayFormatError: PublicError, Hashable, Sendable {
 
 extension OverlayFormatError: CustomStringConvertible {
     /// A sentence with item and byte.
-    public var description: String {
+    package var description: String {
         var place = ""
         if let item { place += "item \(item), " }
         if let byte { place += "byte \(byte), " }
@@ -107,7 +107,7 @@ extension OverlayFormatError: CustomStringConvertible {
 
 extension OverlayFormatError {
     /// The error as it leaves the engine, with the name of the blob or file it concerns.
-    public func located(in name: String) -> CloudletError {
+    package func located(in name: String) -> CloudletError {
         CloudletError(
             .badData, "overlay is damaged in \(name.displayable(limit: 80))",
             advice: "get or make the overlay anew", cause: self)

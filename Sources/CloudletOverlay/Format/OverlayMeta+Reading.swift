@@ -3,23 +3,23 @@ import CloudletMessagePack
 
 extension OverlayMeta {
     /// Bounds on what a meta may announce; anything above is refused before it costs anything.
-    public struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// Largest meta file in bytes.
-        public var metaBytes = 16 << 20
+        package var metaBytes = 16 << 20
         /// Largest disk or memory image in bytes.
-        public var imageBytes = 1 << 40
+        package var imageBytes = 1 << 40
         /// Largest number of blobs.
-        public var blobs = 1 << 20
+        package var blobs = 1 << 20
         /// Largest blob in bytes.
-        public var blobBytes = 1 << 40
+        package var blobBytes = 1 << 40
 
         /// The default bounds.
-        public init() {}
+        package init() {}
     }
 
     /// Reads an overlay-meta and checks that what it announces is consistent: sizes, plain and unique names, chunk
     /// numbers inside their image, no chunk listed twice. Unknown keys are stepped over.
-    public init(reading bytes: Span<UInt8>, limits: Limits = Limits()) throws(OverlayFormatError) {
+    package init(reading bytes: Span<UInt8>, limits: Limits = Limits()) throws(OverlayFormatError) {
         guard bytes.count <= limits.metaBytes else {
             throw OverlayFormatError(.badValue("a meta of \(bytes.count) bytes is larger than \(limits.metaBytes)"))
         }

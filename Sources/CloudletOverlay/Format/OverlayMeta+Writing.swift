@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletMessagePack
 
 /// Keys of the overlay-meta: the original's, then ours, which its readers step over.
@@ -68,7 +68,7 @@ extension OverlayMeta {
     /// - Parameter limits: what readers take.
     /// - Returns: the same as ``encoded()``.
     /// - Throws: `CloudletError` when there are so many pages that no reader would take it.
-    public func encoded(within limits: Limits) throws(CloudletError) -> [UInt8] {
+    package func encoded(within limits: Limits) throws(CloudletError) -> [UInt8] {
         let bytes = encoded()
         let pages = blobs.reduce(0) { $0 + $1.diskChunks.count + $1.memoryChunks.count }
         try Self.requireReadable(bytes: bytes.count, pages: pages, limits)

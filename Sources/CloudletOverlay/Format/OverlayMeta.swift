@@ -62,7 +62,7 @@ public struct OverlayMeta: Sendable, Hashable {
         }
 
         /// The pages of one image.
-        public func chunks(of image: OverlayImage) -> [UInt32] { image == .memory ? memoryChunks : diskChunks }
+        package func chunks(of image: OverlayImage) -> [UInt32] { image == .memory ? memoryChunks : diskChunks }
     }
 
     /// Whether the overlay brings no memory: its VM boots instead of going on.
@@ -72,10 +72,10 @@ public struct OverlayMeta: Sendable, Hashable {
     public var totalBlobBytes: Int { blobs.reduce(0) { $0 + $1.size } }
 
     /// Bytes of one image after synthesis.
-    public func size(of image: OverlayImage) -> Int { image == .memory ? memorySize : diskSize }
+    package func size(of image: OverlayImage) -> Int { image == .memory ? memorySize : diskSize }
 
     /// The pages of one image that the overlay describes.
-    public func pages(of image: OverlayImage) -> PageSet {
+    package func pages(of image: OverlayImage) -> PageSet {
         var set = PageSet(bound: Page.count(covering: size(of: image)))
         for blob in blobs { for chunk in blob.chunks(of: image) { set.insert(Int(chunk)) } }
         return set

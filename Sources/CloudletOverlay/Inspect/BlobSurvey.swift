@@ -1,29 +1,29 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Reads the items of one blob without placing them: which kinds there are and which parts of the images bring the
 /// most content of their own. Needs no base.
-public struct BlobSurvey {
+package struct BlobSurvey {
     private var items: CheckedItems?
     private var findings = Findings()
 
     /// What a blob or an overlay holds.
-    public struct Findings: Sendable, Hashable {
+    package struct Findings: Sendable, Hashable {
         /// Items and bytes by kind and image.
-        public internal(set) var statistics = OverlayStatistics()
+        package internal(set) var statistics = OverlayStatistics()
         /// Bytes of raw pages and patches by the part of the image they belong to.
-        public internal(set) var ownBytes: [ImagePart: Int] = [:]
+        package internal(set) var ownBytes: [ImagePart: Int] = [:]
 
         /// Nothing.
-        public init() {}
+        package init() {}
 
         /// Adds what another blob holds.
-        public mutating func add(_ other: Findings) {
+        package mutating func add(_ other: Findings) {
             statistics.add(other.statistics)
             for (part, bytes) in other.ownBytes { ownBytes[part, default: 0] += bytes }
         }
 
         /// The parts of the images with the most bytes of their own, the largest first.
-        public func largest(_ count: Int) -> [(part: ImagePart, bytes: Int)] {
+        package func largest(_ count: Int) -> [(part: ImagePart, bytes: Int)] {
             ownBytes.map { (part: $0.key, bytes: $0.value) }
                 .sorted {
                     ($1.bytes, $0.part.image.rawValue, $0.part.offset) < (
@@ -35,24 +35,24 @@ public struct BlobSurvey {
     }
 
     /// A part of an image, 1 MiB long.
-    public struct ImagePart: Sendable, Hashable {
+    package struct ImagePart: Sendable, Hashable {
         /// The image.
-        public let image: OverlayImage
+        package let image: OverlayImage
         /// Its first byte.
-        public let offset: Int
+        package let offset: Int
 
         /// Bytes of a part.
-        public static let length = 1 << 20
+        package static let length = 1 << 20
     }
 
     /// Prepares for a blob.
-    public init(_ blob: OverlayMeta.Blob, geometry: OverlayGeometry) {
+    package init(_ blob: OverlayMeta.Blob, geometry: OverlayGeometry) {
         items = CheckedItems(blob, geometry: geometry)
     }
 
     /// Takes the next piece of the decompressed blob.
     /// - Throws: `CloudletError.badData` that names blob, item and byte. The survey is over after that.
-    public mutating func read(_ bytes: Span<UInt8>) throws(CloudletError) {
+    package mutating func read(_ bytes: Span<UInt8>) throws(CloudletError) {
         guard var items = items.take() else { throw CloudletError(.defect, "bytes for a blob that was refused") }
         try items.feed(bytes) { (item, payload) throws(CloudletError) in
             findings.statistics.add(item.content.kind, item.image, bytes: item.headerBytes + payload.count)
@@ -66,7 +66,7 @@ public struct BlobSurvey {
 
     /// What the blob holds.
     /// - Throws: `CloudletError.badData` when it ended inside an item or before all its pages came.
-    public func finish() throws(CloudletError) -> Findings {
+    package func finish() throws(CloudletError) -> Findings {
         try items?.finish()
         return findings
     }

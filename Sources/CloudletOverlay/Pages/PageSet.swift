@@ -1,28 +1,28 @@
 import CloudletCore
 
 /// A set of page numbers below a bound: one bit a page, 32 KiB for each GiB of image.
-public struct PageSet: Sendable, Equatable {
+package struct PageSet: Sendable, Equatable {
     private var words: [UInt64]
     /// Pages are numbered from 0 to below this.
-    public let bound: Int
+    package let bound: Int
     /// How many pages are in the set.
-    public private(set) var count = 0
+    package private(set) var count = 0
 
     /// The empty set of pages below `bound`.
-    public init(bound: Int) {
+    package init(bound: Int) {
         self.bound = bound
         words = [UInt64](repeating: 0, count: (bound + 63) / 64)
     }
 
     /// Whether a page is in the set; pages outside the bound never are.
-    public func contains(_ page: Int) -> Bool {
+    package func contains(_ page: Int) -> Bool {
         page >= 0 && page < bound && words[page >> 6] & (1 << UInt64(page & 63)) != 0
     }
 
     /// Adds a page.
     /// - Returns: `false` when it was there already.
     @discardableResult
-    public mutating func insert(_ page: Int) -> Bool {
+    package mutating func insert(_ page: Int) -> Bool {
         let bit = UInt64(1) << UInt64(page & 63)
         if words[page >> 6] & bit != 0 { return false }
         words[page >> 6] |= bit
@@ -31,7 +31,7 @@ public struct PageSet: Sendable, Equatable {
     }
 
     /// Calls `body` with each run of consecutive pages of `range` that are in the set (`member`) or not in it.
-    public func forEachRun<Failure: Error>(
+    package func forEachRun<Failure: Error>(
         in range: Range<Int>, member: Bool, _ body: (Range<Int>) throws(Failure) -> Void
     ) throws(Failure) {
         var page = range.lowerBound
@@ -45,7 +45,7 @@ public struct PageSet: Sendable, Equatable {
     }
 
     /// The parts of a range of bytes whose pages are not in the set.
-    public func gaps(in range: Range<Int>) -> [Range<Int>] {
+    package func gaps(in range: Range<Int>) -> [Range<Int>] {
         var gaps: [Range<Int>] = []
         let pages = range.lowerBound / Page.size..<Page.count(covering: range.upperBound)
         forEachRun(in: pages, member: false) { run in

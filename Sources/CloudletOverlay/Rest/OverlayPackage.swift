@@ -1,12 +1,12 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 import SystemPackage
 
 /// An overlay in one file: a ZIP archive with *stored* members, `overlay-meta` and the blobs (elijah-cloudlet 0.8.4
 /// and later). Source of the layout: PKWARE APPNOTE 6.3, sections 4.3.6 to 4.3.16 and 4.5.3 (ZIP64).
 public struct OverlayPackage: Sendable {
     /// The archive.
-    public let file: File
+    package let file: File
     /// The meta's bytes.
     public let metaBytes: [UInt8]
     /// The meta.
@@ -19,7 +19,7 @@ public struct OverlayPackage: Sendable {
 
     /// Reads the directory and the meta.
     /// - Throws: `CloudletError.badData` when it is no such archive, or a blob is missing or has another size.
-    public init(_ file: File) throws(CloudletError) {
+    package init(_ file: File) throws(CloudletError) {
         self.file = file
         let members = try Self.members(of: file)
         guard let range = members[Self.metaName] else { throw Self.damaged("it has no member \(Self.metaName)") }

@@ -1,5 +1,5 @@
 public import CloudletCore
-public import CloudletSystem
+package import CloudletSystem
 public import SystemPackage
 
 /// An overlay at rest, wherever it lies: its meta, and where the bytes of each blob are. What sends, feeds or rebuilds an
@@ -8,12 +8,12 @@ public struct OverlaySource: Sendable {
     /// The bytes of a blob: a part of a file.
     public struct Bytes: Sendable {
         /// The file.
-        public let file: File
+        package let file: File
         /// Where in it the blob begins.
         public let offset: Int
 
         /// Names a place.
-        public init(_ file: File, at offset: Int = 0) {
+        package init(_ file: File, at offset: Int = 0) {
             self.file = file
             self.offset = offset
         }
@@ -49,7 +49,7 @@ public struct OverlaySource: Sendable {
     ///   - appName: the application's name.
     ///   - path: where it lies, for people.
     ///   - opening: opens the blob of an index in the meta.
-    public init(
+    package init(
         metaBytes: [UInt8], meta: OverlayMeta, appName: String, path: FilePath,
         opening: @escaping @Sendable (Int) throws(CloudletError) -> Bytes
     ) {

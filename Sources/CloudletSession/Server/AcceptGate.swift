@@ -1,13 +1,13 @@
 import Glibc
-public import NIOCore
+package import NIOCore
 import Synchronization
 
 /// Bounds the connections that listeners together have accepted and that are not closed yet, whatever becomes of them:
 /// beyond, further ones wait in the system's queue. Accepting is put off too while the system has no descriptors or no
 /// memory; NIO would ask it again and again.
-public final class AcceptGate: Sendable {
+package final class AcceptGate: Sendable {
     /// Connections that may be open.
-    public let limit: Int
+    package let limit: Int
     private let count = Atomic(0)
 
     /// How long to wait before it is looked for room again.
@@ -16,17 +16,17 @@ public final class AcceptGate: Sendable {
     fileprivate static let longPause = TimeAmount.milliseconds(250)
 
     /// A gate for `limit` connections. Each listener may let in a few more at once.
-    public init(limit: Int = 608) { self.limit = limit }
+    package init(limit: Int = 608) { self.limit = limit }
 
     /// Connections that are open.
-    public var open: Int { count.load(ordering: .relaxed) }
+    package var open: Int { count.load(ordering: .relaxed) }
 
     fileprivate var hasRoom: Bool { open < limit }
     fileprivate func enter() { count.add(1, ordering: .relaxed) }
     fileprivate func leave() { count.subtract(1, ordering: .relaxed) }
 
     /// Puts the gate in front of a listener.
-    public func guardListener(_ channel: any Channel) -> EventLoopFuture<Void> {
+    package func guardListener(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.eventLoop.submit { [self] in
             try channel.pipeline.syncOperations.addHandler(GateKeeper(self), position: .first)
         }

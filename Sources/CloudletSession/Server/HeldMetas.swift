@@ -71,7 +71,7 @@ final class HeldMetas: Sendable {
         Task.detached { [self] in
             try? await Task.sleep(for: Self.settling)
             isTrimming.store(false, ordering: .releasing)
-            _ = try? await MetaReading.large.run { () throws(CloudletError) in Heaps.trim() }
+            _ = try? await MetaReading.large.run { () throws(CloudletError) in MallocArenas.trim() }
         }
     }
 }

@@ -45,11 +45,11 @@ final class Session: Sendable {
     let transfer = SessionTransfer()
     private let state: Mutex<State>
     /// Opens when somebody wants the session to end.
-    private let wish = Gate()
-    private let decided = Gate()
-    private let settled = Gate()
+    private let wish = AsyncEvent()
+    private let decided = AsyncEvent()
+    private let settled = AsyncEvent()
     /// Opens when the session has ended and its VM is gone.
-    private let end = Gate()
+    private let end = AsyncEvent()
 
     init(id: SessionID, client: String) {
         self.id = id
@@ -115,14 +115,14 @@ final class Session: Sendable {
             if state.status.stage == .waiting { state.status.stage = .receiving }
             state.status.place = nil
         }
-        decided.open()
+        decided.set()
     }
 
     /// Waits until the session has a place, has failed, or the task is cancelled.
     /// - Returns: whether it has a place.
     func waitForAdmission() async -> Bool {
         await decided.wait()
-        return decided.isOpen && state.withLock { $0.outcome == nil || $0.status.stage == .running }
+        return decided.isSet && state.withLock { $0.outcome == nil || $0.status.stage == .running }
     }
 
     /// Whether a client may come back to the session with this meta.
@@ -183,7 +183,7 @@ final class Session: Sendable {
             state.lostSince = ContinuousClock().now
             return false
         }
-        if ends { wish.open() }
+        if ends { wish.set() }
     }
 
     /// The connection that speaks for the session was ended for a fault of its client or of the synthesis: so is the
@@ -194,7 +194,7 @@ final class Session: Sendable {
             if state.finishReason == nil { state.finishReason = reason }
             return true
         }
-        if ends { wish.open() }
+        if ends { wish.set() }
     }
 
     /// Ends the session, whose VM runs, if nobody speaks for it; one whose client comes back by itself is given a moment
@@ -208,7 +208,7 @@ final class Session: Sendable {
             state.finishReason = reason
             return true
         }
-        if isAbandoned { wish.open() }
+        if isAbandoned { wish.set() }
         return isAbandoned
     }
 
@@ -230,7 +230,7 @@ final class Session: Sendable {
     /// Asks for the end of the session.
     func finish(_ reason: String) {
         state.withLock { if $0.finishReason == nil { $0.finishReason = reason } }
-        wish.open()
+        wish.set()
     }
 
     /// Why somebody wants the session to end.
@@ -242,8 +242,8 @@ final class Session: Sendable {
     /// Notes what became of the synthesis.
     func settle(_ outcome: Outcome) {
         state.withLock { if $0.outcome == nil { $0.outcome = outcome } }
-        decided.open()
-        settled.open()
+        decided.set()
+        settled.set()
     }
 
     /// Waits for what becomes of the synthesis; `nil` when the task is cancelled.
@@ -279,10 +279,10 @@ final class Session: Sendable {
             return true
         }
         guard ends else { return false }
-        wish.open()
+        wish.set()
         settle(.failed(CloudletError(.interrupted, reason)))
         transfer.finish()
-        end.open()
+        end.set()
         return true
     }
 

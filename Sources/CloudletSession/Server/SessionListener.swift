@@ -8,7 +8,7 @@ import NIOPosix
 ///
 /// Connections come through a mailbox of ours and not as NIO's own sequence: that one drops what waits when it ends,
 /// and a dropped `NIOAsyncChannel` that nobody has run ends the process.
-public final class SessionListener: Sendable {
+package final class SessionListener: Sendable {
     /// A connection that was accepted.
     struct Connection: Sendable {
         let stream: NIOAsyncChannel<ByteBuffer, ByteBuffer>
@@ -22,9 +22,9 @@ public final class SessionListener: Sendable {
     private let waiting: Mailbox<Connection>
 
     /// The port the socket is bound to.
-    public let port: UInt16
+    package let port: UInt16
     /// The address the socket is bound to.
-    public let address: String
+    package let address: String
 
     /// Bytes that the system buffers of a connection, as far as net.core.rmem_max allows. The same for all, which is what shares
     /// a link fairly: in a common queue connections get as much as their windows are wide, and windows that the system
@@ -84,7 +84,7 @@ public final class SessionListener: Sendable {
     func next() async throws -> Connection? { try await waiting.next() }
 
     /// Stops listening and turns away who waits.
-    public func close() async {
+    package func close() async {
         try? await channel.close()
         waiting.finish()
         for connection in waiting.drain() { await Self.refuse(connection) }

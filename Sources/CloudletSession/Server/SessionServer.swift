@@ -1,62 +1,62 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletNetwork
-public import CloudletSystem
-public import CloudletWire
-public import Logging
+package import CloudletSystem
+package import CloudletWire
+package import Logging
 import NIOCore
 
 /// Listens for clients of the synthesis protocol and serves each in a task of its own.
-public struct SessionServer: Sendable {
+package struct SessionServer: Sendable {
     /// Bounds on clients.
-    public struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// Bounds on messages.
-        public var conversation = ServerConversation.Limits()
+        package var conversation = ServerConversation.Limits()
         /// How long a client may keep silent when it is its turn: before a command, in the middle of one, in a
         /// transfer.
-        public var clientSilence = Duration.seconds(30)
+        package var clientSilence = Duration.seconds(30)
         /// Fewest bytes a second in a transfer, over windows as long as `clientSilence`.
-        public var minimumRate = 1024
+        package var minimumRate = 1024
         /// How long a VM lives on after its client's connection was lost.
-        public var lease = Duration.seconds(300)
+        package var lease = Duration.seconds(300)
         /// How long a client may take to come back when its connection was lost in the transfer.
-        public var comeback = Duration.seconds(60)
+        package var comeback = Duration.seconds(60)
         /// Bytes of metas of all connections that have not been read yet, because they are incomplete or wait for
         /// their turn. A client address has a quarter.
-        public var bufferedMetas = 64 << 20
+        package var bufferedMetas = 64 << 20
         /// Bytes that the large metas of all sessions take once they are read. A client address has a quarter.
-        public var heldMetas = 128 << 20
+        package var heldMetas = 128 << 20
         /// Commands of a connection that are answered a second in the long run, and at once.
-        public var commandRate = (perSecond: 32.0, burst: 64)
+        package var commandRate = (perSecond: 32.0, burst: 64)
         /// Connections and commands of a client address that are taken on a second in the long run, and at once.
-        public var addressRate = (perSecond: 256.0, burst: 768)
+        package var addressRate = (perSecond: 256.0, burst: 768)
         /// How long a client may take to end its connection after the last word.
-        public var farewell = Duration.seconds(2)
+        package var farewell = Duration.seconds(2)
         /// Whether VMs are left running when the server stops, for the next one to adopt.
-        public var keepsVMs = false
+        package var keepsVMs = false
         /// Connections at the same time. One more, and an idle connection of the client address that has most gives
         /// way.
-        public var connections = 512
+        package var connections = 512
         /// Those of one client address.
-        public var connectionsPerClient = 256
+        package var connectionsPerClient = 256
         /// How long a client's host may be unreachable before its connection counts as lost. Whole seconds, at least 3.
-        public var unreachable = Duration.seconds(60)
+        package var unreachable = Duration.seconds(60)
 
         /// The default bounds.
-        public init() {}
+        package init() {}
     }
 
     private let backend: any SynthesisBackend
     /// The bounds on clients; changed ones hold for connections that come later, the time after a lost connection at once.
-    public let limits: Changeable<Limits>
+    package let limits: LockedValue<Limits>
     private let logger: Logger
     private let shared: ServerConnection.Shared
     /// The sessions, for lists and statistics.
-    public let table: SessionTable
+    package let table: SessionTable
 
     /// Creates a server.
-    public init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
+    package init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
         self.backend = backend
-        self.limits = Changeable(limits)
+        self.limits = LockedValue(limits)
         self.logger = logger
         shared = ServerConnection.Shared(limits)
         table = SessionTable()
@@ -69,7 +69,7 @@ public struct SessionServer: Sendable {
     ///   - gate: bounds the connections that are accepted at all; shared by listeners.
     /// - Returns: the listener, to be handed to ``serve(_:)``.
     /// - Throws: `CloudletError.busy` when the port is taken.
-    public static func bind(
+    package static func bind(
         address: String, port: UInt16, gate: AcceptGate = AcceptGate()
     ) async throws(CloudletError) -> SessionListener {
         try await SessionListener(address: address, port: port, gate: gate)
@@ -80,7 +80,7 @@ public struct SessionServer: Sendable {
     /// - Parameters:
     ///   - listeners: the sockets.
     ///   - adopted: sessions of an earlier server whose VMs run.
-    public func serve<Listeners: AsyncSequence & Sendable>(
+    package func serve<Listeners: AsyncSequence & Sendable>(
         _ listeners: Listeners, adopting adopted: [AdoptedSession] = []
     ) async where Listeners.Element == SessionListener {
         let patience = { @Sendable [limits] in

@@ -1,25 +1,25 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletNetwork
 import CloudletSystem
-public import Foundation
+package import Foundation
 
 /// The sessions of the node, live and recently ended.
-public actor SessionTable {
+package actor SessionTable {
     /// How long what is kept.
-    public struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// A session that was made but not used yet.
-        public var unused = Duration.seconds(120)
+        package var unused = Duration.seconds(120)
         /// Sessions that exist at the same time, used or not. One more, and the oldest unused one of the client address
         /// that has most of them is given up.
-        public var sessions = 10_000
+        package var sessions = 10_000
         /// Sessions of one client address that are not used yet. One more, and the oldest of them is given up.
-        public var unusedPerClient = 64
+        package var unusedPerClient = 64
         /// Sessions of one client address that are finished but not closed yet, see ``FinishedSessions``. As many as
         /// ``sessions`` of all together.
         var finishedPerClient = 64
 
         /// The default limits.
-        public init() {}
+        package init() {}
     }
 
     private var sessions: [SessionID: Session] = [:]
@@ -32,7 +32,7 @@ public actor SessionTable {
     private static let sweepInterval = Duration.milliseconds(250)
 
     /// An empty table.
-    public init(limits: Limits = Limits()) { self.limits = limits }
+    package init(limits: Limits = Limits()) { self.limits = limits }
 
     /// Makes a session for a client.
     /// - Throws: `CloudletError.busy` when there are too many.
@@ -105,14 +105,14 @@ public actor SessionTable {
     func closeFinished(_ id: SessionID?) -> Bool { id.map { finished.close($0) } ?? false }
 
     /// What all live sessions are doing, the oldest first.
-    public func statuses() -> [SessionStatus] {
+    package func statuses() -> [SessionStatus] {
         removeStale()
         return sessions.values.map(\.status).filter { !$0.stage.isEnded }.sorted { $0.created < $1.created }
     }
 
     /// Sessions that have ended since the last call, but at most so many as may live; those that were never used are
     /// left out.
-    public func takeEnded() -> [SessionStatus] {
+    package func takeEnded() -> [SessionStatus] {
         removeStale()
         defer { ended = [] }
         return ended
@@ -120,7 +120,7 @@ public actor SessionTable {
 
     /// Ends a session, whatever it is doing.
     /// - Returns: `false` when there is no such session.
-    public func stop(_ id: SessionID, reason: String) -> Bool {
+    package func stop(_ id: SessionID, reason: String) -> Bool {
         guard let session = session(id) else { return false }
         if !session.endUnlessBegun(reason) { session.finish(reason) }
         return true
@@ -162,9 +162,9 @@ public actor SessionTable {
 }
 
 /// What a session is doing, for lists and logs.
-public struct SessionStatus: Sendable, Hashable {
+package struct SessionStatus: Sendable, Hashable {
     /// The steps of a session's life.
-    public enum Stage: String, Sendable, Hashable, CaseIterable {
+    package enum Stage: String, Sendable, Hashable, CaseIterable {
         case created
         case waiting
         case receiving
@@ -173,36 +173,36 @@ public struct SessionStatus: Sendable, Hashable {
         case ended
 
         /// Whether the session is over.
-        public var isEnded: Bool { self == .ended }
+        package var isEnded: Bool { self == .ended }
     }
 
     /// The session's number.
-    public let id: SessionID
+    package let id: SessionID
     /// The client's address.
-    public let client: String
+    package let client: String
     /// When it was made.
-    public let created: Date
+    package let created: Date
     /// What it is doing.
-    public var stage = Stage.created
+    package var stage = Stage.created
     /// The application's name, when the client told it.
-    public var appName: String?
+    package var appName: String?
     /// The base VM.
-    public var baseHash: SHA256Digest?
+    package var baseHash: SHA256Digest?
     /// Bytes of the overlay that have come.
-    public var receivedBytes = 0
+    package var receivedBytes = 0
     /// Its place in the queue, while it waits for room.
-    public var place: Int?
+    package var place: Int?
     /// The forwards in force, as text.
-    public var forwards: [String] = []
+    package var forwards: [String] = []
     /// The VM's name in the hypervisor.
-    public var vm: String?
+    package var vm: String?
     /// Why the session is over.
-    public var endReason: String?
+    package var endReason: String?
     /// The kind of failure, of a session that failed.
-    public var failure: CloudletError.Code?
+    package var failure: CloudletError.Code?
 
     /// A session that was just made.
-    public init(id: SessionID, client: String, created: Date) {
+    package init(id: SessionID, client: String, created: Date) {
         self.id = id
         self.client = client
         self.created = created

@@ -1,11 +1,11 @@
-public import AsyncAlgorithms
-public import CloudletCore
-public import CloudletOverlay
+package import AsyncAlgorithms
+package import CloudletCore
+package import CloudletOverlay
 import CloudletSystem
-public import CloudletWire
+package import CloudletWire
 
 /// What the session server hands its work to: the part of the node that knows bases and VMs.
-public protocol SynthesisBackend: Sendable {
+package protocol SynthesisBackend: Sendable {
     /// Decides whether this overlay can be synthesized here, and waits until there is room for its VM.
     /// - Parameters:
     ///   - request: what is wanted.
@@ -34,28 +34,28 @@ public protocol SynthesisBackend: Sendable {
 }
 
 /// Blobs on their way from a connection to the synthesis, with back pressure.
-public typealias BlobChannel = AsyncThrowingChannel<BlobPiece, any Error>
+package typealias BlobChannel = AsyncThrowingChannel<BlobPiece, any Error>
 
 /// A wish for a synthesis, checked as far as the message goes.
-public struct SynthesisRequest: Sendable {
+package struct SynthesisRequest: Sendable {
     /// The session.
-    public let session: SessionID
+    package let session: SessionID
     /// The overlay.
-    public let meta: OverlayMeta
+    package let meta: OverlayMeta
     /// The client's address.
-    public let client: String
+    package let client: String
     /// The address by which the client reached the node; forwards are opened on it.
-    public let localAddress: String
+    package let localAddress: String
     /// The application's name, when the client tells.
-    public let appName: String?
+    package let appName: String?
     /// The client's options.
-    public let options: SynthesisOptions
+    package let options: SynthesisOptions
     /// Whether forwards may be moved to free ports.
-    public let moveForwards: Bool
+    package let moveForwards: Bool
 }
 
 /// How far a synthesis is.
-public enum SynthesisStage: Sendable, Hashable {
+package enum SynthesisStage: Sendable, Hashable {
     /// It waits for room; place 1 is the next.
     case waiting(place: Int)
     /// So much of the overlay has come, 0 to 100.
@@ -65,7 +65,7 @@ public enum SynthesisStage: Sendable, Hashable {
 }
 
 /// A VM that a session runs.
-public protocol SynthesizedVM: Sendable {
+package protocol SynthesizedVM: Sendable {
     /// The VM's name in the hypervisor.
     var name: String { get }
     /// The forwards in force.
@@ -78,24 +78,24 @@ public protocol SynthesizedVM: Sendable {
 }
 
 /// A machine's figures, with the names and units of the original's GET_RESOURCE_INFO.
-public struct NodeResources: Sendable, Hashable {
+package struct NodeResources: Sendable, Hashable {
     /// CPU sockets.
-    public var sockets = 1
+    package var sockets = 1
     /// Cores in all sockets.
-    public var cores = 1
+    package var cores = 1
     /// Threads a core runs.
-    public var threadsPerCore = 1
+    package var threadsPerCore = 1
     /// Processors the system sees.
-    public var processors = 1
+    package var processors = 1
     /// Clock in MHz.
-    public var clockMHz = 0
+    package var clockMHz = 0
     /// Memory in MiB.
-    public var totalMemoryMiB = 0
+    package var totalMemoryMiB = 0
     /// Share of processor time in use, percent.
-    public var cpuUsagePercent = 0.0
+    package var cpuUsagePercent = 0.0
     /// Memory that could be used, MiB.
-    public var freeMemoryMiB = 0
+    package var freeMemoryMiB = 0
 
     /// A machine of which nothing is known.
-    public init() {}
+    package init() {}
 }

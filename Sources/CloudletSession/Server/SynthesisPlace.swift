@@ -1,7 +1,7 @@
 import Synchronization
 
 /// What a session was admitted with: memory, disk and its place among the others. Given back when the VM is gone.
-public final class SynthesisPlace: Sendable {
+package final class SynthesisPlace: Sendable {
     private let release: Mutex<(@Sendable () -> Void)?>
     private let settled: @Sendable () -> Void
 
@@ -9,7 +9,7 @@ public final class SynthesisPlace: Sendable {
     /// - Parameters:
     ///   - release: run once when the place is given back.
     ///   - settled: run when the VM runs: what it takes shows in the host's figures from then on.
-    public init(release: @escaping @Sendable () -> Void, settled: @escaping @Sendable () -> Void = {}) {
+    package init(release: @escaping @Sendable () -> Void, settled: @escaping @Sendable () -> Void = {}) {
         self.settled = settled
         self.release = Mutex(release)
     }
@@ -17,10 +17,10 @@ public final class SynthesisPlace: Sendable {
     deinit { giveBack() }
 
     /// Notes that the VM runs.
-    public func settle() { settled() }
+    package func settle() { settled() }
 
     /// Frees what was held. Safe to call more than once.
-    public func giveBack() {
+    package func giveBack() {
         let action = release.withLock { release in
             defer { release = nil }
             return release

@@ -19,7 +19,7 @@ extension VirtualMachine {
         stage: String, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration, _ times: StageTimes,
         refreshing support: GuestSupport? = nil
     ) async throws(CloudletError) -> GuestRefresh {
-        try await together(
+        try await concurrently(
             { () async throws(CloudletError) in
                 try await times.measure(stage) { () async throws(CloudletError) in
                     try await self.resume()

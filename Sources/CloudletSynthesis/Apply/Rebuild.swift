@@ -22,7 +22,7 @@ package struct Rebuild: Sendable {
     }
 
     /// Goes on with images that a VM waits with, its memory filled with the base's RAM.
-    init(_ meta: OverlayMeta, _ prepared: PreparedVM) throws(CloudletError) {
+    init(_ meta: OverlayMeta, _ prepared: WarmVM) throws(CloudletError) {
         try self.init(meta, prepared.base, prepared.images, isFilled: true)
     }
 

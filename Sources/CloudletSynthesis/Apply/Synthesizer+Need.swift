@@ -1,6 +1,6 @@
 import CloudletCore
-public import CloudletHypervisor
-public import CloudletOverlay
+package import CloudletHypervisor
+package import CloudletOverlay
 import CloudletSystem
 
 extension Synthesizer {
@@ -10,7 +10,7 @@ extension Synthesizer {
     /// That are the pages of the disk and the tables that list them, what is behind the RAM in the memory snapshot (the
     /// device state above all: it compresses a thousand times and more), and for a while blobs with large windows, which
     /// are kept until they are complete, as many as are decoded at once.
-    public static func diskBytes(for meta: OverlayMeta, on machine: MachineDescription) -> Int {
+    package static func diskBytes(for meta: OverlayMeta, on machine: MachineDescription) -> Int {
         let pages = meta.blobs.reduce(0) { $0.addedOrMost($1.diskChunks.count) }
         let kept = meta.blobs.map(\.size).sorted(by: >).prefix(WorkerPool.shared.width)
         return kept.reduce(pages.multipliedOrMost(by: Page.size)) { $0.addedOrMost($1) }

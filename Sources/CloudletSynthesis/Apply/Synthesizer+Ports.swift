@@ -1,9 +1,9 @@
-public import CloudletCore
+package import CloudletCore
 
 extension Synthesizer.Options {
     /// The forwards to open: one whose host port is not given to guests gets a free one where forwards may be moved.
     /// - Throws: `CloudletError.permission` where they may not.
-    public func permitted(_ forwards: [PortForward]) throws(CloudletError) -> [PortForward] {
+    package func permitted(_ forwards: [PortForward]) throws(CloudletError) -> [PortForward] {
         try forwards.map { (forward) throws(CloudletError) in
             if forward.hostPort == 0 || mayOpen(forward) { return forward }
             guard moveTakenForwards else {

@@ -1,6 +1,6 @@
-public import CloudletCore
-public import CloudletHypervisor
-public import CloudletOverlay
+package import CloudletCore
+package import CloudletHypervisor
+package import CloudletOverlay
 import CloudletStore
 import CloudletSystem
 import SystemPackage
@@ -10,34 +10,34 @@ import SystemPackage
 /// While blobs come in, are decoded and placed, the base's RAM is copied (without the pages the overlay brings) and
 /// an emulator starts and waits. When the last page is there, the device state is loaded and the VM runs on. A VM whose
 /// overlay brings no memory boots when its disk is complete.
-public struct Synthesizer: Sendable {
+package struct Synthesizer: Sendable {
     let hypervisor: Hypervisor
 
     /// How a VM is resumed.
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// Address of the host on which the forwards listen.
-        public var forwardAddress = "127.0.0.1"
+        package var forwardAddress = "127.0.0.1"
         /// Forwards instead of those stored in the overlay.
-        public var forwards: [PortForward]?
+        package var forwards: [PortForward]?
         /// Whether a forward whose host port is taken is opened on a free one.
-        public var moveTakenForwards = false
+        package var moveTakenForwards = false
         /// What the user can do when a port is taken, beside freeing it.
-        public var takenPortWayOut: String?
+        package var takenPortWayOut: String?
         /// Whether a guest may have a port of the host.
-        public var mayOpen: @Sendable (PortForward) -> Bool = { _ in true }
+        package var mayOpen: @Sendable (PortForward) -> Bool = { _ in true }
         /// Whether there is a VNC display.
-        public var display = false
+        package var display = false
         /// Whether the guest may reach other hosts.
-        public var outboundNetwork = false
+        package var outboundNetwork = false
         /// How long the application may take to answer on the overlay's readiness port, when it names one.
-        public var readiness = Duration.seconds(30)
+        package var readiness = Duration.seconds(30)
 
         /// The forwards of the overlay on the loopback address.
-        public init() {}
+        package init() {}
     }
 
     /// What is told while the work goes on.
-    public enum Progress: Sendable, Hashable {
+    package enum Progress: Sendable, Hashable {
         /// So many bytes of the overlay have come.
         case received(Int)
         /// A stage begins.
@@ -45,18 +45,18 @@ public struct Synthesizer: Sendable {
     }
 
     /// Uses this hypervisor.
-    public init(hypervisor: Hypervisor) {
+    package init(hypervisor: Hypervisor) {
         self.hypervisor = hypervisor
     }
 
     /// Refuses an overlay with forwards that can't work with these options.
-    public static func requireForwards(_ meta: OverlayMeta, _ options: Options) throws(CloudletError) {
+    package static func requireForwards(_ meta: OverlayMeta, _ options: Options) throws(CloudletError) {
         try VMResources.requireAnswers(
             options.forwards ?? meta.forwards, outboundNetwork: options.outboundNetwork)
     }
 
     /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
-    public static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
+    package static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
         try requireMatch(meta, base.record, base.machine)
     }
 
@@ -106,9 +106,9 @@ public struct Synthesizer: Sendable {
     ///   - progress: is told how far the work is.
     /// - Returns: the VM, which runs.
     /// - Throws: `CloudletError` with the reason; nothing is left behind then.
-    public func synthesize<Source: AsyncSequence & Sendable>(
+    package func synthesize<Source: AsyncSequence & Sendable>(
         _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options,
-        using prepared: PreparedVM? = nil, times: StageTimes,
+        using prepared: WarmVM? = nil, times: StageTimes,
         progress: @escaping @Sendable (Progress) -> Void = { _ in }
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
         if meta.isDiskOnly {

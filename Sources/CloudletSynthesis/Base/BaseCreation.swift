@@ -1,39 +1,39 @@
-public import CloudletCore
-public import CloudletHypervisor
+package import CloudletCore
+package import CloudletHypervisor
 import CloudletOverlay
-public import CloudletStore
+package import CloudletStore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 /// Makes a base VM from a raw disk: boots it, lets the user set it up, saves its memory and device state, and writes
 /// the files of the original's format beside the disk.
-public struct BaseCreation: Sendable {
+package struct BaseCreation: Sendable {
     private let hypervisor: Hypervisor
     private let registry: Registry
 
     /// What the VM gets beside its machine while the user sets it up.
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// The virtual hardware, which every VM on this base will have.
-        public var machine: MachineDescription
+        package var machine: MachineDescription
         /// Forwards for the set-up only.
-        public var forwards: [PortForward] = []
+        package var forwards: [PortForward] = []
         /// Whether there is a VNC display.
-        public var display = false
+        package var display = false
         /// Whether the guest may reach other hosts.
-        public var outboundNetwork = true
+        package var outboundNetwork = true
 
         /// A machine without forwards and display.
-        public init(machine: MachineDescription) { self.machine = machine }
+        package init(machine: MachineDescription) { self.machine = machine }
     }
 
     /// Uses this hypervisor and registry.
-    public init(hypervisor: Hypervisor, registry: Registry) {
+    package init(hypervisor: Hypervisor, registry: Registry) {
         self.hypervisor = hypervisor
         self.registry = registry
     }
 
     /// Checks everything that can be checked before the VM boots.
-    public static func requireNew(_ disk: FilePath, registry: Registry) throws(CloudletError) -> FilePath {
+    package static func requireNew(_ disk: FilePath, registry: Registry) throws(CloudletError) -> FilePath {
         let path = try BaseFiles.locate(disk)
         try DiskImageCheck.requireBootableRaw(try File(path, .read))
         if try registry.base(disk: path) != nil {
@@ -64,7 +64,7 @@ public struct BaseCreation: Sendable {
     /// - Returns: the registry's entry.
     /// - Throws: `CloudletError` that says what became of the disk; no file and no row of a base VM is left then. When the
     ///   memory was kept, it says with which commands the base VM is made of it.
-    public func create(
+    package func create(
         _ disk: FilePath, _ options: Options, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (String) -> Void = { _ in },
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void

@@ -65,7 +65,7 @@ struct BaseFileWriter: Sendable {
         var data: [String: SHA256Digest] = [:]
         let sealed = [disk, memory, lists.disk, lists.memory, lists.index]
         for (entry, file) in zip(files.sealed, sealed) { data[entry.name] = try await DataDigest.of(file) }
-        let seal = BaseSeal(hash: hashes.disk, memoryHash: hashes.memory, data: data)
+        let seal = BaseManifest(hash: hashes.disk, memoryHash: hashes.memory, data: data)
         try create(files.seal).write(try seal.text(), at: 0)
         for (file, status) in [(disk, before.disk), (memory, before.memory)]
         where try file.status().modified != status.modified {
@@ -78,7 +78,7 @@ struct BaseFileWriter: Sendable {
 
     /// The registry's entry of a base VM. To be made before its disk is protected, so that the disk's mode is in it.
     static func record(
-        _ files: BaseFiles, _ disk: File, _ memory: File, _ seal: BaseSeal,
+        _ files: BaseFiles, _ disk: File, _ memory: File, _ seal: BaseManifest,
         _ accelerator: MachineDescription.Accelerator
     ) throws(CloudletError) -> BaseVM {
         var base = BaseVM(

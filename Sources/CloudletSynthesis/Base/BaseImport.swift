@@ -1,16 +1,16 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletHypervisor
 import CloudletOverlay
-public import CloudletStore
+package import CloudletStore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 /// Registers base VMs whose files are there already, and gives their disks back.
-public struct BaseImport: Sendable {
+package struct BaseImport: Sendable {
     private let registry: Registry
 
     /// Uses this registry.
-    public init(registry: Registry) { self.registry = registry }
+    package init(registry: Registry) { self.registry = registry }
 
     /// Checks the files of a base VM against its seal and registers it. Without a seal, or when the identity is to be proved,
     /// hashes them whole and writes its hash lists anew.
@@ -19,7 +19,7 @@ public struct BaseImport: Sendable {
     ///   - expected: the identity the disk must be proved to have; `nil` to believe its seal.
     /// - Returns: the registry's entry.
     /// - Throws: `CloudletError.badData` when the files are no base VM or the hash differs; nothing is registered then.
-    public func add(_ disk: FilePath, expected: SHA256Digest?) async throws(CloudletError) -> BaseVM {
+    package func add(_ disk: FilePath, expected: SHA256Digest?) async throws(CloudletError) -> BaseVM {
         let files = BaseFiles(disk: disk)
         try DiskImageCheck.requireBootableRaw(try File(disk, .read))
         try BaseFileWriter.recover(files)
@@ -34,7 +34,7 @@ public struct BaseImport: Sendable {
         let snapshot = try SnapshotFile(try File(files.memory, .read))
         let noted = try notedHash(files)
         let accelerator = snapshot.description.machine.accelerator
-        if expected == nil, let seal = try BaseSeal(of: files) {
+        if expected == nil, let seal = try BaseManifest(of: files) {
             return try await add(files, seal, noted: noted, accelerator)
         }
         let writer = BaseFileWriter(disk: disk)
@@ -50,7 +50,7 @@ public struct BaseImport: Sendable {
         } catch {
             writer.discard()
             // Where nothing can be written, lists that are as their maker left them will do.
-            guard error.code == .permission, let seal = try BaseSeal(of: files) else { throw error }
+            guard error.code == .permission, let seal = try BaseManifest(of: files) else { throw error }
             let hash = try await WorkerPool.background.run { () throws(CloudletError) in
                 try DiskFingerprint.identity(of: try File(disk, .read))
             }
@@ -69,7 +69,7 @@ public struct BaseImport: Sendable {
 
     /// Registers a base VM whose files are as its maker left them.
     private func add(
-        _ files: BaseFiles, _ seal: BaseSeal, noted: SHA256Digest?, _ accelerator: MachineDescription.Accelerator
+        _ files: BaseFiles, _ seal: BaseManifest, noted: SHA256Digest?, _ accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> BaseVM {
         guard noted == nil || noted == seal.hash else {
             throw CloudletError(
@@ -108,7 +108,7 @@ public struct BaseImport: Sendable {
     /// became one. A mode that somebody has set since is left.
     /// - Returns: whether it is known which rights these are. Where it isn't, the disk stays as it is: one that was never
     ///   to be written to must not become writable.
-    public static func unprotect(_ base: BaseVM) throws(CloudletError) -> Bool {
+    package static func unprotect(_ base: BaseVM) throws(CloudletError) -> Bool {
         guard try FileStatus.of(base.files.disk) != nil else { return true }
         guard let former = base.diskPermissions else { return false }
         let disk = try File(base.files.disk, .read)

@@ -1,9 +1,9 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletHypervisor
 import CloudletOverlay
 import CloudletStore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 extension BaseCreation {
     /// Finds out whether the files of a base VM can be written beside its disk, by writing there, before the VM boots: their
@@ -12,7 +12,7 @@ extension BaseCreation {
     ///   - disk: absolute path of the disk.
     ///   - memoryBytes: the VM's memory.
     /// - Throws: `CloudletError` with what is in the way; nothing is left there in any case.
-    public static func requirePlace(_ disk: FilePath, memoryBytes: Int) throws(CloudletError) {
+    package static func requirePlace(_ disk: FilePath, memoryBytes: Int) throws(CloudletError) {
         guard disk.string.utf8.count <= QCOW2Image.longestBackingPath else {
             throw CloudletError(
                 .usage, "the disk's path is longer than \(QCOW2Image.longestBackingPath) bytes: \(disk)",

@@ -1,17 +1,17 @@
-public import CloudletCore
-public import CloudletHypervisor
-public import CloudletOverlay
-public import CloudletStore
+package import CloudletCore
+package import CloudletHypervisor
+package import CloudletOverlay
+package import CloudletStore
 import CloudletSystem
 
 /// A base VM with its files open and checked: what overlays are cut from and VMs are rebuilt on.
-public struct OpenBase: Sendable {
+package struct OpenBase: Sendable {
     /// The registry's entry.
-    public let record: BaseVM
+    package let record: BaseVM
     /// Disk and memory snapshot.
-    public let images: BaseImages
+    package let images: BaseImages
     /// The memory snapshot's parts.
-    public let snapshot: SnapshotFile
+    package let snapshot: SnapshotFile
 
     /// What the file system said of the files when they were opened.
     private let stamp: BaseStamp
@@ -21,7 +21,7 @@ public struct OpenBase: Sendable {
     /// file system says that nobody touched them; otherwise their content is looked at, and what was found is noted.
     /// - Throws: `CloudletError.badData` when the disk or the memory snapshot was changed since it was registered, or is
     ///   damaged; `notFound` when one is missing; `io` when one can't be read.
-    public static func open(_ record: BaseVM, in registry: some BaseRegister) async throws(CloudletError) -> OpenBase {
+    package static func open(_ record: BaseVM, in registry: some BaseRegister) async throws(CloudletError) -> OpenBase {
         do throws(CloudletError) {
             let base = try OpenBase(opening: record)
             if base.stamp == record.seen { return base }
@@ -102,12 +102,12 @@ public struct OpenBase: Sendable {
     }
 
     /// The page hashes.
-    public func index() throws(CloudletError) -> BaseIndex {
+    package func index() throws(CloudletError) -> BaseIndex {
         BaseIndex(
             images: images, disk: try SortedHashList(try File(record.files.diskHashes, .read)),
             memory: try SortedHashList(try File(record.files.memoryIndex, .read)))
     }
 
     /// The virtual hardware of every VM on this base.
-    public var machine: MachineDescription { snapshot.description.machine }
+    package var machine: MachineDescription { snapshot.description.machine }
 }

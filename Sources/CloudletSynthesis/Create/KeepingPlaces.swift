@@ -1,9 +1,9 @@
 import CloudletCore
-public import CloudletSystem
-public import SystemPackage
+package import CloudletSystem
+package import SystemPackage
 
 /// Directories in which something is kept that could not be written where it belongs.
-public struct KeepingPlaces: Sendable {
+package struct KeepingPlaces: Sendable {
     private let directories: [FilePath]
     private let note: @Sendable (String) -> Void
     /// How often the program was asked to stop.
@@ -15,7 +15,7 @@ public struct KeepingPlaces: Sendable {
     ///   - interruptions: how often the program was asked to stop. The first time breaks off what can be done again from
     ///     what is kept; the second gives up the keeping itself.
     ///   - note: is told a sentence when there is no room anywhere, and when something is kept because of an interruption.
-    public init(_ first: FilePath, interruptions: Interruptions, note: @escaping @Sendable (String) -> Void) {
+    package init(_ first: FilePath, interruptions: Interruptions, note: @escaping @Sendable (String) -> Void) {
         self.init([first, "/var/tmp", File.temporaryDirectory], interruptions: interruptions, note: note)
     }
 

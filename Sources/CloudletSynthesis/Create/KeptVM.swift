@@ -1,16 +1,16 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletHypervisor
 import CloudletOverlay
 import CloudletStore
 import CloudletSystem
 import FoundationEssentials
-public import SystemPackage
+package import SystemPackage
 
 /// A customised VM whose overlay could not be written, kept in files: its memory, what is behind the memory in its
 /// snapshot, its disk, and how the overlay was to be made.
-public struct KeptVM: Sendable {
+package struct KeptVM: Sendable {
     /// The directory with the files.
-    public let directory: FilePath
+    package let directory: FilePath
     private let note: Note
 
     /// What is noted beside the files (`kept.json`).
@@ -31,7 +31,7 @@ public struct KeptVM: Sendable {
 
     /// Opens a kept VM.
     /// - Throws: `CloudletError` when the directory holds none, or one of another base VM.
-    public init(_ directory: FilePath, on base: OpenBase) throws(CloudletError) {
+    package init(_ directory: FilePath, on base: OpenBase) throws(CloudletError) {
         self.directory = directory
         guard try FileStatus.of(directory.appending(Self.diskName)) != nil else {
             throw CloudletError(.notFound, "\(directory) holds no VM that was kept")
@@ -48,7 +48,7 @@ public struct KeptVM: Sendable {
     private init(_ directory: FilePath, _ note: Note) { (self.directory, self.note) = (directory, note) }
 
     /// The options of the overlay that was to be made, but for its compression.
-    public func options() throws(CloudletError) -> OverlayCreation.Options {
+    package func options() throws(CloudletError) -> OverlayCreation.Options {
         var options = OverlayCreation.Options(name: note.name)
         options.forwards = try note.forwards.map { (text) throws(CloudletError) in try PortForward(parsing: text) }
         options.readyPort = note.ready_port
@@ -69,7 +69,7 @@ public struct KeptVM: Sendable {
     }
 
     /// Removes the files.
-    public func remove() throws(CloudletError) { try Directory.remove(directory) }
+    package func remove() throws(CloudletError) { try Directory.remove(directory) }
 
     /// Keeps a VM in the first of the places where there is room; while there is none, waits until there is. Its disk is
     /// moved there.

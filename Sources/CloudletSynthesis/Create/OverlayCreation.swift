@@ -1,43 +1,43 @@
-public import CloudletCompression
-public import CloudletCore
+package import CloudletCompression
+package import CloudletCore
 package import CloudletHypervisor
-public import CloudletOverlay
-public import CloudletStore
+package import CloudletOverlay
+package import CloudletStore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 /// Cuts an overlay from a customised VM: pauses it, takes its state, ends it, and writes what its disk and memory
 /// differ in from the base into a directory of one meta file and compressed blobs.
-public struct OverlayCreation: Sendable {
+package struct OverlayCreation: Sendable {
     /// How an overlay is written.
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// The file names' first part.
-        public var name: String
+        package var name: String
         /// Bytes of delta items a blob holds before compression; sets when a receiver can begin to decode.
-        public var blobBytes = 4 << 20
+        package var blobBytes = 4 << 20
         /// Compression of the blobs.
-        public var compression = Compressor.Options.standard
+        package var compression = Compressor.Options.standard
         /// Bytes of memory for compressors: as many blobs are compressed at once as it bears, on at most all cores.
-        public var compressionMemory = 192 << 20
+        package var compressionMemory = 192 << 20
         /// The forwards stored with the overlay.
-        public var forwards: [PortForward] = []
+        package var forwards: [PortForward] = []
         /// A guest port that answers when the application is ready.
-        public var readyPort: UInt16?
+        package var readyPort: UInt16?
         /// Whether only the disk is saved: the guest is shut down now and boots at synthesis.
-        public var diskOnly = false
+        package var diskOnly = false
 
         /// Names an overlay.
-        public init(name: String) { self.name = name }
+        package init(name: String) { self.name = name }
     }
 
     /// What was written.
-    public struct Result: Sendable {
+    package struct Result: Sendable {
         /// The meta file.
-        public let metaPath: FilePath
+        package let metaPath: FilePath
         /// Its content.
-        public let meta: OverlayMeta
+        package let meta: OverlayMeta
         /// Items by kind.
-        public let statistics: OverlayStatistics
+        package let statistics: OverlayStatistics
     }
 
     private let base: OpenBase
@@ -45,7 +45,7 @@ public struct OverlayCreation: Sendable {
     private let records: UnfinishedFiles?
 
     /// Prepares to cut an overlay from a VM on `base`; its files are noted in `records` while they are written.
-    public init(base: OpenBase, options: Options, records: UnfinishedFiles? = nil) {
+    package init(base: OpenBase, options: Options, records: UnfinishedFiles? = nil) {
         self.base = base
         self.options = options
         self.records = records
@@ -53,13 +53,13 @@ public struct OverlayCreation: Sendable {
 
     /// Refuses to begin where the overlay could not be written at the end: the place is tried, and the program that is
     /// needed then.
-    public static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
+    package static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
         try requirePlace(directory, name: name)
         _ = try await ImageTool.run(["--version"])
     }
 
     /// Refuses a place where an overlay can't go, before any work is done.
-    public static func requireFree(_ directory: FilePath) throws(CloudletError) {
+    package static func requireFree(_ directory: FilePath) throws(CloudletError) {
         guard let status = try FileStatus.of(directory) else { return }
         guard status.isDirectory, try Directory.names(in: directory).isEmpty else {
             throw CloudletError(
@@ -80,7 +80,7 @@ public struct OverlayCreation: Sendable {
     /// - Returns: what was written.
     /// - Throws: `CloudletError`; no part of the overlay is left then. When the VM was kept, it says with which command
     ///   its overlay is written.
-    public func cut(
+    package func cut(
         _ running: RunningVM, into directory: FilePath, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
     ) async throws(CloudletError) -> Result {
@@ -131,7 +131,7 @@ public struct OverlayCreation: Sendable {
     }
 
     /// Writes the overlay of a VM that was kept; the VM is still kept afterwards.
-    public func write(
+    package func write(
         _ kept: KeptVM, to directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
     ) async throws(CloudletError) -> Result {

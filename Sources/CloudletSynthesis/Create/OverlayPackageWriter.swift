@@ -1,16 +1,16 @@
 import CloudletCompression
-public import CloudletCore
-public import CloudletOverlay
+package import CloudletCore
+package import CloudletOverlay
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 /// Writes an overlay as a package, the one file that elijah-cloudlet has made since 0.8.4: a ZIP archive with stored members,
 /// `overlay-meta` and the blobs, and the comment `Cloudlet VM overlay`. Source of the layout: PKWARE APPNOTE 6.3, sections
 /// 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3 (ZIP64).
-public enum OverlayPackageWriter {
+package enum OverlayPackageWriter {
     /// Finds out whether a package can be written to a place, before any work is done.
     /// - Throws: `CloudletError.cannotCreate` when something is there already, and what speaks against writing there.
-    public static func require(_ path: FilePath) throws(CloudletError) {
+    package static func require(_ path: FilePath) throws(CloudletError) {
         guard try FileStatus.of(path) == nil else {
             throw CloudletError(.cannotCreate, "\(path) exists already", advice: "name another file with --package")
         }
@@ -25,7 +25,7 @@ public enum OverlayPackageWriter {
     ///   - path: the file, which must not exist.
     ///   - progress: is told which part of the blobs is done.
     /// - Throws: `CloudletError` when it can't be written; nothing is left then.
-    public static func write(
+    package static func write(
         _ overlay: OverlaySource, to path: FilePath, progress: (Double) -> Void = { _ in }
     ) throws(CloudletError) {
         try write(overlay, to: path, largeFrom: Int(UInt32.max), progress)

@@ -1,11 +1,11 @@
-public import CloudletCore
-public import CloudletSystem
+package import CloudletCore
+package import CloudletSystem
 
 /// Reasons why the BIOS of a VM may not boot a disk, as far as the disk's tables tell. A boot loader can do without
 /// what is looked for here, so that they are told and not refused.
-public enum BootOutlook {
+package enum BootOutlook {
     /// The reason, as a sentence about "the disk"; `nil` when nothing speaks against it.
-    public static func doubt(about disk: File) throws(CloudletError) -> String? {
+    package static func doubt(about disk: File) throws(CloudletError) -> String? {
         let head = try disk.read(ForeignFormat.headBytes, at: 0)
         guard head.count >= 2 * Page.sector else { return nil }
         let hasCode = head[0..<440].contains { $0 != 0 }

@@ -1,15 +1,15 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletOverlay
-public import CloudletSystem
+package import CloudletSystem
 import SystemPackage
 
 /// Refuses what is no bootable raw disk image, and says what it is and how to convert it.
-public enum DiskImageCheck {
+package enum DiskImageCheck {
     private static let largest = OverlayMeta.Limits().imageBytes
 
     /// Checks the first sectors and the size of `disk`.
     /// - Throws: `CloudletError.badData` with the reason and, where there is one, the command that converts it.
-    public static func requireBootableRaw(_ disk: File) throws(CloudletError) {
+    package static func requireBootableRaw(_ disk: File) throws(CloudletError) {
         let status = try disk.status()
         guard status.isRegular else {
             throw CloudletError(.badData, "\(disk.path) is not a regular file", advice: "give a raw disk image file")

@@ -1,8 +1,8 @@
-public import CloudletCore
-public import CloudletOverlay
+package import CloudletCore
+import CloudletOverlay
 import CloudletSystem
 import Synchronization
-public import SystemPackage
+package import SystemPackage
 
 /// A qcow2 image over a raw base disk that is written while a VM already waits for it: version 3, clusters of 128 KiB
 /// with 32 subclusters of 4 KiB (extended L2), so that scattered pages neither copy from the base nor cost a table
@@ -10,14 +10,14 @@ public import SystemPackage
 ///
 /// Data clusters are appended in the order in which their first page comes; the tables follow when all pages are there.
 /// Until then the file is a valid empty image, and QEMU reads the tables anew when the VM is activated.
-public final class QCOW2Image: PageTarget {
+package final class QCOW2Image: PageTarget {
     /// The image file.
-    public let path: FilePath
+    package let path: FilePath
     private let file: File
     private let virtualSize: Int
     private let firstLevelEntries: Int
     private let state: Mutex<State>
-    private let turn = Turn()
+    private let turn = BlockingMutex()
 
     /// Bytes of a base disk's path; the format has no room for more.
     static let longestBackingPath = 1023
@@ -64,7 +64,7 @@ public final class QCOW2Image: PageTarget {
     ///   - backing: absolute path of the raw base disk.
     ///   - size: bytes of the base disk, a multiple of 512.
     /// - Throws: `CloudletError` when the file can't be made or written.
-    public init(_ path: FilePath, backing: FilePath, size: Int) throws(CloudletError) {
+    package init(_ path: FilePath, backing: FilePath, size: Int) throws(CloudletError) {
         self.path = path
         virtualSize = size
         let covered = Self.clusterSize * Self.entriesPerTable
@@ -88,7 +88,7 @@ public final class QCOW2Image: PageTarget {
     }
 
     /// Stores runs of pages.
-    public func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
+    package func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) {
         try turn.take { () throws(CloudletError) in
             try runs.forEachPart(of: bytes) { (run, part) throws(CloudletError) in try store(part, at: run.lowerBound) }
         }
@@ -104,7 +104,7 @@ public final class QCOW2Image: PageTarget {
     }
 
     /// Marks pages that lie behind each other as zeros.
-    public func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
+    package func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         state.withLock { state in
             for (index, page, count) in Self.parts(of: length, at: offset) {
                 var cluster = state.clusters[index] ?? Cluster()
@@ -117,7 +117,7 @@ public final class QCOW2Image: PageTarget {
     }
 
     /// Reads back a page that was placed.
-    public func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+    package func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         let (index, page) = Self.locate(offset)
         let cluster = state.withLock { $0.clusters[index] ?? Cluster() }
         if cluster.data & (1 << UInt32(page)) != 0 {
@@ -128,7 +128,7 @@ public final class QCOW2Image: PageTarget {
     }
 
     /// Writes the tables; the image is complete afterwards.
-    public func finish() throws(CloudletError) {
+    package func finish() throws(CloudletError) {
         var (clusters, end) = state.withLock { ($0.clusters, $0.end) }
         var firstLevel = [UInt64](repeating: 0, count: firstLevelEntries)
         let tables = Dictionary(grouping: clusters.keys, by: { $0 / Self.entriesPerTable })

@@ -1,17 +1,17 @@
 import CloudletCompression
-public import CloudletCore
-public import CloudletOverlay
+package import CloudletCore
+package import CloudletOverlay
 import CloudletSystem
 
 /// Looks through an overlay without its base: reads every item of every blob and counts.
-public enum OverlaySurvey {
+package enum OverlaySurvey {
     /// Reads all blobs, several at a time.
     /// - Parameters:
     ///   - overlay: the overlay.
     ///   - progress: is told how many compressed bytes are done.
     /// - Returns: what the overlay holds, and what each blob holds, in the order of the meta.
     /// - Throws: `CloudletError.badData` with blob, item and byte when the overlay is damaged.
-    public static func survey(
+    package static func survey(
         _ overlay: OverlaySource, progress: (Int) -> Void = { _ in }
     ) async throws(CloudletError) -> (total: BlobSurvey.Findings, blobs: [BlobSurvey.Findings]) {
         let meta = overlay.meta

@@ -1,24 +1,24 @@
-public import CloudletCore
-public import CloudletHypervisor
-public import CloudletOverlay
-public import CloudletStore
+package import CloudletCore
+package import CloudletHypervisor
+package import CloudletOverlay
+package import CloudletStore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
 /// Checks that an overlay can be rebuilt on a base: does all that a synthesis does short of running the VM, and
 /// throws the result away. Neither the base nor the overlay is written to; rebuilt pages are kept in a file without a
 /// name.
-public struct OverlayVerification: Sendable {
+package struct OverlayVerification: Sendable {
     private let base: BaseVM
     private let images: BaseImages
     private let snapshot: SnapshotFile
 
     /// What was found to be in order.
-    public struct Verdict: Sendable {
+    package struct Verdict: Sendable {
         /// Items by kind.
-        public let statistics: OverlayStatistics
+        package let statistics: OverlayStatistics
         /// The VM the overlay makes.
-        public let description: VMDescription
+        package let description: VMDescription
     }
 
     /// Prepares to verify overlays on a base VM.
@@ -27,7 +27,7 @@ public struct OverlayVerification: Sendable {
     ///   - known: the registry's entry, if there is one; without it, or when somebody touched the files, they are hashed.
     ///   - progress: is told what is being done.
     /// - Throws: `CloudletError` when the files are missing or are no base VM.
-    public init(
+    package init(
         disk: FilePath, known: BaseVM?, progress: (String) -> Void = { _ in }
     ) async throws(CloudletError) {
         let files = BaseFiles(disk: disk)
@@ -60,7 +60,7 @@ public struct OverlayVerification: Sendable {
     ///   - progress: is told how many compressed bytes are done.
     /// - Returns: what was checked.
     /// - Throws: `CloudletError.badData` with blob, item and byte, or what of the whole does not fit.
-    public func verify(
+    package func verify(
         _ overlay: OverlaySource, progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws(CloudletError) -> Verdict {
         let meta = overlay.meta

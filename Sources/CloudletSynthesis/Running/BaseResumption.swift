@@ -1,37 +1,38 @@
-public import CloudletCore
-public import CloudletHypervisor
+package import CloudletCore
+package import CloudletHypervisor
 import CloudletStore
 import CloudletSystem
 
 /// Resumes a base VM as it was saved, on a copy of its memory and an empty image over its disk: the start of every
 /// overlay. The base's files are only read.
-public struct BaseResumption: Sendable {
+package struct BaseResumption: Sendable {
     private let hypervisor: Hypervisor
 
     /// What the VM gets beside its machine.
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// Ports of the host that lead into the VM.
-        public var forwards: [PortForward] = []
+        package var forwards: [PortForward] = []
         /// Address of the host on which they listen.
-        public var forwardAddress = "127.0.0.1"
+        package var forwardAddress = "127.0.0.1"
         /// Whether there is a VNC display.
-        public var display = false
+        package var display = false
         /// Whether the guest may reach other hosts.
-        public var outboundNetwork = false
+        package var outboundNetwork = false
         /// Whether blocks the guest discards are freed.
-        public var discards = true
+        package var discards = true
 
         /// No forwards, no display, no network.
-        public init() {}
+        package init() {}
     }
 
     /// Uses this hypervisor.
-    public init(hypervisor: Hypervisor) {
+    package init(hypervisor: Hypervisor) {
         self.hypervisor = hypervisor
     }
 
     /// Brings the base's VM to where it was saved, and lets it run on.
-    public func resume(_ base: OpenBase, _ options: Options, times: StageTimes) async throws(CloudletError) -> RunningVM
+    package func resume(_ base: OpenBase, _ options: Options, times: StageTimes) async throws(CloudletError)
+        -> RunningVM
     {
         try VMResources.requireAnswers(options.forwards, outboundNetwork: options.outboundNetwork)
         let work = try WorkDirectory(on: hypervisor)
@@ -86,7 +87,7 @@ extension VirtualMachine {
         _ snapshot: SnapshotFile, opening forwards: [PortForward], on address: String, movingTaken: Bool = false,
         wayOut: String? = nil, times: StageTimes
     ) async throws(CloudletError) -> [ActiveForward] {
-        try await together(
+        try await concurrently(
             { () async throws(CloudletError) in
                 try await times.measure("load state") { () async throws(CloudletError) in
                     try await self.loadState(of: snapshot)

@@ -1,10 +1,10 @@
-public import CloudletHypervisor
-public import CloudletOverlay
+package import CloudletHypervisor
+package import CloudletOverlay
 
 extension GuestSupport {
     /// What an overlay's meta says of its guest; `nil` where it says nothing (disk-only overlays, other makers). Words of later
     /// versions count as nothing known.
-    public init?(_ meta: OverlayMeta) {
+    package init?(_ meta: OverlayMeta) {
         guard let clock = meta.guestClock, let random = meta.guestRandom else { return nil }
         self.init(clock: Clock(rawValue: clock) ?? .none, random: Random(rawValue: random) ?? .none)
     }

@@ -1,11 +1,11 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletHypervisor
 import CloudletSystem
 
 extension RunningVM {
     /// Waits until the guest gives no more memory back. A Linux guest reports what it freed in rounds two seconds
     /// apart, so a silence longer than that is the end; after ten seconds nobody waits any more.
-    public func waitForFreedMemory() async throws(CloudletError) {
+    package func waitForFreedMemory() async throws(CloudletError) {
         guard machine.machine.freePageReporting else { return }
         let step = Duration.milliseconds(250)
         var least = try memory.file.status().allocated

@@ -1,23 +1,23 @@
-public import CloudletCore
-public import CloudletHypervisor
-public import CloudletSystem
-public import SystemPackage
+package import CloudletCore
+package import CloudletHypervisor
+package import CloudletSystem
+package import SystemPackage
 
 /// A VM that runs on a base, with all that belongs to it: its memory, its disk, its forwards and its scratch
 /// directory. Whoever holds one must end it.
-public final class RunningVM: Sendable {
+package final class RunningVM: Sendable {
     /// The VM.
-    public let machine: VirtualMachine
+    package let machine: VirtualMachine
     /// The forwards in force.
-    public let forwards: [ActiveForward]
+    package let forwards: [ActiveForward]
     /// What the snapshot it was resumed from says.
-    public let description: VMDescription
+    package let description: VMDescription
     /// Its disk, a qcow2 image over the base.
-    public let disk: FilePath
+    package let disk: FilePath
     /// Its RAM.
-    public let memory: SharedMemory
+    package let memory: SharedMemory
     /// What was done for the guest when it went on.
-    public let refresh: GuestRefresh
+    package let refresh: GuestRefresh
     private let work: WorkDirectory
 
     init(
@@ -34,14 +34,14 @@ public final class RunningVM: Sendable {
     }
 
     /// Marks the VM as one that goes on without this process; `uri` is the libvirt daemon it runs under, if any.
-    public func detach(uri: String?) async throws(CloudletError) {
+    package func detach(uri: String?) async throws(CloudletError) {
         try DetachedVM.mark(
             work.path, process: try await machine.processID(), uri: uri,
             forwards: forwards.map { "\($0.address) \($0.forward)" })
     }
 
     /// Ends the VM and removes what it left. Safe to call more than once.
-    public func end() async throws(CloudletError) {
+    package func end() async throws(CloudletError) {
         try await machine.destroy()
         try work.remove()
     }

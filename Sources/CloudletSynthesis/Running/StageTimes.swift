@@ -1,16 +1,16 @@
-public import CloudletCore
+package import CloudletCore
 import Synchronization
 
 /// When the stages of a job began and ended, measured from its start. Stages may overlap.
-public final class StageTimes: Sendable {
+package final class StageTimes: Sendable {
     /// One stage.
-    public struct Stage: Sendable, Hashable {
+    package struct Stage: Sendable, Hashable {
         /// What was done.
-        public let name: String
+        package let name: String
         /// When it began, after the job's start.
-        public let start: Duration
+        package let start: Duration
         /// How long it took.
-        public let duration: Duration
+        package let duration: Duration
     }
 
     private let clock = ContinuousClock()
@@ -20,19 +20,19 @@ public final class StageTimes: Sendable {
 
     /// Starts the clock.
     /// - Parameter began: is told each stage's name when it begins.
-    public init(began: @escaping @Sendable (String) -> Void = { _ in }) {
+    package init(began: @escaping @Sendable (String) -> Void = { _ in }) {
         origin = clock.now
         self.began = began
     }
 
     /// The stages that have ended, in the order in which they began.
-    public var stages: [Stage] { recorded.withLock { $0 }.sorted { $0.start < $1.start } }
+    package var stages: [Stage] { recorded.withLock { $0 }.sorted { $0.start < $1.start } }
 
     /// Time since the start.
-    public var elapsed: Duration { clock.now - origin }
+    package var elapsed: Duration { clock.now - origin }
 
     /// Runs `body` as a stage.
-    public func measure<Value>(
+    package func measure<Value>(
         _ name: String, _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         let start = elapsed

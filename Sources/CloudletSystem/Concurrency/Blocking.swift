@@ -1,9 +1,9 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Runs a call that blocks (libvirt, a socket) on a thread of its own, never on the common pool or on Dispatch's, where
 /// a few blocked calls would hold up all others.
 /// - Throws: what `body` throws, or `CloudletError.busy` when the system gives no thread; `body` is not run then.
-public func blocking<Value: Sendable>(
+package func blocking<Value: Sendable>(
     _ body: @escaping @Sendable () throws(CloudletError) -> Value
 ) async throws(CloudletError) -> Value {
     let result: Result<Value, CloudletError> = await withCheckedContinuation { continuation in

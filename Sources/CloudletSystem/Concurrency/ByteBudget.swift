@@ -2,7 +2,7 @@ import Synchronization
 
 /// Bounds the bytes that are under way between a producer and its consumers: the producer takes from the budget and
 /// waits when it is used up, consumers give back.
-public final class ByteBudget: Sendable {
+package final class ByteBudget: Sendable {
     private struct State {
         var available: Int
         var closed = false
@@ -13,13 +13,13 @@ public final class ByteBudget: Sendable {
     private let state: Mutex<State>
 
     /// A budget of `bytes`.
-    public init(_ bytes: Int) {
+    package init(_ bytes: Int) {
         limit = bytes
         state = Mutex(State(available: bytes))
     }
 
     /// Takes `bytes` (at most the whole budget), waiting for room. Once the budget is closed nobody waits any more.
-    public func take(_ bytes: Int) async {
+    package func take(_ bytes: Int) async {
         let wanted = min(bytes, limit)
         await withCheckedContinuation { continuation in
             let ready = state.withLock { state in
@@ -36,7 +36,7 @@ public final class ByteBudget: Sendable {
     }
 
     /// Gives back what `take` took for the same count.
-    public func giveBack(_ bytes: Int) {
+    package func giveBack(_ bytes: Int) {
         let ready = state.withLock { state in
             state.available += min(bytes, limit)
             var ready: [CheckedContinuation<Void, Never>] = []
@@ -51,7 +51,7 @@ public final class ByteBudget: Sendable {
     }
 
     /// Lets everybody who waits, and everybody who comes, go on.
-    public func close() {
+    package func close() {
         let waiting = state.withLock { state in
             state.closed = true
             defer { state.waiting = [] }

@@ -2,7 +2,7 @@ import Synchronization
 
 /// A value that costs something to find out and that is found out anew only when it is older than a while, however often
 /// it is asked for.
-public final class Cached<Value: Sendable>: Sendable {
+package final class Cached<Value: Sendable>: Sendable {
     private let lifetime: Duration
     private let find: @Sendable () -> Value
     private let state = Mutex<(value: Value, found: ContinuousClock.Instant)?>(nil)
@@ -11,13 +11,13 @@ public final class Cached<Value: Sendable>: Sendable {
     /// - Parameters:
     ///   - lifetime: how old the value may be.
     ///   - find: finds it out; one caller at a time.
-    public init(for lifetime: Duration, _ find: @escaping @Sendable () -> Value) {
+    package init(for lifetime: Duration, _ find: @escaping @Sendable () -> Value) {
         self.lifetime = lifetime
         self.find = find
     }
 
     /// The value.
-    public var value: Value {
+    package var value: Value {
         state.withLock { state in
             if let state, ContinuousClock.now - state.found < lifetime { return state.value }
             let value = find()

@@ -2,9 +2,9 @@ import Synchronization
 
 /// Shares a number of places for connections among their sources: as long as there are free ones everybody gets some;
 /// when all are taken, an idle connection of the source that has most gives way to one of a source that has fewer.
-public final class ConnectionShares: Sendable {
+package final class ConnectionShares: Sendable {
     /// The bound that one more connection would exceed.
-    public enum Excess: Error, Sendable, Hashable {
+    package enum Excess: Error, Sendable, Hashable {
         /// That of all connections, where none may give way.
         case total
         /// That of the connections of one source.
@@ -12,9 +12,9 @@ public final class ConnectionShares: Sendable {
     }
 
     /// The place of one connection.
-    public final class Place: Sendable {
+    package final class Place: Sendable {
         /// Where the connection comes from.
-        public let source: String
+        package let source: String
         private let busy = Atomic(false)
         fileprivate let giveWay: @Sendable () -> Void
 
@@ -24,7 +24,7 @@ public final class ConnectionShares: Sendable {
         }
 
         /// Whether the connection does something that it is kept for. One that was just made does not.
-        public var isBusy: Bool {
+        package var isBusy: Bool {
             get { busy.load(ordering: .relaxed) }
             set { busy.store(newValue, ordering: .relaxed) }
         }
@@ -39,10 +39,10 @@ public final class ConnectionShares: Sendable {
     private let state = Mutex(State())
 
     /// All places are free.
-    public init() {}
+    package init() {}
 
     /// Connections that have a place.
-    public var count: Int { state.withLock(\.total) }
+    package var count: Int { state.withLock(\.total) }
 
     /// Takes a place for a connection.
     /// - Parameters:
@@ -52,7 +52,7 @@ public final class ConnectionShares: Sendable {
     ///   - giveWay: closes the connection; is called once at most, when the place was given to another one.
     /// - Returns: the place.
     /// - Throws: which bound stands against it.
-    public func open(
+    package func open(
         from source: String, total: Int, perSource: Int, giveWay: @escaping @Sendable () -> Void
     ) throws(Excess) -> Place {
         let (place, leaving) = try state.withLock { (state) throws(Excess) -> (Place, Place?) in
@@ -74,7 +74,7 @@ public final class ConnectionShares: Sendable {
     }
 
     /// Frees a place. Safe to call more than once.
-    public func close(_ place: Place) { state.withLock { Self.remove(place, &$0) } }
+    package func close(_ place: Place) { state.withLock { Self.remove(place, &$0) } }
 
     /// The oldest idle connection of the source that has most of those that have an idle one.
     private static func leastNeeded(_ state: State, ifMoreThan count: Int) -> Place? {

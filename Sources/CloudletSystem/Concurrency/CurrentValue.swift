@@ -2,7 +2,7 @@ import Synchronization
 
 /// A value that changes, for several readers: each sees the value of the moment it starts and then the newest one
 /// whenever it is ready for it; values in between may be skipped.
-public final class CurrentValue<Value: Hashable & Sendable>: Sendable {
+package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
     private struct State {
         var value: Value
         var readers: [Int: AsyncStream<Value>.Continuation] = [:]
@@ -12,18 +12,18 @@ public final class CurrentValue<Value: Hashable & Sendable>: Sendable {
     private let state: Mutex<State>
 
     /// Starts with `value`.
-    public init(_ value: Value) { state = Mutex(State(value: value)) }
+    package init(_ value: Value) { state = Mutex(State(value: value)) }
 
     /// The value now.
-    public var value: Value { state.withLock { $0.value } }
+    package var value: Value { state.withLock { $0.value } }
 
     /// Changes the value; readers hear of it when it differs.
     /// - Returns: whether it differs.
-    @discardableResult public func set(_ value: Value) -> Bool { update { $0 = value } }
+    @discardableResult package func set(_ value: Value) -> Bool { update { $0 = value } }
 
     /// Changes the value in place; readers hear of it when it differs afterwards.
     /// - Returns: whether it differs.
-    @discardableResult public func update(_ change: (inout Value) -> Void) -> Bool {
+    @discardableResult package func update(_ change: (inout Value) -> Void) -> Bool {
         state.withLock { state in
             let before = state.value
             change(&state.value)
@@ -34,7 +34,7 @@ public final class CurrentValue<Value: Hashable & Sendable>: Sendable {
     }
 
     /// The value now and every newest value after it, until the reader stops.
-    public func values() -> AsyncStream<Value> {
+    package func values() -> AsyncStream<Value> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             let number = state.withLock { state in
                 state.nextReader += 1

@@ -1,8 +1,8 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Runs `body` for at most `duration`.
 /// - Returns: what `body` returns, or `nil` when the time is up; `body` is cancelled then and waited for.
-public func withDeadline<Value: Sendable>(
+package func withDeadline<Value: Sendable>(
     _ duration: Duration, _ body: @escaping @Sendable () async throws(CloudletError) -> Value
 ) async throws(CloudletError) -> Value? {
     let result: Result<Value, CloudletError>? = await withTaskGroup(of: Result<Value, CloudletError>?.self) { group in
@@ -22,7 +22,7 @@ public func withDeadline<Value: Sendable>(
 
 /// Asks `condition` every `interval` until it answers true; with `longest`, more and more seldom, up to that.
 /// - Returns: `false` when `limit` is over first.
-public func poll(
+package func poll(
     every interval: Duration, upTo longest: Duration? = nil, for limit: Duration,
     _ condition: () async throws(CloudletError) -> Bool
 ) async throws(CloudletError) -> Bool {

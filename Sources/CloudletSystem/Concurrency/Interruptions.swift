@@ -1,9 +1,9 @@
-public import CloudletCore
+package import CloudletCore
 import Synchronization
 
 /// Counts how often a person, a terminal or a system has asked a program to stop. Work that can't be done again is given
 /// up only when it is asked for more than once.
-public final class Interruptions: Sendable {
+package final class Interruptions: Sendable {
     private struct State {
         var count = 0
         var last: ContinuousClock.Instant?
@@ -19,14 +19,14 @@ public final class Interruptions: Sendable {
     private let state = Mutex(State())
 
     /// Nobody has asked yet.
-    public init() {}
+    package init() {}
 
     /// One wish often comes as two signals: `timeout` and `sudo` send their own beside the terminal's, a shell a second
     /// SIGHUP.
     private static let oneWish = Duration.seconds(1)
 
     /// Notes a wish, unless it is the echo of one right before it.
-    public func add(at now: ContinuousClock.Instant = .now) {
+    package func add(at now: ContinuousClock.Instant = .now) {
         let ended = state.withLock { state -> [Work] in
             if let last = state.last, now - last < Self.oneWish { return [] }
             state.last = now
@@ -37,13 +37,13 @@ public final class Interruptions: Sendable {
     }
 
     /// What was asked for is done: later wishes are new ones.
-    public func settle() { state.withLock { $0.count = 0 } }
+    package func settle() { state.withLock { $0.count = 0 } }
 
     /// Runs `body` to its end even when the calling task is cancelled; it is cancelled when the program has been asked to
     /// stop `limit` times.
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws, or `CloudletError.interrupted` without having run it.
-    public func run<Value: Sendable>(
+    package func run<Value: Sendable>(
         until limit: Int, _ body: @escaping @Sendable () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         guard state.withLock({ $0.count < limit }) else { throw CloudletError(.interrupted, "interrupted") }

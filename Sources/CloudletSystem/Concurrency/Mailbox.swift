@@ -2,7 +2,7 @@ import Synchronization
 
 /// Hands elements from one task to one other. Unlike a stream it survives that waiting for an element is cancelled:
 /// the next one who waits gets what comes.
-public final class Mailbox<Element: Sendable>: Sendable {
+package final class Mailbox<Element: Sendable>: Sendable {
     private struct State {
         var elements: [Element] = []
         var end: Result<Void, any Error>?
@@ -12,12 +12,12 @@ public final class Mailbox<Element: Sendable>: Sendable {
     private let state = Mutex(State())
 
     /// An empty mailbox.
-    public init() {}
+    package init() {}
 
     /// Adds an element.
     /// - Returns: `false` when the mailbox was finished already; the element is not taken then.
     @discardableResult
-    public func put(_ element: Element) -> Bool {
+    package func put(_ element: Element) -> Bool {
         let (taken, waiting) = state.withLock { state -> (Bool, CheckedContinuation<Element?, any Error>?) in
             guard state.end == nil else { return (false, nil) }
             if let waiting = state.waiting {
@@ -32,7 +32,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
     }
 
     /// Says that nothing more comes, and why.
-    public func finish(throwing error: (any Error)? = nil) {
+    package func finish(throwing error: (any Error)? = nil) {
         let waiting = state.withLock { state -> CheckedContinuation<Element?, any Error>? in
             guard state.end == nil else { return nil }
             state.end = error.map { .failure($0) } ?? .success(())
@@ -43,7 +43,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
     }
 
     /// Takes what waits, without waiting for more. Also done by a cancelled task.
-    public func drain() -> [Element] {
+    package func drain() -> [Element] {
         state.withLock { state in
             defer { state.elements.removeAll() }
             return state.elements
@@ -52,7 +52,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
 
     /// The next element, waiting for it; `nil` when nothing more comes.
     /// - Throws: the error the mailbox was finished with, or `CancellationError`. Only one task may wait.
-    public func next() async throws -> Element? {
+    package func next() async throws -> Element? {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let result = state.withLock { state -> Result<Element?, any Error>? in

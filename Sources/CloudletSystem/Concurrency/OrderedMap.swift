@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Transforms units of work on a pool, a bounded number at once, and hands the results over in the order of the units:
 /// the shape of every stage that reads, computes on all cores and writes.
@@ -11,7 +11,7 @@ public import CloudletCore
 ///   - transform: does one unit.
 ///   - consume: takes the results, one at a time, in order.
 /// - Throws: what `transform` or `consume` throws, or `CloudletError.interrupted`.
-public func mapInOrder<Unit: Sendable, Output: Sendable>(
+package func mapInOrder<Unit: Sendable, Output: Sendable>(
     _ units: some Sequence<Unit>, on pool: WorkerPool = .shared, atOnce: Int? = nil,
     _ transform: @escaping @Sendable (Unit) throws(CloudletError) -> Output,
     consume: (Output) throws(CloudletError) -> Void
@@ -50,7 +50,7 @@ public func mapInOrder<Unit: Sendable, Output: Sendable>(
 }
 
 /// The sub-ranges of `range` of at most `length`, in order, drawn lazily.
-@inlinable public func pieces(of range: Range<Int>, length: Int) -> some Sequence<Range<Int>> {
+@inlinable package func pieces(of range: Range<Int>, length: Int) -> some Sequence<Range<Int>> {
     stride(from: range.lowerBound, to: range.upperBound, by: length).lazy.map {
         $0..<min($0 + length, range.upperBound)
     }

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Says how long who asks for work has to wait, so that in the long run no more than a rate is done, but a burst at once
 /// (the generic cell rate algorithm, ITU-T I.371).
-public struct Pacer: Sendable {
+package struct Pacer: Sendable {
     private let interval: Duration
     private let tolerance: Duration
     /// When all that was taken is paid off.
@@ -12,7 +12,7 @@ public struct Pacer: Sendable {
     /// - Parameters:
     ///   - perSecond: units a second in the long run; above 0.
     ///   - burst: units at once.
-    public init(perSecond: Double, burst: Int) {
+    package init(perSecond: Double, burst: Int) {
         interval = .seconds(1 / perSecond)
         tolerance = interval * max(0, burst - 1)
     }
@@ -23,7 +23,7 @@ public struct Pacer: Sendable {
     ///   - longest: takes nothing where the wait would be longer.
     ///   - now: the time.
     /// - Returns: how long to wait before the work is begun; `nil` when nothing was taken.
-    public mutating func take(
+    package mutating func take(
         _ count: Int = 1, waitingAtMost longest: Duration? = nil, at now: ContinuousClock.Instant = .now
     ) -> Duration? {
         let start = max(now, paidOff ?? now)
@@ -38,7 +38,7 @@ public struct Pacer: Sendable {
 }
 
 /// A pacer for each of any number of clients. What is kept of one who has not asked for a while is forgotten.
-public final class RateLimit: Sendable {
+package final class RateLimit: Sendable {
     private struct State {
         var pacers: [String: Pacer] = [:]
         var swept = ContinuousClock.now
@@ -51,10 +51,10 @@ public final class RateLimit: Sendable {
     /// - Parameters:
     ///   - perSecond: units a second that each client gets in the long run; above 0.
     ///   - burst: units at once.
-    public init(perSecond: Double, burst: Int) { fresh = Pacer(perSecond: perSecond, burst: burst) }
+    package init(perSecond: Double, burst: Int) { fresh = Pacer(perSecond: perSecond, burst: burst) }
 
     /// Takes units for a client; see ``Pacer/take(_:waitingAtMost:at:)``.
-    public func take(
+    package func take(
         _ count: Int = 1, for client: String, waitingAtMost longest: Duration? = nil,
         at now: ContinuousClock.Instant = .now
     ) -> Duration? {

@@ -1,8 +1,8 @@
-public import CloudletCore
+package import CloudletCore
 import Synchronization
 
 /// A number of places that tasks take and give back; who finds none waits in line.
-public final class Slots: Sendable {
+package final class Slots: Sendable {
     private struct State {
         var free: Int
         var waiting: [(id: UInt64, continuation: CheckedContinuation<Bool, Never>)] = []
@@ -12,11 +12,11 @@ public final class Slots: Sendable {
     private let state: Mutex<State>
 
     /// So many places.
-    public init(_ count: Int) { state = Mutex(State(free: count)) }
+    package init(_ count: Int) { state = Mutex(State(free: count)) }
 
     /// Takes a place.
     /// - Throws: `CloudletError.interrupted` when the task is cancelled before there is one.
-    public func take() async throws(CloudletError) {
+    package func take() async throws(CloudletError) {
         let id = state.withLock { state in
             state.next += 1
             return state.next
@@ -45,7 +45,7 @@ public final class Slots: Sendable {
 
     /// Takes a place if there is one, without waiting.
     /// - Returns: whether there was one.
-    public func tryTake() -> Bool {
+    package func tryTake() -> Bool {
         state.withLock { state in
             guard state.free > 0 else { return false }
             state.free -= 1
@@ -54,7 +54,7 @@ public final class Slots: Sendable {
     }
 
     /// Gives a place back, to the one who waits longest.
-    public func giveBack() {
+    package func giveBack() {
         let next = state.withLock { state -> CheckedContinuation<Bool, Never>? in
             guard state.waiting.isEmpty else { return state.waiting.removeFirst().continuation }
             state.free += 1

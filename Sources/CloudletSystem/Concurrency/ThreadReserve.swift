@@ -7,25 +7,25 @@ import Synchronization
 /// Dispatch, and with it everything that runs on Swift's common pool, waits where a new thread is wanted until there is
 /// one: at last nothing goes on, timers and signals included, and the program can't even be ended in good order. With what
 /// is held back it goes on, and whoever begins something new can be told.
-public final class ThreadReserve: Sendable {
+package final class ThreadReserve: Sendable {
     private let count: Int
     private let interval: Duration
     private let released = DispatchSemaphore(value: 0)
     private let short = Atomic(false)
 
     /// Holds back `count` threads, and looks every `interval` whether the system still gives some.
-    public init(count: Int = 16, interval: Duration = .milliseconds(250)) {
+    package init(count: Int = 16, interval: Duration = .milliseconds(250)) {
         self.count = count
         self.interval = interval
     }
 
     /// Whether the system gives no more threads.
-    public var isShort: Bool { short.load(ordering: .relaxed) }
+    package var isShort: Bool { short.load(ordering: .relaxed) }
 
     /// Starts to hold and to look.
     /// - Parameter report: is told when the system gives no more, and when it does again; on a thread of its own, so it may
     ///   not begin anything that needs another one.
-    public func start(report: @escaping @Sendable (_ isShort: Bool) -> Void) {
+    package func start(report: @escaping @Sendable (_ isShort: Bool) -> Void) {
         _ = DetachedThread.start { [self] in
             var held = 0
             var rounds = 0

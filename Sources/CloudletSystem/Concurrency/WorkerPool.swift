@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 import Dispatch
 import Glibc
 import Synchronization
@@ -7,9 +7,9 @@ import Synchronization
 /// task executor: `Task(executorPreference:)` and `addTask(executorPreference:)` run on it.
 ///
 /// The threads live as long as the process: a pool is made once and shared.
-public final class WorkerPool: TaskExecutor {
+package final class WorkerPool: TaskExecutor {
     /// One thread a core, or as many as `CLOUDLET_WORKERS` says, shared by everything that computes.
-    public static let shared = WorkerPool(width: wantedWidth ?? Processors.count, label: "cloudlet-worker")
+    package static let shared = WorkerPool(width: wantedWidth ?? Processors.count, label: "cloudlet-worker")
 
     private static var wantedWidth: Int? {
         guard let text = unsafe getenv("CLOUDLET_WORKERS") else { return nil }
@@ -17,10 +17,10 @@ public final class WorkerPool: TaskExecutor {
     }
 
     /// Two threads for jobs that take seconds without a pause, so that they don't hold up the shared ones.
-    public static let background = WorkerPool(width: 2, label: "cloudlet-background")
+    package static let background = WorkerPool(width: 2, label: "cloudlet-background")
 
     /// Runs `body` on a thread of the pool; it sees the cancellation of the calling task.
-    public func run<Value: Sendable>(
+    package func run<Value: Sendable>(
         _ body: @escaping @Sendable () throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         do { return try await withTaskExecutorPreference(self) { try body() } } catch {
@@ -29,11 +29,11 @@ public final class WorkerPool: TaskExecutor {
     }
 
     /// How many jobs run at once.
-    public let width: Int
+    package let width: Int
 
     /// How many units of work that take so much memory each may be under way: enough to keep all threads busy, as far as
     /// `limit` bytes reach.
-    public func unitsAtOnce(takingBytes bytes: Int, within limit: Int = 64 << 20) -> Int {
+    package func unitsAtOnce(takingBytes bytes: Int, within limit: Int = 64 << 20) -> Int {
         min(width + 1, max(1, limit / max(1, bytes)))
     }
 
@@ -41,7 +41,7 @@ public final class WorkerPool: TaskExecutor {
     private let available = DispatchSemaphore(value: 0)
 
     /// Starts `width` threads.
-    public init(width: Int, label: String) {
+    package init(width: Int, label: String) {
         self.width = width
         let started = (0..<width).count { _ in DetachedThread.start { [self] in runJobs() } }
         // Dispatch waits until the system gives a thread again.
@@ -49,7 +49,7 @@ public final class WorkerPool: TaskExecutor {
     }
 
     /// Hands a job to the next free thread.
-    public func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         jobs.withLock { $0.append(job) }
         available.signal()

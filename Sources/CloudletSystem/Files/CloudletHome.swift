@@ -1,17 +1,17 @@
-public import CloudletCore
-public import FoundationEssentials
+package import CloudletCore
+import FoundationEssentials
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// The directory in which everything of this program is kept that the user did not name: `CLOUDLET_HOME`, else
 /// `/var/lib/cloudlet` for a system service, else `$XDG_DATA_HOME/cloudlet`.
-public struct CloudletHome: Hashable, Sendable {
+package struct CloudletHome: Hashable, Sendable {
     /// The directory.
-    public let root: FilePath
+    package let root: FilePath
 
     /// Uses this directory and makes it when missing (0700). However it is named, by links or not, `root` is the same:
     /// what an earlier holder left is found by it.
-    public init(_ root: FilePath) throws(CloudletError) {
+    package init(_ root: FilePath) throws(CloudletError) {
         // What is no UTF-8 has been replaced on the way here: another directory would be made.
         guard !root.string.unicodeScalars.contains("\u{FFFD}") else {
             throw CloudletError(
@@ -31,7 +31,7 @@ public struct CloudletHome: Hashable, Sendable {
     /// Sees to it that other users can neither read nor exchange what is kept here: session numbers, by which sessions
     /// are ended, and what emulators are started from.
     /// - Throws: `CloudletError.permission` when that can't be had without touching what is not ours.
-    public func secure() throws(CloudletError) {
+    package func secure() throws(CloudletError) {
         let directory = try Directory.open(root)
         try directory.requireOwn()
         let mode = try directory.status().permissions
@@ -60,7 +60,7 @@ public struct CloudletHome: Hashable, Sendable {
     }
 
     /// The directory the environment asks for.
-    public static func fromEnvironment(
+    package static func fromEnvironment(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(CloudletError) -> CloudletHome {
         if let home = environment["CLOUDLET_HOME"], !home.isEmpty { return try CloudletHome(FilePath(home)) }
@@ -78,20 +78,20 @@ public struct CloudletHome: Hashable, Sendable {
     }
 
     /// The registry's database.
-    public var database: FilePath { root.appending("cloudlet.db") }
+    package var database: FilePath { root.appending("cloudlet.db") }
     /// State of hypervisors and scratch files of their VMs, a directory each for the node and for commands.
-    public var hypervisors: FilePath { root.appending("hypervisor") }
+    package var hypervisors: FilePath { root.appending("hypervisor") }
     /// The accelerator probe's verdict.
-    public var acceleratorCache: FilePath { root.appending("accelerator.json") }
+    package var acceleratorCache: FilePath { root.appending("accelerator.json") }
 
     /// The node's configuration file; it need not exist.
-    public var configuration: FilePath { root.appending("cloudlet.yaml") }
+    package var configuration: FilePath { root.appending("cloudlet.yaml") }
 
     /// The directory relative paths start from.
-    public static var currentDirectory: FilePath { FilePath(FileManager.default.currentDirectoryPath) }
+    package static var currentDirectory: FilePath { FilePath(FileManager.default.currentDirectoryPath) }
 
     /// An absolute path without `.`, `..` and symbolic links, as the registry keeps it. The file must exist.
-    public static func resolve(_ path: FilePath) throws(CloudletError) -> FilePath {
+    package static func resolve(_ path: FilePath) throws(CloudletError) -> FilePath {
         let absolute = path.isAbsolute ? path : currentDirectory.pushing(path)
         guard let resolved = unsafe realpath(absolute.string, nil) else {
             throw SystemCallError.current("can't find \(path)")

@@ -1,14 +1,14 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Directories: make, list, remove.
-public enum Directory {
+package enum Directory {
     /// Makes a directory and those above it; one that exists is left as it is.
     /// - Returns: those that were not there before, outermost first.
     @discardableResult
-    public static func create(_ path: FilePath, permissions: UInt16 = 0o755) throws(CloudletError) -> [FilePath] {
+    package static func create(_ path: FilePath, permissions: UInt16 = 0o755) throws(CloudletError) -> [FilePath] {
         var made: [FilePath] = []
         do throws(CloudletError) {
             try make(path, permissions, &made)
@@ -34,12 +34,12 @@ public enum Directory {
     }
 
     /// Removes directories again that `create` made, innermost first, as far as they are empty.
-    public static func removeEmpty(_ made: [FilePath]) {
+    package static func removeEmpty(_ made: [FilePath]) {
         for path in made.reversed() { _ = unsafe rmdir(path.string) }
     }
 
     /// The names in a directory, sorted; none when it does not exist.
-    public static func names(in path: FilePath) throws(CloudletError) -> [String] {
+    package static func names(in path: FilePath) throws(CloudletError) -> [String] {
         guard let stream = unsafe opendir(path.string) else {
             let reason = errno
             if try FileStatus.of(path) == nil { return [] }
@@ -61,7 +61,7 @@ public enum Directory {
     }
 
     /// Removes a file or a whole tree; one that does not exist is fine.
-    public static func remove(_ path: FilePath) throws(CloudletError) {
+    package static func remove(_ path: FilePath) throws(CloudletError) {
         guard unsafe unlink(path.string) != 0, errno != ENOENT, errno != ENOTDIR else { return }
         guard unsafe cloudlet_remove_tree(path.string) == 0 else {
             throw SystemCallError.current("can't remove \(path)")
@@ -70,7 +70,7 @@ public enum Directory {
 
     /// Renames a file or a directory; a file and an empty directory are replaced. What must outlast a power cut goes by
     /// ``Publication``.
-    public static func move(_ source: FilePath, to target: FilePath) throws(CloudletError) {
+    package static func move(_ source: FilePath, to target: FilePath) throws(CloudletError) {
         guard unsafe rename(source.string, target.string) == 0 else {
             throw SystemCallError.current("can't rename \(source) to \(target)")
         }
@@ -78,7 +78,7 @@ public enum Directory {
     }
 
     /// Whether there is a file or directory of this name; a link counts, wherever it leads.
-    public static func holds(_ path: FilePath) throws(CloudletError) -> Bool {
+    package static func holds(_ path: FilePath) throws(CloudletError) -> Bool {
         var raw = stat()
         if unsafe lstat(path.string, &raw) == 0 { return true }
         if errno == ENOENT || errno == ENOTDIR { return false }
@@ -86,15 +86,15 @@ public enum Directory {
     }
 
     /// Opens a directory, to lock it or to put its entries on the disk.
-    public static func open(_ path: FilePath) throws(CloudletError) -> File {
+    package static func open(_ path: FilePath) throws(CloudletError) -> File {
         let descriptor = unsafe cloudlet_open(path.string, O_RDONLY | O_DIRECTORY, 0)
         guard descriptor >= 0 else { throw SystemCallError.current("can't open the directory \(path)") }
         return File(owning: descriptor, named: path)
     }
 
     /// Waits until the names in a directory are on the disk: without it, a power cut may take back a rename.
-    public static func synchronize(_ path: FilePath) throws(CloudletError) { try open(path).synchronize() }
+    package static func synchronize(_ path: FilePath) throws(CloudletError) { try open(path).synchronize() }
 
     /// Free bytes on the file system that holds `path`, as an ordinary user may use them.
-    public static func freeSpace(at path: FilePath) throws(CloudletError) -> Int { try FileSystemSpace(at: path).free }
+    package static func freeSpace(at path: FilePath) throws(CloudletError) -> Int { try FileSystemSpace(at: path).free }
 }

@@ -1,5 +1,5 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
 
 extension File {
@@ -7,7 +7,7 @@ extension File {
     /// `nil` when only holes follow. Holes read as zeros; a range may still hold zeros.
     ///
     /// Walking a tmpfs file this way matters: reading its holes through a mapping would allocate them.
-    public func nextDataExtent(from offset: Int) throws(CloudletError) -> Range<Int>? {
+    package func nextDataExtent(from offset: Int) throws(CloudletError) -> Range<Int>? {
         let start = lseek(descriptor, off_t(offset), cloudlet_seek_data)
         if start < 0 {
             if errno == ENXIO { return nil }
@@ -19,7 +19,7 @@ extension File {
     }
 
     /// Calls `body` with every range of stored data inside `range`, each widened to whole pages and cut to `range`.
-    public func forEachDataExtent(
+    package func forEachDataExtent(
         in range: Range<Int>, _ body: (Range<Int>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         var position = range.lowerBound

@@ -1,14 +1,14 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// An open file; closed when the last reference goes.
 ///
 /// All reads and writes name their offset, so one `File` may be used by several tasks at once.
-public final class File: Sendable {
+package final class File: Sendable {
     /// How a file is opened.
-    public enum Mode: Sendable {
+    package enum Mode: Sendable {
         /// An existing file, for reading.
         case read
         /// An existing file, for reading and writing.
@@ -18,13 +18,13 @@ public final class File: Sendable {
     }
 
     /// The name it was opened by, for messages.
-    public let path: FilePath
+    package let path: FilePath
     /// The descriptor, borrowed: it lives as long as this object.
-    public let descriptor: Int32
+    package let descriptor: Int32
 
     /// Opens a file. What is no file (a pipe, a socket, a device) is refused and never waited for.
     /// - Throws: `CloudletError` that names the path and the system's reason.
-    public init(_ path: FilePath, _ mode: Mode) throws(CloudletError) {
+    package init(_ path: FilePath, _ mode: Mode) throws(CloudletError) {
         let (flags, permissions, verb): (Int32, UInt32, String) =
             switch mode {
             case .read: (O_RDONLY, 0, "open")
@@ -49,15 +49,15 @@ public final class File: Sendable {
 
     /// A path that names the open file for as long as this object lives, also to other processes of the same user. It has
     /// no character that means anything in a URI, a list or an option, however the file's own name is written.
-    public var descriptorPath: FilePath { FilePath("/proc/\(getpid())/fd/\(descriptor)") }
+    package var descriptorPath: FilePath { FilePath("/proc/\(getpid())/fd/\(descriptor)") }
 
     /// The directory for temporary files: `TMPDIR`, or /tmp.
-    public static var temporaryDirectory: FilePath {
+    package static var temporaryDirectory: FilePath {
         FilePath(unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp")
     }
 
     /// A new file in `directory`, of which only its disk space remains there; gone when it is closed.
-    public static func unnamed(in directory: FilePath = temporaryDirectory) throws(CloudletError) -> File {
+    package static func unnamed(in directory: FilePath = temporaryDirectory) throws(CloudletError) -> File {
         let descriptor = unsafe cloudlet_open(directory.string, O_RDWR | cloudlet_unnamed_file, 0o600)
         if descriptor >= 0 { return File(owning: descriptor, named: directory.appending("(unnamed)")) }
         // Not every file system can make files without a name: on others a kill between two calls leaves an empty file.
@@ -68,7 +68,7 @@ public final class File: Sendable {
     }
 
     /// Takes over an open descriptor.
-    public init(owning descriptor: Int32, named path: FilePath) {
+    package init(owning descriptor: Int32, named path: FilePath) {
         self.path = path
         self.descriptor = descriptor
     }
@@ -76,17 +76,17 @@ public final class File: Sendable {
     deinit { close(descriptor) }
 
     /// The file's size in bytes.
-    public func size() throws(CloudletError) -> Int { try status().size }
+    package func size() throws(CloudletError) -> Int { try status().size }
 
     /// Size, allocated bytes, modification time and identity of the file.
-    public func status() throws(CloudletError) -> FileStatus {
+    package func status() throws(CloudletError) -> FileStatus {
         var raw = stat()
         guard unsafe fstat(descriptor, &raw) == 0 else { throw SystemCallError.current("can't examine \(path)") }
         return FileStatus(raw)
     }
 
     /// Sets the size; growth is a hole.
-    public func resize(to bytes: Int) throws(CloudletError) {
+    package func resize(to bytes: Int) throws(CloudletError) {
         guard ftruncate(descriptor, bytes) == 0 else {
             throw SystemCallError.current("can't set the size of \(path) to \(ByteCount(bytes))")
         }
@@ -94,7 +94,7 @@ public final class File: Sendable {
 
     /// Reads `count` bytes at `offset` into the front of `buffer`, which must be that large.
     /// - Returns: the count read, less than asked only at the end of the file.
-    public func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) -> Int {
+    package func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) -> Int {
         precondition(count <= buffer.count, "the buffer is too small")
         var done = 0
         var failure: Int32 = 0
@@ -118,18 +118,18 @@ public final class File: Sendable {
 
     /// Reads `count` bytes at `offset` into the front of `buffer`, all of which are known to be there.
     /// - Throws: `CloudletError.io` when somebody has cut the file meanwhile, or a sector can't be read.
-    public func readWhole(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
+    package func readWhole(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         guard try read(into: &buffer, count: count, at: offset) == count else { throw becameShorter }
     }
 
     /// The error for a file of which bytes are missing that were there before.
-    public var becameShorter: CloudletError {
+    package var becameShorter: CloudletError {
         CloudletError(
             .io, "\(path) became shorter while it was read", advice: "copy the file again from where it is whole")
     }
 
     /// The `count` bytes at `offset`; fewer only at the end of the file.
-    public func read(_ count: Int, at offset: Int) throws(CloudletError) -> [UInt8] {
+    package func read(_ count: Int, at offset: Int) throws(CloudletError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)
         let got = try read(into: &buffer, count: count, at: offset)
         if got < count { buffer.removeLast(count - got) }
@@ -137,7 +137,7 @@ public final class File: Sendable {
     }
 
     /// Writes all bytes at `offset`.
-    public func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+    package func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         let count = bytes.count
         var done = 0
         var failure: Int32 = 0
@@ -155,11 +155,11 @@ public final class File: Sendable {
     }
 
     /// Writes all bytes at `offset`.
-    public func write(_ bytes: [UInt8], at offset: Int) throws(CloudletError) { try write(bytes.span, at: offset) }
+    package func write(_ bytes: [UInt8], at offset: Int) throws(CloudletError) { try write(bytes.span, at: offset) }
 
     /// Waits until everything written is on the disk. Where nothing can be written (a read-only or special file system)
     /// there is nothing to wait for.
-    public func synchronize() throws(CloudletError) {
+    package func synchronize() throws(CloudletError) {
         guard fsync(descriptor) == 0 || errno == EROFS || errno == EINVAL else {
             throw SystemCallError.current("can't write \(path) to the disk")
         }
@@ -167,7 +167,7 @@ public final class File: Sendable {
     }
 
     /// Frees the blocks of a range; it reads as zeros afterwards. The size stays.
-    public func punchHole(_ range: Range<Int>) throws(CloudletError) {
+    package func punchHole(_ range: Range<Int>) throws(CloudletError) {
         guard !range.isEmpty else { return }
         guard cloudlet_punch_hole(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 else {
             throw SystemCallError.current("can't free space in \(path)")
@@ -175,19 +175,19 @@ public final class File: Sendable {
     }
 
     /// Changes the permission bits of a file without opening it.
-    public static func setPermissions(_ mode: UInt32, of path: FilePath) throws(CloudletError) {
+    package static func setPermissions(_ mode: UInt32, of path: FilePath) throws(CloudletError) {
         guard unsafe chmod(path.string, mode) == 0 else {
             throw SystemCallError.current("can't change the mode of \(path)")
         }
     }
 
     /// Changes the permission bits.
-    public func setPermissions(_ mode: UInt32) throws(CloudletError) {
+    package func setPermissions(_ mode: UInt32) throws(CloudletError) {
         guard fchmod(descriptor, mode) == 0 else { throw SystemCallError.current("can't change the mode of \(path)") }
     }
 
     /// Changes the permission bits where that is ours to do: not of another user's file, nor on a read-only file system.
-    public func setPermissionsIfAllowed(_ mode: UInt32) throws(CloudletError) {
+    package func setPermissionsIfAllowed(_ mode: UInt32) throws(CloudletError) {
         do throws(CloudletError) { try setPermissions(mode) } catch {
             guard error.code == .permission else { throw error }
         }
@@ -195,34 +195,34 @@ public final class File: Sendable {
 }
 
 /// What the file system says about a file.
-public struct FileStatus: Hashable, Sendable {
+package struct FileStatus: Hashable, Sendable {
     /// Bytes.
-    public let size: Int
+    package let size: Int
     /// Bytes that take up space; less than `size` in a sparse file.
-    public let allocated: Int
+    package let allocated: Int
     /// Time of the last change of the content, nanoseconds since 1970. The owner can set it to anything.
-    public let modified: Int
+    package let modified: Int
     /// Time of the last change of content, mode, owner, name or times, nanoseconds since 1970. Nobody can set it.
-    public let changed: Int
+    package let changed: Int
     /// Device and inode: equal for two names of one file.
-    public let identity: Identity
+    package let identity: Identity
     /// Whether it is a regular file.
-    public let isRegular: Bool
+    package let isRegular: Bool
     /// Whether it is a directory.
-    public let isDirectory: Bool
+    package let isDirectory: Bool
     /// What it is, when it is neither a file nor a directory: something that may make a reader wait for ever.
     let foreignKind: String?
     /// Permission bits.
-    public let permissions: UInt32
+    package let permissions: UInt32
     /// User id of the owner.
-    public let owner: UInt32
+    package let owner: UInt32
 
     /// Device and inode number.
-    public struct Identity: Hashable, Sendable {
+    package struct Identity: Hashable, Sendable {
         /// Device number.
-        public let device: UInt64
+        package let device: UInt64
         /// Inode number.
-        public let inode: UInt64
+        package let inode: UInt64
     }
 
     init(_ raw: stat) {
@@ -249,7 +249,7 @@ public struct FileStatus: Hashable, Sendable {
     private static func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
 
     /// The status of the file at `path` (symbolic links followed), or `nil` when there is none.
-    public static func of(_ path: FilePath) throws(CloudletError) -> FileStatus? {
+    package static func of(_ path: FilePath) throws(CloudletError) -> FileStatus? {
         var raw = stat()
         if unsafe stat(path.string, &raw) == 0 { return FileStatus(raw) }
         if errno == ENOENT || errno == ENOTDIR { return nil }

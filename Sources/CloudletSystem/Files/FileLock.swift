@@ -1,14 +1,14 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// An exclusive advisory lock on a file (flock(2)); given back when the last reference goes or the process dies.
-public final class FileLock: Sendable {
+package final class FileLock: Sendable {
     private let file: File
 
     /// Takes the lock without waiting; `nil` when another process holds it. The file is made when missing (0600).
-    public static func tryAcquire(_ path: FilePath) throws(CloudletError) -> FileLock? {
+    package static func tryAcquire(_ path: FilePath) throws(CloudletError) -> FileLock? {
         let descriptor = unsafe cloudlet_open(path.string, O_RDWR | O_CREAT, 0o600)
         guard descriptor >= 0 else { throw SystemCallError.current("can't open the lock file \(path)") }
         let file = File(owning: descriptor, named: path)
@@ -18,7 +18,7 @@ public final class FileLock: Sendable {
     }
 
     /// Whether some process holds the lock. Asking takes it for a moment: who wants it should try more than once.
-    public static func isHeld(_ path: FilePath) throws(CloudletError) -> Bool {
+    package static func isHeld(_ path: FilePath) throws(CloudletError) -> Bool {
         guard try FileStatus.of(path) != nil else { return false }
         return try tryAcquire(path) == nil
     }

@@ -1,20 +1,20 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// The room on a file system, in bytes. Some file systems (network, FUSE) report more than any number of ours holds; that
 /// is taken for the largest one.
-public struct FileSystemSpace: Sendable, Hashable {
+package struct FileSystemSpace: Sendable, Hashable {
     /// All there is.
-    public let total: Int
+    package let total: Int
     /// What an ordinary user may still use.
-    public let free: Int
+    package let free: Int
     /// Whether what is written there stays in memory.
-    public let isMemory: Bool
+    package let isMemory: Bool
 
     /// The room on the file system that holds `path`.
-    public init(at path: FilePath) throws(CloudletError) {
+    package init(at path: FilePath) throws(CloudletError) {
         var raw = statvfs()
         var kind: Int = 0
         guard unsafe statvfs(path.string, &raw) == 0, unsafe cloudlet_file_system_type(path.string, &kind) == 0 else {

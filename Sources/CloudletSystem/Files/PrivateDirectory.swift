@@ -1,13 +1,13 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 extension Directory {
     /// Makes a directory that only this user may enter (0700). One that is there already is taken if it is this user's;
     /// rights that others have on it are taken away. What a link leads to is not changed: it may hold other things, too.
     /// - Throws: `CloudletError.permission` when it belongs to another user, or others may enter what a link leads to.
-    public static func createPrivate(_ path: FilePath) throws(CloudletError) {
+    package static func createPrivate(_ path: FilePath) throws(CloudletError) {
         try create(path, permissions: 0o700)
         let directory = try Directory.open(path)
         try directory.requireOwn()
@@ -30,7 +30,7 @@ extension Directory {
 extension File {
     /// Fails when the file belongs to another user, who could exchange what is in it at any time. That goes for the
     /// superuser, too, who would act upon what the other one writes.
-    public func requireOwn() throws(CloudletError) {
+    package func requireOwn() throws(CloudletError) {
         let owner = try status().owner
         guard owner != geteuid() else { return }
         throw CloudletError(

@@ -1,8 +1,8 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
 import Synchronization
-public import SystemPackage
+package import SystemPackage
 
 /// Files and directories that are written under temporary names beside their places, and get their names when all of
 /// them are complete and on the disk: once ``publish()`` has returned, a power cut takes nothing back.
@@ -11,7 +11,7 @@ public import SystemPackage
 /// is renamed to `NAME.commit-TOKEN`, then the others to their names, then the last one. What a writer that was killed
 /// leaves is recognised by ``recover(_:)``: with a `commit` the rest of the renames is made, without one all is removed.
 /// A writer that lives holds a lock (flock(2)) on each of its files.
-public final class Publication: Sendable {
+package final class Publication: Sendable {
     private struct Part {
         let path: FilePath
         let file: File
@@ -23,13 +23,13 @@ public final class Publication: Sendable {
     private let parts = Mutex<[Part]>([])
 
     /// Nothing yet.
-    public init() {}
+    package init() {}
 
     deinit { discard() }
 
     /// Makes a file that will be `path`. Its permissions are those wished for less those of the process's mask.
     /// - Throws: `CloudletError.permission` when it could never get its name, nor be removed again.
-    public func create(_ path: FilePath, permissions: UInt32) throws(CloudletError) -> File {
+    package func create(_ path: FilePath, permissions: UInt32) throws(CloudletError) -> File {
         try Self.requireExchangeable(path)
         let name = partName(path)
         let file = try File(name, .create(permissions: permissions))
@@ -39,7 +39,7 @@ public final class Publication: Sendable {
 
     /// Makes a directory that will be `path`, and those above it. What is put in it must be synchronised by who does so.
     /// - Returns: its temporary name.
-    public func createDirectory(_ path: FilePath) throws(CloudletError) -> FilePath {
+    package func createDirectory(_ path: FilePath) throws(CloudletError) -> FilePath {
         var directories = [path.parent]
         while let last = directories.last, try FileStatus.of(last) == nil, last != last.parent {
             directories.append(last.parent)
@@ -52,13 +52,13 @@ public final class Publication: Sendable {
     }
 
     /// The open file that will be `path`, if it is one of these.
-    public func file(of path: FilePath) -> File? { parts.withLock { $0.first { $0.path == path }?.file } }
+    package func file(of path: FilePath) -> File? { parts.withLock { $0.first { $0.path == path }?.file } }
 
     /// Puts all on the disk and gives the files their names, in the order in which they were made; the last one decides.
     /// Files that have the names are replaced; a directory is, when it is empty.
     /// - Throws: `CloudletError` when something can't be written; what has no name yet then is removed by ``discard()``,
     ///   unless the last one decided already.
-    public func publish() throws(CloudletError) {
+    package func publish() throws(CloudletError) {
         let parts = parts.withLock { $0 }
         guard let last = parts.last else { return }
         for part in parts { try part.file.synchronize() }
@@ -83,7 +83,7 @@ public final class Publication: Sendable {
     }
 
     /// Removes what has not been published.
-    public func discard() {
+    package func discard() {
         let parts = parts.withLock { parts in
             defer { parts = [] }
             return parts
@@ -122,7 +122,7 @@ extension Publication {
     /// - Returns: whether a publication was completed.
     /// - Throws: `CloudletError` when what was decided can't be completed.
     @discardableResult
-    public static func recover(_ paths: [FilePath]) throws(CloudletError) -> Bool {
+    package static func recover(_ paths: [FilePath]) throws(CloudletError) -> Bool {
         guard let directory = paths.first?.parent, let names = try? Directory.names(in: directory) else { return false }
         var left: [String: [Leftover]] = [:]
         for name in names {
@@ -192,7 +192,7 @@ extension Publication {
 
 extension File {
     /// Writes a small file so that whoever reads `path` sees the bytes before or those after, also after a power cut.
-    public static func replace(
+    package static func replace(
         _ path: FilePath, with bytes: [UInt8], permissions: UInt32
     ) throws(CloudletError) {
         try Publication.recover([path])

@@ -1,18 +1,18 @@
 import CloudletCore
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Commands as messages print them: what is copied into a shell, in whatever directory, does what the message says.
-public enum Shell {
+package enum Shell {
     /// A command of these words.
-    public static func command(_ words: String...) -> String { words.map(word).joined(separator: " ") }
+    package static func command(_ words: String...) -> String { words.map(word).joined(separator: " ") }
 
     /// An absolute path as one word: it names the same file everywhere and is never taken for an option.
-    public static func path(_ path: FilePath) -> String { word(path.absolute.string) }
+    package static func path(_ path: FilePath) -> String { word(path.absolute.string) }
 
     /// A text as one word of any shell (POSIX.1, Shell Command Language, 2.2). What a terminal would act upon, or could
     /// not show, is written in digits (printf).
-    public static func word(_ text: String) -> String {
+    package static func word(_ text: String) -> String {
         if !text.isEmpty, text.utf8.allSatisfy(isPlain) { return text }
         guard text.displayable(limit: .max) != text else {
             return "'" + text.replacing("'", with: "'\\''") + "'"
@@ -37,7 +37,7 @@ public enum Shell {
 
 extension FilePath {
     /// The path from the root on; a relative one starts at the working directory.
-    public var absolute: FilePath {
+    package var absolute: FilePath {
         if isAbsolute { return self }
         guard let directory = unsafe getcwd(nil, 0) else { return self }
         defer { unsafe free(directory) }
@@ -45,7 +45,7 @@ extension FilePath {
     }
 
     /// A path that names nothing yet: this one, or this one with a number behind its stem.
-    public var firstFree: FilePath {
+    package var firstFree: FilePath {
         var candidate = self
         var number = 2
         while unsafe faccessat(AT_FDCWD, candidate.string, F_OK, AT_SYMLINK_NOFOLLOW) == 0, let name = lastComponent {

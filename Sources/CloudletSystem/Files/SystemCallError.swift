@@ -1,18 +1,18 @@
-public import CloudletCore
+package import CloudletCore
 import Glibc
 
 /// Error numbers of the operating system as errors people can read.
-public enum SystemCallError {
+package enum SystemCallError {
     /// An error for the current `errno`: `message` says what was tried on what.
-    public static func current(_ message: String) -> CloudletError { make(errno, message) }
+    package static func current(_ message: String) -> CloudletError { make(errno, message) }
 
     /// An error for the number `number`.
-    public static func make(_ number: Int32, _ message: String) -> CloudletError {
+    package static func make(_ number: Int32, _ message: String) -> CloudletError {
         CloudletError(code(for: number), "\(message): \(text(for: number))", advice: advice(for: number))
     }
 
     /// The system's own words for an error number.
-    public static func text(for number: Int32) -> String {
+    package static func text(for number: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 200)
         let capacity = buffer.count
         return unsafe buffer.withUnsafeMutableBufferPointer { pointer in

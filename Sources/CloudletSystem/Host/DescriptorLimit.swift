@@ -1,4 +1,4 @@
-public import CloudletCore
+package import CloudletCore
 import Glibc
 import SystemPackage
 
@@ -7,18 +7,18 @@ import SystemPackage
 /// They must never be used up: libdispatch opens files below /proc every second and ends the process with an illegal
 /// instruction when it can't ("workq: registered worker exited prematurely"). Where it is the whole system that has no more
 /// files, the node's `DispatchFiles` help.
-public enum DescriptorLimit {
+package enum DescriptorLimit {
     /// What a node wishes for: enough for all connections and VMs, and little enough for programs that go through all
     /// numbers when they are started.
-    public static let wanted = 16 << 10
+    package static let wanted = 16 << 10
 
     /// The limit in force.
-    public static var current: Int { Int(clamping: limits().rlim_cur) }
+    package static var current: Int { Int(clamping: limits().rlim_cur) }
 
     /// Raises the limit as far as the system lets everybody, up to `wanted`; never lowers it.
     /// - Returns: the limit in force.
     @discardableResult
-    public static func raise(to wanted: Int = wanted) -> Int {
+    package static func raise(to wanted: Int = wanted) -> Int {
         var limits = limits()
         let possible = min(rlim_t(max(0, wanted)), limits.rlim_max)
         if possible > limits.rlim_cur {
@@ -30,7 +30,7 @@ public enum DescriptorLimit {
 
     /// Lowers the limit to `most`: for libraries that use select(2), to which a number of 1,024 or more is a write into
     /// foreign memory.
-    public static func lower(to most: Int) {
+    package static func lower(to most: Int) {
         var limits = limits()
         guard limits.rlim_cur > rlim_t(max(0, most)) else { return }
         limits.rlim_cur = rlim_t(max(0, most))
@@ -40,7 +40,7 @@ public enum DescriptorLimit {
     /// Fails unless a program has what it needs at the least, whatever the one that started it left it: a low limit, or many
     /// files that are open already. To be called before anything that runs on libdispatch.
     /// - Throws: `CloudletError.busy`.
-    public static func requireLeast() throws(CloudletError) {
+    package static func requireLeast() throws(CloudletError) {
         var taken: [Int32] = []
         defer { for descriptor in taken { close(descriptor) } }
         for _ in 0..<least {
@@ -57,7 +57,7 @@ public enum DescriptorLimit {
 
     /// Fails unless `count` files more can be opened.
     /// - Throws: `CloudletError.busy`.
-    public static func requireRoom(for count: Int) throws(CloudletError) {
+    package static func requireRoom(for count: Int) throws(CloudletError) {
         // Where not even the list can be opened, there is no room.
         let open = (try? Directory.names(in: "/proc/self/fd").count) ?? .max
         guard open > current - count else { return }

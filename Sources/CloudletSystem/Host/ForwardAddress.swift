@@ -1,12 +1,12 @@
-public import CloudletCore
+package import CloudletCore
 import Glibc
 
 /// The address of this host on which forwarded ports of a VM listen. QEMU's user network listens on IPv4 addresses only,
 /// takes an empty one for all of them, and is told the address inside of a command, so it is checked before.
-public enum ForwardAddress {
+package enum ForwardAddress {
     /// Checks the form of an address.
     /// - Returns: why it can't be one; `nil` when it can.
-    public static func objection(to text: String) -> String? {
+    package static func objection(to text: String) -> String? {
         guard !text.isEmpty else { return "it is empty" }
         var bytes = [UInt8](repeating: 0, count: 16)
         // A NUL would end the text early.
@@ -22,7 +22,7 @@ public enum ForwardAddress {
 
     /// Fails unless ports can be forwarded from an address now: it has the form, and it is one of this host's.
     /// - Throws: `CloudletError.usage` for one that never can, `.unavailable` for one that this host has not.
-    public static func require(_ text: String) throws(CloudletError) {
+    package static func require(_ text: String) throws(CloudletError) {
         if let objection = objection(to: text) {
             throw CloudletError(
                 .usage, "ports can't be forwarded from '\(text.displayable(limit: 60))': \(objection)", advice: advice)

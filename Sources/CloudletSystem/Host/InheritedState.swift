@@ -2,13 +2,13 @@ import CLinux
 import Glibc
 
 /// What a program inherits from the one that started it, and should not depend on.
-public enum InheritedState {
+package enum InheritedState {
     /// Brings signals and the standard descriptors into the state in which this program was tried. To be called first.
     ///
     /// A parent that ignores SIGCHLD makes the kernel remove children that nobody asked for yet, and waiting for them fails:
     /// no emulator starts. A blocked SIGTERM ends nothing. And a standard descriptor that is closed is given to the first
     /// file that is opened: a database, into which messages would be written then.
-    public static func reset() {
+    package static func reset() {
         signal(SIGCHLD, SIG_DFL)
         signal(SIGPIPE, SIG_IGN)
         // A file that grows beyond the limit of its size fails as an error does.
@@ -25,5 +25,5 @@ public enum InheritedState {
     }
 
     /// Whether the program that started this one wants it to survive a signal, as `nohup` does.
-    public static func ignores(_ number: Int32) -> Bool { cloudlet_ignores_signal(number) != 0 }
+    package static func ignores(_ number: Int32) -> Bool { cloudlet_ignores_signal(number) != 0 }
 }

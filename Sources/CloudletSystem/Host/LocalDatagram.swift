@@ -3,13 +3,13 @@ import Glibc
 
 /// A Unix datagram socket for messages to one address. Sending waits for a reader that is behind only if
 /// asked to, and not for long.
-public final class LocalDatagram: Sendable {
+package final class LocalDatagram: Sendable {
     private let descriptor: Int32
     private let address: [UInt8]
 
     /// A socket for messages to `address`: a path, or the name of an abstract socket with `@` for its first byte.
     /// `nil` when the address is none or is too long.
-    public init?(to address: String) {
+    package init?(to address: String) {
         var name = Array(address.utf8)
         guard let first = name.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "@") else { return nil }
         if first == UInt8(ascii: "@") { name[0] = 0 } else { name.append(0) }
@@ -29,7 +29,7 @@ public final class LocalDatagram: Sendable {
     ///   - message: the message.
     ///   - patiently: whether to wait up to 0.2 s for a reader that is behind; blocks.
     /// - Returns: whether the other side took it.
-    public func send(_ message: [UInt8], patiently: Bool) -> Bool {
+    package func send(_ message: [UInt8], patiently: Bool) -> Bool {
         let flags = Int32(MSG_NOSIGNAL) | (patiently ? 0 : Int32(MSG_DONTWAIT))
         return unsafe address.withUnsafeBytes { name in
             guard let base = name.baseAddress else { return false }

@@ -1,10 +1,10 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Unix stream sockets of other programs.
-public enum LocalStream {
+package enum LocalStream {
     /// Whether a program accepts connections at a path.
-    public static func isAnswered(at path: FilePath) -> Bool {
+    package static func isAnswered(at path: FilePath) -> Bool {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let name = Array(path.string.utf8)

@@ -1,17 +1,17 @@
-public import SystemPackage
+package import SystemPackage
 
 /// The memory this process and its children may have: the machine's, from /proc/meminfo, within the limits of control
 /// groups.
-public struct MemoryFigures: Sendable, Hashable {
+package struct MemoryFigures: Sendable, Hashable {
     /// All memory, bytes.
-    public let total: Int
+    package let total: Int
     /// Memory that programs could take without swapping, bytes.
-    public let available: Int
+    package let available: Int
     /// The file that allows less than the machine has, where there is one.
-    public let limitedBy: FilePath?
+    package let limitedBy: FilePath?
 
     /// The figures now; zeros when the system doesn't tell.
-    public static func current() -> MemoryFigures { current(root: "/") }
+    package static func current() -> MemoryFigures { current(root: "/") }
 
     /// The figures of a system whose files are below `root`.
     package static func current(root: FilePath) -> MemoryFigures {

@@ -1,17 +1,17 @@
-public import CloudletCore
+package import CloudletCore
 import Glibc
 import SystemPackage
 
 /// A program that holds a port of this machine.
-public struct PortHolder: Hashable, Sendable {
+package struct PortHolder: Hashable, Sendable {
     /// Its process number; 0 when it could not be found out.
-    public let pid: Int
+    package let pid: Int
     /// Its name.
-    public let name: String
+    package let name: String
 
     /// The programs that listen on a TCP port, or have bound a UDP port, at any address. From /proc; programs of other users
     /// are seen by root only.
-    public static func all(of port: UInt16, _ transport: PortForward.Transport) -> [PortHolder] {
+    package static func all(of port: UInt16, _ transport: PortForward.Transport) -> [PortHolder] {
         let inodes = ["", "6"].flatMap { Self.sockets(of: port, transport, "/proc/net/\(transport.rawValue)\($0)") }
         guard !inodes.isEmpty else { return [] }
         var holders: Set<PortHolder> = []
@@ -48,7 +48,7 @@ public struct PortHolder: Hashable, Sendable {
 
 extension [PortHolder] {
     /// Names and process numbers, as `python3 (1234)`.
-    public var shown: String {
+    package var shown: String {
         map { $0.pid == 0 ? $0.name : "\($0.name.displayable()) (\($0.pid))" }.joined(separator: ", ")
     }
 }

@@ -3,7 +3,7 @@ import Glibc
 import SystemPackage
 
 /// How a process ended, as its parent is told (waitpid(2)).
-public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
+package enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
     /// By itself, with this exit status.
     case exited(Int32)
     /// By a signal.
@@ -15,7 +15,7 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The exit status, or the signal's name.
-    public var description: String {
+    package var description: String {
         switch self {
         case .exited(let status): "status \(status)"
         case .signalled(let signal): Self.names[signal].map { "SIG\($0)" } ?? "signal \(signal)"
@@ -30,10 +30,10 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// How often the kernel has ended a process of this machine because memory was short, since boot.
-public enum OutOfMemoryKills {
+package enum OutOfMemoryKills {
     /// The number (`oom_kill` in /proc/vmstat, which counts those of control groups as well); `nil` when the kernel does
     /// not tell.
-    public static var count: Int? {
+    package static var count: Int? {
         guard let bytes = try? File("/proc/vmstat", .read).read(1 << 16, at: 0) else { return nil }
         return count(in: String(decoding: bytes, as: UTF8.self))
     }

@@ -2,22 +2,22 @@ import Glibc
 import SystemPackage
 
 /// What this process uses, from /proc/self.
-public struct ProcessFigures: Sendable, Hashable {
+package struct ProcessFigures: Sendable, Hashable {
     /// Resident memory, bytes.
-    public let residentBytes: Int
+    package let residentBytes: Int
     /// Address space, bytes.
-    public let virtualBytes: Int
+    package let virtualBytes: Int
     /// Open file descriptors.
-    public let openFiles: Int
+    package let openFiles: Int
     /// Threads.
-    public let threads: Int
+    package let threads: Int
     /// Processor time spent, seconds.
-    public let processorSeconds: Double
+    package let processorSeconds: Double
     /// When it started, seconds since 1970.
-    public let started: Double
+    package let started: Double
 
     /// The figures now; `nil` when the system doesn't tell.
-    public static func current() -> ProcessFigures? {
+    package static func current() -> ProcessFigures? {
         // The program's name is in parentheses and may hold anything; the numbers come after the last one.
         guard let stat = text("/proc/self/stat"), let end = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")

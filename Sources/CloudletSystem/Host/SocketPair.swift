@@ -1,16 +1,16 @@
-public import CloudletCore
+package import CloudletCore
 import Glibc
 import SystemPackage
 
 /// Two connected Unix stream sockets; one end is usually handed to another process.
-public struct SocketPair: Sendable {
+package struct SocketPair: Sendable {
     /// The end that stays here.
-    public let ours: File
+    package let ours: File
     /// The end that is passed on; let go of it afterwards, or the other side never sees the end of the stream.
-    public let theirs: File
+    package let theirs: File
 
     /// Makes a pair.
-    public init() throws(CloudletError) {
+    package init() throws(CloudletError) {
         var descriptors: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard unsafe socketpair(AF_UNIX, type, 0, &descriptors) == 0 else {
@@ -23,7 +23,7 @@ public struct SocketPair: Sendable {
 
 extension File {
     /// Reads a stream (socket, pipe) to its end; blocks. More than `limit` bytes are an error.
-    public func readToEnd(limit: Int) throws(CloudletError) -> [UInt8] {
+    package func readToEnd(limit: Int) throws(CloudletError) -> [UInt8] {
         var result: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while true {
@@ -42,7 +42,7 @@ extension File {
     }
 
     /// Writes all bytes to a stream (socket, pipe); blocks. A reader that went away is an error, not a signal.
-    public func writeAll(_ bytes: Span<UInt8>) throws(CloudletError) {
+    package func writeAll(_ bytes: Span<UInt8>) throws(CloudletError) {
         var done = 0
         let count = bytes.count
         var failure: Int32 = 0

@@ -1,9 +1,9 @@
 import Glibc
 
 /// Looks at standard input without waiting.
-public enum StandardInput {
+package enum StandardInput {
     /// What there is.
-    public enum State: Sendable {
+    package enum State: Sendable {
         /// A line was entered; it is consumed.
         case line
         /// Nothing yet.
@@ -13,7 +13,7 @@ public enum StandardInput {
     }
 
     /// Consumes what there is and tells it.
-    public static func poll() -> State {
+    package static func poll() -> State {
         var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         guard unsafe Glibc.poll(&entry, 1, 0) > 0 else { return .nothing }
         var buffer = [UInt8](repeating: 0, count: 256)

@@ -1,13 +1,13 @@
-public import CloudletCore
+package import CloudletCore
 import Glibc
 import SystemPackage
 
 /// A TCP connection that only looks whether the other side is alive.
-public final class TCPProbe: Sendable {
+package final class TCPProbe: Sendable {
     private let socket: File
 
     /// What the connection shows.
-    public enum State: Sendable {
+    package enum State: Sendable {
         /// Connected, nothing came yet.
         case open
         /// The other side sent something.
@@ -17,12 +17,12 @@ public final class TCPProbe: Sendable {
     }
 
     /// Connects to an IPv4 address; blocks until the connection stands or is refused.
-    public init(address: String, port: UInt16) throws(CloudletError) {
+    package init(address: String, port: UInt16) throws(CloudletError) {
         socket = try Self.connect(address, port)
     }
 
     /// A connected TCP socket; blocks until the connection stands or is refused.
-    public static func connect(_ address: String, _ port: UInt16) throws(CloudletError) -> File {
+    package static func connect(_ address: String, _ port: UInt16) throws(CloudletError) -> File {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemCallError.current("can't make a socket") }
         let socket = File(owning: descriptor, named: FilePath("tcp:\(address):\(port)"))
@@ -42,7 +42,7 @@ public final class TCPProbe: Sendable {
     }
 
     /// What the connection shows now; never waits.
-    public func state() -> State {
+    package func state() -> State {
         var byte: UInt8 = 0
         let count = unsafe recv(socket.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         if count > 0 { return .data }

@@ -1,20 +1,20 @@
 import CLinux
-public import CloudletCore
+package import CloudletCore
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Memory that a VM and this process share: a memfd, which lives in shmem, is never written to a disk file system
 /// and vanishes with its last user, also after a crash.
-public final class SharedMemory: Sendable {
+package final class SharedMemory: Sendable {
     /// The open memfd.
-    public let file: File
+    package let file: File
     /// Bytes.
-    public let size: Int
+    package let size: Int
 
-    private let turn = Turn()
+    private let turn = BlockingMutex()
 
     /// Makes `size` bytes of zeros; pages take up memory when they are first written.
-    public init(named name: String, size: Int) throws(CloudletError) {
+    package init(named name: String, size: Int) throws(CloudletError) {
         let descriptor = unsafe cloudlet_memfd_create(name)
         guard descriptor >= 0 else { throw SystemCallError.current("can't make shared memory") }
         file = File(owning: descriptor, named: FilePath("memory:\(name)"))
@@ -23,20 +23,20 @@ public final class SharedMemory: Sendable {
     }
 
     /// Writes all bytes at `offset`.
-    public func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
+    package func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         try write { (file) throws(CloudletError) in try file.write(bytes, at: offset) }
     }
 
     /// Runs `body`, which writes in several places, when nobody else writes.
-    public func write(_ body: (File) throws(CloudletError) -> Void) throws(CloudletError) {
+    package func write(_ body: (File) throws(CloudletError) -> Void) throws(CloudletError) {
         try turn.take { () throws(CloudletError) in try body(file) }
     }
 
     /// Makes a range zeros and gives its pages back.
-    public func clear(_ range: Range<Int>) throws(CloudletError) {
+    package func clear(_ range: Range<Int>) throws(CloudletError) {
         try turn.take { () throws(CloudletError) in try file.punchHole(range) }
     }
 
     /// A path by which another process of the same user can open the memory while this one lives.
-    public var path: FilePath { file.descriptorPath }
+    package var path: FilePath { file.descriptorPath }
 }

@@ -1,33 +1,33 @@
 import Synchronization
 
 /// Something that happens once and that any number of tasks may wait for.
-public final class Gate: Sendable {
+package final class AsyncEvent: Sendable {
     private struct State {
-        var isOpen = false
+        var isSet = false
         var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var next: UInt64 = 0
     }
 
     private let state = Mutex(State())
 
-    /// A closed gate.
-    public init() {}
+    /// An event that has not happened.
+    package init() {}
 
     /// Whether it has happened.
-    public var isOpen: Bool { state.withLock(\.isOpen) }
+    package var isSet: Bool { state.withLock(\.isSet) }
 
-    /// Lets everybody through, now and later.
-    public func open() {
+    /// Notes that it has happened: everybody who waits, now or later, goes on.
+    package func set() {
         let waiting = state.withLock { state in
-            state.isOpen = true
+            state.isSet = true
             defer { state.waiting = [:] }
             return state.waiting.values
         }
         for continuation in waiting { continuation.resume() }
     }
 
-    /// Waits until the gate is open or the task is cancelled.
-    public func wait() async {
+    /// Waits until it has happened or the task is cancelled.
+    package func wait() async {
         let id = state.withLock { state in
             state.next += 1
             return state.next
@@ -35,7 +35,7 @@ public final class Gate: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let ready = state.withLock { state in
-                    if state.isOpen || Task.isCancelled { return true }
+                    if state.isSet || Task.isCancelled { return true }
                     state.waiting[id] = continuation
                     return false
                 }

@@ -5,7 +5,7 @@ import Glibc
 import SystemPackage
 import Testing
 
-@Suite struct OrphanTests {
+@Suite struct ChildReaperTests {
     /// Runs `sleep` for a minute, under this name, in a session of its own, as the child of a shell that ends at once.
     private func orphan(_ name: String, in scratch: ScratchDirectory) async throws -> String {
         let program = scratch.file(name)
@@ -19,9 +19,9 @@ import Testing
     @Test("an emulator whose parent has gone is removed from the system's table soon after its end")
     func emulator() async throws {
         let scratch = try ScratchDirectory()
-        Orphans.shared.expecting {}
+        ChildReaper.shared.expecting {}
         let process = try await orphan("qemu-orphan", in: scratch)
-        Orphans.shared.expecting {}
+        ChildReaper.shared.expecting {}
         var status = ""
         try await until(30, "the program does not begin") {
             status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
@@ -31,15 +31,15 @@ import Testing
         try #require(kill(#require(Int32(process)), SIGKILL) == 0)
         let gone = try await poll(every: .milliseconds(10), for: .seconds(5)) { !isListed(process) }
         #expect(gone)
-        #expect(Orphans.shared.end(of: try #require(Int32(process))) == .signalled(SIGKILL))
-        Orphans.shared.forget(try #require(Int32(process)))
-        #expect(Orphans.shared.end(of: try #require(Int32(process))) == nil)
+        #expect(ChildReaper.shared.end(of: try #require(Int32(process))) == .signalled(SIGKILL))
+        ChildReaper.shared.forget(try #require(Int32(process)))
+        #expect(ChildReaper.shared.end(of: try #require(Int32(process))) == nil)
     }
 
     @Test("an ended child that nobody asks for hides no emulator's end", arguments: ["", "setsid "])
     func hidden(prefix: String) async throws {
         let scratch = try ScratchDirectory()
-        Orphans.shared.expecting {}
+        ChildReaper.shared.expecting {}
         // What a script left behind: ours since the script has ended, and nobody waits for it.
         let line = "\(prefix)sleep 0.01 >/dev/null 2>&1 & echo $!"
         let left = try #require(Int32(try await Tool.run("/bin/sh", ["-c", line]).output.filter(\.isNumber)))
@@ -49,19 +49,19 @@ import Testing
         }
         let process = try await orphan("qemu-hidden", in: scratch)
         // It may have looked for children before there were any.
-        Orphans.shared.expecting {}
+        ChildReaper.shared.expecting {}
         try await until(30, "the program does not begin") {
             try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8).contains("Name:\tqemu-hidden\n")
         }
         try #require(kill(#require(Int32(process)), SIGKILL) == 0)
         let gone = try await poll(every: .milliseconds(10), for: .seconds(3)) { !isListed(process) }
         #expect(gone)
-        #expect(Orphans.shared.end(of: try #require(Int32(process))) == .signalled(SIGKILL))
+        #expect(ChildReaper.shared.end(of: try #require(Int32(process))) == .signalled(SIGKILL))
     }
 
     @Test("programs this one starts itself keep their exit status")
     func others() async throws {
-        Orphans.shared.expecting {}
+        ChildReaper.shared.expecting {}
         for status in [0, 3] {
             let result = try await Tool.run("/bin/sh", ["-c", "sleep 0.05; exit \(status)"])
             #expect(result.status == Int32(status))

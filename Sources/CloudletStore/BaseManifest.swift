@@ -1,27 +1,27 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 import FoundationEssentials
-public import SystemPackage
+package import SystemPackage
 
 /// What the maker of a base VM notes of its files (`NAME.base-seal`, JSON), so that other nodes need not hash the holes of
 /// its images to know it: the identities, and a fingerprint of the data of each file.
 ///
 /// It shows that files are as their maker left them; it proves nothing about the maker.
-public struct BaseSeal: Sendable, Hashable, Codable {
+package struct BaseManifest: Sendable, Hashable, Codable {
     /// The identity: SHA-256 of the disk.
-    public let hash: SHA256Digest
+    package let hash: SHA256Digest
     /// SHA-256 of the memory snapshot.
-    public let memoryHash: SHA256Digest
+    package let memoryHash: SHA256Digest
     /// Fingerprints of the data of files, by the ends of their names; the disk's is `disk`.
-    public let data: [String: SHA256Digest]
+    package let data: [String: SHA256Digest]
 
     /// Notes what is known of a base VM.
-    public init(hash: SHA256Digest, memoryHash: SHA256Digest, data: [String: SHA256Digest]) {
+    package init(hash: SHA256Digest, memoryHash: SHA256Digest, data: [String: SHA256Digest]) {
         (self.hash, self.memoryHash, self.data) = (hash, memoryHash, data)
     }
 
     /// The fingerprints of the two images, where both are noted.
-    public var imageData: BaseVM.ImageData? {
+    package var imageData: BaseVM.ImageData? {
         guard let disk = data["disk"], let memory = data["base-mem"] else { return nil }
         return .init(disk: disk, memory: memory)
     }
@@ -35,7 +35,7 @@ public struct BaseSeal: Sendable, Hashable, Codable {
     private static let maximumBytes = 64 << 10
 
     /// Reads what `encode` writes.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         func digest(_ text: String, _ key: CodingKeys) throws -> SHA256Digest {
             guard let digest = SHA256Digest(hex: text) else {
@@ -52,7 +52,7 @@ public struct BaseSeal: Sendable, Hashable, Codable {
     }
 
     /// Digests are written in hexadecimal digits.
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(Self.format, forKey: .format)
         try container.encode(hash.hex, forKey: .hash)
@@ -62,17 +62,17 @@ public struct BaseSeal: Sendable, Hashable, Codable {
 
     /// Reads the seal of a base VM; `nil` when it has none.
     /// - Throws: `CloudletError.badData` when the file is no seal.
-    public init?(of files: BaseFiles) throws(CloudletError) {
+    package init?(of files: BaseFiles) throws(CloudletError) {
         guard try FileStatus.of(files.seal) != nil else { return nil }
         let bytes = try File(files.seal, .read).read(Self.maximumBytes, at: 0)
-        do { self = try JSONDecoder().decode(BaseSeal.self, from: Data(bytes)) } catch {
+        do { self = try JSONDecoder().decode(BaseManifest.self, from: Data(bytes)) } catch {
             throw CloudletError(
                 .badData, "\(files.seal) is damaged: \(error)", advice: "remove it to have the base VM hashed anew")
         }
     }
 
     /// As it is written to a file.
-    public func text() throws(CloudletError) -> [UInt8] {
+    package func text() throws(CloudletError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         do { return Array(try encoder.encode(self)) + [0x0A] } catch {
@@ -83,7 +83,7 @@ public struct BaseSeal: Sendable, Hashable, Codable {
 
 extension BaseFiles {
     /// The files that a seal covers, by the names it has for them.
-    public var sealed: [(name: String, path: FilePath)] {
+    package var sealed: [(name: String, path: FilePath)] {
         [
             ("disk", disk), ("base-mem", memory), ("base-img-meta", diskHashes), ("base-mem-meta", memoryHashes),
             ("base-mem-index", memoryIndex),

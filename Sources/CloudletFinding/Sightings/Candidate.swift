@@ -3,7 +3,7 @@ import CloudletNetwork
 
 /// One piece of evidence that a node may be somewhere: an answer, an announcement, a memory. It proves nothing; a
 /// connection has to.
-struct NodeSighting: Hashable, Sendable {
+struct Candidate: Hashable, Sendable {
     /// How it was seen.
     var origin: DiscoveryOrigin
     /// The node's id, where the evidence names one.

@@ -4,7 +4,7 @@ import CloudletMarkup
 import FoundationEssentials
 
 /// What a connection to a node showed.
-struct NodeProof: Hashable, Sendable {
+struct VerificationResult: Hashable, Sendable {
     /// The id the node itself gives, if it gives one.
     var id: NodeID?
     var name: String?
@@ -16,7 +16,7 @@ struct NodeProof: Hashable, Sendable {
     var status: NodeStatus?
 }
 
-extension NodeProof {
+extension VerificationResult {
     /// From the status document; `nil` when it is none.
     init?(status answer: HTTPAnswer, httpPort: UInt16) {
         guard answer.status == 200, let status = try? JSONDecoder().decode(NodeStatus.self, from: Data(answer.body)),
@@ -47,7 +47,7 @@ extension NodeProof {
     }
 }
 
-extension NodeProof {
+extension VerificationResult {
     /// Reads an answer and a status document made up for it: the first time takes a good part of a millisecond, which is
     /// to be had while the first answer is on its way.
     static func rehearse() {
@@ -59,6 +59,6 @@ extension NodeProof {
         guard SSDPMessage(message.bytes) != nil, let head = try? HTTPAnswer.Head(parsing: bytes),
             let complete = try? head.answer(in: bytes, isComplete: true, .zero)
         else { return }
-        _ = NodeProof(status: complete, httpPort: 1)
+        _ = VerificationResult(status: complete, httpPort: 1)
     }
 }

@@ -1,10 +1,10 @@
-public import CloudletCore
+package import CloudletCore
 
 /// Runs two pieces of work at the same time.
 /// - Returns: what both return.
 /// - Throws: what `first` throws, if it does; else what `second` throws. When `first` fails, `second` is cancelled
 ///   and waited for.
-public func together<First, Second: Sendable>(
+package func concurrently<First, Second: Sendable>(
     _ first: () async throws(CloudletError) -> First,
     _ second: @escaping @Sendable () async throws(CloudletError) -> Second
 ) async throws(CloudletError) -> (First, Second) {

@@ -10,7 +10,7 @@ import Synchronization
 /// Keeps VMs ready that wait for overlays of the base VMs used last, so that a synthesis neither copies the base's memory
 /// nor starts an emulator. They are made when nothing else is to be done, from memory that nobody needs, and give way
 /// when sessions need it.
-final class Standby: Service {
+final class WarmPool: Service {
     /// The bounds, asked anew each time.
     struct Policy: Sendable, Hashable {
         /// VMs that are kept ready.
@@ -20,7 +20,7 @@ final class Standby: Service {
     }
 
     private struct State {
-        var ready: [PreparedVM] = []
+        var ready: [WarmVM] = []
         /// Hashes of bases, the one used last first.
         var recent: [SHA256Digest] = []
         var syntheses = 0
@@ -63,7 +63,7 @@ final class Standby: Service {
 
     /// Runs a synthesis on `base` with a VM that is ready for it, if there is one; none is made meanwhile.
     func withReady<Value>(
-        for base: OpenBase, _ body: (PreparedVM?) async throws(CloudletError) -> Value
+        for base: OpenBase, _ body: (WarmVM?) async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         let found = state.withLock { state in
             state.syntheses += 1
@@ -102,7 +102,7 @@ final class Standby: Service {
         if isNew { waker.yield() }
     }
 
-    private static func memory(of machine: PreparedVM) -> Int { machine.memoryBytes + idleEmulatorMemory }
+    private static func memory(of machine: WarmVM) -> Int { machine.memoryBytes + idleEmulatorMemory }
 
     /// What an emulator takes at least that has not run yet (measured).
     private static let idleEmulatorMemory = 40 << 20
@@ -126,12 +126,12 @@ final class Standby: Service {
     }
 
     /// VMs to be ended for sessions, those of the bases used longest ago first.
-    private func pressed() -> [PreparedVM] {
+    private func pressed() -> [WarmVM] {
         let (ready, recent, pressure) = state.withLock { state in
             defer { state.pressure = 0 }
             return (state.ready, state.recent, state.pressure - state.leaving)
         }
-        func age(_ machine: PreparedVM) -> Int { recent.firstIndex(of: machine.base.record.hash) ?? .max }
+        func age(_ machine: WarmVM) -> Int { recent.firstIndex(of: machine.base.record.hash) ?? .max }
         var given = 0
         return ready.sorted { age($0) > age($1) }.prefix { machine in
             defer { given += Self.memory(of: machine) }
@@ -202,9 +202,9 @@ final class Standby: Service {
         return (0..<policy().machines).map { bases[$0 % bases.count] }
     }
 
-    private func superfluous(_ wanted: [OpenBase]) async -> [(PreparedVM, String)] {
+    private func superfluous(_ wanted: [OpenBase]) async -> [(WarmVM, String)] {
         var wanted = wanted.map(\.record)
-        var found: [(PreparedVM, String)] = []
+        var found: [(WarmVM, String)] = []
         let isShort = freeMemory() < policy().memoryReserve
         for machine in state.withLock({ Array($0.ready) }) {
             if !(await machine.isWaiting) {
@@ -241,7 +241,7 @@ final class Standby: Service {
     }
 
     /// Ends a VM that is ready, unless a synthesis has taken it meanwhile.
-    private func dismiss(_ machine: PreparedVM, _ reason: String) async {
+    private func dismiss(_ machine: WarmVM, _ reason: String) async {
         let bytes = Self.memory(of: machine)
         let isOurs = state.withLock { state in
             guard let place = state.ready.firstIndex(where: { $0 === machine }) else { return false }
@@ -254,7 +254,7 @@ final class Standby: Service {
         state.withLock { $0.leaving -= bytes }
     }
 
-    private func discard(_ machine: PreparedVM, _ reason: String) async {
+    private func discard(_ machine: WarmVM, _ reason: String) async {
         logger.info("VM stands by no more", metadata: ["vm": "\(machine.name)", "reason": "\(reason)"])
         do { try await machine.discard() } catch {
             logger.error("a VM could not be ended", metadata: ["vm": "\(machine.name)", "reason": "\(error)"])

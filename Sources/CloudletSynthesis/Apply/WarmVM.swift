@@ -1,12 +1,12 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletHypervisor
 import CloudletSystem
 
 /// A VM that waits for an overlay of its base: the base's RAM is in its memory, its emulator is there. Whoever holds one
 /// must give it to a synthesis or discard it.
-public final class PreparedVM: Sendable {
+package final class WarmVM: Sendable {
     /// The base.
-    public let base: OpenBase
+    package let base: OpenBase
     let images: VMImages
     let work: WorkDirectory
     let machine: VirtualMachine
@@ -19,13 +19,13 @@ public final class PreparedVM: Sendable {
     }
 
     /// The VM's name.
-    public var name: String { machine.name }
+    package var name: String { machine.name }
 
     /// Bytes of memory its guest has by now.
-    public var memoryBytes: Int { (try? images.memory.file.status().allocated) ?? 0 }
+    package var memoryBytes: Int { (try? images.memory.file.status().allocated) ?? 0 }
 
     /// Whether the emulator still waits.
-    public var isWaiting: Bool {
+    package var isWaiting: Bool {
         get async {
             // One that says nothing is of no use.
             let isWaiting = try? await machine.watched(within: .seconds(10)) { () async throws(CloudletError) in
@@ -36,7 +36,7 @@ public final class PreparedVM: Sendable {
     }
 
     /// Ends the emulator and removes the files.
-    public func discard() async throws(CloudletError) {
+    package func discard() async throws(CloudletError) {
         try await machine.destroy()
         try work.remove()
     }
@@ -49,7 +49,7 @@ extension Synthesizer {
     ///   - options: what cannot be changed later: display and network.
     /// - Returns: the VM, started and waiting.
     /// - Throws: `CloudletError` with the reason; nothing is left behind then.
-    public func prepare(_ base: OpenBase, _ options: Options) async throws(CloudletError) -> PreparedVM {
+    package func prepare(_ base: OpenBase, _ options: Options) async throws(CloudletError) -> WarmVM {
         let work = try WorkDirectory(on: hypervisor)
         var cleanup = VMCleanup(work)
         do throws(CloudletError) {
@@ -58,7 +58,7 @@ extension Synthesizer {
             try base.requireUnchangedMemory()
             let machine = try await hypervisor.start(base.machine, waitingVM(images, work, options))
             cleanup.started(machine)
-            return PreparedVM(base: base, images: images, work: work, machine: machine)
+            return WarmVM(base: base, images: images, work: work, machine: machine)
         } catch {
             await cleanup.run()
             throw error

@@ -2,14 +2,14 @@ import CloudletCore
 import CloudletSystem
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct TogetherTests {
+@Suite(.timeLimit(.minutes(1))) struct ConcurrentlyTests {
     private static let first = CloudletError(.io, "the first")
     private static let second = CloudletError(.io, "the second")
 
     @Test("both run at the same time, and both values come back")
     func values() async throws {
         let (stream, feed) = AsyncStream.makeStream(of: Int.self)
-        let (one, two) = try await together(
+        let (one, two) = try await concurrently(
             { () async throws(CloudletError) in
                 for await number in stream { return number }
                 return 0
@@ -25,7 +25,7 @@ import Testing
     func errors() async {
         let wasCancelled = AsyncStream.makeStream(of: Bool.self)
         let error = await #expect(throws: CloudletError.self) {
-            _ = try await together(
+            _ = try await concurrently(
                 { () async throws(CloudletError) in throw Self.first },
                 { () async throws(CloudletError) in
                     wasCancelled.continuation.yield((try? await Task.sleep(for: .seconds(30))) == nil)
@@ -39,7 +39,7 @@ import Testing
         }
 
         let other = await #expect(throws: CloudletError.self) {
-            _ = try await together(
+            _ = try await concurrently(
                 { () async throws(CloudletError) in }, { () async throws(CloudletError) in throw Self.second })
         }
         #expect(other?.description.contains("the second") == true, "\(other?.description ?? "")")

@@ -9,9 +9,9 @@ import SystemPackage
 /// An emulator is the child of a helper of libvirt's that ends at once, so it falls to the first process of the system.
 /// In containers that is often a program that removes nobody, or this one; libvirt would wait for the emulator's end in
 /// vain, or for a second and more.
-public final class Orphans: Sendable {
+package final class ChildReaper: Sendable {
     /// The one of this process.
-    public static let shared = Orphans()
+    package static let shared = ChildReaper()
 
     private let starts = Atomic(0)
     /// How the last emulators ended, the latest last.
@@ -27,7 +27,7 @@ public final class Orphans: Sendable {
     }
 
     /// Runs `body`, which may start processes that become orphans.
-    public func expecting<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+    package func expecting<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         starts.add(1, ordering: .sequentiallyConsistent)
         wake.signal()
         defer {
@@ -39,12 +39,12 @@ public final class Orphans: Sendable {
 
     /// How an emulator ended whose parent this process was at last; `nil` when it has not been removed from the system's
     /// table, or others were its parent. Only the last few hundred are known.
-    public func end(of process: Int32) -> ProcessEnd? {
+    package func end(of process: Int32) -> ProcessEnd? {
         ends.withLock { $0.last { $0.process == process }?.end }
     }
 
     /// Forgets how an earlier process with this number ended.
-    public func forget(_ process: Int32) { ends.withLock { $0.removeAll { $0.process == process } } }
+    package func forget(_ process: Int32) { ends.withLock { $0.removeAll { $0.process == process } } }
 
     private static let remembered = 256
 
