@@ -38,8 +38,8 @@ import Testing
         var record = record(name)
         let alternative = NodeName.alternative(to: record.name)
         #expect(alternative == next && alternative.utf8.count <= 63)
-        record.goBy(alternative)
-        #expect(record.name == next && record.wishedName == name && MDNSPublication(record).name == name)
+        record.use(name: alternative)
+        #expect(record.name == next && record.requestedName == name && MDNSPublication(record).name == name)
         record.name = name
         #expect(record.name == next, "the same wish again changes nothing")
         record.name = "Other"

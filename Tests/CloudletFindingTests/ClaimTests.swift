@@ -18,13 +18,13 @@ import Testing
     private let id = NodeID.random()
     private let now = ContinuousClock.now
 
-    private func sighting(
+    private func candidate(
         _ address: String, http: UInt16? = 8022, path: String? = "/d.xml", from source: IPAddress? = nil
     ) throws -> Candidate {
-        let place = NodePlace(
+        let endpoint = NodeEndpoint(
             address: try #require(IPAddress(address)), interface: 2, httpPort: http, descriptionPath: path,
             synthesisPort: 8021)
-        return Candidate(origin: .ssdp, id: id, place: place, source: source ?? self.source)
+        return Candidate(origin: .ssdp, id: id, endpoint: endpoint, source: source ?? self.source)
     }
 
     @Test(
@@ -44,24 +44,24 @@ import Testing
 
     @Test("a host that speaks for itself is asked for what it announces")
     func own() throws {
-        let followed = try #require(sighting("10.77.0.2").followed(from: lan)?.place)
+        let followed = try #require(candidate("10.77.0.2").followed(from: lan)?.endpoint)
         #expect(followed.descriptionPath == "/d.xml" && followed.synthesisPort == 8021 && !followed.isRouted)
-        let action = try sighting("10.77.0.2", path: "/cgi-bin/reboot?now=1").followed(from: lan)
-        #expect(action?.place?.descriptionPath == nil && action?.place?.httpPort == 8022)
+        let action = try candidate("10.77.0.2", path: "/cgi-bin/reboot?now=1").followed(from: lan)
+        #expect(action?.endpoint?.descriptionPath == nil && action?.endpoint?.httpPort == 8022)
     }
 
     @Test("a host that others name is asked for its status alone", arguments: ["10.77.0.3", "10.78.0.3", "fe80::3"])
     func third(address: String) throws {
-        let followed = try #require(sighting(address).followed(from: lan)?.place)
+        let followed = try #require(candidate(address).followed(from: lan)?.endpoint)
         #expect(followed.descriptionPath == nil && followed.synthesisPort == nil && followed.httpPort == 8022)
         #expect(followed.isRouted == (address == "10.78.0.3"))
-        #expect(try sighting(address, http: nil).followed(from: lan) == nil)
+        #expect(try candidate(address, http: nil).followed(from: lan) == nil)
     }
 
     @Test("no port is asked where a request could do something", arguments: [22, 25, 515, 6667, 9100, 0] as [UInt16])
     func ports(port: UInt16) throws {
         for address in ["10.77.0.2", "10.77.0.3"] {
-            #expect(try sighting(address, http: port).followed(from: lan) == nil)
+            #expect(try candidate(address, http: port).followed(from: lan) == nil)
         }
     }
 
@@ -94,13 +94,13 @@ import Testing
             addresses: [InterfaceAddress(.v4(0x7F00_0001), prefixLength: 8)])
         let claim = Candidate(
             origin: .ssdp, id: id,
-            place: NodePlace(
+            endpoint: NodeEndpoint(
                 address: .v4(0x7F00_0001), interface: 1, httpPort: victim.port,
                 descriptionPath: "/cgi-bin/reboot", synthesisPort: 1),
             source: .v4(0x7F00_0002))
-        let place = try #require(claim.followed(from: loopback)?.place)
+        let endpoint = try #require(claim.followed(from: loopback)?.endpoint)
         async let request = victim.next(answering: "<root/>", status: status)
-        await #expect(throws: CloudletError.self) { try await Verification.run(place, expecting: id) }
+        await #expect(throws: CloudletError.self) { try await Verification.run(endpoint, expecting: id) }
         #expect(await request.hasPrefix("GET /v1/node HTTP/1.0\r\n"))
         // Nothing else came: the next request is this one.
         async let next = victim.next()
@@ -109,59 +109,59 @@ import Testing
         #expect(await next.hasPrefix("GET /probe"))
     }
 
-    @Test("an id that was announced must be proven, also where no HTTP port was told")
+    @Test("an id that was announced must be verified, also where no HTTP port was told")
     func unproven() async throws {
         let open = try #require(Listener())
-        let place = NodePlace(address: .v4(0x7F00_0001), interface: 0, synthesisPort: open.port)
-        await #expect(throws: CloudletError.self) { try await Verification.run(place, expecting: id) }
-        #expect(try await Verification.run(place, expecting: nil).synthesisPort == open.port)
+        let endpoint = NodeEndpoint(address: .v4(0x7F00_0001), interface: 0, synthesisPort: open.port)
+        await #expect(throws: CloudletError.self) { try await Verification.run(endpoint, expecting: id) }
+        #expect(try await Verification.run(endpoint, expecting: nil).synthesisPort == open.port)
     }
 
     @Test("what others say of a node's host does not change what it says itself")
     func ownPortsStay() throws {
         var catalogue = NodeCatalogue(checkInterval: .seconds(5))
-        _ = try catalogue.take(sighting("10.77.0.2"), at: now)
+        _ = try catalogue.take(candidate("10.77.0.2"), at: now)
         let job = try #require(catalogue.takeJobs().first?.job)
         let record = NodeRecord(id: id, name: "n", httpPort: 8022)
-        let proof = VerificationResult(
+        let result = VerificationResult(
             id: id, name: "n", synthesisPort: 8021, roundTrip: .milliseconds(1), status: NodeStatus(record))
-        _ = catalogue.finish(job, .success(proof), at: now)
+        _ = catalogue.finish(job, .success(result), at: now)
         // A sender's address can be made up, too.
         for liar in [IPAddress.v4(0x0A4D_0063), source] {
-            let claim = try sighting("10.77.0.2", http: 9999, from: liar).followed(from: lan)
+            let claim = try candidate("10.77.0.2", http: 9999, from: liar).followed(from: lan)
             _ = catalogue.take(try #require(claim), at: now)
             for wrong in catalogue.takeJobs() {
                 _ = catalogue.finish(wrong.job, .failure(CloudletError(.unavailable, "closed")), at: now)
             }
         }
         catalogue.tick(at: now + .seconds(6))
-        #expect(catalogue.takeJobs().map(\.job.place.httpPort) == [8022])
+        #expect(catalogue.takeJobs().map(\.job.endpoint.httpPort) == [8022])
         #expect(catalogue.found.map(\.addresses) == [["10.77.0.2"]])
     }
 
     @Test("who announces in a node's name leads to it; a host that is another each time is not asked for ever")
     func namesakes() throws {
         var catalogue = NodeCatalogue()
-        func proof(_ id: NodeID) -> VerificationResult {
+        func result(_ id: NodeID) -> VerificationResult {
             VerificationResult(
                 id: id, name: "n", httpPort: 8022, synthesisPort: 8021, roundTrip: .milliseconds(1),
                 status: NodeStatus(NodeRecord(id: id, name: "n", httpPort: 8022)))
         }
         func mismatch(_ job: NodeCatalogue.Job, _ id: NodeID) -> [FinderEvent] {
             catalogue.finish(job, .failure(CloudletError(.protocolViolation, "another")), at: now)
-                + catalogue.take(proof(id), insteadOf: job, at: now)
+                + catalogue.take(result(id), insteadOf: job, at: now)
         }
-        var claim = try sighting("10.77.0.2")
+        var claim = try candidate("10.77.0.2")
         claim.id = .random()
         _ = catalogue.take(claim, at: now)
         let job = try #require(catalogue.takeJobs().first?.job)
         #expect(mismatch(job, id).isEmpty)
         let genuine = try #require(catalogue.takeJobs().first?.job)
-        #expect(genuine.key == .id(id) && genuine.place.address == job.place.address)
-        _ = catalogue.finish(genuine, .success(proof(id)), at: now)
+        #expect(genuine.key == .id(id) && genuine.endpoint.address == job.endpoint.address)
+        _ = catalogue.finish(genuine, .success(result(id)), at: now)
         #expect(catalogue.found.map(\.key) == [id.description])
         // The liar's host.
-        var lie = try sighting("10.77.0.66", from: .v4(0x0A4D_0042))
+        var lie = try candidate("10.77.0.66", from: .v4(0x0A4D_0042))
         lie.id = .random()
         _ = catalogue.take(lie, at: now)
         var asked = 0
@@ -176,14 +176,14 @@ import Testing
     func trusted() throws {
         var catalogue = NodeCatalogue()
         for number in 0..<300 {
-            var claim = try sighting("10.77.0.2")
+            var claim = try candidate("10.77.0.2")
             let address = IPAddress.v4(0x0A4D_1000 + UInt32(number))
             (claim.id, claim.source) = (.random(), address)
-            claim.place?.address = address
+            claim.endpoint?.address = address
             _ = catalogue.take(claim, at: now)
         }
         #expect(catalogue.takeJobs().count == NodeCatalogue.maximumActive)
-        _ = try catalogue.take(sighting("10.77.0.2"), at: now)
+        _ = try catalogue.take(candidate("10.77.0.2"), at: now)
         #expect(catalogue.takeJobs().isEmpty)
         catalogue.trust([source])
         let jobs = catalogue.takeJobs()
@@ -194,13 +194,13 @@ import Testing
     func twoPorts() throws {
         var catalogue = NodeCatalogue()
         for port: UInt16 in [8022, 8023] {
-            let place = NodePlace(address: source, interface: 0, httpPort: port, synthesisPort: 8021)
-            _ = catalogue.take(Candidate(origin: .given, place: place), at: now)
+            let endpoint = NodeEndpoint(address: source, interface: 0, httpPort: port, synthesisPort: 8021)
+            _ = catalogue.take(Candidate(origin: .given, endpoint: endpoint), at: now)
         }
         catalogue.tick(at: now + .milliseconds(20))
         for (job, _) in catalogue.takeJobs() {
-            let proof = VerificationResult(id: .random(), name: "n", synthesisPort: 8021, roundTrip: .zero)
-            _ = catalogue.finish(job, .success(proof), at: now)
+            let result = VerificationResult(id: .random(), name: "n", synthesisPort: 8021, roundTrip: .zero)
+            _ = catalogue.finish(job, .success(result), at: now)
         }
         #expect(catalogue.found.count == 2)
     }
@@ -209,7 +209,7 @@ import Testing
     func bounded() throws {
         var catalogue = NodeCatalogue()
         func claim(_ number: Int, at time: ContinuousClock.Instant) throws -> Int {
-            var claim = try sighting(
+            var claim = try candidate(
                 "10.77.0.3", http: UInt16(2000 + number), from: .v4(0x0A4D_0100 + UInt32(number % 200)))
             claim.id = .random()
             _ = catalogue.take(claim, at: time)
@@ -221,8 +221,8 @@ import Testing
         }
         #expect(try (0..<1000).reduce(0) { try $0 + claim($1, at: now) } == 16)
         #expect(try (1000..<2000).reduce(0) { try $0 + claim($1, at: now + .seconds(60)) } <= 16)
-        _ = try catalogue.take(sighting("10.77.0.3", from: .v4(0x0A4D_0003)), at: now + .seconds(60))
-        #expect(catalogue.takeJobs().map(\.job.place.httpPort) == [8022])
+        _ = try catalogue.take(candidate("10.77.0.3", from: .v4(0x0A4D_0003)), at: now + .seconds(60))
+        #expect(catalogue.takeJobs().map(\.job.endpoint.httpPort) == [8022])
     }
 
     @Test(
@@ -231,16 +231,16 @@ import Testing
     func routed(isOnLink: Bool) throws {
         var catalogue = NodeCatalogue()
         for address in ["fe80::3", "10.78.0.3"] {
-            _ = catalogue.take(try #require(try sighting(address).followed(from: lan)), at: now)
+            _ = catalogue.take(try #require(try candidate(address).followed(from: lan)), at: now)
         }
         let first = catalogue.takeJobs().map(\.job)
-        #expect(first.map(\.place.address.description) == ["fe80::3"])
+        #expect(first.map(\.endpoint.address.description) == ["fe80::3"])
         catalogue.tick(at: now + .milliseconds(100))
         #expect(catalogue.takeJobs().isEmpty)
-        let proof = VerificationResult(id: id, name: "n", synthesisPort: 8021, roundTrip: .zero)
-        if isOnLink { for job in first { _ = catalogue.finish(job, .success(proof), at: now) } }
+        let result = VerificationResult(id: id, name: "n", synthesisPort: 8021, roundTrip: .zero)
+        if isOnLink { for job in first { _ = catalogue.finish(job, .success(result), at: now) } }
         catalogue.tick(at: now + .milliseconds(250))
-        #expect(catalogue.takeJobs().map(\.job.place.address.description) == (isOnLink ? [] : ["10.78.0.3"]))
+        #expect(catalogue.takeJobs().map(\.job.endpoint.address.description) == (isOnLink ? [] : ["10.78.0.3"]))
         #expect(catalogue.isIdle == isOnLink)
     }
 
@@ -259,9 +259,11 @@ import Testing
         message.records += addresses.map { DNSRecord(name: host, timeToLive: 120, data: .address($0)) }
         var inbox = FinderInbox()
         var catalogue = NodeCatalogue()
-        for sighting in inbox.take(message, from: source, on: lan).sightings { _ = catalogue.take(sighting, at: now) }
+        for candidate in inbox.take(message, from: source, on: lan).candidates {
+            _ = catalogue.take(candidate, at: now)
+        }
         catalogue.tick(at: now + .milliseconds(20))
-        #expect(Set(catalogue.takeJobs().map(\.job.place.address)) == Set(addresses))
+        #expect(Set(catalogue.takeJobs().map(\.job.endpoint.address)) == Set(addresses))
     }
 
     @Test("behind a reflector the advertised addresses are tried; without any they are asked for")
@@ -277,7 +279,7 @@ import Testing
         ]
         var inbox = FinderInbox()
         let open = inbox.take(message, from: source, on: lan)
-        #expect(open.sightings.map(\.place?.address) == [source])
+        #expect(open.candidates.map(\.endpoint?.address) == [source])
         #expect(
             Set(open.questions.map(\.type)) == [DNSType.a, DNSType.aaaa]
                 && open.questions.allSatisfy { $0.name == host })
@@ -287,7 +289,7 @@ import Testing
             DNSRecord(name: host, timeToLive: 120, data: .address(try #require(IPAddress($0))))
         }
         // The addresses may come by themselves.
-        let places = inbox.take(addresses, from: source, on: lan).sightings.compactMap(\.place)
+        let places = inbox.take(addresses, from: source, on: lan).candidates.compactMap(\.endpoint)
         #expect(places.map(\.address.description) == ["fe80::3", "10.78.0.3"])
         #expect(places.map(\.isRouted) == [false, true] && places.allSatisfy { $0.synthesisPort == nil })
     }
@@ -317,7 +319,7 @@ import Testing
             InterfaceAddress(.v4(0x0A4D_000A), prefixLength: 16, isSecondary: true),
             InterfaceAddress(.v4(0xC0A8_0109), prefixLength: 24),
         ]
-        let asked = FinderSockets.places(on: interface).filter { $0.group == SSDPGroup.v4 }.map(\.address)
+        let asked = FinderSockets.links(on: interface).filter { $0.group == SSDPGroup.v4 }.map(\.address)
         #expect(asked.map(\.description) == ["10.77.0.9", "198.51.100.9", "192.168.1.9"])
     }
 }

@@ -63,21 +63,21 @@ import Testing
         #expect(try DNSMessage(question.queryBytes).questions == question.questions)
     }
 
-    @Test("an answer becomes one sighting for each address on the link")
-    func sightings() throws {
-        var collected = MDNSSightings()
-        let (sightings, questions) = collected.take(try DNSMessage(fullAnswer().message()), from: source, on: lan)
+    @Test("an answer becomes one candidate for each address on the link")
+    func candidates() throws {
+        var collected = MDNSCandidates()
+        let (candidates, questions) = collected.take(try DNSMessage(fullAnswer().message()), from: source, on: lan)
         #expect(questions.isEmpty)
-        #expect(Set(sightings.compactMap { $0.place?.address.description }) == ["10.77.0.2", "fe80::1"])
-        for sighting in sightings {
-            #expect(sighting.id == NodeID(id) && sighting.name == "Küche. ☕")
-            #expect(sighting.place?.synthesisPort == 8021 && sighting.place?.httpPort == 8080)
+        #expect(Set(candidates.compactMap { $0.endpoint?.address.description }) == ["10.77.0.2", "fe80::1"])
+        for candidate in candidates {
+            #expect(candidate.id == NodeID(id) && candidate.name == "Küche. ☕")
+            #expect(candidate.endpoint?.synthesisPort == 8021 && candidate.endpoint?.httpPort == 8080)
         }
     }
 
     @Test("what an answer leaves open is asked; a goodbye is passed on with the id that was known")
     func openAndGoodbye() throws {
-        var collected = MDNSSightings()
+        var collected = MDNSCandidates()
         var pointer = Answer()
         pointer.add(service, DNSType.ptr, instance.bytes)
         let (none, questions) = collected.take(try DNSMessage(pointer.message()), from: source, on: lan)
@@ -86,22 +86,23 @@ import Testing
         let goodbye = try DNSMessage(fullAnswer(pointerTTL: 0).message())
         let (gone, _) = collected.take(goodbye, from: source, on: lan)
         #expect(gone.map(\.isGoodbye) == [true] && gone.first?.id == NodeID(id))
-        #expect(collected.take(goodbye, from: source, on: lan).sightings.isEmpty)
+        #expect(collected.take(goodbye, from: source, on: lan).candidates.isEmpty)
     }
 
     @Test("records about other services, and queries, show nothing")
     func foreign() throws {
-        var collected = MDNSSightings()
+        var collected = MDNSCandidates()
         var other = Answer()
         other.add(DNSName(dotted: "_http._tcp.local"), DNSType.ptr, DNSName(dotted: "x._http._tcp.local").bytes)
         other.add(service, DNSType.ptr, DNSName(dotted: "x._http._tcp.local").bytes)
         #expect(collected.take(try DNSMessage(other.message()), from: source, on: lan).questions.isEmpty)
-        #expect(collected.take(try DNSMessage(fullAnswer().message(flags: 0)), from: source, on: lan).sightings.isEmpty)
+        #expect(
+            collected.take(try DNSMessage(fullAnswer().message(flags: 0)), from: source, on: lan).candidates.isEmpty)
     }
 
     @Test("ten thousand invented instances are not all remembered, and keep out no node that is there")
     func flood() throws {
-        var collected = MDNSSightings()
+        var collected = MDNSCandidates()
         let others = (1...40).map { IPAddress.v4(0x0A4D_0100 + UInt32($0)) }
         for block in 0..<100 {
             var answer = Answer()
@@ -115,28 +116,28 @@ import Testing
         }
         #expect(collected.count == 2048)
         // One record a message, so that something has to be remembered between them.
-        var sightings: [Candidate] = []
+        var candidates: [Candidate] = []
         for (type, data) in [
             (DNSType.ptr, instance.bytes), (DNSType.srv, [0, 0, 0, 0, 0x1F, 0x55] + host.bytes),
             (DNSType.txt, strings(["id=\(id)"])),
         ] {
             var answer = Answer()
             answer.add(type == DNSType.ptr ? service : instance, type, data)
-            sightings += collected.take(try DNSMessage(answer.message()), from: source, on: lan).sightings
+            candidates += collected.take(try DNSMessage(answer.message()), from: source, on: lan).candidates
         }
-        #expect(sightings.map(\.id) == [NodeID(id)] && collected.count <= 2048)
+        #expect(candidates.map(\.id) == [NodeID(id)] && collected.count <= 2048)
     }
 
     @Test("one host is remembered with so many instances and no more, its newest")
     func share() throws {
-        var collected = MDNSSightings()
+        var collected = MDNSCandidates()
         for number in 0..<200 {
             var answer = Answer()
             let fake = DNSName(["fake \(number)", "_cloudlet", "_tcp", "local"])
             answer.add(fake, DNSType.srv, [0, 0, 0, 0, 0, 1] + host.bytes)
             answer.add(fake, DNSType.txt, [0])
             #expect(
-                collected.take(try DNSMessage(answer.message()), from: source, on: lan).sightings.map(\.name)
+                collected.take(try DNSMessage(answer.message()), from: source, on: lan).candidates.map(\.name)
                     == ["fake \(number)"])
         }
         #expect(collected.count == 64)
@@ -158,18 +159,18 @@ import Testing
             [0, 0, 1, 0, 3, 0, 0, 0, 9, 0, 3, 1, 2, 3], [0, 0, 41, 5, 0xA0, 0, 0, 0, 0, 0, 0],  // another class
         ] as [[UInt8]])
     func damagedRecord(record: [UInt8]) throws {
-        for place in 0...6 {
+        for endpoint in 0...6 {
             var answer = fullAnswer()
-            answer.insert(raw: record, at: place)
-            var collected = MDNSSightings()
+            answer.insert(raw: record, at: endpoint)
+            var collected = MDNSCandidates()
             let message = try DNSMessage(answer.message())
-            let (sightings, questions) = collected.take(message, from: source, on: lan)
-            #expect(message.records.count == 6 && questions.isEmpty, "place \(place)")
-            #expect(Set(sightings.map(\.id)) == [NodeID(id)] && sightings.allSatisfy { $0.name == "Küche. ☕" })
+            let (candidates, questions) = collected.take(message, from: source, on: lan)
+            #expect(message.records.count == 6 && questions.isEmpty, "endpoint \(endpoint)")
+            #expect(Set(candidates.map(\.id)) == [NodeID(id)] && candidates.allSatisfy { $0.name == "Küche. ☕" })
         }
     }
 
-    @Test("what came before the place from which on nothing can be told apart counts")
+    @Test("what came before the endpoint from which on nothing can be told apart counts")
     func cutOff() throws {
         for tail: [UInt8] in [[], [0], [0x40, 0, 0, 1, 0, 1], [0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 200, 1]] {
             #expect(try DNSMessage(fullAnswer().message(more: 1) + tail).records.count == 6)
@@ -190,7 +191,7 @@ import Testing
         func name(_ byte: UInt8) -> [UInt8] { [2, 0x4B, byte] + service.bytes }
         var pointers = Answer()
         for byte: UInt8 in [0xFC, 0xF6] { pointers.add(service, DNSType.ptr, name(byte)) }
-        var collected = MDNSSightings()
+        var collected = MDNSCandidates()
         let (_, questions) = collected.take(try DNSMessage(pointers.message()), from: source, on: lan)
         #expect(Set(questions.map(\.name.bytes)) == [name(0xFC), name(0xF6)])
     }
@@ -241,7 +242,7 @@ import Testing
     func fuzz() {
         let whole = fullAnswer().message()
         for count in 0..<whole.count { _ = try? DNSMessage(Array(whole.prefix(count))) }
-        var collected = MDNSSightings()
+        var collected = MDNSCandidates()
         for index in whole.indices {
             for value in [0, 0xC0, 0xFF, whole[index] ^ 1] {
                 var changed = whole

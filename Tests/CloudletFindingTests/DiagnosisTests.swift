@@ -50,7 +50,7 @@ import Testing
         #expect(!FinderDiagnosis.isOffline([lan], FinderOptions()))
     }
 
-    @Test("the machine's inside that was asked for is a place to search on")
+    @Test("the machine's inside that was asked for is a endpoint to search on")
     func loopbackByName() {
         let hints = hints([lo]) { $0.interfaces = ["lo"] }
         #expect(hints[0].finding.contains("no node runs on this machine") && !isolation(hints))
@@ -68,11 +68,11 @@ import Testing
         #expect(!findings.contains { $0.hasPrefix("eth0 ") })
     }
 
-    @Test("a network that has given no address is told before access points that isolate")
+    @Test("a network that assigned no address comes before access points that isolate clients")
     func linkLocal() {
         for addresses in [["fe80::9"], ["169.254.3.4", "fe80::9"]] {
             let hints = hints([lo, interface("eth0", addresses)])
-            #expect(hints[0].finding == "the network has given no address on eth0" && hints[0].advice.contains("DHCP"))
+            #expect(hints[0].finding == "the network assigned no address on eth0" && hints[0].advice.contains("DHCP"))
         }
         #expect(!hints([lo, lan])[0].finding.contains("no address"))
     }
@@ -89,7 +89,7 @@ import Testing
         for (number, origin) in [DiscoveryOrigin.ssdp, .mdns].enumerated() {
             for bytes in [[], Array("HTTP/1.1 500 No\r\n\r\n".utf8), [0, 0, 0x84, 0, 0xFF]] as [[UInt8]] {
                 let source = IPAddress.v4(0x0A4D_0001 + UInt32(number))
-                #expect(inbox.take(bytes, by: origin, from: source, on: lan).sightings.isEmpty)
+                #expect(inbox.take(bytes, by: origin, from: source, on: lan).candidates.isEmpty)
             }
         }
         #expect(inbox.observations.ssdpHosts == [.v4(0x0A4D_0001)])
@@ -100,8 +100,8 @@ import Testing
     func remembered() {
         let claim = UnverifiedNode(address: "10.1.0.7", name: "n", reason: "closed", origins: [.known])
         let hints = hints([lo, lan], unverified: [claim])
-        #expect(isolation(hints) && !hints.contains { $0.finding.contains("should be a node") })
-        #expect(hints.last?.finding.contains("10.1.0.7 was a node when it was last seen") == true)
+        #expect(isolation(hints) && !hints.contains { $0.finding.contains("was announced as a node") })
+        #expect(hints.last?.finding.contains("10.1.0.7 was a node when it was last found") == true)
     }
 
     @Test("a search that only asks known nodes is not said to be unable to send")

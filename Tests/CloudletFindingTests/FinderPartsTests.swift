@@ -26,9 +26,10 @@ import Testing
 
     @Test("an answer shows a node at its location")
     func answerShows() throws {
-        let sighting = try #require(SSDPSightings.sighting(answer(), from: source, on: lan))
-        #expect(sighting.id == NodeID(id) && sighting.place?.address == source && sighting.place?.httpPort == 8080)
-        #expect(sighting.place?.descriptionPath == "/upnp/device.xml")
+        let candidate = try #require(SSDPCandidates.candidate(answer(), from: source, on: lan))
+        #expect(
+            candidate.id == NodeID(id) && candidate.endpoint?.address == source && candidate.endpoint?.httpPort == 8080)
+        #expect(candidate.endpoint?.descriptionPath == "/upnp/device.xml")
     }
 
     @Test(
@@ -43,7 +44,7 @@ import Testing
             ("ST", "upnp:rootdevice"), ("ST", nil),
         ] as [(String, String?)])
     func answersRefused(name: String, value: String?) {
-        #expect(SSDPSightings.sighting(answer([name: value]), from: source, on: lan) == nil)
+        #expect(SSDPCandidates.candidate(answer([name: value]), from: source, on: lan) == nil)
     }
 
     @Test("a goodbye is one, an unknown kind of announcement is nothing")
@@ -51,10 +52,10 @@ import Testing
         func notify(_ nts: String) -> Candidate? {
             var message = answer(["ST": nil, "NT": UPnPDevice.deviceType, "NTS": nts])
             message.startLine = .notify
-            return SSDPSightings.sighting(message, from: source, on: lan)
+            return SSDPCandidates.candidate(message, from: source, on: lan)
         }
-        #expect(notify("ssdp:byebye")?.isGoodbye == true && notify("ssdp:byebye")?.place == nil)
-        #expect(notify("ssdp:alive")?.isGoodbye == false && notify("ssdp:alive")?.place != nil)
+        #expect(notify("ssdp:byebye")?.isGoodbye == true && notify("ssdp:byebye")?.endpoint == nil)
+        #expect(notify("ssdp:alive")?.isGoodbye == false && notify("ssdp:alive")?.endpoint != nil)
         #expect(notify("ssdp:other") == nil)
     }
 
@@ -77,7 +78,7 @@ import Testing
             _ = inbox.take(answer(["LOCATION": "http://10.77.0.2:\(port)/"]), from: source, on: lan)
         }
         let own = inbox.take(answer(["LOCATION": "http://10.77.0.2:8022/"]), from: source, on: lan)
-        #expect(own.map(\.place?.httpPort) == [8022])
+        #expect(own.map(\.endpoint?.httpPort) == [8022])
         #expect(inbox.take(answer(["LOCATION": "http://10.77.0.2:8022/x"]), from: source, on: lan).isEmpty)
     }
 
@@ -96,7 +97,7 @@ import Testing
 
     @Test("the original's description gives name, id and port; damaged ones are refused")
     func originalDescription() throws {
-        func proof(_ body: String, status: Int = 200) throws -> VerificationResult {
+        func result(_ body: String, status: Int = 200) throws -> VerificationResult {
             let answer = HTTPAnswer(status: status, body: Array(body.utf8), roundTrip: .zero)
             return try VerificationResult(description: answer, httpPort: 80)
         }
@@ -105,12 +106,12 @@ import Testing
             <UDN>uuid:\(id)</UDN><serviceList><service><serviceType>urn:schemas-upnp-org:service:port:9021</serviceType>
             </service></serviceList></device></root>
             """
-        let good = try proof(text)
+        let good = try result(text)
         #expect(good.synthesisPort == 9021 && good.id == NodeID(id) && good.name == "CMU Cloudlet Service")
         for body in ["", "<root/>", "<root><device/></root>", String(text.dropLast(10))] {
-            #expect(throws: CloudletError.self) { try proof(body) }
+            #expect(throws: CloudletError.self) { try result(body) }
         }
-        #expect(throws: CloudletError.self) { try proof(text, status: 404) }
+        #expect(throws: CloudletError.self) { try result(text, status: 404) }
     }
 
     @Test("a node must be who it was announced as, say so, and have its synthesis port open")
@@ -119,19 +120,19 @@ import Testing
         let open = try #require(Listener())
         let id = NodeID.random()
         func verify(_ answer: String, expecting id: NodeID?) async throws -> VerificationResult {
-            let place = NodePlace(
+            let endpoint = NodeEndpoint(
                 address: .v4(0x7F00_0001), interface: 0, httpPort: server.port, synthesisPort: open.port)
             async let served = server.next(answering: answer)
-            let proof = await Result { try await Verification.run(place, expecting: id) }
+            let result = await Result { try await Verification.run(endpoint, expecting: id) }
             #expect(await served.hasPrefix("GET /v1/node HTTP/1.0"))
-            return try proof.get()
+            return try result.get()
         }
         func status(_ port: UInt16) throws -> String {
             let record = NodeRecord(id: id, name: "n", synthesisPort: port, httpPort: 1)
             return String(decoding: try JSONEncoder().encode(NodeStatus(record)), as: UTF8.self)
         }
-        let proof = try await verify(status(open.port), expecting: id)
-        #expect(proof.id == id && proof.synthesisPort == open.port && proof.httpPort == server.port)
+        let result = try await verify(status(open.port), expecting: id)
+        #expect(result.id == id && result.synthesisPort == open.port && result.httpPort == server.port)
         #expect(try await verify(status(open.port), expecting: nil).id == id)
         for (answer, expected) in [
             (try status(open.port), NodeID.random()), (try status(1), id), ("{}", id), ("{\"id\":", id), ("", id),
@@ -157,8 +158,8 @@ import Testing
         #expect(known.read().map(\.id) == ids.reversed().prefix(64).map(\.description))
         try known.remember([node(ids[69], "fe80::1%eth0")])
         #expect(known.read().count == 64 && known.read().first?.interface == "eth0")
-        #expect(known.sightings(on: [lan]).first?.place?.interface == 2)
-        #expect(known.sightings(on: []).count == 63)
+        #expect(known.candidates(on: [lan]).first?.endpoint?.interface == 2)
+        #expect(known.candidates(on: []).count == 63)
         let path = scratch.file("state").appending("known-nodes.json")
         try Directory.remove(path)
         try File(path, .create(permissions: 0o600)).write(Array("[{\"id\":".utf8).span, at: 0)
@@ -199,7 +200,7 @@ import Testing
         #expect(first().contains("not even other devices"))
         seen.ssdpHosts = [source]
         #expect(first().contains("1 other host on eth0 answered, but no node"))
-        #expect(first("closed\u{1B}[2J").contains("10.77.0.2 should be a node"))
+        #expect(first("closed\u{1B}[2J").contains("10.77.0.2 was announced as a node"))
         #expect(!first("closed\u{1B}[2J").contains("\u{1B}"))
         seen.failures = ["can't send"]
         #expect(first() == "can't send")
@@ -231,10 +232,10 @@ import Testing
 
 extension Verification {
     /// Runs one to its end.
-    static func run(_ place: NodePlace, expecting id: NodeID?) async throws -> VerificationResult {
+    static func run(_ endpoint: NodeEndpoint, expecting id: NodeID?) async throws -> VerificationResult {
         try await blocking { () throws(CloudletError) in
             let poller = try Poller()
-            let job = NodeCatalogue.Job(key: id.map { .id($0) } ?? .place(place.address), place: place)
+            let job = NodeCatalogue.Job(key: id.map { .id($0) } ?? .address(endpoint.address), endpoint: endpoint)
             let verification = Verification(job, deadline: .now + .seconds(2), poller: poller, number: 2)
             while verification.result == nil {
                 for ready in poller.wait(until: verification.deadline) { verification.proceed(with: ready.number) }

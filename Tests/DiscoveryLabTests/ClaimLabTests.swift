@@ -53,7 +53,7 @@ struct ClaimLabTests {
                 }
             }
             let search = try await lab.find(1, ["--protocol", "ssdp", "--timeout", "2"])
-            #expect(search.found.isEmpty && search.output.contains("10.77.0.4 should be a node"))
+            #expect(search.found.isEmpty && search.output.contains("10.77.0.4 was announced as a node"))
             let asked = try await lab.script(["log", "3", "victim"]).split(separator: "\n").dropFirst()
             #expect(Set(asked) == ["asked /v1/node"] && asked.count <= 17, "\(asked)")
             #expect(try await lab.script(["log", "2", "liar"]).contains("answered"))
@@ -109,7 +109,7 @@ struct ClaimLabTests {
             }
             let search = try await lab.find(2, ["--protocol", "ssdp", "--timeout", "1"])
             #expect(search.output.contains("a node announces itself at 198.51.100.1"), "\(search.output)")
-            #expect(!search.output.contains("nobody on"), "\(search.output)")
+            #expect(!search.output.contains("no host on"), "\(search.output)")
         }
     }
 

@@ -48,7 +48,7 @@ package final class MDNSAdvertiser: Advertiser {
                     state.set(newState)
                     guard let renaming else { return }
                     // Unless the node has been given another name in the meantime.
-                    record.update { if $0.wishedName == renaming.wish { $0.goBy(renaming.name) } }
+                    record.update { if $0.requestedName == renaming.wish { $0.use(name: renaming.name) } }
                 }
             }
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })

@@ -5,7 +5,7 @@ import CloudletWire
 import NIOCore
 import Synchronization
 
-/// A connection of a client to a node. Used by one task at a time.
+/// A client's connection to a node, for one task at a time.
 final class ClientConnection: Sendable {
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private let inbox = ClientInbox()
@@ -19,7 +19,7 @@ final class ClientConnection: Sendable {
         self.host = host
     }
 
-    /// Takes what comes from the node, until it ends the connection.
+    /// Receives messages until the node ends the connection.
     func read(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) async {
         do {
             for try await buffer in inbound { try inbox.receive([UInt8](buffer: buffer)) }
@@ -27,7 +27,7 @@ final class ClientConnection: Sendable {
                 LostConnection(
                     reason: CloudletError(
                         .unavailable, "\(host) ended the connection",
-                        advice: "look into its log for the reason, and try again")))
+                        advice: "look for the reason in its log, and try again")))
         } catch let error as CloudletError {
             inbox.finish(error)
         } catch {
@@ -36,10 +36,11 @@ final class ClientConnection: Sendable {
     }
 
     private func lost(_ error: any Error) -> LostConnection {
-        LostConnection(reason: .wrapping(error, .unavailable, "the connection to \(host) broke off"))
+        LostConnection(reason: .wrapping(error, .unavailable, "the connection to \(host) broke"))
     }
 
-    /// Writes, telling a lost connection from a failure of our own.
+    /// Writes bytes.
+    /// - Throws: `LostConnection` when the connection is lost.
     private func write(_ buffer: ByteBuffer) async throws {
         do { try await outbound.write(buffer) } catch let error as CancellationError { throw error } catch {
             throw lost(error)
@@ -50,11 +51,11 @@ final class ClientConnection: Sendable {
         try await write(ByteBuffer(bytes: Frame.encode(message.value)))
     }
 
-    /// The answer to a short command.
+    /// Waits for the answer to a short command.
     func answer() async throws -> ClientConversation.Event {
         let answer = try await withDeadline(timeout) { [inbox] () async throws(CloudletError) in
             do { return try await inbox.next() } catch let lost as LostConnection { throw lost.reason } catch {
-                throw .wrapping(error, .unavailable, "the connection to the node broke off")
+                throw .wrapping(error, .unavailable, "the connection to the node broke")
             }
         }
         guard let answer else {
@@ -63,9 +64,9 @@ final class ClientConnection: Sendable {
         return answer
     }
 
-    /// Sends the meta and the blobs the node asks for, and waits for the VM. `sent` holds the bytes sent of each blob,
-    /// on this connection or an earlier one.
-    /// - Throws: `LostConnection` when the transfer can be gone on with, else what is wrong.
+    /// Sends the meta and the blobs that the node asks for, and waits until the VM runs.
+    /// `sent` counts the bytes sent of each blob, on this connection or an earlier one.
+    /// - Throws: `LostConnection` when the transfer can continue on a new connection, another error otherwise.
     func transfer(
         _ overlay: OverlaySource, session: SessionID, moveForwards: Bool, sent: SentBytes,
         _ progress: @Sendable (SynthesisClient.Progress) -> Void
@@ -108,7 +109,7 @@ final class ClientConnection: Sendable {
         }
     }
 
-    /// Runs `body` while the node keeps the session.
+    /// Runs `body` until it returns or the node ends the session.
     func hold(_ vm: RemoteVM, _ body: @escaping @Sendable (RemoteVM) async throws -> Void) async throws {
         try await withThrowingTaskGroup { group in
             group.addTask { try await body(vm) }
@@ -122,7 +123,7 @@ final class ClientConnection: Sendable {
         }
     }
 
-    /// Tells the node that the VM is not needed any more, and waits until it is gone.
+    /// Ends the session, and waits until the node has removed its VM.
     func finish(_ session: SessionID) async throws {
         try await send(.finish(session: session, statistics: []))
         guard case .success(.finish) = try await answer() else {
@@ -131,7 +132,7 @@ final class ClientConnection: Sendable {
     }
 }
 
-/// What comes from the node, taken apart and kept until it is asked for.
+/// The events received from the node, queued until somebody takes them.
 private final class ClientInbox: Sendable {
     private let conversation = Mutex(ClientConversation())
     private let events = Mailbox<ClientConversation.Event>()
@@ -151,7 +152,7 @@ private final class ClientInbox: Sendable {
 
     func finish(_ error: any Error) { events.finish(throwing: error) }
 
-    /// The next thing the node does.
+    /// Waits for the next event.
     /// - Throws: `LostConnection`, a `CloudletError` when the node broke the protocol, or `CancellationError`.
     func next() async throws -> ClientConversation.Event {
         guard let event = try await events.next() else { throw CloudletError(.defect, "the inbox ended") }
@@ -159,18 +160,18 @@ private final class ClientInbox: Sendable {
     }
 }
 
-/// The connection to the node is gone, for no reason the node told.
+/// The connection broke without a reason from the node.
 struct LostConnection: Error {
-    /// The same for people.
+    /// What to report when there is no reconnection.
     let reason: CloudletError
 }
 
-/// How much of each blob is sent.
+/// Counts the bytes sent of each blob.
 final class SentBytes: Sendable {
     private let bytes = Mutex<[Int: Int]>([:])
 
-    /// Notes that so many bytes of a blob are sent.
-    /// - Returns: bytes sent of all blobs; what is sent again does not count twice.
+    /// Notes that the first `count` bytes of a blob are sent.
+    /// - Returns: the bytes sent of all blobs; those sent again count once.
     func note(_ count: Int, of blob: Int) -> Int {
         bytes.withLock { bytes in
             bytes[blob] = max(count, bytes[blob] ?? 0)

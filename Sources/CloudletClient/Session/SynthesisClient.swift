@@ -7,50 +7,50 @@ import CloudletWire
 import NIOCore
 import NIOPosix
 
-/// The client of the synthesis protocol: sends an overlay to a node and holds the session while the VM is used.
+/// A client of the synthesis protocol: sends an overlay to a node and keeps the session open while the VM is in use.
 public struct SynthesisClient: Sendable {
-    /// Where the node is, and how long to wait for it.
+    /// The node to connect to, and how long to wait for it.
     public struct Target: Sendable, Hashable {
-        /// Name or address of the node.
+        /// Host name or address of the node.
         public var host: String
-        /// Port of its synthesis listener.
+        /// TCP port of its synthesis listener.
         public var port: UInt16
         /// How long to wait for the connection, and for each answer to a short command.
         public var timeout = Duration.seconds(10)
-        /// How long to try to go on when the connection breaks off in the transfer.
-        public var comeback = Duration.seconds(30)
+        /// How long to try to reconnect when the connection breaks during the transfer.
+        public var reconnectTimeout = Duration.seconds(30)
 
-        /// Names a node.
+        /// Creates a target with the default timeouts.
         public init(host: String, port: UInt16) {
             self.host = host
             self.port = port
         }
     }
 
-    /// What is told while the work goes on.
+    /// A step of the work.
     public enum Progress: Sendable, Hashable {
-        /// So many bytes of the overlay are sent.
+        /// This many bytes of the overlay are sent.
         case sent(Int)
-        /// The node works on this.
+        /// The node has reached this stage.
         case stage(String, percent: UInt64?)
-        /// The node has no room; place 1 is the next.
+        /// The node has no capacity at the moment; position 1 is next.
         case queued(place: Int)
     }
 
     private let target: Target
 
-    /// Talks to this node.
+    /// Creates a client of a node.
     public init(_ target: Target) { self.target = target }
 
-    /// Talks to a node that was found.
+    /// Creates a client of a found node.
     public init(_ node: FoundNode) { self.init(Target(host: node.sessionAddress, port: node.synthesisPort)) }
 
-    /// Sends an overlay, and runs `body` while the VM runs. The session is finished when `body` returns or throws.
+    /// Sends an overlay and runs `body` while the VM runs. The session ends when `body` returns or throws.
     /// - Parameters:
-    ///   - overlay: the overlay; its name is told to the node.
-    ///   - moveForwards: whether the node may open forwards on other ports when the wanted ones are taken.
-    ///   - progress: is told how far the work is.
-    ///   - body: what is done with the VM; cancelled when the node ends the session.
+    ///   - overlay: the overlay to send.
+    ///   - moveForwards: whether the node may forward other host ports when those that the overlay names are in use.
+    ///   - progress: called for each step.
+    ///   - body: uses the VM; cancelled when the node ends the session.
     /// - Throws: `CloudletError` with the node's reason.
     public func synthesize(
         _ overlay: OverlaySource, moveForwards: Bool = true,
@@ -73,20 +73,20 @@ public struct SynthesisClient: Sendable {
                 return nil
             }
         } catch {
-            // The node must hear of the end although this task may be cancelled; a session that is over is fine.
+            // Close the session even if this task is cancelled; the node refuses when it has ended, which is fine.
             _ = await shielded { try? await closeSession(session) }
             throw error
         }
     }
 
-    /// Runs `body` on a connection, and again on a new one as long as it returns that it lost it.
+    /// Runs `body` on a connection, and again on a new one whenever it returns that the connection is lost.
     private func persistently(
         _ body: @escaping @Sendable (ClientConnection) async throws -> LostConnection?
     ) async throws(CloudletError) {
         guard var lost = try await withConnection(body) else { return }
         let clock = ContinuousClock()
         var pause = Duration.milliseconds(100)
-        var end = clock.now + target.comeback
+        var end = clock.now + target.reconnectTimeout
         while clock.now < end {
             do { try await Task.sleep(for: pause) } catch { throw CloudletError(.interrupted, "interrupted") }
             pause = min(pause * 2, .seconds(2))
@@ -94,19 +94,20 @@ public struct SynthesisClient: Sendable {
             do throws(CloudletError) { channel = try await connect() } catch { continue }
             guard let again = try await use(channel, body) else { return }
             lost = again
-            end = clock.now + target.comeback
+            end = clock.now + target.reconnectTimeout
         }
         throw lost.reason
     }
 
-    /// Asks the node for a session.
+    /// Creates a session on the node.
     func createSession() async throws(CloudletError) -> SessionID {
         let event = try await command(.createSession)
         guard case .session(let session) = event else { throw Self.unexpected(event) }
         return session
     }
 
-    /// Ends a session. One that is over already is an error of the node's.
+    /// Ends a session.
+    /// - Throws: the node's error when the session has ended already.
     func closeSession(_ session: SessionID) async throws(CloudletError) {
         _ = try await command(.closeSession(session))
     }
@@ -120,16 +121,16 @@ public struct SynthesisClient: Sendable {
 
     static func unexpected(_ event: ClientConversation.Event) -> CloudletError {
         if case .failed(let reason, let code) = event { return failure(reason, code) }
-        return CloudletError(.protocolViolation, "the node's answer does not fit: \(event)")
+        return CloudletError(.protocolViolation, "the node sent an unexpected answer: \(event)")
     }
 
-    /// The node's reason as an error of ours; its code when it is one of the table.
+    /// The node's reason as an error, with its code if that is a known one.
     static func failure(_ reason: String, _ code: String?) -> CloudletError {
         let known = code.flatMap { word in CloudletError.Code.all.first { $0.description == word } }
         return CloudletError(known ?? .unavailable, "the node says: \(reason.displayable(limit: 1000))")
     }
 
-    /// How long a node may be unreachable.
+    /// How long a node may be unreachable before the connection counts as lost.
     private static let unreachable = Duration.seconds(60)
 
     /// Connects, runs `body`, and closes the connection.
@@ -157,7 +158,7 @@ public struct SynthesisClient: Sendable {
         } catch is CancellationError {
             throw CloudletError(.interrupted, "interrupted")
         } catch {
-            throw CloudletError(.unavailable, "the connection to \(target.host) broke off", cause: error)
+            throw CloudletError(.unavailable, "the connection to \(target.host) broke", cause: error)
         }
     }
 
@@ -177,7 +178,7 @@ public struct SynthesisClient: Sendable {
         } catch {
             throw CloudletError(
                 .unavailable, "no synthesis service answers on \(target.host) port \(target.port)",
-                advice: "check that cloudlet-node runs there and that no firewall is between")
+                advice: "check that cloudlet-node runs there and that no firewall blocks the port")
         }
     }
 }
@@ -186,12 +187,12 @@ public struct SynthesisClient: Sendable {
 public struct RemoteVM: Sendable, Hashable {
     /// The node's address at which the forwards listen: the one it reported, or the one by which it was reached.
     public let host: String
-    /// The session.
+    /// The id of its session.
     public let session: SessionID
-    /// The forwards in force: those the node reported, or those the overlay names.
+    /// The open port forwards: those that the node reported, or else those that the overlay names.
     public let forwards: [PortForward]
 
-    /// The port of the node that leads to a guest port.
+    /// The node's TCP port that is forwarded to a guest port; `nil` when there is none.
     public func port(of guestPort: UInt16) -> UInt16? {
         forwards.first { $0.guestPort == guestPort && $0.transport == .tcp }?.hostPort
     }

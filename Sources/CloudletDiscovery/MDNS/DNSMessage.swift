@@ -1,28 +1,28 @@
 import CloudletCore
 package import CloudletNetwork
 
-/// A message of DNS as mDNS uses it (RFC 1035 §4, RFC 6762 §18): questions and the records this package knows.
+/// A DNS message as mDNS uses it (RFC 1035 §4, RFC 6762 §18): questions, and records of the types in `DNSType`.
 package struct DNSMessage: Hashable, Sendable {
     /// Query identifier; 0 in multicast messages.
     package var id: UInt16 = 0
-    /// Whether it answers.
+    /// Whether it is a response.
     package var isResponse = false
-    /// What is asked.
+    /// The questions.
     package var questions: [DNSQuestion] = []
-    /// The records of all three sections. Records of other types are left out.
+    /// The records of all three sections, without those of other types.
     package var records: [DNSRecord] = []
 
-    /// Most questions and most records that are kept of one message.
+    /// The largest numbers of questions and records kept of one message.
     package static let maximumQuestions = 64
     package static let maximumRecords = 512
 
-    /// An empty message.
+    /// Creates an empty message.
     package init() {}
 
-    /// Reads a message from anybody. A question or record that is damaged is left out, and what is beside it counts; so
-    /// does what came before the place from which on nothing can be told apart.
-    /// - Throws: `DNSError` when it is no standard query or answer without error, or when all that it announces is
-    ///   damaged: cut off, with a name that is too long or points forward.
+    /// Reads a message from the network. It skips damaged questions and records and keeps the others; when it can't find
+    /// the end of one, it keeps those before it.
+    /// - Throws: `DNSError` when the message is not a standard query or a response without error, or when every question
+    ///   and record in it is damaged: cut off, or with a name that is too long or points forward.
     package init(_ bytes: [UInt8]) throws(DNSError) {
         var reader = DNSReader(bytes)
         id = try reader.uint16()
@@ -75,7 +75,7 @@ package struct DNSMessage: Hashable, Sendable {
 package struct DNSQuestion: Hashable, Sendable {
     package var name: DNSName
     package var type: UInt16
-    /// Asks for an answer to the asker alone (RFC 6762 §5.4).
+    /// Whether the answer should come by unicast (RFC 6762 §5.4).
     package var wantsUnicast = false
 
     package init(name: DNSName, type: UInt16, wantsUnicast: Bool = false) {
@@ -88,11 +88,11 @@ package struct DNSQuestion: Hashable, Sendable {
 /// A resource record.
 package struct DNSRecord: Hashable, Sendable {
     package var name: DNSName
-    /// Seconds it may be kept; 0 takes it back.
+    /// Seconds for which it is valid; 0 withdraws it.
     package var timeToLive: UInt32
     package var data: Payload
 
-    /// What it says.
+    /// The content of the types that are read.
     package enum Payload: Hashable, Sendable {
         case pointer(DNSName)
         case service(host: DNSName, port: UInt16)
@@ -101,7 +101,7 @@ package struct DNSRecord: Hashable, Sendable {
     }
 }
 
-/// The numbers of record types.
+/// The numbers of record types (RFC 1035 §3.2.2, RFC 3596, RFC 2782).
 package enum DNSType {
     package static let a: UInt16 = 1
     package static let ptr: UInt16 = 12
@@ -110,7 +110,7 @@ package enum DNSType {
     package static let srv: UInt16 = 33
 }
 
-/// Why a message was not read.
+/// Why a message can't be read.
 package enum DNSError: Error, Hashable, Sendable {
     case cutOff
     case badName
@@ -118,34 +118,34 @@ package enum DNSError: Error, Hashable, Sendable {
     case unsupported
 }
 
-/// A domain name; compared without case of ASCII letters (RFC 1035 §2.3.3).
+/// A domain name. Comparison ignores the case of ASCII letters (RFC 1035 §2.3.3).
 package struct DNSName: Hashable, Sendable, CustomStringConvertible {
-    /// The labels as they came, the root left out. They are UTF-8 as a rule, but need not be.
+    /// The labels as received, without the root. They are usually UTF-8, but need not be.
     private let raw: [[UInt8]]
     private let key: [[UInt8]]
 
-    /// From the bytes of labels.
+    /// Creates a name from the bytes of its labels.
     package init(bytes labels: [[UInt8]]) {
         raw = labels
         key = labels.map { label in label.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 } }
     }
 
-    /// From labels.
+    /// Creates a name from its labels.
     package init(_ labels: [String]) { self.init(bytes: labels.map { Array($0.utf8) }) }
 
-    /// From a dotted name without dots inside labels.
+    /// Creates a name from its dotted form; labels can't contain dots.
     package init(dotted text: String) { self.init(text.split(separator: ".").map(String.init)) }
 
-    /// The labels as text; what is no UTF-8 in them is replaced.
+    /// The labels as text; bytes that are not UTF-8 become U+FFFD.
     package var labels: [String] { raw.map { String(decoding: $0, as: UTF8.self) } }
 
-    /// The labels behind the first.
+    /// The name without its first label.
     package var parent: DNSName { DNSName(bytes: Array(raw.dropFirst())) }
 
-    /// Labels with dots between them, for log lines.
+    /// The dotted form, for log lines.
     package var description: String { labels.joined(separator: ".") }
 
-    /// The bytes on the wire. Labels are cut to 63 bytes.
+    /// The uncompressed wire form (RFC 1035 §3.1), with labels cut to 63 bytes.
     package var bytes: [UInt8] {
         raw.flatMap { label in
             let text = label.prefix(63)

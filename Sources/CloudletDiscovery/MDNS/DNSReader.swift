@@ -1,7 +1,7 @@
 import CloudletNetwork
 
-/// Reads the pieces of a DNS message; every step is checked, and the work for a name is bounded whatever its pointers
-/// say.
+/// Reads the parts of a DNS message. Every step checks the bounds, and the work for a name is bounded whatever its
+/// pointers are.
 package struct DNSReader {
     private let bytes: [UInt8]
     private var position = 0
@@ -19,9 +19,9 @@ package struct DNSReader {
         return UInt32(high) << 16 | UInt32(try uint16())
     }
 
-    /// A question.
-    /// - Returns: the question, or what is wrong with it; reading can go on behind it.
-    /// - Throws: `DNSError` when nobody can tell where it ends.
+    /// Reads a question.
+    /// - Returns: the question, or what is wrong with it when reading can go on behind it.
+    /// - Throws: `DNSError` when the end of the question is unknown.
     package mutating func question() throws(DNSError) -> Result<DNSQuestion, DNSError> {
         let start = position
         try skipName()
@@ -30,10 +30,10 @@ package struct DNSReader {
         return name.map { DNSQuestion(name: $0, type: type, wantsUnicast: class_ & 0x8000 != 0) }
     }
 
-    /// A record.
-    /// - Returns: the record, `nil` for one of another type or class, or what is wrong with it; reading can go on behind
-    ///   it.
-    /// - Throws: `DNSError` when nobody can tell where it ends.
+    /// Reads a record.
+    /// - Returns: the record, `nil` for one of another type or class, or what is wrong with it when reading can go on
+    ///   behind it.
+    /// - Throws: `DNSError` when the end of the record is unknown.
     package mutating func record() throws(DNSError) -> Result<DNSRecord?, DNSError> {
         let start = position
         try skipName()
@@ -55,14 +55,14 @@ package struct DNSReader {
 
     // MARK: - Names
 
-    /// A name, perhaps compressed (RFC 1035 §4.1.4), and what follows is next.
+    /// Reads a name, which may be compressed (RFC 1035 §4.1.4).
     private mutating func name() throws(DNSError) -> DNSName {
         let start = position
         try skipName()
         return try name(at: start).get()
     }
 
-    /// Goes behind a name: its last byte is 0, or it ends with a pointer, wherever that leads.
+    /// Skips a name: it ends with a zero byte or with a pointer, wherever that points.
     private mutating func skipName() throws(DNSError) {
         while true {
             guard position < bytes.count else { throw .cutOff }
@@ -81,8 +81,8 @@ package struct DNSReader {
         }
     }
 
-    /// The name that begins somewhere: at most 255 bytes, each pointer further to the front than the one before, and no
-    /// more of them than a name can have labels.
+    /// The name that begins at `start`: at most 255 bytes, with at most as many pointers as a name can have labels, each
+    /// pointing further to the front than the one before.
     private func name(at start: Int) -> Result<DNSName, DNSError> {
         var labels: [[UInt8]] = []
         var length = 1
@@ -112,7 +112,7 @@ package struct DNSReader {
         }
     }
 
-    // MARK: - What a record says
+    // MARK: - Record content
 
     private mutating func payload(_ type: UInt16, _ end: Int) throws(DNSError) -> DNSRecord.Payload? {
         let start = position
@@ -136,7 +136,7 @@ package struct DNSReader {
             while offset < end {
                 let length = Int(bytes[offset])
                 guard end - offset > length else {
-                    // The strings before the one that is cut off are whole.
+                    // The strings before the truncated one are complete.
                     if strings.isEmpty { throw .cutOff }
                     break
                 }

@@ -1,30 +1,30 @@
 import CloudletCore
 
-/// A record as DNS-SD publishes it (RFC 6763): instance name, port, TXT strings, subtypes. Everything in it is valid by
-/// the RFCs' rules: avahi ends the process, or publishes nonsense, when it is not.
+/// A node's record as DNS-SD publishes it (RFC 6763): instance name, port, TXT strings, subtypes. All of it is valid by the
+/// RFC's rules: avahi's library aborts the process, or publishes nonsense, when it is not.
 package struct MDNSPublication: Hashable, Sendable {
     /// The service type.
     package static let type = "_cloudlet._tcp"
-    /// The type the original's successor used in 2014.
+    /// The service type that the original's Android client of 2014 searches for.
     package static let oldType = "_cloudlet._udp"
 
-    /// The instance name that is wished: 1 to 63 bytes of UTF-8 without control characters (RFC 6763 §4.1.1).
+    /// The requested instance name: 1 to 63 bytes of UTF-8 without control characters (RFC 6763 §4.1.1).
     package let name: String
     /// The port of the synthesis protocol.
     package let port: UInt16
     /// The strings of the TXT record (RFC 6763 §6), `txtvers` first; each at most 255 bytes, at most 400 together.
     package let txt: [String]
-    /// Subtypes in the form `_gpu._sub._cloudlet._tcp`: one a feature and one a base VM.
+    /// Subtypes such as `_gpu._sub._cloudlet._tcp`: one for each feature and each base VM.
     package let subtypes: [String]
 
     private static let txtLimit = 400
-    /// Services and subtypes that avahi takes in one group.
+    /// The largest number of services and subtypes that avahi accepts in one group.
     private static let maximumEntries = 32
 
-    /// The form of `record`. Load and memory are rounded, so that small changes are none.
-    /// `withOldName` says whether a second service, of the old type, needs room.
+    /// Creates the publication of `record`. Load and memory are rounded, so that small changes cause no new publication.
+    /// `withOldName` says whether to leave room in the group for a second service of the old type.
     package init(_ record: NodeRecord, withOldName: Bool = false) {
-        name = record.wishedName
+        name = record.requestedName
         port = record.synthesisPort
         let features = record.features.filter(Self.isLabel)
         var strings = [
@@ -44,7 +44,7 @@ package struct MDNSPublication: Hashable, Sendable {
         }
     }
 
-    /// `key=a,b,c` with as many words from the front as fit into `limit` bytes.
+    /// `key=a,b,c` with as many of the first words as fit into `limit` bytes.
     private static func list(_ key: String, _ words: [String], limit: Int) -> String {
         var result = "\(key)="
         for word in words {
@@ -55,7 +55,7 @@ package struct MDNSPublication: Hashable, Sendable {
         return result
     }
 
-    /// Letters, digits and hyphens, 1 to 20.
+    /// Whether a word can be a subtype's label: 1 to 20 letters, digits and hyphens.
     private static func isLabel(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 20
             && text.utf8.allSatisfy {

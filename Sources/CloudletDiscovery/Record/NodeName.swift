@@ -1,22 +1,22 @@
 import CloudletCore
 
-/// The one form of a node's name that all protocols take as it is: XML and JSON, UPnP's `friendlyName` (under 64
-/// characters, UDA 2.0 §2.3) and DNS-SD's instance names (1 to 63 bytes of UTF-8 without control characters, RFC 6763
+/// The form of a node's name that every protocol accepts unchanged: XML and JSON, UPnP's `friendlyName` (under 64
+/// characters, UDA 2.0 §2.3), and DNS-SD's instance names (1 to 63 bytes of UTF-8 without control characters, RFC 6763
 /// §4.1.1).
 public enum NodeName {
-    /// Bytes of UTF-8 that a name may have.
+    /// The largest number of UTF-8 bytes in a name.
     package static let limit = 63
-    /// The name of a node that has none.
-    package static let fallback = "Cloudlet"
+    /// The name of a node without a name.
+    package static let defaultName = "Cloudlet"
 
-    /// The name in that form: control characters and separators of lines become blanks; marks that reorder text or are
-    /// never seen are left out; blanks at the ends, and what is too long, are cut off.
-    public static func clean(_ text: String) -> String { visible(text) ?? fallback }
+    /// Brings a name into that form: replaces control characters and line separators with spaces, removes invisible
+    /// characters and those that reorder text, and cuts off spaces at the ends and everything beyond the limit.
+    public static func clean(_ text: String) -> String { visible(text) ?? defaultName }
 
-    /// As `clean`; `nil` when nothing that can be seen is left.
+    /// As `clean`, but `nil` when nothing visible is left.
     public static func visible(_ text: String) -> String? {
         var scalars = String.UnicodeScalarView()
-        // A scalar has a byte at least: what comes later is cut off in any case, but for what is left out.
+        // Each scalar is at least one byte long, so that later ones are cut off anyway, unless many are removed.
         for scalar in text.unicodeScalars.prefix(4096) {
             switch scalar.value {
             case 0x00...0x1F, 0x7F...0x9F, 0x2028, 0x2029: scalars.append(" ")
@@ -26,13 +26,13 @@ public enum NodeName {
         }
         let name = trimmed(trimmed(String(scalars)).cut(toBytes: limit))
         let isSeen = name.unicodeScalars.contains { scalar in
-            // Braille's blank is a sign by its properties.
+            // By its properties, the Braille blank is a visible sign.
             !scalar.properties.isWhitespace && !scalar.properties.isDefaultIgnorableCodePoint && scalar != "\u{2800}"
         }
         return isSeen ? name : nil
     }
 
-    /// The name to try when another node has this one: `X`, `X #2`, `X #3`, as avahi has it.
+    /// The name to try when another node uses this one: `X`, `X #2`, `X #3`, as avahi does.
     package static func alternative(to name: String) -> String {
         var (stem, number) = (name, 2)
         if let mark = name.ranges(of: " #").last, let old = Int(name[mark.upperBound...]), 2..<1_000_000 ~= old {

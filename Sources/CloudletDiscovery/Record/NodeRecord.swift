@@ -1,13 +1,13 @@
 public import CloudletCore
 
-/// What a node says of itself to those who look for one. Each advertiser turns it into its own form and adds the
-/// addresses of the interface it speaks on.
+/// What a node announces about itself. Each advertiser converts it to its own form and adds the addresses of the interface
+/// it sends on.
 public struct NodeRecord: Hashable, Sendable {
-    /// The node's lasting identity.
+    /// The node's permanent identity.
     public var id: NodeID
-    /// The name the node is to have, brought into a form that every protocol takes as it is (`NodeName`).
-    public internal(set) var wishedName: String
-    /// The name it has instead, as long as another node of the network has that one.
+    /// The configured name, in the form that every protocol accepts (``NodeName``).
+    public internal(set) var requestedName: String
+    /// The name the node uses instead while another node of the network has the requested one.
     public private(set) var alternativeName: String?
     /// TCP port of the synthesis protocol.
     public var synthesisPort: UInt16
@@ -15,20 +15,20 @@ public struct NodeRecord: Hashable, Sendable {
     public var httpPort: UInt16
     /// Version of the node's HTTP API.
     public var apiVersion: Int
-    /// The base VMs held, most useful first.
+    /// The base VMs that the node holds, most useful first.
     public var bases: [HeldBase]
-    /// How busy the node is: 0 idle, 1 all cores busy; more means a queue.
+    /// The load: 0 idle, 1 all cores busy, more when tasks are queued.
     public var load: Double
-    /// Memory that guests can still have.
+    /// Memory available to further guests.
     public var freeMemory: ByteCount
-    /// Sessions running now.
+    /// The number of running sessions.
     public var sessions: Int
-    /// What the node has beside the usual, one short word each (`kvm`, `gpu`): letters, digits, hyphens.
+    /// Special features of the node, one short word each (`kvm`, `gpu`): letters, digits, hyphens.
     public var features: [String]
 
-    /// The TCP port of the synthesis protocol where no other is configured: the original's.
+    /// The default TCP port of the synthesis protocol: the original's.
     public static let defaultSynthesisPort: UInt16 = 8021
-    /// The TCP port of the HTTP server where no other is configured.
+    /// The default TCP port of the HTTP server.
     public static let defaultHTTPPort: UInt16 = 8022
 
     /// Creates a record.
@@ -38,7 +38,7 @@ public struct NodeRecord: Hashable, Sendable {
         features: [String] = []
     ) {
         self.id = id
-        wishedName = NodeName.clean(name)
+        requestedName = NodeName.clean(name)
         self.synthesisPort = synthesisPort
         self.httpPort = httpPort
         self.apiVersion = apiVersion
@@ -51,31 +51,31 @@ public struct NodeRecord: Hashable, Sendable {
 }
 
 extension NodeRecord {
-    /// The name people see, the same in every protocol. Who sets it wishes it.
+    /// The name that users see, the same in every protocol. Setting it changes the requested name.
     public var name: String {
-        get { alternativeName ?? wishedName }
+        get { alternativeName ?? requestedName }
         set {
-            let wish = NodeName.clean(newValue)
-            guard wish != wishedName else { return }
-            (wishedName, alternativeName) = (wish, nil)
+            let requested = NodeName.clean(newValue)
+            guard requested != requestedName else { return }
+            (requestedName, alternativeName) = (requested, nil)
         }
     }
 
     /// The load as a whole number of percent, at most 10,000.
     public var loadPercent: Int { Int(min(max(load.isFinite ? load : 0, 0), 100) * 100) }
 
-    /// Has the node go by another name than the one wished, or by that again.
-    package mutating func goBy(_ name: String) { alternativeName = name == wishedName ? nil : NodeName.clean(name) }
+    /// Makes the node use another name than the requested one, or that one again.
+    package mutating func use(name: String) { alternativeName = name == requestedName ? nil : NodeName.clean(name) }
 }
 
 /// A base VM that a node holds.
 public struct HeldBase: Hashable, Sendable {
     /// The SHA-256 of the base disk, its identity on the wire.
     public var hash: SHA256Digest
-    /// The name on that node; says nothing about identity.
+    /// The name on that node, which does not identify the base VM.
     public var name: String
 
-    /// Creates one.
+    /// Creates a held base VM.
     public init(hash: SHA256Digest, name: String) {
         self.hash = hash
         self.name = name

@@ -1,6 +1,7 @@
 import CloudletCore
 
-/// A node's record as the JSON document by which finders verify and rank it (`GET /v1/node`). Keys are only ever added.
+/// A node's record as a JSON document (`GET /v1/node`), by which finders verify and rank the node. Later versions only add
+/// keys.
 public struct NodeStatus: Hashable, Sendable, Codable {
     /// The node's id.
     public var id: String
@@ -10,15 +11,15 @@ public struct NodeStatus: Hashable, Sendable, Codable {
     public var api: Int
     /// TCP port of the synthesis protocol.
     public var synthesisPort: Int
-    /// How busy: 0 idle, 1 all cores busy.
+    /// The load: 0 idle, 1 all cores busy.
     public var load: Double
-    /// Bytes of memory that guests can still have.
+    /// Bytes of memory available to further guests.
     public var freeMemory: Int
-    /// Sessions running.
+    /// The number of running sessions.
     public var sessions: Int
-    /// Words for what the node has.
+    /// Special features of the node.
     public var features: [String]
-    /// The base VMs held.
+    /// The base VMs that the node holds.
     public var bases: [Base]
 
     /// A base VM in the document.
@@ -35,7 +36,7 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         case freeMemory = "free_memory"
     }
 
-    /// The document for a record.
+    /// Creates the document of a record.
     public init(_ record: NodeRecord) {
         id = record.id.description
         name = record.name
@@ -48,8 +49,9 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         bases = record.bases.map { Base(hash: $0.hash.hex, name: $0.name) }
     }
 
-    /// The record a stranger's document stands for, its lists cut to what can be of use; `nil` when a value is out of
-    /// range. `httpPort` is where the document was fetched.
+    /// The record that a received document describes, with lists and texts cut to useful lengths.
+    /// - Parameter httpPort: the port from which the document was fetched.
+    /// - Returns: `nil` when a value is out of range.
     public func record(httpPort: UInt16) -> NodeRecord? {
         guard let id = NodeID(id), let port = UInt16(exactly: synthesisPort), port != 0, load.isFinite, load >= 0,
             freeMemory >= 0, sessions >= 0
@@ -60,8 +62,8 @@ public struct NodeStatus: Hashable, Sendable, Codable {
                 SHA256Digest(hex: base.hash).map { HeldBase(hash: $0, name: base.name.cut(toBytes: 255)) }
             }, load: load, freeMemory: ByteCount(freeMemory), sessions: sessions,
             features: features.prefix(32).map { $0.cut(toBytes: 63) })
-        // As it was said: that of another program may have another form.
-        record.wishedName = name.cut(toBytes: 255)
+        // Unchanged: another implementation may use another form of names.
+        record.requestedName = name.cut(toBytes: 255)
         return record
     }
 }

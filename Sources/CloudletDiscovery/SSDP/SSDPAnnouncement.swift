@@ -1,19 +1,20 @@
 package import CloudletNetwork
 package import FoundationEssentials
 
-/// What the node says over SSDP from one address at one time; makes every message it sends (UDA 2.0 §1.2, §1.3).
+/// What the node announces by SSDP from one address at one time. It makes every message that the node sends (UDA 2.0 §1.2,
+/// §1.3).
 package struct SSDPAnnouncement: Hashable, Sendable {
-    /// The device that is announced.
+    /// The announced device.
     package var device: UPnPDevice
-    /// Where its description is, as seen from the link.
+    /// The URL of its description, with an address on the link.
     package var location: String
-    /// BOOTID.UPNP.ORG: grows whenever the node joins the network anew.
+    /// BOOTID.UPNP.ORG: grows whenever the node joins the network again.
     package var bootID: Int32
-    /// CONFIGID.UPNP.ORG: the number of the description's content.
+    /// CONFIGID.UPNP.ORG: changes with the content of the description.
     package var configID: Int32
-    /// SEARCHPORT.UPNP.ORG, when unicast searches are not heard on port 1900.
+    /// SEARCHPORT.UPNP.ORG, when the node receives unicast searches on another port than 1900.
     package var searchPort: UInt16?
-    /// Seconds until an announcement that is not repeated is void.
+    /// Seconds until an announcement expires.
     package var maximumAge: Int
 
     package init(
@@ -28,8 +29,8 @@ package struct SSDPAnnouncement: Hashable, Sendable {
         self.maximumAge = maximumAge
     }
 
-    /// `ssdp:alive`, `ssdp:byebye` or `ssdp:update` for every target, to be sent to `group`.
-    /// `nextBootID` is the boot id that is in force after an update.
+    /// The `ssdp:alive`, `ssdp:byebye` or `ssdp:update` messages of every target, to send to `group`.
+    /// `nextBootID` is the boot id that applies after an update.
     package func notifications(_ kind: Kind, to group: IPAddress, nextBootID: Int32? = nil) -> [SSDPMessage] {
         device.announcements.map { target in
             var headers: [(name: String, value: String)] = [("HOST", "\(group.urlHost):1900")]
@@ -52,7 +53,7 @@ package struct SSDPAnnouncement: Hashable, Sendable {
         case update = "ssdp:update"
     }
 
-    /// The answers to a search; none when it does not concern the device.
+    /// The responses to a search; none when it does not match the device.
     package func answers(to search: SSDPSearch, at date: Date = Date()) -> [SSDPMessage] {
         device.answers(to: search.target).map { target in
             SSDPMessage(
@@ -71,7 +72,7 @@ package struct SSDPAnnouncement: Hashable, Sendable {
 }
 
 extension Date {
-    /// The date as HTTP writes it (RFC 9110 §5.6.7).
+    /// The date in HTTP's format (RFC 9110 §5.6.7).
     package var httpDate: String {
         let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

@@ -1,14 +1,14 @@
 package import CloudletNetwork
 
-/// A search that deserves an answer (UDA 2.0 §1.3.2).
+/// A valid M-SEARCH (UDA 2.0 §1.3.2).
 package struct SSDPSearch: Hashable, Sendable {
-    /// What is searched for (ST).
+    /// The search target (ST).
     package let target: String
-    /// The longest time to wait before answering; `nil` for a unicast search, which is answered at once.
+    /// The longest delay of the answer in seconds (MX); `nil` for a unicast search, which gets its answer at once.
     package let maximumWait: Int?
 
-    /// Checks a request that was sent to `group`: MAN with its quotes, HOST the group itself, MX a whole number (0 is
-    /// taken as 1, more than 5 as 5).
+    /// Checks a request sent to `group`: MAN needs its quotes, HOST must be the group, MX a whole number (0 counts as 1,
+    /// more than 5 as 5).
     package init?(multicast message: SSDPMessage, to group: IPAddress) {
         guard let target = Self.target(of: message),
             message["HOST"].flatMap(HostAndPort.init) == HostAndPort(group, 1900),
@@ -19,8 +19,8 @@ package struct SSDPSearch: Hashable, Sendable {
         maximumWait = min(max(wait, 1), 5)
     }
 
-    /// Checks a request that was sent to one of the node's own addresses: MAN, and a HOST that is one. MX is not looked
-    /// at.
+    /// Checks a request sent to one of the node's own addresses: MAN needs its quotes, HOST must be an address and a port.
+    /// MX is ignored.
     package init?(unicast message: SSDPMessage) {
         guard let target = Self.target(of: message), let host = message["HOST"], HostAndPort(host) != nil else {
             return nil

@@ -2,31 +2,31 @@ import CloudletCore
 import CloudletSystem
 import SystemPackage
 
-/// The node as a UPnP device (UDA 2.0 §2): its type, its services and the names by which both are searched.
+/// The node as a UPnP device (UDA 2.0 §2): its type, its services, and the targets of searches that it answers.
 package struct UPnPDevice: Hashable, Sendable {
     /// The node's id, the device's UDN.
     package let id: NodeID
-    /// The name people see; a record's fits into what `friendlyName` allows (under 64 characters).
+    /// The name that users see: under 64 characters, as `friendlyName` requires.
     package let friendlyName: String
-    /// Port of the synthesis protocol, part of the original's service type.
+    /// TCP port of the synthesis protocol, which the original's service type contains.
     package let synthesisPort: UInt16
 
-    /// The device that stands for `record`.
+    /// Creates the device of `record`.
     package init(_ record: NodeRecord) {
         id = record.id
         friendlyName = record.name
         synthesisPort = record.synthesisPort
     }
 
-    /// The original's device type (2013), which its users search for.
+    /// The original's device type of 2013, for which its clients search.
     package static let deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
-    /// The service a current control point uses.
+    /// The service type for current control points.
     package static let synthesisServiceType = "urn:schemas-cloudlet:service:Synthesis:1"
-    /// The original's service, with the TCP port in the place of the version.
+    /// The original's service type, with the TCP port where the version should be.
     package var originalServiceType: String { "urn:schemas-upnp-org:service:port:\(synthesisPort)" }
 
-    /// The tokens that name system and product, each with a version as UDA 2.0 §1.2.2 has it; of the kernel's only the
-    /// first number, which helps no attacker.
+    /// The value of SERVER and USER-AGENT: system and product, each with its version (UDA 2.0 §1.2.2). Of the kernel's
+    /// version it shows only the first number, which helps no attacker.
     package static let server: String = {
         let release = (try? File("/proc/sys/kernel/osrelease", .read).read(64, at: 0)) ?? []
         let major = String(decoding: release.prefix { 0x30...0x39 ~= $0 }, as: UTF8.self)
@@ -36,18 +36,18 @@ package struct UPnPDevice: Hashable, Sendable {
     /// The unique device name.
     package var udn: String { "uuid:\(id)" }
 
-    /// The types that carry a version, in the order of the description.
+    /// The types with a version, in the order of the description.
     package var versionedTypes: [String] { [Self.deviceType, originalServiceType, Self.synthesisServiceType] }
 
-    /// All pairs of notification type and unique service name (UDA 2.0, tables 1-1 and 1-3): root device, UDN, device
-    /// type and one a service type.
+    /// The targets to announce (UDA 2.0, tables 1-1 and 1-3): root device, UDN, device type, and one for each service
+    /// type.
     package var announcements: [UPnPTarget] {
         [UPnPTarget(type: "upnp:rootdevice", usn: "\(udn)::upnp:rootdevice"), UPnPTarget(type: udn, usn: udn)]
             + versionedTypes.map { UPnPTarget(type: $0, usn: "\(udn)::\($0)") }
     }
 
-    /// What to answer a search with: empty when it does not concern this device. Types are compared as a whole; a lower
-    /// version than ours is answered as it was asked, a higher one is not.
+    /// The targets to answer a search with; empty when it does not match this device. A search for a lower version than
+    /// ours gets an answer with that version, a search for a higher one gets none.
     package func answers(to target: String) -> [UPnPTarget] {
         if target == "ssdp:all" { return announcements }
         if target == "upnp:rootdevice" { return [announcements[0]] }
@@ -61,7 +61,7 @@ package struct UPnPDevice: Hashable, Sendable {
         return []
     }
 
-    /// A versioned type as its name and its version; `nil` for anything else.
+    /// Splits a type into name and version; `nil` when it has no version.
     private static func split(_ type: String) -> (name: Substring, version: Int)? {
         guard let colon = type.lastIndex(of: ":") else { return nil }
         let digits = type[type.index(after: colon)...]
@@ -72,10 +72,10 @@ package struct UPnPDevice: Hashable, Sendable {
     }
 }
 
-/// A notification or search type with the unique service name that goes with it.
+/// A notification or search target with its unique service name.
 package struct UPnPTarget: Hashable, Sendable {
-    /// NT or ST.
+    /// The value of NT or ST.
     package let type: String
-    /// USN.
+    /// The value of USN.
     package let usn: String
 }

@@ -1,7 +1,7 @@
-/// Where the node's HTTP server offers what UPnP names.
+/// Paths of the node's HTTP server.
 package enum UPnPPath {
     /// The device description; LOCATION points here.
     package static let description = "/upnp/device.xml"
-    /// The node's status as JSON, by which finders verify it.
+    /// The node's status document as JSON, by which finders verify the node.
     package static let status = "/v1/node"
 }

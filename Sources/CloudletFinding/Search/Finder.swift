@@ -3,46 +3,48 @@ import CloudletDiscovery
 import CloudletNetwork
 import CloudletSystem
 
-/// Finds nodes: asks by SSDP and mDNS and asks the nodes found earlier, all at once, from sockets of its own; merges
-/// what it hears into one entry a node; verifies each by a real connection before it is reported.
+/// Finds nodes: searches by SSDP and mDNS and asks the nodes that earlier searches found, all at once and from sockets of
+/// its own. It merges what it hears into one entry per node, and verifies each by a connection before it reports it.
 public final class Finder: Sendable {
     private let options: FinderOptions
-    private let board = FinderBoard()
+    private let results = SearchResults()
 
-    /// A finder with these options.
+    /// Creates a finder.
     public init(_ options: FinderOptions = FinderOptions()) { self.options = options }
 
-    /// The nodes found so far, or by the last search.
-    public var found: [FoundNode] { board.value.found }
+    /// The nodes that the running or last search found.
+    public var found: [FoundNode] { results.value.found }
 
-    /// What the last search heard of that did not prove to be a node: dead, unreachable, or somebody else.
-    public var unverified: [UnverifiedNode] { board.value.unverified }
+    /// The endpoints that were announced to the running or last search and could not be verified.
+    public var unverified: [UnverifiedNode] { results.value.unverified }
 
-    /// Searches until the time is over or, some time after all answers are in, nothing new comes; while watching, for
-    /// ever. Ends early when `body` returns, which gets the events as they happen.
+    /// Searches until the timeout, or until a node was found and nothing new comes; while watching, without end. `body`
+    /// receives the events as they happen; the search ends early when it returns.
     /// - Returns: what `body` returns.
-    /// - Throws: `CloudletError.noNetwork` when there is no interface to search on, `usage` for a wrong host, and what
+    /// - Throws: `CloudletError.noNetwork` when there is no interface to search on, `usage` for an invalid host, and what
     ///   `body` throws.
     public func withEvents<Value: Sendable>(
         _ body: @escaping @Sendable (AsyncStream<FinderEvent>) async throws -> Value
     ) async throws -> Value {
-        let given = try options.hosts.map(sighting(of:))
+        let given = try options.hosts.map(candidate(of:))
         let searches = options.searches
         let (events, report) = AsyncStream.makeStream(of: FinderEvent.self)
         let (poller, end) = (try Poller(), AsyncEvent())
-        board.start()
-        let stop: @Sendable () -> Void = { [board] in
-            board.stop()
+        results.start()
+        let stop: @Sendable () -> Void = { [results] in
+            results.stop()
             poller.wake()
         }
-        // A thread of its own, and not by way of the common pool: every millisecond shows.
+        // On a thread of its own: a hop to the shared pool would delay the first question by some milliseconds.
         try await withCheckedThrowingContinuation { begun in
             let started = DetachedThread.start { [self] in
                 do {
                     let opening = try opening()
                     begun.resume()
-                    let loop = FinderLoop(opening, options: options, poller: poller, board: board) { report.yield($0) }
-                    loop.run(given, searches: searches) { [board] in board.wasStopped }
+                    let loop = FinderLoop(opening, options: options, poller: poller, results: results) {
+                        report.yield($0)
+                    }
+                    loop.run(given, searches: searches) { [results] in results.wasStopped }
                     report.yield(.quiet)
                 } catch {
                     begun.resume(throwing: error)
@@ -50,7 +52,7 @@ public final class Finder: Sendable {
                 report.finish()
                 end.set()
             }
-            if !started { begun.resume(throwing: CloudletError(.system, "the system gives no further thread")) }
+            if !started { begun.resume(throwing: CloudletError(.system, "the system can't start another thread")) }
         }
         let result: Result<Value, any Error> = await withTaskCancellationHandler {
             do { return .success(try await body(events)) } catch { return .failure(error) }
@@ -62,7 +64,7 @@ public final class Finder: Sendable {
         return try result.get()
     }
 
-    /// Begins the search: the first questions leave before anything else is got ready.
+    /// Sends the first questions, before anything else is prepared.
     private func opening() throws(CloudletError) -> FinderOpening {
         guard options.searches || options.asksKnown else { return FinderOpening(on: [], options) }
         let machine = try Netlink.interfaces()
@@ -71,16 +73,16 @@ public final class Finder: Sendable {
         return FinderOpening(on: interfaces, options)
     }
 
-    /// What keeps interfaces from being searched on that were named.
+    /// Why named interfaces can't be searched on.
     public var obstacles: [String] {
         guard let machine = try? Netlink.interfaces() else { return [] }
         return options.interfaces.compactMap { FinderDiagnosis.obstacle(of: $0, machine) }
     }
 
-    /// Searches to the end.
+    /// Searches until the search is over.
     /// - Parameters:
-    ///   - base: a base VM that the overlay needs.
-    ///   - isEnough: ends the search early; is asked whenever the nodes found so far have changed.
+    ///   - base: the base VM that the overlay needs: nodes that hold it come first.
+    ///   - isEnough: called whenever the found nodes have changed; `true` ends the search.
     /// - Returns: the nodes found, best first.
     /// - Throws: as ``withEvents(_:)``.
     public func find(
@@ -101,9 +103,9 @@ public final class Finder: Sendable {
         return FoundNode.ranked(nodes, wanting: base)
     }
 
-    /// Why the last search may have found nothing, the likeliest reason first.
+    /// Why the last search may have found nothing, the most likely reason first.
     public func explainNothingFound() -> [FinderHint] {
-        let content = board.value
+        let content = results.value
         let machine = (try? Netlink.interfaces()) ?? []
         return FinderDiagnosis.hints(
             observations: content.observations,
@@ -111,8 +113,8 @@ public final class Finder: Sendable {
             unverified: content.unverified, options: options)
     }
 
-    /// Whether there is no network to search on: the machine's inside is searched then, but whoever finds nothing there
-    /// should know.
+    /// Whether the machine has no network. The search then covers only the loopback interface, which a user who finds
+    /// nothing should know.
     public var isOffline: Bool {
         guard let machine = try? Netlink.interfaces() else { return false }
         return FinderDiagnosis.isOffline(InterfacePolicy(names: options.interfaces).choose(from: machine), options)
@@ -125,21 +127,21 @@ public final class Finder: Sendable {
             reasons.isEmpty
                 ? "no network interface is up"
                 : "no usable network interface: \(reasons.joined(separator: ", "))",
-            advice: "`ip address` shows what there is; --host ADDRESS asks a node without searching")
+            advice: "`ip address` lists the interfaces; --host ADDRESS asks a node without searching")
     }
 
-    private func sighting(of host: String) throws(CloudletError) -> Candidate {
+    private func candidate(of host: String) throws(CloudletError) -> Candidate {
         func refusal(_ reason: String) -> CloudletError {
             CloudletError(
-                .usage, "\(host.displayable()) is no address: \(reason)",
-                advice: "give ADDRESS or ADDRESS:PORT, as 192.168.1.5, [fd00::5]:8022 or fe80::1%eth0")
+                .usage, "\(host.displayable()) is not a usable address: \(reason)",
+                advice: "give ADDRESS or ADDRESS:PORT, for example 192.168.1.5, [fd00::5]:8022 or fe80::1%eth0")
         }
         let given = HostAndPort(host)
         var text = given == nil ? host[...] : host[..<(host.lastIndex(of: ":") ?? host.endIndex)]
         if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
         if let reason = IPAddress.objection(toHost: String(text)) { throw refusal(reason) }
         let parts = text.split(separator: "%", maxSplits: 1).map(String.init)
-        guard let address = IPAddress(parts[0]) else { throw refusal("it has no IP address") }
+        guard let address = IPAddress(parts[0]) else { throw refusal("it contains no IP address") }
         var interface: Int32 = 0
         if let zone = parts.dropFirst().first {
             guard let found = try Netlink.interfaces().first(where: { $0.name == zone }) else {
@@ -149,7 +151,7 @@ public final class Finder: Sendable {
         }
         return Candidate(
             origin: .given,
-            place: NodePlace(
+            endpoint: NodeEndpoint(
                 address: address, interface: interface, httpPort: given?.port ?? options.defaultHTTPPort,
                 descriptionPath: UPnPPath.description, synthesisPort: NodeRecord.defaultSynthesisPort))
     }

@@ -2,10 +2,16 @@ import CloudletCore
 import CloudletNetwork
 import Glibc
 
-/// Explains why a search found nothing by what it saw.
+/// Explains from what a search saw why it found nothing.
 enum FinderDiagnosis {
-    /// The hints, the likeliest reason first; never empty.
-    /// `interfaces` are those that were searched on, `machine` all there are.
+    /// Explains a search without result.
+    /// - Parameters:
+    ///   - observations: what the search saw.
+    ///   - interfaces: the interfaces that were searched on.
+    ///   - machine: all interfaces of the machine.
+    ///   - unverified: the endpoints that could not be verified.
+    ///   - options: the options of the search.
+    /// - Returns: the hints, the most likely reason first; never empty.
     static func hints(
         observations: FinderInbox.Observations, interfaces: [NetworkInterface], machine: [NetworkInterface] = [],
         unverified: [UnverifiedNode], options: FinderOptions
@@ -16,13 +22,13 @@ enum FinderDiagnosis {
         for name in options.interfaces {
             if let text = obstacle(of: name, machine) { hints.append(FinderHint(text, advice: lookAtAddresses)) }
         }
-        // What is only remembered may be of another network.
+        // Nodes known from earlier searches may belong to another network.
         let announced = unverified.filter { $0.origins != [.known] }
         for claim in announced.prefix(5) {
             hints.append(
                 FinderHint(
-                    "\(claim.address) should be a node, but could not be verified: \(claim.reason.displayable())",
-                    advice: "see whether the node still runs there, and whether a firewall on it closes its ports"))
+                    "\(claim.address) was announced as a node, but could not be verified: \(claim.reason.displayable())",
+                    advice: "check that the node still runs there and that no firewall on it closes its ports"))
         }
         for failure in observations.failures.sorted().prefix(3) {
             hints.append(
@@ -35,26 +41,26 @@ enum FinderDiagnosis {
         for address in observations.beyond.sorted().prefix(3) {
             hints.append(
                 FinderHint(
-                    "a node announces itself at \(address), which is of no network of this site, and was not asked",
+                    "a node announces itself at \(address), which is beyond the networks of this site, and was not asked",
                     advice: "if you trust it, ask it with --host \(address)"))
         }
         if observations.wasFlooded {
             hints.append(
                 FinderHint(
-                    "a host announces more nodes than one can be",
-                    advice: "part of what it said was left out of account"))
+                    "a host announces more nodes than one host can be",
+                    advice: "some of its announcements were ignored"))
         }
         for claim in unverified.filter({ $0.origins == [.known] }).prefix(3) {
             hints.append(
                 FinderHint(
-                    "\(claim.address) was a node when it was last seen, and is not now: \(claim.reason.displayable())",
-                    advice: "on the network where that was, see whether it still runs"))
+                    "\(claim.address) was a node when it was last found, but no longer answers as one: \(claim.reason.displayable())",
+                    advice: "if you are on the network where that was, check that the node still runs"))
         }
-        if hints.isEmpty { hints.append(FinderHint("no node answered", advice: "see whether cloudlet-node runs")) }
+        if hints.isEmpty { hints.append(FinderHint("no node answered", advice: "check that cloudlet-node runs")) }
         return hints
     }
 
-    /// What those who answered show, and that nobody did.
+    /// The hints from the hosts that answered, or from the fact that none did.
     private static func heard(
         _ observations: FinderInbox.Observations, on interfaces: [NetworkInterface], _ places: String,
         hasClaims: Bool, _ options: FinderOptions
@@ -69,7 +75,7 @@ enum FinderDiagnosis {
         if observations.sent == 0 {
             return [FinderHint("nothing could be sent", advice: "check that a network interface is up")]
         }
-        // This machine's own answers tell nothing of the network.
+        // Answers of this machine say nothing about the network.
         let others = observations.ssdpHosts.union(observations.mdnsHosts).subtracting(
             interfaces.flatMap(\.addresses).map(\.address))
         if others.isEmpty {
@@ -78,13 +84,13 @@ enum FinderDiagnosis {
             if !addressless.isEmpty {
                 hints.append(
                     FinderHint(
-                        "the network has given no address on \(addressless.joined(separator: ", "))",
-                        advice: "see whether the cable or the WiFi is the right one, and whether its router answers "
+                        "the network assigned no address on \(addressless.joined(separator: ", "))",
+                        advice: "check that the cable or the WiFi is the right one and that its router answers "
                             + "by DHCP; `ip address` shows addresses"))
             }
             hints.append(
                 FinderHint(
-                    "nobody on \(places) answered any search, not even other devices",
+                    "no host on \(places) answered any search, not even other devices",
                     advice:
                         "the access point may isolate its clients or drop multicast, or a firewall here may block UDP "
                         + "from ports 1900 and 5353; --host ADDRESS asks a node without searching"))
@@ -99,35 +105,36 @@ enum FinderDiagnosis {
         if observations.mdnsHosts.isEmpty, options.protocols.contains(.mdns) {
             hints.append(
                 FinderHint(
-                    "nobody answered by mDNS", advice: "a node needs avahi-daemon to be found by mDNS: see its log")
+                    "no host answered by mDNS",
+                    advice: "a node needs avahi-daemon to be found by mDNS: look into its log")
             )
         }
         return hints
     }
 
-    // MARK: - Networks that are not there
+    // MARK: - Missing networks
 
-    /// Whether there is no network to search on but the machine's inside, which nobody asked for.
+    /// Whether the search covered only the loopback interface although no interface was named.
     static func isOffline(_ interfaces: [NetworkInterface], _ options: FinderOptions) -> Bool {
         options.searches && options.interfaces.isEmpty && interfaces.allSatisfy(\.isLoopback)
     }
 
-    private static let lookAtAddresses = "`ip address` shows the interfaces there are, and their addresses"
+    private static let lookAtAddresses = "`ip address` shows the interfaces and their addresses"
 
-    /// Why there is no network.
+    /// Why there is no network to search on.
     private static func offline(_ machine: [NetworkInterface]) -> FinderHint {
         let leftOut = InterfacePolicy().leftOut(of: machine).map {
             "\($0.name.displayable(limit: 32)) is left out (\($0.reason))"
         }
         let reasons = leftOut + machine.filter { !$0.isLoopback }.compactMap { obstacle(of: $0.name, machine) }
-        let told = reasons.isEmpty ? "" : ": " + reasons.prefix(6).joined(separator: ", ")
+        let list = reasons.isEmpty ? "" : ": " + reasons.prefix(6).joined(separator: ", ")
         return FinderHint(
-            "this machine has no network to search on\(told)",
-            advice: "plug in a cable or join a WiFi; `ip address` shows the interfaces there are; "
+            "this machine has no network to search on\(list)",
+            advice: "plug in a cable or join a WiFi; `ip address` shows the interfaces; "
                 + "--interface NAME searches on one that is left out, --host ADDRESS asks a node without searching")
     }
 
-    /// Why an interface can't be searched on; `nil` when it can, as far as it shows.
+    /// Why an interface can't be searched on; `nil` when nothing is known against it.
     static func obstacle(of name: String, _ machine: [NetworkInterface]) -> String? {
         guard let interface = machine.first(where: { $0.name == name }) else {
             return "there is no interface \(name.displayable(limit: 32))"

@@ -4,12 +4,12 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// A search as one thread sees it: it asks, hears, verifies and reports, and sleeps until one of its sockets is ready or
-/// one of its times has come.
+/// A search, run by one thread: it asks, receives, verifies and reports, and sleeps until a socket is ready or a deadline
+/// has come.
 final class FinderLoop {
     private let options: FinderOptions
     private let poller: Poller
-    private let board: FinderBoard
+    private let results: SearchResults
     private let report: (FinderEvent) -> Void
     private let memory: KnownNodes?
 
@@ -27,12 +27,12 @@ final class FinderLoop {
 
     private static let networkNumber: UInt64 = 0
     private static let firstVerification: UInt64 = 1 << 32
-    /// The longest a verification that is in doubt may take while many wait.
-    private static let shortPatience = Duration.milliseconds(400)
+    /// The timeout of a verification that is in doubt, while many are queued.
+    private static let shortTimeout = Duration.milliseconds(400)
 
-    /// A search that goes on where its `opening` has begun.
+    /// Creates a search that continues what `opening` has begun.
     init(
-        _ opening: FinderOpening, options: FinderOptions, poller: Poller, board: FinderBoard,
+        _ opening: FinderOpening, options: FinderOptions, poller: Poller, results: SearchResults,
         report: @escaping (FinderEvent) -> Void
     ) {
         self.options = options
@@ -41,7 +41,7 @@ final class FinderLoop {
         inbox = opening.inbox
         timetable = opening.timetable
         self.poller = poller
-        self.board = board
+        self.results = results
         self.report = report
         memory = options.stateDirectory.map { KnownNodes(in: $0) }
         catalogue = NodeCatalogue(
@@ -50,16 +50,19 @@ final class FinderLoop {
         settling = FinderSettling(start: .now, timeout: options.isWatching ? nil : options.timeout)
     }
 
-    /// Searches until the search is over or `isStopped`.
-    /// `given` are hosts to be asked without a search; `searches` says whether to search at all.
+    /// Runs until the search is over or `isStopped` returns `true`.
+    /// - Parameters:
+    ///   - given: hosts to ask without a search.
+    ///   - searches: whether to search at all.
+    ///   - isStopped: called whenever the poller wakes up.
     func run(_ given: [Candidate], searches: Bool, until isStopped: () -> Bool) {
         let changes = options.isWatching ? try? Netlink.Changes() : nil
         if let changes { poller.watch(changes.descriptor, as: Self.networkNumber) }
         watchSockets()
-        VerificationResult.rehearse()
+        VerificationResult.warmUp()
         var events: [FinderEvent] = []
-        let known = options.asksKnown ? memory?.sightings(on: interfaces) ?? [] : []
-        for sighting in given + known { events += catalogue.take(sighting, at: .now) }
+        let known = options.asksKnown ? memory?.candidates(on: interfaces) ?? [] : []
+        for candidate in given + known { events += catalogue.take(candidate, at: .now) }
         while true {
             publish(events)
             let early = startVerifying()
@@ -71,7 +74,7 @@ final class FinderLoop {
                 hasFound: catalogue.hasFound, at: now)
             if isStopped() || settling.next.map({ $0 <= now }) == true { break }
             events = []
-            // Connections that are under way go before further claims.
+            // Open connections come first, new claims last.
             for ready in poller.wait(until: nextTime(searches)).sorted(by: { $0.number > $1.number }) {
                 if ready.number == Self.networkNumber {
                     followNetwork(changes)
@@ -86,7 +89,7 @@ final class FinderLoop {
             events += doWhatIsDue(searches)
         }
         publish(events)
-        board.finish(inbox.observations, catalogue.unverified)
+        results.finish(inbox.observations, catalogue.unverified)
         remember()
     }
 
@@ -102,7 +105,7 @@ final class FinderLoop {
         var events: [FinderEvent] = []
         if searches, timetable.next <= now { ask() }
         catalogue.tick(at: now)
-        if catalogue.isCrowded, nextNeighbours <= now { lookAround() }
+        if catalogue.isCrowded, nextNeighbours <= now { updateNeighbours() }
         for (number, verification) in verifications where verification.deadline <= now {
             verification.expire()
             events += takeResult(number)
@@ -111,15 +114,15 @@ final class FinderLoop {
         return events
     }
 
-    /// Looks which hosts the machine itself knows: a flood of invented ones keeps none of these out.
-    private func lookAround() {
+    /// Reads the machine's neighbour table: a flood of invented hosts must not keep real ones out.
+    private func updateNeighbours() {
         let neighbours = Netlink.neighbours()
         catalogue.trust(neighbours)
         inbox.neighbours = neighbours
         nextNeighbours = .now + .milliseconds(200)
     }
 
-    // MARK: - Asking and hearing
+    // MARK: - Asking and receiving
 
     private func watchSockets() {
         for (index, socket) in sockets.open.enumerated() { poller.watch(socket.descriptor, as: UInt64(index + 1)) }
@@ -131,7 +134,7 @@ final class FinderLoop {
         }
     }
 
-    /// Takes in what has arrived at a socket. So much at a time, so that a flood does not keep everything else waiting.
+    /// Receives up to 64 datagrams from a socket, so that a flood at one does not delay the others.
     private func hear(_ index: Int) -> [FinderEvent] {
         guard sockets.open.indices.contains(index) else { return [] }
         let socket = sockets.open[index]
@@ -139,8 +142,8 @@ final class FinderLoop {
         for _ in 0..<64 {
             guard let (count, sender, hops) = DatagramSocket.receive(socket.descriptor, into: &buffer) else { break }
             guard sender.port != 0, socket.takes(from: sender.address, hops: hops) else { continue }
-            for sighting in read(Array(buffer.prefix(count)), from: sender.address, at: socket) {
-                events += catalogue.take(sighting, at: .now)
+            for candidate in read(Array(buffer.prefix(count)), from: sender.address, at: socket) {
+                events += catalogue.take(candidate, at: .now)
             }
         }
         return events
@@ -149,10 +152,10 @@ final class FinderLoop {
     private func read(
         _ bytes: [UInt8], from source: IPAddress, at socket: FinderSockets.Socket
     ) -> [Candidate] {
-        if inbox.turnsAway(source), nextNeighbours <= .now { lookAround() }
-        let (sightings, questions) = inbox.take(bytes, by: socket.origin, from: source, on: socket.interface)
+        if inbox.turnsAway(source), nextNeighbours <= .now { updateNeighbours() }
+        let (candidates, questions) = inbox.take(bytes, by: socket.origin, from: source, on: socket.interface)
         if !questions.isEmpty, socket.isAsker { inbox.noteSent(FinderSockets.ask(questions, by: socket)) }
-        return sightings
+        return candidates
     }
 
     private func followNetwork(_ changes: Netlink.Changes?) {
@@ -171,8 +174,8 @@ final class FinderLoop {
     // MARK: - Verifying and reporting
 
     private func startVerifying() -> [FinderEvent] {
-        // A search that ends does not wait for those who don't answer.
-        let patience = options.isWatching ? .seconds(2) : min(options.timeout, .seconds(2))
+        // A search that ends must not wait for hosts that do not answer.
+        let timeout = options.isWatching ? .seconds(2) : min(options.timeout, .seconds(2))
         var events: [FinderEvent] = []
         while true {
             let jobs = catalogue.takeJobs()
@@ -180,7 +183,7 @@ final class FinderLoop {
             for (job, isInDoubt) in jobs {
                 let number = nextNumber
                 nextNumber += 2
-                let deadline = ContinuousClock.now + (isInDoubt ? min(patience, Self.shortPatience) : patience)
+                let deadline = ContinuousClock.now + (isInDoubt ? min(timeout, Self.shortTimeout) : timeout)
                 verifications[number] = Verification(job, deadline: deadline, poller: poller, number: number)
                 events += takeResult(number)
             }
@@ -197,7 +200,7 @@ final class FinderLoop {
 
     private func publish(_ events: [FinderEvent]) {
         guard !events.isEmpty else { return }
-        board.set(catalogue.found)
+        results.set(catalogue.found)
         for event in events { report(event) }
         if options.isWatching, nextMemory == nil { nextMemory = .now + .seconds(1) }
     }
@@ -210,28 +213,4 @@ final class FinderLoop {
     private static func names(of interfaces: [NetworkInterface]) -> [Int32: String] {
         Dictionary(interfaces.map { ($0.index, $0.name) }) { first, _ in first }
     }
-}
-
-/// What others may see of a search while it runs.
-final class FinderBoard: Sendable {
-    struct Content: Sendable {
-        var found: [FoundNode] = []
-        var unverified: [UnverifiedNode] = []
-        var observations = FinderInbox.Observations()
-    }
-
-    private let content = Mutex(Content())
-    private let isStopped = Atomic<Bool>(false)
-
-    var value: Content { content.withLock { $0 } }
-    var wasStopped: Bool { isStopped.load(ordering: .relaxed) }
-
-    func set(_ found: [FoundNode]) { content.withLock { $0.found = found } }
-
-    func finish(_ observations: FinderInbox.Observations, _ unverified: [UnverifiedNode]) {
-        content.withLock { ($0.observations, $0.unverified) = (observations, unverified) }
-    }
-
-    func start() { isStopped.store(false, ordering: .relaxed) }
-    func stop() { isStopped.store(true, ordering: .relaxed) }
 }

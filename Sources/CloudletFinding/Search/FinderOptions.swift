@@ -2,43 +2,42 @@ import CloudletCore
 import CloudletDiscovery
 public import SystemPackage
 
-/// How to search.
+/// The options of a search.
 public struct FinderOptions: Sendable {
-    /// The interfaces to search on; empty for every LAN interface.
+    /// Names of the interfaces to search on; empty for every LAN interface.
     public var interfaces: [String] = []
     /// The protocols to use.
     public var protocols: Set<DiscoveryOrigin> = [.ssdp, .mdns, .known]
-    /// Hosts to ask directly, without discovery: `ADDRESS` or `ADDRESS:PORT`, where the port is that of the HTTP
-    /// server.
+    /// Hosts to ask directly, without a search: `ADDRESS` or `ADDRESS:PORT`, with the port of the node's HTTP server.
     public var hosts: [String] = []
-    /// The longest a search that is not endless takes.
+    /// The longest time a search takes when it does not watch.
     public var timeout = Duration.seconds(3)
-    /// Whether to go on for ever and report what comes and goes.
+    /// Whether to search without end and report nodes that come and go.
     public var isWatching = false
-    /// How often nodes that were found are verified again while watching.
+    /// How often found nodes are verified again while watching.
     public var checkInterval = Duration.seconds(5)
-    /// Where nodes found earlier are remembered; `nil` for nowhere.
+    /// The directory of the file that keeps the found nodes for the next search; `nil` keeps none.
     public var stateDirectory: FilePath?
-    /// The HTTP port tried at hosts that are given without one.
+    /// The HTTP port of `hosts` without a port.
     public var defaultHTTPPort = NodeRecord.defaultHTTPPort
 
-    /// The usual search.
+    /// The default options.
     public init() {}
 
-    /// Whether the network is searched, and not only hosts asked that are given or known.
+    /// Whether to search the network, in addition to hosts that are given or known.
     var searches: Bool { !protocols.isDisjoint(with: [.ssdp, .mdns]) && (hosts.isEmpty || isWatching) }
-    /// Whether nodes found earlier are asked.
+    /// Whether to ask the nodes of earlier searches.
     var asksKnown: Bool { protocols.contains(.known) && (hosts.isEmpty || isWatching) }
 }
 
-/// Why a search found nothing, and what to try.
+/// A reason why a search may have found nothing, and what to try.
 public struct FinderHint: Hashable, Sendable, Codable {
-    /// What was seen.
+    /// What the search saw.
     public let finding: String
-    /// What the reader can do about it.
+    /// What the user can do about it.
     public let advice: String
 
-    /// Creates one.
+    /// Creates a hint.
     public init(_ finding: String, advice: String) {
         self.finding = finding
         self.advice = advice

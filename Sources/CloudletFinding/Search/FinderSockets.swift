@@ -3,8 +3,8 @@ import CloudletDiscovery
 import CloudletNetwork
 import Glibc
 
-/// The sockets of a search: for each interface and address family one that asks by SSDP and one that asks by mDNS, and
-/// while watching one each that listens to announcements. Closed when they are let go.
+/// The sockets of a search: for each interface and address family one that asks by SSDP and one that asks by mDNS, and,
+/// while watching, one of each that listens to announcements. The object closes them when it is released.
 final class FinderSockets {
     /// An open socket.
     struct Socket: Sendable {
@@ -12,15 +12,15 @@ final class FinderSockets {
         let origin: DiscoveryOrigin
         let group: IPAddress
         let interface: NetworkInterface
-        /// Whether it asks; others listen.
+        /// Whether it asks; the others listen.
         let isAsker: Bool
 
-        /// Whether a datagram is taken in.
+        /// Whether to accept a datagram.
         ///
-        /// What comes by multicast comes from the link, whatever its sender's address (RFC 6762 §11): a link may carry
-        /// several networks. Answers by SSDP may have crossed a router, as the search may (UDA 2.0 §1.3.2). Those by
-        /// mDNS to this socket alone must come from the link: by their sender's network, or with all their hops left,
-        /// which no packet from behind a router has (RFC 5082 §3).
+        /// Multicast datagrams come from the link, whatever their source address (RFC 6762 §11): a link may carry several
+        /// networks. SSDP responses may have crossed a router, as the search may (UDA 2.0 §1.3.2). Unicast mDNS responses
+        /// must come from the link: from an address of its networks, or with a hop limit of 255, which no packet from
+        /// behind a router has (RFC 5082 §3).
         func takes(from sender: IPAddress, hops: Int32) -> Bool {
             if sender.isLoopback { return true }
             guard sender.isUnicast, !interface.isBroadcast(sender) else { return false }
@@ -28,30 +28,30 @@ final class FinderSockets {
         }
     }
 
-    /// The sockets.
+    /// The open sockets.
     let open: [Socket]
 
-    /// Takes over sockets.
+    /// Takes ownership of open sockets.
     init(_ sockets: [Socket]) { open = sockets }
 
     deinit {
         for socket in open { close(socket.descriptor) }
     }
 
-    /// The mDNS group of an address's family: 224.0.0.251 or ff02::fb.
+    /// The mDNS group of the address's family: 224.0.0.251 or ff02::fb.
     static func mdnsGroup(for address: IPAddress) -> IPAddress {
         address.isV4 ? .v4(0xE000_00FB) : .v6(high: 0xFF02_0000_0000_0000, low: 0xFB)
     }
 
-    /// Opens what a search by `protocols` needs on one interface; the caller owns the sockets.
-    /// - Returns: the sockets, and what could not be opened and why.
+    /// Opens the sockets of a search by `protocols` on one interface.
+    /// - Returns: the sockets, which the caller owns, and the reasons why others could not be opened.
     static func open(
         on interface: NetworkInterface, protocols: Set<DiscoveryOrigin>, listening: Bool
     ) -> (sockets: [Socket], failures: [String]) {
         var sockets: [Socket] = []
         var failures: [String] = []
         func take(_ socket: Socket) {
-            // A hundred nodes answer at once; the usual buffer holds half of it.
+            // A hundred nodes may answer at once; the default buffer holds half of their answers.
             DatagramSocket.enlargeReceiveBuffer(socket.descriptor, to: 4 << 20)
             sockets.append(socket)
         }
@@ -72,50 +72,50 @@ final class FinderSockets {
                 failures.append("\(error)")
             }
         }
-        for place in places(on: interface) {
-            if protocols.contains(.ssdp) { add(.ssdp, place.group, from: place.address) }
-            guard protocols.contains(.mdns), place.group != SSDPGroup.siteLocal else { continue }
-            add(.mdns, mdnsGroup(for: place.address), from: place.address)
+        for link in links(on: interface) {
+            if protocols.contains(.ssdp) { add(.ssdp, link.group, from: link.address) }
+            guard protocols.contains(.mdns), link.group != SSDPGroup.siteLocal else { continue }
+            add(.mdns, mdnsGroup(for: link.address), from: link.address)
         }
         return (sockets, failures)
     }
 
-    /// Where to ask from: an address of each IPv4 network of the interface, as responders answer those of their own
-    /// networks only, and the addresses of IPv6 that SSDP is spoken from.
-    static func places(on interface: NetworkInterface) -> [SSDPLink] {
-        var places = SSDPLink.all(on: interface)
-        for own in interface.addresses where own.address.isV4 && places.count < maximumPlaces {
-            let isThere = places.contains { place in
+    /// The addresses to ask from, with their groups: one address of each IPv4 network of the interface, because responders
+    /// answer only addresses of their own networks, and the IPv6 addresses that SSDP uses.
+    static func links(on interface: NetworkInterface) -> [SSDPLink] {
+        var links = SSDPLink.all(on: interface)
+        for own in interface.addresses where own.address.isV4 && links.count < maximumLinks {
+            let isCovered = links.contains { link in
                 interface.addresses.contains {
-                    $0.address == place.address && $0.prefixLength == own.prefixLength
-                        && own.address.shares(prefix: own.prefixLength, with: place.address)
+                    $0.address == link.address && $0.prefixLength == own.prefixLength
+                        && own.address.shares(prefix: own.prefixLength, with: link.address)
                 }
             }
-            if isThere { continue }
-            places.append(
-                SSDPLink(interface: interface, address: own.address, group: SSDPGroup.v4))
+            if isCovered { continue }
+            links.append(SSDPLink(interface: interface, address: own.address, group: SSDPGroup.v4))
         }
-        return places
+        return links
     }
 
-    /// Most addresses of one interface that are asked from.
-    private static let maximumPlaces = 16
+    /// The largest number of addresses to ask from on one interface.
+    private static let maximumLinks = 16
 
-    /// Asks everywhere.
-    /// - Returns: for each socket `nil`, or why nothing could be sent.
+    /// Sends a question by every socket that fits.
+    /// - Returns: for each of these `nil`, or why nothing could be sent.
     static func ask(_ question: FinderTimetable.Question, by sockets: [Socket]) -> [String?] {
         sockets.filter(\.isAsker).compactMap { socket in
             switch question {
             case .ssdp(let target) where socket.origin == .ssdp:
-                return send(SSDPSightings.search(target, to: socket.group).bytes, by: socket, port: 1900)
+                return send(SSDPCandidates.search(target, to: socket.group).bytes, by: socket, port: 1900)
             case .mdns where socket.origin == .mdns:
-                return send(MDNSSightings.query.queryBytes, by: socket, port: 5353)
+                return send(MDNSCandidates.query.queryBytes, by: socket, port: 5353)
             default: return nil
             }
         }
     }
 
-    /// Asks what an answer left open, as the first question was asked.
+    /// Sends the questions that an mDNS response left open.
+    /// - Returns: why nothing could be sent; `nil` when it was.
     static func ask(_ questions: [DNSQuestion], by socket: Socket) -> String? {
         var query = DNSMessage()
         query.questions = Array(questions.prefix(32))
@@ -130,15 +130,15 @@ final class FinderSockets {
     }
 }
 
-/// The beginning of a search, made in the caller's own time: sockets are opened and the first questions are sent before
-/// anything else is got ready. Whoever takes it owns the sockets.
+/// The beginning of a search: opens the sockets and sends the first questions before anything else is prepared. Its
+/// receiver owns the sockets.
 struct FinderOpening: Sendable {
     let interfaces: [NetworkInterface]
     let sockets: [FinderSockets.Socket]
     var inbox: FinderInbox
     var timetable: FinderTimetable
 
-    /// Opens and asks on `interfaces`.
+    /// Opens sockets on `interfaces` and sends the first questions.
     init(on interfaces: [NetworkInterface], _ options: FinderOptions, _ inbox: FinderInbox = FinderInbox()) {
         self.interfaces = interfaces
         self.inbox = inbox

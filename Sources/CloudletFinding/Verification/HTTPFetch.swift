@@ -2,9 +2,8 @@ import CloudletCore
 import CloudletNetwork
 import CloudletSystem
 
-/// One GET of a small document from a host of the LAN, over a connection of its own that never waits. It asks by
-/// HTTP/1.0, so that the answer comes in one piece and ends with the connection; size is bounded, redirects are not
-/// followed.
+/// A GET of a small document from a host of the LAN, over a connection of its own that never blocks. It asks by HTTP/1.0,
+/// so that the answer is not chunked and ends with the connection. Its size is bounded; redirects are not followed.
 final class HTTPFetch {
     /// The connection.
     let connection: TCPAttempt
@@ -16,6 +15,7 @@ final class HTTPFetch {
     private let limit: Int
 
     /// Starts to connect.
+    /// - Throws: `CloudletError` when no connection can be started.
     init(_ path: String, from peer: Peer, limit: Int = 256 << 10) throws(CloudletError) {
         self.peer = peer
         self.limit = limit
@@ -24,13 +24,13 @@ final class HTTPFetch {
         connection = try TCPAttempt(to: peer)
     }
 
-    /// Whether it waits to send, not to receive.
+    /// Whether the socket is watched for writing.
     var isSending: Bool { sent < request.count }
 
-    /// Goes on when the socket is ready.
+    /// Continues when the socket is ready.
     /// - Returns: the answer when it is complete.
-    /// - Throws: `CloudletError`: `unavailable` when there is no connection, `protocolViolation` for an answer that is
-    ///   none, too large or cut off.
+    /// - Throws: `CloudletError`: `unavailable` when the connection fails, `protocolViolation` for an answer that is not
+    ///   HTTP, too large or cut off.
     func proceed() throws(CloudletError) -> HTTPAnswer? {
         try connection.finishConnecting()
         if isSending {
@@ -43,7 +43,7 @@ final class HTTPFetch {
         if let head, let answer = try head.answer(in: received, isComplete: !goesOn, connection.roundTrip ?? .zero) {
             return answer
         }
-        if !goesOn { throw refused("was broken off") }
+        if !goesOn { throw refused("was cut off") }
         return nil
     }
 
@@ -58,15 +58,15 @@ struct HTTPAnswer: Sendable {
     let status: Int
     /// The body.
     let body: [UInt8]
-    /// How long the connection took to be made: one round trip.
+    /// How long the TCP connection took to open: one round trip.
     let roundTrip: Duration
 
-    /// What is in front of the body.
+    /// Status line and headers.
     struct Head: Sendable {
         let status: Int
-        /// Where the body begins.
+        /// Index of the body's first byte.
         let end: Int
-        /// The size of the body, when it is said.
+        /// Bytes of the body, if a header names them.
         let length: Int?
 
         private static let maximumBytes = 16 << 10
@@ -94,11 +94,12 @@ struct HTTPAnswer: Sendable {
                 switch line[..<colon].lowercased() {
                 case "content-length":
                     guard let count = Int(value), count >= 0, length == nil || length == count else {
-                        throw CloudletError(.protocolViolation, "the answer's length is not clear")
+                        throw CloudletError(.protocolViolation, "the answer has two or invalid Content-Length headers")
                     }
                     length = count
                 case "transfer-encoding":
-                    throw CloudletError(.protocolViolation, "the answer comes in pieces, which was not asked for")
+                    throw CloudletError(
+                        .protocolViolation, "the answer has a transfer encoding, which HTTP/1.0 does not know")
                 default: break
                 }
             }
@@ -118,7 +119,7 @@ struct HTTPAnswer: Sendable {
             return nil
         }
 
-        /// The answer whose head this is, when all of it is there; `isComplete` says that nothing more comes.
+        /// The whole answer, or `nil` while bytes are missing; `isComplete` says that the connection has ended.
         func answer(
             in bytes: [UInt8], isComplete: Bool, _ roundTrip: Duration
         ) throws(CloudletError) -> HTTPAnswer? {

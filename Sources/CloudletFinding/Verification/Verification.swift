@@ -2,33 +2,34 @@ import CloudletCore
 import CloudletDiscovery
 import CloudletNetwork
 
-/// Proves by real connections that a node is where it was seen: fetches what it says of itself, and knocks at its
-/// synthesis port at the same time. Goes on whenever one of its sockets is ready, and never waits.
+/// Verifies that a node is at an endpoint: fetches its status document and, at the same time, opens a connection to its
+/// synthesis port. It continues whenever one of its sockets is ready, and never blocks.
 final class Verification {
-    /// What is being verified.
+    /// What to verify.
     let job: NodeCatalogue.Job
-    /// When it is given up.
+    /// When the verification fails for lack of an answer.
     let deadline: ContinuousClock.Instant
 
     private let poller: Poller
-    /// The sockets are registered under this number and the next.
+    /// The poller knows the sockets by this number and the next.
     private let number: UInt64
     private var fetch: HTTPFetch?
     private var isDescription = false
-    private var knock: (port: UInt16, attempt: TCPAttempt)?
-    /// The ports that were knocked at, with the round trip or the reason why not.
-    private var knocked: [UInt16: Result<Duration, CloudletError>] = [:]
-    private var proof: VerificationResult?
+    private var portProbe: (port: UInt16, attempt: TCPAttempt)?
+    /// The ports that were probed, with the round trip or the reason of the failure.
+    private var probedPorts: [UInt16: Result<Duration, CloudletError>] = [:]
+    /// What the node says about itself; the synthesis port in it is not probed yet.
+    private var statement: VerificationResult?
 
-    /// The node that is there in place of the one that was announced.
+    /// The node that answered at the endpoint although another one was announced there.
     private(set) var other: VerificationResult?
-    /// The outcome, once there is one.
+    /// The result; `nil` while the verification runs.
     private(set) var result: Result<VerificationResult, CloudletError>?
 
-    private var place: NodePlace { job.place }
+    private var endpoint: NodeEndpoint { job.endpoint }
     private var expected: NodeID? { if case .id(let id) = job.key { id } else { nil } }
 
-    /// Starts; the sockets are watched by `poller` as `number` and `number + 1`.
+    /// Starts a verification whose sockets `poller` watches as `number` and `number + 1`.
     init(_ job: NodeCatalogue.Job, deadline: ContinuousClock.Instant, poller: Poller, number: UInt64) {
         self.job = job
         self.deadline = deadline
@@ -37,18 +38,18 @@ final class Verification {
         attempt { () throws(CloudletError) in try begin() }
     }
 
-    /// Goes on with the socket that is ready.
+    /// Continues with the socket that is ready.
     func proceed(with ready: UInt64) {
         attempt { () throws(CloudletError) in
-            if ready == number { try proceedFetching() } else { proceedKnocking() }
+            if ready == number { try proceedFetching() } else { proceedProbing() }
             try conclude()
         }
     }
 
-    /// Gives up.
+    /// Ends the verification as failed, because its deadline has passed.
     func expire() {
         guard result == nil else { return }
-        end(.failure(CloudletError(.busy, "\(place.address) does not answer")))
+        end(.failure(CloudletError(.busy, "\(endpoint.address) does not answer")))
     }
 
     private func attempt(_ step: () throws(CloudletError) -> Void) {
@@ -59,15 +60,17 @@ final class Verification {
     private func end(_ result: Result<VerificationResult, CloudletError>) {
         self.result = result
         fetch = nil
-        knock = nil
+        portProbe = nil
     }
 
     private func begin() throws(CloudletError) {
-        // SSDP does not tell the synthesis port before the description does; the usual one is a good guess.
-        if let port = place.synthesisPort ?? (place.descriptionPath == nil ? nil : NodeRecord.defaultSynthesisPort) {
-            startKnocking(at: port)
+        // An SSDP message does not name the synthesis port: probe the default one until the status names it.
+        if let port = endpoint.synthesisPort
+            ?? (endpoint.descriptionPath == nil ? nil : NodeRecord.defaultSynthesisPort)
+        {
+            startProbing(port)
         }
-        if place.httpPort != nil {
+        if endpoint.httpPort != nil {
             try startFetching(UPnPPath.status)
         } else {
             try takeWithoutHTTP()
@@ -75,12 +78,12 @@ final class Verification {
         try conclude()
     }
 
-    // MARK: - What the node says
+    // MARK: - Status document
 
     private func startFetching(_ path: String) throws(CloudletError) {
-        guard let port = place.httpPort else { return }
+        guard let port = endpoint.httpPort else { return }
         do {
-            let fetch = try HTTPFetch(path, from: Peer(place.address, port, on: place.interface))
+            let fetch = try HTTPFetch(path, from: Peer(endpoint.address, port, on: endpoint.interface))
             self.fetch = fetch
             poller.watch(fetch.connection.descriptor, as: number, forWriting: true)
         } catch {
@@ -102,75 +105,75 @@ final class Verification {
         }
     }
 
-    /// The original's node has no HTTP server that could be guessed.
+    /// Goes on without an HTTP server for a node without id: the original's node has none at a known port.
     private func fetchingFailed(_ error: CloudletError) throws(CloudletError) {
         fetch = nil
-        guard error.code == .unavailable, expected == nil, place.synthesisPort != nil else { throw error }
+        guard error.code == .unavailable, expected == nil, endpoint.synthesisPort != nil else { throw error }
         try takeWithoutHTTP()
     }
 
     private func takeWithoutHTTP() throws(CloudletError) {
-        guard let port = place.synthesisPort else {
-            throw CloudletError(.protocolViolation, "\(place.address) was announced without a port")
+        guard let port = endpoint.synthesisPort else {
+            throw CloudletError(.protocolViolation, "\(endpoint.address) was announced without a port")
         }
-        proof = VerificationResult(synthesisPort: port, roundTrip: .seconds(60))
+        statement = VerificationResult(synthesisPort: port, roundTrip: .seconds(60))
     }
 
     private func take(_ answer: HTTPAnswer) throws(CloudletError) {
         if isDescription {
-            proof = try VerificationResult(description: answer, httpPort: place.httpPort)
-        } else if let port = place.httpPort, let said = VerificationResult(status: answer, httpPort: port) {
-            proof = said
-        } else if let path = place.descriptionPath {
+            statement = try VerificationResult(description: answer, httpPort: endpoint.httpPort)
+        } else if let port = endpoint.httpPort, let said = VerificationResult(status: answer, httpPort: port) {
+            statement = said
+        } else if let path = endpoint.descriptionPath {
             isDescription = true
             try startFetching(path)
         } else {
-            throw CloudletError(.protocolViolation, "\(place.address) has no status of a node")
+            throw CloudletError(.protocolViolation, "\(endpoint.address) serves no status document of a node")
         }
     }
 
-    // MARK: - Its synthesis port
+    // MARK: - Synthesis port
 
-    private func startKnocking(at port: UInt16) {
+    private func startProbing(_ port: UInt16) {
         do {
-            let attempt = try TCPAttempt(to: Peer(place.address, port, on: place.interface))
-            knock = (port, attempt)
+            let attempt = try TCPAttempt(to: Peer(endpoint.address, port, on: endpoint.interface))
+            portProbe = (port, attempt)
             poller.watch(attempt.descriptor, as: number + 1, forWriting: true)
         } catch {
-            knocked[port] = .failure(error)
+            probedPorts[port] = .failure(error)
         }
     }
 
-    private func proceedKnocking() {
-        guard let (port, attempt) = knock else { return }
+    private func proceedProbing() {
+        guard let (port, attempt) = portProbe else { return }
         do {
             try attempt.finishConnecting()
-            knocked[port] = .success(attempt.roundTrip ?? .zero)
+            probedPorts[port] = .success(attempt.roundTrip ?? .zero)
         } catch {
-            knocked[port] = .failure(error)
+            probedPorts[port] = .failure(error)
         }
-        knock = nil
+        portProbe = nil
     }
 
-    // MARK: - The end
+    // MARK: - Conclusion
 
-    /// Ends when the node has said who it is and its port is known to be open.
+    /// Ends the verification when the node's identity is known and its synthesis port was probed.
     private func conclude() throws(CloudletError) {
-        guard result == nil, var proof else { return }
-        if let expected, let actual = proof.id, expected != actual {
-            if !isDescription { other = proof }
-            throw CloudletError(.protocolViolation, "\(place.address) is another node than it was announced as")
+        guard result == nil, var statement else { return }
+        if let expected, let actual = statement.id, expected != actual {
+            if !isDescription { other = statement }
+            throw CloudletError(.protocolViolation, "\(endpoint.address) is another node than the announced one")
         }
-        if expected != nil, proof.id == nil {
-            throw CloudletError(.protocolViolation, "\(place.address) does not say who it is")
+        if expected != nil, statement.id == nil {
+            throw CloudletError(.protocolViolation, "\(endpoint.address) does not name its node id")
         }
-        guard let roundTrip = knocked[proof.synthesisPort] else {
-            if knock?.port == proof.synthesisPort { return }
-            startKnocking(at: proof.synthesisPort)
-            if knocked[proof.synthesisPort] != nil { try conclude() }
+        guard let roundTrip = probedPorts[statement.synthesisPort] else {
+            if portProbe?.port == statement.synthesisPort { return }
+            startProbing(statement.synthesisPort)
+            if probedPorts[statement.synthesisPort] != nil { try conclude() }
             return
         }
-        proof.roundTrip = min(try roundTrip.get(), proof.roundTrip)
-        end(.success(proof))
+        statement.roundTrip = min(try roundTrip.get(), statement.roundTrip)
+        end(.success(statement))
     }
 }

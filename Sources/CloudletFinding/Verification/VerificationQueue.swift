@@ -1,19 +1,19 @@
 import CloudletNetwork
 
-/// Verifications that wait to be made: the trustworthy first, then those of each source in turn, so that one who claims
-/// much keeps nobody else waiting.
+/// Queued verifications: trusted ones first, then those of each source in turn, so that a source with many claims does not
+/// delay the others.
 struct VerificationQueue: Sendable {
     private var trusted: [NodeCatalogue.Job] = []
     private var bySource: [IPAddress: [NodeCatalogue.Job]] = [:]
     private var turn: [IPAddress] = []
-    /// How many there are.
+    /// The number of queued verifications.
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
-    /// Whether the next one is beyond doubt.
+    /// Whether the next one is trusted.
     var isNextTrusted: Bool { !trusted.isEmpty }
 
-    /// Adds a job that is due to what `source` said; `nil` for one that is beyond doubt.
+    /// Adds a job for a claim of `source`; `nil` makes it a trusted one.
     mutating func add(_ job: NodeCatalogue.Job, from source: IPAddress?) {
         count += 1
         guard let source else { return trusted.append(job) }
@@ -21,7 +21,7 @@ struct VerificationQueue: Sendable {
         bySource[source, default: []].append(job)
     }
 
-    /// Takes out the next one.
+    /// Takes out the next job.
     mutating func next() -> (job: NodeCatalogue.Job, isTrusted: Bool)? {
         guard count > 0 else { return nil }
         count -= 1
@@ -36,7 +36,7 @@ struct VerificationQueue: Sendable {
         return (job, false)
     }
 
-    /// Puts the jobs that fulfil `condition` in front of all others.
+    /// Makes the jobs that fulfil `condition` trusted.
     mutating func prefer(_ condition: (NodeCatalogue.Job) -> Bool) {
         for source in turn {
             guard let jobs = bySource[source], jobs.contains(where: condition) else { continue }
@@ -47,7 +47,7 @@ struct VerificationQueue: Sendable {
         turn.removeAll { bySource[$0] == nil }
     }
 
-    /// Drops the jobs that don't fulfil `condition`.
+    /// Drops the jobs that do not fulfil `condition`.
     mutating func keep(_ condition: (NodeCatalogue.Job) -> Bool) {
         trusted.removeAll { !condition($0) }
         bySource = bySource.mapValues { $0.filter(condition) }.filter { !$0.value.isEmpty }

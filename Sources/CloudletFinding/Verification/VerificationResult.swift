@@ -3,21 +3,21 @@ import CloudletDiscovery
 import CloudletMarkup
 import FoundationEssentials
 
-/// What a connection to a node showed.
+/// What a connection to a node showed about it.
 struct VerificationResult: Hashable, Sendable {
-    /// The id the node itself gives, if it gives one.
+    /// The node's id, if it names one.
     var id: NodeID?
     var name: String?
     /// The port of its HTTP server, if it has one.
     var httpPort: UInt16?
     var synthesisPort: UInt16
-    /// How long a connection takes to be made.
+    /// How long a TCP connection took to open: one round trip.
     var roundTrip: Duration
     var status: NodeStatus?
 }
 
 extension VerificationResult {
-    /// From the status document; `nil` when it is none.
+    /// Reads the status document; `nil` when the answer is none.
     init?(status answer: HTTPAnswer, httpPort: UInt16) {
         guard answer.status == 200, let status = try? JSONDecoder().decode(NodeStatus.self, from: Data(answer.body)),
             let record = status.record(httpPort: httpPort)
@@ -27,15 +27,16 @@ extension VerificationResult {
             roundTrip: answer.roundTrip, status: NodeStatus(record))
     }
 
-    /// From the description of a device that has no status document: the original's, with its port in the service type.
-    /// - Throws: `CloudletError.protocolViolation` when it is no device description.
+    /// Reads the description of a device without status document: the original's, which names its port in the service
+    /// type.
+    /// - Throws: `CloudletError.protocolViolation` when the answer is not a device description.
     init(description answer: HTTPAnswer, httpPort: UInt16?) throws(CloudletError) {
         guard answer.status == 200 else {
-            throw CloudletError(.protocolViolation, "the description can't be had: status \(answer.status)")
+            throw CloudletError(.protocolViolation, "the description was not sent: HTTP status \(answer.status)")
         }
         let root = try MarkupParser().parse(answer.body)
         guard let device = root.child("device"), let udn = device.text(of: "UDN") else {
-            throw CloudletError(.protocolViolation, "the description has no device")
+            throw CloudletError(.protocolViolation, "the description has no <device> with a <UDN>")
         }
         let prefix = "urn:schemas-upnp-org:service:port:"
         let types = device.child("serviceList")?.children("service").compactMap { $0.text(of: "serviceType") } ?? []
@@ -48,13 +49,13 @@ extension VerificationResult {
 }
 
 extension VerificationResult {
-    /// Reads an answer and a status document made up for it: the first time takes a good part of a millisecond, which is
-    /// to be had while the first answer is on its way.
-    static func rehearse() {
+    /// Parses a made-up message and status document. The first run of this code takes a good part of a millisecond, which
+    /// passes here while the first answer is still on its way.
+    static func warmUp() {
         let status =
             #"{"id":"","name":"","api":1,"synthesis_port":1,"load":0,"free_memory":0,"sessions":0,"#
             + #""features":[],"bases":[]}"#
-        let message = SSDPSightings.search("", to: SSDPGroup.v4)
+        let message = SSDPCandidates.search("", to: SSDPGroup.v4)
         let bytes = Array("HTTP/1.0 200 OK\r\nContent-Length: \(status.utf8.count)\r\n\r\n\(status)".utf8)
         guard SSDPMessage(message.bytes) != nil, let head = try? HTTPAnswer.Head(parsing: bytes),
             let complete = try? head.answer(in: bytes, isComplete: true, .zero)

@@ -2,13 +2,14 @@ import CloudletCore
 import CloudletDiscovery
 import CloudletNetwork
 
-/// Collects the records that hosts publish about cloudlets and turns them into sightings. Bounded, as `FairTable` is.
-struct MDNSSightings: Sendable {
-    /// The service types that are looked for.
+/// Collects the mDNS records that hosts publish about nodes and turns them into candidates. Its size is bounded as that
+/// of `FairTable`.
+struct MDNSCandidates: Sendable {
+    /// The service types that a search asks for.
     static let types = [MDNSPublication.type, MDNSPublication.oldType].map { DNSName(dotted: "\($0).local") }
-    /// Most addresses remembered of a host.
+    /// The largest number of addresses of one host.
     static let maximumAddresses = 32
-    /// Most hosts whose addresses are waited for.
+    /// The largest number of hosts whose addresses are still unknown.
     private static let maximumAwaited = 256
 
     private struct Instance: Sendable {
@@ -19,26 +20,26 @@ struct MDNSSightings: Sendable {
 
     private var instances = FairTable<Instance> { $0.host != nil && $0.text != nil }
     private var hosts = FairTable<[IPAddress]> { !$0.isEmpty }
-    /// The instances on hosts without known address, by host.
+    /// The instances on hosts whose addresses are still unknown, by host.
     private var awaited: [DNSName: Set<DNSName>] = [:]
 
     init() {}
 
-    /// How many names are remembered.
+    /// The number of names kept.
     var count: Int { instances.count + hosts.count }
 
-    /// The first query (RFC 6762 §5.1, §5.4): who offers the service?
+    /// The first query (RFC 6762 §5.1, §5.4): which instances of the service are there?
     static var query: DNSMessage {
         var message = DNSMessage()
         message.questions = types.map { DNSQuestion(name: $0, type: DNSType.ptr, wantsUnicast: true) }
         return message
     }
 
-    /// Takes in an answer heard on `interface`.
-    /// - Returns: what it shows, and the questions it leaves open.
+    /// Adds the records of a response received on `interface`.
+    /// - Returns: the candidates it completes, and the questions to ask next.
     mutating func take(
         _ message: DNSMessage, from source: IPAddress, on interface: NetworkInterface
-    ) -> (sightings: [Candidate], questions: [DNSQuestion]) {
+    ) -> (candidates: [Candidate], questions: [DNSQuestion]) {
         guard message.isResponse else { return ([], []) }
         var touched: Set<DNSName> = []
         var gone: [Candidate] = []
@@ -66,7 +67,7 @@ struct MDNSSightings: Sendable {
             }
         }
         var questions: [DNSQuestion] = []
-        var sightings: [Candidate] = []
+        var candidates: [Candidate] = []
         for name in touched {
             guard let instance = instances[name] else { continue }
             guard let host = instance.host, instance.text != nil else {
@@ -78,9 +79,9 @@ struct MDNSSightings: Sendable {
                 awaited[host, default: []].insert(name)
                 questions += [DNSType.a, DNSType.aaaa].map { DNSQuestion(name: host, type: $0, wantsUnicast: true) }
             }
-            sightings += self.sightings(of: name, instance, from: source, on: interface)
+            candidates += self.candidates(of: name, instance, from: source, on: interface)
         }
-        return (gone.filter { $0.id != nil } + sightings, questions)
+        return (gone.filter { $0.id != nil } + candidates, questions)
     }
 
     private mutating func edit(_ name: DNSName, _ source: IPAddress, _ change: (inout Instance) -> Void) {
@@ -96,27 +97,27 @@ struct MDNSSightings: Sendable {
         }
     }
 
-    /// One sighting an address that is told of the host, those on the link first. The sender is not always the host, as
-    /// reflectors pass on what they hear on other networks; it stands in for the host where no address of it is in one
-    /// of the link's own networks.
-    private func sightings(
+    /// One candidate for each announced address of the host, those on the link first. The sender is not always the host,
+    /// because reflectors repeat what they hear on other networks; its address is tried as well when the host announces
+    /// none in one of the link's own networks.
+    private func candidates(
         of name: DNSName, _ instance: Instance, from source: IPAddress, on interface: NetworkInterface
     ) -> [Candidate] {
         guard let host = instance.host, let text = instance.text, instance.port != 0 else { return [] }
-        let told = hosts[host] ?? []
-        let near = told.filter { interface.reach(of: $0) == .link }
-        let routed = told.filter { interface.reach(of: $0) == .site }
+        let announced = hosts[host] ?? []
+        let near = announced.filter { interface.reach(of: $0) == .link }
+        let routed = announced.filter { interface.reach(of: $0) == .site }
         let isOnNetwork = near.contains { $0 == source || $0.isV4 || !$0.isLinkLocal }
         return (isOnNetwork ? near : [source] + near + routed).map { address in
             Candidate(
                 origin: .mdns, id: NodeID(Self.value("id", in: text) ?? ""), name: name.labels.first,
-                place: NodePlace(
+                endpoint: NodeEndpoint(
                     address: address, interface: interface.index, httpPort: UInt16(Self.value("http", in: text) ?? ""),
                     synthesisPort: instance.port), source: source)
         }
     }
 
-    /// The value of a TXT key (RFC 6763 §6.4: keys without case, the first of a name counts).
+    /// The value of a TXT key (RFC 6763 §6.4: case does not matter, the first string of a key counts).
     static func value(_ key: String, in text: [[UInt8]]) -> String? {
         for string in text {
             guard let equals = string.firstIndex(of: UInt8(ascii: "=")) else { continue }

@@ -5,13 +5,13 @@ import CloudletSystem
 import FoundationEssentials
 import SystemPackage
 
-/// The nodes found earlier, remembered in a file so that the next search asks them directly. A file that is damaged is
-/// as good as none.
+/// The nodes that earlier searches found, kept in a file so that the next search asks them directly. A damaged file counts
+/// as an empty one.
 struct KnownNodes: Sendable {
-    /// Most nodes remembered; the longest unseen make room.
+    /// The largest number of nodes in the file; those unseen for longest are dropped.
     static let maximum = 64
 
-    /// One place of one node.
+    /// A node and where it was last found.
     struct Entry: Hashable, Sendable, Codable {
         var id: String
         var name: String
@@ -24,10 +24,10 @@ struct KnownNodes: Sendable {
 
     private let path: FilePath
 
-    /// The memory kept in `directory`.
+    /// The nodes kept in `directory`.
     init(in directory: FilePath) { path = directory.appending("known-nodes.json") }
 
-    /// What is remembered, last seen first.
+    /// Reads the nodes, last seen first.
     func read() -> [Entry] {
         guard let file = try? File(path, .read), let bytes = try? file.read(256 << 10, at: 0),
             let entries = try? JSONDecoder().decode([Entry].self, from: Data(bytes))
@@ -35,7 +35,8 @@ struct KnownNodes: Sendable {
         return Array(entries.prefix(Self.maximum))
     }
 
-    /// Puts nodes in front of what is remembered.
+    /// Adds nodes in front of the others.
+    /// - Throws: `CloudletError` when the file can't be written.
     func remember(_ nodes: [FoundNode]) throws(CloudletError) {
         let new = nodes.compactMap { node -> Entry? in
             guard let port = node.httpPort, NodeID(node.key) != nil else { return nil }
@@ -51,15 +52,15 @@ struct KnownNodes: Sendable {
         try File.replace(path, with: Array(data), permissions: 0o600)
     }
 
-    /// The entries as sightings; those on interfaces that are not there are left out.
-    func sightings(on interfaces: [NetworkInterface]) -> [Candidate] {
+    /// The nodes as candidates; those on interfaces that no longer exist are left out.
+    func candidates(on interfaces: [NetworkInterface]) -> [Candidate] {
         read().compactMap { entry in
             guard let id = NodeID(entry.id), let address = IPAddress(entry.address) else { return nil }
             let interface = interfaces.first { $0.name == entry.interface }
             if address.isLinkLocal, !address.isV4, interface == nil { return nil }
             return Candidate(
                 origin: .known, id: id, name: entry.name,
-                place: NodePlace(
+                endpoint: NodeEndpoint(
                     address: address, interface: interface?.index ?? 0, httpPort: entry.httpPort,
                     synthesisPort: entry.synthesisPort))
         }

@@ -1,15 +1,16 @@
 import CloudletDiscovery
 import CloudletNetwork
 
-/// What hosts say, by name: bounded in all and for each host, so that one who says much pushes out what it said itself,
-/// and nobody is shut out for good.
+/// What hosts announced, by name. Its size is bounded in all and for each host, so that a host that announces much
+/// displaces its own entries, and no host is shut out for good.
 struct FairTable<Value: Sendable>: Sendable {
-    /// Most entries in all.
+    /// The largest number of entries.
     static var maximum: Int { 2048 }
-    /// Most entries that are due to one source.
+    /// The largest number of entries of one source.
     static var share: Int { 64 }
-    /// From so many on, a source gives up an entry of its own when the table is full.
-    private static var modest: Int { 8 }
+    /// When the table is full, a source with at least this many entries loses one of its own; for others the source with
+    /// the most entries does.
+    private static var ownEvictionThreshold: Int { 8 }
 
     private struct Entry: Sendable {
         var value: Value
@@ -17,21 +18,21 @@ struct FairTable<Value: Sendable>: Sendable {
     }
 
     private var entries: [DNSName: Entry] = [:]
-    /// The names due to each source, oldest first.
+    /// The names each source announced, oldest first.
     private var names: [IPAddress: [DNSName]] = [:]
-    /// Whether an entry is worth keeping more than others.
+    /// Whether an entry is complete: incomplete ones are dropped first.
     private let isComplete: @Sendable (Value) -> Bool
 
-    /// An empty table.
+    /// Creates an empty table.
     init(isComplete: @escaping @Sendable (Value) -> Bool) { self.isComplete = isComplete }
 
-    /// How many entries there are.
+    /// The number of entries.
     var count: Int { entries.count }
 
-    /// What is known under a name.
+    /// The entry of a name.
     subscript(name: DNSName) -> Value? { entries[name]?.value }
 
-    /// Changes an entry, which is due to `source` and begins as `initial` when there is none yet.
+    /// Changes an entry. A new one belongs to `source` and begins as `initial`.
     mutating func edit(
         _ name: DNSName, from source: IPAddress, initially initial: Value, _ change: (inout Value) -> Void
     ) {
@@ -43,7 +44,8 @@ struct FairTable<Value: Sendable>: Sendable {
         change(&entries[name, default: Entry(value: initial, source: source)].value)
     }
 
-    /// Takes out an entry.
+    /// Removes an entry.
+    /// - Returns: its value.
     mutating func remove(_ name: DNSName) -> Value? {
         guard let entry = entries.removeValue(forKey: name) else { return nil }
         names[entry.source]?.removeAll { $0 == name }
@@ -56,12 +58,12 @@ struct FairTable<Value: Sendable>: Sendable {
         if own >= Self.share {
             evict(from: source)
         } else if entries.count >= Self.maximum {
-            let largest = own >= Self.modest ? source : names.max { $0.value.count < $1.value.count }?.key
+            let largest = own >= Self.ownEvictionThreshold ? source : names.max { $0.value.count < $1.value.count }?.key
             evict(from: largest ?? source)
         }
     }
 
-    /// Drops the oldest incomplete entry of a source, or else the oldest.
+    /// Drops the oldest incomplete entry of a source, or its oldest when all are complete.
     private mutating func evict(from source: IPAddress) {
         guard let names = names[source], let oldest = names.first else { return }
         _ = remove(names.first { name in entries[name].map { !isComplete($0.value) } ?? true } ?? oldest)

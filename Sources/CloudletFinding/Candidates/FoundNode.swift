@@ -1,26 +1,26 @@
 public import CloudletCore
 public import CloudletDiscovery
 
-/// A node that was found and has answered: who it is, where it is, what it has. The text in it comes from the network;
-/// show it with `displayable`.
+/// A node that was found and verified. Its texts come from the network: escape control characters before you print
+/// them.
 public struct FoundNode: Hashable, Sendable, Codable {
-    /// The node's id; an address for nodes that have none (the original's, and those of 2014).
+    /// The node's id; the address for nodes without an id (the original's nodes of 2013 and 2014).
     public let key: String
     /// Its name.
     public let name: String
     /// The address with the shortest round trip.
     public let address: String
-    /// Every address that answered, the best first; IPv6 link-local ones with their interface (`fe80::1%eth0`).
+    /// The addresses that answered, fastest first; IPv6 link-local ones with their interface (`fe80::1%eth0`).
     public let addresses: [String]
     /// TCP port of the synthesis protocol.
     public let synthesisPort: UInt16
-    /// TCP port of its HTTP server, when it has one.
+    /// TCP port of its HTTP server, if it has one.
     public let httpPort: UInt16?
-    /// How it was seen.
+    /// How it was found.
     public let origins: [DiscoveryOrigin]
-    /// Milliseconds to make a connection: one round trip.
+    /// Milliseconds that a TCP connection took to open: one round trip.
     public let roundTripMilliseconds: Double
-    /// What the node says of itself; `nil` for nodes that don't (the original's).
+    /// The node's status document; `nil` for nodes without one (the original's).
     public let status: NodeStatus?
 
     private enum CodingKeys: String, CodingKey {
@@ -31,14 +31,14 @@ public struct FoundNode: Hashable, Sendable, Codable {
         case roundTripMilliseconds = "round_trip_ms"
     }
 
-    /// The address for a session: an IPv4 one where there is one, for QEMU forwards ports from no others.
+    /// The address to use for a session: an IPv4 address if there is one, because QEMU forwards ports only from those.
     public var sessionAddress: String { addresses.first { !$0.contains(":") } ?? address }
 
-    /// Whether the node says that it holds this base VM.
+    /// Whether the node's status lists this base VM.
     public func holds(_ base: SHA256Digest) -> Bool { status?.bases.contains { $0.hash == base.hex } ?? false }
 
-    /// The nodes in the order in which to try them: those that hold `base` first, then by round trip (differences below
-    /// 2 ms are none), load, free memory, name, id.
+    /// Sorts nodes into the order in which to try them: those that hold `base` first, then by round trip (in steps of
+    /// 2 ms), load, free memory, name, id.
     public static func ranked(_ nodes: [FoundNode], wanting base: SHA256Digest? = nil) -> [FoundNode] {
         func rank(_ node: FoundNode) -> (Int, Int, Int, Int, String, String) {
             (
@@ -51,27 +51,27 @@ public struct FoundNode: Hashable, Sendable, Codable {
     }
 }
 
-/// What a finder reports.
+/// An event of a search.
 public enum FinderEvent: Hashable, Sendable {
-    /// A node has been found and verified.
+    /// A node was found and verified.
     case found(FoundNode)
-    /// Something about a node that was reported before has changed.
+    /// A node that was reported before has changed.
     case updated(FoundNode)
-    /// A node that was reported before is gone.
+    /// A node that was reported before no longer answers.
     case lost(FoundNode)
-    /// All searches have been sent, and answers have stopped coming in.
+    /// The search is over: every question was sent, and answers have stopped coming in.
     case quiet
 }
 
-/// Something that was announced as a node and did not prove to be one. The text in it comes from the network; show it
-/// with `displayable`.
+/// An endpoint that was announced as a node and could not be verified. Its texts come from the network: escape control
+/// characters before you print them.
 public struct UnverifiedNode: Hashable, Sendable, Codable {
-    /// Where it should be.
+    /// The announced address.
     public let address: String
-    /// Its name, when the announcement gave one.
+    /// The announced name, if there was one.
     public let name: String?
-    /// What is wrong.
+    /// Why the verification failed.
     public let reason: String
-    /// How it was heard of.
+    /// How it was found.
     public internal(set) var origins: Set<DiscoveryOrigin> = []
 }

@@ -1,9 +1,9 @@
 import CloudletDiscovery
 import CloudletNetwork
 
-/// Turns what SSDP says into sightings.
-enum SSDPSightings {
-    /// The search for cloudlets: their device type, old and new nodes alike.
+/// Turns SSDP messages into candidates.
+enum SSDPCandidates {
+    /// An M-SEARCH for `target`, sent to `group`.
     static func search(_ target: String, to group: IPAddress) -> SSDPMessage {
         SSDPMessage(
             .search,
@@ -13,9 +13,9 @@ enum SSDPSightings {
             ])
     }
 
-    /// A sighting from an answer or an announcement heard on `interface`; `nil` when it is about another device, or
-    /// when it leads to no host of this site.
-    static func sighting(
+    /// The candidate of a response or an announcement received on `interface`; `nil` when it is about another device or
+    /// names a host beyond this site.
+    static func candidate(
         _ message: SSDPMessage, from source: IPAddress, on interface: NetworkInterface
     ) -> Candidate? {
         let isAnnouncement = message.startLine == .notify
@@ -23,19 +23,19 @@ enum SSDPSightings {
             let usn = message["USN"], usn.utf8.count <= 512
         else { return nil }
         let udn = usn.split(separator: "::", maxSplits: 1).first.map(String.init) ?? usn
-        var sighting = Candidate(
+        var candidate = Candidate(
             origin: .ssdp, id: udn.lowercased().hasPrefix("uuid:") ? NodeID(udn.dropFirst(5)) : nil, source: source)
         if isAnnouncement, message["NTS"] == SSDPAnnouncement.Kind.byebye.rawValue {
-            sighting.isGoodbye = true
-            return sighting.id == nil ? nil : sighting
+            candidate.isGoodbye = true
+            return candidate.id == nil ? nil : candidate
         }
         if isAnnouncement, message["NTS"] != SSDPAnnouncement.Kind.alive.rawValue { return nil }
         guard let location = message["LOCATION"], let (host, path) = split(location),
             host.address == source || interface.reach(of: host.address) != .beyond
         else { return nil }
-        sighting.place = NodePlace(
+        candidate.endpoint = NodeEndpoint(
             address: host.address, interface: interface.index, httpPort: host.port, descriptionPath: path)
-        return sighting
+        return candidate
     }
 
     /// A URL of a literal address and a path.
