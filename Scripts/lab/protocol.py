@@ -1,119 +1,140 @@
-"""The synthesis protocol as its clients of 2013 speak it: for benchmarks, without the project's own code."""
-import os
+"""The synthesis protocol as its clients of 2013 speak it, without the project's own code."""
+
 import socket
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 
 SESSION_CREATE, SEND_META, SEND_OVERLAY, FINISH = 0x15, 0x11, 0x12, 0x13
 SUCCESS, FAIL, ON_DEMAND, DONE = 1, 2, 3, 4
 
+Value = str | int | dict[str, "Value"]
 
-def text(value):
+
+def text(value: str) -> bytes:
+    """A text in MessagePack of the old raw specification."""
     raw = value.encode()
     return (bytes([0xA0 | len(raw)]) if len(raw) < 32 else b"\xda" + struct.pack(">H", len(raw))) + raw
 
 
-def message(**fields):
+def message(**fields: str | int) -> bytes:
     """A frame with a map of texts, whole numbers and `True`."""
     body = bytes([0x80 | len(fields)])
     for key, value in fields.items():
         body += text(key)
-        body += text(value) if isinstance(value, str) else b"\xc3" if value is True else b"\xcf" + struct.pack(">Q", value)
+        if isinstance(value, str):
+            body += text(value)
+        else:
+            body += b"\xc3" if value is True else b"\xcf" + struct.pack(">Q", value)
     return struct.pack(">I", len(body)) + body
 
 
-def unpack(body):
-    """A map of texts and whole numbers, in MessagePack of the old raw specification."""
-    position = 0
+class Reader:
+    """Reads texts, whole numbers and maps of them, in MessagePack of the old raw specification."""
 
-    def take(count):
-        nonlocal position
-        position += count
-        return body[position - count:position]
+    def __init__(self, body: bytes) -> None:
+        self.body, self.position = body, 0
 
-    def value():
-        kind = take(1)[0]
+    def take(self, count: int) -> bytes:
+        """The next bytes."""
+        self.position += count
+        return self.body[self.position - count : self.position]
+
+    def map(self, count: int) -> dict[str, Value]:
+        """So many pairs."""
+        return {str(self.value()): self.value() for _ in range(count)}
+
+    def value(self) -> Value:
+        """The next value."""
+        kind = self.take(1)[0]
         if kind < 0x80:
             return kind
         if kind < 0x90:
-            return {value(): value() for _ in range(kind & 15)}
+            return self.map(kind & 15)
         if 0xA0 <= kind < 0xC0:
-            return take(kind & 31).decode()
+            return self.take(kind & 31).decode()
         if kind == 0xDA:
-            return take(struct.unpack(">H", take(2))[0]).decode()
+            return self.take(int.from_bytes(self.take(2), "big")).decode()
         if 0xCC <= kind <= 0xCF:
-            return int.from_bytes(take(1 << (kind - 0xCC)), "big")
+            return int.from_bytes(self.take(1 << (kind - 0xCC)), "big")
         raise ValueError(f"byte {kind:#x} is not expected from a node")
 
-    return value()
 
-
-def exactly(link, count):
+def exactly(link: socket.socket, count: int) -> bytes:
+    """The next bytes of a connection."""
     data = b""
     while len(data) < count:
         more = link.recv(count - len(data))
         if not more:
-            raise SystemExit(f"the node hangs up: {data!r}")
+            raise RuntimeError(f"the node hangs up after {data!r}")
         data += more
     return data
 
 
-def answer(link):
-    return unpack(exactly(link, struct.unpack(">I", exactly(link, 4))[0]))
+def answer(link: socket.socket) -> dict[str, Value]:
+    """The next message of a connection."""
+    value = Reader(exactly(link, int.from_bytes(exactly(link, 4), "big"))).value()
+    if not isinstance(value, dict):
+        raise TypeError(f"the node sends {value!r}, which is not a map")
+    return value
 
 
 class Overlay:
     """The files of an overlay, read before anything is measured."""
 
-    def __init__(self, directory):
-        names = os.listdir(directory)
-        meta = next(name for name in names if name.endswith("-meta"))
-        self.meta = open(os.path.join(directory, meta), "rb").read()
-        self.blobs = {name: open(os.path.join(directory, name), "rb").read() for name in names if name != meta}
+    def __init__(self, directory: Path | str) -> None:
+        files = {file.name: file.read_bytes() for file in Path(directory).iterdir()}
+        self.meta = files.pop(next(name for name in files if name.endswith("-meta")))
+        self.blobs = files
 
 
 class Session:
-    """A session with a node: its overlay is sent as it is asked for."""
+    """A session with a node, to which an overlay is sent as the node asks for it."""
 
-    def __init__(self, host, port=8021):
+    def __init__(self, host: str, port: int = 8021) -> None:
         self.host, self.port = host, port
         with self.connect() as link:
             link.sendall(message(command=SESSION_CREATE))
-            self.id = answer(link)["session_id"]
-        self.link = None
+            self.id = int(str(answer(link)["session_id"]))
+        self.link = self.connect()
 
-    def connect(self):
+    def connect(self) -> socket.socket:
+        """A connection with the node."""
         link = socket.create_connection((self.host, self.port), timeout=120)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return link
 
-    def begin(self, overlay, **wishes):
+    def begin(self, overlay: Overlay) -> None:
         """Sends the meta."""
-        self.link = self.connect()
-        self.link.sendall(message(meta_size=len(overlay.meta), command=SEND_META, session_id=self.id, **wishes) + overlay.meta)
+        self.link.sendall(message(meta_size=len(overlay.meta), command=SEND_META, session_id=self.id) + overlay.meta)
         self.expect(SUCCESS)
 
-    def requests(self):
+    def requests(self) -> Iterator[str]:
         """The names of the blobs the node asks for, until the VM runs."""
         while (got := self.expect(ON_DEMAND, DONE))["command"] != DONE:
-            yield got["blob_uri"]
+            yield str(got["blob_uri"])
 
-    def send(self, name, data):
-        self.link.sendall(message(blob_uri=name, command=SEND_OVERLAY, session_id=self.id, blob_size=len(data)))
+    def send(self, name: str, data: bytes, size: int | None = None) -> None:
+        """Sends a blob, or the beginning of one of `size` bytes."""
+        head = message(blob_uri=name, command=SEND_OVERLAY, session_id=self.id, blob_size=size or len(data))
+        self.link.sendall(head)
         self.link.sendall(data)
 
-    def run(self, overlay, **wishes):
-        """All up to the running VM."""
-        self.begin(overlay, **wishes)
+    def run(self, overlay: Overlay) -> None:
+        """Does all up to the running VM."""
+        self.begin(overlay)
         for name in self.requests():
             self.send(name, overlay.blobs[name])
 
-    def finish(self):
+    def finish(self) -> None:
+        """Ends the session."""
         self.link.sendall(message(command=FINISH, session_id=self.id))
         self.expect(SUCCESS)
         self.link.close()
 
-    def expect(self, *commands):
+    def expect(self, *commands: int) -> dict[str, Value]:
+        """The next message, which must be one of some kinds."""
         got = answer(self.link)
         if got["command"] not in commands:
-            raise SystemExit(f"the node says {got}")
+            raise RuntimeError(f"the node sends {got}")
         return got

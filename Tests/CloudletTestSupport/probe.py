@@ -1,6 +1,11 @@
-# Sends a datagram, COUNT times, and prints what comes back: "ADDRESS PORT MILLISECONDS BYTES" and the text, for each answer.
-# probe.py SECONDS INTERFACE DESTINATION COUNT SOURCE SOURCE-PORT < TEXT
-import socket, sys, time
+"""Sends a datagram, COUNT times, and prints of each answer: "ADDRESS PORT MILLISECONDS BYTES", and the text.
+
+probe.py SECONDS INTERFACE DESTINATION COUNT SOURCE SOURCE-PORT < TEXT
+"""
+
+import socket
+import sys
+import time
 
 seconds, interface, destination, count = float(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 text = sys.stdin.buffer.read()

@@ -9,6 +9,7 @@ android:       the Android client's order of keys; length by a loop, body by ONE
 close-at-done: the connection is closed at DONE and FINISH goes over a new one, as the client of 2014 does
 url:           the overlay is one package at a URL that the client itself serves (0.8.6)
 """
+
 import functools
 import http.server
 import os
@@ -53,13 +54,13 @@ def unpack(b, p=0):
         n = t & 31
         if t == 0xDA:
             n, p = struct.unpack_from(">H", b, p)[0], p + 2
-        return b[p:p + n].decode(), p + n
+        return b[p : p + n].decode(), p + n
     if 0xCC <= t <= 0xCF:
         w = 1 << (t - 0xCC)
-        return int.from_bytes(b[p:p + w], "big"), p + w
+        return int.from_bytes(b[p : p + w], "big"), p + w
     if t in (0xC2, 0xC3):
         return t == 0xC3, p
-    raise SystemExit("the server sent marker %#x, which the clients of 2013 don't know" % t)
+    raise SystemExit(f"the server sent marker {t:#x}, which the clients of 2013 don't know")
 
 
 class Connection:
@@ -85,7 +86,7 @@ class Connection:
             while len(length) == 4 and len(body) < struct.unpack(">I", length)[0]:
                 body += self.s.recv(struct.unpack(">I", length)[0] - len(body))
         if len(length) != 4 or len(body) != struct.unpack(">I", length)[0]:
-            raise SystemExit("length or body came in pieces: %r %r" % (length, body))
+            raise SystemExit(f"length or body came in pieces: {length!r} {body!r}")
         return unpack(body)[0]
 
 
@@ -124,7 +125,7 @@ def send_blobs(c, meta, meta_path, session, android):
             break
         assert m["command"] == 3, m
         name = m["blob_uri"]
-        assert name in wanted and name not in asked, "blob %s was asked twice" % name
+        assert name in wanted and name not in asked, f"blob {name} was asked twice"
         asked.add(name)
         with open(os.path.join(os.path.dirname(meta_path), name), "rb") as f:
             blob = f.read()
@@ -174,8 +175,16 @@ def main(dialect, host, meta_path, port):
         c.send({"Measure": "Not available yet", "session_id": session, "command": 0x13})
     else:
         now = time.time() % 100
-        c.send({"Synthesis Success": now, "session_id": session, "command": 0x13, "App End": now,
-                "Transfer End": now, "App Start": now})
+        c.send(
+            {
+                "Synthesis Success": now,
+                "session_id": session,
+                "command": 0x13,
+                "App End": now,
+                "Transfer End": now,
+                "App Start": now,
+            }
+        )
     assert c.receive() == {"command": 1, "requested_command": 0x13}
     if dialect == "python":
         c = Connection(host, android)

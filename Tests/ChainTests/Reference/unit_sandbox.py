@@ -1,7 +1,12 @@
-"""Runs a program under the system-call filter of a systemd unit, as systemd would: unit_sandbox.py UNIT PROGRAM [ARGUMENT...]
+"""Runs a program under the system-call filter of a systemd unit, as systemd would.
 
-The groups are those of the installed systemd-analyze; what the unit does not allow gets its SystemCallErrorNumber, EPERM.
+unit_sandbox.py UNIT PROGRAM [ARGUMENT...]
+
+The groups are those of the installed systemd-analyze; what the unit does not allow gets its SystemCallErrorNumber,
+EPERM.
 """
+
+import contextlib
 import errno
 import os
 import subprocess
@@ -35,9 +40,7 @@ assert len(allowed) > 150, "the filter was not understood"
 
 rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
 for name in allowed:
-    try:
+    with contextlib.suppress(RuntimeError):  # a call of another architecture
         rules.add_rule(seccomp.ALLOW, name)
-    except RuntimeError:
-        pass  # a call of another architecture
 rules.load()
 os.execv(sys.argv[2], sys.argv[2:])

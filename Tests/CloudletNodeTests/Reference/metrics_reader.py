@@ -2,6 +2,7 @@
 
 The grammar is checked here line by line; Prometheus's own Python library then has to understand the same.
 """
+
 import json
 import re
 import sys

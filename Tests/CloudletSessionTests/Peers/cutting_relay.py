@@ -2,6 +2,7 @@
 
 usage: cutting_relay.py PORT CUT TIMES   prints its own port; after TIMES breaks it relays in peace
 """
+
 import selectors
 import socket
 import struct

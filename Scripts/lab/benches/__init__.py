@@ -1,0 +1,1 @@
+"""What `Scripts/bench` runs: each module measures one subject."""

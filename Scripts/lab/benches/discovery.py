@@ -1,0 +1,237 @@
+# setup: build lan bench
+"""Measures discovery in a lab of network namespaces. Needs root.
+
+    Scripts/bench discovery [--nodes N] [--runs N] [--configuration debug|release]
+
+How long until all of many nodes are found and verified; how long until one is, beside other people's programs. Times of
+programs are from their start to their line, ours also from the first question; upnp-client's also to its end, as its
+call returns then. The node answers by our engine and by libupnp, whose answers are as late as MX allows. A finder that
+watches knows the answer before it is asked. Of the client itself: its size, its libraries, and when it asks. A program
+that is not installed here is left out, and so is what needs it; the exit status is 69 then, if no goal is missed.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ..lan import Event, Lan, lan
+from ..programs import CHECKOUT, Word, build, missing, need, need_root, parser
+from ..waiting import until
+
+Value = TypeVar("Value")
+TYPE = "urn:schemas-upnp-org:device:CloudletServer:1"
+CLIENT = "10.77.0.3"
+UPNP, ZEROCONF, AVAHI = "upnp-client search", "python zeroconf", "avahi-browse -rtp"
+UPNP_CLIENT = [
+    str(CHECKOUT / ".build/venv/bin/upnp-client"),
+    *("search", "--bind", CLIENT, "--search_target", TYPE),
+]
+PYTHON = "/usr/bin/python3"
+PEERS: dict[str, list[str]] = {
+    UPNP: UPNP_CLIENT,
+    ZEROCONF: ["env", f"PYTHONPATH={CHECKOUT / 'Scripts'}", PYTHON, "-B", "-m", "lab.zeroconf_finder", CLIENT],
+    AVAHI: ["avahi-browse", "-rtp", "_cloudlet._tcp"],
+}
+
+
+class Goals:
+    """The goals that were missed, and the programs that were left out."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.left_out: list[str] = []
+
+    def check(self, text: str, holds: bool) -> None:
+        """Prints whether a goal was kept."""
+        print(f"  {'kept  ' if holds else 'MISSED'}  {text}")
+        if not holds:
+            self.failed.append(text)
+
+    def status(self) -> int:
+        """The exit status."""
+        return 1 if self.failed else 69 if self.left_out else 0
+
+
+def median(values: Iterable[float | None]) -> float:
+    """The middle one; without end when there is none."""
+    found = [value for value in values if value is not None]
+    return statistics.median(found) if found else float("inf")
+
+
+def repeat(count: int, measure: Callable[[], Value]) -> list[Value]:
+    """Measures several times, with a pause before each in which the lab becomes quiet."""
+    found = []
+    for _ in range(count):
+        time.sleep(1.2)
+        found.append(measure())
+    return found
+
+
+def available_peers(goals: Goals) -> dict[str, list[str]]:
+    """The programs of others that are installed here."""
+    found = {}
+    for name, words in PEERS.items():
+        absent = missing(PYTHON if name == ZEROCONF else words[0])
+        if not absent and name == ZEROCONF:
+            tried = subprocess.run([PYTHON, "-c", "import zeroconf"], stderr=subprocess.DEVNULL, check=False)
+            absent = ["python3-zeroconf"] if tried.returncode else []
+        if absent:
+            print(f"left out: {name} ({absent[0]} is not installed)")
+            goals.left_out.append(name)
+        else:
+            found[name] = words
+    return found
+
+
+def seen(events: list[Event]) -> set[str]:
+    """The ids of the nodes that a search found."""
+    return {text[text.find('"id":"') + 6 :][:36] for _, sign, text in events if sign == "+"}
+
+
+def many(count: int, runs: int, configuration: str, goals: Goals) -> None:
+    """How long until all of many nodes are found."""
+    with lan(count + 1, configuration) as lab:
+        for host in range(1, count + 1):
+            lab.node(host)
+        client = count + 1
+        until(lambda: len(seen(lab.find(client))) == count, timeout=120, interval=1)
+        complete, absent = [], 0
+        for events in repeat(runs, lambda: lab.find(client)):
+            absent += count - len(seen(events))
+            complete.append(max((when for when, sign, _ in events if sign == "+"), default=float("inf")))
+        print(
+            f"{count} nodes, {runs} searches: all after {median(complete):.0f} ms (median), "
+            f"{max(complete):.0f} ms (longest)"
+        )
+        goals.check(f"none missing ({absent})", absent == 0)
+        goals.check("all within 1 s, each time", max(complete) < 1000)
+
+
+def ask(lab: Lan, wanted: str) -> float:
+    """Seconds in which a finder that has watched for 3 s names a node."""
+    output = lab.script("find", 2, "--watch", "10", "--ask", "3")
+    line = next(line for line in output.splitlines() if line.startswith("asked: "))
+    if wanted not in line:
+        raise RuntimeError(f"the watching finder has not found the node: {line}")
+    return int(line.split()[1]) / 1e9
+
+
+def linked(program: Path) -> tuple[int, list[str]]:
+    """How many libraries a program is linked with, and which of them are not those of C, C++ and Swift."""
+    names = [line.split()[0] for line in subprocess.check_output(["ldd", program], text=True).splitlines()]
+    usual = ("linux-vdso", "/lib", "libc.", "libm.", "libgcc_s.", "libstdc++.")
+    swift = ("libswift", "lib_Foundation", "libFoundation", "libdispatch.", "libBlocksRuntime.")
+    return len(names), [name for name in names if not name.startswith(usual + swift)]
+
+
+def client(lab: Lan, whole: float, inside: float, configuration: str, goals: Goals) -> None:
+    """What the client itself costs: its file, its libraries, the time until it asks."""
+    program = lab.programs / "cloudlet-find"
+    size = program.stat().st_size / 1e6
+    count, others = linked(program)
+    launcher = median([lab.whole(2, ["true"]) for _ in range(10)])
+    begin = whole - inside - launcher
+    print(
+        f"cloudlet-find: {size:.1f} MB, {count} libraries; asks {begin:.1f} ms after its start "
+        f"(without {launcher:.1f} ms of the lab's own)"
+    )
+    goals.check(f"cloudlet-find links only C's, C++'s and Swift's libraries {' '.join(others)}".rstrip(), not others)
+    if configuration == "release":
+        goals.check("cloudlet-find has at most 22.5 MB", size <= 22.5)
+        goals.check("cloudlet-find asks at most 21.5 ms after its start", begin <= 21.5)
+
+
+def foreign(runs: int, configuration: str, goals: Goals) -> None:
+    """The node that answers by libupnp, found by us and by upnp-client."""
+    with lan(2, configuration) as lab:
+        lab.node(1, "--engine", "libupnp", "--no-mdns")
+        time.sleep(6)
+        ours = median(repeat(runs, lambda: lab.first_event(2, "--protocol", "ssdp")))
+        first = median(repeat(5, lambda: lab.first_line(2, UPNP_CLIENT, lab.id(1))))
+        whole = median(repeat(3, lambda: lab.whole(2, UPNP_CLIENT)))
+        print(
+            f"responder libupnp: cloudlet-find verified {ours:.0f} ms after the first question; "
+            f"upnp-client: first line after {first:.0f} ms, end after {whole:.0f} ms"
+        )
+        goals.check("with libupnp as responder, upnp-client returns after >= 2x our time", whole >= 2 * ours)
+
+
+def one(runs: int, configuration: str, peers: dict[str, list[str]], goals: Goals) -> None:
+    """One node, found by us and by others."""
+    with lan(2, configuration) as lab:
+        lab.node(1)
+        wanted = lab.id(1)
+        time.sleep(6)
+        inside, whole = {}, {}
+        for kind in ("ssdp", "mdns"):
+            find: list[Word] = [lab.programs / "cloudlet-find", "--json", "--protocol", kind]
+            inside[kind] = median(repeat(runs, partial(lab.first_event, 2, "--protocol", kind)))
+            whole[kind] = median(repeat(runs, partial(lab.first_line, 2, find, wanted)))
+            print(
+                f"cloudlet-find --protocol {kind}: verified {inside[kind]:.1f} ms after the first question, "
+                f"{whole[kind]:.0f} ms after the start of the program"
+            )
+        client(lab, whole["ssdp"], inside["ssdp"], configuration, goals)
+        times = {}
+        for name, words in peers.items():
+            values = repeat(5, partial(lab.first_line, 2, words, wanted))
+            if not any(values):
+                goals.check(f"{name} finds the node at all", False)
+                continue
+            times[name] = median(values)
+            kind = "ssdp" if name == UPNP else "mdns"
+            print(
+                f"{name}: {times[name]:.0f} ms after the start of the program: "
+                f"{times[name] / whole[kind]:.1f}x as long; "
+                f"{times[name] / inside[kind]:.0f}x our time from the first question"
+            )
+        returned = None
+        if UPNP in peers:
+            returned = median(repeat(3, lambda: lab.whole(2, UPNP_CLIENT)))
+            print(
+                f"{UPNP}: ends {returned:.0f} ms after its start: "
+                f"{returned / inside['ssdp']:.0f}x our time from the first question"
+            )
+        asked = median([ask(lab, wanted) for _ in range(5)])
+        print(f"a finder that watches names the verified node {asked * 1e6:.0f} us after it is asked")
+        goals.check("p50 of SSDP from question to verified node <= 5 ms", inside["ssdp"] <= 5)
+        if returned is not None:
+            goals.check("upnp-client search returns after >= 100x our time", returned >= 100 * inside["ssdp"])
+        if ZEROCONF in times:
+            goals.check("python zeroconf takes >= 100x as long as a warm finder", times[ZEROCONF] >= 1e5 * asked)
+        if AVAHI in times:
+            text = "our mDNS search as a program takes no longer than avahi-browse -rtp"
+            goals.check(text, whole["mdns"] <= times[AVAHI])
+        for name in (ZEROCONF, AVAHI):
+            if name in times:
+                goals.check(f"{name} takes >= 3x as long as our mDNS search", times[name] >= 3 * inside["mdns"])
+
+
+def main() -> int:
+    """Measures as the options say."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--nodes", type=int, default=100)
+    arguments.add_argument("--runs", type=int, default=20)
+    arguments.add_argument("--configuration", choices=("debug", "release"), default="release")
+    options = arguments.parse_args()
+    need_root()
+    goals = Goals()
+    peers = available_peers(goals)
+    need("ip", "avahi-daemon", "dbus-daemon")
+    build(options.configuration, "discovery-host", "cloudlet-find")
+    one(options.runs, options.configuration, peers, goals)
+    if UPNP in peers:
+        foreign(options.runs, options.configuration, goals)
+    many(options.nodes, options.runs, options.configuration, goals)
+    if goals.left_out:
+        print(f"left out: {', '.join(goals.left_out)}")
+    return goals.status()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

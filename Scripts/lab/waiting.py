@@ -1,0 +1,14 @@
+"""Waiting for conditions that nothing announces."""
+
+import time
+from collections.abc import Callable
+
+
+def until(condition: Callable[[], bool], timeout: float, interval: float = 0.1) -> bool:
+    """Waits until a condition holds; whether it does within `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(interval)
+    return True
