@@ -270,7 +270,7 @@ let package = Package(
             ["CloudletSystem", "cloudlet-find", "conformance", "discovery-host", system],
             exclude: ["Devices", "Findings"]),
         .testTarget(
-            name: "ChainTests",
+            name: "EndToEndTests",
             dependencies: [
                 "CloudletCore", "CloudletSystem", "CloudletTestSupport", "client-example", "cloudlet", "cloudlet-node",
                 "cloudlet-find", system,

@@ -7,7 +7,7 @@ import Testing
 /// A node on a system that has no more files for anybody but root (ENFILE). No guest is run.
 @Suite(
     .serialized, .timeLimit(.minutes(3)),
-    .enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
+    .enabled(if: EndToEndRequirements.missing.isEmpty, "needs \(EndToEndRequirements.missing.joined(separator: ", "))"))
 struct FileLimitTests {
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
@@ -37,7 +37,7 @@ struct FileLimitTests {
     @Test("a node for which the system has no more files lives on, is healthy, and serves when there are some again")
     func noMoreFiles() async throws {
         let library = scratch.file("no-more-files.so").string
-        let source = Repository.root.appending("Tests/ChainTests/Reference/no-more-files.c").string
+        let source = Repository.root.appending("Tests/EndToEndTests/Reference/no-more-files.c").string
         let built = try await Tool.run("clang", ["-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source])
         try #require(built.status == 0, "\(built.errors)")
         _ = try scratch.write("wish", [0])

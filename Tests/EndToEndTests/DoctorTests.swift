@@ -8,7 +8,7 @@ import Testing
 /// `cloudlet doctor` on machines with one fault each, made in namespaces.
 @Suite(
     .serialized, .timeLimit(.minutes(3)),
-    .enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
+    .enabled(if: EndToEndRequirements.missing.isEmpty, "needs \(EndToEndRequirements.missing.joined(separator: ", "))"))
 struct DoctorTests {
     private struct Finding: Decodable {
         let check: String
@@ -127,7 +127,7 @@ struct DoctorTests {
 
     @Test("a base VM that was changed is named")
     func base() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let good = try await examine(environment: chain.environment)
         #expect(good.findings["base guest"]?[0] == "ok", "\(good.findings)")
         let bad = try await examine(

@@ -5,13 +5,13 @@ import Glibc
 import SystemPackage
 
 /// Hosts in network namespaces, made by Scripts/lan-lab for one test, that run the real programs.
-struct ChainLab: Sendable {
+struct EndToEndLab: Sendable {
     private let lan: LanLab
 
     static func with<Value>(
-        hosts: Int, avahi: Bool = true, _ body: (ChainLab) async throws -> Value
+        hosts: Int, avahi: Bool = true, _ body: (EndToEndLab) async throws -> Value
     ) async throws -> Value {
-        try await LanLab.with(hosts: hosts, avahi: avahi) { try await body(ChainLab(lan: $0)) }
+        try await LanLab.with(hosts: hosts, avahi: avahi) { try await body(EndToEndLab(lan: $0)) }
     }
 
     /// The address of a host.

@@ -5,8 +5,8 @@ import Foundation
 import SystemPackage
 import Testing
 
-extension ChainTests {
-    private func log(_ chain: ChainFixture.Chain, _ name: String) -> FilePath {
+extension EndToEndTests {
+    private func log(_ chain: EndToEndFixture.Chain, _ name: String) -> FilePath {
         chain.directory.appending("\(name)-\(UInt32.random(in: 0 ... .max)).log")
     }
 
@@ -16,9 +16,9 @@ extension ChainTests {
         "two hosts on a LAN: the node is found, the overlay sent, the application goes on where it stood",
         arguments: [("native", "ssdp"), ("native", "mdns"), ("libupnp", "ssdp")])
     func overTheNetwork(engine: String, protocol: String) async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let log = log(chain, "node-\(engine)")
-        let result = try await ChainLab.with(hosts: 2) { lab in
+        let result = try await EndToEndLab.with(hosts: 2) { lab in
             try await lab.with(
                 1, [Program.path("cloudlet-node"), "--upnp-engine", engine], environment: chain.environment, log: log
             ) { node in
@@ -33,8 +33,8 @@ extension ChainTests {
             }
         }
         #expect(result.value.status == 0, "\(result.value.errors)")
-        #expect(result.value.output.contains("VM for face runs on \(ChainLab.address(1))"))
-        #expect(result.value.output.contains("tcp \(ChainLab.address(1)):9876 -> 9876"))
+        #expect(result.value.output.contains("VM for face runs on \(EndToEndLab.address(1))"))
+        #expect(result.value.output.contains("tcp \(EndToEndLab.address(1)):9876 -> 9876"))
         let after = try FaceAnswer(in: result.value.output)
         #expect(after.continues(chain.before), "before \(chain.before), after \(after)")
         #expect(result.status == 0, "the node ended with \(result.status)")
@@ -46,7 +46,7 @@ extension ChainTests {
 
     @Test("a machine with nothing but loopback finds itself", arguments: [["--interface", "lo"], []])
     func loopbackOnly(options: [String]) async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let package = chain.directory.appending("face-\(UInt32.random(in: 0 ... .max)).zip")
         // One shell in a network namespace of its own: node, then client, then the node is told to end.
         let script = """
@@ -84,9 +84,9 @@ extension ChainTests {
         "an independent client of 2013 completes a session, in both dialects, and by a package at a URL",
         arguments: ["python", "android", "close-at-done", "url"])
     func oldClients(dialect: String) async throws {
-        let chain = try await ChainFixture.shared.chain()
-        let reader = Repository.root.appending("Tests/ChainTests/Reference/client_2013.py").string
-        let result = try await ChainLab.with(hosts: 2) { lab in
+        let chain = try await EndToEndFixture.shared.chain()
+        let reader = Repository.root.appending("Tests/EndToEndTests/Reference/client_2013.py").string
+        let result = try await EndToEndLab.with(hosts: 2) { lab in
             try await lab.with(
                 1, [Program.path("cloudlet-node")], environment: chain.environment, log: log(chain, "old-\(dialect)")
             ) { node in
@@ -94,7 +94,7 @@ extension ChainTests {
                 return try await lab.run(
                     2,
                     [
-                        "python3", reader, dialect, ChainLab.address(1),
+                        "python3", reader, dialect, EndToEndLab.address(1),
                         chain.overlay.appending("face.overlay-meta").string,
                         "9876",
                     ])
@@ -107,10 +107,10 @@ extension ChainTests {
 
     @Test("a base VM that is added while the node runs is served; without it the client is told what the node has")
     func laterBase() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let home = chain.directory.appending("home-later")
         let environment = ["CLOUDLET_HOME": home.string]
-        let results = try await ChainLab.with(hosts: 2) { lab in
+        let results = try await EndToEndLab.with(hosts: 2) { lab in
             try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: log(chain, "later")) {
                 node in
                 try await node.waitFor("node is ready")
@@ -136,7 +136,7 @@ extension ChainTests {
 
     @Test("no node: the exit status and an explanation say so")
     func noNode() async throws {
-        let result = try await ChainLab.with(hosts: 1) { lab in
+        let result = try await EndToEndLab.with(hosts: 1) { lab in
             try await lab.run(
                 1, [Program.path("cloudlet-find"), "--timeout", "1"], environment: ["CLOUDLET_HOME": "/tmp/clt-none"])
         }

@@ -4,15 +4,15 @@ import CloudletTestSupport
 import SystemPackage
 import Testing
 
-extension ChainTests {
+extension EndToEndTests {
     @Test(
         "a node whose control group bears no VM, or one, refuses the rest with the reason, and the kernel kills nothing",
         .enabled(if: MemoryGroup.refusal == nil, "\(MemoryGroup.refusal ?? "")"))
     func controlGroup() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let group = try MemoryGroup(limit: 260 << 20)
         let environment = chain.environment.merging(["CLOUDLET_ADMISSION_PATIENCE": "0"]) { $1 }
-        try await ChainLab.with(hosts: 3) { lab in
+        try await EndToEndLab.with(hosts: 3) { lab in
             let log = chain.directory.appending("group-\(UInt32.random(in: 0 ... .max)).log")
             let shown = try await lab.run(1, ["sh", "-c", group.showing])
             #expect(shown.status == 0, "\(shown.errors)")

@@ -9,7 +9,7 @@ import Testing
 /// The real node as whoever runs it sees it: signals, logs, service manager, HTTP. No guest is run.
 @Suite(
     .serialized, .timeLimit(.minutes(3)),
-    .enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
+    .enabled(if: EndToEndRequirements.missing.isEmpty, "needs \(EndToEndRequirements.missing.joined(separator: ", "))"))
 struct OperatingTests {
     let scratch: ScratchDirectory
 

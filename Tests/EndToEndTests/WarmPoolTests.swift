@@ -7,13 +7,14 @@ import SystemPackage
 import Testing
 
 /// VMs that a node keeps ready.
-extension ChainTests {
+extension EndToEndTests {
     private func withStandby(
-        _ chain: ChainFixture.Chain, _ body: @escaping @Sendable (ChainLab, BackgroundProgram) async throws -> Void
+        _ chain: EndToEndFixture.Chain,
+        _ body: @escaping @Sendable (EndToEndLab, BackgroundProgram) async throws -> Void
     ) async throws {
         let log = chain.directory.appending("standby-\(UInt32.random(in: 0 ... .max)).log")
         let settings = ["CLOUDLET_STANDBY_MACHINES": "1", "CLOUDLET_LOG_FORMAT": "text"]
-        let status = try await ChainLab.with(hosts: 2) { lab in
+        let status = try await EndToEndLab.with(hosts: 2) { lab in
             try await lab.with(
                 1, [Program.path("cloudlet-node")], environment: chain.environment.merging(settings) { $1 }, log: log
             ) { node in
@@ -26,7 +27,7 @@ extension ChainTests {
         try await requireNothingLeft(chain)
     }
 
-    private func answer(_ lab: ChainLab, _ chain: ChainFixture.Chain) async throws -> FaceAnswer {
+    private func answer(_ lab: EndToEndLab, _ chain: EndToEndFixture.Chain) async throws -> FaceAnswer {
         let launch = Repository.root.appending("Scripts/guest/face-client").string
         let result = try await lab.run(
             2,
@@ -44,14 +45,14 @@ extension ChainTests {
     }
 
     /// The emulators' process numbers.
-    private func emulators(_ chain: ChainFixture.Chain) async throws -> [Int32] {
+    private func emulators(_ chain: EndToEndFixture.Chain) async throws -> [Int32] {
         let listed = try await Tool.run("pgrep", ["-f", "qemu-system.*\(chain.home)"])
         return listed.output.split(separator: "\n").compactMap { Int32($0) }
     }
 
     @Test("a VM that stands by takes an overlay without an emulator's start, and another one takes its place")
     func standsBy() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         try await withStandby(chain) { lab, node in
             for round in 1...2 {
                 try await until(30, "no VM stands by") { node.output.components("VM stands by base") == round }
@@ -61,7 +62,7 @@ extension ChainTests {
                 #expect(line.contains("load state") && line.contains("application ready"), "\(line)")
             }
             try await until(30, "no VM stands by") { node.output.components("VM stands by base") == 3 }
-            let page = try await lab.run(1, ["curl", "-s", "http://\(ChainLab.address(1)):8022/metrics"])
+            let page = try await lab.run(1, ["curl", "-s", "http://\(EndToEndLab.address(1)):8022/metrics"])
             #expect(page.output.contains("\ncloudlet_standby_vms 1\n"), "\(page.output)")
         }
         #expect(try chain.hashesNow() == chain.baseHashes)
@@ -69,7 +70,7 @@ extension ChainTests {
 
     @Test("a VM that stands by and dies is replaced, and a session that comes meanwhile gets another one")
     func standbyDies() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         try await withStandby(chain) { lab, node in
             let waiting = try await emulators(chain)
             #expect(waiting.count == 1)

@@ -5,10 +5,10 @@ import Foundation
 import SystemPackage
 import Testing
 
-extension ChainTests {
+extension EndToEndTests {
     @Test("VMs of one overlay have the host's time, and draw numbers of their own from the first read on")
     func twins() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let inspected = try await Program.cloudlet(["inspect", chain.overlay.string], environment: [:])
         #expect(inspected.output.contains("Clock at resume: set by the guest agent"), "\(inspected.output)")
         #expect(inspected.output.contains("Random numbers at resume: seeded anew by the guest's kernel"))
@@ -18,7 +18,7 @@ extension ChainTests {
     @Test(
         "without a driver of the generation id the guest's agent seeds the generator; a guest without both is told of")
     func twinsByAgent() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let byAgent = try await overlay(
             "agent", chain, scratch,
@@ -51,7 +51,7 @@ extension ChainTests {
     }
 
     /// Two VMs of one overlay, one after the other: each is asked as soon as its program says that it runs.
-    private func requireDifferentTwins(of overlay: FilePath, _ chain: ChainFixture.Chain) async throws {
+    private func requireDifferentTwins(of overlay: FilePath, _ chain: EndToEndFixture.Chain) async throws {
         // Old enough that a clock which stands where the overlay was cut is noticed.
         let status = try #require(try FileStatus.of(overlay))
         let age = Int(Date().timeIntervalSince1970) - status.modified / 1_000_000_000
@@ -71,7 +71,7 @@ extension ChainTests {
         let host: Int
     }
 
-    private func answer(of overlay: FilePath, _ chain: ChainFixture.Chain) async throws -> Run {
+    private func answer(of overlay: FilePath, _ chain: EndToEndFixture.Chain) async throws -> Run {
         let started = try await Program.cloudlet(
             ["synthesis", chain.disk.string, overlay.string, "--detach"], environment: chain.environment)
         try #require(started.status == 0, "\(started.errors)")
@@ -93,7 +93,7 @@ extension ChainTests {
 
     /// Makes an overlay of the demo application in whose guest `work` was done before.
     private func overlay(
-        _ name: String, _ chain: ChainFixture.Chain, _ scratch: ScratchDirectory, work: String
+        _ name: String, _ chain: EndToEndFixture.Chain, _ scratch: ScratchDirectory, work: String
     ) async throws -> Made {
         let key = chain.disk.string + ".key"
         let script = """

@@ -9,7 +9,7 @@ import Testing
 /// A node whose user, or service, may have no more threads and processes. No guest is run.
 @Suite(
     .serialized, .timeLimit(.minutes(3)),
-    .enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
+    .enabled(if: EndToEndRequirements.missing.isEmpty, "needs \(EndToEndRequirements.missing.joined(separator: ", "))"))
 struct ThreadLimitTests {
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }

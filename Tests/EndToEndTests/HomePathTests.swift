@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// Commands whose state lies at a path that means something in other languages, and signals that end them.
-extension ChainTests {
+extension EndToEndTests {
     /// The emulators of VMs that have a disk below a directory with this name.
     private func emulators(below name: String) async throws -> Int {
         let listed = try await Tool.run("sh", ["-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0\\n' '\\n '"])
@@ -15,7 +15,7 @@ extension ChainTests {
 
     @Test("VMs run whatever the path of the state directory; what a crash left is found by another name of it")
     func oddHome() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let mark = String(UInt32.random(in: 0 ... .max))
         let home = scratch.file("R&D %41 #;=,:ü'\"\\$x/" + String(repeating: "deep", count: 60) + mark)
@@ -62,7 +62,7 @@ extension ChainTests {
     @Test(
         "Ctrl-\\ and a terminal that goes away end the making of an overlay and its VM", arguments: [SIGHUP, SIGQUIT])
     func hungUp(signal: Int32) async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let (_, status) = try await Tool.with(
             Program.path("cloudlet"),

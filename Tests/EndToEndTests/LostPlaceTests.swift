@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// Places that can't be written: found out before the VM runs where that can be, else nothing of the work is lost.
-extension ChainTests {
+extension EndToEndTests {
     /// Runs what a message tells to run, as a person would who copies it.
     private func follow(_ message: String, _ environment: [String: String]) async throws -> Tool.Result {
         let command = try #require(message.components(separatedBy: "then run: ").dropFirst().last, "\(message)")
@@ -23,7 +23,7 @@ extension ChainTests {
 
     @Test("a VM whose overlay has no place at the end is kept, and the printed command writes the overlay")
     func keptOverlay() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let directory = scratch.file("it's a\nface")
         let taking = try program(scratch, "mkdir \"$PLACE\" && echo mine > \"$PLACE/mine\"")
@@ -50,7 +50,7 @@ extension ChainTests {
 
     @Test("places for overlays and residues that can't be written are refused before the VM runs")
     func impossiblePlaces() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         _ = try scratch.write("file", [1])
         let running = try program(scratch, "touch '\(scratch.path)/ran'")
@@ -104,7 +104,7 @@ extension ChainTests {
     }
 }
 
-extension ChainTests {
+extension EndToEndTests {
     @Test(
         "work in a VM that is done outlives an interruption, which is told with the commands that go on; a second gives up"
     )
@@ -147,7 +147,8 @@ extension ChainTests {
 }
 
 /// Disks that can't become base VMs where they are, or are not free: refused before they are booted.
-@Suite(.enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
+@Suite(
+    .enabled(if: EndToEndRequirements.missing.isEmpty, "needs \(EndToEndRequirements.missing.joined(separator: ", "))"))
 struct LostBasePlaceTests {
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
@@ -206,11 +207,11 @@ struct LostBasePlaceTests {
     }
 }
 
-extension ChainTests {
+extension EndToEndTests {
     @Test(
         "a base VM on a read-only file system is registered, by its seal and by proof, though its disk has a write bit")
     func readOnlyBase() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let script = """
             cp --sparse=always "$1"/guest.* place && chmod u+w place/guest.raw && mount --bind place place \

@@ -6,10 +6,10 @@ import Glibc
 import SystemPackage
 import Testing
 
-extension ChainTests {
+extension EndToEndTests {
     /// Customises a VM on the chain's base with a program of the test's and cuts an overlay.
     private func overlay(
-        _ chain: ChainFixture.Chain, into directory: FilePath, provision: String, _ options: [String]
+        _ chain: EndToEndFixture.Chain, into directory: FilePath, provision: String, _ options: [String]
     ) async throws -> Tool.Result {
         try await Program.cloudlet(
             ["overlay", chain.disk.string, "-o", directory.string, "--provision", provision] + options,
@@ -26,7 +26,7 @@ extension ChainTests {
 
     /// Rebuilds a VM, waits for its application's answer and ends the VM by Ctrl-C.
     private func answer(
-        _ chain: ChainFixture.Chain, _ overlay: FilePath, _ options: [String] = [], patience: Int = 60
+        _ chain: EndToEndFixture.Chain, _ overlay: FilePath, _ options: [String] = [], patience: Int = 60
     ) async throws -> (FaceAnswer, String) {
         let log = overlay.removingLastComponent().appending("log-\(UInt32.random(in: 0 ... .max))")
         let ((answer, output), status) = try await Tool.with(
@@ -46,7 +46,7 @@ extension ChainTests {
 
     @Test("the closing step keeps what the guest threw away out of the overlay")
     func closingStep() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         // An installer of 32 MB that nobody can compress comes, is read, and is deleted.
         let script = """
@@ -78,7 +78,7 @@ extension ChainTests {
 
     @Test("an overlay of the disk alone boots into the application, compressed by zstd")
     func diskOnly() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let directory = scratch.file("face")
         let result = try await overlay(
@@ -103,7 +103,7 @@ extension ChainTests {
 
     @Test("what a VM became is saved at its end as a new overlay on the same base, and goes on from there")
     func residue() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let residue = scratch.file("later")
         let (first, output) = try await answer(

@@ -5,8 +5,8 @@ import Glibc
 import SystemPackage
 import Testing
 
-extension ChainTests {
-    private func log(_ chain: ChainFixture.Chain, _ name: String) -> FilePath {
+extension EndToEndTests {
+    private func log(_ chain: EndToEndFixture.Chain, _ name: String) -> FilePath {
         chain.directory.appending("\(name)-\(UInt32.random(in: 0 ... .max)).log")
     }
 
@@ -23,7 +23,7 @@ extension ChainTests {
         "making a base VM that is broken off leaves no files, no row and no VM, and names the disk",
         arguments: [SIGINT, SIGTERM])
     func interruptedBase(signal: Int32) async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let disk = scratch.file("my.raw")
         _ = try await Tool.run("cp", ["--sparse=always", chain.disk.string, disk.string])
@@ -55,7 +55,7 @@ extension ChainTests {
 
     @Test("after kill -9 of a command the next one ends its VM and removes its files")
     func killedCommand() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         _ = try await Tool.with(
             Program.path("cloudlet"), ["synthesis", chain.disk.string, chain.overlay.string],
             environment: chain.environment, log: log(chain, "killed")
@@ -85,12 +85,12 @@ extension ChainTests {
 
     @Test("kill -9 of the node, of a VM and of the client leaves nothing after the next start")
     func killedInSession() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let client = ["CLOUDLET_HOME": chain.directory.appending("client").string]
         let find = [
             Program.path("cloudlet-find"), "--overlay", chain.overlay.string, "--hold", "--timeout", "20",
         ]
-        try await ChainLab.with(hosts: 2) { lab in
+        try await EndToEndLab.with(hosts: 2) { lab in
             // The emulator dies: the client is told, the node goes on.
             let log1 = log(chain, "node-1")
             _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: chain.environment, log: log1) {
@@ -109,7 +109,7 @@ extension ChainTests {
                         ["list-session", "--all", "--format", "json"], environment: chain.environment)
                     return listed.output.contains("the emulator was killed") && listed.output.contains("unavailable")
                 }
-                let page = try await lab.run(1, ["curl", "-s", "http://\(ChainLab.address(1)):8022/metrics"])
+                let page = try await lab.run(1, ["curl", "-s", "http://\(EndToEndLab.address(1)):8022/metrics"])
                 let samples = try await MetricsReader.samples(in: page.output)
                 #expect(samples[#"cloudlet_sessions_total{result="completed"}"#] == 0)
                 #expect(samples[#"cloudlet_sessions_total{result="failed"}"#] == 1)
@@ -149,9 +149,9 @@ extension ChainTests {
 
     @Test("SIGTERM ends the node's VMs, tells their clients, and the node says goodbye with status 0")
     func terminatedNode() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let client = ["CLOUDLET_HOME": chain.directory.appending("client").string]
-        try await ChainLab.with(hosts: 2) { lab in
+        try await EndToEndLab.with(hosts: 2) { lab in
             let held = log(chain, "held")
             let node = try await lab.with(
                 1, [Program.path("cloudlet-node")], environment: chain.environment, log: log(chain, "term")

@@ -5,9 +5,9 @@ import SystemPackage
 import Testing
 
 /// Guests that reset their devices after they were resumed: by drivers, by a sleep, by a reboot.
-extension ChainTests {
+extension EndToEndTests {
     /// An overlay, with SSH, of a guest that slept when its state was to be saved.
-    private func sleptOverlay(_ chain: ChainFixture.Chain, in scratch: ScratchDirectory) async throws -> FilePath {
+    private func sleptOverlay(_ chain: EndToEndFixture.Chain, in scratch: ScratchDirectory) async throws -> FilePath {
         let overlay = scratch.file("slept")
         let script = """
             #!/bin/sh
@@ -30,10 +30,10 @@ extension ChainTests {
 
     @Test("a resumed guest that resets its network card, sleeps or reboots keeps its VM and its ports")
     func resets() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let overlay = try await sleptOverlay(chain, in: scratch)
-        try await ChainLab.with(hosts: 1) { lab in
+        try await EndToEndLab.with(hosts: 1) { lab in
             let held = try await lab.with(
                 1, [Program.path("cloudlet"), "synthesis", chain.disk.string, overlay.string],
                 environment: chain.environment, log: scratch.file("log")

@@ -6,17 +6,17 @@ import SystemPackage
 import Testing
 
 /// What a guest can reach, tried from inside a synthesized VM.
-extension ChainTests {
+extension EndToEndTests {
     /// An overlay of the base VM whose SSH server is forwarded, made once.
-    func sshOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath { try await overlay(chain, "ssh") }
+    func sshOverlay(_ chain: EndToEndFixture.Chain) async throws -> FilePath { try await overlay(chain, "ssh") }
 
     /// The same with a forward of UDP more.
-    private func udpOverlay(_ chain: ChainFixture.Chain) async throws -> FilePath {
+    private func udpOverlay(_ chain: EndToEndFixture.Chain) async throws -> FilePath {
         try await overlay(chain, "udp", ["-redir", "udp:5555::7"])
     }
 
     private func overlay(
-        _ chain: ChainFixture.Chain, _ name: String, _ forwards: [String] = []
+        _ chain: EndToEndFixture.Chain, _ name: String, _ forwards: [String] = []
     ) async throws -> FilePath {
         let overlay = chain.directory.appending(name)
         guard try FileStatus.of(overlay) == nil else { return overlay }
@@ -30,7 +30,7 @@ extension ChainTests {
     }
 
     /// Whether a guest's UDP service sends back what a host sends, up to large datagrams.
-    private func echoes(_ lab: ChainLab, to host: Int) async throws -> String {
+    private func echoes(_ lab: EndToEndLab, to host: Int) async throws -> String {
         let client = """
             import os, socket, sys
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -44,23 +44,23 @@ extension ChainTests {
                     if answer == data: break
                 print(size, answer == data)
             """
-        return try await lab.run(host, ["python3", "-c", client, ChainLab.address(1)]).output
+        return try await lab.run(host, ["python3", "-c", client, EndToEndLab.address(1)]).output
     }
 
     /// Runs a node on host 1 with services that must be out of a guest's reach, and a VM on it for host 2.
     private func withGuest(
         node environment: [String: String], overlay chosen: FilePath? = nil,
-        before: @escaping @Sendable (ChainLab) async throws -> Void = { _ in },
-        _ body: @escaping @Sendable (ChainLab, Guest) async throws -> Void
+        before: @escaping @Sendable (EndToEndLab) async throws -> Void = { _ in },
+        _ body: @escaping @Sendable (EndToEndLab, Guest) async throws -> Void
     ) async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let standard = try await sshOverlay(chain)
         let overlay = chosen ?? standard
         let number = UInt32.random(in: 0 ... .max)
-        try await ChainLab.with(hosts: 3) { lab in
+        try await EndToEndLab.with(hosts: 3) { lab in
             for (host, address, port, word) in [
-                (1, "127.0.0.1", 9001, "loopback"), (1, ChainLab.address(1), 9002, "node"),
-                (3, ChainLab.address(3), 9003, "lan"),
+                (1, "127.0.0.1", 9001, "loopback"), (1, EndToEndLab.address(1), 9002, "node"),
+                (3, EndToEndLab.address(3), 9003, "lan"),
             ] {
                 try await lab.script([
                     "bg", String(host), "service-\(word)", "python3", "-c",
@@ -90,14 +90,14 @@ extension ChainTests {
 
     /// A guest that is logged into over its forward.
     struct Guest: Sendable {
-        let lab: ChainLab
+        let lab: EndToEndLab
         let key: String
         let find: BackgroundProgram
         let home: FilePath
 
         /// Runs a command in the guest, from a host, for so many seconds at most.
         func run(
-            _ command: String, from host: Int = 2, address: String = ChainLab.address(1), patience: Int = 90
+            _ command: String, from host: Int = 2, address: String = EndToEndLab.address(1), patience: Int = 90
         ) async throws -> String {
             try await lab.run(
                 host,
@@ -126,15 +126,15 @@ extension ChainTests {
             #expect(user.hasPrefix("0"))
             // The services are there, for others.
             #expect(
-                try await lab.run(2, ["bash", "-c", "read l </dev/tcp/\(ChainLab.address(3))/9003; echo $l"])
+                try await lab.run(2, ["bash", "-c", "read l </dev/tcp/\(EndToEndLab.address(3))/9003; echo $l"])
                     .output.contains("reached-lan"))
             #expect(
                 try await lab.run(1, ["bash", "-c", "read l </dev/tcp/127.0.0.1/9001; echo $l"])
                     .output.contains("reached-loopback"))
             #expect(try await guest.read("10.0.2.2", 9001) == "")
             #expect(try await guest.read("10.0.2.2", 8022) == "")
-            #expect(try await guest.read(ChainLab.address(1), 9002) == "")
-            #expect(try await guest.read(ChainLab.address(3), 9003) == "")
+            #expect(try await guest.read(EndToEndLab.address(1), 9002) == "")
+            #expect(try await guest.read(EndToEndLab.address(3), 9003) == "")
             // Packets for the host's 127.0.0.1 itself.
             let forged = try await guest.run(
                 "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ip addr del 127.0.0.1/8 dev lo; "
@@ -147,8 +147,8 @@ extension ChainTests {
     }
 
     /// What wants a forward of UDP is refused, with the reason, where guests are kept from the network.
-    private func requireNoDatagrams(_ lab: ChainLab) async throws {
-        let chain = try await ChainFixture.shared.chain()
+    private func requireNoDatagrams(_ lab: EndToEndLab) async throws {
+        let chain = try await EndToEndFixture.shared.chain()
         let overlay = try await udpOverlay(chain)
         let found = try await lab.run(
             3, [Program.path("cloudlet-find"), "--overlay", overlay.string, "--launch", "true", "--timeout", "10"],
@@ -170,7 +170,7 @@ extension ChainTests {
         "with guest.outbound-network a guest reaches LAN and node, loopback unless a rule forbids it, and answers by UDP"
     )
     func openGuest() async throws {
-        let overlay = try await udpOverlay(try await ChainFixture.shared.chain())
+        let overlay = try await udpOverlay(try await EndToEndFixture.shared.chain())
         let open = ["CLOUDLET_GUEST_OUTBOUND_NETWORK": "true"]
         let rules = Repository.root.appending("Descriptors/nftables/cloudlet-loopback.nft").string
         try await withGuest(node: open, overlay: overlay) { lab, guest in
@@ -186,26 +186,26 @@ extension ChainTests {
             let answers = try await echoes(lab, to: 2)
             let others = try await other.value
             #expect(answers == "1 True\n1400 True\n60000 True\n" && others == answers, "\(answers) \(others)")
-            #expect(try await guest.read(ChainLab.address(3), 9003) == "reached-lan")
-            #expect(try await guest.read(ChainLab.address(1), 9002) == "reached-node")
+            #expect(try await guest.read(EndToEndLab.address(3), 9003) == "reached-lan")
+            #expect(try await guest.read(EndToEndLab.address(1), 9002) == "reached-node")
             #expect(try await guest.read("10.0.2.2", 9001) == "reached-loopback", "the documentation says otherwise")
             let loaded = try await lab.run(1, ["nft", "-D", "user=0", "-f", rules])
             #expect(loaded.status == 0, "\(loaded.errors)")
             #expect(try await guest.read("10.0.2.2", 9001) == "")
-            #expect(try await guest.read(ChainLab.address(3), 9003) == "reached-lan")
+            #expect(try await guest.read(EndToEndLab.address(3), 9003) == "reached-lan")
         }
     }
 
     @Test("QEMU filters its system calls, scratch files are the node's alone, and only the configured address forwards")
     func emulatorConfinement() async throws {
-        let chain = try await ChainFixture.shared.chain()
-        let forwards = { @Sendable (lab: ChainLab) async throws -> [String] in
+        let chain = try await EndToEndFixture.shared.chain()
+        let forwards = { @Sendable (lab: EndToEndLab) async throws -> [String] in
             try await lab.run(1, ["ss", "-ltnH"]).output.split(separator: "\n").compactMap { line in
                 line.split(separator: " ").dropFirst(3).first.map(String.init)
             }.filter { $0.hasSuffix(":2222") }
         }
         try await withGuest(node: [:]) { lab, _ in
-            #expect(try await forwards(lab) == ["\(ChainLab.address(1)):2222"])
+            #expect(try await forwards(lab) == ["\(EndToEndLab.address(1)):2222"])
             let work = chain.home.appending("hypervisor/node/work")
             let names = try Directory.names(in: work)
             #expect(names.count == 1)

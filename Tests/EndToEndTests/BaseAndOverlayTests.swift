@@ -5,10 +5,10 @@ import Foundation
 import SystemPackage
 import Testing
 
-extension ChainTests {
+extension EndToEndTests {
     @Test("a base VM has the original's files, is write-protected and registered")
     func baseFiles() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let names = try Directory.names(in: chain.directory)
         for suffix in ["raw", "base-img-meta", "base-mem", "base-mem-meta", "base-hash", "base-seal"] {
             #expect(names.contains("guest.\(suffix)"))
@@ -41,7 +41,7 @@ extension ChainTests {
 
     @Test("a copied base VM is registered by its seal; one that differs is refused; a hash is proved without the seal")
     func copiedBase() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let environment = ["CLOUDLET_HOME": scratch.file("home").string]
         let disk = scratch.file("guest.raw").string
@@ -76,7 +76,7 @@ extension ChainTests {
 
     @Test("an overlay is one meta and blobs, and the base is untouched by making it")
     func overlayFiles() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let names = try Directory.names(in: chain.overlay)
         #expect(names.filter { $0.hasSuffix(".overlay-meta") } == ["face.overlay-meta"])
         #expect(
@@ -89,7 +89,7 @@ extension ChainTests {
 
     @Test("synthesis on this machine continues the application; Ctrl-C ends it and leaves nothing")
     func localSynthesis() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let log = chain.directory.appending("synthesis-\(UInt32.random(in: 0 ... .max)).log")
         let meta = chain.overlay.appending("face.overlay-meta")
         let (answer, status) = try await Tool.with(
@@ -110,7 +110,7 @@ extension ChainTests {
 
     @Test("a detached VM goes on without its program, is listed, survives other commands, and ends when told")
     func detached() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let started = try await Program.cloudlet(
             ["synthesis", chain.disk.string, chain.overlay.string, "--detach"], environment: chain.environment)
         #expect(started.status == 0, "\(started.errors)")
@@ -134,7 +134,7 @@ extension ChainTests {
 
     @Test("Enter says that the work is done; a VM that nobody can say it of is not started")
     func enter() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let output = chain.directory.appending("by-enter")
         let arguments = ["overlay", chain.disk.string, "--viewer", "none", "-o"]
         let result = try await Program.cloudlet(
@@ -154,7 +154,7 @@ extension ChainTests {
 
     @Test("closing the viewer says that the work is done; the display is only on the loopback address")
     func viewer() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let viewer = scratch.file("viewer")
         // A viewer that looks at the display's first words and closes.
@@ -177,7 +177,7 @@ extension ChainTests {
 
     @Test("a port that is taken is named, and nothing is left")
     func takenPort() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let listener = try #require(Listener())
         let result = try await Program.cloudlet(
             [
@@ -193,7 +193,7 @@ extension ChainTests {
 
     @Test("an overlay on another base VM, or on one that was changed, is refused before anything is started")
     func wrongBase() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let other = scratch.file("copy")
         _ = try await Tool.run("cp", ["-r", "--sparse=always", chain.overlay.string, other.string])
@@ -210,7 +210,7 @@ extension ChainTests {
     }
 
     /// No VM, no scratch file, no port of this chain is left.
-    func requireNothingLeft(_ chain: ChainFixture.Chain) async throws {
+    func requireNothingLeft(_ chain: EndToEndFixture.Chain) async throws {
         let hypervisors = chain.home.appending("hypervisor")
         func left() throws(CloudletError) -> [String] {
             var left: [String] = []
@@ -232,5 +232,5 @@ extension ChainTests {
 /// The whole chain with a real guest: base VM, overlay, discovery, transfer, synthesis, application.
 @Suite(
     .serialized, .timeLimit(.minutes(10)),
-    .enabled(if: ChainRequirements.missing.isEmpty, "needs \(ChainRequirements.missing.joined(separator: ", "))"))
-struct ChainTests {}
+    .enabled(if: EndToEndRequirements.missing.isEmpty, "needs \(EndToEndRequirements.missing.joined(separator: ", "))"))
+struct EndToEndTests {}

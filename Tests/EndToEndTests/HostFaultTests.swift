@@ -7,17 +7,17 @@ import SystemPackage
 import Testing
 
 /// What goes wrong on the node's host: no room, files that change under it, a clock that jumps.
-extension ChainTests {
+extension EndToEndTests {
     /// Runs a node on host 1 whose state is on a file system of its own, as big as said.
     private func withSmallHome(
-        _ chain: ChainFixture.Chain, _ size: String, _ settings: [String: String] = [:], endsWith status: Int32 = 0,
-        _ body: @escaping @Sendable (ChainLab, BackgroundProgram, FilePath) async throws -> Void
+        _ chain: EndToEndFixture.Chain, _ size: String, _ settings: [String: String] = [:], endsWith status: Int32 = 0,
+        _ body: @escaping @Sendable (EndToEndLab, BackgroundProgram, FilePath) async throws -> Void
     ) async throws {
         let number = UInt32.random(in: 0 ... .max)
         let home = chain.directory.appending("home-\(number)")
         try Directory.create(home)
         let environment = chain.environment.merging(settings) { $1 }.merging(["CLOUDLET_HOME": home.string]) { $1 }
-        try await ChainLab.with(hosts: 3) { lab in
+        try await EndToEndLab.with(hosts: 3) { lab in
             // Only this host sees what is mounted.
             let prepared = try await lab.run(
                 1,
@@ -39,7 +39,9 @@ extension ChainTests {
         try Directory.remove(home)
     }
 
-    private func find(_ lab: ChainLab, _ chain: ChainFixture.Chain, from host: Int = 3) async throws -> Tool.Result {
+    private func find(_ lab: EndToEndLab, _ chain: EndToEndFixture.Chain, from host: Int = 3) async throws
+        -> Tool.Result
+    {
         try await lab.run(
             host,
             [
@@ -51,7 +53,7 @@ extension ChainTests {
 
     /// Runs `body` with another node on host 1 with the home of one that died, which it has by another path.
     private func withNextNode(
-        _ lab: ChainLab, _ chain: ChainFixture.Chain, _ home: FilePath, _ settings: [String: String],
+        _ lab: EndToEndLab, _ chain: EndToEndFixture.Chain, _ home: FilePath, _ settings: [String: String],
         _ body: @escaping @Sendable (BackgroundProgram) async throws -> Void
     ) async throws {
         let other = FilePath("\(home)-other")
@@ -79,7 +81,7 @@ extension ChainTests {
         "on a full disk a VM stands still until there is room, also of a node that died; others are refused and told why"
     )
     func fullDisk() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let overlay = try await sshOverlay(chain)
         let settings = [
             "CLOUDLET_ADMISSION_DISK_RESERVE": "1", "CLOUDLET_ADMISSION_PATIENCE": "3",
@@ -130,7 +132,7 @@ extension ChainTests {
     @Test(
         "a VM of a command that finds its host's disk full stands still, which is told, and goes on when there is room")
     func fullDiskOfCommand() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let (home, output) = (scratch.file("home"), scratch.file("big").string)
         try Directory.create(home, permissions: 0o700)
@@ -143,7 +145,7 @@ extension ChainTests {
 
             """
         try File(program, .create(permissions: 0o755)).write(Array(text.utf8), at: 0)
-        try await ChainLab.with(hosts: 1) { lab in
+        try await EndToEndLab.with(hosts: 1) { lab in
             let prepared = try await lab.run(
                 1,
                 [
@@ -171,7 +173,7 @@ extension ChainTests {
         "a base VM that is changed, whatever its times say, or taken away is refused; one that is touched or back is served"
     )
     func changedBase() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         try await withSmallHome(chain, "300m", ["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { lab, _, _ in
             let (disk, memory) = (chain.disk.string, chain.directory.appending("guest.base-mem").string)
             func shell(_ line: String) async throws {
@@ -214,11 +216,11 @@ extension ChainTests {
 
     @Test("a clock that jumps by days, either way, ends no session and no deadline")
     func clockJumps() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let clock = try scratch.write("clock", [UInt8](repeating: 0, count: 8))
         let library = scratch.file("clock-shift.so").string
-        let source = Repository.root.appending("Tests/ChainTests/Reference/clock-shift.c").string
+        let source = Repository.root.appending("Tests/EndToEndTests/Reference/clock-shift.c").string
         let built = try await Tool.run("clang", ["-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source])
         #expect(built.status == 0, "\(built.errors)")
         let settings = ["LD_PRELOAD": library, "CLOCK_SHIFT_FILE": scratch.file("clock").string]

@@ -8,15 +8,15 @@ import SystemPackage
 import Testing
 
 /// The node as a service, with real VMs: sessions listed, stopped, queued, refused.
-extension ChainTests {
+extension EndToEndTests {
     /// Runs `body` with a node on host 1 of a LAN of three.
     private func withNode(
-        _ chain: ChainFixture.Chain, _ settings: [String: String] = [:],
-        _ body: @escaping @Sendable (ChainLab, BackgroundProgram) async throws -> Void
+        _ chain: EndToEndFixture.Chain, _ settings: [String: String] = [:],
+        _ body: @escaping @Sendable (EndToEndLab, BackgroundProgram) async throws -> Void
     ) async throws {
         let log = chain.directory.appending("service-\(UInt32.random(in: 0 ... .max)).log")
         let environment = chain.environment.merging(settings) { $1 }
-        let status = try await ChainLab.with(hosts: 3) { lab in
+        let status = try await EndToEndLab.with(hosts: 3) { lab in
             try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: log) { node in
                 try await node.waitFor("node is ready")
                 try await body(lab, node)
@@ -33,13 +33,13 @@ extension ChainTests {
         ] + options
     }
 
-    private func client(_ chain: ChainFixture.Chain, _ host: Int) -> [String: String] {
+    private func client(_ chain: EndToEndFixture.Chain, _ host: Int) -> [String: String] {
         ["CLOUDLET_HOME": chain.directory.appending("client-\(host)").string]
     }
 
     /// Runs `body` while a client on a host holds a VM.
     private func holding(
-        _ lab: ChainLab, _ chain: ChainFixture.Chain, _ host: Int, _ options: [String] = [],
+        _ lab: EndToEndLab, _ chain: EndToEndFixture.Chain, _ host: Int, _ options: [String] = [],
         _ body: @escaping @Sendable (BackgroundProgram) async throws -> Void
     ) async throws {
         let log = chain.directory.appending("client-\(UInt32.random(in: 0 ... .max)).log")
@@ -51,7 +51,7 @@ extension ChainTests {
         }
     }
 
-    private func sessions(_ chain: ChainFixture.Chain, _ options: [String] = []) async throws -> [[String: Any]] {
+    private func sessions(_ chain: EndToEndFixture.Chain, _ options: [String] = []) async throws -> [[String: Any]] {
         let result = try await Program.cloudlet(
             ["list-session", "--format", "json"] + options, environment: chain.environment)
         #expect(result.status == 0, "\(result.errors)")
@@ -60,14 +60,14 @@ extension ChainTests {
 
     @Test("sessions are listed while they live, and one that is stopped ends with its VM and tells its client")
     func listAndStop() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         try await withNode(chain) { lab, _ in
             try await holding(lab, chain, 2) { program in
                 let listed = try await sessions(chain)
                 #expect(listed.count == 1)
                 let session = try #require(listed.first)
                 #expect(session["stage"] as? String == "running" && session["app"] as? String == "face")
-                #expect(session["client"] as? String == ChainLab.address(2))
+                #expect(session["client"] as? String == EndToEndLab.address(2))
                 #expect(session["base"] as? String == chain.baseHashes["guest.raw"]?.hex)
                 #expect((session["forwards"] as? [String])?.first?.contains("9876") == true)
                 let id = try #require(session["id"] as? String)
@@ -86,7 +86,7 @@ extension ChainTests {
 
     @Test("at level debug the log follows a session through its stages, with its id in each line")
     func loggedStages() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         try await withNode(chain, ["CLOUDLET_LOG_LEVEL": "debug", "CLOUDLET_LOG_FORMAT": "json"]) { lab, node in
             try await holding(lab, chain, 2) { $0.send(SIGINT) }
             try await node.waitFor("session ended")
@@ -106,7 +106,7 @@ extension ChainTests {
 
     @Test("with --watch every change of the sessions is shown")
     func watch() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let log = chain.directory.appending("watch.log")
         try await withNode(chain) { lab, _ in
             _ = try await Tool.with(
@@ -125,7 +125,7 @@ extension ChainTests {
 
     @Test("a second VM of an overlay gets another port, or is refused because of its own when the client wishes")
     func samePortTwice() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         try await withNode(chain) { lab, _ in
             try await holding(lab, chain, 2) { _ in
                 let refused = try await lab.run(
@@ -146,7 +146,7 @@ extension ChainTests {
 
     @Test("of several nodes a person at a terminal chooses; without one the first that has the base VM is taken")
     func severalNodes() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let launch = Repository.root.appending("Scripts/guest/face-client").string
         let log = chain.directory.appending("other-node.log")
         let other = ["CLOUDLET_HOME": chain.directory.appending("other-home").string]
@@ -164,14 +164,15 @@ extension ChainTests {
                 }
                 let taken = try await lab.run(
                     2, arguments(chain.overlay, ["--launch", launch]), environment: client(chain, 2))
-                #expect(taken.status == 0 && taken.output.contains("runs on \(ChainLab.address(1))"), "\(taken.errors)")
+                #expect(
+                    taken.status == 0 && taken.output.contains("runs on \(EndToEndLab.address(1))"), "\(taken.errors)")
             }
         }
     }
 
     @Test("beyond the maximum a client waits, hears its place, and gets its VM when another one ends")
     func queued() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         try await withNode(chain, ["CLOUDLET_ADMISSION_MACHINES": "1"]) { lab, _ in
             let launch = Repository.root.appending("Scripts/guest/face-client").string
             let log = chain.directory.appending("queued.log")
@@ -196,7 +197,7 @@ extension ChainTests {
 
     @Test("DONE is not sent for a VM whose application does not answer on the overlay's readiness port")
     func notReady() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let overlay = chain.directory.appending("mute")
         let made = try await Program.cloudlet(
             [
@@ -214,7 +215,7 @@ extension ChainTests {
 
     @Test("an application that waits to be spoken to is known to be ready")
     func silentApplication() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let overlay = chain.directory.appending("silent")
         let provision = chain.directory.appending("install-silent")
         let server = #"""
@@ -249,11 +250,11 @@ extension ChainTests {
         "with keep-vms a VM goes on while the node is away, ended or killed, and its client finishes it afterwards",
         arguments: [SIGTERM, SIGKILL])
     func keptVM(signal: Int32) async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let logs = ["1", "2"].map { chain.directory.appending("keep-\(signal)-\($0).log") }
         let settings = ["CLOUDLET_SESSION_KEEP_VMS": "true", "CLOUDLET_SESSION_LEASE": "20"]
         let environment = chain.environment.merging(settings) { $1 }
-        try await ChainLab.with(hosts: 2) { lab in
+        try await EndToEndLab.with(hosts: 2) { lab in
             let session = Mutex("")
             _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[0]) { node in
                 try await node.waitFor("node is ready")
@@ -270,7 +271,7 @@ extension ChainTests {
             _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[1]) { node in
                 try await node.waitFor("node is ready")
                 #expect(node.output.contains("session goes on"), "\(node.output)")
-                let answer = try await lab.run(2, ["curl", "-s", "-m", "10", "http://\(ChainLab.address(1)):9876/"])
+                let answer = try await lab.run(2, ["curl", "-s", "-m", "10", "http://\(EndToEndLab.address(1)):9876/"])
                 #expect(try FaceAnswer(in: answer.output).continues(chain.before))
                 #expect(try await sessions(chain).map { $0["id"] as? String } == [id])
                 let stopped = try await Program.cloudlet(["stop-session", id], environment: chain.environment)
@@ -282,9 +283,9 @@ extension ChainTests {
 
     @Test("sessions of a node that was killed are marked when the next one starts")
     func reconciled() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let logs = ["1", "2"].map { chain.directory.appending("reconcile-\($0).log") }
-        try await ChainLab.with(hosts: 2) { lab in
+        try await EndToEndLab.with(hosts: 2) { lab in
             let node = [Program.path("cloudlet-node")]
             _ = try await lab.with(1, node, environment: chain.environment, log: logs[0]) { node in
                 try await node.waitFor("node is ready")

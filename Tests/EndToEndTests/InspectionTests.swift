@@ -5,10 +5,10 @@ import Foundation
 import SystemPackage
 import Testing
 
-extension ChainTests {
+extension EndToEndTests {
     @Test("inspect tells what an overlay holds, where its base is unknown")
     func inspect() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let elsewhere = ["CLOUDLET_HOME": scratch.file("home").string]
         let meta = chain.overlay.appending("face.overlay-meta")
@@ -42,7 +42,7 @@ extension ChainTests {
 
     @Test("verify accepts what synthesis would, on a registered base and on plain files, and writes nothing")
     func verify() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let hashes = try chain.hashesNow()
         let files = try Directory.names(in: chain.overlay)
@@ -58,7 +58,7 @@ extension ChainTests {
 
     @Test("verify and inspect name the blob and byte of any damage")
     func verifyDamage() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let copy = scratch.file("copy")
         _ = try await Tool.run("cp", ["-r", chain.overlay.string, copy.string])

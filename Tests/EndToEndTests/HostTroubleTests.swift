@@ -8,11 +8,11 @@ import Testing
 
 /// A whole node whose host has troubles of its own: a full disk, a registry that others hold, a log that nobody reads, a
 /// disk that can't be read.
-extension ChainTests {
+extension EndToEndTests {
     /// A host's file system for a node's state, and a client on another host.
     private struct Trouble: Sendable {
-        let lab: ChainLab
-        let chain: ChainFixture.Chain
+        let lab: EndToEndLab
+        let chain: EndToEndFixture.Chain
         let home: FilePath
         /// That of the node.
         let environment: [String: String]
@@ -29,7 +29,7 @@ extension ChainTests {
 
         func get(_ path: String) async throws -> String {
             try await lab.run(
-                2, ["curl", "-s", "-m", "10", "-w", "\n%{http_code}", "http://\(ChainLab.address(1)):8022\(path)"]
+                2, ["curl", "-s", "-m", "10", "-w", "\n%{http_code}", "http://\(EndToEndLab.address(1)):8022\(path)"]
             ).output
         }
 
@@ -58,13 +58,13 @@ extension ChainTests {
         _ prepare: String, _ settings: [String: String] = [:], before: String? = nil, isSilent: Bool = false,
         _ body: @escaping @Sendable (Trouble, BackgroundProgram) async throws -> Void
     ) async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let home = scratch.file("home")
         try Directory.create(home)
         let environment = chain.environment.merging(["CLOUDLET_ADMISSION_DISK_RESERVE": "1"]) { $1 }
             .merging(settings) { $1 }.merging(["CLOUDLET_HOME": home.string]) { $1 }
-        try await ChainLab.with(hosts: 2, avahi: false) { lab in
+        try await EndToEndLab.with(hosts: 2, avahi: false) { lab in
             let trouble = Trouble(lab: lab, chain: chain, home: home, environment: environment)
             try await trouble.require(
                 "mount -t tmpfs -o size=300m,mode=700 tmpfs '\(home)'; cd '\(chain.home)'; cp cloudlet.db* accelerator.json '\(home)'; cd /\n\(prepare)"
@@ -193,7 +193,7 @@ extension ChainTests {
             try await until(30, "not ready") { try await trouble.get("/ready").hasSuffix("200") }
             @Sendable func make(_ count: Int) async throws -> Int {
                 let made = try await trouble.lab.run(
-                    2, ["python3", "-c", Self.flood, ChainLab.address(1), String(count)])
+                    2, ["python3", "-c", Self.flood, EndToEndLab.address(1), String(count)])
                 #expect(made.status == 0, "\(made.errors)")
                 return made.output.split(separator: "\n").last.flatMap { Int($0) } ?? 0
             }
@@ -227,12 +227,12 @@ extension ChainTests {
 /// Whether a disk that fails can be made here: a loop device over a file that is too short gives EIO.
 private let hasLoopDevices = unsafe access("/dev/loop-control", R_OK | W_OK) == 0
 
-extension ChainTests {
+extension EndToEndTests {
     @Test(
         "memory of a base VM that can't be read costs its sessions, not the node; it is served when it can be read",
         .enabled(if: hasLoopDevices, "needs loop devices"))
     func unreadableMemory() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let (image, mount) = (scratch.file("disk").string, scratch.file("mount").string)
         let memory = chain.directory.appending("guest.base-mem").string

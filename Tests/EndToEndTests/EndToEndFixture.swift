@@ -6,8 +6,8 @@ import Glibc
 import SystemPackage
 
 /// A real guest, a base VM and an overlay made by the real programs, once for all tests of the chain.
-actor ChainFixture {
-    static let shared = ChainFixture()
+actor EndToEndFixture {
+    static let shared = EndToEndFixture()
 
     /// What the fixture holds.
     struct Chain: Sendable {
@@ -33,7 +33,7 @@ actor ChainFixture {
         var environment: [String: String] { ["CLOUDLET_HOME": home.string, "CLOUDLET_STANDBY_MACHINES": "0"] }
 
         /// The hashes of all files of the base VM as they are now.
-        func hashesNow() throws -> [String: SHA256Digest] { try ChainFixture.baseHashes(in: directory) }
+        func hashesNow() throws -> [String: SHA256Digest] { try EndToEndFixture.baseHashes(in: directory) }
     }
 
     private var making: Task<Chain, any Error>?
@@ -161,7 +161,7 @@ enum Program {
 }
 
 /// What running real guests needs.
-enum ChainRequirements {
+enum EndToEndRequirements {
     /// What is missing here; empty when nothing is.
     static let missing: [String] = {
         let tools = ["qemu-system-x86_64", "qemu-img", "mmdebstrap", "ssh"]

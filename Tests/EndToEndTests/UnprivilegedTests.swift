@@ -6,13 +6,13 @@ import SystemPackage
 import Testing
 
 /// The node with no more rights than its systemd unit gives it.
-extension ChainTests {
+extension EndToEndTests {
     @Test("a user without any capability runs the node and a whole session, under the unit's system-call filter")
     func unprivileged() async throws {
-        let chain = try await ChainFixture.shared.chain()
+        let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let client = Repository.root.appending("Scripts/guest/face-client").string
-        let sandbox = Repository.root.appending("Tests/ChainTests/Reference/unit_sandbox.py").string
+        let sandbox = Repository.root.appending("Tests/EndToEndTests/Reference/unit_sandbox.py").string
         let unit = Repository.root.appending("Descriptors/systemd/cloudlet-node.service").string
         // The checkout may be closed to other users: program and base VM are brought to where the user may read.
         let script = """
