@@ -46,8 +46,9 @@ struct OverlaySession: Sendable {
                     ProgressLine.show("send", Double(bytes) / total)
                     if Double(bytes) >= total { sent.withLock { $0 = clock.now } }
                 case .stage(let stage, let percent):
-                    if stage != "receive" { ProgressLine.show(stage, percent.map { Double($0) / 100 }) }
-                case .queued(let place): ProgressLine.show("waiting for room, place \(place)")
+                    guard stage != .receiving, let name = stage.wireName else { break }
+                    ProgressLine.show(name, percent.map { Double($0) / 100 })
+                case .queued(let position): ProgressLine.show("waiting for room, position \(position)")
                 }
             } while: { vm in
                 ProgressLine.clear()

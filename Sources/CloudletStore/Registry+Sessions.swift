@@ -23,7 +23,7 @@ extension Registry {
         }
     }
 
-    private static let live = Column("stage") != SessionRecord.endedStage
+    private static let live = Column("stage") != SynthesisStage.ended.rawValue
 
     static var liveSessions: QueryInterfaceRequest<SessionRow> { SessionRow.filter(live) }
 
@@ -50,12 +50,13 @@ extension Registry {
     package func write(_ records: [SessionRecord], keepingEnded kept: Int = 1000) throws(CloudletError) {
         try write { database in
             for record in records { try SessionRow(record).upsert(database) }
-            guard records.contains(where: { $0.stage == SessionRecord.endedStage }) else { return }
+            guard records.contains(where: { $0.stage.isEnded }) else { return }
+            let ended = SynthesisStage.ended.rawValue
             try database.execute(
                 sql: """
                     DELETE FROM session WHERE stage = ? AND id NOT IN
                     (SELECT id FROM session WHERE stage = ? ORDER BY ended DESC LIMIT ?)
-                    """, arguments: [SessionRecord.endedStage, SessionRecord.endedStage, kept])
+                    """, arguments: [ended, ended, kept])
         }
     }
 
@@ -72,7 +73,7 @@ extension Registry {
         let left = try sessions().filter { !kept.contains($0.id) }
         let ended = left.map { session in
             var session = session
-            session.stage = SessionRecord.endedStage
+            session.stage = .ended
             session.ended = time
             session.reason = reason
             session.place = nil

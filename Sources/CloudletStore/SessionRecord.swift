@@ -6,8 +6,8 @@ import GRDB
 package struct SessionRecord: Hashable, Sendable {
     /// The session's number.
     package var id: SessionID
-    /// `waiting`, `receiving`, `resuming`, `running` or `ended`.
-    package var stage: String
+    /// What it is doing.
+    package var stage: SynthesisStage
     /// The client's address.
     package var client: String
     /// The application's name.
@@ -32,7 +32,7 @@ package struct SessionRecord: Hashable, Sendable {
     package var failure: String?
 
     /// A session that was just made.
-    package init(id: SessionID, stage: String, client: String, created: Int) {
+    package init(id: SessionID, stage: SynthesisStage, client: String, created: Int) {
         self.id = id
         self.stage = stage
         self.client = client
@@ -40,9 +40,6 @@ package struct SessionRecord: Hashable, Sendable {
         forwards = []
         receivedBytes = 0
     }
-
-    /// The stage of a session that is over.
-    package static let endedStage = "ended"
 }
 
 /// The row of a session. A wish to stop it is a column of its own, written by others than the node.
@@ -65,7 +62,7 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
 
     init(_ record: SessionRecord) {
         id = record.id.description
-        stage = record.stage
+        stage = record.stage.rawValue
         client = record.client
         app = record.app
         base = record.base
@@ -80,7 +77,7 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
     }
 
     var record: SessionRecord? {
-        guard let number = UInt64(id) else { return nil }
+        guard let number = UInt64(id), let stage = SynthesisStage(rawValue: stage) else { return nil }
         var record = SessionRecord(
             id: SessionID(number), stage: stage, client: client, created: created)
         record.app = app

@@ -11,8 +11,10 @@ package struct ClientConversation: Sendable {
         case session(SessionID)
         /// A blob is to be sent: its index in the list given at the start.
         case send(Int)
-        /// The work goes on.
-        case progress(stage: String, percent: UInt64?, place: UInt64?)
+        /// The server reports how far the work is.
+        case progress(stage: SynthesisStage, percent: UInt64?)
+        /// The server has no room yet; position 1 is the next.
+        case queued(position: Int)
         /// The VM runs.
         case done([ServerMessage.ReportedForward]?)
         /// A command was carried out.
@@ -35,12 +37,12 @@ package struct ClientConversation: Sendable {
         var events: [Event] = []
         while let event = try frames.next(&input) {
             guard case .message(let value) = event else { throw .unexpected("bulk data") }
-            events.append(try handle(try ServerMessage(value)))
+            if let event = try handle(try ServerMessage(value)) { events.append(event) }
         }
         return events
     }
 
-    private mutating func handle(_ message: ServerMessage) throws(WireError) -> Event {
+    private mutating func handle(_ message: ServerMessage) throws(WireError) -> Event? {
         switch message {
         case .success(.createSession, let session, _):
             guard let session, session.value != 0 else { throw .badField(WireKey.sessionID) }
@@ -48,8 +50,9 @@ package struct ClientConversation: Sendable {
         case .success(.sendMeta, _, _): return .metaAccepted
         case .success(let command, _, _): return .success(command)
         case .fail(let reason, let code): return .failed(reason: reason, code: code)
-        case .progress(let stage, let percent, let place):
-            return .progress(stage: stage, percent: percent, place: place)
+        case .progress(_, _, let position?): return .queued(position: Int(clamping: position))
+        // A stage of a newer server is no reason to give up.
+        case .progress(let stage, let percent, nil): return stage.map { .progress(stage: $0, percent: percent) }
         case .synthesisDone(let forwards): return .done(forwards)
         case .onDemand(let name):
             guard let index = blobNames.firstIndex(of: name) else { throw .unknownBlob(name) }

@@ -44,7 +44,7 @@ enum WireKey {
     static let wantsProgress = "wants_progress"
     static let moveForwards = "move_forwards"
     static let resumes = "resumes"
-    static let place = "place"
+    static let position = "place"
     static let stage = "stage"
     static let percent = "percent"
     static let forwards = "forwards"

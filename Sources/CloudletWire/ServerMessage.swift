@@ -11,8 +11,9 @@ package enum ServerMessage: Hashable, Sendable {
     case onDemand(String)
     /// The VM runs. `forwards` is ours, for clients that asked.
     case synthesisDone(forwards: [ReportedForward]? = nil)
-    /// Ours: how far the work is. `place` counts from 1 and is the client's in the queue.
-    case progress(stage: String, percent: UInt64?, place: UInt64? = nil)
+    /// Ours: how far the work is; a stage that this version does not know is `nil`. `position` is the client's in the
+    /// queue, from 1.
+    case progress(stage: SynthesisStage?, percent: UInt64?, position: UInt64? = nil)
 
     /// A forward in force, as our server reports it.
     package struct ReportedForward: Hashable, Sendable {
@@ -55,10 +56,10 @@ extension ServerMessage {
                 let list = forwards.map { MessagePackValue.array([.text($0.address), .text($0.forward.description)]) }
                 pairs.append((WireKey.forwards, .array(list)))
             }
-        case .progress(let stage, let percent, let place):
-            pairs = [command(.progress), (WireKey.stage, .text(stage))]
+        case .progress(let stage, let percent, let position):
+            pairs = [command(.progress), (WireKey.stage, .text(stage?.wireName ?? ""))]
             if let percent { pairs.append((WireKey.percent, .unsigned(percent))) }
-            if let place { pairs.append((WireKey.place, .unsigned(place))) }
+            if let position { pairs.append((WireKey.position, .unsigned(position))) }
         }
         return .map(pairs.map { .init(.text($0.0), $0.1) })
     }
@@ -86,7 +87,8 @@ extension ServerMessage {
         case .progress:
             guard let stage = value[WireKey.stage]?.text else { throw .badField(WireKey.stage) }
             self = .progress(
-                stage: stage, percent: value[WireKey.percent]?.unsigned, place: value[WireKey.place]?.unsigned)
+                stage: SynthesisStage(wireName: stage), percent: value[WireKey.percent]?.unsigned,
+                position: value[WireKey.position]?.unsigned)
         }
     }
 

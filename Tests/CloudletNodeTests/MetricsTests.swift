@@ -116,14 +116,14 @@ struct OneAnswerBackend: SynthesisBackend {
     init(_ answer: Result<any SynthesizedVM, CloudletError>) { self.answer = answer }
 
     func admit(
-        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         _ = try answer.get()
         return SynthesisPlace {}
     }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM { try answer.get() }
 
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {

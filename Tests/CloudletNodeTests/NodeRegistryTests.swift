@@ -27,7 +27,7 @@ import Testing
             diskModified: 0, memoryBytes: 1 << 20, accelerator: "tcg", created: 0)
     }
 
-    private func record(_ number: UInt64, _ stage: String) -> SessionRecord {
+    private func record(_ number: UInt64, _ stage: SynthesisStage) -> SessionRecord {
         SessionRecord(id: SessionID(number), stage: stage, client: "192.0.2.1", created: 5)
     }
 
@@ -68,22 +68,22 @@ import Testing
             try await isQuick { number in
                 let known = try await registry.base(hash: base(1).hash)
                 #expect(known != nil)
-                for stage in ["waiting", "running"] { registry.put([record(number, stage)]) }
+                for stage in [.waiting, .running] { registry.put([record(number, stage)]) }
                 await registry.flush()
             }
             #expect(registry.troubles.contains { $0.contains("another program has locked it") }, "\(registry.troubles)")
             #expect(try Registry(path).sessions().isEmpty)
-            registry.put([record(7, "ended")])
+            registry.put([record(7, .ended)])
         }
         try await until(5, "it is not written") { await registry.flush() }
         let written = try Registry(path).sessions(all: true)
         #expect(written.count == 20)
-        #expect(written.allSatisfy { $0.stage == ($0.id.value == 7 ? "ended" : "running") })
+        #expect(written.allSatisfy { $0.stage == ($0.id.value == 7 ? SynthesisStage.ended : .running) })
         #expect(registry.troubles.isEmpty)
         // What was written once is not written again, over what others write.
-        try Registry(path).write([record(1, "waiting")])
+        try Registry(path).write([record(1, .waiting)])
         await registry.flush()
-        #expect(try Registry(path).sessions().first { $0.id.value == 1 }?.stage == "waiting")
+        #expect(try Registry(path).sessions().first { $0.id.value == 1 }?.stage == .waiting)
     }
 
     @Test("base VMs that were known are given while the database can't be read")
@@ -119,15 +119,15 @@ import Testing
 
     @Test("sessions of a node that died are marked when the database can be written, and no others")
     func reconciling() async throws {
-        try Registry(path).write([record(1, "running"), record(2, "running")])
+        try Registry(path).write([record(1, .running), record(2, .running)])
         try await registry.open()
         #expect(registry.sessionsLeft?.count == 2)
         try await locked("begin immediate") { [registry] in
             await registry.reconcile(keeping: [SessionID(2)])
-            registry.put([record(3, "running")])
+            registry.put([record(3, .running)])
         }
         try await until(5, "it is not written") { await registry.flush() }
-        let ended = try Registry(path).sessions(all: true).filter { $0.stage == "ended" }
+        let ended = try Registry(path).sessions(all: true).filter { $0.stage == .ended }
         #expect(ended.map(\.id) == [SessionID(1)])
         #expect(ended.first?.reason == "the node died")
     }

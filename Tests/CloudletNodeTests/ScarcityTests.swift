@@ -182,11 +182,11 @@ private struct NoBackend: SynthesisBackend {
     private static let refusal = CloudletError(.unavailable, "there is nothing here")
 
     func admit(
-        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> SynthesisPlace { throw Self.refusal }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM { throw Self.refusal }
 
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource { throw Self.refusal }

@@ -19,7 +19,7 @@ final class FakeBackend: SynthesisBackend {
         var cancelled = 0
         var places = 0
         var atURL: OverlaySource?
-        var noted: [SessionStatus.Stage] = []
+        var noted: [SynthesisStage] = []
         var machines: [FakeVM] = []
         /// How often the machine's figures were asked for, and the processor time each takes.
         var asked = 0
@@ -31,7 +31,7 @@ final class FakeBackend: SynthesisBackend {
     let state = Mutex(State())
 
     func admit(
-        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         if let refusal = state.withLock(\.refusal) { throw refusal }
         state.withLock { $0.places += 1 }
@@ -39,20 +39,19 @@ final class FakeBackend: SynthesisBackend {
     }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         do {
             var current = 0
-            var done = 0
             for try await piece in pieces {
                 switch piece {
                 case .begin(let index):
                     current = index
                     state.withLock { $0.received[index] = [] }
-                case .bytes(let bytes): state.withLock { $0.received[current, default: []] += bytes }
-                case .end:
-                    done += 1
-                    progress(.receiving(percent: UInt64(done * 100 / request.meta.blobs.count)))
+                case .bytes(let bytes):
+                    state.withLock { $0.received[current, default: []] += bytes }
+                    progress(.received(bytes: bytes.count))
+                case .end: break
                 }
             }
             try Task.checkCancellation()

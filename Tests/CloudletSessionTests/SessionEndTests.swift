@@ -209,7 +209,7 @@ import Testing
         session.markEnded("gone")
         await session.waitForWish()
         #expect(session.finishReason == "gone")
-        session.note(.receiving(percent: 1))
+        session.note(.received(bytes: 1))
         #expect(session.status.stage == .ended)
     }
 

@@ -47,7 +47,7 @@ import Testing
     @Test("a damaged session hides no other, and is forgotten when the node starts")
     func session() async throws {
         try Registry(scratch.file("r.db")).write(
-            (1...3).map { SessionRecord(id: SessionID($0), stage: "running", client: "c", created: 1) })
+            (1...3).map { SessionRecord(id: SessionID($0), stage: .running, client: "c", created: 1) })
         try await execute("UPDATE session SET created = 'x', received_bytes = 'y' WHERE id = '1'")
         try await execute("UPDATE session SET id = 'z' WHERE id = '2'")
         // By one who has the database for itself, and as usual.

@@ -66,7 +66,7 @@ import Testing
         _ = observer.taken
         try registry.add(base)
         #expect(observer.taken == [true])
-        try registry.write([SessionRecord(id: SessionID(1), stage: "running", client: "192.0.2.1", created: 5)])
+        try registry.write([SessionRecord(id: SessionID(1), stage: .running, client: "192.0.2.1", created: 5)])
         #expect(observer.taken == [false])
         #expect(try registry.remove(disk: "/one.raw") == base)
         #expect(observer.taken == [true])

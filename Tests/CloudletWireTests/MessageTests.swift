@@ -122,7 +122,7 @@ import Testing
             .init(address: "192.0.2.1", forward: PortForward(hostPort: 2222, guestPort: 22))
         ])
         #expect(try ServerMessage(done.value) == done)
-        let progress = ServerMessage.progress(stage: "resume", percent: 50)
+        let progress = ServerMessage.progress(stage: .resuming, percent: 50)
         #expect(try ServerMessage(progress.value) == progress)
         let failure = ServerMessage.fail(reason: String(repeating: "ü", count: 2000), code: "busy")
         guard case .fail(let reason, "busy") = try ServerMessage(failure.value) else {

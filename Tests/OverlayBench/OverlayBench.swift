@@ -94,14 +94,9 @@ struct OverlayBench {
             method, level: numbers.first, historyLog: numbers.count > 2 ? numbers[2] : nil)
         if numbers.count > 1 { options.blobBytes = numbers[1] }
         let times = StageTimes()
-        let images = try await times.measure("map") {
-            () async throws(CloudletError) -> OverlayCreation.CustomisedImages in
-            .init(
-                memory: try .file(
-                    try File(directory.appending("memory"), .read), base: base.snapshot.file, as: .memory),
-                disk: try await ImageMap.changes(
-                    in: directory.appending("disk.qcow2"), size: base.record.diskBytes))
-        }
+        let images = OverlayCreation.CustomisedImages(
+            memory: try .file(try File(directory.appending("memory"), .read), base: base.snapshot.file, as: .memory),
+            disk: try await ImageMap.changes(in: directory.appending("disk.qcow2"), size: base.record.diskBytes))
         let result = try await OverlayCreation(base: base, options: options).write(
             images, to: overlay, times: times
         ) { _, _ in }
@@ -141,6 +136,6 @@ struct OverlayBench {
     }
 
     private static func report(_ times: StageTimes) {
-        for stage in times.stages { print("stage \(stage.name): \(stage.duration.shown)") }
+        for entry in times.entries { print("stage \(entry.stage.rawValue): \(entry.duration.shown)") }
     }
 }

@@ -83,8 +83,8 @@ final class ClientConnection: Sendable {
         while true {
             switch try await inbox.next() {
             case .metaAccepted: break
-            case .progress(let stage, let percent, let place):
-                progress(place.map { .queued(place: Int(clamping: $0)) } ?? .stage(stage, percent: percent))
+            case .progress(let stage, let percent): progress(.stage(stage, percent: percent))
+            case .queued(let position): progress(.queued(position: position))
             case .send(let index):
                 try await send(overlay, index, session) { progress(.sent(sent.note($0, of: index))) }
             case .done(let forwards):

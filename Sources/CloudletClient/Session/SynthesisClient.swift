@@ -32,9 +32,9 @@ public struct SynthesisClient: Sendable {
         /// This many bytes of the overlay are sent.
         case sent(Int)
         /// The node has reached this stage.
-        case stage(String, percent: UInt64?)
+        case stage(SynthesisStage, percent: UInt64?)
         /// The node has no capacity at the moment; position 1 is next.
-        case queued(place: Int)
+        case queued(position: Int)
     }
 
     private let target: Target

@@ -78,7 +78,7 @@ struct OverlayCommand: AsyncParsableCommand {
         do {
             ProgressLine.clear()
             Report.refresh(running.refresh)
-            try await times.measure("customise") { () async throws(CloudletError) in
+            try await times.measure(.customise) { () async throws(CloudletError) in
                 try await customisation.wait(running.machine, running.forwards)
             }
             // From here on the work is in the VM, and in nothing else: one who interrupts this does not throw it away.

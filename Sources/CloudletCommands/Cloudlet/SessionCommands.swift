@@ -66,14 +66,14 @@ struct ListSessionCommand: AsyncParsableCommand {
             try Console.json(
                 sessions.map {
                     Entry(
-                        id: $0.id.description, stage: $0.stage, client: $0.client, app: $0.app, base: $0.base,
+                        id: $0.id.description, stage: $0.stage.rawValue, client: $0.client, app: $0.app, base: $0.base,
                         forwards: $0.forwards, receivedBytes: $0.receivedBytes, place: $0.place,
                         age: now &- $0.created, reason: $0.reason, failure: $0.failure)
                 })
         case .table:
             var table = TextTable("ID", "STAGE", "CLIENT", "APP", "BASE", "AGE", all ? "PORTS OR REASON" : "PORTS")
             for session in sessions {
-                let stage = session.place.map { "\(session.stage) (place \($0))" } ?? session.stage
+                let stage = session.stage.rawValue + (session.place.map { " (place \($0))" } ?? "")
                 table.add(
                     session.id.description, stage, session.client, session.app?.displayable(limit: 30) ?? "-",
                     session.base.map { String($0.prefix(12)) } ?? "-",
@@ -109,7 +109,7 @@ struct StopSessionCommand: AsyncParsableCommand {
                 advice: "start cloudlet-node: it ends what is left")
         }
         let ended = try await poll(every: .milliseconds(100), for: .seconds(30)) { () throws(CloudletError) in
-            try registry.session(id)?.stage == SessionRecord.endedStage
+            try registry.session(id)?.stage.isEnded ?? false
         }
         guard ended else { throw CloudletError(.unavailable, "the node did not end session \(id) within 30 s") }
         Console.result("session \(id) has ended")

@@ -6,6 +6,7 @@ import CloudletOverlay
 import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
+import Synchronization
 import SystemPackage
 
 /// `cloudlet synthesis DISK META`: rebuilds a VM from a base and an overlay on this machine and resumes it.
@@ -57,12 +58,16 @@ struct SynthesisCommand: AsyncParsableCommand {
         options.display = viewer != nil
         let times = StageTimes()
         let total = Double(max(1, overlay.meta.totalBlobBytes))
+        let received = Atomic(0)
         let running = try await Synthesizer(hypervisor: hypervisor).synthesize(
             overlay.meta, on: base, from: OverlayPieces(overlay), options, times: times
         ) { progress in
             switch progress {
-            case .received(let bytes): ProgressLine.show("receive", Double(bytes) / total)
-            case .stage(let name): ProgressLine.show(name)
+            case .received(let bytes):
+                let sum = received.add(bytes, ordering: .relaxed).newValue
+                ProgressLine.show("receive", Double(sum) / total)
+            case .resuming: ProgressLine.show(overlay.meta.isDiskOnly ? "boot" : "resume")
+            case .waiting: break
             }
         }
         ProgressLine.clear()

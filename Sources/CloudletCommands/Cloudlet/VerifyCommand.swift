@@ -5,6 +5,7 @@ import CloudletOverlay
 import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
+import Synchronization
 import SystemPackage
 
 /// `cloudlet verify META --base DISK`: whether a VM can be rebuilt from an overlay.
@@ -26,7 +27,10 @@ struct VerifyCommand: AsyncParsableCommand {
         let known = try FileStatus.of(home.database) == nil ? nil : Registry(home.database).base(disk: disk)
         let verification = try await OverlayVerification(disk: disk, known: known) { ProgressLine.show($0) }
         let total = Double(max(1, overlay.meta.totalBlobBytes))
-        let verdict = try await verification.verify(overlay) { ProgressLine.show("verify", Double($0) / total) }
+        let done = Atomic(0)
+        let verdict = try await verification.verify(overlay) { bytes in
+            ProgressLine.show("verify", Double(done.add(bytes, ordering: .relaxed).newValue) / total)
+        }
         ProgressLine.clear()
         Console.result(
             "Overlay is in order: \(verdict.statistics.items) items in \(overlay.meta.blobs.count) blobs fit base VM "

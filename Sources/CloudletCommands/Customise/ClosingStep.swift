@@ -113,7 +113,7 @@ struct ClosingStep: Sendable {
         guard let command else { return }
         let environment = Customisation.variables(running.forwards)
         let words = command.map { $0 == Self.portPlace ? environment["CLOUDLET_VM_PORT_22"] ?? "22" : $0 }
-        try await times.measure("closing step") { () async throws(CloudletError) in
+        try await times.measure(.closingStep) { () async throws(CloudletError) in
             let failure: String
             do throws(CloudletError) {
                 let status = try await ChildProgram.run(words, adding: environment)

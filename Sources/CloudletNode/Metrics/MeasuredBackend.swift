@@ -11,7 +11,7 @@ struct MeasuredBackend: SynthesisBackend {
     let metrics: NodeMetrics
 
     func admit(
-        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         do throws(CloudletError) { return try await backend.admit(request, progress: progress) } catch {
             metrics.ended(.refused, error.code)
@@ -20,10 +20,13 @@ struct MeasuredBackend: SynthesisBackend {
     }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         do throws(CloudletError) {
-            let machine = try await backend.synthesize(request, from: pieces, progress: progress)
+            let machine = try await backend.synthesize(request, from: pieces) { event in
+                if case .received(let bytes) = event { metrics.received(bytes: bytes) }
+                progress(event)
+            }
             return MeasuredVM(machine: machine, metrics: metrics)
         } catch {
             metrics.ended(.failed, error.code)

@@ -56,17 +56,17 @@ package struct NodeMetrics: Sendable {
 
     /// Notes how long the stages of a synthesis took.
     func synthesized(_ times: StageTimes) {
-        for stage in times.stages {
-            let label = stage.name.replacing(" ", with: "_")
-            Timer(label: "cloudlet_stage_seconds", dimensions: [("stage", label)], factory: registry)
-                .recordNanoseconds(stage.duration.nanoseconds)
+        for entry in times.entries {
+            Timer(
+                label: "cloudlet_stage_seconds", dimensions: [("stage", entry.stage.metricLabel)], factory: registry
+            ).recordNanoseconds(entry.duration.nanoseconds)
         }
         Timer(label: "cloudlet_synthesis_seconds", factory: registry).recordNanoseconds(times.elapsed.nanoseconds)
     }
 
     /// Brings the values up to date that are read when they are asked for.
     func refresh(_ sessions: [SessionStatus], queue: Int, standby: Int, isReady: Bool) {
-        for stage in SessionStatus.Stage.allCases where !stage.isEnded {
+        for stage in SynthesisStage.allCases where !stage.isEnded {
             Meter(label: "cloudlet_sessions", dimensions: [("stage", stage.rawValue)], factory: registry)
                 .set(sessions.count { $0.stage == stage })
         }

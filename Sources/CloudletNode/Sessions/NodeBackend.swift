@@ -7,7 +7,6 @@ import CloudletSynthesis
 import CloudletSystem
 import CloudletWire
 import Logging
-import Synchronization
 
 /// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
 struct NodeBackend: SynthesisBackend {
@@ -56,7 +55,7 @@ struct NodeBackend: SynthesisBackend {
 
     /// Refuses overlays whose base VM is not here or doesn't fit; others wait for room.
     func admit(
-        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> SynthesisPlace {
         try DescriptorLimit.requireRoom(for: Self.filesOfVM)
         // Neither an emulator nor what rebuilds a VM would start.
@@ -69,7 +68,7 @@ struct NodeBackend: SynthesisBackend {
         let need = Admission.Need(
             memory: base.machine.hostBytes,
             disk: Synthesizer.diskBytes(for: request.meta, on: base.machine).addedOrMost(Self.scratchBytes))
-        return try await admission.enter(client: request.client, need: need) { progress(.waiting(place: $0)) }
+        return try await admission.enter(client: request.client, need: need) { progress(.waiting(position: $0)) }
     }
 
     /// What a VM on a base is charged, as far as the base's files tell.
@@ -104,35 +103,21 @@ struct NodeBackend: SynthesisBackend {
 
     /// Rebuilds and resumes the VM.
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try await base(of: request.meta)
         var how = machineOptions(for: request)
         how.forwardAddress = try forwardAddress(for: request)
         how.readiness = options.readiness
         let times = StageTimes { stage in
-            logger.debug("stage begins", metadata: ["session": "\(request.session)", "stage": "\(stage)"])
+            logger.debug("stage begins", metadata: ["session": "\(request.session)", "stage": "\(stage.rawValue)"])
         }
-        let total = max(1, request.meta.totalBlobBytes)
-        let counted = Mutex(0)
         let running = try await standby.withReady(for: base) { (ready) async throws(CloudletError) in
             try await synthesizer.synthesize(
-                request.meta, on: base, from: pieces, how, using: ready, times: times
-            ) { step in
-                switch step {
-                case .received(let bytes):
-                    metrics.received(
-                        bytes: counted.withLock { counted in
-                            defer { counted = max(counted, bytes) }
-                            return max(0, bytes - counted)
-                        })
-                    progress(.receiving(percent: UInt64(bytes * 100 / total)))
-                case .stage: progress(.resuming)
-                }
-            }
+                request.meta, on: base, from: pieces, how, using: ready, times: times, progress: progress)
         }
         metrics.synthesized(times)
-        let stages = times.stages.map { "\($0.name) \($0.duration.shown)" }.joined(separator: ", ")
+        let stages = times.entries.map { "\($0.stage.rawValue) \($0.duration.shown)" }.joined(separator: ", ")
         logger.info(
             "synthesized",
             metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])

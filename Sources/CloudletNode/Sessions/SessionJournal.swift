@@ -48,7 +48,7 @@ struct SessionJournal: Service {
     /// The session as the registry keeps it.
     static func record(_ status: SessionStatus) -> SessionRecord {
         var record = SessionRecord(
-            id: status.id, stage: status.stage.rawValue,
+            id: status.id, stage: status.stage,
             client: status.client, created: Int(status.created.timeIntervalSince1970))
         record.app = status.appName
         record.base = status.baseHash?.hex

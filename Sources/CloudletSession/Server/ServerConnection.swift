@@ -204,7 +204,7 @@ struct ServerConnection: Sendable {
         let meta: OverlayMeta
         let announcement: ClientMessage.SendMeta
         let place: SessionTransfer.Place
-        let progress: AsyncStream<SynthesisStage>
+        let progress: AsyncStream<SessionReport>
     }
 
     /// Begins the synthesis, or joins one whose last connection was lost.
@@ -240,6 +240,7 @@ struct ServerConnection: Sendable {
             session.update {
                 $0.appName = request.appName
                 $0.baseHash = meta.baseHash
+                $0.totalBytes = meta.totalBlobBytes
             }
             supervisor.start(.init(session: session, request: request, former: former))
         } else {
@@ -309,13 +310,9 @@ struct ServerConnection: Sendable {
     /// Sends progress to a client that wants it, until the VM runs.
     private func report(_ work: Work, _ state: ConnectionState) async throws {
         guard work.announcement.wantsProgress else { return }
-        for await stage in work.progress {
-            switch stage {
-            case .waiting(let place):
-                try await state.send(.progress(stage: "queue", percent: nil, place: UInt64(place)))
-            case .receiving(let percent): try await state.send(.progress(stage: "receive", percent: percent))
-            case .resuming: try await state.send(.progress(stage: "resume", percent: nil))
-            }
+        for await report in work.progress {
+            let position = report.position.map { UInt64($0) }
+            try await state.send(.progress(stage: report.stage, percent: report.percent, position: position))
         }
     }
 

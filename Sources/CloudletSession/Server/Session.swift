@@ -27,12 +27,12 @@ final class Session: Sendable {
         var comesBack = false
         /// Has the system look whether the connection is still there, at once or at the usual times.
         var probe: (@Sendable (_ isUrgent: Bool) -> Void)?
-        var listener: AsyncStream<SynthesisStage>.Continuation?
+        var listener: AsyncStream<SessionReport>.Continuation?
         /// The place of the connection that speaks for the session.
         var speaker: ConnectionShares.Place?
         /// What its meta takes of the memory for all.
         var holding: HeldMetas.Holding?
-        var lastTold: SynthesisStage?
+        var lastReport: SessionReport?
         var finishReason: String?
         var outcome: Outcome?
 
@@ -65,10 +65,7 @@ final class Session: Sendable {
 
     /// What the session is doing.
     var status: SessionStatus {
-        state.withLock { state in
-            state.status.receivedBytes = transfer.receivedBytes
-            return state.status
-        }
+        state.withLock(\.status)
     }
 
     func update(_ change: (inout SessionStatus) -> Void) { state.withLock { change(&$0.status) } }
@@ -138,8 +135,8 @@ final class Session: Sendable {
     /// - Returns: how far the synthesis is, until another connection takes over.
     func attach(
         _ place: ConnectionShares.Place, comesBack: Bool, probe: @escaping @Sendable (_ isUrgent: Bool) -> Void
-    ) -> AsyncStream<SynthesisStage> {
-        let (stages, listener) = AsyncStream.makeStream(of: SynthesisStage.self, bufferingPolicy: .bufferingNewest(1))
+    ) -> AsyncStream<SessionReport> {
+        let (stages, listener) = AsyncStream.makeStream(of: SessionReport.self, bufferingPolicy: .bufferingNewest(1))
         let former = state.withLock { state in
             state.lostSince = nil
             (state.comesBack, state.probe) = (comesBack, probe)
@@ -151,22 +148,23 @@ final class Session: Sendable {
         return stages
     }
 
-    /// Notes how far the synthesis is. Told is only what is news: a percent more, not every piece that comes.
-    func note(_ stage: SynthesisStage) {
-        let listener = state.withLock { state -> AsyncStream<SynthesisStage>.Continuation? in
+    /// Notes how far the synthesis is. Only news is reported: a percent more, not every piece that comes.
+    func note(_ progress: SynthesisProgress) {
+        state.withLock { state in
             // What comes late changes nothing any more.
-            guard state.lastTold != stage, state.status.stage != .running, !state.status.stage.isEnded else {
-                return nil
-            }
-            state.lastTold = stage
-            switch stage {
-            case .waiting(let place): state.status.place = place
-            case .receiving: state.status.stage = .receiving
+            guard state.status.stage != .running, !state.status.stage.isEnded else { return }
+            switch progress {
+            case .waiting(let position): state.status.place = position
+            case .received(let bytes):
+                state.status.stage = .receiving
+                state.status.receivedBytes += bytes
             case .resuming: state.status.stage = .resuming
             }
-            return state.listener
+            let report = SessionReport(state.status)
+            guard report != state.lastReport else { return }
+            state.lastReport = report
+            state.listener?.yield(report)
         }
-        listener?.yield(stage)
     }
 
     /// The connection that speaks for the session is over. The session outlives it for a while once its VM runs, and
@@ -288,4 +286,19 @@ final class Session: Sendable {
 
     /// Waits until the session is over, or the task is cancelled.
     func waitForEnd() async { await end.wait() }
+}
+
+/// What a session reports to its client.
+struct SessionReport: Sendable, Hashable {
+    let stage: SynthesisStage
+    /// How much of the overlay was received, 0 to 100.
+    var percent: UInt64?
+    /// Its position in the queue.
+    var position: Int?
+
+    init(_ status: SessionStatus) {
+        stage = status.stage
+        if stage == .receiving { percent = UInt64(status.receivedBytes * 100 / max(1, status.totalBytes)) }
+        if stage == .waiting { position = status.place }
+    }
 }

@@ -140,7 +140,7 @@ struct SessionSupervisor: Sendable {
             logger.error(
                 "a VM failed", metadata: ["session": "\(session.id)", "vm": "\(machine.name)", "reason": "\(failure)"])
         }
-        logger.debug("stage begins", metadata: ["session": "\(session.id)", "stage": "end VM"])
+        logger.debug("stage begins", metadata: ["session": "\(session.id)", "stage": "\(TimedStage.endVM.rawValue)"])
         await machine.end()
         place.giveBack()
         session.markEnded(reason)

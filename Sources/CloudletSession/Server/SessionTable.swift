@@ -163,19 +163,6 @@ package actor SessionTable {
 
 /// What a session is doing, for lists and logs.
 package struct SessionStatus: Sendable, Hashable {
-    /// The steps of a session's life.
-    package enum Stage: String, Sendable, Hashable, CaseIterable {
-        case created
-        case waiting
-        case receiving
-        case resuming
-        case running
-        case ended
-
-        /// Whether the session is over.
-        package var isEnded: Bool { self == .ended }
-    }
-
     /// The session's number.
     package let id: SessionID
     /// The client's address.
@@ -183,13 +170,15 @@ package struct SessionStatus: Sendable, Hashable {
     /// When it was made.
     package let created: Date
     /// What it is doing.
-    package var stage = Stage.created
+    package var stage = SynthesisStage.created
     /// The application's name, when the client told it.
     package var appName: String?
     /// The base VM.
     package var baseHash: SHA256Digest?
-    /// Bytes of the overlay that have come.
+    /// Bytes of the overlay that were received.
     package var receivedBytes = 0
+    /// Bytes of the whole overlay.
+    var totalBytes = 0
     /// Its place in the queue, while it waits for room.
     package var place: Int?
     /// The forwards in force, as text.

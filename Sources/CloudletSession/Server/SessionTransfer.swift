@@ -20,16 +20,12 @@ final class SessionTransfer: Sendable {
         /// The connection that may send.
         var owner = 0
         var isBroken = false
-        var bytes = 0
     }
 
     private let state = Mutex(State())
 
     /// The connection that may send.
     var owner: Int { state.withLock(\.owner) }
-
-    /// Bytes that have come.
-    var receivedBytes: Int { state.withLock(\.bytes) }
 
     /// Where a connection begins to send.
     struct Place: Sendable {
@@ -84,7 +80,6 @@ final class SessionTransfer: Sendable {
             state.position += bytes.count
             guard known < bytes.count else { return nil }
             state.partial?.passed = state.position
-            state.bytes += bytes.count - known
             return known == 0 ? piece : .bytes(Array(bytes[known...]))
         case .end:
             if let index = state.partial?.index { state.received.insert(index) }

@@ -9,17 +9,17 @@ package protocol SynthesisBackend: Sendable {
     /// Decides whether this overlay can be synthesized here, and waits until there is room for its VM.
     /// - Parameters:
     ///   - request: what is wanted.
-    ///   - progress: is told the place in the queue.
+    ///   - progress: receives the position in the queue.
     /// - Returns: the place, held until the VM is gone.
     /// - Throws: `CloudletError` with a reason the client is told.
     func admit(
-        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> SynthesisPlace
 
     /// Rebuilds and resumes the VM while its blobs arrive. Returns when the VM really runs.
     /// - Throws: `CloudletError` with a reason the client is told; nothing is left behind then.
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisStage) -> Void
+        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM
 
     /// Fetches an overlay from where a client says.
@@ -52,16 +52,6 @@ package struct SynthesisRequest: Sendable {
     package let options: SynthesisOptions
     /// Whether forwards may be moved to free ports.
     package let moveForwards: Bool
-}
-
-/// How far a synthesis is.
-package enum SynthesisStage: Sendable, Hashable {
-    /// It waits for room; place 1 is the next.
-    case waiting(place: Int)
-    /// So much of the overlay has come, 0 to 100.
-    case receiving(percent: UInt64)
-    /// The device state is being loaded.
-    case resuming
 }
 
 /// A VM that a session runs.

@@ -21,7 +21,7 @@ struct BlobDecoding {
         let pieces: AsyncThrowingStream<[UInt8], any Error>
     }
 
-    /// Takes all blobs of the meta from `source`, each once, and tells `received` how many bytes have come.
+    /// Takes all blobs of the meta from `source`, each once, and calls `received` with the number of bytes of each piece.
     func run<Source: AsyncSequence & Sendable>(
         _ source: Source, received: @escaping @Sendable (Int) -> Void
     ) async throws(CloudletError) -> OverlayStatistics where Source.Element == BlobPiece {
@@ -70,7 +70,6 @@ struct BlobDecoding {
     ) async throws where Source.Element == BlobPiece {
         var seen = Set<Int>()
         var current: (index: Int, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation, bytes: Int)?
-        var total = 0
         do {
             for try await piece in source {
                 switch piece {
@@ -89,8 +88,7 @@ struct BlobDecoding {
                     try Task.checkCancellation()
                     pieces.yield(bytes)
                     current = (index, pieces, count + bytes.count)
-                    total += bytes.count
-                    received(total)
+                    received(bytes.count)
                 case .end:
                     guard let (index, pieces, count) = current, count == meta.blobs[index].size else {
                         throw CloudletError(.protocolViolation, "fewer bytes of a blob came than the meta announces")

@@ -6,7 +6,7 @@ extension VirtualMachine {
     /// Lets the VM run and waits until it does and its application answers. The application is asked from the start, so
     /// that the question is there when the guest goes on.
     /// - Parameters:
-    ///   - stage: the name under which the VM's start is noted.
+    ///   - stage: the stage as which the VM's start is measured.
     ///   - port: the application's TCP port in the guest, if known.
     ///   - forwards: the forwards in force.
     ///   - limit: how long the application may take.
@@ -16,7 +16,8 @@ extension VirtualMachine {
     ///   it that its twins draw as well.
     /// - Throws: `CloudletError.unavailable` when the VM does not run or nothing answers in time.
     func run(
-        stage: String, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration, _ times: StageTimes,
+        stage: TimedStage, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration,
+        _ times: StageTimes,
         refreshing support: GuestSupport? = nil
     ) async throws(CloudletError) -> GuestRefresh {
         try await concurrently(
@@ -26,13 +27,13 @@ extension VirtualMachine {
                     try await self.requireExecution()
                 }
                 guard let support else { return .booted }
-                return try await times.measure("refresh guest") { () async throws(CloudletError) in
+                return try await times.measure(.refreshGuest) { () async throws(CloudletError) in
                     await self.refreshGuest(support)
                 }
             },
             { () async throws(CloudletError) in
                 guard let port else { return }
-                try await times.measure("application ready") { () async throws(CloudletError) in
+                try await times.measure(.applicationReady) { () async throws(CloudletError) in
                     try await self.requireReadiness(on: port, forwards, within: limit)
                 }
             }

@@ -44,7 +44,7 @@ package struct Rebuild: Sendable {
     /// - Parameters:
     ///   - source: the blobs as they arrive.
     ///   - times: notes the stages.
-    ///   - received: is told how many bytes have come.
+    ///   - received: receives the number of bytes of each piece that comes.
     /// - Throws: `CloudletError` when the overlay is damaged or does not come.
     package func run<Source: AsyncSequence & Sendable>(
         _ source: Source, times: StageTimes, received: @escaping @Sendable (Int) -> Void
@@ -53,7 +53,7 @@ package struct Rebuild: Sendable {
             try await withThrowingTaskGroup { group in
                 group.addTask {
                     if !isFilled {
-                        try await times.measure("copy memory") { () async throws(CloudletError) in
+                        try await times.measure(.copyMemory) { () async throws(CloudletError) in
                             try await copyBaseMemory()
                         }
                     }
@@ -61,7 +61,7 @@ package struct Rebuild: Sendable {
                     try base.requireUnchangedMemory()
                 }
                 group.addTask {
-                    try await times.measure("receive and place") { () async throws(CloudletError) in
+                    try await times.measure(.receiveAndPlace) { () async throws(CloudletError) in
                         _ = try await decoding.run(source, received: received)
                     }
                 }

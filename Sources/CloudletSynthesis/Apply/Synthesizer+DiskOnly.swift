@@ -9,7 +9,7 @@ extension Synthesizer {
     /// Rebuilds the disk of a VM whose overlay brings no memory, and boots it on the base's machine.
     func boot<Source: AsyncSequence & Sendable>(
         _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options, times: StageTimes,
-        progress: @escaping @Sendable (Progress) -> Void
+        progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
         let work = try WorkDirectory(on: hypervisor)
         var cleanup = VMCleanup(work)
@@ -19,8 +19,8 @@ extension Synthesizer {
             let resources = VMResources(
                 name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path, waitsForState: false,
                 display: options.display, outboundNetwork: options.outboundNetwork)
-            progress(.stage("boot"))
-            let machine = try await times.measure("start emulator") { () async throws(CloudletError) in
+            progress(.resuming)
+            let machine = try await times.measure(.startEmulator) { () async throws(CloudletError) in
                 try await hypervisor.start(base.machine, resources, paused: true)
             }
             cleanup.started(machine)
@@ -46,7 +46,7 @@ extension Synthesizer {
             try options.permitted(options.forwards ?? meta.forwards), on: options.forwardAddress,
             movingTaken: options.moveTakenForwards, wayOut: options.takenPortWayOut)
         _ = try await machine.run(
-            stage: "begin to boot", readyOn: meta.readyPort, forwards, within: options.readiness + Self.bootTime, times)
+            stage: .beginToBoot, readyOn: meta.readyPort, forwards, within: options.readiness + Self.bootTime, times)
         return forwards
     }
 
@@ -55,7 +55,7 @@ extension Synthesizer {
 
     private func rebuildDisk<Source: AsyncSequence & Sendable>(
         _ meta: OverlayMeta, _ base: OpenBase, _ work: WorkDirectory, _ source: Source, _ times: StageTimes,
-        _ progress: @escaping @Sendable (Progress) -> Void
+        _ progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> FilePath where Source.Element == BlobPiece {
         let disk = try QCOW2Image(
             work.file("disk.qcow2"), backing: base.record.files.disk, size: base.record.diskBytes)
@@ -64,10 +64,10 @@ extension Synthesizer {
             geometry: OverlayGeometry(
                 disk: meta.diskSize, memory: 0, baseDisk: base.images.diskSize, baseMemory: base.images.memorySize),
             base: base.images, targets: PageTargets(memory: NoPages(), disk: disk), scratch: work.path)
-        try await times.measure("receive and place") { () async throws(CloudletError) in
-            _ = try await decoding.run(source) { progress(.received($0)) }
+        try await times.measure(.receiveAndPlace) { () async throws(CloudletError) in
+            _ = try await decoding.run(source) { progress(.received(bytes: $0)) }
         }
-        try await times.measure("finish disk") { () async throws(CloudletError) in try disk.finish() }
+        try await times.measure(.finishDisk) { () async throws(CloudletError) in try disk.finish() }
         return disk.path
     }
 }

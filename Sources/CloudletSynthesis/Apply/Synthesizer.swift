@@ -36,14 +36,6 @@ package struct Synthesizer: Sendable {
         package init() {}
     }
 
-    /// What is told while the work goes on.
-    package enum Progress: Sendable, Hashable {
-        /// So many bytes of the overlay have come.
-        case received(Int)
-        /// A stage begins.
-        case stage(String)
-    }
-
     /// Uses this hypervisor.
     package init(hypervisor: Hypervisor) {
         self.hypervisor = hypervisor
@@ -103,13 +95,13 @@ package struct Synthesizer: Sendable {
     ///   - prepared: a VM that waits for an overlay of this base, made with these options; it is used up, also when the
     ///     synthesis fails.
     ///   - times: notes the stages.
-    ///   - progress: is told how far the work is.
+    ///   - progress: receives how far the work is.
     /// - Returns: the VM, which runs.
     /// - Throws: `CloudletError` with the reason; nothing is left behind then.
     package func synthesize<Source: AsyncSequence & Sendable>(
         _ meta: OverlayMeta, on base: OpenBase, from source: Source, _ options: Options,
         using prepared: WarmVM? = nil, times: StageTimes,
-        progress: @escaping @Sendable (Progress) -> Void = { _ in }
+        progress: @escaping @Sendable (SynthesisProgress) -> Void = { _ in }
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
         if meta.isDiskOnly {
             try await prepared?.discard()
@@ -126,14 +118,14 @@ package struct Synthesizer: Sendable {
             if let prepared {
                 rebuild = try Rebuild(meta, prepared)
                 machine = prepared.machine
-                try await rebuild.run(source, times: times) { progress(.received($0)) }
+                try await rebuild.run(source, times: times) { progress(.received(bytes: $0)) }
             } else {
                 let images = try VMImages(base, in: work.path)
                 rebuild = try Rebuild(meta, base, images)
                 machine = try await start(images, rebuild, work, source, options, times, progress)
                 cleanup.started(machine)
             }
-            progress(.stage("resume"))
+            progress(.resuming)
             return try await machine.watched(within: Self.resumeLimit + options.readiness) {
                 () async throws(CloudletError) in
                 try await resume(rebuild, work, machine, options, times)
@@ -148,13 +140,13 @@ package struct Synthesizer: Sendable {
     private func start<Source: AsyncSequence & Sendable>(
         _ images: VMImages, _ rebuild: Rebuild, _ work: WorkDirectory, _ source: Source, _ options: Options,
         _ times: StageTimes,
-        _ progress: @escaping @Sendable (Progress) -> Void
+        _ progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> VirtualMachine where Source.Element == BlobPiece {
-        async let waiting = times.measure("start emulator") { () async throws(CloudletError) -> VirtualMachine in
+        async let waiting = times.measure(.startEmulator) { () async throws(CloudletError) -> VirtualMachine in
             try await hypervisor.start(rebuild.base.machine, waitingVM(images, work, options))
         }
         do {
-            try await rebuild.run(source, times: times) { progress(.received($0)) }
+            try await rebuild.run(source, times: times) { progress(.received(bytes: $0)) }
             return try await waiting
         } catch {
             // The emulator may still be starting: it must be there before it can be ended.
@@ -170,14 +162,14 @@ package struct Synthesizer: Sendable {
     private func resume(
         _ rebuild: Rebuild, _ work: WorkDirectory, _ machine: VirtualMachine, _ options: Options, _ times: StageTimes
     ) async throws(CloudletError) -> RunningVM {
-        try await times.measure("finish disk") { () async throws(CloudletError) in try rebuild.disk.finish() }
+        try await times.measure(.finishDisk) { () async throws(CloudletError) in try rebuild.disk.finish() }
         let snapshot = try rebuild.rebuiltSnapshot()
         let forwards = try await machine.load(
             snapshot, opening: try options.permitted(options.forwards ?? snapshot.description.forwards),
             on: options.forwardAddress, movingTaken: options.moveTakenForwards, wayOut: options.takenPortWayOut,
             times: times)
         let refresh = try await machine.run(
-            stage: "resume", readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times,
+            stage: .resume, readyOn: rebuild.meta.readyPort, forwards, within: options.readiness, times,
             refreshing: snapshot.description.guest)
         return RunningVM(
             machine: machine, forwards: forwards, description: snapshot.description, disk: rebuild.disk.path,

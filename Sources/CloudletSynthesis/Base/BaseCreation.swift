@@ -81,7 +81,7 @@ package struct BaseCreation: Sendable {
                 name: work.vmName, disk: path, diskFormat: .raw, memoryPath: memory.path,
                 waitsForState: false, display: options.display, outboundNetwork: options.outboundNetwork)
             progress("boot")
-            let machine = try await times.measure("start emulator") { () async throws(CloudletError) in
+            let machine = try await times.measure(.startEmulator) { () async throws(CloudletError) in
                 try await hypervisor.start(options.machine, resources, paused: true)
             }
             cleanup.started(machine)
@@ -89,12 +89,12 @@ package struct BaseCreation: Sendable {
                 options.forwards, on: "127.0.0.1", wayOut: "choose another with -redir")
             hasRun = true
             try await machine.resume()
-            try await times.measure("set up") { () async throws(CloudletError) in try await setUp(machine, forwards) }
+            try await times.measure(.setUp) { () async throws(CloudletError) in try await setUp(machine, forwards) }
 
             progress("save memory")
             vm = try await places.saving { () async throws(CloudletError) in
                 let guest = await machine.guestSupport()
-                return try await times.measure("save state") { () async throws(CloudletError) in
+                return try await times.measure(.saveState) { () async throws(CloudletError) in
                     try await machine.pause()
                     return SavedVM(
                         memory: memory, state: try await machine.saveState(),
@@ -127,12 +127,12 @@ package struct BaseCreation: Sendable {
         let base: BaseVM
         do throws(CloudletError) {
             base = try await places.writing { () async throws(CloudletError) in
-                try await times.measure("save memory") { () async throws(CloudletError) in
+                try await times.measure(.saveMemory) { () async throws(CloudletError) in
                     try await files.writeMemory(
                         saved.memory, state: saved.state, saved.description, emulator: saved.emulator)
                 }
                 progress("hash")
-                return try await times.measure("hash") { () async throws(CloudletError) in
+                return try await times.measure(.hash) { () async throws(CloudletError) in
                     try await files.writeHashes(accelerator: saved.description.machine.accelerator)
                 }
             }

@@ -87,7 +87,7 @@ package struct OverlayCreation: Sendable {
         let ended = try await places.saving { () async throws(CloudletError) in
             let memory = options.diskOnly ? nil : try await save(running, times)
             if options.diskOnly { try await shutDown(running, times) }
-            try await times.measure("end VM") { () async throws(CloudletError) in try await running.machine.destroy() }
+            try await times.measure(.endVM) { () async throws(CloudletError) in try await running.machine.destroy() }
             return EndedVM(disk: running.disk, memory: memory)
         }
         do throws(CloudletError) {
@@ -160,13 +160,13 @@ package struct OverlayCreation: Sendable {
     ) async throws(CloudletError) -> Result {
         let extents = (images.memory?.extents ?? []) + images.disk.extents
         let total = Double(max(1, extents.reduce(0) { $0 + $1.range.count }))
-        let plan = try await times.measure("compare") { () async throws(CloudletError) -> OverlayPlan in
+        let plan = try await times.measure(.compare) { () async throws(CloudletError) -> OverlayPlan in
             try await OverlayPlan.make(
                 memory: images.memory, disk: images.disk, base: base.images, index: try base.index(),
                 blobBytes: options.blobBytes
             ) { progress("compare", Double($0) / total) }
         }
-        return try await times.measure("compress") { () async throws(CloudletError) in
+        return try await times.measure(.compress) { () async throws(CloudletError) in
             try await OverlayDirectoryWriter(
                 plan: plan, base: .init(base.record), memoryBytes: images.memory?.size ?? 0, guest: images.guest,
                 options: options, records: records
@@ -179,7 +179,7 @@ package struct OverlayCreation: Sendable {
             throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
         }
         let guest = await running.machine.guestSupport()
-        return try await times.measure("save state") { () async throws(CloudletError) in
+        return try await times.measure(.saveState) { () async throws(CloudletError) in
             try await running.machine.pause()
             return try await saveTail(running, guest)
         }
@@ -187,7 +187,7 @@ package struct OverlayCreation: Sendable {
 
     /// A disk without its memory must be one that a guest has let go of.
     private func shutDown(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) {
-        let done = try await times.measure("shut down") { () async throws(CloudletError) in
+        let done = try await times.measure(.shutDown) { () async throws(CloudletError) in
             try await running.shutDown()
         }
         guard done else {

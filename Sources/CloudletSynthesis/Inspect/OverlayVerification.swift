@@ -57,7 +57,7 @@ package struct OverlayVerification: Sendable {
     /// Rebuilds everything the overlay describes and checks it.
     /// - Parameters:
     ///   - overlay: the overlay.
-    ///   - progress: is told how many compressed bytes are done.
+    ///   - progress: receives the number of compressed bytes of each piece that is done.
     /// - Returns: what was checked.
     /// - Throws: `CloudletError.badData` with blob, item and byte, or what of the whole does not fit.
     package func verify(

@@ -42,7 +42,7 @@ package struct BaseResumption: Sendable {
             let memory = try SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes)
             let disk = work.file("disk.qcow2")
             _ = try QCOW2Image(disk, backing: base.record.files.disk, size: base.record.diskBytes)
-            try await times.measure("copy memory") { () async throws(CloudletError) in
+            try await times.measure(.copyMemory) { () async throws(CloudletError) in
                 try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory)
                 try base.requireUnchangedMemory()
             }
@@ -50,7 +50,7 @@ package struct BaseResumption: Sendable {
                 name: work.vmName, disk: disk, diskFormat: .qcow2, memoryPath: memory.path,
                 waitsForState: true, display: options.display, outboundNetwork: options.outboundNetwork)
             resources.discards = options.discards
-            let machine = try await times.measure("start emulator") { () async throws(CloudletError) in
+            let machine = try await times.measure(.startEmulator) { () async throws(CloudletError) in
                 try await hypervisor.start(base.machine, resources)
             }
             cleanup.started(machine)
@@ -59,7 +59,7 @@ package struct BaseResumption: Sendable {
                 let forwards = try await machine.load(
                     base.snapshot, opening: options.forwards, on: options.forwardAddress,
                     wayOut: "choose another with -redir", times: times)
-                try await times.measure("resume") { () async throws(CloudletError) in try await machine.resume() }
+                try await times.measure(.resume) { () async throws(CloudletError) in try await machine.resume() }
                 return (forwards, await machine.refreshGuest(description.guest))
             }
             return RunningVM(
@@ -89,7 +89,7 @@ extension VirtualMachine {
     ) async throws(CloudletError) -> [ActiveForward] {
         try await concurrently(
             { () async throws(CloudletError) in
-                try await times.measure("load state") { () async throws(CloudletError) in
+                try await times.measure(.loadState) { () async throws(CloudletError) in
                     try await self.loadState(of: snapshot)
                 }
             },
