@@ -246,11 +246,11 @@ import Testing
 
 extension NodeCatalogue {
     /// The verifications to start now.
-    fileprivate mutating func jobs() -> [Job] { takeJobs().map(\.job) }
+    fileprivate mutating func jobs() -> [VerificationJob] { takeJobs().map(\.job) }
 
     /// Lets a further verification end with `result`.
     fileprivate mutating func change(
-        _ job: Job, _ result: Result<VerificationResult, CloudletError>, _ now: ContinuousClock.Instant
+        _ job: VerificationJob, _ result: Result<VerificationResult, CloudletError>, _ now: ContinuousClock.Instant
     ) -> FinderEvent? {
         tick(at: now + .seconds(20))
         guard jobs() == [job] else { return nil }

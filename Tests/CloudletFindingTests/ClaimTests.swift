@@ -147,7 +147,7 @@ import Testing
                 id: id, name: "n", httpPort: 8022, synthesisPort: 8021, roundTrip: .milliseconds(1),
                 status: NodeStatus(NodeRecord(id: id, name: "n", httpPort: 8022)))
         }
-        func mismatch(_ job: NodeCatalogue.Job, _ id: NodeID) -> [FinderEvent] {
+        func mismatch(_ job: VerificationJob, _ id: NodeID) -> [FinderEvent] {
             catalogue.finish(job, .failure(CloudletError(.protocolViolation, "another")), at: now)
                 + catalogue.take(result(id), insteadOf: job, at: now)
         }

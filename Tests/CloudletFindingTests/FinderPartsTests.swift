@@ -235,7 +235,7 @@ extension Verification {
     static func run(_ endpoint: NodeEndpoint, expecting id: NodeID?) async throws -> VerificationResult {
         try await blocking { () throws(CloudletError) in
             let poller = try Poller()
-            let job = NodeCatalogue.Job(key: id.map { .id($0) } ?? .address(endpoint.address), endpoint: endpoint)
+            let job = VerificationJob(key: id.map { .id($0) } ?? .address(endpoint.address), endpoint: endpoint)
             let verification = Verification(job, deadline: .now + .seconds(2), poller: poller, number: 2)
             while verification.result == nil {
                 for ready in poller.wait(until: verification.deadline) { verification.proceed(with: ready.number) }

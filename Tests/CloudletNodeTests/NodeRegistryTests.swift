@@ -68,7 +68,7 @@ import Testing
             try await isQuick { number in
                 let known = try await registry.base(hash: base(1).hash)
                 #expect(known != nil)
-                for stage in [.waiting, .running] { registry.put([record(number, stage)]) }
+                for stage in [SynthesisStage.waiting, .running] { registry.put([record(number, stage)]) }
                 await registry.flush()
             }
             #expect(registry.troubles.contains { $0.contains("another program has locked it") }, "\(registry.troubles)")

@@ -69,7 +69,7 @@ final class ClientConnection: Sendable {
     /// - Throws: `LostConnection` when the transfer can continue on a new connection, another error otherwise.
     func transfer(
         _ overlay: OverlaySource, session: SessionID, moveForwards: Bool, sent: SentBytes,
-        _ progress: @Sendable (SynthesisClient.Progress) -> Void
+        _ progress: @Sendable (SynthesisClientProgress) -> Void
     ) async throws -> RemoteVM {
         inbox.begin(blobNames: overlay.meta.blobs.map(\.name))
         var announcement = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: session)
@@ -92,7 +92,7 @@ final class ClientConnection: Sendable {
                 return RemoteVM(
                     host: reported.flatMap { $0 == "0.0.0.0" ? nil : $0 } ?? host, session: session,
                     forwards: forwards?.map(\.forward) ?? overlay.meta.forwards)
-            case let event: throw SynthesisClient.unexpected(event)
+            case let event: throw CloudletError(unexpected: event)
             }
         }
     }
@@ -115,7 +115,7 @@ final class ClientConnection: Sendable {
             group.addTask { try await body(vm) }
             group.addTask { [inbox, host] in
                 let event = try await inbox.next()
-                if case .failed = event { throw SynthesisClient.unexpected(event) }
+                if case .failed = event { throw CloudletError(unexpected: event) }
                 throw CloudletError(.unavailable, "\(host) ended the session")
             }
             defer { group.cancelAll() }
@@ -128,54 +128,6 @@ final class ClientConnection: Sendable {
         try await send(.finish(session: session, statistics: []))
         guard case .success(.finish) = try await answer() else {
             throw CloudletError(.protocolViolation, "\(host) did not confirm the end of the session")
-        }
-    }
-}
-
-/// The events received from the node, queued until somebody takes them.
-private final class ClientInbox: Sendable {
-    private let conversation = Mutex(ClientConversation())
-    private let events = Mailbox<ClientConversation.Event>()
-
-    func begin(blobNames: [String]) { conversation.withLock { $0 = ClientConversation(blobNames: blobNames) } }
-
-    func receive(_ bytes: [UInt8]) throws(CloudletError) {
-        do {
-            let received = try conversation.withLock { (conversation) throws(WireError) in
-                try conversation.receive(bytes[...])
-            }
-            for event in received { events.put(event) }
-        } catch {
-            throw CloudletError(.protocolViolation, "the node broke the protocol", cause: error)
-        }
-    }
-
-    func finish(_ error: any Error) { events.finish(throwing: error) }
-
-    /// Waits for the next event.
-    /// - Throws: `LostConnection`, a `CloudletError` when the node broke the protocol, or `CancellationError`.
-    func next() async throws -> ClientConversation.Event {
-        guard let event = try await events.next() else { throw CloudletError(.defect, "the inbox ended") }
-        return event
-    }
-}
-
-/// The connection broke without a reason from the node.
-struct LostConnection: Error {
-    /// What to report when there is no reconnection.
-    let reason: CloudletError
-}
-
-/// Counts the bytes sent of each blob.
-final class SentBytes: Sendable {
-    private let bytes = Mutex<[Int: Int]>([:])
-
-    /// Notes that the first `count` bytes of a blob are sent.
-    /// - Returns: the bytes sent of all blobs; those sent again count once.
-    func note(_ count: Int, of blob: Int) -> Int {
-        bytes.withLock { bytes in
-            bytes[blob] = max(count, bytes[blob] ?? 0)
-            return bytes.values.reduce(0, +)
         }
     }
 }

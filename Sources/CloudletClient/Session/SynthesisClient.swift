@@ -28,14 +28,7 @@ public struct SynthesisClient: Sendable {
     }
 
     /// A step of the work.
-    public enum Progress: Sendable, Hashable {
-        /// This many bytes of the overlay are sent.
-        case sent(Int)
-        /// The node has reached this stage.
-        case stage(SynthesisStage, percent: UInt64?)
-        /// The node has no capacity at the moment; position 1 is next.
-        case queued(position: Int)
-    }
+    public typealias Progress = SynthesisClientProgress
 
     private let target: Target
 
@@ -102,7 +95,7 @@ public struct SynthesisClient: Sendable {
     /// Creates a session on the node.
     func createSession() async throws(CloudletError) -> SessionID {
         let event = try await command(.createSession)
-        guard case .session(let session) = event else { throw Self.unexpected(event) }
+        guard case .session(let session) = event else { throw CloudletError(unexpected: event) }
         return session
     }
 
@@ -117,17 +110,6 @@ public struct SynthesisClient: Sendable {
             try await connection.send(message)
             return try await connection.answer()
         }
-    }
-
-    static func unexpected(_ event: ClientConversation.Event) -> CloudletError {
-        if case .failed(let reason, let code) = event { return failure(reason, code) }
-        return CloudletError(.protocolViolation, "the node sent an unexpected answer: \(event)")
-    }
-
-    /// The node's reason as an error, with its code if that is a known one.
-    static func failure(_ reason: String, _ code: String?) -> CloudletError {
-        let known = code.flatMap { word in CloudletError.Code.all.first { $0.description == word } }
-        return CloudletError(known ?? .unavailable, "the node says: \(reason.displayable(limit: 1000))")
     }
 
     /// How long a node may be unreachable before the connection counts as lost.
@@ -180,20 +162,5 @@ public struct SynthesisClient: Sendable {
                 .unavailable, "no synthesis service answers on \(target.host) port \(target.port)",
                 advice: "check that cloudlet-node runs there and that no firewall blocks the port")
         }
-    }
-}
-
-/// A VM on a node.
-public struct RemoteVM: Sendable, Hashable {
-    /// The node's address at which the forwards listen: the one it reported, or the one by which it was reached.
-    public let host: String
-    /// The id of its session.
-    public let session: SessionID
-    /// The open port forwards: those that the node reported, or else those that the overlay names.
-    public let forwards: [PortForward]
-
-    /// The node's TCP port that is forwarded to a guest port; `nil` when there is none.
-    public func port(of guestPort: UInt16) -> UInt16? {
-        forwards.first { $0.guestPort == guestPort && $0.transport == .tcp }?.hostPort
     }
 }

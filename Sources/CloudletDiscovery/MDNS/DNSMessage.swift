@@ -1,5 +1,5 @@
 import CloudletCore
-package import CloudletNetwork
+import CloudletNetwork
 
 /// A DNS message as mDNS uses it (RFC 1035 §4, RFC 6762 §18): questions, and records of the types in `DNSType`.
 package struct DNSMessage: Hashable, Sendable {
@@ -69,90 +69,4 @@ package struct DNSMessage: Hashable, Sendable {
         }
         return result
     }
-}
-
-/// A question.
-package struct DNSQuestion: Hashable, Sendable {
-    package var name: DNSName
-    package var type: UInt16
-    /// Whether the answer should come by unicast (RFC 6762 §5.4).
-    package var wantsUnicast = false
-
-    package init(name: DNSName, type: UInt16, wantsUnicast: Bool = false) {
-        self.name = name
-        self.type = type
-        self.wantsUnicast = wantsUnicast
-    }
-}
-
-/// A resource record.
-package struct DNSRecord: Hashable, Sendable {
-    package var name: DNSName
-    /// Seconds for which it is valid; 0 withdraws it.
-    package var timeToLive: UInt32
-    package var data: Payload
-
-    /// The content of the types that are read.
-    package enum Payload: Hashable, Sendable {
-        case pointer(DNSName)
-        case service(host: DNSName, port: UInt16)
-        case text([[UInt8]])
-        case address(IPAddress)
-    }
-}
-
-/// The numbers of record types (RFC 1035 §3.2.2, RFC 3596, RFC 2782).
-package enum DNSType {
-    package static let a: UInt16 = 1
-    package static let ptr: UInt16 = 12
-    package static let txt: UInt16 = 16
-    package static let aaaa: UInt16 = 28
-    package static let srv: UInt16 = 33
-}
-
-/// Why a message can't be read.
-package enum DNSError: Error, Hashable, Sendable {
-    case cutOff
-    case badName
-    case tooMuch
-    case unsupported
-}
-
-/// A domain name. Comparison ignores the case of ASCII letters (RFC 1035 §2.3.3).
-package struct DNSName: Hashable, Sendable, CustomStringConvertible {
-    /// The labels as received, without the root. They are usually UTF-8, but need not be.
-    private let raw: [[UInt8]]
-    private let key: [[UInt8]]
-
-    /// Creates a name from the bytes of its labels.
-    package init(bytes labels: [[UInt8]]) {
-        raw = labels
-        key = labels.map { label in label.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 } }
-    }
-
-    /// Creates a name from its labels.
-    package init(_ labels: [String]) { self.init(bytes: labels.map { Array($0.utf8) }) }
-
-    /// Creates a name from its dotted form; labels can't contain dots.
-    package init(dotted text: String) { self.init(text.split(separator: ".").map(String.init)) }
-
-    /// The labels as text; bytes that are not UTF-8 become U+FFFD.
-    package var labels: [String] { raw.map { String(decoding: $0, as: UTF8.self) } }
-
-    /// The name without its first label.
-    package var parent: DNSName { DNSName(bytes: Array(raw.dropFirst())) }
-
-    /// The dotted form, for log lines.
-    package var description: String { labels.joined(separator: ".") }
-
-    /// The uncompressed wire form (RFC 1035 §3.1), with labels cut to 63 bytes.
-    package var bytes: [UInt8] {
-        raw.flatMap { label in
-            let text = label.prefix(63)
-            return [UInt8(text.count)] + text
-        } + [0]
-    }
-
-    package static func == (left: Self, right: Self) -> Bool { left.key == right.key }
-    package func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }

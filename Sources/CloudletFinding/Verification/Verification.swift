@@ -6,7 +6,7 @@ import CloudletNetwork
 /// synthesis port. It continues whenever one of its sockets is ready, and never blocks.
 final class Verification {
     /// What to verify.
-    let job: NodeCatalogue.Job
+    let job: VerificationJob
     /// When the verification fails for lack of an answer.
     let deadline: ContinuousClock.Instant
 
@@ -30,7 +30,7 @@ final class Verification {
     private var expected: NodeID? { if case .id(let id) = job.key { id } else { nil } }
 
     /// Starts a verification whose sockets `poller` watches as `number` and `number + 1`.
-    init(_ job: NodeCatalogue.Job, deadline: ContinuousClock.Instant, poller: Poller, number: UInt64) {
+    init(_ job: VerificationJob, deadline: ContinuousClock.Instant, poller: Poller, number: UInt64) {
         self.job = job
         self.deadline = deadline
         self.poller = poller

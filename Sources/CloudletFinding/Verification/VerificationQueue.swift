@@ -3,8 +3,8 @@ import CloudletNetwork
 /// Queued verifications: trusted ones first, then those of each source in turn, so that a source with many claims does not
 /// delay the others.
 struct VerificationQueue: Sendable {
-    private var trusted: [NodeCatalogue.Job] = []
-    private var bySource: [IPAddress: [NodeCatalogue.Job]] = [:]
+    private var trusted: [VerificationJob] = []
+    private var bySource: [IPAddress: [VerificationJob]] = [:]
     private var turn: [IPAddress] = []
     /// The number of queued verifications.
     private(set) var count = 0
@@ -14,7 +14,7 @@ struct VerificationQueue: Sendable {
     var isNextTrusted: Bool { !trusted.isEmpty }
 
     /// Adds a job for a claim of `source`; `nil` makes it a trusted one.
-    mutating func add(_ job: NodeCatalogue.Job, from source: IPAddress?) {
+    mutating func add(_ job: VerificationJob, from source: IPAddress?) {
         count += 1
         guard let source else { return trusted.append(job) }
         if bySource[source] == nil { turn.append(source) }
@@ -22,7 +22,7 @@ struct VerificationQueue: Sendable {
     }
 
     /// Takes out the next job.
-    mutating func next() -> (job: NodeCatalogue.Job, isTrusted: Bool)? {
+    mutating func next() -> (job: VerificationJob, isTrusted: Bool)? {
         guard count > 0 else { return nil }
         count -= 1
         if !trusted.isEmpty { return (trusted.removeFirst(), true) }
@@ -37,7 +37,7 @@ struct VerificationQueue: Sendable {
     }
 
     /// Makes the jobs that fulfil `condition` trusted.
-    mutating func prefer(_ condition: (NodeCatalogue.Job) -> Bool) {
+    mutating func prefer(_ condition: (VerificationJob) -> Bool) {
         for source in turn {
             guard let jobs = bySource[source], jobs.contains(where: condition) else { continue }
             trusted += jobs.filter(condition)
@@ -48,7 +48,7 @@ struct VerificationQueue: Sendable {
     }
 
     /// Drops the jobs that do not fulfil `condition`.
-    mutating func keep(_ condition: (NodeCatalogue.Job) -> Bool) {
+    mutating func keep(_ condition: (VerificationJob) -> Bool) {
         trusted.removeAll { !condition($0) }
         bySource = bySource.mapValues { $0.filter(condition) }.filter { !$0.value.isEmpty }
         turn.removeAll { bySource[$0] == nil }

@@ -1,3 +1,4 @@
+import CloudletCore
 import CloudletSession
 import CloudletSystem
 import ServiceLifecycle

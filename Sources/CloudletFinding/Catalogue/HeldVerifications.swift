@@ -6,7 +6,7 @@ struct HeldVerifications: Sendable {
     /// One of them.
     struct Entry: Sendable {
         let until: ContinuousClock.Instant
-        let job: NodeCatalogue.Job
+        let job: VerificationJob
         /// The host that claims the endpoint; `nil` when the claim comes from elsewhere.
         let source: IPAddress?
     }
@@ -23,7 +23,7 @@ struct HeldVerifications: Sendable {
     var nextRelease: ContinuousClock.Instant? { entries.map(\.until).min() }
 
     /// Holds a verification back from `now` on.
-    mutating func add(_ job: NodeCatalogue.Job, from source: IPAddress?, at now: ContinuousClock.Instant) {
+    mutating func add(_ job: VerificationJob, from source: IPAddress?, at now: ContinuousClock.Instant) {
         let delay = job.endpoint.isRouted ? Self.routedDelay : Self.linkDelay
         entries.append(Entry(until: now + delay, job: job, source: source))
     }

@@ -16,22 +16,8 @@ struct NodeCatalogue: Sendable {
     /// not exist could occupy every slot until their verifications time out.
     static let trustedVerifications = 64
 
-    /// What identifies a node: its id, or its address when it has no id.
-    enum Key: Hashable, Sendable {
-        case id(NodeID)
-        case address(IPAddress)
-    }
-
-    /// A verification to make.
-    struct Job: Hashable, Sendable {
-        let key: Key
-        let endpoint: NodeEndpoint
-        /// Identifies the claim within its node, whatever else becomes known of the claim meanwhile.
-        var number = 0
-    }
-
-    private var nodes: [Key: CatalogueNode] = [:]
-    private var order: [Key] = []
+    private var nodes: [NodeKey: CatalogueNode] = [:]
+    private var order: [NodeKey] = []
     private var queue = VerificationQueue()
     /// The queue length at which jobs of forgotten nodes are dropped: an endless flood creates and displaces nodes.
     private var nextSweep = Self.maximumNodes
@@ -112,7 +98,7 @@ struct NodeCatalogue: Sendable {
             return []
         }
         guard let endpoint = candidate.endpoint else { return [] }
-        let key = candidate.id.map { Key.id($0) } ?? .address(endpoint.address)
+        let key = candidate.id.map { NodeKey.id($0) } ?? .address(endpoint.address)
         if nodes[key] == nil {
             guard makeRoom() else { return [] }
             nodes[key] = CatalogueNode()
@@ -138,8 +124,8 @@ struct NodeCatalogue: Sendable {
     }
 
     /// Takes out the verifications to start now. While many are queued, those in doubt should get a short timeout.
-    mutating func takeJobs() -> [(job: Job, isInDoubt: Bool)] {
-        var jobs: [(job: Job, isInDoubt: Bool)] = []
+    mutating func takeJobs() -> [(job: VerificationJob, isInDoubt: Bool)] {
+        var jobs: [(job: VerificationJob, isInDoubt: Bool)] = []
         while active < Self.maximumActive + (queue.isNextTrusted ? Self.trustedVerifications : 0),
             let next = queue.next()
         {
@@ -159,7 +145,7 @@ struct NodeCatalogue: Sendable {
     /// Adds the result of a verification.
     /// - Returns: the events to report.
     mutating func finish(
-        _ job: Job, _ result: Result<VerificationResult, CloudletError>, at now: ContinuousClock.Instant
+        _ job: VerificationJob, _ result: Result<VerificationResult, CloudletError>, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         active -= 1
         if case .success = result { dropRouted(of: job.key) }
@@ -195,7 +181,7 @@ struct NodeCatalogue: Sendable {
     /// that node may drown its own announcements, but its answer shows where it is.
     /// - Returns: the events to report.
     mutating func take(
-        _ other: VerificationResult, insteadOf job: Job, at now: ContinuousClock.Instant
+        _ other: VerificationResult, insteadOf job: VerificationJob, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         guard let id = other.id, nodes[.id(id)]?.isVerified != true, let announced = nodes[job.key],
             identityChecks.allow(1, to: job.endpoint.address, at: now)
@@ -225,7 +211,7 @@ struct NodeCatalogue: Sendable {
     }
 
     /// Drops the claims of a verified node that lead to hosts on other networks and were not checked yet.
-    private mutating func dropRouted(of key: Key) {
+    private mutating func dropRouted(of key: NodeKey) {
         let dropped = held.release { $0.job.key == key && $0.job.endpoint.isRouted }.map(\.job.number)
         nodes[key]?.claims.removeAll { dropped.contains($0.number) }
     }
@@ -233,7 +219,7 @@ struct NodeCatalogue: Sendable {
     /// Plans a verification. `source` is the host that claims that there is a node; `nil` when the claim comes from
     /// elsewhere.
     private mutating func enqueue(
-        _ key: Key, _ node: inout CatalogueNode, _ index: Int, from source: IPAddress? = nil,
+        _ key: NodeKey, _ node: inout CatalogueNode, _ index: Int, from source: IPAddress? = nil,
         at now: ContinuousClock.Instant
     ) {
         let claim = node.claims[index]
@@ -241,7 +227,7 @@ struct NodeCatalogue: Sendable {
         if !claim.isOwn, claim.verified == nil, !thirdPartyChecks.allow(1, to: claim.endpoint.address, at: now) {
             return
         }
-        let job = Job(key: key, endpoint: claim.endpoint, number: claim.number)
+        let job = VerificationJob(key: key, endpoint: claim.endpoint, number: claim.number)
         if !node.isVerified, node.claims.contains(where: \.isQueued) {
             held.add(job, from: source, at: now)
         } else {
@@ -254,7 +240,7 @@ struct NodeCatalogue: Sendable {
         for entry in released { add(entry.job, from: entry.source) }
     }
 
-    private mutating func add(_ job: Job, from source: IPAddress?) {
+    private mutating func add(_ job: VerificationJob, from source: IPAddress?) {
         if queue.count >= nextSweep {
             queue.keep { [nodes] job in nodes[job.key]?.claims.contains { $0.number == job.number } == true }
             nextSweep = max(Self.maximumNodes, 2 * queue.count)
@@ -264,7 +250,7 @@ struct NodeCatalogue: Sendable {
 
     /// Moves a claim to the node that answered there; other claims about that address stay.
     private mutating func move(
-        _ job: Job, to newKey: Key, _ verified: VerificationResult, at now: ContinuousClock.Instant
+        _ job: VerificationJob, to newKey: NodeKey, _ verified: VerificationResult, at now: ContinuousClock.Instant
     ) -> [FinderEvent] {
         guard var old = nodes[job.key], let index = old.claims.firstIndex(where: { $0.number == job.number }) else {
             return []
@@ -298,7 +284,7 @@ struct NodeCatalogue: Sendable {
     }
 
     /// The events that bring the last report of a node up to date.
-    private mutating func report(_ key: Key) -> [FinderEvent] {
+    private mutating func report(_ key: NodeKey) -> [FinderEvent] {
         guard let node = nodes[key] else { return [] }
         let now = found(key, node)
         guard now != node.reported else { return [] }
@@ -311,7 +297,7 @@ struct NodeCatalogue: Sendable {
         }
     }
 
-    private func found(_ key: Key, _ node: CatalogueNode) -> FoundNode? {
+    private func found(_ key: NodeKey, _ node: CatalogueNode) -> FoundNode? {
         let verified = node.claims.compactMap { claim in claim.verified.map { (endpoint: claim.endpoint, verified: $0) }
         }
         .sorted { $0.verified.roundTrip < $1.verified.roundTrip }

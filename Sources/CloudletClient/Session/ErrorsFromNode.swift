@@ -1,0 +1,19 @@
+import CloudletCore
+import CloudletWire
+
+extension CloudletError {
+    /// The error for an event that a client did not expect: the node's reason if it is a failure.
+    init(unexpected event: ClientConversation.Event) {
+        if case .failed(let reason, let code) = event {
+            self.init(nodeReason: reason, code: code)
+        } else {
+            self.init(.protocolViolation, "the node sent an unexpected answer: \(event)")
+        }
+    }
+
+    /// The node's reason as an error, with its code if that is a known one.
+    init(nodeReason reason: String, code: String?) {
+        let known = code.flatMap { word in CloudletError.Code.all.first { $0.description == word } }
+        self.init(known ?? .unavailable, "the node says: \(reason.displayable(limit: 1000))")
+    }
+}

@@ -1,0 +1,16 @@
+public import CloudletCore
+
+/// A VM on a node.
+public struct RemoteVM: Sendable, Hashable {
+    /// The node's address at which the forwards listen: the one it reported, or the one by which it was reached.
+    public let host: String
+    /// The id of its session.
+    public let session: SessionID
+    /// The open port forwards: those that the node reported, or else those that the overlay names.
+    public let forwards: [PortForward]
+
+    /// The node's TCP port that is forwarded to a guest port; `nil` when there is none.
+    public func port(of guestPort: UInt16) -> UInt16? {
+        forwards.first { $0.guestPort == guestPort && $0.transport == .tcp }?.hostPort
+    }
+}
