@@ -1,4 +1,4 @@
-/// Reads integers and slices from the front of a span; every read is bounds-checked and says where it failed.
+/// Reads integers and slices from the front of a span. Every read is bounds-checked, and its error names the offset.
 package struct ByteReader: ~Escapable {
     @usableFromInline let bytes: Span<UInt8>
     @usableFromInline var consumed: Int
@@ -32,7 +32,7 @@ package struct ByteReader: ~Escapable {
         return bytes.bigEndian(at: consumed, as: T.self)
     }
 
-    /// The next `count` bytes, not copied.
+    /// The next `count` bytes, without a copy.
     @_lifetime(copy self)
     @inlinable package mutating func readSpan(_ count: Int) throws(OutOfBytes) -> Span<UInt8> {
         try require(count)
@@ -58,7 +58,7 @@ package struct ByteReader: ~Escapable {
 
 /// The input ended before a value was complete.
 package struct OutOfBytes: PublicError, Equatable, CustomStringConvertible {
-    /// Offset of the value that was to be read.
+    /// Offset of the value that could not be read.
     package let position: Int
     /// Its length in bytes.
     package let needed: Int
@@ -72,5 +72,5 @@ package struct OutOfBytes: PublicError, Equatable, CustomStringConvertible {
     }
 
     /// A sentence with the position.
-    package var description: String { "\(needed) bytes wanted at byte \(position), \(left) left" }
+    package var description: String { "\(needed) bytes are needed at byte \(position), but only \(left) are left" }
 }

@@ -1,7 +1,7 @@
 /// The one error type that leaves a module: what went wrong, where, and what to do about it.
 ///
-/// `message` is a sentence for a person without a final period; it names the file, address or value concerned.
-/// It never repeats the text of `cause`, so that the chain can be printed once.
+/// `message` is a sentence for people, without a final period; it names the file, address or value concerned.
+/// It never repeats the text of `cause`, so that the whole chain can be printed.
 public struct CloudletError: Error, Sendable {
     /// The kind of failure; decides exit status, HTTP status and whether trying again makes sense.
     public let code: Code
@@ -21,23 +21,23 @@ public struct CloudletError: Error, Sendable {
     }
 
     /// Any error as a `CloudletError`: itself if it is one already, else wrapped as the cause of a new one.
-    public static func wrapping(_ error: any Error, _ code: Code, _ message: String) -> CloudletError {
+    package static func wrapping(_ error: any Error, _ code: Code, _ message: String) -> CloudletError {
         (error as? CloudletError) ?? CloudletError(code, message, cause: error)
     }
 
-    /// The same error with a sentence that says during what it happened, put in front.
-    public func during(_ context: String) -> CloudletError {
+    /// The same error with `context`, the operation that failed, in front of its message.
+    package func during(_ context: String) -> CloudletError {
         CloudletError(code, "\(context): \(message)", advice: advice, cause: cause)
     }
 }
 
 extension CloudletError: CustomStringConvertible {
-    /// The message and the chain of causes on one line, those of other libraries in words (``Swift/Error/words``), then the
-    /// advice after a semicolon.
+    /// The message and the chain of causes on one line, then the advice after a semicolon. Errors of other libraries
+    /// are described in words, without type names and codes.
     public var description: String { sentence { _ in true } }
 
-    /// The message, the chain of causes and the advice; of causes of other types only those that `tells` lets through.
-    func sentence(_ tells: (any Error) -> Bool) -> String {
+    /// The message, the chain of causes and the advice. Causes of other types are included where `isIncluded` says so.
+    func sentence(_ isIncluded: (any Error) -> Bool) -> String {
         var text = message
         var next = cause
         while let error = next {
@@ -45,7 +45,7 @@ extension CloudletError: CustomStringConvertible {
                 text += ": \(inner.message)"
                 next = inner.cause
             } else {
-                if tells(error) { text += ": \(error)" }
+                if isIncluded(error) { text += ": \(error)" }
                 next = nil
             }
         }
@@ -53,7 +53,7 @@ extension CloudletError: CustomStringConvertible {
         return text
     }
 
-    /// The advice that is shown: its own, or else the innermost of its causes.
+    /// The advice to show: the error's own, otherwise that of the innermost cause that has one.
     public var firstAdvice: String? { advice ?? innermostAdvice }
 
     private var innermostAdvice: String? {

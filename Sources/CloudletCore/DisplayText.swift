@@ -1,8 +1,8 @@
 extension StringProtocol {
     /// The text made harmless for a terminal, a log line or a table: control characters (C0, C1, DEL), line and
     /// paragraph separators and bidirectional overrides are replaced by `�`, and the result is cut to `limit`
-    /// characters. Everything that came over the network passes through here before a person sees it.
-    package func displayable(limit: Int = 200) -> String {
+    /// characters. Use it for every text from the network, a guest or a file before showing it to a person.
+    public func displayable(limit: Int = 200) -> String {
         var result = String.UnicodeScalarView()
         var count = 0
         for scalar in unicodeScalars {
@@ -18,14 +18,14 @@ extension StringProtocol {
 }
 
 extension String {
-    /// The text of several lines made harmless, line by line; nothing is cut off.
+    /// A text of several lines, made harmless line by line and not shortened.
     package var displayableLines: String {
         split(separator: "\n", omittingEmptySubsequences: false).map { $0.displayable(limit: .max) }
             .joined(separator: "\n")
     }
 
-    /// JSON with everything escaped that a terminal would act upon, or that turns text around; encoders escape only the
-    /// lowest control characters. Outside of strings there is none of it.
+    /// This JSON with every character escaped that a terminal interprets or that changes the direction of text. JSON
+    /// encoders escape only U+0000 to U+001F. The other characters occur in strings only, where an escape is valid.
     package var displayableJSON: String {
         var result = String.UnicodeScalarView()
         for scalar in unicodeScalars {
@@ -41,8 +41,8 @@ extension String {
         return String(result)
     }
 
-    /// As many whole characters from the front as fit into `limit` bytes of UTF-8. Reads no more than those and the one
-    /// after them: from the end, finding where a character begins may mean to read all of a long text each time.
+    /// The longest prefix of whole characters that fits into `limit` bytes of UTF-8. It is searched forwards: searching
+    /// backwards for the start of a character can read the whole of a long text.
     package func cut(toBytes limit: Int) -> String {
         if utf8.count <= limit { return self }
         var result = ""
@@ -58,7 +58,7 @@ extension String {
     fileprivate static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00...0x1F, 0x7F...0x9F: false
-        // ZWNJ and ZWJ (U+200C, U+200D) belong to words of some languages, and to emoji.
+        // ZWNJ and ZWJ (U+200C, U+200D) are not replaced: words of some languages and emoji need them.
         case 0x061C, 0x200B, 0x200E...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF, 0xFFF9...0xFFFB: false
         default: true
         }

@@ -3,10 +3,10 @@ extension CloudletError {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         /// A short stable word, as it appears in JSON output and logs.
         public let description: String
-        /// The status a program ends with (sysexits(3) where it has a fitting one).
+        /// The exit status of a program that fails with this code, from sysexits(3) where that has a suitable one.
         public let exitStatus: Int32
-        /// The status of an HTTP answer that reports this failure.
-        public let httpStatus: Int
+        /// The status of an HTTP response that reports this failure.
+        package let httpStatus: Int
 
         private init(_ description: String, exit: Int32, http: Int) {
             self.description = description
@@ -24,21 +24,21 @@ extension CloudletError {
         public static let badData = Code("bad-data", exit: 65, http: 422)
         /// A named file, base VM, session or node does not exist.
         public static let notFound = Code("not-found", exit: 66, http: 404)
-        /// The hypervisor, the node or a helper program is not there or does not work.
+        /// The hypervisor, the node or a helper program is missing or does not work.
         public static let unavailable = Code("unavailable", exit: 69, http: 503)
         /// A defect of this program.
         public static let defect = Code("defect", exit: 70, http: 500)
-        /// An operating-system call failed for a reason that is nobody's fault.
+        /// An operating-system call failed, and neither the input nor the configuration is the reason.
         public static let system = Code("system", exit: 71, http: 500)
-        /// An output file or directory can't be made, or is there already.
+        /// An output file or directory can't be created, or exists already.
         public static let cannotCreate = Code("cannot-create", exit: 73, http: 500)
         /// Reading or writing failed.
         public static let io = Code("io", exit: 74, http: 500)
-        /// A resource (memory, disk, port, place) is taken now; trying again later may succeed.
+        /// A resource (memory, disk, port, session) is in use; trying again later may succeed.
         public static let busy = Code("busy", exit: 75, http: 503)
         /// The other side broke the protocol or went away.
         public static let protocolViolation = Code("protocol", exit: 76, http: 400)
-        /// Rights are missing.
+        /// The user lacks a permission.
         public static let permission = Code("permission", exit: 77, http: 403)
         /// The configuration file is wrong.
         public static let configuration = Code("configuration", exit: 78, http: 500)
@@ -46,7 +46,7 @@ extension CloudletError {
         public static let interrupted = Code("interrupted", exit: 130, http: 503)
 
         /// Every code, for documentation and tests.
-        public static let all: [Code] = [
+        package static let all: [Code] = [
             .noNode, .noNetwork, .usage, .badData, .notFound, .unavailable, .defect, .system, .cannotCreate, .io,
             .busy, .protocolViolation, .permission, .configuration, .interrupted,
         ]

@@ -1,19 +1,18 @@
 extension CloudletError {
-    /// What strangers may be told: the message and those causes that speak of what they sent, without the places, programs
-    /// and processes of this machine. The log has ``description``.
+    /// The text for clients: the message and those causes that concern what the client sent, without paths, programs and
+    /// processes of this machine. The log gets ``description``.
     ///
-    /// Every error that leaves for the network passes through here.
+    /// Every error that is sent over the network is sent as this text.
     package var publicDescription: String { sentence { $0 is any PublicError }.withoutLocalDetails }
 }
 
-/// An error about what came over the network or out of a file given: its words tell nothing of this machine.
+/// An error about input from the network or from a given file: its description reveals nothing about this machine.
 package protocol PublicError: Error {}
 
 extension String {
-    /// The text without what is nobody's business but this machine's users': file names with their directories, names and
-    /// numbers of processes.
+    /// The text without what only users of this machine may know: paths of files, and names and numbers of processes.
     package var withoutLocalDetails: String {
-        // Longer texts are no sentences of ours.
+        // No message of this package is longer.
         cut(toBytes: 4000)
             .replacing(/by [^:;]*?\([0-9]+\)(?:, [^:;]*?\([0-9]+\))*/, with: "by another program")
             .replacing(/(?:\b[Pp]rocess(?:es)?(?: number)?|\b[Pp][Ii][Dd]:?|\bkill(?: -[A-Z0-9]+)?)[ =]+[0-9]+/) { _ in
@@ -23,13 +22,13 @@ extension String {
             .replacing(Self.path) { "\($0.1)a local file" }
     }
 
-    /// An absolute path between quotes, which may have blanks, or an address of something local.
+    /// An absolute path between quotes, which may contain blanks, or a URL of something local.
     private static var quotedPath: Regex<(Substring, Substring)> {
         /(['"])(?:[a-z+]+:(?=\/(?:\/\/|[^\/])))?\/[^'"]*['"]/
     }
 
-    /// An absolute path at the start of a word, or an address of something local (`qemu:///`, `unix:/run`). Web
-    /// addresses stay: their slashes follow a colon and have a host behind them.
+    /// An absolute path at the start of a word, or a URL of something local (`qemu:///`, `unix:/run`). URLs with a host
+    /// after their slashes don't match.
     private static var path: Regex<(Substring, Substring)> {
         /(^|[\s=,(\[{<])(?:[a-z+]+:(?=\/(?:\/\/|[^\/])))?\/(?:[^\s'"`;,:)\]}>]|:(?=\S))+/
     }

@@ -1,14 +1,14 @@
 import Crypto
 
-/// A SHA-256 value (FIPS 180-4): the identity of a base VM, of a page, of a blob.
+/// A SHA-256 value (FIPS 180-4), such as the identity of a base VM.
 public struct SHA256Digest: Hashable, Sendable, Comparable {
-    /// The 32 bytes as four big-endian words; ordering of words is ordering of bytes.
-    public let words: (UInt64, UInt64, UInt64, UInt64)
+    /// The 32 bytes as four big-endian words, so that comparing words compares bytes.
+    package let words: (UInt64, UInt64, UInt64, UInt64)
 
-    /// From four words, the most significant first.
-    public init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
+    /// Creates a digest from four words, the most significant first.
+    package init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
 
-    /// From 32 bytes; `nil` when the count differs.
+    /// Creates a digest from 32 bytes; `nil` for any other number of bytes.
     public init?(_ bytes: Span<UInt8>) {
         guard bytes.count == 32 else { return nil }
         func word(_ start: Int) -> UInt64 {
@@ -19,7 +19,7 @@ public struct SHA256Digest: Hashable, Sendable, Comparable {
         words = (word(0), word(8), word(16), word(24))
     }
 
-    /// From 64 hexadecimal digits of either case; `nil` for anything else.
+    /// Creates a digest from 64 hexadecimal digits of either case; `nil` for anything else.
     public init?(hex: some StringProtocol) {
         var bytes: [UInt8] = []
         var high: UInt8?
@@ -36,8 +36,8 @@ public struct SHA256Digest: Hashable, Sendable, Comparable {
         self.init(bytes.span)
     }
 
-    /// The digest of `bytes`.
-    public init(hashing bytes: Span<UInt8>) {
+    /// Computes the digest of `bytes`.
+    package init(hashing bytes: Span<UInt8>) {
         var hasher = SHA256Hasher()
         hasher.update(bytes)
         self = hasher.finalize()
@@ -56,13 +56,13 @@ public struct SHA256Digest: Hashable, Sendable, Comparable {
         String(decoding: bytes.flatMap { [Self.digits[Int($0 >> 4)], Self.digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
-    /// The first twelve digits, enough to tell base VMs apart in a list.
+    /// The first twelve digits, enough to distinguish base VMs in a list.
     public var short: String { String(hex.prefix(12)) }
 
     /// Equality of all 32 bytes.
     public static func == (left: Self, right: Self) -> Bool { left.words == right.words }
 
-    /// Order of the byte strings.
+    /// Orders digests by their bytes, the first byte being the most significant.
     public static func < (left: Self, right: Self) -> Bool { left.words < right.words }
 
     /// Hashes all four words.
@@ -91,21 +91,21 @@ extension SHA256Digest: CustomStringConvertible {
 }
 
 /// Computes a SHA-256 value over data that arrives in pieces.
-public struct SHA256Hasher: Sendable {
+package struct SHA256Hasher: Sendable {
     private var state = SHA256()
 
-    /// A hasher that has seen nothing.
-    public init() {}
+    /// A hasher without input.
+    package init() {}
 
     /// Adds bytes.
-    public mutating func update(_ bytes: Span<UInt8>) {
+    package mutating func update(_ bytes: Span<UInt8>) {
         unsafe bytes.withUnsafeBufferPointer { buffer in
             unsafe state.update(bufferPointer: UnsafeRawBufferPointer(buffer))
         }
     }
 
     /// The digest of all bytes added so far.
-    public func finalize() -> SHA256Digest {
+    package func finalize() -> SHA256Digest {
         unsafe state.finalize().withUnsafeBytes { raw in
             func word(_ index: Int) -> UInt64 {
                 unsafe UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))

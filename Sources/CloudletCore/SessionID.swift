@@ -1,14 +1,14 @@
-/// The number of a synthesis session: random, exactly 17 decimal digits, as the original's server makes them
-/// (so it is never 0, which its clients take for a failure).
+/// The number of a synthesis session: random, exactly 17 decimal digits, like those of the original's server. It is
+/// never 0, which the original's clients treat as a failure.
 public struct SessionID: Hashable, Sendable, CustomStringConvertible {
-    /// The number as it goes over the wire.
+    /// The number as it is sent over the wire.
     public let value: UInt64
 
-    /// From a number received; any value is representable, whether it names a session is another question.
-    public init(_ value: UInt64) { self.value = value }
+    /// Creates an id from a received number. Any value is accepted; it need not belong to a session.
+    package init(_ value: UInt64) { self.value = value }
 
     /// A new random id.
-    public static func random() -> SessionID {
+    package static func random() -> SessionID {
         SessionID(UInt64.random(in: 10_000_000_000_000_000...99_999_999_999_999_999))
     }
 

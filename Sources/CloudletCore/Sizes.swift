@@ -1,5 +1,5 @@
-/// The unit in which disks and memory are compared, addressed and shipped: 4096 bytes, the original's chunk size and
-/// the page size of x86-64.
+/// The unit in which disks and memory are compared, addressed and transferred: 4096 bytes, the original's chunk size
+/// and the page size of x86-64.
 package enum Page {
     /// Bytes in a page.
     package static let size = 4096
@@ -9,20 +9,20 @@ package enum Page {
     /// How many pages cover `bytes`.
     package static func count(covering bytes: Int) -> Int { bytes / size + (bytes % size > 0 ? 1 : 0) }
 
-    /// `bytes` rounded up to a whole number of pages; the largest number of whole pages where there is no larger one.
+    /// `bytes` rounded up to whole pages, but to no more than the largest number of whole pages that fits into `Int`.
     package static func roundUp(_ bytes: Int) -> Int { min(count(covering: bytes), Int.max / size) * size }
 }
 
-/// A number of bytes, printed the way a person reads it.
+/// A number of bytes, with a description for people.
 public struct ByteCount: Hashable, Sendable, CustomStringConvertible {
     /// The number of bytes.
     public let bytes: Int
 
-    /// From a number of bytes.
+    /// Creates a size from a number of bytes.
     public init(_ bytes: Int) { self.bytes = bytes }
 
-    /// Mebibytes.
-    public static func mebibytes(_ count: Int) -> ByteCount { ByteCount(count << 20) }
+    /// Creates a size from a number of mebibytes.
+    package static func mebibytes(_ count: Int) -> ByteCount { ByteCount(count << 20) }
 
     /// One decimal and a decimal unit (`1.5 MB`); below 1000, plain bytes.
     public var description: String {

@@ -10,7 +10,7 @@ extension Span<UInt8> {
         }
     }
 
-    /// How many bytes are the same at the same place of both spans, which must be equally long.
+    /// At how many positions both spans have the same byte. They must have the same length.
     package func countOfSameBytes(as other: Span<UInt8>) -> Int {
         precondition(count == other.count, "spans of different length")
         return unsafe withUnsafeBytes { left in
@@ -19,7 +19,7 @@ extension Span<UInt8> {
                 var position = 0
                 let whole = count / 16 * 16
                 while position < whole {
-                    // A lane counts at most 255 before it is added to the total. A lane of the mask is 0 or -1.
+                    // A lane counts to 255 at most before it is added to the total. A lane of the mask is 0 or -1.
                     let end = Swift.min(position + 16 * 255, whole)
                     var same = SIMD16<UInt8>()
                     while position < end {
@@ -36,7 +36,7 @@ extension Span<UInt8> {
         }
     }
 
-    /// How many bytes at the front of both spans, which must be equally long, are the same.
+    /// The length of the common prefix of both spans. They must have the same length.
     package func countOfSamePrefix(as other: Span<UInt8>) -> Int {
         precondition(count == other.count, "spans of different length")
         return unsafe withUnsafeBytes { left in
@@ -56,9 +56,9 @@ extension Span<UInt8> {
         }
     }
 
-    /// The unsigned integer at `position`, most significant byte first. All its bytes must be there.
+    /// The unsigned integer at `position`, most significant byte first. All of its bytes must lie inside the span.
     @inlinable package func bigEndian<T: FixedWidthInteger & UnsignedInteger>(at position: Int, as _: T.Type) -> T {
-        precondition(position >= 0 && position <= count - MemoryLayout<T>.size, "an integer behind the end")
+        precondition(position >= 0 && position <= count - MemoryLayout<T>.size, "an integer past the end")
         return unsafe withUnsafeBytes { T(bigEndian: unsafe $0.loadUnaligned(fromByteOffset: position, as: T.self)) }
     }
 

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test(
-        "bytes that are the same at the same place are counted, all and those at the front",
+        "equal bytes at equal positions are counted, in the whole span and in its prefix",
         arguments: [0, 1, 7, 8, 9, 15, 16, 17, 31, 127, 128, 129, 4079, 4080, 4081, 4096, 5000])
     func same(count: Int) {
         let left = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
@@ -28,7 +28,7 @@ import Testing
         #expect(left.span.countOfSameBytes(as: left.span) == count)
     }
 
-    @Test("bytes are copied to a place, and bytes just written are repeated")
+    @Test("bytes are copied to a position, and overlapping copies repeat bytes just written")
     func copying() {
         var bytes = [UInt8](repeating: 0, count: 12)
         let source: [UInt8] = [1, 2, 3]
@@ -41,7 +41,7 @@ import Testing
         #expect(bytes == [0, 1, 2, 3, 1, 2, 3, 2, 3, 2, 3, 2])
     }
 
-    @Test("reading behind the end names position, need and rest")
+    @Test("reading past the end names the position, the bytes needed and the bytes left")
     func outOfBytes() throws {
         let bytes: [UInt8] = [1, 2, 3]
         var reader = ByteReader(bytes.span)
@@ -49,6 +49,7 @@ import Testing
         var failure: OutOfBytes?
         do { _ = try reader.readBigEndian(UInt32.self) } catch { failure = error }
         #expect(failure?.position == 1 && failure?.needed == 4 && failure?.left == 2)
+        #expect(failure?.description == "4 bytes are needed at byte 1, but only 2 are left")
         #expect(try reader.readArray(2) == [2, 3])
     }
 

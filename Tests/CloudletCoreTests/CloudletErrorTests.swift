@@ -9,7 +9,7 @@ import Testing
         #expect(outer.description == "can't write the overlay: disk full; free some space")
     }
 
-    @Test("a code has one exit status and one HTTP status, and words are unique")
+    @Test("every code has an exit status and an HTTP status, and a name of its own")
     func codes() {
         #expect(Set(CloudletError.Code.all.map(\.description)).count == CloudletError.Code.all.count)
         #expect(CloudletError.Code.noNode.exitStatus == 2)
@@ -17,7 +17,7 @@ import Testing
         #expect(CloudletError.Code.all.allSatisfy { $0.exitStatus != 0 && $0.httpStatus >= 400 })
     }
 
-    @Test("wrapping keeps an error that is one already")
+    @Test("wrapping keeps an error that is a CloudletError already")
     func wrapping() {
         struct Other: Error {}
         let original = CloudletError(.busy, "taken")

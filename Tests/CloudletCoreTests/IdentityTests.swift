@@ -31,7 +31,7 @@ import Testing
     func displayable() {
         #expect("Küche ☕ node.1".displayable() == "Küche ☕ node.1")
         #expect("a\u{1B}[2Jb\u{202E}c\u{9B}d\r\n".displayable() == "a�[2Jb�c�d��")
-        // What reorders text goes, what joins letters and emoji stays.
+        // Marks that reorder text are replaced; joiners of letters and emoji are kept.
         #expect("a\u{61C}b\u{2066}c\u{200B}d".displayable() == "a�b�c�d")
         #expect("می\u{200C}رود 👩‍🚀".displayable() == "می\u{200C}رود 👩‍🚀")
         #expect(String(repeating: "x", count: 300).displayable(limit: 10) == "xxxxxxxxxx…")

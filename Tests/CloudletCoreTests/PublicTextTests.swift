@@ -1,10 +1,10 @@
 import CloudletCore
 import Testing
 
-/// What strangers are told of errors.
+/// What clients learn about errors.
 @Suite struct PublicTextTests {
     @Test(
-        "places, programs and processes of this machine are left out, the rest stays",
+        "paths, programs and processes of this machine are left out, the rest stays",
         arguments: [
             (
                 "can't open /home/ann/.cloudlet/bases/x/base-mem: Permission denied",
@@ -40,16 +40,16 @@ import Testing
             ),
             ("tcp 2222:22 and/or 10 KiB/s", "tcp 2222:22 and/or 10 KiB/s"),
         ])
-    func details(text: String, told: String) {
-        #expect(CloudletError(.unavailable, text).publicDescription == told)
+    func details(text: String, expected: String) {
+        #expect(CloudletError(.unavailable, text).publicDescription == expected)
         let inner = CloudletError(.unavailable, "it failed", cause: CloudletError(.io, text))
-        #expect(inner.publicDescription == "it failed: \(told)")
+        #expect(inner.publicDescription == "it failed: \(expected)")
     }
 
     private struct Foreign: Error {}
     private struct Shown: PublicError, CustomStringConvertible { let description = "item 7 is too long" }
 
-    @Test("causes are told when they speak of what was sent, others are for the log")
+    @Test("causes that concern the client's input are included, others are for the log only")
     func causes() {
         let foreign = CloudletError(.defect, "no", advice: "ask again", cause: Foreign())
         #expect(foreign.publicDescription == "no; ask again" && foreign.description.contains("Foreign"))
