@@ -2,10 +2,10 @@ import CLzma
 
 /// The checksum of ZIP archives: CRC-32 as in ISO 3309, by liblzma.
 package struct CRC32: Sendable {
-    /// The checksum of what was added.
+    /// The checksum of the bytes added so far.
     package private(set) var value: UInt32 = 0
 
-    /// That of nothing.
+    /// The checksum of no bytes.
     package init() {}
 
     /// Adds bytes.

@@ -1,31 +1,31 @@
 package import CloudletCore
 
-/// Why compressed bytes can't be read or written.
+/// Why data can't be compressed or decompressed.
 package enum CompressionError: PublicError, Hashable, Sendable, CustomStringConvertible {
-    /// The bytes are not of the expected format at all.
+    /// The data is not in the expected format, which is named.
     case notThisFormat(String)
     /// The data is damaged.
     case damaged
     /// Decoding would take more memory than allowed.
     case memoryLimit(ByteCount)
-    /// The input ended in the middle.
+    /// The input ended before the end of the compressed stream.
     case truncated
-    /// There are bytes behind the end of the compressed stream.
+    /// Bytes follow the end of the compressed stream.
     case trailingBytes
-    /// The format's options are not supported by this library.
+    /// The data uses options of the format that the library does not support.
     case unsupportedOptions
-    /// The library failed with this code.
+    /// The library failed with this error code.
     case failed(Int)
 
     /// A sentence without a period.
     package var description: String {
         switch self {
-        case .notThisFormat(let name): "these are not \(name) data"
-        case .damaged: "the compressed data are damaged"
-        case .memoryLimit(let limit): "decompressing would take more memory than the allowed \(limit)"
-        case .truncated: "the compressed data end too early"
-        case .trailingBytes: "there are bytes behind the end of the compressed data"
-        case .unsupportedOptions: "the compressed data use options that are not supported"
+        case .notThisFormat(let name): "the data is not in \(name) format"
+        case .damaged: "the compressed data is damaged"
+        case .memoryLimit(let limit): "decompression would need more memory than the limit of \(limit)"
+        case .truncated: "the compressed data is truncated"
+        case .trailingBytes: "there are bytes after the end of the compressed data"
+        case .unsupportedOptions: "the compressed data uses options that are not supported"
         case .failed(let code): "the compression library failed with code \(code)"
         }
     }

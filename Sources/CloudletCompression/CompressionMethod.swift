@@ -1,13 +1,13 @@
 /// How blobs are compressed.
 package enum CompressionMethod: String, Sendable, Hashable, CaseIterable {
-    /// The original's: smallest, slow to decode.
+    /// The original's method: the smallest result, slow to decompress.
     case xz
-    /// For nodes of ours: a tenth to a quarter larger, applied with a quarter of the time.
+    /// Read by nodes of this version and later: a tenth to a quarter larger, decompressed in a quarter of the time.
     case zstd
 
     /// The levels that can be chosen.
     package var levels: ClosedRange<Int> { self == .xz ? 0...9 : 1...19 }
 
-    /// The level taken when none is chosen; the article Compression has the table behind it.
+    /// The level used when none is chosen. The article Compression has the measurements.
     package var defaultLevel: Int { self == .xz ? 6 : 9 }
 }

@@ -1,24 +1,24 @@
 package import CloudletCore
 
-/// Compresses one blob by the method chosen.
+/// Compresses one blob with the chosen method.
 package struct Compressor: ~Copyable {
     private var xz: XZEncoder?
     private var zstd: ZstdEncoder?
 
-    /// What decides size, speed and memory.
+    /// The options that decide size, speed and memory.
     package struct Options: Sendable, Hashable {
         /// The method.
         package let method: CompressionMethod
-        /// Its level.
+        /// The level of the method.
         package let level: Int
-        /// Log2 of the history in which repeats are looked for; `nil` for the method's own.
+        /// Log2 of the history in bytes in which repeats are searched; `nil` for the method's default.
         package let historyLog: Int?
 
-        /// The histories that can be chosen: all that any reader of ours accepts.
+        /// The accepted values of ``historyLog``: those that ``Decompressor`` accepts for every method.
         package static let historyLogs = 16...ZstdDecoder.largestWindowLog
 
-        /// Takes a method, and its level and history when they are to be others than its own.
-        /// - Throws: `CloudletError.usage` when the method has no such level, or no reader accepts the history.
+        /// Creates options; where `level` or `historyLog` is `nil`, the method's default applies.
+        /// - Throws: `CloudletError.usage` when the method has no such level, or readers refuse the history.
         package init(
             _ method: CompressionMethod = .xz, level: Int? = nil, historyLog: Int? = nil
         ) throws(CloudletError) {
@@ -26,12 +26,12 @@ package struct Compressor: ~Copyable {
             guard method.levels.contains(level) else {
                 throw CloudletError(
                     .usage, "\(method.rawValue) has no level \(level)",
-                    advice: "give \(method.levels.lowerBound) to \(method.levels.upperBound)")
+                    advice: "choose \(method.levels.lowerBound) to \(method.levels.upperBound)")
             }
             if let historyLog, !Self.historyLogs.contains(historyLog) {
                 throw CloudletError(
-                    .usage, "a history of 2^\(historyLog) bytes is not accepted by readers",
-                    advice: "give \(Self.historyLogs.lowerBound) to \(Self.historyLogs.upperBound)")
+                    .usage, "readers do not accept a history of 2^\(historyLog) bytes",
+                    advice: "choose \(Self.historyLogs.lowerBound) to \(Self.historyLogs.upperBound)")
             }
             self.method = method
             self.level = level
@@ -44,11 +44,11 @@ package struct Compressor: ~Copyable {
             historyLog = nil
         }
 
-        /// What the original's readers accept.
+        /// The options for overlays that the original can read.
         package static let standard = Options(defaultOf: .xz)
 
         /// How many bytes of memory a compressor for a blob of about `blobBytes` takes.
-        /// - Throws: `CloudletError.busy` when there is not so much.
+        /// - Throws: `CloudletError.busy` when that much memory is not available.
         package func memoryBytes(blobBytes: Int) throws(CloudletError) -> Int {
             switch method {
             case .xz: XZEncoder.memoryBytes(xzOptions(blobBytes: blobBytes))
@@ -56,7 +56,7 @@ package struct Compressor: ~Copyable {
             }
         }
 
-        /// A dictionary beyond the input is of no use, but costs eleven times its size.
+        /// A dictionary larger than the input is useless, but the encoder takes eleven times its size.
         fileprivate func xzOptions(blobBytes: Int) -> XZEncoder.Options {
             let dictionary = historyLog.map { 1 << $0 } ?? Self.dictionary(covering: blobBytes)
             return XZEncoder.Options(preset: UInt32(level), dictionaryBytes: UInt32(dictionary))
@@ -69,7 +69,7 @@ package struct Compressor: ~Copyable {
         }
     }
 
-    /// A compressor for a blob of about `blobBytes`.
+    /// Creates a compressor for a blob of about `blobBytes` before compression.
     package init(_ options: Options, blobBytes: Int) throws(CloudletError) {
         switch options.method {
         case .xz:
@@ -81,13 +81,13 @@ package struct Compressor: ~Copyable {
         }
     }
 
-    /// Goes to the start of another blob of about the same size; the memory is used again.
+    /// Starts another blob of about the same size and reuses the memory.
     package mutating func restart() throws(CloudletError) {
         try xz?.restart()
         zstd?.restart()
     }
 
-    /// Compresses `input`, handing what is ready to `body`.
+    /// Compresses `input` and passes the available output to `body`.
     package mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
@@ -95,7 +95,7 @@ package struct Compressor: ~Copyable {
         try zstd?.encode(input, body)
     }
 
-    /// Ends the blob and hands the rest of it to `body`.
+    /// Ends the blob and passes the rest of the output to `body`.
     package mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         try xz?.finish(body)
         try zstd?.finish(body)

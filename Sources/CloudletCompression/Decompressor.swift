@@ -1,13 +1,13 @@
 package import CloudletCore
 
-/// Decompresses one blob, whatever its method: the one place where compressed bytes of others are taken in.
+/// Decompresses one blob of any method. All compressed data from outside is read by this type.
 package struct Decompressor: ~Copyable {
     /// The method.
     package let method: CompressionMethod
     private var xz: XZDecoder?
     private var zstd: ZstdDecoder?
 
-    /// A decompressor at the start of a blob.
+    /// Creates a decompressor at the start of a blob.
     package init(_ method: CompressionMethod) throws(CloudletError) {
         self.method = method
         switch method {
@@ -20,19 +20,20 @@ package struct Decompressor: ~Copyable {
         }
     }
 
-    /// Goes to the start of another blob of the same method; the memory is used again.
+    /// Starts another blob of the same method and reuses the memory.
     package mutating func restart() throws(CloudletError) {
         try xz?.restart()
         zstd?.restart()
     }
 
-    /// How many bytes of memory the blob takes as far as it was read. Little of it is used before as much has come out.
+    /// How many bytes of memory the part of the blob read so far takes. The system provides most of it only as output
+    /// is produced.
     package var memoryBytes: Int {
         mutating get { xz?.memoryBytes ?? zstd?.memoryBytes ?? 0 }
     }
 
-    /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
-    /// - Throws: what `body` throws, or `CloudletError.badData` with byte and a `CompressionError` as cause.
+    /// Decompresses `input` and passes the output to `body` in pieces of at most 64 KiB.
+    /// - Throws: the error of `body`, or `CloudletError.badData` with the offset and a `CompressionError` as cause.
     package mutating func decode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
@@ -40,7 +41,8 @@ package struct Decompressor: ~Copyable {
         try zstd?.decode(input, body)
     }
 
-    /// Fails unless the compressed bytes were complete.
+    /// Checks that the compressed data is complete.
+    /// - Throws: `CloudletError.badData` when it is truncated.
     package func finish() throws(CloudletError) {
         try xz?.finish()
         try zstd?.finish()

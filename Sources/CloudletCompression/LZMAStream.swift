@@ -6,19 +6,19 @@ import CloudletCore
 struct LZMAStream: ~Copyable {
     private var stream: lzma_stream
     private var output: [UInt8]
-    /// Whether the end of the compressed bytes was reached.
+    /// Whether the end of the compressed data was reached.
     private(set) var ended = false
-    /// How many bytes of input were taken.
+    /// How many bytes of input were consumed.
     private(set) var position = 0
 
-    /// Wraps a stream that `initialize` sets up; `outputBytes` is the size of the output pieces.
+    /// Creates a stream that `initialize` sets up. Output comes in pieces of at most `outputBytes`.
     init(outputBytes: Int, _ initialize: (inout lzma_stream) -> lzma_ret) throws(CompressionError) {
         unsafe stream = lzma_stream()
         output = [UInt8](repeating: 0, count: outputBytes)
         try unsafe Self.check(initialize(&stream), memoryLimit: 0)
     }
 
-    /// Begins anew; what the library allocated is used again.
+    /// Starts again and reuses what the library allocated.
     mutating func restart(_ initialize: (inout lzma_stream) -> lzma_ret) throws(CompressionError) {
         ended = false
         position = 0
@@ -30,12 +30,12 @@ struct LZMAStream: ~Copyable {
         unsafe lzma_end(&stream)
     }
 
-    /// How many bytes of memory a decoder takes for the stream as far as it was read.
+    /// How many bytes of memory a decoder takes for the part of the stream read so far.
     var memoryBytes: Int {
         mutating get { unsafe Int(clamping: lzma_memusage(&stream)) }
     }
 
-    /// Feeds all of `input` and hands every piece of output to `body`; with `finishing`, until the stream's end.
+    /// Processes all of `input` and passes every piece of output to `body`; with `finishing`, up to the end of the stream.
     mutating func run<Failure: Error>(
         _ input: Span<UInt8>, finishing: Bool, memoryLimit: Int,
         _ body: (Span<UInt8>) throws(Failure) -> Void
@@ -71,7 +71,7 @@ struct LZMAStream: ~Copyable {
                 if consumed < input.count { throw .library(.trailingBytes) }
                 return
             }
-            // No progress: the library wants more input, of which there is none.
+            // No progress: the library needs more input than there is.
             if status == LZMA_BUF_ERROR, produced == 0 {
                 if finishing { throw .library(.truncated) }
                 return
@@ -93,7 +93,7 @@ struct LZMAStream: ~Copyable {
     }
 }
 
-/// Who failed while bytes moved: the library, or the one who takes the output.
+/// Whether the library failed, or the consumer of the output.
 enum LZMAFailure<Consumer: Error>: Error {
     case library(CompressionError)
     case consumer(Consumer)

@@ -1,13 +1,13 @@
 import CLzma
 package import CloudletCore
 
-/// Decompresses one .xz stream (XZ file format 1.2) that arrives in pieces. Memory is bounded by the limit given,
-/// however large the output.
+/// Decompresses one .xz stream (The .xz File Format 1.2) that arrives in pieces. Memory is bounded by the limit, whatever
+/// the size of the output.
 package struct XZDecoder: ~Copyable {
     private var stream: LZMAStream
     private let memoryLimit: Int
 
-    /// A decoder that takes up to `memoryLimit` bytes; the original's streams (dictionary 64 MiB) need 65 MiB.
+    /// Creates a decoder that takes at most `memoryLimit` bytes. The original's streams (dictionary 64 MiB) need 65 MiB.
     package init(memoryLimit: Int = 80 << 20) throws(CloudletError) {
         self.memoryLimit = memoryLimit
         do throws(CompressionError) {
@@ -19,7 +19,7 @@ package struct XZDecoder: ~Copyable {
         }
     }
 
-    /// Goes to the start of another stream.
+    /// Starts another stream.
     mutating func restart() throws(CloudletError) {
         do throws(CompressionError) {
             unsafe try stream.restart { raw in unsafe lzma_stream_decoder(&raw, UInt64(memoryLimit), 0) }
@@ -31,13 +31,14 @@ package struct XZDecoder: ~Copyable {
     /// Whether the end of the stream has been read.
     package var isFinished: Bool { stream.ended }
 
-    /// How many bytes of memory the stream takes as far as it was read. Little of it is used before as much has come out.
+    /// How many bytes of memory the part of the stream read so far takes. The system provides most of it only as output
+    /// is produced.
     package var memoryBytes: Int {
         mutating get { stream.memoryBytes }
     }
 
-    /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
-    /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
+    /// Decompresses `input` and passes the output to `body` in pieces of at most 64 KiB.
+    /// - Throws: the error of `body`, or `CloudletError.badData` with the offset and a `CompressionError` as cause.
     package mutating func decode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
@@ -53,7 +54,8 @@ package struct XZDecoder: ~Copyable {
         }
     }
 
-    /// Fails unless the stream was complete.
+    /// Checks that the stream is complete.
+    /// - Throws: `CloudletError.badData` when it is truncated.
     package func finish() throws(CloudletError) {
         if !stream.ended { throw failure(.truncated) }
     }

@@ -1,26 +1,28 @@
 import CLzma
 package import CloudletCore
 
-/// Compresses into one .xz stream: a single block, LZMA2, CRC32, as the original's reader expects.
+/// Compresses into one .xz stream as the original's reader expects it: a single block, LZMA2, CRC32.
 package struct XZEncoder: ~Copyable {
     private var stream: LZMAStream
     private let options: Options
 
-    /// What decides size, speed and memory.
+    /// The options that decide size, speed and memory.
     package struct Options: Hashable, Sendable {
         /// xz preset, 0 (fast) to 9 (small).
         package var preset: UInt32
-        /// Dictionary in bytes; more than the input's size is of no use. The encoder takes about eleven times this.
+        /// Size of the dictionary in bytes; more than the size of the input is useless. The encoder takes about eleven
+        /// times this.
         package var dictionaryBytes: UInt32
 
-        /// Preset 6 and a dictionary of 4 MiB: blobs are about that large before compression.
+        /// Creates options: by default preset 6 and a dictionary of 4 MiB, about the size of a blob before compression.
         package init(preset: UInt32 = 6, dictionaryBytes: UInt32 = 4 << 20) {
             self.preset = preset
             self.dictionaryBytes = dictionaryBytes
         }
     }
 
-    /// An encoder at the start of a stream.
+    /// Creates an encoder at the start of a stream.
+    /// - Throws: `CloudletError.usage` when the library refuses the options.
     package init(_ options: Options = Options()) throws(CloudletError) {
         self.options = options
         do throws(CompressionError) {
@@ -30,7 +32,7 @@ package struct XZEncoder: ~Copyable {
         }
     }
 
-    /// Goes to the start of another stream.
+    /// Starts another stream.
     mutating func restart() throws(CloudletError) {
         let options = options
         do throws(CompressionError) { unsafe try stream.restart { raw in unsafe Self.begin(&raw, options) } } catch {
@@ -53,7 +55,7 @@ package struct XZEncoder: ~Copyable {
         }
     }
 
-    /// Calls `body` with the filters that do what the options say; with `nil` when there is no such preset.
+    /// Calls `body` with the filters for the options, or with `nil` when the preset does not exist.
     private static func withFilters<Value>(
         _ options: Options, _ body: (UnsafePointer<lzma_filter>?) -> Value
     ) -> Value {
@@ -69,14 +71,14 @@ package struct XZEncoder: ~Copyable {
         }
     }
 
-    /// Compresses `input`, handing what is ready to `body`.
+    /// Compresses `input` and passes the available output to `body`.
     package mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         if !input.isEmpty { try run(input, finishing: false, body) }
     }
 
-    /// Ends the stream and hands the rest of it to `body`.
+    /// Ends the stream and passes the rest of the output to `body`.
     package mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         let nothing: [UInt8] = []
         try run(nothing.span, finishing: true, body)

@@ -2,10 +2,10 @@ import CZstd
 package import CloudletCore
 
 /// Decompresses one zstd frame (RFC 8878) that arrives in pieces. Memory is bounded by the largest window accepted,
-/// however large the output.
+/// whatever the size of the output.
 @safe
 package struct ZstdDecoder: ~Copyable {
-    /// Log2 of the largest window accepted: 64 MiB, what the original's xz streams take too.
+    /// Log2 of the largest window accepted: 64 MiB, the dictionary of the original's xz streams.
     package static let largestWindowLog = 26
 
     private let context: OpaquePointer
@@ -13,13 +13,14 @@ package struct ZstdDecoder: ~Copyable {
     private var atStart = true
     /// Whether the end of the frame has been read.
     package private(set) var isFinished = false
-    /// How many bytes of the frame were taken.
+    /// How many bytes of the frame were consumed.
     package private(set) var position = 0
 
-    /// A decoder at the start of a frame.
+    /// Creates a decoder at the start of a frame.
+    /// - Throws: `CloudletError.busy` when there is not enough memory.
     package init() throws(CloudletError) {
         guard let context = unsafe ZSTD_createDCtx() else {
-            throw CloudletError(.busy, "there is no memory for a zstd decompressor")
+            throw CloudletError(.busy, "not enough memory for a zstd decompressor")
         }
         unsafe self.context = unsafe context
         output = [UInt8](repeating: 0, count: 64 << 10)
@@ -28,7 +29,7 @@ package struct ZstdDecoder: ~Copyable {
 
     deinit { unsafe ZSTD_freeDCtx(context) }
 
-    /// Goes to the start of another frame.
+    /// Starts another frame.
     mutating func restart() {
         unsafe ZSTD_DCtx_reset(context, ZSTD_reset_session_only)
         atStart = true
@@ -36,11 +37,12 @@ package struct ZstdDecoder: ~Copyable {
         position = 0
     }
 
-    /// How many bytes of memory the frame takes as far as it was read. Little of it is used before as much has come out.
+    /// How many bytes of memory the part of the frame read so far takes. The system provides most of it only as output
+    /// is produced.
     package var memoryBytes: Int { unsafe ZSTD_sizeof_DCtx(context) }
 
-    /// Decompresses `input`, handing the output to `body` in pieces of at most 64 KiB.
-    /// - Throws: what `body` throws, or `CloudletError.badData` with a `CompressionError` as cause.
+    /// Decompresses `input` and passes the output to `body` in pieces of at most 64 KiB.
+    /// - Throws: the error of `body`, or `CloudletError.badData` with the offset and a `CompressionError` as cause.
     package mutating func decode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
@@ -54,12 +56,13 @@ package struct ZstdDecoder: ~Copyable {
             position += taken
             isFinished = left == 0
             if produced > 0 { try body(output.span.extracting(0..<produced)) }
-            // Output that did not fit comes with the next turn, which needs no more input.
+            // Output that did not fit into the buffer comes with further calls, which need no input.
             if produced == output.count, consumed == input.count, !isFinished { try drain(body) }
         }
     }
 
-    /// Fails unless the frame was complete.
+    /// Checks that the frame is complete.
+    /// - Throws: `CloudletError.badData` when it is truncated.
     package func finish() throws(CloudletError) {
         if !isFinished { throw failure(.truncated) }
     }
@@ -75,8 +78,8 @@ package struct ZstdDecoder: ~Copyable {
         }
     }
 
-    /// One call of the library.
-    /// - Returns: bytes taken and produced, and what the library answered.
+    /// Calls the library once.
+    /// - Returns: how many bytes it consumed and produced, and its return value.
     private mutating func step(_ input: Span<UInt8>, from start: Int) -> (taken: Int, produced: Int, left: Int) {
         let capacity = output.count
         return unsafe input.withUnsafeBufferPointer { source in

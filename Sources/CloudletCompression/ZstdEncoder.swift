@@ -1,17 +1,17 @@
 import CZstd
 package import CloudletCore
 
-/// Compresses into one zstd frame with a checksum.
+/// Compresses into one zstd frame (RFC 8878) with a checksum.
 @safe
 package struct ZstdEncoder: ~Copyable {
     private let context: OpaquePointer
     private var output: [UInt8]
 
-    /// An encoder at the start of a frame.
+    /// Creates an encoder at the start of a frame.
     /// - Parameters:
     ///   - level: 1 (fast) to 19 (small).
-    ///   - windowLog: log2 of the history in which long repeats are looked for; `nil` for the level's own.
-    /// - Throws: `CloudletError.usage` when the library refuses the values.
+    ///   - windowLog: log2 of the history in bytes in which long repeats are searched; `nil` for the level's default.
+    /// - Throws: `CloudletError.usage` when the library refuses the values, `.busy` when there is not enough memory.
     package init(level: Int, windowLog: Int? = nil) throws(CloudletError) {
         unsafe context = unsafe try Self.makeContext(level: level, windowLog: windowLog)
         output = [UInt8](repeating: 0, count: 64 << 10)
@@ -19,12 +19,12 @@ package struct ZstdEncoder: ~Copyable {
 
     deinit { unsafe ZSTD_freeCCtx(context) }
 
-    /// Goes to the start of another frame.
+    /// Starts another frame.
     mutating func restart() { unsafe ZSTD_CCtx_reset(context, ZSTD_reset_session_only) }
 
     private static func makeContext(level: Int, windowLog: Int?) throws(CloudletError) -> OpaquePointer {
         guard let context = unsafe ZSTD_createCCtx() else {
-            throw CloudletError(.busy, "there is no memory for a zstd compressor")
+            throw CloudletError(.busy, "not enough memory for a zstd compressor")
         }
         var settings = [(ZSTD_c_compressionLevel, level), (ZSTD_c_checksumFlag, 1)]
         if let windowLog { settings += [(ZSTD_c_windowLog, windowLog), (ZSTD_c_enableLongDistanceMatching, 1)] }
@@ -40,20 +40,20 @@ package struct ZstdEncoder: ~Copyable {
     /// How many bytes of memory an encoder with these values takes.
     static func memoryBytes(level: Int, windowLog: Int?) throws(CloudletError) -> Int {
         var encoder = try ZstdEncoder(level: level, windowLog: windowLog)
-        // The library takes its memory when the first byte comes.
+        // The library allocates its memory when it gets the first byte.
         let byte: [UInt8] = [0]
         try encoder.encode(byte.span) { _ in }
         return unsafe ZSTD_sizeof_CCtx(encoder.context)
     }
 
-    /// Compresses `input`, handing what is ready to `body`.
+    /// Compresses `input` and passes the available output to `body`.
     package mutating func encode(
         _ input: Span<UInt8>, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         try run(input, ZSTD_e_continue, body)
     }
 
-    /// Ends the frame and hands the rest of it to `body`.
+    /// Ends the frame and passes the rest of the output to `body`.
     package mutating func finish(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         let nothing: [UInt8] = []
         try run(nothing.span, ZSTD_e_end, body)

@@ -2,7 +2,7 @@ import CloudletCompression
 import CloudletCore
 import Testing
 
-/// Compressors and decompressors that are used for one blob after another.
+/// Compressors and decompressors that are reused for one blob after another.
 @Suite struct ReuseTests {
     private static func sample(_ seed: Int) -> [UInt8] {
         (0..<200_000 + seed * 1000).map { UInt8(truncatingIfNeeded: $0 / 7 &* (31 + seed) ^ ($0 >> 9)) }
@@ -22,7 +22,8 @@ import Testing
         return result
     }
 
-    @Test("each blob is as if it were the first", arguments: CompressionMethod.allCases)
+    @Test(
+        "a reused compressor or decompressor gives the same result as a new one", arguments: CompressionMethod.allCases)
     func reuse(method: CompressionMethod) throws {
         let options = try Compressor.Options(method, level: 1)
         var compressor = try Compressor(options, blobBytes: 1 << 20)
@@ -37,12 +38,12 @@ import Testing
             let blob = try Self.compress(bytes, &compressor)
             #expect(blob == (try Self.compress(bytes, &fresh)))
             #expect(try Self.decompress(blob, &decompressor) == bytes)
-            // What comes behind the end of a blob is still seen.
+            // Bytes after the end of a blob are still detected.
             #expect(problem { try decompressor.decode([0].span) { _ in } } == .trailingBytes)
         }
     }
 
-    @Test("the memory of a compressor is known beforehand")
+    @Test("the memory that a compressor takes is known in advance")
     func memory() throws {
         func bytes(_ method: CompressionMethod, _ level: Int, _ blob: Int = 4 << 20, history: Int? = nil) throws -> Int
         {

@@ -29,13 +29,15 @@ import Testing
 
     private let sample: [UInt8] = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 7 &* 31 ^ ($0 >> 9)) }
 
-    @Test("what is compressed comes back, in pieces of any size", arguments: [1, 100, 70_000, 1 << 20])
+    @Test(
+        "compressed data is decompressed to the same bytes, in pieces of any size",
+        arguments: [1, 100, 70_000, 1 << 20])
     func roundTrip(piece: Int) throws {
         let bytes = piece == 1 ? Array(sample.prefix(5000)) : sample
         #expect(try decompress(try compress(bytes, piece: piece), piece: piece) == bytes)
     }
 
-    @Test("the original's empty blob is read, and ours is as small")
+    @Test("the original's empty blob is read, and ours has the same size")
     func emptyStream() throws {
         let original = hex("fd377a585a0000016922de36 00000000 1cdf4421 9042990d 01000000 0001595a")
         #expect(try decompress(original) == [])
@@ -49,7 +51,7 @@ import Testing
         #expect(try decompress(bytes) == Array("x".utf8))
     }
 
-    @Test("damage, truncation, foreign formats, bytes behind the end and greedy streams are told apart")
+    @Test("damage, truncation, other formats, trailing bytes and memory limits are reported as such")
     func refusals() throws {
         let good = try compress(sample)
         var damaged = good
@@ -64,7 +66,7 @@ import Testing
         #expect(problem { _ = try decompress(greedy, memoryLimit: 1 << 20) } == .memoryLimit(ByteCount(1 << 20)))
     }
 
-    @Test("a failure of the consumer stops decoding and comes out unchanged")
+    @Test("an error of the consumer stops decoding and is thrown unchanged")
     func consumerFailure() throws {
         let good = try compress(sample)
         var decoder = try XZDecoder()

@@ -33,14 +33,16 @@ import Testing
 
     private let sample: [UInt8] = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 7 &* 31 ^ ($0 >> 9)) }
 
-    @Test("what is compressed comes back, in pieces of any size", arguments: [1, 100, 70_000, 1 << 20])
+    @Test(
+        "compressed data is decompressed to the same bytes, in pieces of any size",
+        arguments: [1, 100, 70_000, 1 << 20])
     func roundTrip(piece: Int) throws {
         let bytes = piece == 1 ? Array(sample.prefix(5000)) : sample
         #expect(try decompress(try compress(bytes, piece: piece), piece: piece) == bytes)
         #expect(try decompress(try compress([]), piece: piece) == [])
     }
 
-    @Test("zstd itself reads ours, and we read what it writes", arguments: [1, 19])
+    @Test("the program zstd reads our frames, and we read its frames", arguments: [1, 19])
     func foreign(level: Int) async throws {
         let scratch = try ScratchDirectory()
         _ = try scratch.write("ours.zst", try compress(sample, level: level, windowLog: 20))
@@ -51,7 +53,7 @@ import Testing
         #expect(try decompress(try File(scratch.file("theirs.zst"), .read).read(1 << 24, at: 0)) == sample)
     }
 
-    @Test("damage, truncation, foreign formats and bytes behind the end are told apart, with their place")
+    @Test("damage, truncation, other formats and trailing bytes are reported as such, with their offset")
     func refusals() throws {
         let good = try compress(sample)
         var damaged = good
@@ -69,13 +71,13 @@ import Testing
         #expect(error?.message.contains("at byte \(good.count)") == true)
     }
 
-    @Test("a window larger than any blob needs is refused before memory is taken for it")
+    @Test("a window above the limit is refused before memory is allocated for it")
     func largeWindow() throws {
         #expect(
             problem { _ = try decompress(try compress(sample, windowLog: 27)) } == .memoryLimit(ByteCount(1 << 26)))
     }
 
-    @Test("a bomb stops at what its consumer takes")
+    @Test("a decompression bomb stops where its consumer throws")
     func bomb() throws {
         let bomb = try compress([UInt8](repeating: 0, count: 64 << 20), piece: 1 << 20)
         #expect(bomb.count < 10_000)
@@ -90,7 +92,7 @@ import Testing
         #expect(error?.code == .busy && taken < 100_000 + (64 << 10) + 1)
     }
 
-    @Test("levels and histories that no method or reader has are refused")
+    @Test("levels that a method lacks and histories that readers refuse are refused")
     func options() throws {
         for (method, level, history) in [
             (CompressionMethod.xz, 10, nil), (.zstd, 0, nil), (.zstd, 20, nil), (.xz, nil, 27), (.zstd, 3, 15),

@@ -118,14 +118,14 @@ import Testing
             #expect(error.code == .badData && error.description.contains("face.overlay_1."))
             return error.description
         }
-        #expect(try await failure(blob + blob).contains("at byte \(blob.count): there are bytes behind the end"))
-        #expect(try await failure(blob + [0]).contains("bytes behind the end"))
+        #expect(try await failure(blob + blob).contains("at byte \(blob.count): there are bytes after the end"))
+        #expect(try await failure(blob + [0]).contains("bytes after the end"))
         #expect(try await failure(Array(blob.dropLast(3))).contains("end too early"))
         // No file of a compression is that short: the meta is refused.
         await #expect(throws: OverlayFormatError.self) { try await failure([]) }
-        #expect(try await failure(Array("plain".utf8) + Self.page).contains("these are not \(method.rawValue) data"))
+        #expect(try await failure(Array("plain".utf8) + Self.page).contains("the data is not in \(method.rawValue) format"))
         let other: CompressionMethod = method == .xz ? .zstd : .xz
-        #expect(try await failure(Self.compress(whole, other)).contains("these are not \(method.rawValue) data"))
+        #expect(try await failure(Self.compress(whole, other)).contains("the data is not in \(method.rawValue) format"))
     }
 
     @Test("a bomb stops at the first byte that is announced nowhere", arguments: CompressionMethod.allCases)
