@@ -4,19 +4,19 @@ package struct MessagePackError: Error, Hashable, Sendable, CustomStringConverti
     package enum Problem: Hashable, Sendable {
         /// The input ended inside a value.
         case truncated
-        /// A value of another type was expected.
+        /// The value is of another type than the one expected.
         case unexpectedType(wanted: String, marker: UInt8)
-        /// The marker is reserved, or an extension type.
+        /// The marker is reserved or stands for an extension type.
         case unsupportedMarker(UInt8)
-        /// Arrays or maps nested deeper than allowed.
+        /// Arrays or maps are nested deeper than allowed.
         case tooDeep(limit: Int)
         /// A container announces more elements than the input can hold.
         case impossibleCount(Int)
-        /// A number that does not fit.
+        /// A number is negative where an unsigned one is expected.
         case outOfRange
-        /// A text that is not UTF-8.
+        /// A text is not valid UTF-8.
         case notText
-        /// Bytes behind the end of the value.
+        /// Bytes follow the end of the value.
         case trailingBytes(Int)
     }
 
@@ -30,13 +30,13 @@ package struct MessagePackError: Error, Hashable, Sendable, CustomStringConverti
         let text =
             switch problem {
             case .truncated: "the input ends inside a value"
-            case .unexpectedType(let wanted, let marker): "\(wanted) expected, found marker \(hexadecimal(marker))"
+            case .unexpectedType(let wanted, let marker): "expected \(wanted), found marker \(hexadecimal(marker))"
             case .unsupportedMarker(let marker): "marker \(hexadecimal(marker)) is not supported"
-            case .tooDeep(let limit): "nested deeper than \(limit) levels"
-            case .impossibleCount(let count): "\(count) elements announced, more than the input can hold"
-            case .outOfRange: "a number out of range"
-            case .notText: "a text that is not UTF-8"
-            case .trailingBytes(let count): "\(count) bytes behind the end of the value"
+            case .tooDeep(let limit): "values are nested deeper than \(limit) levels"
+            case .impossibleCount(let count): "\(count) elements are announced, more than the input can hold"
+            case .outOfRange: "a number is out of range"
+            case .notText: "a text is not valid UTF-8"
+            case .trailingBytes(let count): "\(count) bytes follow the end of the value"
             }
         return "MessagePack, byte \(position): \(text)"
     }

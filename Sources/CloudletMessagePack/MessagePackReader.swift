@@ -1,12 +1,12 @@
 import CloudletCore
 
-/// Pulls MessagePack values off a span without building a tree.
+/// Reads MessagePack values one by one from a span, without building a tree.
 ///
 /// Reads the old raw form (fixraw, raw16, raw32), and also what newer encoders write: str8, bin8/16/32 and integers of
 /// any width. Extension types are refused. Source: MessagePack specification, before and after the 2013 change.
 package struct MessagePackReader: ~Escapable {
     private var bytes: ByteReader
-    /// The deepest accepted nesting, for ``skipValue()`` and ``readValue()``.
+    /// The deepest nesting that ``skipValue()`` and ``readValue()`` accept.
     package static let maximumDepth = 16
 
     /// A reader at the first byte of `bytes`.
@@ -16,15 +16,16 @@ package struct MessagePackReader: ~Escapable {
     /// Offset of the next value.
     package var position: Int { bytes.position }
 
-    /// Bytes left.
+    /// How many bytes are left.
     package var remaining: Int { bytes.remaining }
 
-    /// Fails unless everything was read.
+    /// Checks that everything was read.
     package func requireEnd() throws(MessagePackError) {
         if remaining > 0 { throw MessagePackError(problem: .trailingBytes(remaining), position: position) }
     }
 
-    /// The number of pairs of a map whose keys and values follow.
+    /// Reads the header of a map.
+    /// - Returns: the number of pairs, whose keys and values follow.
     package mutating func readMapHeader() throws(MessagePackError) -> Int {
         let start = position
         let marker = try readByte()
@@ -38,7 +39,8 @@ package struct MessagePackReader: ~Escapable {
         return try checkCount(count, bytesEach: 2, at: start)
     }
 
-    /// The number of elements of an array, which follow.
+    /// Reads the header of an array.
+    /// - Returns: the number of elements, which follow.
     package mutating func readArrayHeader() throws(MessagePackError) -> Int {
         let start = position
         let marker = try readByte()
@@ -53,7 +55,7 @@ package struct MessagePackReader: ~Escapable {
         return try checkCount(count, bytesEach: 1, at: start)
     }
 
-    /// A number that is not negative, of any integer width.
+    /// Reads a number that is not negative, of any integer width.
     package mutating func readUnsigned() throws(MessagePackError) -> UInt64 {
         let start = position
         let marker = try readByte()
@@ -71,7 +73,7 @@ package struct MessagePackReader: ~Escapable {
         }
     }
 
-    /// Raw bytes (raw, str or bin of any length form).
+    /// Reads raw bytes (raw, str or bin of any length form).
     package mutating func readRaw() throws(MessagePackError) -> [UInt8] {
         let start = position
         let marker = try readByte()
@@ -81,7 +83,7 @@ package struct MessagePackReader: ~Escapable {
         do { return try bytes.readArray(length) } catch { throw MessagePackError(problem: .truncated, position: start) }
     }
 
-    /// Raw bytes that must be UTF-8.
+    /// Reads raw bytes that must be UTF-8.
     package mutating func readText() throws(MessagePackError) -> String {
         let start = position
         guard let text = String(validating: try readRaw(), as: UTF8.self) else {
@@ -90,10 +92,10 @@ package struct MessagePackReader: ~Escapable {
         return text
     }
 
-    /// Steps over one value of any type.
+    /// Skips one value of any type.
     package mutating func skipValue() throws(MessagePackError) { try skipValue(depth: 0) }
 
-    /// One value of any type as a tree; for small messages.
+    /// Reads one value of any type as a tree; for small messages.
     package mutating func readValue() throws(MessagePackError) -> MessagePackValue { try readValue(depth: 0) }
 
     private mutating func skipValue(depth: Int) throws(MessagePackError) {

@@ -1,12 +1,12 @@
 import CloudletCore
 
-/// Builds MessagePack in the old raw form only: text and bytes as fixraw up to 31 bytes, raw16, raw32; never str8 or
-/// bin, which the clients and servers of 2013 refuse. Integers take their shortest form.
+/// Writes MessagePack in the old raw form only: text and bytes as fixraw up to 31 bytes, raw16, raw32; never str8 or
+/// bin, which the clients and servers of 2013 refuse. Integers get their shortest form.
 package struct MessagePackWriter: Sendable {
-    /// What has been written.
+    /// The bytes written so far.
     package private(set) var bytes: [UInt8] = []
 
-    /// A writer that has written nothing.
+    /// Creates an empty writer.
     package init() {}
 
     /// Starts a map; `count` keys and values must follow.
@@ -15,7 +15,7 @@ package struct MessagePackWriter: Sendable {
     /// Starts an array; `count` values must follow.
     package mutating func writeArrayHeader(_ count: Int) { writeHeader(count, fixed: 0x90, limit: 16, wide: 0xDC) }
 
-    /// An integer that is not negative.
+    /// Writes an integer that is not negative.
     package mutating func write(_ value: UInt64) {
         switch value {
         case 0...0x7F: bytes.append(UInt8(value))
@@ -45,16 +45,16 @@ package struct MessagePackWriter: Sendable {
         }
     }
 
-    /// A text.
+    /// Writes a text.
     package mutating func write(_ text: String) { write(raw: Array(text.utf8)) }
 
-    /// Bytes.
+    /// Writes bytes.
     package mutating func write(raw: [UInt8]) {
         writeHeader(raw.count, fixed: 0xA0, limit: 32, wide: 0xDA)
         bytes += raw
     }
 
-    /// Any value.
+    /// Writes any value.
     package mutating func write(_ value: MessagePackValue) {
         switch value {
         case .nil: bytes.append(0xC0)
@@ -95,7 +95,7 @@ package struct MessagePackWriter: Sendable {
         }
     }
 
-    /// A count below `limit` goes into the marker `fixed`, a larger one follows `wide` (16 bits) or `wide + 1` (32).
+    /// Writes a count below `limit` into the marker `fixed`, a larger one after `wide` (16 bits) or `wide + 1` (32 bits).
     private mutating func writeHeader(_ count: Int, fixed: UInt8, limit: Int, wide: UInt8) {
         if count < limit {
             bytes.append(fixed | UInt8(count))

@@ -32,7 +32,7 @@ import Testing
         #expect(try decode(hex(bytes)) == value)
     }
 
-    @Test("raw changes its form at 32 bytes and 64 KiB, never to str8 or bin")
+    @Test("raw values change their form at 32 bytes and 64 KiB, never to str8 or bin")
     func rawForms() {
         #expect(encode(.raw(Array(repeating: 1, count: 31)))[0] == 0xBF)
         #expect(Array(encode(.raw(Array(repeating: 1, count: 32))).prefix(3)) == hex("da0020"))
@@ -75,7 +75,7 @@ import Testing
         #expect(throws: MessagePackError.self) { try reader.skipValue() }
     }
 
-    @Test("pulling gives the same as the tree")
+    @Test("reading value by value gives the same as reading a tree")
     func pulling() throws {
         let bytes = encode(
             .record(("list", .array([.unsigned(7), .unsigned(300)])), ("name", .text("x")), ("u", .nil)))
@@ -92,7 +92,7 @@ import Testing
         try reader.requireEnd()
     }
 
-    @Test("a negative number is no unsigned one, a text no number")
+    @Test("a negative number is not read as unsigned, nor a text as a number")
     func wrongTypes() {
         for bytes in ["ff", "d0ff", "a161", "c0"] {
             let input = hex(bytes)
