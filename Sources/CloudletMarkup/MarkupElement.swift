@@ -1,11 +1,11 @@
-/// An XML element as a small value tree: name, namespace, attributes, children, text. Comments, processing
-/// instructions and the position of text between children are not kept.
+/// An XML element as a value: name, namespace, attributes, children, text. Comments, processing instructions and the
+/// position of text between children are dropped.
 package struct MarkupElement: Hashable, Sendable {
     /// The name without prefix.
     package var name: String
     /// The namespace the element is in, or `nil`.
     package var namespace: String?
-    /// Attributes by their qualified name, namespace declarations left out.
+    /// Attributes by their qualified name, without namespace declarations.
     package var attributes: [String: String]
     /// Child elements in document order.
     package var children: [MarkupElement]

@@ -1,12 +1,11 @@
 package import CloudletCore
 
-/// Reads XML documents that nobody vouches for: bounded in size, depth and number of elements, no document type
-/// declaration, no entities but the five predefined ones, nothing is loaded from anywhere, and a document that is cut
-/// off or malformed is an error. Source: XML 1.0 (fifth edition) without section 2.8's document types, Namespaces in XML
-/// 1.0.
+/// Reads XML documents from untrusted sources. Size, depth and number of elements are bounded; document type declarations
+/// and entities other than the five predefined ones are refused; nothing is loaded from elsewhere; a truncated or malformed
+/// document is an error. Source: XML 1.0 (fifth edition) without the document types of section 2.8, Namespaces in XML 1.0.
 ///
-/// The reader is ours because Foundation's brings libxml2, ICU and their 40 MB into every program, the client's included,
-/// ends the process at some instructions, and takes documents that are cut off.
+/// Foundation's parser is not used because it adds libxml2 and ICU (40 MB) to every program, including the client, ends
+/// the process at some processing instructions, and accepts truncated documents.
 package struct MarkupParser: Sendable {
     /// Largest accepted document in bytes.
     package var maximumBytes = 256 << 10
@@ -19,18 +18,18 @@ package struct MarkupParser: Sendable {
     package init() {}
 
     /// The root element of a document.
-    /// - Throws: `CloudletError.badData` that says what is wrong in which line.
+    /// - Throws: `CloudletError.badData` with the reason and the line.
     package func parse(_ document: [UInt8]) throws(CloudletError) -> MarkupElement {
         guard document.count <= maximumBytes else {
             throw CloudletError(
-                .badData, "XML document of \(document.count) bytes is larger than the allowed \(maximumBytes)")
+                .badData, "the XML document has \(document.count) bytes, more than the limit of \(maximumBytes)")
         }
         guard String(validating: document, as: UTF8.self) != nil else {
-            throw CloudletError(.badData, "XML document is not UTF-8")
+            throw CloudletError(.badData, "the XML document is not UTF-8")
         }
         var scanner = MarkupScanner(document)
         do throws(MarkupFault) { return try root(&scanner) } catch {
-            throw CloudletError(.badData, "XML document, line \(scanner.line): \(error.reason)")
+            throw CloudletError(.badData, "the XML document is not valid: line \(scanner.line): \(error.reason)")
         }
     }
 
@@ -42,12 +41,12 @@ package struct MarkupParser: Sendable {
         var tree = MarkupTree(maximumDepth: maximumDepth, maximumElements: maximumElements)
         while !tree.isComplete { try read(&scanner, into: &tree) }
         while !scanner.isAtEnd {
-            guard try scanner.skipMiscellaneous() else { throw MarkupFault("something follows the root element") }
+            guard try scanner.skipMiscellaneous() else { throw MarkupFault("there is content after the root element") }
         }
         return try tree.finish()
     }
 
-    /// Takes one tag, comment, instruction or run of text.
+    /// Reads one tag, comment, processing instruction or run of text.
     private func read(_ scanner: inout MarkupScanner, into tree: inout MarkupTree) throws(MarkupFault) {
         if try scanner.skipMiscellaneous(blanks: !tree.isOpen) { return }
         if tree.isOpen, scanner.take("<![CDATA[") { return tree.add(try scanner.text(upTo: "]]>")) }
@@ -66,14 +65,15 @@ package struct MarkupParser: Sendable {
             return
         }
         guard tree.isOpen else {
-            throw MarkupFault(scanner.isAtEnd ? "it has no root element" : "text outside the root")
+            throw MarkupFault(
+                scanner.isAtEnd ? "the root element is missing" : "there is text outside the root element")
         }
-        guard !scanner.isAtEnd else { throw MarkupFault("it is cut off") }
+        guard !scanner.isAtEnd else { throw MarkupFault("the document is truncated") }
         tree.add(try scanner.characterData())
     }
 }
 
-/// What is wrong with a document.
+/// Why a document is not valid.
 struct MarkupFault: Error {
     let reason: String
 
@@ -81,6 +81,6 @@ struct MarkupFault: Error {
 }
 
 extension String {
-    /// The text for a message about it.
+    /// The text, shortened and made harmless for a message.
     var shown: String { displayable(limit: 60) }
 }

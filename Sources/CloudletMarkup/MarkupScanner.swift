@@ -1,5 +1,5 @@
-/// Takes a document apart into the pieces of XML's grammar, from front to back. It never looks at a byte twice, but for
-/// the few by which it tells what comes.
+/// Splits a document into the parts of XML's grammar, from front to back. Apart from a few bytes of lookahead, each byte is
+/// read once.
 struct MarkupScanner {
     private let bytes: [UInt8]
     private var position = 0
@@ -10,14 +10,15 @@ struct MarkupScanner {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     }
 
-    /// The line where it stands, from 1.
+    /// The line of the current position, counted from 1.
     var line: Int { bytes[..<position].count { $0 == 0x0A } + 1 }
 
     var isAtEnd: Bool { position == bytes.count }
 
     // MARK: - Markup
 
-    /// Goes over `text` if it comes next.
+    /// Skips `text` if it comes next.
+    /// - Returns: whether it came next.
     mutating func take(_ text: StaticString) -> Bool {
         let wanted = "\(text)".utf8
         guard bytes[position...].starts(with: wanted) else { return false }
@@ -25,15 +26,15 @@ struct MarkupScanner {
         return true
     }
 
-    /// Goes over blanks.
-    /// - Returns: whether there were any.
+    /// Skips white space.
+    /// - Returns: whether there was any.
     @discardableResult mutating func skipBlanks() -> Bool {
         let start = position
         while position < bytes.count, Self.isBlank(bytes[position]) { position += 1 }
         return position > start
     }
 
-    /// Goes over the XML declaration (production 23), which must say no other encoding than UTF-8.
+    /// Skips the XML declaration (production 23), which must not name an encoding other than UTF-8.
     mutating func skipDeclaration() throws(MarkupFault) {
         guard bytes[position...].starts(with: "<?xml".utf8), position + 5 < bytes.count,
             Self.isBlank(bytes[position + 5])
@@ -41,17 +42,17 @@ struct MarkupScanner {
         position += 5
         let attributes = try attributes(in: ["version", "encoding", "standalone"])
         guard take("?>") else { throw MarkupFault("the XML declaration is not closed") }
-        guard attributes["version"] == "1.0" else { throw MarkupFault("it is not XML 1.0") }
+        guard attributes["version"] == "1.0" else { throw MarkupFault("the XML version is not 1.0") }
         guard ["utf-8", "us-ascii"].contains(attributes["encoding"]?.lowercased() ?? "utf-8") else {
-            throw MarkupFault("it declares an encoding other than UTF-8")
+            throw MarkupFault("the XML declaration names an encoding other than UTF-8")
         }
         guard ["yes", "no"].contains(attributes["standalone"] ?? "no") else {
-            throw MarkupFault("its declaration's 'standalone' is neither yes nor no")
+            throw MarkupFault("'standalone' in the XML declaration is neither yes nor no")
         }
     }
 
-    /// Goes over a comment or an instruction (productions 15 and 16), or over blanks.
-    /// - Returns: whether there was one.
+    /// Skips a comment or a processing instruction (productions 15 and 16), or white space.
+    /// - Returns: whether there was any of these.
     mutating func skipMiscellaneous(blanks: Bool = true) throws(MarkupFault) -> Bool {
         if blanks, skipBlanks() { return true }
         if take("<!--") {
@@ -67,19 +68,19 @@ struct MarkupScanner {
                 throw MarkupFault("a processing instruction has the reserved name '\(target.shown)'")
             }
             guard !target.unicodeScalars.contains(":") else {
-                throw MarkupFault("a processing instruction's name has a colon")
+                throw MarkupFault("the name of a processing instruction contains a colon")
             }
             guard skipBlanks() else { throw MarkupFault("a processing instruction has no content") }
             _ = try text(upTo: "?>")
             return true
         }
         if bytes[position...].starts(with: "<!".utf8), !bytes[position...].starts(with: "<![CDATA[".utf8) {
-            throw MarkupFault("it has a document type declaration, which is not accepted")
+            throw MarkupFault("document type declarations are not accepted")
         }
         return false
     }
 
-    /// A name (production 5), prefix included.
+    /// Reads a name (production 5), prefix included.
     mutating func name() throws(MarkupFault) -> String {
         let start = position
         while position < bytes.count, Self.isInName(bytes[position]) { position += 1 }
@@ -87,12 +88,13 @@ struct MarkupScanner {
         guard let first = name.unicodeScalars.first, name.unicodeScalars.allSatisfy(Self.isNameCharacter),
             Self.isNameStart(first)
         else {
-            throw MarkupFault(isAtEnd ? "it is cut off" : "a name is missing")
+            throw MarkupFault(isAtEnd ? "the document is truncated" : "a name is missing")
         }
         return name
     }
 
-    /// The attributes of a tag (production 41) or of the XML declaration, which allows but some, in their order.
+    /// Reads the attributes of a tag (production 41) or, with `allowed`, those of the XML declaration, which must be among
+    /// these and in this order.
     mutating func attributes(in allowed: [String]? = nil) throws(MarkupFault) -> [String: String] {
         var attributes: [String: String] = [:]
         var order = allowed?[...]
@@ -100,7 +102,7 @@ struct MarkupScanner {
             let name = try name()
             if let left = order {
                 guard let index = left.firstIndex(of: name) else {
-                    throw MarkupFault("the XML declaration has '\(name.shown)'")
+                    throw MarkupFault("'\(name.shown)' is not allowed here in the XML declaration")
                 }
                 order = left[(index + 1)...]
             }
@@ -108,7 +110,7 @@ struct MarkupScanner {
             guard take("=") else { throw MarkupFault("the attribute '\(name.shown)' has no value") }
             skipBlanks()
             guard attributes.updateValue(try quoted(name), forKey: name) == nil else {
-                throw MarkupFault("the attribute '\(name.shown)' is there twice")
+                throw MarkupFault("the attribute '\(name.shown)' appears twice")
             }
         }
         return attributes
@@ -122,7 +124,7 @@ struct MarkupScanner {
         position += 1
         let value = try characters(isAttribute: true) { $0 == quote || $0 == UInt8(ascii: "<") }
         guard !isAtEnd, bytes[position] == quote else {
-            throw MarkupFault("the value of '\(name.shown)' is not closed")
+            throw MarkupFault("the value of '\(name.shown)' has no closing quote")
         }
         position += 1
         return value
@@ -130,12 +132,12 @@ struct MarkupScanner {
 
     // MARK: - Text
 
-    /// Character data up to the next markup (production 14), references resolved.
+    /// Reads character data up to the next markup (production 14), and resolves references.
     mutating func characterData() throws(MarkupFault) -> String {
         try characters(isAttribute: false) { $0 == UInt8(ascii: "<") }
     }
 
-    /// Everything up to `end`, and goes over that.
+    /// Reads everything up to `end`, and skips `end`.
     mutating func text(upTo end: StaticString) throws(MarkupFault) -> String {
         let wanted = Array("\(end)".utf8)
         let start = position
@@ -146,11 +148,11 @@ struct MarkupScanner {
             }
             position += 1
         }
-        throw MarkupFault("it is cut off: '\(end)' is missing")
+        throw MarkupFault("the document is truncated: '\(end)' is missing")
     }
 
-    /// Text up to a byte that ends it; `&…;` are resolved (section 4.1), ends of lines made one (2.11), and in attributes
-    /// blanks made spaces (3.3.3).
+    /// Reads text up to a byte that ends it. References are resolved (section 4.1), line ends normalised (2.11), and in
+    /// attributes white space becomes spaces (3.3.3).
     private mutating func characters(
         isAttribute: Bool, until isEnd: (UInt8) -> Bool
     ) throws(MarkupFault) -> String {
@@ -177,13 +179,13 @@ struct MarkupScanner {
         return String(decoding: text.utf8.map { Self.isBlank($0) ? 0x20 : $0 }, as: UTF8.self)
     }
 
-    /// A reference to a character (production 66) or to one of the five predefined entities.
+    /// Reads a reference to a character (production 66) or to one of the five predefined entities.
     private mutating func reference() throws(MarkupFault) -> Unicode.Scalar {
         let rest = bytes[position...].prefix(16)
         guard let end = rest.firstIndex(of: UInt8(ascii: ";")) else {
             throw MarkupFault("a reference to an entity is not closed")
         }
-        // In bytes: a mark behind a character would make another of it.
+        // As bytes: a combining mark would change the character before it.
         let body = Array(rest[(position + 1)..<end])
         position = end + 1
         if let entity = Self.entities.first(where: { $0.name.utf8.elementsEqual(body) }) { return entity.scalar }
@@ -193,7 +195,7 @@ struct MarkupScanner {
             let number = UInt32(String(decoding: digits, as: UTF8.self), radix: isHex ? 16 : 10),
             let scalar = Unicode.Scalar(number), Self.isCharacter(scalar)
         else {
-            throw MarkupFault("'&\(String(decoding: body, as: UTF8.self).shown);' stands for nothing")
+            throw MarkupFault("'&\(String(decoding: body, as: UTF8.self).shown);' is not a valid reference")
         }
         return scalar
     }
@@ -202,11 +204,11 @@ struct MarkupScanner {
         ("lt", "<"), ("gt", ">"), ("amp", "&"), ("quot", "\""), ("apos", "'"),
     ]
 
-    /// Text of characters that XML allows (production 2), with one kind of line ends.
+    /// The bytes as text, with normalised line ends; all characters must be allowed in XML (production 2).
     private static func checked(_ bytes: ArraySlice<UInt8>) throws(MarkupFault) -> String {
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.unicodeScalars.allSatisfy(isCharacter) else {
-            throw MarkupFault("it has a character that XML does not allow")
+            throw MarkupFault("the text contains a character that XML does not allow")
         }
         guard bytes.contains(0x0D) else { return text }
         var result = String.UnicodeScalarView()
@@ -222,7 +224,7 @@ struct MarkupScanner {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
 
-    /// Whether a byte may be part of a name; those of longer characters are looked at again as a whole.
+    /// Whether a byte may be part of a name. Characters of several bytes are checked again as a whole.
     private static func isInName(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x2D, 0x2E, 0x30...0x3A, 0x41...0x5A, 0x5F, 0x61...0x7A, 0x80...: true

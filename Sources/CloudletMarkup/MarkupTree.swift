@@ -1,16 +1,16 @@
-/// The elements that are open while a document is read, and the root once it is closed. Resolves prefixes (Namespaces in
-/// XML 1.0, section 6).
+/// Builds the tree of a document: the elements that are open, and the root once it is closed. Resolves prefixes
+/// (Namespaces in XML 1.0, section 6).
 struct MarkupTree {
-    private struct Open {
+    private struct OpenElement {
         let name: String
         var element: MarkupElement
-        /// The namespaces that its tag declares, by prefix.
+        /// The namespaces that the element's tag declares, by prefix.
         let declared: [String: String]
     }
 
     private let maximumDepth: Int
     private let maximumElements: Int
-    private var open: [Open] = []
+    private var open: [OpenElement] = []
     private var root: MarkupElement?
     private var count = 0
 
@@ -25,11 +25,13 @@ struct MarkupTree {
     /// Whether the root is closed.
     var isComplete: Bool { root != nil }
 
-    /// Begins an element.
+    /// Opens an element.
     mutating func open(_ name: String, _ attributes: [String: String]) throws(MarkupFault) {
-        guard open.count < maximumDepth else { throw MarkupFault("nested deeper than \(maximumDepth) levels") }
+        guard open.count < maximumDepth else {
+            throw MarkupFault("elements are nested deeper than \(maximumDepth) levels")
+        }
         count += 1
-        guard count <= maximumElements else { throw MarkupFault("more than \(maximumElements) elements") }
+        guard count <= maximumElements else { throw MarkupFault("there are more than \(maximumElements) elements") }
         var declared: [String: String] = [:]
         var kept: [String: String] = [:]
         for (key, value) in attributes {
@@ -42,7 +44,7 @@ struct MarkupTree {
                 kept[key] = value
             }
         }
-        for (prefix, namespace) in declared { try Self.require(prefix, namespace) }
+        for (prefix, namespace) in declared { try Self.checkDeclaration(prefix, namespace) }
         for key in kept.keys {
             let prefix = try Self.split(key).prefix
             if !prefix.isEmpty { _ = try self.namespace(of: prefix, declared) }
@@ -50,10 +52,10 @@ struct MarkupTree {
         let (prefix, local) = try Self.split(name)
         let namespace = try self.namespace(of: prefix, declared)
         let element = MarkupElement(local, namespace: namespace.isEmpty ? nil : namespace, attributes: kept)
-        open.append(Open(name: name, element: element, declared: declared))
+        open.append(OpenElement(name: name, element: element, declared: declared))
     }
 
-    /// The namespace that a prefix stands for; the empty one for a name without prefix where none is declared.
+    /// The namespace that a prefix stands for; empty for a name without a prefix where no default namespace is declared.
     private func namespace(of prefix: String, _ declared: [String: String]) throws(MarkupFault) -> String {
         if let namespace = declared[prefix] { return namespace }
         for element in open.reversed() {
@@ -68,7 +70,7 @@ struct MarkupTree {
 
     /// A name's prefix, which may be empty, and the rest of it (Namespaces in XML, production 7).
     private static func split(_ name: String) throws(MarkupFault) -> (prefix: String, local: String) {
-        // Scalar by scalar: a colon and a combining mark are one character of Swift's.
+        // Scalar by scalar: Swift counts a colon with a combining mark as one character.
         let scalars = name.unicodeScalars
         guard let colon = scalars.firstIndex(of: ":") else { return ("", name) }
         let (prefix, local) = (String(scalars[..<colon]), String(scalars[scalars.index(after: colon)...]))
@@ -78,11 +80,12 @@ struct MarkupTree {
         return (prefix, local)
     }
 
-    /// What a prefix may be declared to be: an absolute URI (RFC 3986), of which only the characters are looked at.
-    private static func require(_ prefix: String, _ namespace: String) throws(MarkupFault) {
+    /// Checks the declaration of a prefix: the namespace must be an absolute URI (RFC 3986; only its characters are
+    /// checked), and the reserved prefixes and namespace must not be redefined (Namespaces in XML, section 3).
+    private static func checkDeclaration(_ prefix: String, _ namespace: String) throws(MarkupFault) {
         if prefix.isEmpty, namespace.isEmpty { return }
         guard prefix != "xmlns", (prefix == "xml") == (namespace == xml) else {
-            throw MarkupFault("the prefix '\(prefix.shown)' is not what it has to be")
+            throw MarkupFault("the prefix '\(prefix.shown)' or its namespace is reserved")
         }
         let scheme = namespace.utf8.prefix { $0 != UInt8(ascii: ":") }
         func isInScheme(_ byte: UInt8) -> Bool {
@@ -94,15 +97,15 @@ struct MarkupTree {
         else { throw MarkupFault("the namespace '\(namespace.shown)' is not an absolute URI") }
     }
 
-    /// Adds character data to the element that is open.
+    /// Adds character data to the innermost open element.
     mutating func add(_ text: String) { open[open.count - 1].element.text += text }
 
-    /// Ends an element.
+    /// Closes an element.
     mutating func close(_ name: String) throws(MarkupFault) {
-        guard var closed = open.popLast() else { throw MarkupFault("'\(name.shown)' ends and has not begun") }
-        // Byte by byte: Swift takes names that differ in their composition for one.
+        guard var closed = open.popLast() else { throw MarkupFault("the end tag '\(name.shown)' has no start tag") }
+        // Byte by byte: Swift's == ignores differences in Unicode normalisation.
         guard closed.name.utf8.elementsEqual(name.utf8) else {
-            throw MarkupFault("'\(name.shown)' ends where '\(closed.name.shown)' is open")
+            throw MarkupFault("the end tag '\(name.shown)' does not match the start tag '\(closed.name.shown)'")
         }
         closed.element.text = Self.trimmed(closed.element.text)
         if open.isEmpty {
@@ -114,7 +117,7 @@ struct MarkupTree {
 
     /// The whole tree.
     func finish() throws(MarkupFault) -> MarkupElement {
-        guard let root else { throw MarkupFault("it has no root element") }
+        guard let root else { throw MarkupFault("the root element is missing") }
         return root
     }
 

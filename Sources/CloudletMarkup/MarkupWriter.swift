@@ -1,6 +1,6 @@
 extension MarkupElement {
-    /// The element as an XML document with declaration, two blanks of indentation a level, attributes in
-    /// alphabetical order: the same tree always gives the same bytes.
+    /// The element as an XML document with a declaration, two spaces of indentation for each level, and attributes in
+    /// alphabetical order, so that equal trees give equal bytes.
     package func document() -> String {
         var output = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
         write(to: &output, depth: 0, inherited: nil)

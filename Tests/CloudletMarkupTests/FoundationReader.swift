@@ -2,13 +2,13 @@ import CloudletMarkup
 import Foundation
 import FoundationXML
 
-/// Foundation's reader (libxml2), which our own is compared with. It takes documents that are cut off, and ends the
-/// process at an instruction without content: neither may be given to it.
+/// Foundation's parser (libxml2), to which ours is compared. It accepts truncated documents and ends the process at a
+/// processing instruction without content, so tests must not give it either.
 final class FoundationReader: NSObject, XMLParserDelegate {
     private var open: [MarkupElement] = []
     private var root: MarkupElement?
 
-    /// The tree of a document; `nil` when it refuses it.
+    /// The tree of a document; `nil` when Foundation refuses the document.
     static func parse(_ document: [UInt8]) -> MarkupElement? {
         let parser = XMLParser(data: Data(document))
         parser.shouldResolveExternalEntities = false
@@ -39,7 +39,7 @@ final class FoundationReader: NSObject, XMLParserDelegate {
     }
 
     func parser(_ parser: XMLParser, foundCDATA block: Data) {
-        // Line ends are one character here too (XML 1.0, section 2.11), which libxml2 forgets.
+        // libxml2 does not normalise line ends here (XML 1.0, section 2.11).
         let text = String(decoding: block, as: UTF8.self).replacingOccurrences(of: "\r\n", with: "\n")
         if !open.isEmpty { open[open.count - 1].text += text.replacingOccurrences(of: "\r", with: "\n") }
     }

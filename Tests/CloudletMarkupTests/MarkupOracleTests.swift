@@ -2,8 +2,8 @@ import CloudletMarkup
 import CloudletTestSupport
 import Testing
 
-/// Our reader against Foundation's, on documents of all kinds and on thousands of damaged ones: what that refuses ours
-/// refuses, and what both take they read as the same.
+/// Our parser against Foundation's, on documents of all kinds and on thousands of damaged ones: ours refuses every document
+/// that Foundation's refuses, and both read the same tree from those that they accept.
 @Suite struct MarkupOracleTests {
     private static let documents = [
         #"<?xml version="1.0" encoding="utf-8"?><root xmlns="urn:a" configId='1'><!-- c --><b c="1&#10;2"> x &amp; y </b></root>"#,
@@ -22,7 +22,7 @@ import Testing
         "<a>", "</a>", "<b/>", "-", ".", "0", "?>", "<?xml version='1.0'?>", "xml:", "<a b='1' b='2'/>",
     ]
 
-    /// Foundation's reader ends the process at these, or takes them though it should not.
+    /// Documents at which Foundation's parser ends the process, or which it accepts by mistake.
     private func mayBeGiven(_ document: [UInt8]) -> Bool {
         guard let text = String(validating: document, as: UTF8.self), !document.contains(0) else { return false }
         return !text.contains("<!D")
@@ -63,7 +63,7 @@ import Testing
             }
         }
         #expect(taken > 100 && refused > 100, "\(taken) \(refused) \(stricter)")
-        // Names that libxml2 takes for ones without prefix.
+        // Names that libxml2 treats as names without a prefix.
         #expect(stricter < 20, "\(stricter)")
     }
 }

@@ -3,7 +3,7 @@ import CloudletMarkup
 import Testing
 
 @Suite struct MarkupTests {
-    @Test("a tree survives writing and reading")
+    @Test("a tree that is written and read again is the same")
     func roundTrip() throws {
         let tree = MarkupElement(
             "root", namespace: "urn:schemas-upnp-org:device-1-0", attributes: ["configId": "1"],
@@ -41,14 +41,14 @@ import Testing
         #expect(error?.code == .badData)
     }
 
-    @Test("instructions to others are passed over")
+    @Test("processing instructions are skipped")
     func instructions() throws {
         let root = try MarkupParser().parse(
             "<?xml version='1.0'?><?xml-stylesheet href='a.css'?><root><?php echo 1 ?><?x ?>text</root><?y z?>")
         #expect(root.name == "root" && root.text == "text" && root.children.isEmpty)
     }
 
-    @Test("characters XML can't carry are left out when writing")
+    @Test("characters that XML does not allow are left out when writing")
     func forbiddenCharacters() {
         #expect("a\u{0}b\u{1B}c\n".escapedForXML == "abc&#10;")
     }
