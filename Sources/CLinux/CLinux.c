@@ -11,8 +11,6 @@ const int cloudlet_seek_data = SEEK_DATA;
 const int cloudlet_seek_hole = SEEK_HOLE;
 const int cloudlet_unnamed_file = O_TMPFILE;
 
-int cloudlet_open(const char *path, int flags, unsigned mode) { return open(path, flags | O_CLOEXEC, mode); }
-
 int cloudlet_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC); }
 
 int cloudlet_punch_hole(int fd, off_t offset, off_t length) {

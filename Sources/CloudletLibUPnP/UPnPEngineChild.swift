@@ -73,7 +73,7 @@ package enum UPnPEngineChild {
     }
 
     private static func run(_ task: Task) throws(CloudletError) {
-        guard cloudlet_drop_privileges() == 0 else { throw SystemCallError.current("can't give up rights") }
+        guard cloudlet_drop_privileges() == 0 else { throw CloudletError(errno: errno, "can't give up rights") }
         correctsMulticastInterface.store(true, ordering: .relaxed)
         // libupnp waits with select(2).
         DescriptorLimit.lower(to: 1024)
@@ -126,7 +126,7 @@ package enum UPnPEngineChild {
         for descriptor in Int32(3)..<64 {
             if cloudlet_is_listening(descriptor) != 0 {
                 guard cloudlet_bury(descriptor) == 0 else {
-                    throw SystemCallError.current("can't close libupnp's port")
+                    throw CloudletError(errno: errno, "can't close libupnp's port")
                 }
             }
             let family = cloudlet_udp_family(descriptor, 1900)
@@ -138,7 +138,7 @@ package enum UPnPEngineChild {
                 ? cloudlet_only_joined(descriptor) == 0
                     && cloudlet_filter_lan(descriptor, UInt32(task.index), address, mask) == 0
                 : cloudlet_filter_all(descriptor) == 0
-            guard isFiltered else { throw SystemCallError.current("can't confine libupnp to its network") }
+            guard isFiltered else { throw CloudletError(errno: errno, "can't confine libupnp to its network") }
         }
     }
 

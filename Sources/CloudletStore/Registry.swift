@@ -211,7 +211,7 @@ package final class Registry: Sendable {
                 .busy, "\(message): another program has locked it", advice: "end that program, or wait for it")
         case .SQLITE_FULL: CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
         // SQLite says no more than that input or output failed.
-        case .SQLITE_IOERR where (try? Directory.freeSpace(at: path.removingLastComponent()) < 1 << 20) == true:
+        case .SQLITE_IOERR where (try? FileSystem.freeSpace(at: path.removingLastComponent()) < 1 << 20) == true:
             CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
         default: CloudletError(.io, text)
         }

@@ -27,7 +27,7 @@ package final class UnfinishedFiles: Sendable {
         }
     }
 
-    deinit { try? Directory.remove(record.path) }
+    deinit { try? FileSystem.remove(record.path) }
 
     /// The ending of a temporary name.
     package static func suffix() -> String { mark + String(UInt32.random(in: 0 ... .max), radix: 36) }
@@ -54,9 +54,9 @@ package final class UnfinishedFiles: Sendable {
             for entry in bytes.split(separator: 0) {
                 let left = FilePath(String(decoding: entry, as: UTF8.self))
                 guard left.lastComponent?.string.contains(mark) == true else { continue }
-                do { try Directory.remove(left) } catch { isDone = false }
+                do { try FileSystem.remove(left) } catch { isDone = false }
             }
-            if isDone { try? Directory.remove(path) }
+            if isDone { try? FileSystem.remove(path) }
         }
     }
 }

@@ -161,7 +161,7 @@ import Testing
         #expect(known.candidates(on: [lan]).first?.endpoint?.interface == 2)
         #expect(known.candidates(on: []).count == 63)
         let path = scratch.file("state").appending("known-nodes.json")
-        try Directory.remove(path)
+        try FileSystem.remove(path)
         try File(path, .create(permissions: 0o600)).write(Array("[{\"id\":".utf8).span, at: 0)
         #expect(known.read().isEmpty)
     }

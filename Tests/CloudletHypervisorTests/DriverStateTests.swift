@@ -27,7 +27,7 @@ import Testing
               <libDir path='\(directory)'/>
             </domstatus>
             """
-        try Directory.remove(root.appending("run/qemu/\(name).xml"))
+        try FileSystem.remove(root.appending("run/qemu/\(name).xml"))
         try File(root.appending("run/qemu/\(name).xml"), .create(permissions: 0o600)).write(Array(text.utf8), at: 0)
     }
 
@@ -98,7 +98,7 @@ import Testing
                 try await second.waitFor("runs")
                 let files = DriverState.statusDirectory(of: root)
                 for program in [first, second] {
-                    try Directory.remove(files.appending("vm-3.pid"))
+                    try FileSystem.remove(files.appending("vm-3.pid"))
                     try File(files.appending("vm-3.pid"), .create(permissions: 0o600))
                         .write(Array("\(program.pid)\n".utf8), at: 0)
                     #expect(try EmulatorProcess.of(vm: "vm-3", files: files) == program.pid)

@@ -36,7 +36,7 @@ final class RawClient: Sendable {
                         : unsafe Glibc.connect(socket.descriptor, $0, size)
                 }
             }
-            guard result == 0 else { throw SystemCallError.current("can't connect from \(source)") }
+            guard result == 0 else { throw CloudletError(errno: errno, "can't connect from \(source)") }
         }
         return socket
     }
@@ -54,7 +54,7 @@ final class RawClient: Sendable {
                 let capacity = buffer.count
                 let got = unsafe recv(socket.descriptor, &buffer, capacity, 0)
                 if got == 0 || got < 0 && errno == ECONNRESET { return result }
-                guard got > 0 else { throw SystemCallError.current("can't receive") }
+                guard got > 0 else { throw CloudletError(errno: errno, "can't receive") }
                 result += buffer[0..<got]
             }
             return result
@@ -66,7 +66,7 @@ final class RawClient: Sendable {
         try await blocking { [socket] () throws(CloudletError) in
             var buffer = [UInt8](repeating: 0, count: 4096)
             let got = unsafe recv(socket.descriptor, &buffer, 4096, 0)
-            guard got >= 0 else { throw SystemCallError.current("can't receive") }
+            guard got >= 0 else { throw CloudletError(errno: errno, "can't receive") }
             return Array(buffer.prefix(got))
         }
     }

@@ -51,7 +51,7 @@ import Testing
     func permissions() async throws {
         let base = try SmallBase()
         let machine = try SharedMemory(named: "ram", size: 16 << 20)
-        try Directory.remove(base.files.memory)
+        try FileSystem.remove(base.files.memory)
         let writer = BaseFileWriter(disk: base.files.disk)
         try await writer.writeMemory(
             machine, state: [1], .init(machine: .init(memoryMiB: 16, accelerator: .tcg)), emulator: "7.2")
@@ -114,8 +114,8 @@ import Testing
         let order = [
             base.files.memory, base.files.diskHashes, base.files.memoryHashes, base.files.memoryIndex, base.files.hash,
         ]
-        for path in order.dropFirst(max(0, renames - 1)) { try Directory.move(path, to: FilePath("\(path).part-k1")) }
-        try Directory.move(base.files.seal, to: FilePath("\(base.files.seal).\(renames == 0 ? "part" : "commit")-k1"))
+        for path in order.dropFirst(max(0, renames - 1)) { try FileSystem.move(path, to: FilePath("\(path).part-k1")) }
+        try FileSystem.move(base.files.seal, to: FilePath("\(base.files.seal).\(renames == 0 ? "part" : "commit")-k1"))
         if renames == 0 {
             // Nothing was decided: the base VM is made anew from the disk.
             #expect(try BaseCreation.requireNew(base.files.disk, registry: base.registry) == base.files.disk)

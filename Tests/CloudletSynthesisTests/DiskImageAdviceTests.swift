@@ -111,7 +111,7 @@ import Testing
         let directory = scratch.file("gone")
         try Directory.create(directory)
         let file = try scratch.write("gone/guest.img", [0x1F, 0x8B, 8] + Self.disk)
-        try Directory.remove(directory)
+        try FileSystem.remove(directory)
         let error = #expect(throws: CloudletError.self) { try DiskImageCheck.requireBootableRaw(file) }
         let output = try #require(error?.description.split(separator: " > ").last)
         #expect(output.contains("guest.raw") && !output.contains("gone"), "\(output)")

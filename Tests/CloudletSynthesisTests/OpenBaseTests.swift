@@ -67,7 +67,7 @@ import Testing
             case 1: #expect(unsafe link(base.files.memory.string, base.scratch.file("link").string) == 0)
             default:
                 let bytes = try File(base.files.memory, .read).read(1 << 25, at: 0)
-                try Directory.remove(base.files.memory)
+                try FileSystem.remove(base.files.memory)
                 try File(base.files.memory, .create(permissions: 0o400)).write(bytes, at: 0)
             }
             let opened = try #require(try await base.open())
@@ -103,7 +103,7 @@ import Testing
         #expect(throws: CloudletError.self) { try opened.requireUnchangedMemory() }
         let error = await #expect(throws: CloudletError.self) { try await base.open() }
         #expect(error?.description.contains("guest.base-mem") == true, "\(error as Any)")
-        try Directory.remove(base.files.memory)
+        try FileSystem.remove(base.files.memory)
         let missing = await #expect(throws: CloudletError.self) { try await base.open() }
         #expect(missing?.description.contains("guest.base-mem") == true, "\(missing as Any)")
     }

@@ -157,16 +157,16 @@ import Testing
         #expect(try failure(overlay.metaPath).contains("is not a directory"))
         _ = try pair.scratch.write("face/copy", overlay.metaBytes)
         #expect(try failure(directory).contains("more than one possible meta"))
-        try Directory.remove(directory.appending("copy"))
+        try FileSystem.remove(directory.appending("copy"))
         let blob = overlay.path(of: overlay.meta.blobs[0])
         try File(blob, .readWrite).resize(to: 5)
         #expect(try failure(directory).contains("has 5 bytes"))
-        try Directory.remove(blob)
+        try FileSystem.remove(blob)
         #expect(try failure(directory).contains("is missing"))
         let metaFile = try File(overlay.metaPath, .readWrite)
         try metaFile.resize(to: 7)
         #expect(try failure(directory).contains("no valid overlay-meta"))
-        try Directory.remove(overlay.metaPath)
+        try FileSystem.remove(overlay.metaPath)
         #expect(try failure(directory).contains("no overlay-meta"))
     }
 
@@ -185,9 +185,9 @@ import Testing
         #expect(damaged?.description.contains("no valid overlay-meta") == true, "\(damaged as Any)")
         try meta.write(overlay.metaBytes, at: 0)
         let renamed = overlay.directory.appending("app")
-        try Directory.move(overlay.metaPath, to: renamed)
+        try FileSystem.move(overlay.metaPath, to: renamed)
         #expect(try OverlayDirectory(overlay.directory).metaPath == renamed)
-        try Directory.remove(renamed)
+        try FileSystem.remove(renamed)
         let error = #expect(throws: CloudletError.self) { try OverlayDirectory(overlay.directory) }
         #expect(error?.description.contains("no overlay-meta") == true)
     }

@@ -122,7 +122,7 @@ import Testing
                 }
             }
             let path = scratch.file("damaged")
-            try Directory.remove(path)
+            try FileSystem.remove(path)
             try File(path, .create(permissions: 0o600)).write(damaged, at: 0)
             let copy = try File(path, .read)
             if let package = try? OverlayPackage(copy) {
@@ -167,10 +167,10 @@ import Testing
         try OverlayPackageWriter.write(overlay, to: large, largeFrom: 20)
         #expect(try await Tool.run("python3", ["-c", script, large.string]).output == read.output)
         #expect(try OverlaySource(at: large).open(1).read(0..<32) == overlay.open(1).read(0..<32))
-        try Directory.remove(large)
+        try FileSystem.remove(large)
         // Never over another file, and nothing half written.
         #expect(throws: CloudletError.self) { try OverlayPackageWriter.require(path) }
-        try Directory.remove(scratch.file("face/overlay-blob_2.xz"))
+        try FileSystem.remove(scratch.file("face/overlay-blob_2.xz"))
         let broken = scratch.file("broken.zip")
         let error = #expect(throws: CloudletError.self) { try OverlayPackageWriter.write(overlay, to: broken) }
         #expect(error?.description.contains("broken.zip was not written") == true, "\(error as Any)")

@@ -100,7 +100,7 @@ import Testing
             _ = try File(directory.appending("saved"), .create(permissions: 0o600))
         }
         #expect(try Directory.names(in: kept) == ["saved"] && kept.string.hasPrefix(scratch.file("b").string))
-        let later = KeepingPlaces([scratch.file("file/x")]) { _ in try? Directory.remove(scratch.file("file")) }
+        let later = KeepingPlaces([scratch.file("file/x")]) { _ in try? FileSystem.remove(scratch.file("file")) }
         let second = try await later.fill { (directory) throws(CloudletError) in
             _ = try File(directory.appending("saved"), .create(permissions: 0o600))
         }

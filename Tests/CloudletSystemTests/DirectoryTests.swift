@@ -30,7 +30,7 @@ import Testing
         #expect(try Directory.names(in: scratch.path) == ["file"])
         let listed = #expect(throws: CloudletError.self) { try Directory.names(in: scratch.file("file")) }
         #expect(listed?.description.contains("Not a directory") == true)
-        let removed = #expect(throws: CloudletError.self) { try Directory.remove("/proc/self") }
+        let removed = #expect(throws: CloudletError.self) { try FileSystem.remove("/proc/self") }
         #expect(removed?.description.contains("Domain") == false)
     }
 
@@ -43,8 +43,8 @@ import Testing
             let made = try await Tool.run("ln", ["-s", target, scratch.file(link).string])
             #expect(made.status == 0)
         }
-        try Directory.remove(scratch.file("t"))
+        try FileSystem.remove(scratch.file("t"))
         #expect(try Directory.names(in: scratch.path) == ["kept"])
-        try Directory.remove(scratch.file("t"))
+        try FileSystem.remove(scratch.file("t"))
     }
 }

@@ -92,9 +92,9 @@ import Testing
         #expect(try FileStatus.of(deep)?.permissions == 0o700)
         _ = try File(deep.appending("x"), .create(permissions: 0o400))
         #expect(try Directory.names(in: deep) == ["x"])
-        try Directory.remove(scratch.file("a"))
+        try FileSystem.remove(scratch.file("a"))
         #expect(try FileStatus.of(scratch.file("a")) == nil)
-        try Directory.remove(scratch.file("a"))
-        #expect(try Directory.freeSpace(at: scratch.path) > 0)
+        try FileSystem.remove(scratch.file("a"))
+        #expect(try FileSystem.freeSpace(at: scratch.path) > 0)
     }
 }

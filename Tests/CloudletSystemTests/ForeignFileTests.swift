@@ -48,7 +48,7 @@ import Testing
     func taken() throws {
         #expect(try File("/proc/self/status", .read).read(4, at: 0).count == 4)
         let file = try scratch.write("a b%,;=\"'\n", [7])
-        try Directory.remove(file.path)
+        try FileSystem.remove(file.path)
         #expect(try File(file.descriptorPath, .read).read(1, at: 0) == [7])
         #expect(file.descriptorPath.string.wholeMatch(of: /[a-z0-9\/]+/) != nil)
     }

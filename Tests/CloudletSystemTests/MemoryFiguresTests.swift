@@ -18,7 +18,7 @@ import Testing
     private func put(_ path: String, _ text: String) throws {
         let file = scratch.path.pushing(FilePath(path))
         try Directory.create(file.removingLastComponent())
-        try Directory.remove(file)
+        try FileSystem.remove(file)
         try File(file, .create(permissions: 0o600)).write(Array(text.utf8), at: 0)
     }
 

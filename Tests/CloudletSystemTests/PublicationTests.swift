@@ -106,7 +106,7 @@ import Testing
         #expect(throws: CloudletError.self) { try publication.publish() }
         publication.discard()
         #expect(try names().contains { $0.hasPrefix("seal.commit-") })
-        try Directory.remove(scratch.file("b"))
+        try FileSystem.remove(scratch.file("b"))
         #expect(throws: Never.self) { try closing(publication) }
         #expect(try Publication.recover(paths) && names() == ["a", "b", "seal"])
     }

@@ -15,7 +15,7 @@ package final class ScratchDirectory: Sendable {
     }
 
     deinit {
-        if ProcessInfo.processInfo.environment["CLOUDLET_KEEP_SCRATCH"] == nil { try? Directory.remove(path) }
+        if ProcessInfo.processInfo.environment["CLOUDLET_KEEP_SCRATCH"] == nil { try? FileSystem.remove(path) }
     }
 
     /// A path inside the directory.

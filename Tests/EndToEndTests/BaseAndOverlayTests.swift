@@ -69,7 +69,7 @@ extension EndToEndTests {
         try file.write([0], at: place)
         let proved = try await add(hash)
         #expect(proved.status == 0, "\(proved.errors)")
-        try Directory.remove(scratch.file("guest.base-mem-index"))
+        try FileSystem.remove(scratch.file("guest.base-mem-index"))
         let incomplete = try await add()
         #expect(incomplete.status != 0 && incomplete.errors.contains("guest.base-mem-index"), "\(incomplete.errors)")
     }
@@ -201,7 +201,7 @@ extension EndToEndTests {
         var bytes = try File(meta, .read).read(1 << 24, at: 0)
         let position = try #require(bytes.firstRange(of: Array("base_vm_sha256".utf8))).upperBound + 3
         bytes[position] = bytes[position] == UInt8(ascii: "0") ? UInt8(ascii: "1") : UInt8(ascii: "0")
-        try Directory.remove(meta)
+        try FileSystem.remove(meta)
         try File(meta, .create(permissions: 0o644)).write(bytes, at: 0)
         let result = try await Program.cloudlet(
             ["synthesis", chain.disk.string, meta.string], environment: chain.environment)

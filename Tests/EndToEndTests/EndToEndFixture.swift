@@ -56,7 +56,7 @@ actor EndToEndFixture {
         {
             return try described(directory, base: base, overlay: overlay)
         }
-        try Directory.remove(directory)
+        try FileSystem.remove(directory)
         try Directory.create(directory)
         let disk = directory.appending("guest.raw")
         let environment = ["CLOUDLET_HOME": directory.appending("home").string]

@@ -36,7 +36,7 @@ extension EndToEndTests {
             let left = try await lab.run(1, ["sh", "-c", "ls '\(home)'/hypervisor/*/work"])
             #expect(left.output.isEmpty, "\(left.output)")
         }
-        try Directory.remove(home)
+        try FileSystem.remove(home)
     }
 
     private func find(_ lab: EndToEndLab, _ chain: EndToEndFixture.Chain, from host: Int = 3) async throws

@@ -160,7 +160,7 @@ struct LostBasePlaceTests {
         var disk = [UInt8](repeating: 0, count: 8192)
         disk.replaceSubrange(510..<512, with: [0x55, 0xAA])
         try Directory.create(scratch.file("place"))
-        try Directory.remove(scratch.file("ok"))
+        try FileSystem.remove(scratch.file("ok"))
         _ = try scratch.write("ok", disk)
         let script = """
             cd "$1" && \(preparation) && shift && timeout 60 "$@"

@@ -145,6 +145,6 @@ extension EndToEndTests {
             "unshare", ["-n", Program.path("cloudlet-find"), "--timeout", "1"],
             environment: ["CLOUDLET_HOME": "/tmp/clt-none"])
         #expect(down.status == 3, "\(down.errors)")
-        try Directory.remove("/tmp/clt-none")
+        try FileSystem.remove("/tmp/clt-none")
     }
 }

@@ -179,7 +179,7 @@ struct OperatingTests {
         #expect(entries.contains("MESSAGE=node has ended"))
         #expect(try String(contentsOfFile: log, encoding: .utf8) == "node is ready\n")
 
-        try Directory.remove(FilePath(log))
+        try FileSystem.remove(FilePath(log))
         _ = try await withNode(["--log-format", "journald"], before: "mount -t tmpfs none /run") { _ in }
         let plain = try String(contentsOfFile: log, encoding: .utf8)
         #expect(plain.split(separator: "\n").allSatisfy { $0.wholeMatch(of: /<[0-7]>20.*/) != nil }, "\(plain)")

@@ -69,7 +69,7 @@ extension EndToEndTests {
 
         let told = try await overlay(chain, into: scratch.file("told"), provision: "true", [])
         #expect(told.status == 0 && told.errors.contains("fstrim /") && told.errors.contains("drop_caches"))
-        try Directory.remove(scratch.file("told"))
+        try FileSystem.remove(scratch.file("told"))
         let failing = try await overlay(
             chain, into: scratch.file("told"), provision: "true", ["--closing-step", "false"])
         #expect(failing.status == 0 && failing.errors.contains("the closing step ended with status 1"))

@@ -23,7 +23,6 @@ extern const int cloudlet_seek_data;
 extern const int cloudlet_seek_hole;
 extern const int cloudlet_unnamed_file;
 
-int cloudlet_open(const char *path, int flags, unsigned mode);
 int cloudlet_memfd_create(const char *name);
 int cloudlet_punch_hole(int fd, off_t offset, off_t length);
 // The kind of the file system that holds a path (statfs(2)).

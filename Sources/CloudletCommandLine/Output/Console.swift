@@ -3,6 +3,7 @@ import CloudletSystem
 import FoundationEssentials
 import Glibc
 import Synchronization
+import SystemPackage
 
 /// What the programs print: results on standard output, everything else on standard error.
 package enum Console {
@@ -23,7 +24,7 @@ package enum Console {
     package static func requireWritten() throws(CloudletError) {
         guard let number = writeFailure.withLock({ $0 }), number != EPIPE else { return }
         throw CloudletError(
-            .io, "the results can't be written to standard output: \(SystemCallError.text(for: number))")
+            .io, "the results can't be written to standard output: \(Errno(rawValue: number).description)")
     }
 
     /// Prints a remark for the person at the terminal; as with results, nothing in it steers that.

@@ -67,7 +67,7 @@ final class Ear: Sendable {
 
     init() throws(CloudletError) {
         poll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard poll >= 0 else { throw SystemCallError.current("can't listen") }
+        guard poll >= 0 else { throw CloudletError(errno: errno, "can't listen") }
         guard DetachedThread.start({ [self] in run() }) else { throw CloudletError(.system, "no thread to listen on") }
     }
 
@@ -115,7 +115,7 @@ final class Ear: Sendable {
         _ isV6: Bool, _ purpose: String, _ configure: (Int32) -> Bool
     ) throws(CloudletError) -> UDPPort {
         let socket = cloudlet_udp_socket(isV6 ? AF_INET6 : AF_INET)
-        guard socket >= 0 else { throw SystemCallError.current(purpose) }
+        guard socket >= 0 else { throw CloudletError(errno: errno, purpose) }
         let (level, hops) = isV6 ? (cloudlet_level_ipv6, IPV6_RECVHOPLIMIT) : (cloudlet_level_ip, IP_RECVTTL)
         _ = cloudlet_set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1)
         _ = cloudlet_set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1)
@@ -123,7 +123,7 @@ final class Ear: Sendable {
         _ = cloudlet_set_option(socket, level, hops, 1)
         if isV6 { _ = cloudlet_set_option(socket, cloudlet_level_ipv6, IPV6_V6ONLY, 1) }
         guard configure(socket) else {
-            let error = SystemCallError.current(purpose)
+            let error = CloudletError(errno: errno, purpose)
             close(socket)
             throw error
         }

@@ -19,7 +19,7 @@ final class EventServer: Sendable {
         guard descriptor >= 0, cloudlet_bind(descriptor, address.at(0).raw) == 0, listen(descriptor, 16) == 0,
             unsafe cloudlet_local(descriptor, &local) == 0
         else {
-            let error = SystemCallError.current("can't take events")
+            let error = CloudletError(errno: errno, "can't take events")
             // The thread that would close it has not been started.
             if descriptor >= 0 { close(descriptor) }
             throw error

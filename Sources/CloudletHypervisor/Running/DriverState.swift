@@ -40,9 +40,9 @@ struct DriverState: Sendable {
             // Known to nobody, an emulator could never be ended again.
             try EmulatorProcess.kill(vm: name, files: run)
             if let directory = place?.lastComponent, directory.string.hasPrefix("domain-") {
-                try Directory.remove(root.appending("lib").appending("qemu").appending(directory))
+                try FileSystem.remove(root.appending("lib").appending("qemu").appending(directory))
             }
-            try Directory.remove(run.appending(file))
+            try FileSystem.remove(run.appending(file))
             removed.append(name)
         }
         return removed
@@ -67,8 +67,8 @@ struct DriverState: Sendable {
         guard old != name, old.isAbsolute, old != "/" else { return }
         let renamed = text.replacing("\(old.string.escapedForXML)/", with: "\(name.string.escapedForXML)/")
         let new = FilePath(path.string + ".new")
-        try Directory.remove(new)
+        try FileSystem.remove(new)
         try File(new, .create(permissions: 0o600)).write(Array(renamed.utf8), at: 0)
-        try Directory.move(new, to: path)
+        try FileSystem.move(new, to: path)
     }
 }

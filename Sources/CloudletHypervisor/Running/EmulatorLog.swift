@@ -21,7 +21,7 @@ enum EmulatorLog {
             let path = directory.appending(name)
             if let status = try FileStatus.of(path) { logs.append((path, status.modified)) }
         }
-        for log in logs.sorted(by: { $0.modified < $1.modified }).dropLast(kept) { try Directory.remove(log.path) }
+        for log in logs.sorted(by: { $0.modified < $1.modified }).dropLast(kept) { try FileSystem.remove(log.path) }
         let driver = root.appending("libvirt.log")
         // The driver appends, so it goes on at the front.
         if let status = try FileStatus.of(driver), status.size > longest {

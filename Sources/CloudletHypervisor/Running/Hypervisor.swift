@@ -149,7 +149,7 @@ package final class Hypervisor: Sendable {
             ended.append(name)
         }
         for name in try Directory.names(in: workDirectory) where HypervisorRoot.isVMName(name) && !kept.contains(name) {
-            try Directory.remove(workDirectory.appending(name))
+            try FileSystem.remove(workDirectory.appending(name))
         }
         return ended
     }
@@ -185,6 +185,6 @@ package final class Hypervisor: Sendable {
     /// Ends a VM by its name and removes its scratch directory.
     package func end(_ name: String) async throws(CloudletError) {
         for domain in try await activeDomains() where domain.name == name { try await domain.end() }
-        try Directory.remove(workDirectory.appending(name))
+        try FileSystem.remove(workDirectory.appending(name))
     }
 }

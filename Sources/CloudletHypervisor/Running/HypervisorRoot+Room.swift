@@ -8,17 +8,17 @@ extension HypervisorRoot {
 
     private var kept: FilePath { directory.appending("room") }
 
-    private var isFull: Bool { ((try? Directory.freeSpace(at: directory)) ?? 0) < FullDisk.room }
+    private var isFull: Bool { ((try? FileSystem.freeSpace(at: directory)) ?? 0) < FullDisk.room }
 
     /// Keeps room for the driver that comes, as long as there is enough for others.
     func keepRoom() {
         guard !isFull, let file = try? File(kept, .create(permissions: 0o600)) else { return }
         let bytes = [UInt8](repeating: 0x5A, count: Self.keptBytes)
-        if (try? file.write(bytes, at: 0)) == nil { try? Directory.remove(kept) }
+        if (try? file.write(bytes, at: 0)) == nil { try? FileSystem.remove(kept) }
     }
 
     /// Gives the room to the driver that is about to be opened, when there is no other.
     func giveRoom() {
-        if isFull { try? Directory.remove(kept) }
+        if isFull { try? FileSystem.remove(kept) }
     }
 }

@@ -154,7 +154,7 @@ package final class HypervisorRoot: Sendable {
         try Directory.createPrivate(parent.appending("cache"))
         let link = directory.appending("cache")
         if unsafe symlink("../cache", link.string) != 0, errno != EEXIST {
-            throw SystemCallError.current("can't make the link \(link)")
+            throw CloudletError(errno: errno, "can't make the link \(link)")
         }
     }
 
@@ -177,7 +177,7 @@ package final class HypervisorRoot: Sendable {
         let text = Array((lines.joined(separator: "\n") + "\n").utf8)
         // On a full disk it could not be written anew.
         if (try? File(file, .read).read(text.count + 1, at: 0)) == text { return }
-        try Directory.remove(file)
+        try FileSystem.remove(file)
         try File(file, .create(permissions: 0o600)).write(text, at: 0)
     }
 }

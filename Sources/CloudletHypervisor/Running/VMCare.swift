@@ -114,7 +114,7 @@ final class VMCare: Sendable {
                 case .off: return .gone
                 default: return .goes
                 }
-            }, room: { (try? Directory.freeSpace(at: directory)) ?? 0 },
+            }, room: { (try? FileSystem.freeSpace(at: directory)) ?? 0 },
             goOn: { [self] () async throws(CloudletError) in
                 if let machine = machine(name) { return try await machine.goOn() }
                 try await blocking { [connection] () throws(CloudletError) in

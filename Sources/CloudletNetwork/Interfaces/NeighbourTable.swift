@@ -28,7 +28,7 @@ package final class NeighbourTable: Sendable {
     /// - Throws: `CloudletError` when the kernel can't be asked.
     package init() throws(CloudletError) {
         let socket = cloudlet_netlink_open(0)
-        guard socket >= 0 else { throw SystemCallError.current("can't ask the kernel for its neighbours") }
+        guard socket >= 0 else { throw CloudletError(errno: errno, "can't ask the kernel for its neighbours") }
         state = Mutex(State(socket: socket))
     }
 

@@ -16,14 +16,14 @@ package enum Netlink {
 
     private static func read(_ requests: [Int32]) throws(CloudletError) -> NetlinkMessages {
         let socket = cloudlet_netlink_open(0)
-        guard socket >= 0 else { throw SystemCallError.current("can't ask the kernel for its interfaces") }
+        guard socket >= 0 else { throw CloudletError(errno: errno, "can't ask the kernel for its interfaces") }
         defer { close(socket) }
         var messages = NetlinkMessages()
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         for request in requests {
             messages.beginAnswer()
             guard cloudlet_netlink_dump(socket, request) == 0 else {
-                throw SystemCallError.current("can't ask the kernel for its interfaces")
+                throw CloudletError(errno: errno, "can't ask the kernel for its interfaces")
             }
             while !messages.isDone {
                 do {
@@ -33,7 +33,7 @@ package enum Netlink {
                 }
             }
             if let failure = messages.failure, failure != 0 {
-                throw SystemCallError.make(failure, "the kernel does not list its interfaces")
+                throw CloudletError(errno: failure, "the kernel does not list its interfaces")
             }
         }
         return messages
@@ -44,7 +44,7 @@ package enum Netlink {
             let capacity = buffer.count
             let got = unsafe recv(socket, &buffer, capacity, 0)
             if got < 0, errno == EINTR { continue }
-            guard got > 0 else { throw SystemCallError.current("netlink") }
+            guard got > 0 else { throw CloudletError(errno: errno, "netlink") }
             return Array(buffer.prefix(got))
         }
     }
@@ -60,7 +60,7 @@ extension Netlink {
         /// - Throws: `CloudletError.system` when the kernel does not let us.
         package init() throws(CloudletError) {
             descriptor = cloudlet_netlink_open(1)
-            guard descriptor >= 0 else { throw SystemCallError.current("can't watch the network") }
+            guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't watch the network") }
         }
 
         deinit { close(descriptor) }

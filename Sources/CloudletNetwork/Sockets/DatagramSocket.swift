@@ -53,7 +53,7 @@ package enum DatagramSocket {
         let socket = try sender(from: address, port: port, on: interface, hops: hops)
         // Linux lets a connected UDP socket send to others all the same (udp(7)); port 9 is RFC 863's, for discarding.
         guard cloudlet_connect(socket, Peer(address, 9, on: interface.index).raw) == 0 else {
-            let error = SystemCallError.current("can't use UDP port \(port) of \(address)")
+            let error = CloudletError(errno: errno, "can't use UDP port \(port) of \(address)")
             close(socket)
             throw error
         }
@@ -124,7 +124,7 @@ package enum DatagramSocket {
         _ family: Int32, _ purpose: String, _ configure: (Int32) throws(CloudletError) -> Void
     ) throws(CloudletError) -> Int32 {
         let socket = cloudlet_udp_socket(family)
-        guard socket >= 0 else { throw SystemCallError.current(purpose) }
+        guard socket >= 0 else { throw CloudletError(errno: errno, purpose) }
         do {
             try configure(socket)
             return socket
@@ -139,6 +139,6 @@ package enum DatagramSocket {
     }
 
     private static func check(_ result: Int32) throws(CloudletError) {
-        guard result == 0 else { throw SystemCallError.current("socket") }
+        guard result == 0 else { throw CloudletError(errno: errno, "socket") }
     }
 }

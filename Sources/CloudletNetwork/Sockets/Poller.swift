@@ -21,7 +21,7 @@ package final class Poller: Sendable {
         bell = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard epoll >= 0, bell >= 0, cloudlet_poll_watch(epoll, bell, Self.bellNumber, cloudlet_readable) == 0 else {
             // Both are closed by `deinit`, which runs as all that is stored has been set.
-            throw SystemCallError.current("can't wait for sockets")
+            throw CloudletError(errno: errno, "can't wait for sockets")
         }
     }
 

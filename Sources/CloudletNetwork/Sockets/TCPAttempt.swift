@@ -2,6 +2,7 @@ import CNetwork
 package import CloudletCore
 import CloudletSystem
 import Glibc
+import SystemPackage
 
 /// A TCP connection that is being made, and then used, without ever waiting: the owner is told by a `Poller` when to go
 /// on. Closed when it is let go.
@@ -18,7 +19,7 @@ package final class TCPAttempt {
     package init(to peer: Peer) throws(CloudletError) {
         self.peer = peer
         descriptor = cloudlet_tcp_socket(peer.address.isV4 ? AF_INET : AF_INET6)
-        guard descriptor >= 0 else { throw SystemCallError.current("can't make a socket") }
+        guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
         _ = cloudlet_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         let result = cloudlet_connect(descriptor, peer.raw)
         if result == 0 {
@@ -64,10 +65,10 @@ package final class TCPAttempt {
         let place = "port \(peer.port) of \(peer.address)"
         return number == ECONNREFUSED
             ? CloudletError(.unavailable, "\(place) is not open")
-            : CloudletError(.unavailable, "no connection to \(place): \(SystemCallError.text(for: number))")
+            : CloudletError(.unavailable, "no connection to \(place): \(Errno(rawValue: number).description)")
     }
 
     private func brokenOff(_ number: Int32) -> CloudletError {
-        CloudletError(.unavailable, "\(peer.address) broke off the connection: \(SystemCallError.text(for: number))")
+        CloudletError(.unavailable, "\(peer.address) broke off the connection: \(Errno(rawValue: number).description)")
     }
 }

@@ -16,7 +16,7 @@ extension Doctor {
         var accelerator: MachineDescription.Accelerator?
         do throws(CloudletError) {
             // A verdict of before is no examination.
-            try Directory.remove(home.acceleratorCache)
+            try FileSystem.remove(home.acceleratorCache)
             let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
             accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
             findings.append(acceleration(verdict))

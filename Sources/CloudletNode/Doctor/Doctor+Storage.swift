@@ -20,7 +20,7 @@ extension Doctor {
             }
             let trial = root.appending(".doctor-\(getpid())")
             _ = try File(trial, .create(permissions: 0o600))
-            try Directory.remove(trial)
+            try FileSystem.remove(trial)
             guard status.permissions & 0o077 == 0 else {
                 return [
                     .warn(
@@ -100,7 +100,7 @@ extension Doctor {
     private func space(_ check: String, _ path: FilePath, need: Int, wish: Int) -> Finding {
         let fix = "df -h \(Shell.path(path)); du -xh \(Shell.path(path)) | sort -h | tail"
         do throws(CloudletError) {
-            let free = try Directory.freeSpace(at: path)
+            let free = try FileSystem.freeSpace(at: path)
             guard unsafe access(path.string, W_OK) == 0 else {
                 return .fail(check, "\(path) can't be written to", fix: "ls -ld " + Shell.path(path))
             }

@@ -2,6 +2,7 @@ import CDispatchFiles
 package import CloudletCore
 import CloudletSystem
 import Dispatch
+import Glibc
 
 /// The files that libdispatch, and with it Swift's tasks and timers, opens while a program runs.
 ///
@@ -12,7 +13,7 @@ package enum DispatchFiles {
     /// Makes them: once, at the start of a program that is to live long.
     /// - Throws: `CloudletError` when the system has no files now.
     package static func keep() async throws(CloudletError) {
-        guard cloudlet_keep_thread_state() == 0 else { throw SystemCallError.current("can't make a file in memory") }
+        guard cloudlet_keep_thread_state() == 0 else { throw CloudletError(errno: errno, "can't make a file in memory") }
         // One for each clock (event_epoll.c, `_dispatch_timeout_program`), made when the first timer is set.
         let moment = Duration.milliseconds(1)
         _ = try? await Task.sleep(for: moment, clock: .continuous)

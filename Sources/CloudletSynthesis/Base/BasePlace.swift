@@ -22,15 +22,15 @@ extension BaseCreation {
         let files = BaseFiles(disk: disk)
         for path in files.derived {
             let trial = FilePath(path.string + ".commit-" + String(UInt64.max, radix: 36))
-            defer { try? Directory.remove(trial) }
-            try Directory.remove(trial)
+            defer { try? FileSystem.remove(trial) }
+            try FileSystem.remove(trial)
             let file = try File(trial, .create(permissions: 0o600))
             if path == files.memory { try file.resize(to: memoryBytes + SnapshotLayout.maximumState) }
         }
         // The lists of the pages' hashes, and what sorting them takes meanwhile.
         let lists = 3 * Page.count(covering: memoryBytes) + 2 * Page.count(covering: bytes)
         let need = memoryBytes + lists * HashRecord.byteCount
-        let free = try Directory.freeSpace(at: disk.removingLastComponent())
+        let free = try FileSystem.freeSpace(at: disk.removingLastComponent())
         guard free >= need else {
             throw CloudletError(
                 .io,

@@ -65,7 +65,7 @@ package struct KeepingPlaces: Sendable {
                     found = directory
                     return true
                 } catch {
-                    try? Directory.remove(directory)
+                    try? FileSystem.remove(directory)
                     if error.code == .interrupted { throw error }
                     if isFirst { failures.append(error.description) }
                 }

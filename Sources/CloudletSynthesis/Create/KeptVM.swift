@@ -69,7 +69,7 @@ package struct KeptVM: Sendable {
     }
 
     /// Removes the files.
-    package func remove() throws(CloudletError) { try Directory.remove(directory) }
+    package func remove() throws(CloudletError) { try FileSystem.remove(directory) }
 
     /// Keeps a VM in the first of the places where there is room; while there is none, waits until there is. Its disk is
     /// moved there.
@@ -91,8 +91,8 @@ package struct KeptVM: Sendable {
             try File(directory.appending(noteName), .create(permissions: 0o600)).write(Array(text), at: 0)
             // Complete with the disk.
             let part = directory.appending("disk.part")
-            if (try? Directory.move(vm.disk, to: part)) == nil { try await copy(try File(vm.disk, .read), to: part) }
-            try Directory.move(part, to: directory.appending(diskName))
+            if (try? FileSystem.move(vm.disk, to: part)) == nil { try await copy(try File(vm.disk, .read), to: part) }
+            try FileSystem.move(part, to: directory.appending(diskName))
         }
         return KeptVM(directory, note)
     }

@@ -64,12 +64,12 @@ struct OverlayPlace: Sendable {
                     throw CloudletError(
                         .cannotCreate, "\(target) appeared while the overlay was written", advice: "move it away")
                 }
-                try Directory.move(part.appending(name), to: target)
+                try FileSystem.move(part.appending(name), to: target)
                 moved.append(target)
             }
-            try Directory.remove(part)
+            try FileSystem.remove(part)
         } catch {
-            for path in moved { try? Directory.remove(path) }
+            for path in moved { try? FileSystem.remove(path) }
             throw error
         }
     }
@@ -77,7 +77,7 @@ struct OverlayPlace: Sendable {
     /// Removes what was written, and the directories that were made for it.
     func discard() {
         publication?.discard()
-        try? Directory.remove(part)
+        try? FileSystem.remove(part)
         Directory.removeEmpty(made)
     }
 }
@@ -109,7 +109,7 @@ extension OverlayCreation {
             try Directory.create(directory)
             Directory.removeEmpty([directory])
         }
-        let free = try Directory.freeSpace(at: place.part)
+        let free = try FileSystem.freeSpace(at: place.part)
         guard free >= room else {
             throw CloudletError(
                 .io, "\(directory) has room for \(ByteCount(free)), too little for an overlay",

@@ -22,5 +22,5 @@ struct WorkDirectory: Sendable {
     func file(_ name: String) -> FilePath { path.appending(name) }
 
     /// Removes the directory and all it holds.
-    func remove() throws(CloudletError) { try Directory.remove(path) }
+    func remove() throws(CloudletError) { try FileSystem.remove(path) }
 }

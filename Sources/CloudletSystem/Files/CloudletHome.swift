@@ -94,7 +94,7 @@ package struct CloudletHome: Hashable, Sendable {
     package static func resolve(_ path: FilePath) throws(CloudletError) -> FilePath {
         let absolute = path.isAbsolute ? path : currentDirectory.pushing(path)
         guard let resolved = unsafe realpath(absolute.string, nil) else {
-            throw SystemCallError.current("can't find \(path)")
+            throw CloudletError(errno: errno, "can't find \(path)")
         }
         defer { unsafe free(resolved) }
         guard let text = unsafe String(validatingCString: resolved) else {

@@ -1,9 +1,8 @@
-import CLinux
 package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// Directories: make, list, remove.
+/// Directories: make, list, open.
 package enum Directory {
     /// Makes a directory and those above it; one that exists is left as it is.
     /// - Returns: those that were not there before, outermost first.
@@ -27,9 +26,9 @@ package enum Directory {
         let reason = errno
         if try FileStatus.of(path)?.isDirectory == true { return }
         let parent = path.removingLastComponent()
-        guard reason == ENOENT, !parent.isEmpty, parent != path else { throw SystemCallError.make(reason, "\(path)") }
+        guard reason == ENOENT, !parent.isEmpty, parent != path else { throw CloudletError(errno: reason, "\(path)") }
         try make(parent, permissions, &made)
-        guard unsafe mkdir(path.string, mode_t(permissions)) == 0 else { throw SystemCallError.current("\(path)") }
+        guard unsafe mkdir(path.string, mode_t(permissions)) == 0 else { throw CloudletError(errno: errno, "\(path)") }
         made.append(path)
     }
 
@@ -43,14 +42,14 @@ package enum Directory {
         guard let stream = unsafe opendir(path.string) else {
             let reason = errno
             if try FileStatus.of(path) == nil { return [] }
-            throw SystemCallError.make(reason, "can't list the directory \(path)")
+            throw CloudletError(errno: reason, "can't list the directory \(path)")
         }
         defer { unsafe closedir(stream) }
         var names: [String] = []
         while true {
             errno = 0
             guard let entry = unsafe readdir(stream) else {
-                guard errno == 0 else { throw SystemCallError.current("can't list the directory \(path)") }
+                guard errno == 0 else { throw CloudletError(errno: errno, "can't list the directory \(path)") }
                 return names.sorted()
             }
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
@@ -60,41 +59,11 @@ package enum Directory {
         }
     }
 
-    /// Removes a file or a whole tree; one that does not exist is fine.
-    package static func remove(_ path: FilePath) throws(CloudletError) {
-        guard unsafe unlink(path.string) != 0, errno != ENOENT, errno != ENOTDIR else { return }
-        guard unsafe cloudlet_remove_tree(path.string) == 0 else {
-            throw SystemCallError.current("can't remove \(path)")
-        }
-    }
-
-    /// Renames a file or a directory; a file and an empty directory are replaced. What must outlast a power cut goes by
-    /// ``Publication``.
-    package static func move(_ source: FilePath, to target: FilePath) throws(CloudletError) {
-        guard unsafe rename(source.string, target.string) == 0 else {
-            throw SystemCallError.current("can't rename \(source) to \(target)")
-        }
-        DiskJournal.note(.renamed(source, to: target))
-    }
-
-    /// Whether there is a file or directory of this name; a link counts, wherever it leads.
-    package static func holds(_ path: FilePath) throws(CloudletError) -> Bool {
-        var raw = stat()
-        if unsafe lstat(path.string, &raw) == 0 { return true }
-        if errno == ENOENT || errno == ENOTDIR { return false }
-        throw SystemCallError.current("can't examine \(path)")
-    }
-
     /// Opens a directory, to lock it or to put its entries on the disk.
     package static func open(_ path: FilePath) throws(CloudletError) -> File {
-        let descriptor = unsafe cloudlet_open(path.string, O_RDONLY | O_DIRECTORY, 0)
-        guard descriptor >= 0 else { throw SystemCallError.current("can't open the directory \(path)") }
-        return File(owning: descriptor, named: path)
+        try File(opening: path, .readOnly, [.directory], "can't open the directory \(path)")
     }
 
     /// Waits until the names in a directory are on the disk: without it, a power cut may take back a rename.
     package static func synchronize(_ path: FilePath) throws(CloudletError) { try open(path).synchronize() }
-
-    /// Free bytes on the file system that holds `path`, as an ordinary user may use them.
-    package static func freeSpace(at path: FilePath) throws(CloudletError) -> Int { try FileSystemSpace(at: path).free }
 }

@@ -11,10 +11,10 @@ extension File {
         let start = lseek(descriptor, off_t(offset), cloudlet_seek_data)
         if start < 0 {
             if errno == ENXIO { return nil }
-            throw SystemCallError.current("can't find the data in \(path)")
+            throw CloudletError(errno: errno, "can't find the data in \(path)")
         }
         let end = lseek(descriptor, start, cloudlet_seek_hole)
-        guard end > start else { throw SystemCallError.current("can't find the holes in \(path)") }
+        guard end > start else { throw CloudletError(errno: errno, "can't find the holes in \(path)") }
         return Int(start)..<Int(end)
     }
 

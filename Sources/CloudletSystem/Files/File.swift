@@ -19,28 +19,63 @@ package final class File: Sendable {
 
     /// The name it was opened by, for messages.
     package let path: FilePath
+    private let file: FileDescriptor
     /// The descriptor, borrowed: it lives as long as this object.
-    package let descriptor: Int32
+    package var descriptor: Int32 { file.rawValue }
 
     /// Opens a file. What is no file (a pipe, a socket, a device) is refused and never waited for.
     /// - Throws: `CloudletError` that names the path and the system's reason.
     package init(_ path: FilePath, _ mode: Mode) throws(CloudletError) {
-        let (flags, permissions, verb): (Int32, UInt32, String) =
-            switch mode {
-            case .read: (O_RDONLY, 0, "open")
-            case .readWrite: (O_RDWR, 0, "open")
-            case .create(let permissions): (O_RDWR | O_CREAT | O_EXCL, permissions, "create")
-            }
         // Without O_NONBLOCK, opening a named pipe waits for a writer, and no signal's handler ends that.
-        let descriptor = unsafe cloudlet_open(path.string, flags | O_NONBLOCK | O_NOCTTY, permissions)
-        guard descriptor >= 0 else {
-            let failure = errno
-            if failure == ENXIO, let kind = try FileStatus.of(path)?.foreignKind { throw Self.isNoFile(path, kind) }
-            throw SystemCallError.make(failure, "can't \(verb) \(path)")
-        }
+        let options: FileDescriptor.OpenOptions = [.nonBlocking, FileDescriptor.OpenOptions(rawValue: O_NOCTTY)]
+        let opened =
+            switch mode {
+            case .read: Self.open(path, .readOnly, options)
+            case .readWrite: Self.open(path, .readWrite, options)
+            case .create(let permissions):
+                Self.open(path, .readWrite, options.union([.create, .exclusiveCreate]), permissions: permissions)
+            }
         self.path = path
-        self.descriptor = descriptor
+        switch opened {
+        case .success(let descriptor): file = descriptor
+        case .failure(let failure):
+            if failure == .noSuchAddressOrDevice, let kind = try FileStatus.of(path)?.foreignKind {
+                throw Self.isNoFile(path, kind)
+            }
+            let verb = if case .create = mode { "create" } else { "open" }
+            throw CloudletError(errno: failure.rawValue, "can't \(verb) \(path)")
+        }
         if let kind = try status().foreignKind { throw Self.isNoFile(path, kind) }
+    }
+
+    /// Opens whatever a path names, for this process alone.
+    /// - Throws: `CloudletError` with `purpose` and the system's reason.
+    convenience init(
+        opening path: FilePath, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions,
+        permissions: UInt32? = nil, _ purpose: @autoclosure () -> String
+    ) throws(CloudletError) {
+        switch Self.open(path, mode, options, permissions: permissions) {
+        case .success(let descriptor): self.init(owning: descriptor.rawValue, named: path)
+        case .failure(let failure): throw CloudletError(errno: failure.rawValue, purpose())
+        }
+    }
+
+    private static func open(
+        _ path: FilePath, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions,
+        permissions: UInt32? = nil
+    ) -> Result<FileDescriptor, Errno> {
+        Result { () throws(Errno) in
+            do {
+                return try FileDescriptor.open(
+                    path, mode, options: options.union(.closeOnExec),
+                    permissions: permissions.map { FilePermissions(rawValue: $0) })
+            } catch let failure as Errno {
+                throw failure
+            } catch {
+                // It throws nothing else (swift-system declares no type).
+                throw .ioError
+            }
+        }
     }
 
     private static func isNoFile(_ path: FilePath, _ kind: String) -> CloudletError {
@@ -58,22 +93,24 @@ package final class File: Sendable {
 
     /// A new file in `directory`, of which only its disk space remains there; gone when it is closed.
     package static func unnamed(in directory: FilePath = temporaryDirectory) throws(CloudletError) -> File {
-        let descriptor = unsafe cloudlet_open(directory.string, O_RDWR | cloudlet_unnamed_file, 0o600)
-        if descriptor >= 0 { return File(owning: descriptor, named: directory.appending("(unnamed)")) }
+        let unnamed = FileDescriptor.OpenOptions(rawValue: cloudlet_unnamed_file)
+        if case .success(let descriptor) = open(directory, .readWrite, unnamed, permissions: 0o600) {
+            return File(owning: descriptor.rawValue, named: directory.appending("(unnamed)"))
+        }
         // Not every file system can make files without a name: on others a kill between two calls leaves an empty file.
         let file = try File(
             directory.appending(".unnamed-\(UInt64.random(in: 0 ... .max))"), .create(permissions: 0o600))
-        try Directory.remove(file.path)
+        try FileSystem.remove(file.path)
         return file
     }
 
     /// Takes over an open descriptor.
     package init(owning descriptor: Int32, named path: FilePath) {
         self.path = path
-        self.descriptor = descriptor
+        file = FileDescriptor(rawValue: descriptor)
     }
 
-    deinit { close(descriptor) }
+    deinit { try? file.close() }
 
     /// The file's size in bytes.
     package func size() throws(CloudletError) -> Int { try status().size }
@@ -81,14 +118,14 @@ package final class File: Sendable {
     /// Size, allocated bytes, modification time and identity of the file.
     package func status() throws(CloudletError) -> FileStatus {
         var raw = stat()
-        guard unsafe fstat(descriptor, &raw) == 0 else { throw SystemCallError.current("can't examine \(path)") }
+        guard unsafe fstat(descriptor, &raw) == 0 else { throw CloudletError(errno: errno, "can't examine \(path)") }
         return FileStatus(raw)
     }
 
     /// Sets the size; growth is a hole.
     package func resize(to bytes: Int) throws(CloudletError) {
         guard ftruncate(descriptor, bytes) == 0 else {
-            throw SystemCallError.current("can't set the size of \(path) to \(ByteCount(bytes))")
+            throw CloudletError(errno: errno, "can't set the size of \(path) to \(ByteCount(bytes))")
         }
     }
 
@@ -97,22 +134,18 @@ package final class File: Sendable {
     package func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) -> Int {
         precondition(count <= buffer.count, "the buffer is too small")
         var done = 0
-        var failure: Int32 = 0
-        unsafe buffer.withUnsafeMutableBufferPointer { pointer in
-            guard let base = pointer.baseAddress else { return }
-            while done < count {
-                let got = unsafe pread(descriptor, base + done, count - done, off_t(offset + done))
-                if got > 0 {
+        do {
+            try unsafe buffer.withUnsafeMutableBytes { bytes in
+                while done < count {
+                    let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[done..<count])
+                    let got = try unsafe file.read(fromAbsoluteOffset: Int64(offset + done), into: rest)
+                    if got == 0 { return }
                     done += got
-                } else if got == 0 {
-                    return
-                } else if errno != EINTR {
-                    failure = errno
-                    return
                 }
             }
+        } catch {
+            throw .systemCall(error, "can't read \(path) at byte \(offset)")
         }
-        guard failure == 0 else { throw SystemCallError.make(failure, "can't read \(path) at byte \(offset)") }
         return done
     }
 
@@ -125,7 +158,7 @@ package final class File: Sendable {
     /// The error for a file of which bytes are missing that were there before.
     package var becameShorter: CloudletError {
         CloudletError(
-            .io, "\(path) became shorter while it was read", advice: "copy the file again from where it is whole")
+            .io, "\(path) became shorter while it was read", advice: "copy the file again from its source")
     }
 
     /// The `count` bytes at `offset`; fewer only at the end of the file.
@@ -138,20 +171,13 @@ package final class File: Sendable {
 
     /// Writes all bytes at `offset`.
     package func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        let count = bytes.count
-        var done = 0
-        var failure: Int32 = 0
-        unsafe bytes.withUnsafeBufferPointer { pointer in
-            guard let base = pointer.baseAddress else { return }
-            while done < count {
-                let put = unsafe pwrite(descriptor, base + done, count - done, off_t(offset + done))
-                if put >= 0 { done += put; continue }
-                if errno == EINTR { continue }
-                failure = errno
-                return
+        do {
+            try unsafe bytes.withUnsafeBytes { bytes in
+                _ = try unsafe file.writeAll(toAbsoluteOffset: Int64(offset), bytes)
             }
+        } catch {
+            throw .systemCall(error, "can't write \(path) at byte \(offset)")
         }
-        guard failure == 0 else { throw SystemCallError.make(failure, "can't write \(path) at byte \(offset)") }
     }
 
     /// Writes all bytes at `offset`.
@@ -161,7 +187,7 @@ package final class File: Sendable {
     /// there is nothing to wait for.
     package func synchronize() throws(CloudletError) {
         guard fsync(descriptor) == 0 || errno == EROFS || errno == EINVAL else {
-            throw SystemCallError.current("can't write \(path) to the disk")
+            throw CloudletError(errno: errno, "can't write \(path) to the disk")
         }
         DiskJournal.note(.synchronized(path))
     }
@@ -170,20 +196,22 @@ package final class File: Sendable {
     package func punchHole(_ range: Range<Int>) throws(CloudletError) {
         guard !range.isEmpty else { return }
         guard cloudlet_punch_hole(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 else {
-            throw SystemCallError.current("can't free space in \(path)")
+            throw CloudletError(errno: errno, "can't free space in \(path)")
         }
     }
 
     /// Changes the permission bits of a file without opening it.
     package static func setPermissions(_ mode: UInt32, of path: FilePath) throws(CloudletError) {
         guard unsafe chmod(path.string, mode) == 0 else {
-            throw SystemCallError.current("can't change the mode of \(path)")
+            throw CloudletError(errno: errno, "can't change the mode of \(path)")
         }
     }
 
     /// Changes the permission bits.
     package func setPermissions(_ mode: UInt32) throws(CloudletError) {
-        guard fchmod(descriptor, mode) == 0 else { throw SystemCallError.current("can't change the mode of \(path)") }
+        guard fchmod(descriptor, mode) == 0 else {
+            throw CloudletError(errno: errno, "can't change the mode of \(path)")
+        }
     }
 
     /// Changes the permission bits where that is ours to do: not of another user's file, nor on a read-only file system.
@@ -253,6 +281,6 @@ package struct FileStatus: Hashable, Sendable {
         var raw = stat()
         if unsafe stat(path.string, &raw) == 0 { return FileStatus(raw) }
         if errno == ENOENT || errno == ENOTDIR { return nil }
-        throw SystemCallError.current("can't examine \(path)")
+        throw CloudletError(errno: errno, "can't examine \(path)")
     }
 }

@@ -9,12 +9,11 @@ package final class FileLock: Sendable {
 
     /// Takes the lock without waiting; `nil` when another process holds it. The file is made when missing (0600).
     package static func tryAcquire(_ path: FilePath) throws(CloudletError) -> FileLock? {
-        let descriptor = unsafe cloudlet_open(path.string, O_RDWR | O_CREAT, 0o600)
-        guard descriptor >= 0 else { throw SystemCallError.current("can't open the lock file \(path)") }
-        let file = File(owning: descriptor, named: path)
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return FileLock(file) }
+        let file = try File(
+            opening: path, .readWrite, [.create], permissions: 0o600, "can't open the lock file \(path)")
+        if flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 { return FileLock(file) }
         if errno == EWOULDBLOCK { return nil }
-        throw SystemCallError.current("can't lock \(path)")
+        throw CloudletError(errno: errno, "can't lock \(path)")
     }
 
     /// Whether some process holds the lock. Asking takes it for a moment: who wants it should try more than once.

@@ -18,7 +18,7 @@ package struct FileSystemSpace: Sendable, Hashable {
         var raw = statvfs()
         var kind: Int = 0
         guard unsafe statvfs(path.string, &raw) == 0, unsafe cloudlet_file_system_type(path.string, &kind) == 0 else {
-            throw SystemCallError.current("can't examine the file system of \(path)")
+            throw CloudletError(errno: errno, "can't examine the file system of \(path)")
         }
         self.init(
             blocks: UInt64(raw.f_blocks), available: UInt64(raw.f_bavail), blockBytes: UInt64(raw.f_frsize),

@@ -66,18 +66,18 @@ package final class Publication: Sendable {
         if parts.count > 1 {
             // The parts' own entries must be there before the one that says so.
             for directory in directories { try Directory.synchronize(directory) }
-            try Directory.move(partName(last.path), to: commitName(last.path))
+            try FileSystem.move(partName(last.path), to: commitName(last.path))
             try Directory.synchronize(last.path.parent)
         }
         for (index, part) in parts.dropLast().enumerated() {
-            do throws(CloudletError) { try Directory.move(partName(part.path), to: part.path) } catch {
+            do throws(CloudletError) { try FileSystem.move(partName(part.path), to: part.path) } catch {
                 // While all is as it was the decision can be taken back: nobody could ever complete it.
-                if index == 0 { try? Directory.move(commitName(last.path), to: partName(last.path)) }
+                if index == 0 { try? FileSystem.move(commitName(last.path), to: partName(last.path)) }
                 throw error
             }
         }
         if parts.count > 1 { for directory in directories { try Directory.synchronize(directory) } }
-        try Directory.move(parts.count > 1 ? commitName(last.path) : partName(last.path), to: last.path)
+        try FileSystem.move(parts.count > 1 ? commitName(last.path) : partName(last.path), to: last.path)
         for directory in directories { try Directory.synchronize(directory) }
         self.parts.withLock { $0 = [] }
     }
@@ -89,8 +89,8 @@ package final class Publication: Sendable {
             return parts
         }
         // Once it is decided, what is left is for the next one to complete.
-        guard let last = parts.last, let commit = try? Directory.holds(commitName(last.path)), !commit else { return }
-        for part in parts { try? Directory.remove(partName(part.path)) }
+        guard let last = parts.last, let commit = try? FileSystem.exists(commitName(last.path)), !commit else { return }
+        for part in parts { try? FileSystem.remove(partName(part.path)) }
     }
 
     private func add(_ path: FilePath, _ file: File, directories: [FilePath]) throws(CloudletError) {
@@ -139,13 +139,13 @@ extension Publication {
             let locks = leftovers.map { try? Lock($0.place) }
             guard locks.allSatisfy({ $0 != nil }) else { continue }
             if let decided = leftovers.first(where: \.isCommit) {
-                for part in leftovers where !part.isCommit { try Directory.move(part.place, to: part.path) }
+                for part in leftovers where !part.isCommit { try FileSystem.move(part.place, to: part.path) }
                 try Directory.synchronize(directory)
-                try Directory.move(decided.place, to: decided.path)
+                try FileSystem.move(decided.place, to: decided.path)
                 try Directory.synchronize(directory)
                 isCompleted = true
             } else {
-                for part in leftovers { try? Directory.remove(part.place) }
+                for part in leftovers { try? FileSystem.remove(part.place) }
             }
         }
         return isCompleted
@@ -177,14 +177,12 @@ extension Publication {
 
         init(_ path: FilePath) throws(CloudletError) {
             // In a directory of many, others could lay a link or a pipe there.
-            let descriptor = unsafe cloudlet_open(path.string, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
-            guard descriptor >= 0 else { throw SystemCallError.current("can't open \(path)") }
-            file = File(owning: descriptor, named: path)
+            file = try File(opening: path, .readOnly, [.noFollow, .nonBlocking], "can't open \(path)")
             guard try file.status().owner == geteuid() else {
                 throw CloudletError(.permission, "\(path) belongs to another user")
             }
             guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                throw SystemCallError.current("\(path) is being written")
+                throw CloudletError(errno: errno, "\(path) is being written")
             }
         }
     }

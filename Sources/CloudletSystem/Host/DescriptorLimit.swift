@@ -46,7 +46,7 @@ package enum DescriptorLimit {
         for _ in 0..<least {
             let descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)
             guard descriptor >= 0 else {
-                throw SystemCallError.current("can't open the files that are needed: \(least) at the least")
+                throw CloudletError(errno: errno, "can't open the \(least) files that every program of cloudlet needs")
             }
             taken.append(descriptor)
         }

@@ -1,5 +1,6 @@
 package import CloudletCore
 import Glibc
+import SystemPackage
 
 /// The address of this host on which forwarded ports of a VM listen. QEMU's user network listens on IPv4 addresses only,
 /// takes an empty one for all of them, and is told the address inside of a command, so it is checked before.
@@ -28,7 +29,7 @@ package enum ForwardAddress {
                 .usage, "ports can't be forwarded from '\(text.displayable(limit: 60))': \(objection)", advice: advice)
         }
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard socket >= 0 else { throw SystemCallError.current("can't make a socket") }
+        guard socket >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
         defer { close(socket) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -39,7 +40,7 @@ package enum ForwardAddress {
             }
         }
         guard !bound else { return }
-        let failure = SystemCallError.text(for: errno)
+        let failure = Errno(rawValue: errno).description
         throw CloudletError(
             .unavailable,
             "ports can't be forwarded from \(text): no interface of this host has that address (\(failure))",

@@ -14,7 +14,7 @@ package struct SocketPair: Sendable {
         var descriptors: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard unsafe socketpair(AF_UNIX, type, 0, &descriptors) == 0 else {
-            throw SystemCallError.current("can't make a pair of sockets")
+            throw CloudletError(errno: errno, "can't make a pair of sockets")
         }
         ours = File(owning: descriptors[0], named: "socket")
         theirs = File(owning: descriptors[1], named: "socket")
@@ -24,18 +24,17 @@ package struct SocketPair: Sendable {
 extension File {
     /// Reads a stream (socket, pipe) to its end; blocks. More than `limit` bytes are an error.
     package func readToEnd(limit: Int) throws(CloudletError) -> [UInt8] {
+        let stream = FileDescriptor(rawValue: descriptor)
         var result: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while true {
-            let capacity = buffer.count
-            let got = unsafe buffer.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, capacity) }
-            if got == 0 { return result }
-            if got < 0 {
-                if errno == EINTR { continue }
-                throw SystemCallError.current("can't read from \(path)")
+            let got: Int
+            do { got = try unsafe buffer.withUnsafeMutableBytes { try unsafe stream.read(into: $0) } } catch {
+                throw .systemCall(error, "can't read from \(path)")
             }
+            if got == 0 { return result }
             guard result.count + got <= limit else {
-                throw CloudletError(.badData, "more than \(ByteCount(limit)) came over \(path)")
+                throw CloudletError(.badData, "more than \(ByteCount(limit)) arrived over \(path)")
             }
             result += buffer[0..<got]
         }
@@ -58,6 +57,6 @@ extension File {
                 }
             }
         }
-        guard failure == 0 else { throw SystemCallError.make(failure, "can't write to \(path)") }
+        guard failure == 0 else { throw CloudletError(errno: failure, "can't write to \(path)") }
     }
 }

@@ -24,7 +24,7 @@ package final class TCPProbe: Sendable {
     /// A connected TCP socket; blocks until the connection stands or is refused.
     package static func connect(_ address: String, _ port: UInt16) throws(CloudletError) -> File {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw SystemCallError.current("can't make a socket") }
+        guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
         let socket = File(owning: descriptor, named: FilePath("tcp:\(address):\(port)"))
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
@@ -37,7 +37,7 @@ package final class TCPProbe: Sendable {
                 unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard connected == 0 else { throw SystemCallError.current("can't connect to \(address) port \(port)") }
+        guard connected == 0 else { throw CloudletError(errno: errno, "can't connect to \(address) port \(port)") }
         return socket
     }
 

@@ -16,7 +16,7 @@ package final class SharedMemory: Sendable {
     /// Makes `size` bytes of zeros; pages take up memory when they are first written.
     package init(named name: String, size: Int) throws(CloudletError) {
         let descriptor = unsafe cloudlet_memfd_create(name)
-        guard descriptor >= 0 else { throw SystemCallError.current("can't make shared memory") }
+        guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make shared memory") }
         file = File(owning: descriptor, named: FilePath("memory:\(name)"))
         self.size = size
         try file.resize(to: size)

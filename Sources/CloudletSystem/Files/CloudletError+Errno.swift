@@ -1,26 +1,22 @@
 package import CloudletCore
 import Glibc
+import SystemPackage
 
-/// Error numbers of the operating system as errors people can read.
-package enum SystemCallError {
-    /// An error for the current `errno`: `message` says what was tried on what.
-    package static func current(_ message: String) -> CloudletError { make(errno, message) }
-
-    /// An error for the number `number`.
-    package static func make(_ number: Int32, _ message: String) -> CloudletError {
-        CloudletError(code(for: number), "\(message): \(text(for: number))", advice: advice(for: number))
+extension CloudletError {
+    /// The error of a system call.
+    /// - Parameters:
+    ///   - number: what the call left in `errno`.
+    ///   - message: what was tried, on what.
+    package init(errno number: Int32, _ message: String) {
+        self.init(
+            Self.code(for: number), "\(message): \(Errno(rawValue: number).description)",
+            advice: Self.advice(for: number))
     }
 
-    /// The system's own words for an error number.
-    package static func text(for number: Int32) -> String {
-        var buffer = [CChar](repeating: 0, count: 200)
-        let capacity = buffer.count
-        return unsafe buffer.withUnsafeMutableBufferPointer { pointer in
-            guard let base = pointer.baseAddress, unsafe strerror_r(number, base, capacity) == 0 else {
-                return "error \(number)"
-            }
-            return unsafe String(cString: base)
-        }
+    /// The error of a function of swift-system.
+    static func systemCall(_ error: any Error, _ message: String) -> CloudletError {
+        guard let number = error as? Errno else { return .wrapping(error, .system, message) }
+        return CloudletError(errno: number.rawValue, message)
     }
 
     private static func code(for number: Int32) -> CloudletError.Code {
