@@ -1,6 +1,8 @@
-import CloudletSystem
+import CloudletCore
 import Synchronization
 import Testing
+
+@testable import CloudletSystem
 
 @Suite struct ExecutorTests {
     /// Counts how many jobs run at once.
@@ -50,35 +52,56 @@ import Testing
         #expect(await counter.value == 100)
     }
 
-    @Test("places are taken by so many at once, the others wait in line, and who is cancelled leaves it")
-    func slots() async throws {
-        let slots = Slots(2)
+    @Test("a semaphore admits so many at once, the others wait in a queue, and a task that is cancelled leaves it")
+    func semaphore() async throws {
+        let slots = AsyncSemaphore(2)
         let load = Load()
-        try await slots.take()
-        try await slots.take()
+        try await slots.acquire()
+        try await slots.acquire()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<6 {
                 group.addTask {
-                    try await slots.take()
+                    try await slots.acquire()
                     load.enter(number)
                     try await Task.sleep(for: .milliseconds(5))
                     load.leave()
-                    slots.giveBack()
+                    slots.release()
                 }
                 try await Task.sleep(for: .milliseconds(10))
             }
-            let impatient = Task { try await slots.take() }
+            let impatient = Task { try await slots.acquire() }
             try await Task.sleep(for: .milliseconds(10))
             impatient.cancel()
             await #expect(throws: (any Error).self) { try await impatient.value }
             #expect(load.state.withLock { $0.order.isEmpty })
-            slots.giveBack()
-            slots.giveBack()
+            slots.release()
+            slots.release()
             try await group.waitForAll()
         }
         #expect(load.state.withLock { $0.order } == Array(0..<6))
         #expect(load.state.withLock { $0.most } == 2)
-        try await slots.take()
-        try await slots.take()
+        try await slots.acquire()
+        try await slots.acquire()
+    }
+    @Test("permits are weighed: nobody overtakes a large request, and those behind a cancelled one go on")
+    func weighted() async throws {
+        let semaphore = AsyncSemaphore(10)
+        try await semaphore.acquire(6)
+        let large = Task { try await semaphore.acquire(8) }
+        while semaphore.waiting < 1 { await Task.yield() }
+        #expect(!semaphore.tryAcquire(1), "a small request overtook the large one")
+        let small = Task { try await semaphore.acquire(4) }
+        while semaphore.waiting < 2 { await Task.yield() }
+        large.cancel()
+        await #expect(throws: CloudletError.self) { try await large.value }
+        try await small.value
+        #expect(!semaphore.tryAcquire(1))
+        semaphore.release(4)
+        semaphore.release(6)
+        // More than there are at all: all of them, and all of them back.
+        try await semaphore.acquire(50)
+        #expect(!semaphore.tryAcquire(1))
+        semaphore.release(50)
+        #expect(semaphore.tryAcquire(10) && !semaphore.tryAcquire(1))
     }
 }

@@ -18,7 +18,7 @@ package struct LanLab: Sendable {
     }
 
     /// Labs at once; more would disturb each other's times.
-    private static let slots = ByteBudget(6)
+    private static let labs = AsyncSemaphore(6)
 
     /// What is missing here to make one; empty when nothing is.
     package static let missing: [String] = {
@@ -45,8 +45,8 @@ package struct LanLab: Sendable {
     package static func with<Value>(
         hosts: Int, avahi: Bool = true, _ body: (LanLab) async throws -> Value
     ) async throws -> Value {
-        await slots.take(1)
-        defer { slots.giveBack(1) }
+        try await labs.acquire()
+        defer { labs.release() }
         let name = "t" + String(UInt32.random(in: 0...0xFFFFF), radix: 36)
         let lab = LanLab(directory: "/tmp/clab-\(name)", prefix: name)
         try await lab.script(["up", String(hosts)] + (avahi ? [] : ["--no-avahi"]))

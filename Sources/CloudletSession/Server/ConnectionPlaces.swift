@@ -7,7 +7,7 @@ import NIOCore
 final class ConnectionPlaces: Sendable {
     private let shares = ConnectionShares()
     /// Connections that are told why they are turned away, at the same time; the others are closed at once.
-    private let refusals = Slots(32)
+    private let refusals = AsyncSemaphore(32)
     private static let patience = Duration.seconds(1)
 
     /// Takes a place.
@@ -36,8 +36,8 @@ final class ConnectionPlaces: Sendable {
 
     /// Tells a client why it is turned away, and closes the connection.
     func refuse(_ connection: SessionListener.Connection, _ reason: CloudletError) async {
-        guard refusals.tryTake() else { return await SessionListener.refuse(connection) }
-        defer { refusals.giveBack() }
+        guard refusals.tryAcquire() else { return await SessionListener.refuse(connection) }
+        defer { refusals.release() }
         let message = Frame.encode(ServerMessage.fail(reason: reason.publicDescription).value)
         try? await connection.stream.executeThenClose { inbound, outbound in
             _ = try? await withDeadline(Self.patience) { () async throws(CloudletError) in

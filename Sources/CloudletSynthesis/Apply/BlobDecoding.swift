@@ -25,7 +25,7 @@ struct BlobDecoding {
     func run<Source: AsyncSequence & Sendable>(
         _ source: Source, received: @escaping @Sendable (Int) -> Void
     ) async throws(CloudletError) -> OverlayStatistics where Source.Element == BlobPiece {
-        let budget = ByteBudget(waitingBytes)
+        let budget = AsyncSemaphore(waitingBytes)
         let (jobs, feed) = AsyncStream.makeStream(of: Job.self)
         do {
             return try await withThrowingTaskGroup(of: OverlayStatistics.self) { group in
@@ -51,7 +51,7 @@ struct BlobDecoding {
                     for try await statistics in group { total.add(statistics) }
                 } catch {
                     // Nobody may go on waiting for bytes that will not be taken or given back.
-                    budget.close()
+                    group.cancelAll()
                     feed.finish()
                     throw error
                 }
@@ -65,7 +65,7 @@ struct BlobDecoding {
     }
 
     private func receive<Source: AsyncSequence & Sendable>(
-        _ source: Source, _ budget: ByteBudget, _ feed: AsyncStream<Job>.Continuation,
+        _ source: Source, _ budget: AsyncSemaphore, _ feed: AsyncStream<Job>.Continuation,
         _ received: @Sendable (Int) -> Void
     ) async throws where Source.Element == BlobPiece {
         var seen = Set<Int>()
@@ -84,7 +84,7 @@ struct BlobDecoding {
                     guard let (index, pieces, count) = current, count + bytes.count <= meta.blobs[index].size else {
                         throw CloudletError(.protocolViolation, "more bytes of a blob came than the meta announces")
                     }
-                    await budget.take(bytes.count)
+                    try await budget.acquire(bytes.count)
                     try Task.checkCancellation()
                     pieces.yield(bytes)
                     current = (index, pieces, count + bytes.count)
@@ -112,14 +112,14 @@ struct BlobDecoding {
 
     /// Decodes one blob, with the decompressor of the blob before where it can be used again.
     private func decode(
-        _ job: Job, _ budget: ByteBudget, _ former: inout Decompressor?
+        _ job: Job, _ budget: AsyncSemaphore, _ former: inout Decompressor?
     ) async throws -> OverlayStatistics {
         var running = try BlobInProgress(
             job.blob, BlobApplier(job.blob, geometry: geometry, base: base, targets: targets), reusing: &former)
         var spool: BlobSpool?
         for try await piece in job.pieces {
             try Task.checkCancellation()
-            defer { budget.giveBack(piece.count) }
+            defer { budget.release(piece.count) }
             let taken = spool == nil ? try running.decode(piece.span) : 0
             guard taken < piece.count else { continue }
             if spool == nil { spool = try BlobSpool(in: scratch) }

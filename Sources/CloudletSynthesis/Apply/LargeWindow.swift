@@ -15,25 +15,25 @@ enum LargeWindow {
     /// The head of a stream, which tells how much memory it takes, is not longer than this.
     static let headBytes = 2 << 10
 
-    private static let arriving = Slots(1)
-    private static let complete = Slots(1)
+    private static let arriving = AsyncSemaphore(1)
+    private static let complete = AsyncSemaphore(1)
 
     /// A place; given back with the value.
     struct Place: ~Copyable {
-        private let slots: Slots
+        private let semaphore: AsyncSemaphore
 
-        fileprivate init(_ slots: Slots) { self.slots = slots }
+        fileprivate init(_ semaphore: AsyncSemaphore) { self.semaphore = semaphore }
 
-        deinit { slots.giveBack() }
+        deinit { semaphore.release() }
     }
 
     /// A place for a blob that still arrives, if there is one.
-    static func placeAtOnce() -> Place? { arriving.tryTake() ? Place(arriving) : nil }
+    static func placeAtOnce() -> Place? { arriving.tryAcquire() ? Place(arriving) : nil }
 
     /// A place for a blob of which all bytes are here, waiting for it.
     static func place() async throws(CloudletError) -> Place {
         if let place = placeAtOnce() { return place }
-        try await complete.take()
+        try await complete.acquire()
         return Place(complete)
     }
 }

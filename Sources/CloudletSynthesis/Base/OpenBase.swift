@@ -27,8 +27,8 @@ package struct OpenBase: Sendable {
             if base.stamp == record.seen { return base }
             if base.stamp == record.refused { throw base.changed }
             // One at a time, so that the others find what it found.
-            try await looking.take()
-            defer { looking.giveBack() }
+            try await looking.acquire()
+            defer { looking.release() }
             let latest = try await registry.base(disk: record.files.disk) ?? record
             if base.stamp == latest.refused { throw base.changed }
             if base.stamp == latest.seen { return try OpenBase(opening: latest) }
@@ -49,7 +49,7 @@ package struct OpenBase: Sendable {
         }
     }
 
-    private static let looking = Slots(1)
+    private static let looking = AsyncSemaphore(1)
 
     private init(opening record: BaseVM) throws(CloudletError) {
         self.record = record
