@@ -176,14 +176,14 @@ let package = Package(
             "CloudletFind",
             [
                 "CloudletClient", "CloudletCommandLine", "CloudletCore", "CloudletDiscovery", "CloudletFinding",
-                "CloudletOverlay", "CloudletSystem", arguments, system,
+                "CloudletNetwork", "CloudletOverlay", "CloudletSystem", arguments, system,
             ]),
         library(
             "CloudletCommands",
             [
                 "CloudletCommandLine", "CloudletCompression", "CloudletCore", "CloudletHypervisor", "CloudletLibUPnP",
-                "CloudletNode", "CloudletOverlay", "CloudletStore", "CloudletSynthesis", "CloudletSystem", arguments,
-                logging, subprocess, system, unixSignals,
+                "CloudletNetwork", "CloudletNode", "CloudletOverlay", "CloudletStore", "CloudletSynthesis",
+                "CloudletSystem", arguments, logging, subprocess, system, unixSignals,
             ]),
         program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
         program(
@@ -195,7 +195,10 @@ let package = Package(
         // Checks nodes from outside; knows nothing of our own discovery.
         library(
             "CloudletConformance",
-            ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CAvahi", "CNetwork", "CUPnP", arguments, subprocess]),
+            [
+                "CAvahi", "CNetwork", "CUPnP", "CloudletCore", "CloudletMarkup", "CloudletNetwork", "CloudletSystem",
+                arguments, subprocess,
+            ]),
         program("conformance", ["CloudletConformance", arguments]),
 
         // What tests use.
@@ -267,7 +270,7 @@ let package = Package(
             ], exclude: ["false-nodes"], swiftSettings: settings),
         tests(
             "CloudletConformance",
-            ["CloudletSystem", "cloudlet-find", "conformance", "discovery-host", system],
+            ["CloudletNetwork", "CloudletSystem", "cloudlet-find", "conformance", "discovery-host", system],
             exclude: ["Devices", "Findings"]),
         .testTarget(
             name: "EndToEndTests",
@@ -299,7 +302,8 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         ),
         "CloudletNetwork": (
             [
-                "Addresses/HostAndPort.swift", "Addresses/IPAddress.swift", "Addresses/Peer.swift",
+                "Addresses/AbsoluteURL.swift", "Addresses/Authority.swift", "Addresses/Endpoint.swift",
+                "Addresses/IPAddress.swift", "Addresses/ScopedAddress.swift",
                 "Interfaces/NetlinkMessages.swift", "Interfaces/NetworkInterface.swift", "Sockets/TCPAttempt.swift",
             ], ["CloudletCore", "CloudletSystem", "CNetwork"]
         ),

@@ -38,7 +38,7 @@ package final class NetworkMonitor: Service {
         let isAlone = interfaces.value.allSatisfy(\.isLoopback)
         logger.log(
             level: isAlone ? .warning : .info,
-            isAlone ? "no interface of a LAN is used; name one with --interface" : "interfaces are left out",
+            isAlone ? "no LAN interface is used; choose an interface with --interface" : "some interfaces are not used",
             metadata: ["left-out": "\(leftOut.map { "\($0.name) (\($0.reason))" }.joined(separator: ", "))"])
     }
 

@@ -2,6 +2,7 @@ import CloudletCommandLine
 import CloudletCore
 import CloudletDiscovery
 import CloudletFinding
+import CloudletNetwork
 
 /// Lists the nodes found, each the moment it is known.
 struct NodeListing: Sendable {
@@ -99,6 +100,6 @@ extension FoundNode {
     /// Whether the user means this node by a name, an address or an id.
     func isCalled(_ word: String) -> Bool {
         name.lowercased() == word.lowercased() || addresses.contains(word) || key == word
-            || addresses.contains { $0.split(separator: "%").first.map(String.init) == word }
+            || addresses.contains { ScopedAddress($0)?.withoutZone.description == word }
     }
 }

@@ -79,7 +79,7 @@ package final class LibUPnPAdvertiser: Advertiser {
         let record = record.value
         let entries = interfaces.value.compactMap { interface -> (String, Assignment)? in
             guard let address = interface.addresses.first(where: \.address.isV4) else { return nil }
-            let location = "http://\(address.address):\(record.httpPort)\(UPnPPath.description)"
+            let location = "http://\(Endpoint(address.address, record.httpPort))\(UPnPPath.description)"
             let task = UPnPEngineChild.Task(record, interface: interface, address: address, location: location)
             return (
                 "\(interface.index) \(interface.name)",
@@ -105,7 +105,7 @@ package final class LibUPnPAdvertiser: Advertiser {
                     continue
                 }
                 logger.warning(
-                    "libupnp's process ended, will start it again",
+                    "libupnp's process ended; the node will start it again",
                     metadata: ["place": "\(assignment.place)", "reason": "\(reason.displayable())"])
                 report(false)
                 pause = ContinuousClock.now - start > .seconds(60) ? .milliseconds(500) : min(pause * 2, .seconds(10))

@@ -24,7 +24,7 @@ struct SearchFilter: Sendable {
         return SSDPMessage(
             .search,
             [
-                ("HOST", "\(SSDPGroup.v4.urlHost):1900"), ("MAN", "\"ssdp:discover\""),
+                ("HOST", "\(Endpoint(SSDPGroup.v4, 1900))"), ("MAN", "\"ssdp:discover\""),
                 ("MX", String(search.maximumWait ?? 1)), ("ST", search.target),
             ]
         ).bytes
@@ -33,7 +33,7 @@ struct SearchFilter: Sendable {
     /// One socket hears both kinds: a search by unicast is one whose HOST is this address.
     private func search(_ message: SSDPMessage) -> SSDPSearch? {
         if let search = SSDPSearch(multicast: message, to: SSDPGroup.v4) { return search }
-        guard message["HOST"].flatMap(HostAndPort.init) == HostAndPort(address, 1900) else { return nil }
+        guard message["HOST"].flatMap({ Endpoint($0) }) == Endpoint(address, 1900) else { return nil }
         return SSDPSearch(unicast: message)
     }
 }

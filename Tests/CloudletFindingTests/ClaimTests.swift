@@ -104,7 +104,7 @@ import Testing
         #expect(await request.hasPrefix("GET /v1/node HTTP/1.0\r\n"))
         // Nothing else came: the next request is this one.
         async let next = victim.next()
-        let probe = try HTTPFetch("/probe", from: Peer(.v4(0x7F00_0001), victim.port))
+        let probe = try HTTPFetch("/probe", from: Endpoint(.v4(0x7F00_0001), victim.port))
         while probe.isSending { _ = try? probe.proceed() }
         #expect(await next.hasPrefix("GET /probe"))
     }

@@ -51,12 +51,12 @@ import Testing
         arguments: [
             ("10.0.0.1", nil), ("::1", nil), ("fd77::1", nil), ("fe80::1%eth0", nil), ("fe80::1%2", nil),
             ("127.0.0.1%eth0", "no zone ('%eth0')"), ("10.0.0.1%1", "no zone ('%1')"), ("169.254.1.1%eth0", "no zone"),
-            ("10.0.0.1%", "no zone"), ("fd77::1%eth0", "only IPv6 addresses of a link"), ("::1%lo", "only IPv6"),
+            ("10.0.0.1%", "no zone"), ("fd77::1%eth0", "only link-local IPv6 addresses"), ("::1%lo", "only link-local"),
             ("fe80::1", "needs its interface"), ("fe80::1%", "is empty"), ("eth0", "no IP address"),
             ("%eth0", "no IP address"), ("", "no IP address"), ("10.0.0.1%\u{1B}[2J", "no zone ('%�[2J')"),
         ] as [(String, String?)])
     func zones(text: String, reason: String?) {
-        let objection = IPAddress.objection(toHost: text)
+        let objection = ScopedAddress.objection(to: text)
         #expect((objection == nil) == (reason == nil), "\(objection ?? "")")
         if let reason { #expect(objection?.contains(reason) == true, "\(objection ?? "")") }
     }
@@ -64,21 +64,21 @@ import Testing
     @Test("socket addresses carry address, port and scope")
     func socketAddress() throws {
         let address = try #require(IPAddress("fe80::1:2"))
-        let socket = SocketAddress(address, port: 1900, interface: 7)
+        let socket = SocketAddress(Endpoint(address, 1900, on: 7))
         #expect(socket.address == address && socket.port == 1900 && socket.scope == 7)
-        #expect(try SocketAddress(#require(IPAddress("fd77::1")), port: 1, interface: 7).scope == 0)
-        #expect(SocketAddress(.v4(0x0A4D_0002), port: 80).address?.description == "10.77.0.2")
+        #expect(try SocketAddress(Endpoint(#require(IPAddress("fd77::1")), 1, on: 7)).scope == 0)
+        #expect(SocketAddress(Endpoint(.v4(0x0A4D_0002), 80)).address?.description == "10.77.0.2")
         #expect(try SocketAddress(ipAddress: "::ffff:10.77.0.2", port: 1).address?.description == "10.77.0.2")
     }
 
     @Test("hosts with port are read as in HOST and URLs")
     func hostAndPort() {
-        #expect(HostAndPort("239.255.255.250:1900") == HostAndPort(.v4(0xEFFF_FFFA), 1900))
-        #expect(HostAndPort("[FF02::C]:1900") == HostAndPort(.v6(high: 0xFF02_0000_0000_0000, low: 0xC), 1900))
-        #expect(HostAndPort("[fe80::1%eth0]:80")?.address.description == "fe80::1")
+        #expect(Endpoint("239.255.255.250:1900") == Endpoint(.v4(0xEFFF_FFFA), 1900))
+        #expect(Endpoint("[FF02::C]:1900") == Endpoint(.v6(high: 0xFF02_0000_0000_0000, low: 0xC), 1900))
+        #expect(Endpoint("[fe80::1%eth0]:80")?.address.description == "fe80::1")
         for text in ["239.255.255.250", "ff02::c:1900", "[10.0.0.1]:80", "host:80", "10.0.0.1:65536", ":80", "[::1:80"]
         {
-            #expect(HostAndPort(text) == nil, "\(text)")
+            #expect(Endpoint(text) == nil, "\(text)")
         }
     }
 }

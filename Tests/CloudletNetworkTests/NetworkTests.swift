@@ -80,7 +80,7 @@ import Testing
             #expect(InterfacePolicy.objection(toName: name)?.contains("is an address") == true, "\(name)")
         }
         for name in ["", "a-name-of-16-byt", "eth 0", "eth0:1", "a/b", "..", "eth\t0"] {
-            #expect(InterfacePolicy.objection(toName: name)?.contains("no name") == true, "\(name)")
+            #expect(InterfacePolicy.objection(toName: name)?.contains("not a valid name") == true, "\(name)")
         }
     }
 

@@ -108,14 +108,14 @@ import Testing
             ("listen", "10.0.0.1%1:8021", "no address to listen on", "an IPv4 address has no zone ('%1')"),
             ("listen", "[10.0.0.1%eth0]:8021", "no address to listen on", "an IPv4 address has no zone"),
             ("listen", ":8021,10.0.0.1%1:8022", "'10.0.0.1%1:8022'", "an IPv4 address has no zone"),
-            ("listen", "[fd00::1%eth0]:8021", "no address to listen on", "only IPv6 addresses of a link"),
+            ("listen", "[fd00::1%eth0]:8021", "no address to listen on", "only link-local IPv6 addresses"),
             ("listen", "[fe80::1]:8021", "no address to listen on", "needs its interface"),
             ("listen", "eth0:8021", "no address to listen on", "no IP address"),
             ("listen", "10.0.0.1", "no address to listen on", "no port"),
             ("listen", "10.0.0.1:x", "no address to listen on", "no port"),
             ("interfaces", "127.0.0.1%eth0", "no value for interfaces", "is an address"),
             ("interfaces", "eth0,10.0.0.1", "'10.0.0.1'", "is an address"),
-            ("interfaces", "an interface", "no value for interfaces", "no name of an interface"),
+            ("interfaces", "an interface", "no value for interfaces", "not a valid name of an interface"),
         ], Place.allCases)
     func addresses(setting: (key: String, value: String, claim: String, reason: String), place: Place) async {
         await expectRefusal(

@@ -91,7 +91,7 @@ import Testing
     @Test("an address that can't be forwarded from is refused before anything is done, with the right cause")
     func forwardAddress() async throws {
         for (address, reason) in [
-            ("::1", "IPv6"), ("localhost", "no IPv4"), ("''", "empty"), ("192.0.2.7", "no interface"),
+            ("::1", "IPv6"), ("localhost", "not an IPv4"), ("''", "empty"), ("192.0.2.7", "no interface"),
         ] {
             let result = try await shell("cloudlet synthesis none none --forward-address \(address)")
             #expect([64, 69].contains(result.status) && result.errors.contains(reason), "\(result)")

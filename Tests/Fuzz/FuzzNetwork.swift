@@ -57,7 +57,7 @@ extension DNSName {
     guard let message = SSDPMessage(input) else { return }
     _ = SSDPSearch(unicast: message)
     _ = SSDPSearch(multicast: message, to: .v4(0xEFFF_FFFA))
-    for name in ["LOCATION", "HOST", "ST"] { _ = message[name].flatMap(HostAndPort.init) }
+    for name in ["LOCATION", "HOST", "ST"] { _ = message[name].map { (Endpoint($0), AbsoluteURL($0)?.endpoint()) } }
     guard SSDPMessage(message.bytes) == message else { fatalError("written and read again, it is another message") }
 }
 

@@ -3,49 +3,42 @@ import CloudletDiscovery
 
 /// What is published on one interface, under one name. The pointer is valid until `free`, or until its client is freed.
 @safe struct EntryGroup {
-    /// Tells groups apart that are there at the same time.
-    struct ID: Hashable, Sendable {
-        private let number: UInt
-
-        init(_ pointer: OpaquePointer) { number = UInt(bitPattern: pointer) }
-    }
-
     private let pointer: OpaquePointer
 
     /// Which group it is.
-    var id: ID { unsafe ID(pointer) }
+    var id: EntryGroupID { unsafe EntryGroupID(pointer) }
 
-    /// A group without entries; `nil` when avahi has none to give. What becomes of it is told to `session`, which must
-    /// outlive it.
-    init?(of client: OpaquePointer, for session: AvahiSession) {
-        let context = unsafe Unmanaged.passUnretained(session).toOpaque()
+    /// A group without entries; `nil` when avahi has none to give. Its changes of state are added to
+    /// `events`, which must outlive it.
+    init?(of client: OpaquePointer, reportingTo events: AvahiEvents) {
+        let context = unsafe Unmanaged.passUnretained(events).toOpaque()
         let made = unsafe avahi_entry_group_new(
             client,
             { group, state, context in
                 guard let context = unsafe context, let group = unsafe group else { return }
-                unsafe Unmanaged<AvahiSession>.fromOpaque(context).takeUnretainedValue().note(
-                    state, of: ID(group))
+                unsafe Unmanaged<AvahiEvents>.fromOpaque(context).takeUnretainedValue().groups.append(
+                    (EntryGroupID(group), state))
             }, context)
         guard let made = unsafe made else { return nil }
         unsafe pointer = made
     }
 
-    /// Withdraws what is published. Not to be called by the group's own callback.
+    /// Withdraws what is published. Must not be called in a callback of the group.
     func free() { unsafe avahi_entry_group_free(pointer) }
 
-    /// Publishes the services and subtypes of `wish`.
+    /// Publishes the services and subtypes of `desired`.
     /// - Returns: 0 or avahi's error.
-    func publish(_ wish: AvahiSession.DesiredState, as name: String, on interface: Int32) -> Int32 {
+    func publish(_ desired: DesiredPublication, as name: String, on interface: Int32) -> Int32 {
         let flags = AvahiPublishFlags(0)
         let any = Int32(cloudlet_avahi_protocol_any)
-        for type in wish.types {
-            let strings = unsafe Self.stringList(wish.publication.txt)
+        for type in desired.types {
+            let strings = unsafe Self.stringList(desired.publication.txt)
             defer { unsafe avahi_string_list_free(strings) }
             let result = unsafe avahi_entry_group_add_service_strlst(
-                pointer, interface, any, flags, name, type, nil, nil, wish.publication.port, strings)
+                pointer, interface, any, flags, name, type, nil, nil, desired.publication.port, strings)
             guard result == 0 else { return result }
         }
-        for subtype in wish.publication.subtypes {
+        for subtype in desired.publication.subtypes {
             let result = unsafe avahi_entry_group_add_service_subtype(
                 pointer, interface, any, flags, name, MDNSPublication.type, nil, subtype)
             guard result == 0 else { return result }
@@ -55,11 +48,11 @@ import CloudletDiscovery
 
     /// Replaces the TXT records.
     /// - Returns: 0 or avahi's last error.
-    func updateText(_ wish: AvahiSession.DesiredState, as name: String, on interface: Int32) -> Int32 {
-        let strings = unsafe Self.stringList(wish.publication.txt)
+    func updateText(_ desired: DesiredPublication, as name: String, on interface: Int32) -> Int32 {
+        let strings = unsafe Self.stringList(desired.publication.txt)
         defer { unsafe avahi_string_list_free(strings) }
         var failure: Int32 = 0
-        for type in wish.types {
+        for type in desired.types {
             let result = unsafe avahi_entry_group_update_service_txt_strlst(
                 pointer, interface, Int32(cloudlet_avahi_protocol_any), AvahiPublishFlags(0), name, type, nil, strings)
             if result != 0 { failure = result }

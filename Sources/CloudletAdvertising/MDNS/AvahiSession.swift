@@ -6,47 +6,29 @@ import Glibc
 import Logging
 
 /// The node's dealings with avahi-daemon: one client, one entry group an interface. Lives on one thread, between
-/// `iterate` and `iterate`; what avahi calls back only notes what happened, and `settle` acts on it, because a client
-/// or group must not be freed while it calls.
+/// `iterate` and `iterate`; what avahi calls back is only noted (`AvahiEvents`), and `settle` acts on it.
 @safe final class AvahiSession {
-    /// What is to be published, on the interfaces with these numbers.
-    struct DesiredState: Hashable, Sendable {
-        var publication: MDNSPublication
-        var interfaces: [Int32: String]
-        var withOldName: Bool
-
-        /// The service types.
-        var types: [String] { withOldName ? [MDNSPublication.type, MDNSPublication.oldType] : [MDNSPublication.type] }
-
-        /// Whether nothing but the TXT record may differ. The name is not looked at.
-        func differsOnlyInText(from other: DesiredState) -> Bool {
-            interfaces == other.interfaces && withOldName == other.withOldName
-                && publication.port == other.publication.port && publication.subtypes == other.publication.subtypes
-        }
-    }
-
     /// How far the session has got.
     private(set) var state = AdvertiserState.starting
-    /// The name wished and the one to be shown for it from now on, until it is fetched.
-    private var renaming: (wish: String, name: String)?
+    /// The configured name and the one to be shown in its place from now on, until somebody fetches them.
+    private var renaming: (desired: String, name: String)?
 
     private let poll: OpaquePointer
     private let logger: Logger
     private var client: OpaquePointer? = nil
     private var groups: [Int32: EntryGroup] = [:]
-    /// The name in force, or being tried; differs from the wish after a collision.
+    /// The name in force, or being tried; differs from the desired after a collision.
     private var name: String?
     /// The name that everybody else knows of.
     private var shown: String?
     /// Since when `name` is published on all interfaces; `nil` when it is not.
     private var settled: ContinuousClock.Instant?
-    /// The same with the wished name, published beside `name` until it is sure that it is to be had.
-    private var trial: (groups: [Int32: EntryGroup], established: Int, wish: DesiredState)?
-    private var published: (name: String, wish: DesiredState)?
-    private var wish: DesiredState?
+    /// The same with the configured name, published beside `name` until no other host has claimed it.
+    private var trial: (groups: [Int32: EntryGroup], established: Int, desired: DesiredPublication)?
+    private var published: (name: String, desired: DesiredPublication)?
+    private var desired: DesiredPublication?
 
-    private var clientEvent: AvahiClientState?
-    private var groupEvents: [(group: EntryGroup.ID, state: AvahiEntryGroupState)] = []
+    private let events = AvahiEvents()
     private var retry = ContinuousClock.now
     private var conflicts = ConflictPace()
     private var changes = ChangePace()
@@ -56,7 +38,7 @@ import Logging
     private var established = 0
 
     /// A session on a poll loop, which must outlive it.
-    /// `returnAfter` is how long after a conflict the wished name is tried again for the first time.
+    /// `returnAfter` is how long after a conflict the configured name is tried again for the first time.
     init(poll: OpaquePointer, returnAfter: Duration, logger: Logger) {
         unsafe self.poll = poll
         returns = ReturnPace(first: returnAfter)
@@ -69,17 +51,17 @@ import Logging
     }
 
     /// Changes what is to be published.
-    func set(_ wish: DesiredState) {
-        if self.wish?.publication.name != wish.publication.name {
-            name = wish.publication.name
+    func set(_ desired: DesiredPublication) {
+        if self.desired?.publication.name != desired.publication.name {
+            name = desired.publication.name
             shown = name
             returns.end()
         }
-        self.wish = wish
+        self.desired = desired
     }
 
     /// The renaming since the last call, if there was one.
-    func takeRenaming() -> (wish: String, name: String)? {
+    func takeRenaming() -> (desired: String, name: String)? {
         defer { renaming = nil }
         return renaming
     }
@@ -90,7 +72,7 @@ import Logging
         if unsafe client == nil {
             due.append(retry)
         } else if isRunning {
-            if wish != published?.wish || name != published?.name { due.append(nextPublication) }
+            if desired != published?.desired || name != published?.name { due.append(nextPublication) }
             if let settled {
                 if name != shown { due.append(shows.due(since: settled)) }
                 if trial == nil, let next = returns.next { due.append(next) }
@@ -100,40 +82,40 @@ import Logging
         return Int32(max(0, min(60_000, (first - .now).seconds * 1000 + 1)))
     }
 
-    /// When what is wished may be published.
+    /// When the desired state may be published.
     private var nextPublication: ContinuousClock.Instant {
         // A name that was lost is none that others know: the next one is no change.
         guard published != nil else { return retry }
         return max(retry, changes.next(hasTime: isTextAlone) ?? retry)
     }
 
-    /// Whether what is published differs from what is wished in the TXT record only.
+    /// Whether the published state differs from the desired one in the TXT record only.
     private var isTextAlone: Bool {
-        guard let published, let wish else { return false }
-        return published.name == name && published.wish.differsOnlyInText(from: wish)
-            && published.wish.publication.txt != wish.publication.txt
+        guard let published, let desired else { return false }
+        return published.name == name && published.desired.differsOnlyInText(from: desired)
+            && published.desired.publication.txt != desired.publication.txt
     }
 
-    /// Acts on what has happened and on what is wished: connects, publishes, renames, starts anew.
+    /// Acts on what has happened and on the desired state: connects, publishes, renames, starts anew.
     func settle() {
-        if let event = clientEvent {
-            clientEvent = nil
+        if let event = events.client {
+            events.client = nil
             follow(event)
         }
-        while let event = groupEvents.first {
-            groupEvents.removeFirst()
+        while let event = events.groups.first {
+            events.groups.removeFirst()
             follow(event.state, of: event.group)
         }
         if unsafe client == nil, retry <= .now { connect() }
         guard isRunning else { return }
         publish()
         guard let settled else { return }
-        if let name, let wish, name != shown, shows.due(since: settled) <= .now {
+        if let name, let desired, name != shown, shows.due(since: settled) <= .now {
             shown = name
-            renaming = (wish.publication.name, name)
+            renaming = (desired.publication.name, name)
             shows.note(at: .now)
         }
-        if trial == nil, let next = returns.next, next <= .now { tryWish() }
+        if trial == nil, let next = returns.next, next <= .now { tryDesiredName() }
     }
 
     private var isRunning: Bool {
@@ -143,16 +125,16 @@ import Logging
 
     private func connect() {
         var failure: Int32 = 0
-        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        let context = unsafe Unmanaged.passUnretained(events).toOpaque()
         unsafe client = avahi_client_new(
             avahi_simple_poll_get(poll), AVAHI_CLIENT_NO_FAIL,
             { client, state, context in
                 guard let context = unsafe context else { return }
-                unsafe Unmanaged<AvahiSession>.fromOpaque(context).takeUnretainedValue().clientEvent = state
+                unsafe Unmanaged<AvahiEvents>.fromOpaque(context).takeUnretainedValue().client = state
             }, context, &failure)
         if unsafe client == nil {
             wait("no mDNS responder: \(Self.text(failure))")
-        } else if clientEvent == AVAHI_CLIENT_CONNECTING {
+        } else if events.client == AVAHI_CLIENT_CONNECTING {
             report(.waiting("avahi-daemon is not running"))
         }
     }
@@ -172,13 +154,13 @@ import Logging
             unsafe client = nil
             groups = [:]
             trial = nil
-            groupEvents = []
+            events.groups = []
             (published, settled) = (nil, nil)
             wait("the mDNS responder went away: \(reason)")
         }
     }
 
-    private func follow(_ event: AvahiEntryGroupState, of group: EntryGroup.ID) {
+    private func follow(_ event: AvahiEntryGroupState, of group: EntryGroupID) {
         if let trial, trial.groups.values.contains(where: { $0.id == group }) { return followTrial(event) }
         switch event {
         case AVAHI_ENTRY_GROUP_ESTABLISHED:
@@ -187,9 +169,11 @@ import Logging
             if settled == nil {
                 settled = .now
                 changes.note(at: .now)
-                if published.name != published.wish.publication.name, returns.next == nil { returns.wait(from: .now) }
+                if published.name != published.desired.publication.name, returns.next == nil {
+                    returns.wait(from: .now)
+                }
             }
-            report(.announced(published.wish.interfaces.values.sorted().joined(separator: ", ")))
+            report(.announced(published.desired.interfaces.values.sorted().joined(separator: ", ")))
         case AVAHI_ENTRY_GROUP_COLLISION: rename()
         case AVAHI_ENTRY_GROUP_FAILURE:
             reset()
@@ -204,33 +188,34 @@ import Logging
         let wait = conflicts.conflict(at: .now)
         let chosen = NodeName.alternative(to: taken)
         // Of many in a row the first is told, and that there are many.
-        if taken == wish?.publication.name || settled != nil {
+        if taken == desired?.publication.name || settled != nil {
             logger.notice(
-                "name is taken on this network",
+                "another host of this network has the node's name",
                 metadata: ["name": "\(taken.displayable())", "now": "\(chosen.displayable())"])
         }
         if conflicts.isSlow, !wasSlow {
             logger.warning(
-                "a host of this network claims every name; trying one each 5 s", metadata: ["name": "\(chosen)"])
+                "a host of this network claims every name; the node tries another one every 5 s",
+                metadata: ["name": "\(chosen)"])
         }
         name = chosen
         reset()
         retry = .now + wait
     }
 
-    // MARK: - Return to the wished name
+    // MARK: - Return to the configured name
 
-    /// Publishes the wished name beside the one in force, which stays until the other is had for sure.
-    private func tryWish() {
-        guard let wish, let name, name != wish.publication.name else { return returns.end() }
+    /// Publishes the configured name beside the one in force, which stays until no other host has claimed the former.
+    private func tryDesiredName() {
+        guard let desired, let name, name != desired.publication.name else { return returns.end() }
         var made: [Int32: EntryGroup] = [:]
         var isRefused = false
-        for interface in wish.interfaces.keys where !isRefused {
-            let (group, result) = add(interface, wish.publication.name, wish)
+        for interface in desired.interfaces.keys where !isRefused {
+            let (group, result) = add(interface, desired.publication.name, desired)
             made[interface] = group
             isRefused = result < 0
         }
-        trial = (made, 0, wish)
+        trial = (made, 0, desired)
         if isRefused || made.isEmpty { endTrial() }
     }
 
@@ -241,11 +226,12 @@ import Logging
             guard let trial, trial.established == trial.groups.count else { return }
             release(groups)
             (groups, established) = (trial.groups, trial.established)
-            (name, published) = (trial.wish.publication.name, (trial.wish.publication.name, trial.wish))
+            (name, published) = (trial.desired.publication.name, (trial.desired.publication.name, trial.desired))
             (self.trial, settled) = (nil, .now)
             returns.end()
             logger.notice(
-                "has the wished name again", metadata: ["name": "\(trial.wish.publication.name.displayable())"])
+                "the node has its own name again", metadata: ["name": "\(trial.desired.publication.name.displayable())"]
+            )
         case AVAHI_ENTRY_GROUP_COLLISION, AVAHI_ENTRY_GROUP_FAILURE: endTrial()
         default: break
         }
@@ -263,7 +249,7 @@ import Logging
     private func release(_ groups: [Int32: EntryGroup]) {
         for group in groups.values {
             group.free()
-            groupEvents.removeAll { $0.group == group.id }
+            events.groups.removeAll { $0.group == group.id }
         }
     }
 
@@ -291,17 +277,17 @@ import Logging
     }
 
     private func publish() {
-        guard let wish, let name else { return }
-        if let published, published.name == name, published.wish.differsOnlyInText(from: wish), !isTextAlone {
-            return self.published = (name, wish)
+        guard let desired, let name else { return }
+        if let published, published.name == name, published.desired.differsOnlyInText(from: desired), !isTextAlone {
+            return self.published = (name, desired)
         }
         guard nextPublication <= .now else { return }
         if isTextAlone {
             // The TXT record changes without probing again.
             changes.note(at: .now)
-            self.published = (name, wish)
+            self.published = (name, desired)
             for (interface, group) in groups {
-                let result = group.updateText(wish, as: name, on: interface)
+                let result = group.updateText(desired, as: name, on: interface)
                 if result < 0 {
                     logger.warning("can't update the TXT record", metadata: ["reason": "\(Self.text(result))"])
                 }
@@ -309,10 +295,10 @@ import Logging
             return
         }
         reset()
-        published = (name, wish)
-        if wish.interfaces.isEmpty { return report(.waiting("no network interface to announce on")) }
-        for (interface, label) in wish.interfaces {
-            let (group, result) = add(interface, name, wish)
+        published = (name, desired)
+        if desired.interfaces.isEmpty { return report(.waiting("no network interface to announce on")) }
+        for (interface, label) in desired.interfaces {
+            let (group, result) = add(interface, name, desired)
             groups[interface] = group
             if result == Int32(cloudlet_avahi_collision) { return rename() }
             if result < 0 {
@@ -324,16 +310,13 @@ import Logging
 
     /// Publishes on one interface.
     /// - Returns: the group, if there is one, and 0 or avahi's error.
-    private func add(_ interface: Int32, _ name: String, _ wish: DesiredState) -> (EntryGroup?, Int32) {
+    private func add(_ interface: Int32, _ name: String, _ desired: DesiredPublication) -> (EntryGroup?, Int32) {
         guard let client = unsafe client else { return (nil, -1) }
-        guard let group = unsafe EntryGroup(of: client, for: self) else {
+        guard let group = unsafe EntryGroup(of: client, reportingTo: events) else {
             return (nil, unsafe avahi_client_errno(client))
         }
-        return (group, group.publish(wish, as: name, on: interface))
+        return (group, group.publish(desired, as: name, on: interface))
     }
-
-    /// To be called by groups.
-    func note(_ state: AvahiEntryGroupState, of group: EntryGroup.ID) { groupEvents.append((group, state)) }
 
     private func wait(_ reason: String) {
         report(.waiting(reason))

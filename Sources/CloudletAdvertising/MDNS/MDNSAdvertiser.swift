@@ -4,7 +4,6 @@ import CloudletCore
 package import CloudletDiscovery
 package import CloudletNetwork
 package import CloudletSystem
-import Dispatch
 package import Logging
 import ServiceLifecycle
 import Synchronization
@@ -13,7 +12,7 @@ import Synchronization
 /// interface.
 ///
 /// Without a daemon the advertiser says so once, goes on, and joins when one appears. When another host has the name,
-/// the next one (`X #2`) is taken and written into the record, so that every protocol shows the same name; the wished one
+/// the next one (`X #2`) is taken and written into the record, so that every protocol shows the same name; the configured one
 /// is tried again later.
 package final class MDNSAdvertiser: Advertiser {
     /// What is announced where.
@@ -27,7 +26,7 @@ package final class MDNSAdvertiser: Advertiser {
 
     /// An advertiser of `record` on `interfaces`.
     /// `withOldName` says whether to announce `_cloudlet._udp` too, which clients of 2014 look for.
-    /// `returnAfter` is how long a node that had to take another name waits before it tries the wished one again.
+    /// `returnAfter` is how long a node that had to take another name waits before it tries the configured one again.
     package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, withOldName: Bool = false,
         returnAfter: Duration = .seconds(300), logger: Logger
@@ -48,14 +47,14 @@ package final class MDNSAdvertiser: Advertiser {
                     state.set(newState)
                     guard let renaming else { return }
                     // Unless the node has been given another name in the meantime.
-                    record.update { if $0.requestedName == renaming.wish { $0.use(name: renaming.name) } }
+                    record.update { if $0.requestedName == renaming.desired { $0.use(name: renaming.name) } }
                 }
             }
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
             for await _ in changes.cancelOnGracefulShutdown() {
                 let places = interfaces.value.map { ($0.index, $0.name) }
                 loop.set(
-                    AvahiSession.DesiredState(
+                    DesiredPublication(
                         publication: MDNSPublication(record.value, withOldName: withOldName),
                         interfaces: Dictionary(places) { first, _ in first }, withOldName: withOldName))
             }
@@ -71,7 +70,7 @@ package final class MDNSAdvertiser: Advertiser {
 /// `avahi_simple_poll_wakeup` with it, under the lock, which writes a byte into a pipe.
 @safe private final class AvahiLoop: @unchecked Sendable {
     private struct Inbox {
-        var wish: AvahiSession.DesiredState?
+        var desired: DesiredPublication?
         var isStopped = false
     }
 
@@ -85,8 +84,8 @@ package final class MDNSAdvertiser: Advertiser {
 
     deinit { unsafe avahi_simple_poll_free(poll) }
 
-    func set(_ wish: AvahiSession.DesiredState) {
-        inbox.withLock { $0.wish = wish }
+    func set(_ desired: DesiredPublication) {
+        inbox.withLock { $0.desired = desired }
         unsafe avahi_simple_poll_wakeup(poll)
     }
 
@@ -99,27 +98,28 @@ package final class MDNSAdvertiser: Advertiser {
     /// once, with a renaming.
     func run(
         returnAfter: Duration, logger: Logger,
-        report: @escaping @Sendable (AdvertiserState, (wish: String, name: String)?) -> Void
+        report: @escaping @Sendable (AdvertiserState, (desired: String, name: String)?) -> Void
     ) async {
-        await withCheckedContinuation { continuation in
-            DispatchQueue(label: "avahi").async { [self] in
+        do {
+            try await blocking { [self] () throws(CloudletError) in
                 let session = unsafe AvahiSession(poll: poll, returnAfter: returnAfter, logger: logger)
                 while true {
-                    let (wish, isStopped) = inbox.withLock { inbox in
-                        defer { inbox.wish = nil }
-                        return (inbox.wish, inbox.isStopped)
+                    let (desired, isStopped) = inbox.withLock { inbox in
+                        defer { inbox.desired = nil }
+                        return (inbox.desired, inbox.isStopped)
                     }
                     if isStopped {
                         session.withdraw()
                         break
                     }
-                    if let wish { session.set(wish) }
+                    if let desired { session.set(desired) }
                     session.settle()
                     report(session.state, session.takeRenaming())
                     unsafe avahi_simple_poll_iterate(poll, session.patience)
                 }
-                continuation.resume()
             }
+        } catch {
+            report(.waiting(error.description), nil)
         }
     }
 }

@@ -40,7 +40,7 @@ struct ChangePace: Hashable, Sendable {
     }
 }
 
-/// When a node that goes by another name tries the wished one again: more and more seldom, as each try may be seen.
+/// When a node that goes by another name tries its configured one again: more and more seldom, as each try may be seen.
 struct ReturnPace: Hashable, Sendable {
     private let first: Duration
     private var pause: Duration
@@ -53,13 +53,13 @@ struct ReturnPace: Hashable, Sendable {
         pause = first
     }
 
-    /// The node goes by another name from now on, or the wished one was not to be had.
+    /// The node goes by another name from now on, or the configured one is still taken.
     mutating func wait(from now: ContinuousClock.Instant) {
         next = now + pause
         pause = min(pause * 2, max(first, .seconds(3600)))
     }
 
-    /// The node has the wished name, or wishes another.
+    /// The node has its configured name, or was given another one.
     mutating func end() { self = ReturnPace(first: first) }
 }
 

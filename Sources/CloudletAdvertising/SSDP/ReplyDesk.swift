@@ -20,7 +20,7 @@ final class ReplyDesk: Sendable {
     /// An answer that waits for its receiver to be found.
     struct Letter: Sendable {
         let message: SSDPMessage
-        let asker: Peer
+        let asker: Endpoint
         let sender: SSDPSender
     }
 

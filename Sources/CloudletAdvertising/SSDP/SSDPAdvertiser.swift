@@ -70,16 +70,10 @@ package actor SSDPAdvertiser: Advertiser {
             group.addTask { [interfaces, wake] in
                 for await _ in interfaces.values() { wake.yield() }
             }
-            var armed: ContinuousClock.Instant?
+            var alarm = Alarm()
             for await _ in wakeups.cancelOnGracefulShutdown() {
                 await step()
-                // One alarm at a time; one that rings in vain does no harm.
-                guard let next, armed.map({ next < $0 || $0 <= .now }) ?? true else { continue }
-                armed = next
-                group.addTask { [wake] in
-                    try? await Task.sleep(until: next, clock: .continuous)
-                    wake.yield()
-                }
+                alarm.set(for: next, in: &group) { [wake] in wake.yield() }
             }
             group.cancelAll()
         }
@@ -131,7 +125,7 @@ package actor SSDPAdvertiser: Advertiser {
     private func announcement(for place: SSDPLink, of record: NodeRecord) -> SSDPAnnouncement {
         let device = UPnPDevice(record)
         return SSDPAnnouncement(
-            device: device, location: "http://\(place.address.urlHost):\(record.httpPort)\(UPnPPath.description)",
+            device: device, location: "http://\(Endpoint(place.address, record.httpPort))\(UPnPPath.description)",
             bootID: bootID, configID: UPnPDocuments(device).configID, maximumAge: maximumAge)
     }
 
@@ -200,7 +194,8 @@ package actor SSDPAdvertiser: Advertiser {
     private func dropBroken() async {
         for endpoint in speakers.map(\.endpoint) where endpoint.isBroken {
             logger.warning(
-                "an SSDP socket was lost, will open it again", metadata: ["address": "\(endpoint.place.address)"])
+                "an SSDP socket was closed by the system; the node will open it again",
+                metadata: ["address": "\(endpoint.place.address)"])
             await endpoint.close()
             speakers.removeAll { $0.endpoint === endpoint }
             failed[endpoint.place] = .now + .seconds(1)
@@ -222,7 +217,7 @@ package actor SSDPAdvertiser: Advertiser {
             } catch {
                 if failed[place] == nil {
                     logger.warning(
-                        "can't speak SSDP here, will try again",
+                        "can't open the SSDP sockets of an address; the node will try again",
                         metadata: ["address": "\(place.address)", "error": "\(error)"])
                 }
                 failed[place] = .now + .seconds(5)

@@ -66,7 +66,7 @@ final class SSDPEndpoint: Sendable {
             throw error
         }
         for (channel, isMulticast) in [(own, false), (heard, true)] {
-            let handler = SSDPSearchHandler(endpoint: self, isMulticast: isMulticast)
+            let handler = SSDPSearchHandler(responder: self, isMulticast: isMulticast)
             try await channel.eventLoop.submit { try channel.pipeline.syncOperations.addHandler(handler) }.get()
             channel.closeFuture.whenComplete { [weak self] _ in
                 if self?.noteLoss() == true { onLoss() }
@@ -190,7 +190,7 @@ final class SSDPEndpoint: Sendable {
 
     /// Sends one set of notifications to the group.
     func notify(_ kind: SSDPAnnouncement.Kind, nextBootID: Int32? = nil) {
-        let target = Peer(place.group, 1900, on: place.interface.index)
+        let target = Endpoint(place.group, 1900, on: place.interface.index)
         for message in current.notifications(kind, to: place.group, nextBootID: nextBootID) {
             announcer.send(message, to: target)
         }
@@ -203,5 +203,20 @@ final class SSDPEndpoint: Sendable {
         replies.close()
         try? await own.close()
         try? await heard.close()
+    }
+}
+
+extension SSDPEndpoint: SSDPSearchResponder {
+    var group: IPAddress { place.group }
+
+    func isResponsible(for source: IPAddress, isMulticast: Bool) -> Bool {
+        isNear(source) && (!isMulticast || speaks(to: source))
+    }
+
+    func answer(_ search: SSDPSearch, to sender: Endpoint, isMulticast: Bool, delay: () -> TimeAmount) {
+        replies.send(
+            current.answers(to: search), to: sender,
+            at: Neighbour(address: sender.address, interface: place.interface.index),
+            isDirect: isDirect(sender.address), isMulticast: isMulticast, delay: delay)
     }
 }

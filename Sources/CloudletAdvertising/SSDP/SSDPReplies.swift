@@ -25,7 +25,7 @@ final class SSDPReplies: Sendable {
     /// Sends `answers`, each after a wait that `delay` tells, if the desk lets them pass.
     /// `host` is where `asker` is; `isDirect` says that nobody has to be found first to reach it.
     func send(
-        _ answers: [SSDPMessage], to asker: Peer, at host: Neighbour, isDirect: Bool, isMulticast: Bool,
+        _ answers: [SSDPMessage], to asker: Endpoint, at host: Neighbour, isDirect: Bool, isMulticast: Bool,
         delay: () -> TimeAmount
     ) {
         let letters = answers.map { ReplyDesk.Letter(message: $0, asker: asker, sender: sender) }

@@ -3,16 +3,28 @@ import CloudletDiscovery
 import CloudletNetwork
 import NIOCore
 
-/// Answers searches that arrive at one socket of an endpoint: at once when sent to the node alone, after a short random
+/// Who answers the searches that a handler has read.
+protocol SSDPSearchResponder: Sendable {
+    /// The group that searches are sent to.
+    var group: IPAddress { get }
+
+    /// Whether what a host has sent, to the group or to this address alone, may be answered here.
+    func isResponsible(for source: IPAddress, isMulticast: Bool) -> Bool
+
+    /// Answers a search; `delay` says how long each answer waits.
+    func answer(_ search: SSDPSearch, to sender: Endpoint, isMulticast: Bool, delay: () -> TimeAmount)
+}
+
+/// Reads searches that arrive at one socket of an endpoint and has them answered: at once when sent to the node alone, after a short random
 /// wait when sent to all.
 final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
-    private let endpoint: SSDPEndpoint
+    private let responder: any SSDPSearchResponder
     private let isMulticast: Bool
 
-    init(endpoint: SSDPEndpoint, isMulticast: Bool) {
-        self.endpoint = endpoint
+    init(responder: any SSDPSearchResponder, isMulticast: Bool) {
+        self.responder = responder
         self.isMulticast = isMulticast
     }
 
@@ -23,15 +35,14 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
             let port = envelope.remoteAddress.port.flatMap(UInt16.init), port != 0,
             envelope.data.readableBytes <= SSDPMessage.maximumBytes,
             envelope.data.getInteger(at: envelope.data.readerIndex, as: UInt8.self) == UInt8(ascii: "M"),
-            endpoint.isNear(source), !isMulticast || endpoint.speaks(to: source),
+            responder.isResponsible(for: source, isMulticast: isMulticast),
             let message = SSDPMessage(Array(envelope.data.readableBytesView)),
             let search = isMulticast
-                ? SSDPSearch(multicast: message, to: endpoint.place.group) : SSDPSearch(unicast: message)
+                ? SSDPSearch(multicast: message, to: responder.group) : SSDPSearch(unicast: message)
         else { return }
-        endpoint.replies.send(
-            endpoint.current.answers(to: search), to: Peer(source, port, on: envelope.remoteAddress.scope),
-            at: Neighbour(address: source, interface: endpoint.place.interface.index),
-            isDirect: endpoint.isDirect(source), isMulticast: isMulticast, delay: { Self.delay(search) })
+        responder.answer(
+            search, to: Endpoint(source, port, on: envelope.remoteAddress.scope), isMulticast: isMulticast,
+            delay: { Self.delay(search) })
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -27,8 +27,8 @@ final class SSDPSender: Sendable {
     /// Sends a message. A network that can't take it now (`ENETUNREACH`, `ENOBUFS`) loses it, as it would lose it on the
     /// way.
     /// - Returns: whether it was taken.
-    @discardableResult func send(_ message: SSDPMessage, to peer: Peer) -> Bool {
-        descriptor.withLock { $0 >= 0 && DatagramSocket.send(message.bytes, from: $0, to: peer) }
+    @discardableResult func send(_ message: SSDPMessage, to target: Endpoint) -> Bool {
+        descriptor.withLock { $0 >= 0 && DatagramSocket.send(message.bytes, from: $0, to: target) }
     }
 
     /// Gives the descriptor back: as long as one is open the socket takes packets from others on its port.

@@ -30,7 +30,8 @@ package actor EventSubscriptions: Service {
         /// The number of the next event; 0 for the first, then from 1 on, around the end of 32 bits.
         var sequence: UInt32 = 0
         var isSending = false
-        var told: [String]?
+        /// The values of the last event.
+        var lastReported: [String]?
         var failures = 0
     }
 
@@ -89,7 +90,9 @@ package actor EventSubscriptions: Service {
             })
         else { throw .full }
         subscriptions[first.key] = nil
-        logger.info("subscriber dropped: others need a place", metadata: ["source": "\(most.key)"])
+        logger.info(
+            "subscriber dropped: its address has most subscriptions, and other addresses have none left",
+            metadata: ["source": "\(most.key)"])
     }
 
     /// Extends a subscription.
@@ -115,22 +118,24 @@ package actor EventSubscriptions: Service {
             group.addTask { [record, wake] in
                 for await _ in record.values() { wake.yield() }
             }
+            var alarm = Alarm()
             for await _ in wakeups.cancelOnGracefulShutdown() {
                 removeExpired()
                 let record = record.value
                 let now = ContinuousClock.now
+                var next: ContinuousClock.Instant?
                 for (sid, subscription) in subscriptions where !subscription.isSending {
                     let variables = subscription.service.eventedVariables(record)
-                    guard variables.map(\.value) != subscription.told else { continue }
+                    guard variables.map(\.value) != subscription.lastReported else { continue }
                     guard subscription.earliest <= now else {
-                        wake.yield()
+                        next = min(next ?? subscription.earliest, subscription.earliest)
                         continue
                     }
                     subscriptions[sid]?.isSending = true
                     subscriptions[sid]?.earliest = now + .milliseconds(200)
                     group.addTask { await self.send(variables, to: sid) }
                 }
-                try? await Task.sleep(for: .milliseconds(100))
+                alarm.set(for: next, in: &group) { [wake] in wake.yield() }
             }
             group.cancelAll()
         }
@@ -150,7 +155,7 @@ package actor EventSubscriptions: Service {
                 subscriptions[sid] = nil
             }
         }
-        subscriptions[sid]?.told = variables.map(\.value)
+        subscriptions[sid]?.lastReported = variables.map(\.value)
         subscriptions[sid]?.sequence = subscription.sequence == .max ? 1 : subscription.sequence + 1
         wake.yield()
     }
@@ -174,8 +179,7 @@ package enum GENARefusal: Error, Hashable, Sendable {
 
 /// Where a subscriber's events go.
 struct EventCallback: Hashable, Sendable {
-    let host: HostAndPort
-    let interface: Int32
+    let endpoint: Endpoint
     let path: String
 
     /// From the header CALLBACK: one or more URLs in angle brackets, of which the first that leads to `source` counts;
@@ -183,16 +187,11 @@ struct EventCallback: Hashable, Sendable {
     init?(header: String, source: IPAddress, interface: Int32) {
         guard header.utf8.count <= 1024 else { return nil }
         for part in header.split(separator: "<").prefix(8) {
-            guard let end = part.firstIndex(of: ">"), part.hasPrefix("http://") else { continue }
-            let url = part[..<end].dropFirst("http://".count)
-            guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { continue }
-            let authority = String(url.prefix { $0 != "/" })
-            guard let host = HostAndPort(authority) ?? HostAndPort(authority + ":80"), host.address == source,
-                host.port != 0
+            guard let end = part.firstIndex(of: ">"), let url = AbsoluteURL(part[..<end]),
+                let endpoint = url.endpoint(on: interface), endpoint.address == source
             else { continue }
-            self.host = host
-            self.interface = interface
-            path = url.contains("/") ? String(url.dropFirst(authority.count)) : "/"
+            self.endpoint = endpoint
+            path = url.path
             return
         }
         return nil
@@ -209,7 +208,7 @@ struct EventCallback: Hashable, Sendable {
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
             + "<e:propertyset xmlns:e=\"urn:schemas-upnp-org:event-1-0\">\(properties)</e:propertyset>\n"
         return HTTPExchange.Request(
-            method: .NOTIFY, host: host, interface: interface, path: path,
+            method: .NOTIFY, endpoint: endpoint, path: path,
             headers: [
                 ("Content-Type", "text/xml; charset=\"utf-8\""), ("NT", "upnp:event"), ("NTS", "upnp:propchange"),
                 ("SID", sid), ("SEQ", String(sequence)),

@@ -28,7 +28,7 @@ package struct SOAPRequest: Hashable, Sendable {
         let envelope = try parser.parse(body)
         guard envelope.name == "Envelope", envelope.namespace == SOAP.envelope,
             let content = envelope.child("Body")?.children.first
-        else { throw CloudletError(.usage, "the request is no SOAP envelope") }
+        else { throw CloudletError(.usage, "the request is not a SOAP envelope") }
         guard content.name == action, content.namespace == serviceType else {
             throw CloudletError(.usage, "the request names another action than its header")
         }

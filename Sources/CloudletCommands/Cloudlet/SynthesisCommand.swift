@@ -2,6 +2,7 @@ import ArgumentParser
 import CloudletCommandLine
 import CloudletCore
 import CloudletHypervisor
+import CloudletNetwork
 import CloudletOverlay
 import CloudletStore
 import CloudletSynthesis

@@ -33,7 +33,7 @@ package struct SSDPAnnouncement: Hashable, Sendable {
     /// `nextBootID` is the boot id that applies after an update.
     package func notifications(_ kind: Kind, to group: IPAddress, nextBootID: Int32? = nil) -> [SSDPMessage] {
         device.announcements.map { target in
-            var headers: [(name: String, value: String)] = [("HOST", "\(group.urlHost):1900")]
+            var headers: [(name: String, value: String)] = [("HOST", "\(Endpoint(group, 1900))")]
             if kind == .alive { headers.append(("CACHE-CONTROL", "max-age=\(maximumAge)")) }
             if kind != .byebye { headers.append(("LOCATION", location)) }
             headers.append(("NT", target.type))

@@ -11,7 +11,7 @@ package struct SSDPSearch: Hashable, Sendable {
     /// more than 5 as 5).
     package init?(multicast message: SSDPMessage, to group: IPAddress) {
         guard let target = Self.target(of: message),
-            message["HOST"].flatMap(HostAndPort.init) == HostAndPort(group, 1900),
+            message["HOST"].flatMap({ Endpoint($0) }) == Endpoint(group, 1900),
             let field = message["MX"], field.utf8.count <= 9, field.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
             let wait = Int(field)
         else { return nil }
@@ -22,7 +22,7 @@ package struct SSDPSearch: Hashable, Sendable {
     /// Checks a request sent to one of the node's own addresses: MAN needs its quotes, HOST must be an address and a port.
     /// MX is ignored.
     package init?(unicast message: SSDPMessage) {
-        guard let target = Self.target(of: message), let host = message["HOST"], HostAndPort(host) != nil else {
+        guard let target = Self.target(of: message), let host = message["HOST"], Endpoint(host) != nil else {
             return nil
         }
         self.target = target

@@ -39,10 +39,11 @@ struct KnownNodes: Sendable {
     /// - Throws: `CloudletError` when the file can't be written.
     func remember(_ nodes: [FoundNode]) throws(CloudletError) {
         let new = nodes.compactMap { node -> Entry? in
-            guard let port = node.httpPort, NodeID(node.key) != nil else { return nil }
-            let parts = node.address.split(separator: "%", maxSplits: 1).map(String.init)
+            guard let port = node.httpPort, NodeID(node.key) != nil, let scoped = ScopedAddress(node.address) else {
+                return nil
+            }
             return Entry(
-                id: node.key, name: node.name, address: parts[0], interface: parts.count > 1 ? parts[1] : nil,
+                id: node.key, name: node.name, address: "\(scoped.address)", interface: scoped.zone,
                 httpPort: port, synthesisPort: node.synthesisPort)
         }
         let before = read()

@@ -8,7 +8,7 @@ enum SSDPCandidates {
         SSDPMessage(
             .search,
             [
-                ("HOST", "\(group.urlHost):1900"), ("MAN", "\"ssdp:discover\""), ("MX", "1"), ("ST", target),
+                ("HOST", "\(Endpoint(group, 1900))"), ("MAN", "\"ssdp:discover\""), ("MX", "1"), ("ST", target),
                 ("USER-AGENT", UPnPDevice.server),
             ])
     }
@@ -30,23 +30,12 @@ enum SSDPCandidates {
             return candidate.id == nil ? nil : candidate
         }
         if isAnnouncement, message["NTS"] != SSDPAnnouncement.Kind.alive.rawValue { return nil }
-        guard let location = message["LOCATION"], let (host, path) = split(location),
+        guard let location = message["LOCATION"], location.utf8.count <= 512,
+            let url = AbsoluteURL(location), let host = url.endpoint(on: interface.index),
             host.address == source || interface.reach(of: host.address) != .beyond
         else { return nil }
         candidate.endpoint = NodeEndpoint(
-            address: host.address, interface: interface.index, httpPort: host.port, descriptionPath: path)
+            address: host.address, interface: interface.index, httpPort: host.port, descriptionPath: url.path)
         return candidate
-    }
-
-    /// A URL of a literal address and a path.
-    private static func split(_ url: String) -> (HostAndPort, String)? {
-        guard url.utf8.count <= 512, url.hasPrefix("http://"), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            return nil
-        }
-        let rest = url.dropFirst("http://".count)
-        let authority = String(rest.prefix { $0 != "/" })
-        guard let host = HostAndPort(authority) ?? HostAndPort(authority + ":80"), host.port != 0 else { return nil }
-        let path = String(rest.dropFirst(authority.count))
-        return (host, path.isEmpty ? "/" : path)
     }
 }

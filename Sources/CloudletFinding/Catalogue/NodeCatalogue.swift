@@ -316,8 +316,8 @@ struct NodeCatalogue: Sendable {
     }
 
     private func show(_ endpoint: NodeEndpoint) -> String {
-        guard endpoint.address.isLinkLocal, !endpoint.address.isV4 else { return endpoint.address.description }
-        return "\(endpoint.address)%\(interfaceNames[endpoint.interface] ?? String(endpoint.interface))"
+        let interface = interfaceNames[endpoint.interface] ?? String(endpoint.interface)
+        return "\(ScopedAddress(endpoint.address, on: interface))"
     }
 }
 

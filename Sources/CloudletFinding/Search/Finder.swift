@@ -136,15 +136,14 @@ public final class Finder: Sendable {
                 .usage, "\(host.displayable()) is not a usable address: \(reason)",
                 advice: "give ADDRESS or ADDRESS:PORT, for example 192.168.1.5, [fd00::5]:8022 or fe80::1%eth0")
         }
-        let given = HostAndPort(host)
-        var text = given == nil ? host[...] : host[..<(host.lastIndex(of: ":") ?? host.endIndex)]
-        if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
-        if let reason = IPAddress.objection(toHost: String(text)) { throw refusal(reason) }
-        let parts = text.split(separator: "%", maxSplits: 1).map(String.init)
-        guard let address = IPAddress(parts[0]) else { throw refusal("it contains no IP address") }
+        // An IPv6 address without a port may also be written without brackets.
+        let authority = Authority(host)
+        let scoped = if case .address(let scoped)? = authority?.host { scoped } else { ScopedAddress(host) }
+        guard let scoped else { throw refusal("it contains no IP address") }
+        if let reason = scoped.objection { throw refusal(reason) }
         var interface: Int32 = 0
-        if let zone = parts.dropFirst().first {
-            guard let found = try Netlink.interfaces().first(where: { $0.name == zone }) else {
+        if let zone = scoped.zone {
+            guard let found = try Netlink.interfaces().first(where: { $0.isZone(zone) }) else {
                 throw refusal("there is no interface \(zone.displayable(limit: 32))")
             }
             interface = found.index
@@ -152,7 +151,7 @@ public final class Finder: Sendable {
         return Candidate(
             origin: .given,
             endpoint: NodeEndpoint(
-                address: address, interface: interface, httpPort: given?.port ?? options.defaultHTTPPort,
+                address: scoped.address, interface: interface, httpPort: authority?.port ?? options.defaultHTTPPort,
                 descriptionPath: UPnPPath.description, synthesisPort: NodeRecord.defaultSynthesisPort))
     }
 }

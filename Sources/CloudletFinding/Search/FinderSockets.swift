@@ -63,7 +63,7 @@ final class FinderSockets {
                 let asker = try DatagramSocket.sender(
                     from: address, port: 0, on: interface, hops: origin == .mdns ? 255 : 2)
                 take(Socket(descriptor: asker, origin: origin, group: group, interface: interface, isAsker: true))
-                if origin == .mdns { try DatagramSocket.tellHops(asker, ofV4: address.isV4) }
+                if origin == .mdns { try DatagramSocket.reportHops(asker, ofV4: address.isV4) }
                 guard listening, !isHeard else { return }
                 let listener = try DatagramSocket.receiver(
                     of: group, port: origin == .mdns ? 5353 : 1900, on: interface)
@@ -124,7 +124,7 @@ final class FinderSockets {
 
     /// `.some(nil)` when it was sent.
     private static func send(_ bytes: [UInt8], by socket: Socket, port: UInt16) -> String?? {
-        let target = Peer(socket.group, port, on: socket.interface.index)
+        let target = Endpoint(socket.group, port, on: socket.interface.index)
         if DatagramSocket.send(bytes, from: socket.descriptor, to: target) { return .some(nil) }
         return "can't send to \(socket.group) on \(socket.interface.name)"
     }

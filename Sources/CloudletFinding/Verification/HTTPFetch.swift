@@ -7,7 +7,7 @@ import CloudletSystem
 final class HTTPFetch {
     /// The connection.
     let connection: TCPAttempt
-    private let peer: Peer
+    private let peer: Endpoint
     private let request: [UInt8]
     private var sent = 0
     private var received: [UInt8] = []
@@ -16,10 +16,10 @@ final class HTTPFetch {
 
     /// Starts to connect.
     /// - Throws: `CloudletError` when no connection can be started.
-    init(_ path: String, from peer: Peer, limit: Int = 256 << 10) throws(CloudletError) {
+    init(_ path: String, from peer: Endpoint, limit: Int = 256 << 10) throws(CloudletError) {
         self.peer = peer
         self.limit = limit
-        let host = "\(peer.address.urlHost):\(peer.port)"
+        let host = "\(peer)"
         request = Array("GET \(path) HTTP/1.0\r\nHost: \(host)\r\nConnection: close\r\n\r\n".utf8)
         connection = try TCPAttempt(to: peer)
     }

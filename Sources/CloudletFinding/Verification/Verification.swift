@@ -83,7 +83,7 @@ final class Verification {
     private func startFetching(_ path: String) throws(CloudletError) {
         guard let port = endpoint.httpPort else { return }
         do {
-            let fetch = try HTTPFetch(path, from: Peer(endpoint.address, port, on: endpoint.interface))
+            let fetch = try HTTPFetch(path, from: Endpoint(endpoint.address, port, on: endpoint.interface))
             self.fetch = fetch
             poller.watch(fetch.connection.descriptor, as: number, forWriting: true)
         } catch {
@@ -136,7 +136,7 @@ final class Verification {
 
     private func startProbing(_ port: UInt16) {
         do {
-            let attempt = try TCPAttempt(to: Peer(endpoint.address, port, on: endpoint.interface))
+            let attempt = try TCPAttempt(to: Endpoint(endpoint.address, port, on: endpoint.interface))
             portProbe = (port, attempt)
             poller.watch(attempt.descriptor, as: number + 1, forWriting: true)
         } catch {

@@ -1,7 +1,7 @@
 import CloudletCore
 import Glibc
 
-/// An IPv4 or IPv6 address without port and zone.
+/// An IPv4 or IPv6 address: its bits, without a port and without a zone (see ``ScopedAddress``).
 package enum IPAddress: Hashable, Sendable, Comparable {
     /// Four bytes, the first in the most significant place.
     case v4(UInt32)
@@ -19,21 +19,6 @@ package enum IPAddress: Hashable, Sendable, Comparable {
         } else {
             return nil
         }
-    }
-
-    /// Why a text is no address of a host, with its interface where it is one of an IPv6 link (`fe80::1%eth0`, RFC 4007
-    /// §11); `nil` when it is one.
-    package static func objection(toHost text: String) -> String? {
-        let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = parts.first.flatMap({ IPAddress(String($0)) }) else { return "it has no IP address" }
-        let needsZone = address.isLinkLocal && !address.isV4
-        guard let zone = parts.dropFirst().first else {
-            return needsZone ? "\(address) needs its interface, as in \(address)%eth0" : nil
-        }
-        let shown = "'%\(zone.displayable(limit: 20))'"
-        if address.isV4 { return "an IPv4 address has no zone (\(shown))" }
-        guard needsZone else { return "only IPv6 addresses of a link (fe80::) have a zone (\(shown))" }
-        return zone.isEmpty ? "the zone behind % is empty" : nil
     }
 
     /// From 4 or 16 bytes in network order; `nil` for any other count.
@@ -71,6 +56,17 @@ package enum IPAddress: Hashable, Sendable, Comparable {
         switch self {
         case .v4(let value): value >> 16 == 0xA9FE
         case .v6(let high, _): high >> 54 == 0xFE80 >> 6
+        }
+    }
+
+    /// Whether it means different hosts on different links, so that it is complete only with a zone (RFC 4007 §6): fe80::/10.
+    package var needsZone: Bool { !isV4 && isLinkLocal }
+
+    /// Whether it is the address of a group: 224.0.0.0/4 or ff00::/8.
+    package var isMulticast: Bool {
+        switch self {
+        case .v4(let value): value >> 28 == 14
+        case .v6(let high, _): high >> 56 == 0xFF
         }
     }
 

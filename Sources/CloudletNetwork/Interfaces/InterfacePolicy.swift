@@ -49,11 +49,10 @@ package struct InterfacePolicy: Hashable, Sendable {
     /// Why no interface can have a name that a user gave; `nil` when one can (`dev_valid_name` in Linux).
     package static func objection(toName name: String) -> String? {
         let shown = "'\(name.displayable(limit: 40))'"
-        let plain = name.prefix { $0 != "%" && $0 != "/" }
-        if IPAddress(String(plain)) != nil { return "\(shown) is an address" }
+        if ScopedAddress(name.prefix { $0 != "/" }) != nil { return "\(shown) is an address" }
         guard !name.isEmpty, name.utf8.count <= 15, name != ".", name != "..",
             name.utf8.allSatisfy({ $0 != 0x2F && $0 != 0x3A && $0 != 0x20 && !(0x09...0x0D ~= $0) && $0 != 0 })
-        else { return "\(shown) is no name of an interface" }
+        else { return "\(shown) is not a valid name of an interface" }
         return nil
     }
 

@@ -86,6 +86,12 @@ package struct InterfaceAddress: Hashable, Sendable {
 }
 
 extension NetworkInterface {
+    /// Its addresses as programs of this host name them, to listen or to connect there.
+    package var scopedAddresses: [ScopedAddress] { addresses.map { ScopedAddress($0.address, on: name) } }
+
+    /// Whether a zone means this interface: by its name or by its number (RFC 4007 §11.2).
+    package func isZone(_ zone: String) -> Bool { zone == name || zone == String(index) }
+
     /// Name and addresses for a log line.
     package var summary: String { "\(name)(\(addresses.map(\.address.description).joined(separator: ",")))" }
 }

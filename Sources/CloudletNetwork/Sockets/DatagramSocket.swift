@@ -52,7 +52,7 @@ package enum DatagramSocket {
     ) throws(CloudletError) -> Int32 {
         let socket = try sender(from: address, port: port, on: interface, hops: hops)
         // Linux lets a connected UDP socket send to others all the same (udp(7)); port 9 is RFC 863's, for discarding.
-        guard cloudlet_connect(socket, Peer(address, 9, on: interface.index).raw) == 0 else {
+        guard cloudlet_connect(socket, Endpoint(address, 9, on: interface.index).raw) == 0 else {
             let error = CloudletError(errno: errno, "can't use UDP port \(port) of \(address)")
             close(socket)
             throw error
@@ -73,12 +73,12 @@ package enum DatagramSocket {
     }
 
     /// Sends a datagram; `false` when it can't leave.
-    package static func send(_ bytes: [UInt8], from socket: Int32, to peer: Peer) -> Bool {
-        unsafe cloudlet_send(socket, bytes, bytes.count, peer.raw) == bytes.count
+    package static func send(_ bytes: [UInt8], from socket: Int32, to target: Endpoint) -> Bool {
+        unsafe cloudlet_send(socket, bytes, bytes.count, target.raw) == bytes.count
     }
 
-    /// Has the kernel tell the hops that each datagram had left.
-    package static func tellHops(_ socket: Int32, ofV4 isV4: Bool) throws(CloudletError) {
+    /// Makes the kernel report the hops that each datagram had left.
+    package static func reportHops(_ socket: Int32, ofV4 isV4: Bool) throws(CloudletError) {
         if isV4 {
             try set(socket, cloudlet_level_ip, IP_RECVTTL, 1)
         } else {
@@ -87,16 +87,17 @@ package enum DatagramSocket {
     }
 
     /// The next datagram that has arrived, read into `buffer`.
-    /// - Returns: its size, its sender, and the hops it had left, -1 where that is not told; `nil` when none is there.
-    package static func receive(_ socket: Int32, into buffer: inout [UInt8]) -> (count: Int, sender: Peer, hops: Int32)?
-    {
+    /// - Returns: its size, its sender, and the hops it had left, -1 where the kernel does not report them; `nil` when there is none.
+    package static func receive(_ socket: Int32, into buffer: inout [UInt8]) -> (
+        count: Int, sender: Endpoint, hops: Int32
+    )? {
         var sender = cloudlet_peer()
         var hops: Int32 = -1
         let capacity = buffer.count
         // ICMP errors of earlier packets come back here; the socket is as good as before.
         for _ in 0..<16 {
             let count = unsafe cloudlet_receive_with_hops(socket, &buffer, capacity, &sender, &hops)
-            if count >= 0 { return (count, Peer(sender), hops) }
+            if count >= 0 { return (count, Endpoint(sender), hops) }
             if errno == EAGAIN { return nil }
         }
         return nil

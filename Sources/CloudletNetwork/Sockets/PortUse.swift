@@ -20,6 +20,6 @@ package enum PortUse {
         let socket = cloudlet_udp_socket(AF_INET)
         guard socket >= 0 else { return false }
         defer { close(socket) }
-        return cloudlet_connect(socket, Peer(.v4(0xEFFF_FFFA), 1900).raw) == 0
+        return cloudlet_connect(socket, Endpoint(.v4(0xEFFF_FFFA), 1900).raw) == 0
     }
 }

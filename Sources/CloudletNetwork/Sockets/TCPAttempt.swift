@@ -9,19 +9,19 @@ import SystemPackage
 package final class TCPAttempt {
     /// The socket.
     package let descriptor: Int32
-    private let peer: Peer
+    private let target: Endpoint
     private let start = ContinuousClock.now
     /// How long the connection took to be made: one round trip; `nil` until it is.
     package private(set) var roundTrip: Duration?
 
     /// Starts to connect.
     /// - Throws: `CloudletError.unavailable` when it is clear at once that it can't be done.
-    package init(to peer: Peer) throws(CloudletError) {
-        self.peer = peer
-        descriptor = cloudlet_tcp_socket(peer.address.isV4 ? AF_INET : AF_INET6)
+    package init(to target: Endpoint) throws(CloudletError) {
+        self.target = target
+        descriptor = cloudlet_tcp_socket(target.address.isV4 ? AF_INET : AF_INET6)
         guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
         _ = cloudlet_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        let result = cloudlet_connect(descriptor, peer.raw)
+        let result = cloudlet_connect(descriptor, target.raw)
         if result == 0 {
             roundTrip = ContinuousClock.now - start
         } else if errno != EINPROGRESS {
@@ -62,13 +62,14 @@ package final class TCPAttempt {
     }
 
     private func closed(_ number: Int32) -> CloudletError {
-        let place = "port \(peer.port) of \(peer.address)"
+        let port = "port \(target.port) of \(target.address)"
         return number == ECONNREFUSED
-            ? CloudletError(.unavailable, "\(place) is not open")
-            : CloudletError(.unavailable, "no connection to \(place): \(Errno(rawValue: number).description)")
+            ? CloudletError(.unavailable, "\(port) is not open")
+            : CloudletError(.unavailable, "no connection to \(port): \(Errno(rawValue: number).description)")
     }
 
     private func brokenOff(_ number: Int32) -> CloudletError {
-        CloudletError(.unavailable, "\(peer.address) broke off the connection: \(Errno(rawValue: number).description)")
+        CloudletError(
+            .unavailable, "\(target.address) broke off the connection: \(Errno(rawValue: number).description)")
     }
 }

@@ -47,7 +47,7 @@ package struct ListenAddress: Hashable, Sendable {
         if host.isEmpty { return .success(ListenAddress(address: nil, port: port)) }
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         if isBracketed { host = String(host.dropFirst().dropLast()) }
-        if let reason = IPAddress.objection(toHost: host) { return refuse(reason) }
+        if let reason = ScopedAddress.objection(to: host) { return refuse(reason) }
         return .success(ListenAddress(address: host, port: port))
     }
 }

@@ -19,51 +19,16 @@ package struct HostCheck<Context: RequestContext>: RouterMiddleware {
         guard let host = request.head.authority, !host.isEmpty, request.headers[.host] == nil else {
             return .text("the request needs one header Host", .badRequest)
         }
-        guard let address = HostAddress(host),
-            address.literal != nil || names.contains(address.name.lowercased())
-        else { return .text("this server answers to its addresses only", .misdirectedRequest) }
+        guard let authority = Authority(host), isAnswered(authority.host) else { return .text("this server answers to its addresses only", .misdirectedRequest) }
         return try await next(request, context)
     }
-}
 
-/// The host of a Host header or of a URL (RFC 3986 §3.2): an IPv6 address in brackets, an IPv4 address or a name; a port may
-/// follow. Nothing else may.
-struct HostAddress: Hashable, Sendable {
-    /// The host without brackets and port.
-    let name: String
-    /// The address, where the host is one.
-    let literal: IPAddress?
-
-    /// `nil` for what has another form.
-    init?(_ text: String) {
-        let rest: Substring
-        if text.first == "[" {
-            guard let end = text.firstIndex(of: "]") else { return nil }
-            let inside = text[..<end].dropFirst()
-            guard let address = IPAddress(String(inside.prefix { $0 != "%" })), !address.isV4 else { return nil }
-            // A zone names an interface of the client's, so it says something of link-local addresses only (RFC 6874).
-            if let zone = inside.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first
-            {
-                guard address.isLinkLocal, !zone.isEmpty, zone.utf8.allSatisfy(Self.isPlain) else { return nil }
-            }
-            (name, literal) = (String(inside), address)
-            rest = text[end...].dropFirst()
-        } else {
-            name = String(text.prefix { $0 != ":" })
-            guard !name.isEmpty, name.utf8.allSatisfy(Self.isPlain) else { return nil }
-            literal = IPAddress(name)
-            rest = text.dropFirst(name.count)
+    private func isAnswered(_ host: Authority.Host) -> Bool {
+        switch host {
+        // A zone names an interface of the client's, so it says something of link-local addresses only (RFC 6874).
+        case .address(let scoped): scoped.zone == nil || scoped.address.needsZone
+        case .name(let name): names.contains(name.lowercased())
         }
-        guard
-            rest.isEmpty || rest.first == ":" && rest.utf8.count <= 6 && rest.utf8.dropFirst().allSatisfy(Self.isDigit)
-        else { return nil }
-    }
-
-    private static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
-
-    /// Letters, digits, `-`, `.`, `_`, `~`.
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        isDigit(byte) || 0x41...0x5A ~= byte & 0xDF || [0x2D, 0x2E, 0x5F, 0x7E].contains(byte)
     }
 }
 

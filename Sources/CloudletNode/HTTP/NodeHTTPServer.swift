@@ -76,7 +76,8 @@ package struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
             for await _ in changes.cancelOnGracefulShutdown() {
                 let port = record.value.httpPort
-                let wanted = Set(interfaces.value.flatMap(Self.hosts).map { Door(host: $0, port: port) })
+                let wanted = Set(
+                    interfaces.value.flatMap(\.scopedAddresses).map { Door(host: "\($0)", port: port) })
                 for (door, listening) in running where !wanted.contains(door) {
                     listening.set(false)
                     running[door] = nil
@@ -87,13 +88,6 @@ package struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder
                     group.addTask { await listen(at: door, while: listening) }
                 }
             }
-        }
-    }
-
-    /// The addresses of an interface as host names; link-local IPv6 ones with their zone.
-    private static func hosts(_ interface: NetworkInterface) -> [String] {
-        interface.addresses.map { entry in
-            entry.address.isLinkLocal && !entry.address.isV4 ? "\(entry.address)%\(interface.name)" : "\(entry.address)"
         }
     }
 

@@ -15,9 +15,8 @@ final class RequestTargetHandler: ChannelInboundHandler, RemovableChannelHandler
         guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
         let own = context.localAddress?.address
         let hosts = head.headers["Host"].count
-        if let target = Self.absolute(head.uri), hosts == 1 || hosts == 0 && head.isOld {
-            let address = HostAddress(target.authority)
-            let isOwn = address?.literal.map { $0 == own } ?? (address?.name.lowercased() == "localhost")
+        if let target = AbsoluteURL(head.uri), hosts == 1 || hosts == 0 && head.isOld {
+            let isOwn = target.scheme == "http" && Self.isOwn(target.authority, own)
             head.uri = target.path
             head.headers.replaceOrAdd(name: "Host", value: isOwn ? target.authority : Self.another)
         } else if hosts == 0, head.isOld, let own {
@@ -29,15 +28,12 @@ final class RequestTargetHandler: ChannelInboundHandler, RemovableChannelHandler
     /// A name that is none of this server's, and nobody's (RFC 2606 §2).
     private static let another = "another.invalid"
 
-    /// The parts of `SCHEME://AUTHORITY/PATH`; of another scheme than http the authority is left out, as it is none of
-    /// ours. `nil` for another form.
-    static func absolute(_ uri: String) -> (authority: String, path: String)? {
-        guard uri.first != "/", let mark = uri.firstRange(of: "://") else { return nil }
-        let rest = uri[mark.upperBound...]
-        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        let path = rest.dropFirst(authority.count)
-        let isHTTP = uri[..<mark.lowerBound].lowercased() == "http"
-        return (isHTTP ? String(authority) : "", path.hasPrefix("/") ? String(path) : "/" + path)
+    private static func isOwn(_ authority: String, _ own: IPAddress?) -> Bool {
+        switch Authority(authority)?.host {
+        case .address(let scoped): scoped.address == own
+        case .name(let name): name.lowercased() == "localhost"
+        case nil: false
+        }
     }
 }
 

@@ -190,9 +190,8 @@ package struct Node: Sendable {
             options.forwardAddress = { _ in configured }
         } else {
             options.forwardAddress = { local in
-                guard local.contains(":") else { return local }
-                let plain = local.split(separator: "%").first.map(String.init) ?? local
-                let interface = interfaces.value.first { $0.addresses.contains { "\($0.address)" == plain } }
+                guard let address = ScopedAddress(local)?.address, !address.isV4 else { return local }
+                let interface = interfaces.value.first { $0.addresses.contains { $0.address == address } }
                 return interface?.addresses.first { $0.address.isV4 }.map { "\($0.address)" }
             }
         }

@@ -72,17 +72,12 @@ struct SynthesisListener: Service {
 
     /// The address of a host that may have a zone.
     private static func address(_ host: String) -> IPAddress? {
-        host.split(separator: "%").first.flatMap { IPAddress(String($0)) }
+        ScopedAddress(host)?.address
     }
 
     /// The addresses of the interfaces, and the machine's own inside unless the user confined the node.
     static func hosts(of interfaces: [NetworkInterface], confined: Bool) -> [String] {
-        var hosts = interfaces.flatMap { interface in
-            interface.addresses.map { entry in
-                entry.address.isLinkLocal && !entry.address.isV4
-                    ? "\(entry.address)%\(interface.name)" : "\(entry.address)"
-            }
-        }
+        var hosts = interfaces.flatMap(\.scopedAddresses).map(\.description)
         if !confined, !hosts.contains("127.0.0.1") { hosts.append("127.0.0.1") }
         return hosts
     }

@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletHypervisor
+import CloudletNetwork
 import CloudletOverlay
 import CloudletSession
 import CloudletStore

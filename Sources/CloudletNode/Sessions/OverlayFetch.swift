@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletNetwork
 import CloudletOverlay
 import CloudletSession
 import CloudletSynthesis
@@ -67,8 +68,9 @@ struct OverlayFetch: Sendable {
         else {
             throw CloudletError(.badData, "'\(text.displayable(limit: 80))' is no http or https URL")
         }
-        let plain = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
-        guard policy == .any || plain == client.split(separator: "%").first.map(String.init) else {
+        // A zone in it would name a link of this host, which may be another one than the client's.
+        let named = (Authority(host)?.host ?? .name(host)) == ScopedAddress(client).map { .address($0.withoutZone) }
+        guard policy == .any || named else {
             throw CloudletError(
                 .permission, "this node fetches overlays only from the client's own address \(client)",
                 advice: "send the overlay itself, or let the node's owner set session.overlay-urls")

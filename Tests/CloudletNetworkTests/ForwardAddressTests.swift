@@ -1,15 +1,16 @@
 import CloudletCore
-import CloudletSystem
+import CloudletNetwork
 import Testing
 
 @Suite struct ForwardAddressTests {
-    @Test("an address for forwards is one of this host's IPv4 addresses, and else the reason is told")
+    @Test("an address for forwards is one of this host's IPv4 addresses, or the reason is given")
     func forwardAddresses() throws {
         for good in ["127.0.0.1", "0.0.0.0", "127.1.2.3"] { try ForwardAddress.require(good) }
         for (text, reason) in [
-            ("", "it is empty"), ("localhost", "no IPv4 address"), ("::1", "an IPv6 address"),
-            ("fe80::1%eth0", "an IPv6 address"), ("127.1", "no IPv4 address"), ("127.0.0.1:80", "no IPv4 address"),
-            ("127.0.0.1-:22 x", "no IPv4 address"), (" 127.0.0.1", "no IPv4 address"),
+            ("", "it is empty"), ("localhost", "not an IPv4 address"), ("::1", "an IPv6 address"),
+            ("fe80::1%eth0", "an IPv6 address"), ("127.1", "not an IPv4 address"),
+            ("127.0.0.1:80", "not an IPv4 address"),
+            ("127.0.0.1-:22 x", "not an IPv4 address"), (" 127.0.0.1", "not an IPv4 address"),
             ("127.0.0.1%eth0", "an IPv4 address has no zone ('%eth0')"), ("10.0.0.1%", "has no zone"),
             ("::ffff:127.0.0.1", "IPv6"),
         ] {

@@ -2,13 +2,13 @@ import CNetwork
 package import NIOCore
 
 extension SocketAddress {
-    /// From an address of ours; `interface` is needed for IPv6 link-local and multicast ones.
-    package init(_ address: IPAddress, port: UInt16, interface: Int32 = 0) {
-        switch address {
-        case .v4(let value): self.init(cloudlet_address4(value.bigEndian, port))
+    /// An endpoint as NIO takes it.
+    package init(_ endpoint: Endpoint) {
+        let raw = endpoint.raw
+        switch endpoint.address {
+        case .v4(let value): self.init(cloudlet_address4(value.bigEndian, raw.port))
         case .v6(let high, let low):
-            let scope = address.isLinkLocal || high >> 56 == 0xFF ? UInt32(interface) : 0
-            self.init(cloudlet_address6(high.bigEndian, low.bigEndian, port, scope))
+            self.init(cloudlet_address6(high.bigEndian, low.bigEndian, raw.port, raw.scope))
         }
     }
 
@@ -17,7 +17,7 @@ extension SocketAddress {
         if case .v6(let inner) = self { Int32(bitPattern: cloudlet_scope6(inner.address)) } else { 0 }
     }
 
-    /// The address without port; IPv4 mapped into IPv6 is taken as IPv4.
+    /// The address without port; an IPv4 address mapped into IPv6 becomes an IPv4 address.
     package var address: IPAddress? {
         switch self {
         case .v4(let inner): return .v4(UInt32(bigEndian: cloudlet_bytes4(inner.address)))

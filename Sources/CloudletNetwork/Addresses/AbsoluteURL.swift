@@ -1,0 +1,32 @@
+/// The parts of a URL that names its host, `SCHEME://AUTHORITY/PATH?QUERY` (RFC 3986 §3). What the parts are worth is for
+/// who uses them to say.
+package struct AbsoluteURL: Hashable, Sendable {
+    /// The scheme in lower case.
+    package let scheme: String
+    /// What stands between `//` and the path.
+    package let authority: String
+    /// Path and query, as a request line has them; begins with `/`.
+    package let path: String
+
+    /// Splits a URL.
+    /// - Returns: `nil` for a relative reference and for a text with a character that no URL has (blanks, controls,
+    ///   anything but ASCII).
+    package init?(_ text: some StringProtocol) {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let mark = text.firstRange(of: "://"),
+            let first = text.utf8.first, 0x41...0x5A ~= first & 0xDF
+        else { return nil }
+        scheme = text[..<mark.lowerBound].lowercased()
+        let rest = text[mark.upperBound...]
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        self.authority = String(authority)
+        let path = rest[authority.endIndex...]
+        self.path = path.first == "/" ? String(path) : "/" + path
+    }
+
+    /// Where an http URL of a literal address leads; `nil` for every other URL. A zone in it is not used (see
+    /// ``Authority/endpoint(defaultPort:on:)``).
+    /// - Parameter interface: the interface for link-local addresses.
+    package func endpoint(on interface: Int32 = 0) -> Endpoint? {
+        scheme == "http" ? Authority(authority)?.endpoint(defaultPort: 80, on: interface) : nil
+    }
+}

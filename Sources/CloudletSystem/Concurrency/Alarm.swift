@@ -1,0 +1,24 @@
+/// The alarm clock of a loop that acts on events and, in between, at times that it knows itself. One alarm is enough: one
+/// that rings in vain makes the loop look again.
+package struct Alarm {
+    private var time: ContinuousClock.Instant?
+
+    /// An alarm that is not set.
+    package init() {}
+
+    /// Sets the alarm, unless it is set for an earlier time already.
+    /// - Parameters:
+    ///   - time: when to ring; `nil` changes nothing.
+    ///   - group: waits for the time; its end cancels the alarm.
+    ///   - ring: is called at that time, and when the group is cancelled.
+    package mutating func set(
+        for time: ContinuousClock.Instant?, in group: inout DiscardingTaskGroup, ring: @escaping @Sendable () -> Void
+    ) {
+        guard let time, self.time.map({ time < $0 || $0 <= .now }) ?? true else { return }
+        self.time = time
+        group.addTask {
+            try? await Task.sleep(until: time, clock: .continuous)
+            ring()
+        }
+    }
+}
