@@ -5,7 +5,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -285,36 +284,6 @@ static inline int cloudlet_socket_error(int fd) {
     int error = 0;
     socklen_t length = sizeof error;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
-}
-
-// One address of this host with its interface and prefix; the list is made anew at each call.
-static inline int cloudlet_own_address(
-    int number, struct cloudlet_peer *out, int *prefix, int *index, char *name, size_t capacity) {
-    struct ifaddrs *list = NULL;
-    int found = 0;
-    if (getifaddrs(&list) != 0) return -1;
-    for (struct ifaddrs *entry = list; entry && !found; entry = entry->ifa_next) {
-        if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP)) continue;
-        int family = entry->ifa_addr->sa_family;
-        if (family != AF_INET && family != AF_INET6) continue;
-        if (number-- > 0) continue;
-        found = 1;
-        memset(out, 0, sizeof *out);
-        *prefix = 0;
-        *index = (int)if_nametoindex(entry->ifa_name);
-        strncpy(name, entry->ifa_name, capacity - 1);
-        name[capacity - 1] = 0;
-        cloudlet_peer_from_socket(entry->ifa_addr, out);
-        if (family == AF_INET6) {
-            for (int i = 0; entry->ifa_netmask && i < 16; i++)
-                *prefix += __builtin_popcount(((struct sockaddr_in6 *)entry->ifa_netmask)->sin6_addr.s6_addr[i]);
-        } else {
-            if (entry->ifa_netmask)
-                *prefix = __builtin_popcount(((struct sockaddr_in *)entry->ifa_netmask)->sin_addr.s_addr);
-        }
-    }
-    freeifaddrs(list);
-    return found;
 }
 
 // poll(2) of one descriptor: whether it is ready within some time.

@@ -1,8 +1,9 @@
 package import CloudletCore
+import CloudletNetwork
 
-/// Checks a node from outside against every row of the tables.
+/// Checks a node from outside against every requirement of the tables.
 ///
-/// Rows that can be seen on a running node come first; then it is renamed, moved, ended and started, as far as there are
+/// Requirements that can be seen on a running node come first; then it is renamed, moved, ended and started, as far as there are
 /// hooks for that; what may end a faulty one comes last.
 package struct Conformance: Sendable {
     private let options: ConformanceOptions
@@ -11,50 +12,53 @@ package struct Conformance: Sendable {
     package init(_ options: ConformanceOptions) { self.options = options }
 
     /// Makes the check.
-    /// `progress` is told what is being done.
-    /// - Returns: a finding for every row that was to be checked.
+    /// `progress` is called with what is being done.
+    /// - Returns: a finding for every requirement that was to be checked.
     /// - Throws: `CloudletError.noNetwork`, `noNode` when there is nothing to check.
     package func run(progress: @Sendable (String) -> Void = { _ in }) async throws(CloudletError) -> Report {
-        let ear = try Ear()
-        let stage = try Stage(Stage.interface(for: options.target), ear: ear)
-        progress("searching on \(stage.own.interface)")
-        let subject = try await Subject.find(on: stage, options)
+        let listener = try PacketListener()
+        let link = try TestLink(to: options.target, listener: listener)
+        progress("searching on \(link.interface.name)")
+        let device = try await DeviceUnderTest.find(on: link, options)
         let context = CheckContext(
-            stage: stage, subject: subject, options: options, hooks: HookRunner(commands: options.hooks))
+            link: link, device: device, options: options, hooks: HookRunner(commands: options.hooks))
         let second = try options.secondInterface.map { name throws(CloudletError) in
-            try Stage(Stage.interface(for: name), ear: ear)
+            try TestLink(to: name, listener: listener)
         }
         let quiet = try options.quietInterface.map { name throws(CloudletError) in
-            try Stage(Stage.interface(for: name), ear: ear)
+            try TestLink(to: name, listener: listener)
         }
         let outcomes = await check(context, second, quiet, progress)
-        let rows = Row.all.filter { options.only.isEmpty || options.only.contains($0.id) }
+        let requirements = Requirement.all.filter { options.only.isEmpty || options.only.contains($0.id) }
         return Report(
-            subject: "\(subject.description.friendlyName) at \(subject.location)",
-            findings: rows.map { row in
-                let outcome = outcomes[row.id] ?? .notChecked("not part of this run")
+            subject: "\(device.description.friendlyName) at \(device.location)",
+            findings: requirements.map { requirement in
+                let outcome = outcomes[requirement.id] ?? .notChecked("not part of this run")
                 return Finding(
-                    id: row.id, rule: row.rule, level: row.level, verdict: outcome.verdict, evidence: outcome.evidence)
+                    id: requirement.id, rule: requirement.rule, level: requirement.level, verdict: outcome.verdict,
+                    evidence: outcome.evidence)
             })
     }
 
-    /// Some checks in a row, for rows whose names begin so.
+    /// Some checks in a requirement, of requirements whose names begin so.
     private struct Part: Sendable {
-        let rows: [String]
+        let requirements: [String]
         let name: String
-        let run: @Sendable () async -> CheckContext.Outcomes
+        let run: @Sendable () async -> Outcomes
 
-        init(_ rows: String..., named name: String, _ run: @escaping @Sendable () async -> CheckContext.Outcomes) {
-            (self.rows, self.name, self.run) = (rows, name, run)
+        init(
+            _ requirements: String..., named name: String, _ run: @escaping @Sendable () async -> Outcomes
+        ) {
+            (self.requirements, self.name, self.run) = (requirements, name, run)
         }
     }
 
     private func perform(
         _ parts: [Part], _ progress: @Sendable (String) -> Void
-    ) async -> CheckContext.Outcomes {
-        var outcomes: CheckContext.Outcomes = [:]
+    ) async -> Outcomes {
+        var outcomes: Outcomes = [:]
         for part in parts {
-            let isWanted = options.only.contains { id in part.rows.contains { id.hasPrefix($0) } }
+            let isWanted = options.only.contains { id in part.requirements.contains { id.hasPrefix($0) } }
             guard options.only.isEmpty || isWanted else { continue }
             progress(part.name)
             outcomes.merge(await part.run()) { $0.followed(by: $1) }
@@ -63,8 +67,8 @@ package struct Conformance: Sendable {
     }
 
     private func check(
-        _ context: CheckContext, _ second: Stage?, _ quiet: Stage?, _ progress: @Sendable (String) -> Void
-    ) async -> CheckContext.Outcomes {
+        _ context: CheckContext, _ second: TestLink?, _ quiet: TestLink?, _ progress: @Sendable (String) -> Void
+    ) async -> Outcomes {
         let life = LifeChecks(context: context, second: second, quiet: quiet)
         let networks = NetworksChecks(context: context, second: second, quiet: quiet)
         let (records, conflicts) = mdns(context)
@@ -94,22 +98,26 @@ package struct Conformance: Sendable {
             ], progress)
         outcomes.merge(rest) { $0.followed(by: $1) }
         outcomes["A16"] = outcomes["B15"].map { found in
-            found.verdict == .pass ? found : .fail("no answer where unicast searches are to be heard")
+            found.verdict == .pass ? found : .fail("no answer where unicast searches are to be received")
         }
         return outcomes
     }
 
     /// The checks of mDNS: what can be asked, and what needs starts.
     private func mdns(_ context: CheckContext) -> ([Part], [Part]) {
-        guard let instance = context.subject.instance, let asker = try? MDNSAsker(context) else {
+        guard let instance = context.device.instance, let querier = try? MDNSQuerier(context) else {
             let why = Outcome.notChecked("the node has no instance of \(options.serviceType)")
             return (
-                [Part("M", named: "no mDNS") { Dictionary(uniqueKeysWithValues: Row.mdns.map { ($0.id, why) }) }], []
+                [
+                    Part("M", named: "no mDNS") {
+                        Dictionary(uniqueKeysWithValues: Requirement.mdns.map { ($0.id, why) })
+                    }
+                ], []
             )
         }
-        let records = MDNSRecordChecks(context: context, instance: instance, asker: asker)
-        let talk = MDNSTalkChecks(context: context, instance: instance, asker: asker)
-        let conflicts = ConflictChecks(context: context, instance: instance, asker: asker)
+        let records = MDNSRecordChecks(context: context, instance: instance, querier: querier)
+        let talk = MDNSTalkChecks(context: context, instance: instance, querier: querier)
+        let conflicts = ConflictChecks(context: context, instance: instance, querier: querier)
         return (
             [Part("M1", "M2", named: "mDNS records", records.run), Part("M", named: "mDNS answers", talk.run)],
             [Part("M03", "M06", "M07", "M08", named: "conflicts of names", conflicts.run)]

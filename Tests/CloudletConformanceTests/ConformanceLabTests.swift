@@ -10,21 +10,21 @@ struct ConformanceLabTests {
     /// What avahi 0.8 of Debian 12 does not do; the node leaves mDNS to it.
     private let avahi: Set = ["M02", "M14", "M22"]
 
-    /// The rows that failed. Where a node is on two networks, avahi 0.8 now and then forgets the goodbye on one of them:
+    /// The requirements that failed. Where a node is on two networks, avahi 0.8 now and then forgets the goodbye on one of them:
     /// a known defect, not yet avoided. On one network the goodbye is tested without mercy (`DiscoveryLabTests`).
     private static func failed(_ run: ConformanceRuns.Run) -> Set<String> {
         let goodbye = ["none when killed", "no goodbye", "mDNS was not taken back"]
         let forgotten = run.report.findings.filter { $0.verdict == .fail && goodbye.contains($0.evidence) }.map(\.id)
-        return Set(run.rows(.fail)).subtracting(["M10", "X03"].filter(forgotten.contains))
+        return Set(run.requirements(.fail)).subtracting(["M10", "X03"].filter(forgotten.contains))
     }
 
     @Test("our node with its own engine keeps every rule; what fails is avahi's")
     func native() async throws {
         let run = try await ConformanceRuns.shared.run(.native)
-        #expect(Self.failed(run) == avahi, "\(run.evidence(run.rows(.fail)))")
-        #expect(run.rows(.notChecked) == ["A07"], "\(run.evidence(run.rows(.notChecked)))")
+        #expect(Self.failed(run) == avahi, "\(run.evidence(run.requirements(.fail)))")
+        #expect(run.requirements(.notChecked) == ["A07"], "\(run.evidence(run.requirements(.notChecked)))")
         let repeats = try await ConformanceRuns.shared.run(.repeats)
-        #expect(repeats.rows(.pass) == ["A07"] && repeats.status == 0, "\(repeats.evidence(["A07"]))")
+        #expect(repeats.requirements(.pass) == ["A07"] && repeats.status == 0, "\(repeats.evidence(["A07"]))")
     }
 
     @Test("our node with libupnp has the failures that libupnp is known for, and no others")
@@ -37,7 +37,7 @@ struct ConformanceLabTests {
         ]
         let failed = Self.failed(run)
         #expect(failed == known.union(avahi), "\(run.evidence(failed.symmetricDifference(known.union(avahi))))")
-        #expect(Set(run.rows(.notChecked)) == ["A05", "A07"], "\(run.evidence(run.rows(.notChecked)))")
+        #expect(Set(run.requirements(.notChecked)) == ["A05", "A07"], "\(run.evidence(run.requirements(.notChecked)))")
     }
 
     @Test(
@@ -47,7 +47,7 @@ struct ConformanceLabTests {
         let run = try await ConformanceRuns.shared.run(device)
         let kept = try JSONDecoder().decode(Report.self, from: Data(contentsOf: ConformanceRuns.fixture(device)))
         let differing = zip(kept.findings, run.report.findings).filter { $0.verdict != $1.verdict }.map(\.0.id)
-        #expect(differing.isEmpty && kept.findings.count == Row.all.count, "\(run.evidence(differing))")
+        #expect(differing.isEmpty && kept.findings.count == Requirement.all.count, "\(run.evidence(differing))")
         #expect(run.status == 1)
     }
 
@@ -55,7 +55,7 @@ struct ConformanceLabTests {
     func bad() async throws {
         let run = try await ConformanceRuns.shared.run(.bad)
         // A wait can be too short to be told from the start of the program; it can't be seen to be missing.
-        let passed = run.rows(.pass) + run.rows(.notChecked)
+        let passed = run.requirements(.pass) + run.requirements(.notChecked)
         #expect(passed == ["A05"], "\(run.evidence(passed))")
         #expect(run.status == 1)
     }

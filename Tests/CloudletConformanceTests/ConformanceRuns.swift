@@ -17,13 +17,15 @@ actor ConformanceRuns {
         let report: Report
         let status: Int32
 
-        /// The rows with a verdict.
-        func rows(_ verdict: Finding.Verdict) -> [String] { report.findings.filter { $0.verdict == verdict }.map(\.id) }
+        /// The requirements with a verdict.
+        func requirements(_ verdict: Finding.Verdict) -> [String] {
+            report.findings.filter { $0.verdict == verdict }.map(\.id)
+        }
 
-        /// What was seen at these rows.
-        func evidence(_ rows: some Sequence<String>) -> String {
-            let rows = Set(rows)
-            return report.findings.filter { rows.contains($0.id) }.map {
+        /// What was seen of these requirements.
+        func evidence(_ names: some Sequence<String>) -> String {
+            let names = Set(names)
+            return report.findings.filter { names.contains($0.id) }.map {
                 "\n\($0.id) \($0.verdict.rawValue): \($0.evidence)"
             }
             .joined()

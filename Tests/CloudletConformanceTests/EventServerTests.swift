@@ -1,3 +1,4 @@
+import CloudletNetwork
 import CloudletSystem
 import CloudletTestSupport
 import SystemPackage
@@ -12,9 +13,9 @@ import Testing
     func refusedAddress() async {
         await #expect(processExitsWith: .success) {
             // For documentation only: RFC 5737.
-            let place = try #require(Place("192.0.2.1"))
+            let address = try #require(IPAddress("192.0.2.1"))
             let before = try Directory.names(in: "/proc/self/fd").count
-            for _ in 0..<50 { #expect((try? EventServer(at: place)) == nil) }
+            for _ in 0..<50 { #expect((try? EventServer(at: address)) == nil) }
             #expect(try Directory.names(in: "/proc/self/fd").count < before + 10)
         }
     }

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletNetwork
 import Testing
 
 @testable import CloudletConformance
@@ -7,10 +8,10 @@ import Testing
 @Suite struct ForeignAddressTests {
     @Test("a LOCATION leads to the device that answers, and nowhere else")
     func location() throws {
-        let source = try #require(Place("10.77.0.2", port: 1900))
-        #expect(try Subject.location(told: "http://10.77.0.2:8022/d.xml", by: source).path == "/d.xml")
+        let source = try #require(IPAddress("10.77.0.2"))
+        #expect(try DeviceUnderTest.location(told: "http://10.77.0.2:8022/d.xml", by: source).path == "/d.xml")
         for text in ["http://10.77.0.3/cgi-bin/reboot?now=1", "http://[fe80::2]/d.xml", "ftp://10.77.0.2/", nil] {
-            #expect(throws: CloudletError.self) { try Subject.location(told: text, by: source) }
+            #expect(throws: CloudletError.self) { try DeviceUnderTest.location(told: text, by: source) }
         }
     }
 

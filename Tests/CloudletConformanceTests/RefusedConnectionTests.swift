@@ -1,3 +1,4 @@
+import CloudletNetwork
 import CloudletSystem
 import CloudletTestSupport
 import Glibc
@@ -13,16 +14,16 @@ import Testing
     func closedOnce() async {
         await #expect(processExitsWith: .success) {
             let listener = try #require(Listener())
-            let place = try #require(Place("127.0.0.1", port: listener.port))
+            let target = try #require(Endpoint("127.0.0.1:\(listener.port)"))
             _ = consume listener
-            #expect(Connection(to: place) == nil && RawConnection(port: place.port) == nil)
+            #expect(Connection(to: target) == nil && RawConnection(port: target.port) == nil)
             let isOver = AsyncEvent()
             await withTaskGroup { group in
                 group.addTask {
                     defer { isOver.set() }
                     for _ in 0..<100_000 {
-                        _ = Connection(to: place)
-                        _ = RawConnection(port: place.port)
+                        _ = Connection(to: target)
+                        _ = RawConnection(port: target.port)
                     }
                 }
                 group.addTask {

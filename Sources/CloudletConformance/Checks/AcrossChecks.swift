@@ -1,14 +1,15 @@
 import CloudletCore
 import CloudletMarkup
+import CloudletNetwork
 import FoundationEssentials
 
-/// Rows A07, X01, X05, X06: both protocols together, finders, and what takes time.
+/// Requirements A07, X01, X05, X06: both protocols together, finders, and what takes time.
 struct AcrossChecks: Sendable {
     let context: CheckContext
 
-    private var stage: Stage { context.stage }
+    private var link: TestLink { context.link }
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         [
             "X01": sameIdentity(), "X02": sameName(), "X05": await oneLine(), "X06": await hostileName(),
             "A07": await repeated(),
@@ -16,22 +17,22 @@ struct AcrossChecks: Sendable {
     }
 
     private func sameIdentity() -> Outcome {
-        guard let instance = context.subject.instance else { return .notChecked("the node has no DNS-SD instance") }
+        guard let instance = context.device.instance else { return .notChecked("the node has no DNS-SD instance") }
         let id = instance.value("id") ?? "missing"
         return .of(
-            "uuid:\(id.lowercased())" == context.subject.udn.lowercased(), "UDN \(context.subject.udn), TXT id \(id)")
+            "uuid:\(id.lowercased())" == context.device.udn.lowercased(), "UDN \(context.device.udn), TXT id \(id)")
     }
 
     private func sameName() -> Outcome {
-        guard let instance = context.subject.instance else { return .notChecked("the node has no DNS-SD instance") }
-        let friendly = context.subject.description.friendlyName
+        guard let instance = context.device.instance else { return .notChecked("the node has no DNS-SD instance") }
+        let friendly = context.device.description.friendlyName
         return .of(ChangeChecks.agree(friendly, instance.name.first), "'\(friendly)' and '\(instance.name.first)'")
     }
 
     private func oneLine() async -> Outcome {
         guard let finder = context.options.finder else { return .notChecked("needs --finder") }
         guard let text = try? await HookRunner.shell(finder) else { return .fail("the finder finds nothing") }
-        let id = context.subject.udn.dropFirst("uuid:".count)
+        let id = context.device.udn.dropFirst("uuid:".count)
         let count = text.split(separator: "\n").filter { $0.contains(id) }.count
         return .of(count == 1, "\(count) lines for \(id)")
     }
@@ -41,8 +42,8 @@ struct AcrossChecks: Sendable {
         guard let finder = context.options.finder else { return .notChecked("needs --finder") }
         let name = "\u{1B}]0;title\u{7}\u{1B}[31mred\u{1B}[2J\r\u{202E}<b>&\u{9B}5n"
         let id = UUID().uuidString.lowercased()
-        guard let server = try? EventServer(at: stage.own.place),
-            let asker = try? stage.asker(port: 5353, hops: 255)
+        guard let server = try? EventServer(at: link.address),
+            let queryPort = try? link.queryPort(port: 5353, hops: 255)
         else { return .notChecked("no socket") }
         let escaped = name.unicodeScalars.map {
             $0.value < 0x20 ? "\\u00" + String($0.value + 256, radix: 16).suffix(2) : String($0)
@@ -66,14 +67,16 @@ struct AcrossChecks: Sendable {
                 name: instance, type: DNSKind.srv, isUnique: true, timeToLive: 10,
                 data: [0, 0, 0, 0, high, low] + host.bytes),
             .init(name: instance, type: DNSKind.txt, isUnique: true, timeToLive: 10, data: strings),
-            .init(name: host, type: DNSKind.a, isUnique: true, timeToLive: 10, data: stage.own.place.ipv4),
+            .init(name: host, type: DNSKind.a, isUnique: true, timeToLive: 10, data: link.address.bytes),
         ]
         let bytes = packet.bytes
         let talking = Task {
             while !Task.isCancelled {
-                asker.send(bytes, to: .mdnsV4)
-                let questions = stage.dns().suffix(50).filter { !$0.packet.isResponse && $0.source.port != 5353 }
-                for place in Set(questions.map(\.source)) where !place.isV6 { asker.send(bytes, to: place) }
+                queryPort.send(bytes, to: .mdnsV4)
+                let questions = link.dns().suffix(50).filter { !$0.packet.isResponse && $0.source.port != 5353 }
+                for source in Set(questions.map(\.source)) where source.address.isV4 {
+                    queryPort.send(bytes, to: source)
+                }
                 await pause(0.15)
             }
         }
@@ -92,16 +95,16 @@ struct AcrossChecks: Sendable {
 
     /// Watches announcements come again.
     private func repeated() async -> Outcome {
-        let life = context.subject.answer.message.maximumAge ?? 0
-        let patience = context.options.patience
-        guard patience > .zero else {
+        let life = context.device.answer.message.maximumAge ?? 0
+        let watch = context.options.announcementWatch
+        guard watch > .zero else {
             return .notChecked(
                 "announcements live \(life) s; --patience SECONDS, at best \(life * 2), watches them come again")
         }
         let start = ContinuousClock.now
-        try? await Task.sleep(for: patience)
-        let times = stage.announcements(since: start).filter {
-            $0.message.udn == context.subject.udn && $0.message.kind == "ssdp:alive"
+        try? await Task.sleep(for: watch)
+        let times = link.announcements(since: start).filter {
+            $0.message.udn == context.device.udn && $0.message.kind == "ssdp:alive"
                 && $0.message["NT"] == "upnp:rootdevice"
         }.map(\.time)
         // The copies of one set are a few hundred milliseconds apart.
@@ -110,7 +113,7 @@ struct AcrossChecks: Sendable {
         }.map(\.0)
         let gaps = zip(sets, sets.dropFirst()).map { ($1 - $0).seconds }
         guard gaps.count >= 3, let least = gaps.min(), let most = gaps.max() else {
-            return .notChecked("\(sets.count) sets within \(patience.seconds) s are too few to judge")
+            return .notChecked("\(sets.count) sets within \(watch.seconds) s are too few to judge")
         }
         return .all(
             [
@@ -118,9 +121,4 @@ struct AcrossChecks: Sendable {
                 (most - least > 0.1 * most, "always \(Int(most)) s apart"),
             ], "\(sets.count) sets, \(Int(least * 10)) to \(Int(most * 10)) tenths of a second apart, life \(life) s")
     }
-}
-
-extension Place {
-    /// The four bytes of an IPv4 address.
-    var ipv4: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: low >> UInt64(24 - 8 * $0)) } }
 }

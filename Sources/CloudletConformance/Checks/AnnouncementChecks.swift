@@ -1,29 +1,31 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows A01 to A06, A10, A14, A17: what a start makes a node say, judged by a record of it.
+/// Requirements A01 to A06, A10, A14, A17: what a start makes a node say, judged by a record of it.
 struct AnnouncementChecks: Sendable {
     /// Every NT that should be announced, with its USN.
     let expected: [String: String]
     let udn: String
-    /// What was heard at each group since the start.
-    let heard: [Place: [Heard]]
+    /// What was received at each group since the start.
+    let received: [Endpoint: [ReceivedMessage]]
 
-    init(_ subject: Subject, _ heard: [Place: [Heard]]) {
-        (expected, udn, self.heard) = (subject.description.targets, subject.udn, heard)
+    init(_ device: DeviceUnderTest, _ received: [Endpoint: [ReceivedMessage]]) {
+        (expected, udn, self.received) = (device.description.targets, device.udn, received)
     }
 
-    private var own: [Heard] { of(.ssdpV4) }
-    private var alive: [Heard] { own.filter { $0.message.kind == "ssdp:alive" } }
+    private var own: [ReceivedMessage] { of(.ssdpV4) }
+    private var alive: [ReceivedMessage] { own.filter { $0.message.kind == "ssdp:alive" } }
 
-    private func of(_ group: Place) -> [Heard] { (heard[group] ?? []).filter { $0.message.udn == udn } }
+    private func of(_ group: Endpoint) -> [ReceivedMessage] { (received[group] ?? []).filter { $0.message.udn == udn } }
 
-    func run() -> CheckContext.Outcomes {
-        let rows = ["A01", "A02", "A03", "A04", "A05", "A06", "A10", "A14", "A17"]
+    func run() -> Outcomes {
+        let requirements = ["A01", "A02", "A03", "A04", "A05", "A06", "A10", "A14", "A17"]
         guard let first = alive.first else {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .fail("nothing was announced after the start")) })
+            return Dictionary(
+                uniqueKeysWithValues: requirements.map { ($0, .fail("nothing was announced after the start")) })
         }
         let message = first.message
-        var outcomes: CheckContext.Outcomes = [:]
+        var outcomes: Outcomes = [:]
         let targets = Set(alive.compactMap { $0.message["NT"] })
         let missing = expected.keys.filter { !targets.contains($0) }
         let foreign = targets.filter { expected[$0] == nil }
@@ -70,7 +72,7 @@ struct AnnouncementChecks: Sendable {
     /// Seen from outside, the wait can't be told from the time a program needs to start. Where a node speaks to several
     /// groups, each with a wait of its own, their differences show it.
     private func wait() -> Outcome {
-        let firsts = [Place.ssdpV4, .ssdpLink, .ssdpSite].compactMap { of($0).first?.time }.sorted()
+        let firsts = [Endpoint.ssdpV4, .ssdpLink, .ssdpSite].compactMap { of($0).first?.time }.sorted()
         guard firsts.count > 1, let first = firsts.first, let last = firsts.last, (last - first).milliseconds > 2 else {
             return .notChecked("the wait can't be told from the time the program needs to start")
         }

@@ -1,25 +1,27 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows that need the node's name, address or interface to change: A08, A15, B25, C09, M29, M30, X02, X04.
+/// Requirements that need the node's name, address or interface to change: A08, A15, B25, C09, M29, M30, X02, X04.
 struct ChangeChecks: Sendable {
     let context: CheckContext
 
-    private var stage: Stage { context.stage }
-    private var udn: String { context.subject.udn }
+    private var link: TestLink { context.link }
+    private var udn: String { context.device.udn }
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         var outcomes = await renamed()
         outcomes.merge(await moved()) { $1 }
         return outcomes
     }
 
     private func description() async -> DeviceDescription? {
-        let answer = await HTTPProbe.get(context.subject.location)
-        return try? DeviceDescription(answer.body, at: context.subject.location)
+        let answer = await HTTPProbe.get(context.device.location)
+        return try? DeviceDescription(answer.body, at: context.device.location)
     }
 
     private func instance() async -> DNSLabels? {
-        guard let found = try? await Subject.instance(of: context.subject.address, on: stage, context.options) else {
+        guard let found = try? await DeviceUnderTest.instance(of: context.device.address, on: link, context.options)
+        else {
             return nil
         }
         return found.name
@@ -27,19 +29,19 @@ struct ChangeChecks: Sendable {
 
     // MARK: - The name
 
-    private func renamed() async -> CheckContext.Outcomes {
-        let rows = ["A08", "C09", "X02"]
+    private func renamed() async -> Outcomes {
+        let requirements = ["A08", "C09", "X02"]
         guard context.hooks.has(.rename) else {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked("needs the hook 'rename'")) })
+            return Dictionary(uniqueKeysWithValues: requirements.map { ($0, .notChecked("needs the hook 'rename'")) })
         }
-        var outcomes: CheckContext.Outcomes = [:]
+        var outcomes: Outcomes = [:]
         do {
             let start = ContinuousClock.now
             for number in 1...10 { try await context.hooks.run(.rename, name: "Change \(number)") }
             await pause(5)
             let rest = ContinuousClock.now
             await pause(3)
-            let alive = stage.announcements(since: start).filter {
+            let alive = link.announcements(since: start).filter {
                 $0.message.udn == udn && $0.message.kind == "ssdp:alive" && $0.message["NT"] == "upnp:rootdevice"
             }
             let late = alive.filter { $0.time > rest }.count
@@ -68,10 +70,12 @@ struct ChangeChecks: Sendable {
             } else {
                 outcomes["X02"] = .notChecked("the node has no DNS-SD instance")
             }
-            try await context.hooks.run(.rename, name: context.subject.description.friendlyName)
+            try await context.hooks.run(.rename, name: context.device.description.friendlyName)
             await pause(3)
         } catch {
-            for row in rows where outcomes[row] == nil { outcomes[row] = .notChecked(error.description) }
+            for requirement in requirements where outcomes[requirement] == nil {
+                outcomes[requirement] = .notChecked(error.description)
+            }
         }
         return outcomes
     }
@@ -84,27 +88,29 @@ struct ChangeChecks: Sendable {
 
     // MARK: - The address
 
-    private func moved() async -> CheckContext.Outcomes {
-        let rows = ["A15", "B25", "M30", "X04"]
+    private func moved() async -> Outcomes {
+        let requirements = ["A15", "B25", "M30", "X04"]
         guard context.hooks.has(.readdr, .renic) else {
             return Dictionary(
-                uniqueKeysWithValues: rows.map { ($0, .notChecked("needs the hooks 'readdr' and 'renic'")) })
+                uniqueKeysWithValues: requirements.map { ($0, .notChecked("needs the hooks 'readdr' and 'renic'")) })
         }
         do {
             let start = ContinuousClock.now
             try await context.hooks.run(.readdr)
             await pause(3)
             let location = await answered()
-            let mdns = try await Subject.instance(
-                of: location?.place.address ?? stage.own.place, on: stage, context.options)
+            let mdns = try await DeviceUnderTest.instance(
+                of: location?.endpoint.address ?? link.address, on: link, context.options)
             var outcomes = ["A15": updates(since: start)]
-            let old = context.subject.address
-            let isNew = location.map { $0.place.address != old } ?? false
-            let ssdp = (isNew, "SSDP leads to \(location?.place.description ?? "nowhere")")
-            if let before = context.subject.instance {
-                let said = mdns?.records.filter { $0.name == before.host }.compactMap { Place(ipv4: $0.data) } ?? []
-                let told = stage.dns(since: start).flatMap(\.packet.answers).contains {
-                    $0.name == before.host && $0.type == DNSKind.a && $0.timeToLive > 0 && Place(ipv4: $0.data) != old
+            let old = context.device.address
+            let isNew = location.map { $0.endpoint.address != old } ?? false
+            let ssdp = (isNew, "SSDP leads to \(location?.endpoint.address.description ?? "nowhere")")
+            if let before = context.device.instance {
+                let said =
+                    mdns?.records.filter { $0.name == before.host }.compactMap { IPAddress(bytes: $0.data) } ?? []
+                let told = link.dns(since: start).flatMap(\.packet.answers).contains {
+                    $0.name == before.host && $0.type == DNSKind.a && $0.timeToLive > 0
+                        && IPAddress(bytes: $0.data) != old
                 }
                 let isGone = !said.isEmpty && !said.contains(old)
                 outcomes["M30"] = .all(
@@ -119,19 +125,19 @@ struct ChangeChecks: Sendable {
             outcomes["B25"] = await reconnected()
             return outcomes
         } catch {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked(error.description)) })
+            return Dictionary(uniqueKeysWithValues: requirements.map { ($0, .notChecked(error.description)) })
         }
     }
 
     /// Where the node, at whatever address, says it is; fetched.
     private func answered() async -> WebAddress? {
-        guard let asker = try? stage.asker() else { return nil }
+        guard let queryPort = try? link.queryPort() else { return nil }
         for _ in 0..<2 {
-            asker.send(SearchText(context.options.deviceType).text, to: .ssdpV4)
+            queryPort.send(SearchText(context.options.deviceType).text, to: .ssdpV4)
             await pause(1.1)
-            let answers = asker.packets().compactMap(Heard.init).filter { $0.message.udn == udn }
+            let answers = queryPort.packets().compactMap(ReceivedMessage.init).filter { $0.message.udn == udn }
             if let location = answers.last?.message["LOCATION"].flatMap({ WebAddress($0) }),
-                await HTTPProbe.get(location, patience: .seconds(2)).status == 200
+                await HTTPProbe.get(location, timeout: .seconds(2)).status == 200
             {
                 return location
             }
@@ -140,10 +146,10 @@ struct ChangeChecks: Sendable {
     }
 
     private func updates(since time: ContinuousClock.Instant) -> Outcome {
-        let words = [Place.ssdpLink, .ssdpSite].flatMap { stage.announcements(to: $0, since: time) }.filter {
+        let words = [Endpoint.ssdpLink, .ssdpSite].flatMap { link.announcements(to: $0, since: time) }.filter {
             $0.message.udn == udn
         }
-        let before = [Place.ssdpLink, .ssdpSite].flatMap { stage.announcements(to: $0) }.contains {
+        let before = [Endpoint.ssdpLink, .ssdpSite].flatMap { link.announcements(to: $0) }.contains {
             $0.message.udn == udn
         }
         guard before else { return .fail("the node has never spoken from an address that stays") }
@@ -157,10 +163,10 @@ struct ChangeChecks: Sendable {
         // The node announces itself anew with the new number, wherever it spoke before too.
         let next = updates.compactMap { $0.message.number("NEXTBOOTID.UPNP.ORG") }.max()
         let last = updates.map(\.time).max() ?? time
-        let again = [Place.ssdpLink, .ssdpSite].allSatisfy { group in
-            let heard = stage.announcements(to: group, since: time).filter { $0.message.udn == udn }
-            return !heard.contains { $0.message.kind == "ssdp:update" }
-                || heard.contains {
+        let again = [Endpoint.ssdpLink, .ssdpSite].allSatisfy { group in
+            let received = link.announcements(to: group, since: time).filter { $0.message.udn == udn }
+            return !received.contains { $0.message.kind == "ssdp:update" }
+                || received.contains {
                     $0.message.kind == "ssdp:alive" && $0.message.number("BOOTID.UPNP.ORG") == next
                         && $0.time < last + .seconds(3)
                 }

@@ -1,41 +1,41 @@
 import CloudletCore
+import CloudletNetwork
 import CloudletSystem
 
 /// What every check has at hand.
 struct CheckContext: Sendable {
-    let stage: Stage
-    let subject: Subject
+    let link: TestLink
+    let device: DeviceUnderTest
     let options: ConformanceOptions
     let hooks: HookRunner
 
-    /// The verdicts by the names of rows.
-    typealias Outcomes = [String: Outcome]
-
     /// Sends a search from a port of its own and collects the node's answers for some seconds.
     func ask(
-        _ search: SearchText, to target: Place = .ssdpV4, wait seconds: Double = 1.4, port: UInt16 = 0
-    ) async -> [Heard] {
-        guard let asker = try? stage.asker(port: port, v6: target.isV6) else { return [] }
-        asker.send(search.text, to: target)
+        _ search: SearchText, to target: Endpoint = .ssdpV4, wait seconds: Double = 1.4, port: UInt16 = 0
+    ) async -> [ReceivedMessage] {
+        guard let queryPort = try? link.queryPort(port: port, v6: !target.address.isV4) else { return [] }
+        queryPort.send(search.text, to: target)
         await pause(seconds)
-        return answers(at: asker)
+        return answers(at: queryPort)
     }
 
     /// The node's answers that a socket has received.
-    func answers(at asker: UDPPort) -> [Heard] {
-        asker.packets().compactMap(Heard.init).filter {
-            $0.message.isAnswer && ($0.source.isV6 || $0.source.address == subject.address)
+    func answers(at queryPort: RecordingSocket) -> [ReceivedMessage] {
+        queryPort.packets().compactMap(ReceivedMessage.init).filter {
+            $0.message.isAnswer && (!$0.source.address.isV4 || $0.source.address == device.address)
         }
     }
 
     /// An address from which the node must not be asked, to which it has a way back: a connection proves that.
-    func offLinkSource() async throws(CloudletError) -> Place {
-        guard let text = options.offLink, let source = Place(text) else {
+    func offLinkSource() async throws(CloudletError) -> IPAddress {
+        guard let text = options.offLink, let source = IPAddress(text) else {
             throw CloudletError(
                 .unavailable, "needs --off-link: an address of this host that is foreign to the node's network")
         }
-        let target = subject.location.place
-        let isReached = try await blocking { () throws(CloudletError) in Connection(to: target, from: source) != nil }
+        let target = device.location.endpoint
+        let isReached = try await blocking { () throws(CloudletError) in
+            Connection(to: target, from: Endpoint(source, 0)) != nil
+        }
         guard isReached else { throw CloudletError(.unavailable, "the node has no way back to \(source)") }
         return source
     }
@@ -58,10 +58,10 @@ struct CheckContext: Sendable {
         return false
     }
 
-    /// Starts the node anew when an earlier check has silenced it, so that each row is judged for itself.
+    /// Starts the node anew when an earlier check has silenced it, so that each requirement is judged for itself.
     func revive() async {
         guard hooks.has(.stop, .start) else { return }
-        let answers = await HTTPProbe.get(subject.location, patience: .seconds(2)).status == 200
+        let answers = await HTTPProbe.get(device.location, timeout: .seconds(2)).status == 200
         if answers, await isThere(tries: 2) { return }
         _ = try? await hooks.run(.stop)
         await pause(1)
@@ -69,19 +69,19 @@ struct CheckContext: Sendable {
         await pause(2)
     }
 
-    /// Revived, and with the place where the documents are now: some devices take another port at each start.
+    /// Revived, with the address where the documents are now: some devices take another port at each start.
     func revived() async -> CheckContext {
         await revive()
-        guard let found = try? await Subject.find(on: stage, options) else { return self }
-        return CheckContext(stage: stage, subject: found, options: options, hooks: hooks)
+        guard let found = try? await DeviceUnderTest.find(on: link, options) else { return self }
+        return CheckContext(link: link, device: found, options: options, hooks: hooks)
     }
 
     /// Asks a question by mDNS from a port of its own, as resolvers of old do; the answers come to that port.
-    func resolve(_ name: DNSLabels, _ type: UInt16, wait seconds: Double = 0.5) async -> [HeardDNS] {
-        guard let asker = try? stage.asker(hops: 255) else { return [] }
-        asker.send(DNSPacket.query(name, type).bytes, to: .mdnsV4)
+    func resolve(_ name: DNSLabels, _ type: UInt16, wait seconds: Double = 0.5) async -> [ReceivedDNSMessage] {
+        guard let queryPort = try? link.queryPort(hops: 255) else { return [] }
+        queryPort.send(DNSPacket.query(name, type).bytes, to: .mdnsV4)
         await pause(seconds)
-        return asker.packets().compactMap(HeardDNS.init).filter { $0.packet.isResponse }
+        return queryPort.packets().compactMap(ReceivedDNSMessage.init).filter { $0.packet.isResponse }
     }
 }
 

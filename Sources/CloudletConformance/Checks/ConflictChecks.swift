@@ -1,20 +1,21 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows M03, M06 to M08: names that others have, or want at the same time.
+/// Requirements M03, M06 to M08: names that others have, or want at the same time.
 struct ConflictChecks: Sendable {
     let context: CheckContext
-    let instance: Subject.Instance
-    let asker: MDNSAsker
+    let instance: DeviceUnderTest.Instance
+    let querier: MDNSQuerier
 
-    private var stage: Stage { context.stage }
+    private var link: TestLink { context.link }
     private var hooks: HookRunner { context.hooks }
     private static let needed = Outcome.notChecked("needs the hooks 'stop' and 'start'")
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         guard hooks.has(.stop, .start) else {
             return ["M03": Self.needed, "M06": Self.needed, "M07": Self.needed, "M08": await hostName()]
         }
-        var outcomes: CheckContext.Outcomes = [:]
+        var outcomes: Outcomes = [:]
         do {
             outcomes["M03"] = try await simultaneous()
             outcomes["M06"] = try await taken()
@@ -34,24 +35,23 @@ struct ConflictChecks: Sendable {
         try await hooks.run(.start)
     }
 
-    /// Watches what is heard for some seconds and answers some of it.
+    /// Receives messages for some seconds and answers some of them.
     private func watch(
-        for seconds: Double, _ reaction: (HeardDNS) -> DNSPacket?
-    ) async -> [HeardDNS] {
+        for seconds: Double, _ reaction: (ReceivedDNSMessage) -> DNSPacket?
+    ) async -> [ReceivedDNSMessage] {
         let start = ContinuousClock.now
         var seen = 0
-        while ContinuousClock.now - start < .seconds(seconds) {
-            let heard = stage.dns(since: start).filter { $0.source.address == asker.node }
-            for entry in heard.dropFirst(seen) {
-                if let answer = reaction(entry) { asker.socket.send(answer.bytes, to: .mdnsV4) }
+        for await _ in link.arrivals(for: .seconds(seconds)) {
+            let received = link.dns(since: start).filter { $0.source.address == querier.node }
+            for entry in received.dropFirst(seen) {
+                if let answer = reaction(entry) { querier.socket.send(answer.bytes, to: .mdnsV4) }
             }
-            seen = heard.count
-            await pause(0.004)
+            seen = received.count
         }
-        return stage.dns(since: start).filter { $0.source.address == asker.node }
+        return link.dns(since: start).filter { $0.source.address == querier.node }
     }
 
-    private func isAnnouncement(_ entry: HeardDNS, of name: DNSLabels) -> Bool {
+    private func isAnnouncement(_ entry: ReceivedDNSMessage, of name: DNSLabels) -> Bool {
         entry.packet.isResponse
             && entry.packet.answers.contains { $0.name == name && $0.type == DNSKind.srv && $0.timeToLive > 0 }
     }
@@ -78,10 +78,10 @@ struct ConflictChecks: Sendable {
                 return packet
             }
             try await hooks.run(.start)
-            let heard = await watching
-            let probes = heard.filter { $0.packet.isProbe(for: instance.name) }
+            let received = await watching
+            let probes = received.filter { $0.packet.isProbe(for: instance.name) }
             guard let first = probes.first else { return .fail("the name was not probed") }
-            let announced = heard.first { isAnnouncement($0, of: instance.name) }
+            let announced = received.first { isAnnouncement($0, of: instance.name) }
             let delay = announced.map { ($0.time - first.time).milliseconds }
             if wins {
                 results.append(
@@ -101,12 +101,12 @@ struct ConflictChecks: Sendable {
             entry.packet.isProbe(for: instance.name) ? MDNSTalkChecks.claim(instance.name, port: 9) : nil
         }
         try await hooks.run(.start)
-        let heard = await watching
-        let others = heard.filter { $0.packet.isResponse }.flatMap(\.packet.answers).filter {
+        let received = await watching
+        let others = received.filter { $0.packet.isResponse }.flatMap(\.packet.answers).filter {
             $0.type == DNSKind.srv && $0.timeToLive > 0 && $0.name.parent == instance.name.parent
                 && $0.name != instance.name
         }
-        let kept = heard.contains { isAnnouncement($0, of: instance.name) }
+        let kept = received.contains { isAnnouncement($0, of: instance.name) }
         return .all(
             [(!kept, "the name was used although it is taken"), (!others.isEmpty, "no other name was announced")],
             "'\(instance.name.first)' became '\(others.first?.name.first ?? "")'")
@@ -123,7 +123,7 @@ struct ConflictChecks: Sendable {
         await pause(3)
         let answers = await context.resolve(instance.name.parent, DNSKind.ptr)
         let names = Set(
-            answers.filter { $0.source.address == asker.node }.flatMap(\.packet.records).filter {
+            answers.filter { $0.source.address == querier.node }.flatMap(\.packet.records).filter {
                 $0.type == DNSKind.ptr
             }
             .compactMap { DNSLabels(wire: $0.data)?.first })
@@ -146,13 +146,14 @@ struct ConflictChecks: Sendable {
         async let watching = watch(for: 5) { $0.packet.isProbe(for: instance.host) ? conflict : nil }
         do {
             try await hooks.run(.responder)
-            let heard = await watching
-            let others = heard.filter { $0.packet.isResponse }.flatMap(\.packet.answers).filter {
+            let received = await watching
+            let others = received.filter { $0.packet.isResponse }.flatMap(\.packet.answers).filter {
                 $0.type == DNSKind.a && $0.timeToLive > 0 && $0.name != instance.host
             }
             // Without the conflict, for the checks that follow.
             try await hooks.run(.responder)
-            for _ in 0..<15 where try await Subject.instance(of: asker.node, on: stage, context.options) == nil {}
+            for _ in 0..<15 where try await DeviceUnderTest.instance(of: querier.node, on: link, context.options) == nil
+            {}
             // A responder may say goodbye only for what it has announced to the end.
             await pause(3.5)
             return .of(!others.isEmpty, "\(instance.host) became \(others.first?.name.description ?? "nothing else")")

@@ -1,20 +1,21 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows C10, C11, C17, C18: control, limits and bad requests. C17 and C18 come last: what fails them may be gone.
+/// Requirements C10, C11, C17, C18: control, limits and bad requests. C17 and C18 come last: what fails them may be gone.
 struct ControlChecks: Sendable {
     let context: CheckContext
 
-    private var location: WebAddress { context.subject.location }
+    private var location: WebAddress { context.device.location }
     private var service: DeviceDescription.Service? {
-        context.subject.description.services.last { $0.control != nil }
+        context.device.description.services.last { $0.control != nil }
     }
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         ["C10": await control(), "C11": await bounded()]
     }
 
     /// What may do lasting harm.
-    func runHarmful() async -> CheckContext.Outcomes {
+    func runHarmful() async -> Outcomes {
         let first = ControlChecks(context: await context.revived())
         var outcomes = ["C17": await first.malformed()]
         let second = ControlChecks(context: await context.revived())
@@ -32,9 +33,9 @@ struct ControlChecks: Sendable {
             + "xmlns:u=\"\(service.type)\"></u:\(action)></s:Body></s:Envelope>"
             + String(repeating: "\n", count: padding)
         return await HTTPProbe.ask(
-            control.place, "POST \(control.path) HTTP/1.1",
+            control.endpoint, "POST \(control.path) HTTP/1.1",
             ["Content-Type: text/xml; charset=\"utf-8\"", "SOAPACTION: \"\(service.type)#\(action)\""], body: body,
-            patience: .seconds(5))
+            timeout: .seconds(5))
     }
 
     private func control() async -> Outcome {
@@ -70,10 +71,9 @@ struct ControlChecks: Sendable {
 
     /// Connections on which nothing, or not enough, is said.
     private func idleClients() async -> Outcome {
-        let place = location.place
-        let idle = (0..<12).compactMap { _ in Connection(to: place) }
+        let idle = (0..<12).compactMap { _ in Connection(to: location.endpoint) }
         for connection in idle.prefix(6) { connection.send(Array("GET / HTTP/1.1\r\nHost: ".utf8)) }
-        let answer = await HTTPProbe.get(location, patience: .seconds(4))
+        let answer = await HTTPProbe.get(location, timeout: .seconds(4))
         return .all(
             [
                 (idle.count >= 6, "only \(idle.count) connections were taken"),
@@ -83,7 +83,7 @@ struct ControlChecks: Sendable {
 
     /// Requests of the kind that ended other devices, each followed by a look whether the device is still there.
     private func malformed() async -> Outcome {
-        let url = "http://\(location.place.host):\(location.place.port)"
+        let url = "http://\(location.endpoint)"
         let requests = [
             "SUBSCRIBE \(url) HTTP/1.1\r\nHost: \(url.dropFirst(7))\r\nSID:\r\n\r\n",
             "UNSUBSCRIBE \(url) HTTP/1.1\r\nHost: \(url.dropFirst(7))\r\nSID:\r\n\r\n",
@@ -93,10 +93,10 @@ struct ControlChecks: Sendable {
             "\u{0}\u{1}\u{2}\r\n\r\n", "GET http://[::::::::::1/ HTTP/1.1\r\n\r\n",
         ]
         for request in requests {
-            _ = await HTTPProbe.ask(location.place, Array(request.utf8), patience: .milliseconds(400))
+            _ = await HTTPProbe.ask(location.endpoint, Array(request.utf8), timeout: .milliseconds(400))
             var isThere = false
             for _ in 0..<3 where !isThere {
-                isThere = await HTTPProbe.get(location, patience: .seconds(3)).status == 200
+                isThere = await HTTPProbe.get(location, timeout: .seconds(3)).status == 200
             }
             if !isThere { return .fail("gone after: \(request.prefix(60).split(whereSeparator: \.isNewline)[0])") }
         }

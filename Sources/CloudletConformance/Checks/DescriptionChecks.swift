@@ -1,16 +1,17 @@
 import CloudletCore
 import CloudletMarkup
+import CloudletNetwork
 
-/// Rows C01 to C09, C19, C20, C11: documents, and who gets them.
+/// Requirements C01 to C09, C19, C20, C11: documents, and who gets them.
 struct DescriptionChecks: Sendable {
     let context: CheckContext
 
-    private var description: DeviceDescription { context.subject.description }
-    private var location: WebAddress { context.subject.location }
+    private var description: DeviceDescription { context.device.description }
+    private var location: WebAddress { context.device.location }
 
-    func run() async -> CheckContext.Outcomes {
-        var outcomes: CheckContext.Outcomes = [:]
-        outcomes["C01"] = headers(await HTTPProbe.get(location, patience: .seconds(30)))
+    func run() async -> Outcomes {
+        var outcomes: Outcomes = [:]
+        outcomes["C01"] = headers(await HTTPProbe.get(location, timeout: .seconds(30)))
         outcomes["C02"] = elements()
         outcomes["C04"] = await services()
         outcomes["C05"] = await serviceDescriptions()
@@ -107,14 +108,14 @@ struct DescriptionChecks: Sendable {
     }
 
     private func practice() async -> Outcome {
-        let head = await HTTPProbe.ask(location.place, "HEAD \(location.path) HTTP/1.1", patience: .seconds(2))
-        let missing = await HTTPProbe.ask(location.place, "GET /no-such-document HTTP/1.1")
+        let head = await HTTPProbe.ask(location.endpoint, "HEAD \(location.path) HTTP/1.1", timeout: .seconds(2))
+        let missing = await HTTPProbe.ask(location.endpoint, "GET /no-such-document HTTP/1.1")
         var conditions = [
             (head.status == 200 && head.body.isEmpty, "HEAD: status \(head.status), \(head.body.utf8.count) bytes"),
             (missing.status == 404, "what is not there: status \(missing.status)"),
         ]
         for path in ["/../../../etc/passwd", "/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"] {
-            let answer = await HTTPProbe.ask(location.place, "GET \(path) HTTP/1.1")
+            let answer = await HTTPProbe.ask(location.endpoint, "GET \(path) HTTP/1.1")
             conditions.append((!answer.body.contains("root:"), "\(path) leads out"))
         }
         return .all(conditions, "HEAD 200, 404, nothing leads out")
@@ -122,14 +123,14 @@ struct DescriptionChecks: Sendable {
 
     private func withoutHost() async -> Outcome {
         let request = "GET \(location.path) HTTP/1.1\r\nConnection: close\r\n\r\n"
-        let status = await HTTPProbe.ask(location.place, Array(request.utf8)).status
+        let status = await HTTPProbe.ask(location.endpoint, Array(request.utf8)).status
         return .of(status == 400, "status \(status)")
     }
 
     private func foreignHost() async -> Outcome {
         var conditions: [(Bool, String)] = []
-        for host in ["evil.example", "\(location.place.host).evil.example"] {
-            let answer = await HTTPProbe.ask(location.place, "GET \(location.path) HTTP/1.1", host: host)
+        for host in ["evil.example", "\(location.endpoint.address.urlHost).evil.example"] {
+            let answer = await HTTPProbe.ask(location.endpoint, "GET \(location.path) HTTP/1.1", host: host)
             conditions.append((answer.status / 100 != 2, "\(host): status \(answer.status)"))
         }
         return .all(conditions, "refused")

@@ -1,18 +1,19 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows C12 to C16: subscriptions to events (GENA).
+/// Requirements C12 to C16: subscriptions to events (GENA).
 struct EventChecks: Sendable {
     let context: CheckContext
 
-    private static let rows = ["C12", "C13", "C14", "C15", "C16"]
+    private static let requirements = ["C12", "C13", "C14", "C15", "C16"]
 
     private func send(_ method: String, _ url: WebAddress, _ headers: [String]) async -> HTTPProbe {
-        await HTTPProbe.ask(url.place, "\(method) \(url.path) HTTP/1.1", headers)
+        await HTTPProbe.ask(url.endpoint, "\(method) \(url.path) HTTP/1.1", headers)
     }
 
     /// The last service with evented variables, and their names.
     private func evented() async -> (url: WebAddress, variables: Set<String>)? {
-        for service in context.subject.description.services.reversed() {
+        for service in context.device.description.services.reversed() {
             guard let url = service.events, let variables = try? await service.document?.markup().eventedVariables,
                 !variables.isEmpty
             else { continue }
@@ -21,14 +22,15 @@ struct EventChecks: Sendable {
         return nil
     }
 
-    func run() async -> CheckContext.Outcomes {
-        guard let (url, variables) = await evented(), let server = try? EventServer(at: context.stage.own.place) else {
-            return Dictionary(uniqueKeysWithValues: Self.rows.map { ($0, .notChecked("no service has events")) })
+    func run() async -> Outcomes {
+        guard let (url, variables) = await evented(), let server = try? EventServer(at: context.link.address) else {
+            return Dictionary(
+                uniqueKeysWithValues: Self.requirements.map { ($0, .notChecked("no service has events")) })
         }
-        let callback = "CALLBACK: <http://\(context.stage.own.place.host):\(server.port)/event>"
+        let callback = "CALLBACK: <http://\(context.link.address.urlHost):\(server.port)/event>"
         let granted = await send("SUBSCRIBE", url, [callback, "NT: upnp:event", "TIMEOUT: Second-infinite"])
         let short = await send("SUBSCRIBE", url, [callback, "NT: upnp:event", "TIMEOUT: Second-5"])
-        var outcomes: CheckContext.Outcomes = [:]
+        var outcomes: Outcomes = [:]
         outcomes["C14"] = duration(granted, short)
         outcomes["C13"] = await refusals(url, callback, granted["SID"] ?? "uuid:none")
         outcomes["C15"] = await thirdParties(url, to: server.port)
@@ -49,9 +51,9 @@ struct EventChecks: Sendable {
     private func firstEvent(_ granted: HTTPProbe, _ variables: Set<String>, _ server: EventServer) async -> Outcome {
         guard granted.status == 200, let sid = granted["SID"] else { return .fail("status \(granted.status), no SID") }
         var event = ""
-        for _ in 0..<30 where event.isEmpty {
-            await pause(0.1)
+        for await _ in server.arrivals(for: .seconds(3)) {
             event = server.received.first { $0.contains(sid) } ?? ""
+            if !event.isEmpty { break }
         }
         let missing = variables.filter { !event.contains("<\($0)>") && !event.contains("<\($0)/>") }
         let head = event.lowercased()
@@ -92,7 +94,7 @@ struct EventChecks: Sendable {
 
     private func thirdParties(_ url: WebAddress, to port: UInt16) async -> Outcome {
         var conditions: [(Bool, String)] = []
-        for target in ["192.0.2.77:80", "127.0.0.1:22", "\(context.subject.address.host):22"] {
+        for target in ["192.0.2.77:80", "127.0.0.1:22", "\(context.device.address.urlHost):22"] {
             let answer = await send("SUBSCRIBE", url, ["CALLBACK: <http://\(target)/>", "NT: upnp:event"])
             conditions.append((answer.status >= 400, "\(target): status \(answer.status)"))
             if let sid = answer["SID"] { _ = await send("UNSUBSCRIBE", url, ["SID: \(sid)"]) }

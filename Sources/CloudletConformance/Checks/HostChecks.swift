@@ -1,12 +1,13 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows about what else is on the node's host, and what is left of it: A18, B24, M27, M32, M35.
+/// Requirements about what else is on the node's host, and what is left of it: A18, B24, M27, M32, M35.
 struct HostChecks: Sendable {
     let context: CheckContext
 
-    private var stage: Stage { context.stage }
+    private var link: TestLink { context.link }
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         await context.revive()
         var outcomes = await neighbours()
         outcomes["A18"] = await sixth()
@@ -17,14 +18,14 @@ struct HostChecks: Sendable {
 
     private func isResolvable() async -> Bool {
         for _ in 0..<5 {
-            if (try? await Subject.instance(of: context.subject.address, on: stage, context.options)) != nil {
+            if (try? await DeviceUnderTest.instance(of: context.device.address, on: link, context.options)) != nil {
                 return true
             }
         }
         return false
     }
 
-    private func neighbours() async -> CheckContext.Outcomes {
+    private func neighbours() async -> Outcomes {
         guard context.hooks.has(.neighbour) else {
             let missing = Outcome.notChecked("needs the hook 'neighbour'")
             return ["B24": missing, "M32": missing]
@@ -35,18 +36,18 @@ struct HostChecks: Sendable {
         }
         await pause(1)
         let type = SearchText(context.options.deviceType)
-        let node = context.subject.address
+        let node = context.device.address
         let unicast = SearchText(context.options.deviceType) {
-            $0.host = "\(node.host):1900"
+            $0.host = "\(node.urlHost):1900"
             $0.mx = nil
         }
         let multicast = await context.ask(type).count
-        let direct = await context.ask(unicast, to: node.at(1900)).count
+        let direct = await context.ask(unicast, to: Endpoint(node, 1900)).count
         return [
             "B24": .all(
                 [(multicast == 1, "\(multicast) answers to multicast"), (direct == 1, "\(direct) answers to unicast")],
                 "both kinds of searches are answered beside another program"),
-            "M32": context.subject.instance == nil
+            "M32": context.device.instance == nil
                 ? .notChecked("the node has no DNS-SD instance")
                 : .of(await isResolvable(), "asked while another responder runs on the host"),
         ]
@@ -55,18 +56,22 @@ struct HostChecks: Sendable {
     // MARK: - IPv6
 
     private func sixth() async -> Outcome {
-        guard stage.own6 != nil else { return .notChecked("this host has no IPv6 address on \(stage.own.interface)") }
-        let groups: [(Place, String)] = [(.ssdpLink, "[FF02::C]:1900"), (.ssdpSite, "[FF05::C]:1900")]
+        guard link.linkLocal != nil else {
+            return .notChecked("this host has no IPv6 address on \(link.interface.name)")
+        }
+        let groups: [(Endpoint, String)] = [(.ssdpLink, "[FF02::C]:1900"), (.ssdpSite, "[FF05::C]:1900")]
         var conditions: [(Bool, String)] = []
         var announced = 0
         for (group, host) in groups {
             let search = SearchText("upnp:rootdevice") { $0.host = host }
-            guard let asker = try? stage.asker(v6: true) else { return .notChecked("no IPv6 socket") }
-            asker.send(search.text, to: group.scoped(UInt32(stage.own.index)))
+            guard let queryPort = try? link.queryPort(v6: true) else { return .notChecked("no IPv6 socket") }
+            queryPort.send(search.text, to: Endpoint(group.address, group.port, on: link.interface.index))
             await pause(1.3)
-            let answers = asker.packets().compactMap(Heard.init).filter { $0.message.udn == context.subject.udn }
+            let answers = queryPort.packets().compactMap(ReceivedMessage.init).filter {
+                $0.message.udn == context.device.udn
+            }
             conditions.append((answers.count == 1, "\(answers.count) answers at \(host)"))
-            let words = stage.announcements(to: group).filter { $0.message.udn == context.subject.udn }
+            let words = link.announcements(to: group).filter { $0.message.udn == context.device.udn }
             announced += words.count
             conditions.append(
                 (words.allSatisfy { $0.message["HOST"]?.uppercased() == host }, "a wrong HOST at \(host)"))
@@ -82,7 +87,7 @@ struct HostChecks: Sendable {
     /// Whether the node's host answers at the link-local address that goes with its Ethernet address.
     private func hasIPv6() async -> Bool {
         let table = (try? await HookRunner.shell("cat /proc/net/arp")) ?? ""
-        let row = table.split(separator: "\n").first { $0.hasPrefix("\(context.subject.address) ") }
+        let row = table.split(separator: "\n").first { $0.hasPrefix("\(context.device.address) ") }
         let bytes = row?.split(separator: " ").dropFirst(3).first?.split(separator: ":").compactMap {
             UInt8($0, radix: 16)
         }
@@ -92,16 +97,16 @@ struct HostChecks: Sendable {
             UInt16(mac[4]) << 8 | UInt16(mac[5]),
         ]
         let text = "fe80::" + words.map { String($0, radix: 16) }.joined(separator: ":")
-        guard let place = Place(text, port: 9, scope: UInt32(stage.own.index)) else { return false }
+        guard let address = IPAddress(text) else { return false }
         // A refusal, which comes at once, is an answer too.
-        let answer = await HTTPProbe.ask(place, [], patience: .seconds(2))
+        let answer = await HTTPProbe.ask(Endpoint(address, 9, on: link.interface.index), [], timeout: .seconds(2))
         return answer.isConnected || answer.time < .seconds(1)
     }
 
     // MARK: - Attack and power cut
 
     private func attack() async -> Outcome {
-        guard context.hooks.has(.attack), context.subject.instance != nil else {
+        guard context.hooks.has(.attack), context.device.instance != nil else {
             return .notChecked("needs the hook 'attack' on the node's host, and a DNS-SD instance")
         }
         _ = try? await context.hooks.run(.attack)
@@ -114,7 +119,7 @@ struct HostChecks: Sendable {
             return .notChecked("needs --finder and the hooks 'cut' and 'mend'")
         }
         do {
-            let id = context.subject.udn.dropFirst("uuid:".count)
+            let id = context.device.udn.dropFirst("uuid:".count)
             let before = try await HookRunner.shell(finder)
             try await context.hooks.run(.cut)
             await pause(0.5)
@@ -130,14 +135,5 @@ struct HostChecks: Sendable {
         } catch {
             return .notChecked(error.description)
         }
-    }
-}
-
-extension Place {
-    /// The same on an interface.
-    func scoped(_ interface: UInt32) -> Place {
-        var result = self
-        result.scope = interface
-        return result
     }
 }

@@ -1,57 +1,58 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows that need the node to be ended and started: A01 to A14, A18, C03, M01 to M05, M10, X03.
+/// Requirements that need the node to be ended and started: A01 to A14, A18, C03, M01 to M05, M10, X03.
 struct LifeChecks: Sendable {
     let context: CheckContext
     /// Stages on the other networks, which hear the start too.
-    let second: Stage?
-    let quiet: Stage?
+    let second: TestLink?
+    let quiet: TestLink?
 
-    private var stage: Stage { context.stage }
-    private var udn: String { context.subject.udn }
+    private var link: TestLink { context.link }
+    private var udn: String { context.device.udn }
     private static let needed = "needs the hooks 'stop' and 'start'"
 
-    func run() async -> CheckContext.Outcomes {
-        let rows = [
+    func run() async -> Outcomes {
+        let requirements = [
             "A01", "A02", "A03", "A04", "A05", "A06", "A09", "A10", "A11", "A14", "A17", "C03", "M01", "M02", "M04",
             "M05",
             "M10", "X03",
         ]
         guard context.hooks.has(.stop, .start) else {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked(Self.needed)) })
+            return Dictionary(uniqueKeysWithValues: requirements.map { ($0, .notChecked(Self.needed)) })
         }
         do {
             var outcomes = try await leave()
             let start = ContinuousClock.now
             try await context.hooks.run(.start)
             await pause(6.5)
-            outcomes.merge(AnnouncementChecks(context.subject, heard(since: start)).run()) { $1 }
+            outcomes.merge(AnnouncementChecks(context.device, received(since: start)).run()) { $1 }
             outcomes["A09"] = await locations(since: start)
             outcomes.merge(MDNSStart(context: context, start: start).run()) { $1 }
-            outcomes.merge(NetworksChecks(context: context, second: second, quiet: quiet).heard(since: start)) { $1 }
+            outcomes.merge(NetworksChecks(context: context, second: second, quiet: quiet).received(since: start)) { $1 }
             outcomes.merge(try await crash(outcomes["M10"])) { $1 }
             return outcomes
         } catch {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked(error.description)) })
+            return Dictionary(uniqueKeysWithValues: requirements.map { ($0, .notChecked(error.description)) })
         }
     }
 
-    private func heard(since time: ContinuousClock.Instant) -> [Place: [Heard]] {
+    private func received(since time: ContinuousClock.Instant) -> [Endpoint: [ReceivedMessage]] {
         Dictionary(
-            uniqueKeysWithValues: [Place.ssdpV4, .ssdpLink, .ssdpSite].map {
-                ($0, stage.announcements(to: $0, since: time))
+            uniqueKeysWithValues: [Endpoint.ssdpV4, .ssdpLink, .ssdpSite].map {
+                ($0, link.announcements(to: $0, since: time))
             })
     }
 
     // MARK: - Leaving
 
-    private func leave() async throws(CloudletError) -> CheckContext.Outcomes {
+    private func leave() async throws(CloudletError) -> Outcomes {
         let end = ContinuousClock.now
         try await context.hooks.run(.stop)
         await pause(2)
-        let words = stage.announcements(since: end).filter { $0.message.kind == "ssdp:byebye" && $0.message.udn == udn }
+        let words = link.announcements(since: end).filter { $0.message.kind == "ssdp:byebye" && $0.message.udn == udn }
         let taken = Set(words.compactMap { $0.message["NT"] })
-        let left = context.subject.description.targets.keys.filter { !taken.contains($0) }
+        let left = context.device.description.targets.keys.filter { !taken.contains($0) }
         let goodbye = goodbyes(since: end)
         let answers = await context.ask(SearchText(context.options.deviceType), wait: 1.2)
         return [
@@ -69,8 +70,8 @@ struct LifeChecks: Sendable {
 
     /// Whether the instance was taken back with a life of 0.
     private func goodbyes(since time: ContinuousClock.Instant) -> Outcome? {
-        guard let instance = context.subject.instance else { return nil }
-        let records = stage.dns(since: time).flatMap(\.packet.answers).filter {
+        guard let instance = context.device.instance else { return nil }
+        let records = link.dns(since: time).flatMap(\.packet.answers).filter {
             $0.timeToLive == 0 && ($0.name == instance.name || DNSLabels(wire: $0.data) == instance.name)
         }
         let kinds = Set(records.map(\.type))
@@ -80,19 +81,19 @@ struct LifeChecks: Sendable {
 
     // MARK: - Crashing
 
-    private func crash(_ clean: Outcome?) async throws(CloudletError) -> CheckContext.Outcomes {
+    private func crash(_ clean: Outcome?) async throws(CloudletError) -> Outcomes {
         guard context.hooks.has(.kill) else {
             let missing = Outcome.notChecked("needs the hook 'kill'")
             return ["A12": missing, "A13": missing]
         }
-        let before = stage.announcements().compactMap {
+        let before = link.announcements().compactMap {
             $0.message.udn == udn ? $0.message.number("BOOTID.UPNP.ORG") : nil
         }
         let end = ContinuousClock.now
         try await context.hooks.run(.kill)
         await pause(1.5)
         let answers = await context.ask(SearchText(context.options.deviceType), wait: 1.2)
-        var outcomes: CheckContext.Outcomes = [:]
+        var outcomes: Outcomes = [:]
         if let clean, clean.verdict == .pass, let killed = goodbyes(since: end) {
             outcomes["M10"] =
                 killed.verdict == .pass ? .pass("\(clean.evidence), also when killed") : .fail("none when killed")
@@ -100,7 +101,7 @@ struct LifeChecks: Sendable {
         let start = ContinuousClock.now
         try await context.hooks.run(.start)
         await pause(3)
-        let words = stage.announcements(since: start).filter { $0.message.udn == udn }
+        let words = link.announcements(since: start).filter { $0.message.udn == udn }
         let alive = words.filter { $0.message.kind == "ssdp:alive" }
         outcomes["A12"] = .all(
             [
@@ -112,9 +113,9 @@ struct LifeChecks: Sendable {
         let flushed = Set(
             words.filter { $0.message.kind == "ssdp:byebye" && $0.time < firstAlive }.compactMap { $0.message["NT"] })
         outcomes["A13"] = .of(
-            flushed.count == context.subject.description.targets.count,
+            flushed.count == context.device.description.targets.count,
             "\(flushed.count) targets taken back before the first alive")
-        let again = try await Subject.find(on: stage, context.options)
+        let again = try await DeviceUnderTest.find(on: link, context.options)
         outcomes["C03"] = .of(again.udn == udn, "\(udn), then \(again.udn)")
         if let last = before.max(), let now = alive.first?.message.number("BOOTID.UPNP.ORG"), now <= last {
             outcomes["A14"] = .fail("BOOTID was \(last), is \(now) after a restart")
@@ -128,16 +129,16 @@ struct LifeChecks: Sendable {
     private func locations(since time: ContinuousClock.Instant) async -> Outcome {
         var conditions: [(Bool, String)] = []
         var count = 0
-        for (group, words) in heard(since: time) {
-            let places = words.filter { $0.message.udn == udn && $0.message.kind == "ssdp:alive" }
-            for text in Set(places.map { $0.message["LOCATION"] ?? "" }) {
+        for (group, words) in received(since: time) {
+            let alive = words.filter { $0.message.udn == udn && $0.message.kind == "ssdp:alive" }
+            for text in Set(alive.map { $0.message["LOCATION"] ?? "" }) {
                 count += 1
-                guard let address = WebAddress(text, scope: UInt32(stage.own.index)) else {
+                guard let address = WebAddress(text, on: link.interface.index) else {
                     conditions.append((false, "'\(text)' is no URL"))
                     continue
                 }
-                let answer = await HTTPProbe.get(address, patience: .seconds(2))
-                conditions.append((address.place.isV6 == group.isV6, "\(text) at \(group)"))
+                let answer = await HTTPProbe.get(address, timeout: .seconds(2))
+                conditions.append((address.endpoint.address.isV4 == group.address.isV4, "\(text) at \(group.address)"))
                 conditions.append((answer.status == 200, "\(text): status \(answer.status)"))
             }
         }

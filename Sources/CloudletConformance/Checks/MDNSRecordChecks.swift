@@ -1,21 +1,22 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows M11, M12, M18, M20, M22 to M26, M28, M29: what the records are, and how answers look.
+/// Requirements M11, M12, M18, M20, M22 to M26, M28, M29: what the records are, and how answers look.
 struct MDNSRecordChecks: Sendable {
     let context: CheckContext
-    let instance: Subject.Instance
-    let asker: MDNSAsker
+    let instance: DeviceUnderTest.Instance
+    let querier: MDNSQuerier
 
     private var type: DNSLabels { DNSLabels(context.options.serviceType + ".local") }
 
-    func run() async -> CheckContext.Outcomes {
-        var outcomes: CheckContext.Outcomes = [:]
-        let answer = await asker.multicast(type, DNSKind.ptr, wanting: { $0.data == instance.name.bytes })
+    func run() async -> Outcomes {
+        var outcomes: Outcomes = [:]
+        let answer = await querier.multicast(type, DNSKind.ptr, wanting: { $0.data == instance.name.bytes })
         outcomes.merge(records(answer)) { $1 }
         outcomes["M18"] = await legacy()
         outcomes["M20"] = await header(answer)
         outcomes["M22"] = await negative()
-        let list = await asker.multicast(DNSLabels("_services._dns-sd._udp.local"), DNSKind.ptr) {
+        let list = await querier.multicast(DNSLabels("_services._dns-sd._udp.local"), DNSKind.ptr) {
             $0.data == type.bytes
         }
         outcomes["M24"] = .of(list != nil, list == nil ? "\(type) is not in the list" : "\(type) is in the list")
@@ -26,10 +27,11 @@ struct MDNSRecordChecks: Sendable {
         return outcomes
     }
 
-    private func records(_ answer: HeardDNS?) -> CheckContext.Outcomes {
-        let rows = ["M11", "M12", "M23"]
+    private func records(_ answer: ReceivedDNSMessage?) -> Outcomes {
+        let requirements = ["M11", "M12", "M23"]
         guard let records = answer?.packet.records else {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .fail("no answer to a question for \(type)")) })
+            return Dictionary(
+                uniqueKeysWithValues: requirements.map { ($0, .fail("no answer to a question for \(type)")) })
         }
         let own = records.filter { [instance.name, instance.host, type].contains($0.name) }
         let unique = own.filter { $0.type != DNSKind.ptr }
@@ -51,12 +53,14 @@ struct MDNSRecordChecks: Sendable {
     }
 
     private func legacy() async -> Outcome {
-        guard let socket = try? context.stage.asker(hops: 255) else { return .notChecked("no socket") }
+        guard let socket = try? context.link.queryPort(hops: 255) else { return .notChecked("no socket") }
         var query = DNSPacket.query(type, DNSKind.ptr)
         query.id = 0x5A5A
         socket.send(query.bytes, to: .mdnsV4)
         await pause(0.6)
-        let answers = socket.packets().compactMap(HeardDNS.init).filter { $0.source.address == context.subject.address }
+        let answers = socket.packets().compactMap(ReceivedDNSMessage.init).filter {
+            $0.source.address == context.device.address
+        }
         guard let packet = answers.first?.packet else { return .fail("no unicast answer") }
         return .all(
             [
@@ -67,15 +71,15 @@ struct MDNSRecordChecks: Sendable {
             ], "\(packet.records.count) records")
     }
 
-    private func header(_ answer: HeardDNS?) async -> Outcome {
+    private func header(_ answer: ReceivedDNSMessage?) async -> Outcome {
         guard let answer else { return .fail("no answer") }
         var query = DNSPacket.query(type, DNSKind.ptr)
         query.flags = 0x2800
         let start = ContinuousClock.now
         await pause(1.1)
-        asker.socket.send(query.bytes, to: .mdnsV4)
+        querier.socket.send(query.bytes, to: .mdnsV4)
         await pause(0.5)
-        let others = asker.answers(since: start).filter {
+        let others = querier.answers(since: start).filter {
             $0.packet.records.contains { $0.data == instance.name.bytes }
         }
         return .all(
@@ -87,7 +91,7 @@ struct MDNSRecordChecks: Sendable {
 
     /// An instance has no address of its own.
     private func negative() async -> Outcome {
-        let answer = await asker.multicast(instance.name, DNSKind.a) {
+        let answer = await querier.multicast(instance.name, DNSKind.a) {
             $0.type == DNSKind.nsec && $0.name == instance.name
         }
         return .of(answer != nil, answer == nil ? "no NSEC for the instance" : "NSEC")
@@ -98,7 +102,7 @@ struct MDNSRecordChecks: Sendable {
             return .notChecked("TXT tells no features or base VMs to look for")
         }
         let subtype = type.with("_sub").with(word)
-        let answer = await asker.multicast(subtype, DNSKind.ptr) { $0.data == instance.name.bytes }
+        let answer = await querier.multicast(subtype, DNSKind.ptr) { $0.data == instance.name.bytes }
         return .of(answer != nil, "\(subtype)\(answer == nil ? " is not answered" : "")")
     }
 

@@ -1,18 +1,20 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows M01, M02, M04, M05: how a service comes up, judged by a record of it.
+/// Requirements M01, M02, M04, M05: how a service comes up, judged by a record of it.
 struct MDNSStart: Sendable {
     let context: CheckContext
     let start: ContinuousClock.Instant
 
-    func run() -> CheckContext.Outcomes {
-        let rows = ["M01", "M02", "M04", "M05"]
-        guard let name = context.subject.instance?.name else {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked("the node has no DNS-SD instance")) })
+    func run() -> Outcomes {
+        let requirements = ["M01", "M02", "M04", "M05"]
+        guard let name = context.device.instance?.name else {
+            return Dictionary(
+                uniqueKeysWithValues: requirements.map { ($0, .notChecked("the node has no DNS-SD instance")) })
         }
-        let heard = context.stage.dns(since: start).filter { !$0.source.isV6 }
-        let probes = heard.filter { $0.packet.isProbe(for: name) }
-        let said = heard.filter { entry in
+        let received = context.link.dns(since: start).filter { $0.source.address.isV4 }
+        let probes = received.filter { $0.packet.isProbe(for: name) }
+        let said = received.filter { entry in
             entry.packet.isResponse
                 && entry.packet.answers.contains { $0.name == name && $0.type == DNSKind.srv && $0.timeToLive > 0 }
         }

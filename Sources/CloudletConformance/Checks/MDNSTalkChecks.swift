@@ -1,16 +1,17 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows M09, M13 to M17, M19, M21, M33, M34: when answers come, and what bad packets do.
+/// Requirements M09, M13 to M17, M19, M21, M33, M34: when answers come, and what bad packets do.
 struct MDNSTalkChecks: Sendable {
     let context: CheckContext
-    let instance: Subject.Instance
-    let asker: MDNSAsker
+    let instance: DeviceUnderTest.Instance
+    let querier: MDNSQuerier
 
     private var type: DNSLabels { DNSLabels(context.options.serviceType + ".local") }
     private func isPointer(_ record: DNSPacket.Record) -> Bool { record.data == instance.name.bytes }
 
-    func run() async -> CheckContext.Outcomes {
-        var outcomes: CheckContext.Outcomes = [:]
+    func run() async -> Outcomes {
+        var outcomes: Outcomes = [:]
         outcomes["M13"] = await knownAnswer(life: 4500)
         outcomes["M14"] = await knownAnswer(life: 100)
         outcomes["M15"] = await delays()
@@ -30,13 +31,13 @@ struct MDNSTalkChecks: Sendable {
             DNSPacket.Record(
                 name: type, type: DNSKind.ptr, isUnique: false, timeToLive: life, data: instance.name.bytes)
         ]
-        let count = await asker.reaction(query, wanting: isPointer).count
+        let count = await querier.reaction(query, wanting: isPointer).count
         return .of((count == 0) == (life >= 2250), "\(count) answers to one who knows it for \(life) s")
     }
 
     private func delays() async -> Outcome {
-        let shared = await asker.reaction(.query(type, DNSKind.ptr), wanting: isPointer).delay
-        let unique = await asker.reaction(.query(instance.name, DNSKind.srv)) { $0.type == DNSKind.srv }.delay
+        let shared = await querier.reaction(.query(type, DNSKind.ptr), wanting: isPointer).delay
+        let unique = await querier.reaction(.query(instance.name, DNSKind.srv)) { $0.type == DNSKind.srv }.delay
         return .all(
             [
                 (shared.map { 15...300 ~= $0 } ?? false, "shared after \(shared.map(String.init) ?? "no") ms"),
@@ -48,50 +49,50 @@ struct MDNSTalkChecks: Sendable {
         await pause(1.1)
         let start = ContinuousClock.now
         for _ in 0..<20 {
-            asker.socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: .mdnsV4)
+            querier.socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: .mdnsV4)
             await pause(0.045)
         }
         await pause(0.3)
-        let count = asker.answers(since: start).filter { $0.packet.records.contains(where: isPointer) }.count
+        let count = querier.answers(since: start).filter { $0.packet.records.contains(where: isPointer) }.count
         return .of(1...2 ~= count, "\(count) answers to 20 questions within a second")
     }
 
     private func unicastAnswer() async -> Outcome {
         // The records were multicast a moment ago.
-        _ = await asker.multicast(type, DNSKind.ptr, wanting: isPointer)
+        _ = await querier.multicast(type, DNSKind.ptr, wanting: isPointer)
         let start = ContinuousClock.now
-        asker.socket.send(DNSPacket.query(type, DNSKind.ptr, unicast: true).bytes, to: .mdnsV4)
+        querier.socket.send(DNSPacket.query(type, DNSKind.ptr, unicast: true).bytes, to: .mdnsV4)
         await pause(0.6)
-        let own = asker.socket.packets(since: start).compactMap(HeardDNS.init).filter {
-            $0.source.address == context.subject.address && $0.packet.records.contains(where: isPointer)
+        let own = querier.socket.packets(since: start).compactMap(ReceivedDNSMessage.init).filter {
+            $0.source.address == context.device.address && $0.packet.records.contains(where: isPointer)
         }.count
         return .of(own > 0, own > 0 ? "by unicast" : "not by unicast")
     }
 
     private func unicastQuestion() async -> Outcome {
-        guard let socket = try? context.stage.asker(hops: 255) else { return .notChecked("no socket") }
+        guard let socket = try? context.link.queryPort(hops: 255) else { return .notChecked("no socket") }
         let start = ContinuousClock.now
-        socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: context.subject.address.at(5353))
+        socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: Endpoint(context.device.address, 5353))
         await pause(0.8)
-        let direct = socket.packets().compactMap(HeardDNS.init).count
-        let others = asker.answers(since: start).count
+        let direct = socket.packets().compactMap(ReceivedDNSMessage.init).count
+        let others = querier.answers(since: start).count
         return .of(direct + others > 0, "\(direct) answers by unicast, \(others) by multicast")
     }
 
     private func offLink() async -> Outcome {
-        let socket: UDPPort
+        let socket: RecordingSocket
         do {
             let source = try await context.offLinkSource()
-            socket = try context.stage.ear.asker(from: source, index: context.stage.own.index, hops: 255)
+            socket = try context.link.queryPort(from: source, hops: 255)
         } catch {
             return .notChecked(error.message)
         }
         // What was sent to the group has crossed no router, wherever it says it comes from (RFC 6762 §11).
         let start = ContinuousClock.now
-        socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: context.subject.address.at(5353))
+        socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: Endpoint(context.device.address, 5353))
         await pause(0.8)
-        let count = socket.packets().filter { $0.source.address == context.subject.address }.count
-        let others = asker.answers(since: start).filter { $0.packet.records.contains(where: isPointer) }.count
+        let count = socket.packets().filter { $0.source.address == context.device.address }.count
+        let others = querier.answers(since: start).filter { $0.packet.records.contains(where: isPointer) }.count
         return .of(count + others == 0, "\(count) answers by unicast, \(others) by multicast")
     }
 
@@ -99,14 +100,14 @@ struct MDNSTalkChecks: Sendable {
     private func defence() async -> Outcome {
         await pause(1.1)
         let start = ContinuousClock.now
-        asker.socket.send(Self.claim(instance.name, port: 9).bytes, to: .mdnsV4)
+        querier.socket.send(Self.claim(instance.name, port: 9).bytes, to: .mdnsV4)
         await pause(2.2)
-        let heard = context.stage.dns(since: start).filter { $0.source.address == context.subject.address }
-        let reacted = heard.contains { entry in
+        let received = context.link.dns(since: start).filter { $0.source.address == context.device.address }
+        let reacted = received.contains { entry in
             entry.packet.isProbe(for: instance.name)
                 || entry.packet.records.contains { $0.name == instance.name && $0.type == DNSKind.srv }
         }
-        let now = try? await Subject.instance(of: context.subject.address, on: context.stage, context.options)
+        let now = try? await DeviceUnderTest.instance(of: context.device.address, on: context.link, context.options)
         return .all(
             [
                 (reacted, "no reaction to a false claim"),
@@ -127,7 +128,7 @@ struct MDNSTalkChecks: Sendable {
     }
 
     private func isAnswering() async -> Bool {
-        await asker.multicast(type, DNSKind.ptr, tries: 3, wanting: isPointer) != nil
+        await querier.multicast(type, DNSKind.ptr, tries: 3, wanting: isPointer) != nil
     }
 
     private func malformed() async -> Outcome {
@@ -139,7 +140,9 @@ struct MDNSTalkChecks: Sendable {
             [UInt8](repeating: 0xFF, count: 8000), (0..<500).map { UInt8(truncatingIfNeeded: $0 &* 7919) },
         ]
         for piece in pieces {
-            for target in [Place.mdnsV4, context.subject.address.at(5353)] { asker.socket.send(piece, to: target) }
+            for target in [Endpoint.mdnsV4, Endpoint(context.device.address, 5353)] {
+                querier.socket.send(piece, to: target)
+            }
             await pause(0.01)
         }
         return .of(await isAnswering(), "\(pieces.count) kinds of malformed packets")
@@ -153,7 +156,7 @@ struct MDNSTalkChecks: Sendable {
             DNSPacket.Record(name: from, type: DNSKind.cname, isUnique: true, timeToLive: 120, data: to.bytes)
         }
         for _ in 0..<5 {
-            asker.socket.send(packet.bytes, to: .mdnsV4)
+            querier.socket.send(packet.bytes, to: .mdnsV4)
             await pause(0.05)
         }
         return .of(await isAnswering(), "CNAMEs in a circle were sent; the responder answers")

@@ -1,13 +1,14 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows B01 to B20: what is answered, what not, and how.
+/// Requirements B01 to B20: what is answered, what not, and how.
 struct SearchChecks: Sendable {
     let context: CheckContext
 
-    private var subject: Subject { context.subject }
-    private var types: [String] { subject.description.types }
+    private var device: DeviceUnderTest { context.device }
+    private var types: [String] { device.description.types }
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         var outcomes = await answered()
         outcomes.merge(await silent()) { $1 }
         outcomes["B15"] = await unicast()
@@ -18,10 +19,10 @@ struct SearchChecks: Sendable {
 
     // MARK: - What must be answered
 
-    private func answered() async -> CheckContext.Outcomes {
-        var outcomes: CheckContext.Outcomes = [:]
+    private func answered() async -> Outcomes {
+        var outcomes: Outcomes = [:]
         let all = await context.ask(SearchText("ssdp:all") { $0.mx = "2" }, wait: 2.4)
-        let expected = subject.description.targets
+        let expected = device.description.targets
         let targets = all.compactMap { $0.message["ST"] }
         outcomes["B01"] = .of(
             targets.sorted() == expected.keys.sorted()
@@ -37,7 +38,7 @@ struct SearchChecks: Sendable {
                 },
                 "answers came from port \(Set(all.map(\.source.port)).sorted())")
 
-        let names = ["upnp:rootdevice", subject.udn, "uuid:00000000-1111-4222-8333-444444444444"]
+        let names = ["upnp:rootdevice", device.udn, "uuid:00000000-1111-4222-8333-444444444444"]
         let higher = types.compactMap { Self.versioned($0) { $0 + 1 } }
         let counts = await context.counts((names + types + higher).map { SearchText($0) })
         let each = counts.dropFirst(3).prefix(types.count)
@@ -64,7 +65,7 @@ struct SearchChecks: Sendable {
             return .fail("\(asked): \(answers.count) answers")
         }
         return .of(
-            message["ST"] == asked && message["USN"] == "\(subject.udn)::\(asked)",
+            message["ST"] == asked && message["USN"] == "\(device.udn)::\(asked)",
             "asked for \(asked), got ST \(message["ST"] ?? "none")")
     }
 
@@ -76,7 +77,7 @@ struct SearchChecks: Sendable {
         return "\(type[...colon])\(change(Int(version)))"
     }
 
-    private func headers(_ answers: [Heard]) -> Outcome {
+    private func headers(_ answers: [ReceivedMessage]) -> Outcome {
         guard let message = answers.first?.message else { return .fail("no answer to ssdp:all") }
         let date = message["DATE"] ?? ""
         return .all(
@@ -90,14 +91,14 @@ struct SearchChecks: Sendable {
 
     // MARK: - What must not be answered
 
-    private func silent() async -> CheckContext.Outcomes {
+    private func silent() async -> Outcomes {
         let type = context.options.deviceType
         let prefixes = types.flatMap { type -> [String] in
             guard let colon = type.lastIndex(of: ":") else { return [] }
             let (name, version) = (type[..<colon], type[colon...])
             return ["\(name.dropLast(1))\(version)", "\(name)X\(version)"]
         }
-        let groups: [(row: String, cases: [(String, SearchText)])] = [
+        let groups: [(requirement: String, cases: [(String, SearchText)])] = [
             ("B07", (prefixes + ["urn:schemas-upnp-org:device:Basic:1"]).map { ($0, SearchText($0)) }),
             (
                 "B08",
@@ -129,11 +130,11 @@ struct SearchChecks: Sendable {
             ),
         ]
         let counts = await context.counts(groups.flatMap { $0.cases.map(\.1) })
-        var (outcomes, next): (CheckContext.Outcomes, Int) = ([:], 0)
-        for (row, cases) in groups {
+        var (outcomes, next): (Outcomes, Int) = ([:], 0)
+        for (requirement, cases) in groups {
             let own = counts[next..<next + cases.count]
             next += cases.count
-            outcomes[row] = .all(
+            outcomes[requirement] = .all(
                 zip(cases, own).map { ($1 == 0, "\($0.0): \($1) answers") }, "\(cases.count) cases, no answer")
         }
         return outcomes
@@ -151,13 +152,13 @@ struct SearchChecks: Sendable {
             Array("M-SEARCH * HTTP/1.1\r\n".utf8) + (0..<150).flatMap { Array("X-\($0): y\r\n".utf8) },
             Array(search.text.utf8.prefix(40)),
         ]
-        guard let asker = try? context.stage.asker() else { return .notChecked("no socket") }
+        guard let queryPort = try? context.link.queryPort() else { return .notChecked("no socket") }
         for piece in pieces {
-            for target in [Place.ssdpV4, subject.address.at(1900)] { asker.send(piece, to: target) }
+            for target in [Endpoint.ssdpV4, Endpoint(device.address, 1900)] { queryPort.send(piece, to: target) }
             await pause(0.01)
         }
         await pause(1.3)
-        let answers = asker.packets().filter { $0.source.address == subject.address }.count
+        let answers = queryPort.packets().filter { $0.source.address == device.address }.count
         let isThere = await context.isThere()
         return .all(
             [(answers == 0, "\(answers) answers"), (isThere, "a proper search is no longer answered")],
@@ -167,22 +168,22 @@ struct SearchChecks: Sendable {
     // MARK: - Ways
 
     private func unicast() async -> Outcome {
-        let port = subject.answer.message.number("SEARCHPORT.UPNP.ORG").map { UInt16(clamping: $0) } ?? 1900
+        let port = device.answer.message.number("SEARCHPORT.UPNP.ORG").map { UInt16(clamping: $0) } ?? 1900
         let search = SearchText("upnp:rootdevice") {
-            $0.host = "\(subject.address.host):\(port)"
+            $0.host = "\(device.address.urlHost):\(port)"
             $0.mx = nil
         }
-        let answers = await context.ask(search, to: subject.address.at(port), wait: 1.1)
+        let answers = await context.ask(search, to: Endpoint(device.address, port), wait: 1.1)
         return .of(answers.count == 1, "port \(port): \(answers.count) answers within 1.1 s")
     }
 
-    /// Two askers at once, one of them at port 1900, each with a question of its own.
+    /// Two query ports at once, one of them at port 1900, each with a question of its own.
     private func addressed() async -> Outcome {
-        async let one = context.ask(SearchText(subject.udn), port: 1900)
+        async let one = context.ask(SearchText(device.udn), port: 1900)
         async let other = context.ask(SearchText("upnp:rootdevice"))
         let (first, second) = await (one, other)
         return .of(
-            first.map { $0.message["ST"] } == [subject.udn] && second.map { $0.message["ST"] } == ["upnp:rootdevice"],
+            first.map { $0.message["ST"] } == [device.udn] && second.map { $0.message["ST"] } == ["upnp:rootdevice"],
             "asked from port 1900: \(first.count), from another: \(second.count) answers, each to its own question")
     }
 }

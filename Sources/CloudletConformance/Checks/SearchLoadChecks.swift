@@ -1,15 +1,16 @@
 import CloudletCore
+import CloudletNetwork
 
-/// Rows B11 to B14, B21, B22: when answers come, to whom, and how many.
+/// Requirements B11 to B14, B21, B22: when answers come, to whom, and how many.
 struct SearchLoadChecks: Sendable {
     let context: CheckContext
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         async let moderate = delays(mx: "2", asks: 10, wait: 2.6)
         async let huge = delays(mx: "120", asks: 6, wait: 6)
         async let spread = context.ask(SearchText("ssdp:all") { $0.mx = "3" }, wait: 3.4)
         let times = await spread.map(\.time).sorted()
-        var outcomes: CheckContext.Outcomes = [:]
+        var outcomes: Outcomes = [:]
         outcomes["B11"] = randomness(await moderate)
         let late = await huge
         outcomes["B12"] = .of(late.count == 6, "\(late.count) of 6 answers to MX 120 within 6 s")
@@ -25,16 +26,16 @@ struct SearchLoadChecks: Sendable {
         return outcomes
     }
 
-    /// Milliseconds after which each of several askers, all at once, gets its answer.
+    /// Milliseconds after which each of several query ports, all at once, gets its answer.
     private func delays(mx: String, asks: Int, wait seconds: Double) async -> [Double] {
         await withTaskGroup(of: Double?.self) { group in
             for _ in 0..<asks {
                 group.addTask {
-                    guard let asker = try? context.stage.asker() else { return nil }
+                    guard let queryPort = try? context.link.queryPort() else { return nil }
                     let start = ContinuousClock.now
-                    asker.send(SearchText("upnp:rootdevice") { $0.mx = mx }.text, to: .ssdpV4)
+                    queryPort.send(SearchText("upnp:rootdevice") { $0.mx = mx }.text, to: .ssdpV4)
                     await pause(seconds)
-                    return context.answers(at: asker).first.map { ($0.time - start).seconds * 1000 }
+                    return context.answers(at: queryPort).first.map { ($0.time - start).seconds * 1000 }
                 }
             }
             var result: [Double] = []
@@ -57,18 +58,19 @@ struct SearchLoadChecks: Sendable {
     }
 
     private func offLink() async -> Outcome {
-        let (source, asker): (Place, UDPPort)
+        let (source, queryPort): (IPAddress, RecordingSocket)
         do {
             source = try await context.offLinkSource()
-            asker = try context.stage.ear.asker(from: source, index: context.stage.own.index, hops: 2)
+            queryPort = try context.link.queryPort(from: source, hops: 2)
         } catch {
             return .notChecked(error.message)
         }
-        let node = context.subject.address
-        asker.send(SearchText("upnp:rootdevice").text, to: .ssdpV4)
-        asker.send(SearchText("upnp:rootdevice") { $0.host = "\(node.host):1900" }.text, to: node.at(1900))
+        let node = context.device.address
+        queryPort.send(SearchText("upnp:rootdevice").text, to: .ssdpV4)
+        queryPort.send(
+            SearchText("upnp:rootdevice") { $0.host = "\(node.urlHost):1900" }.text, to: Endpoint(node, 1900))
         await pause(1.5)
-        let count = context.answers(at: asker).count
+        let count = context.answers(at: queryPort).count
         return .of(count == 0, "\(count) answers to \(source)")
     }
 
@@ -78,23 +80,23 @@ struct SearchLoadChecks: Sendable {
     }
 
     /// Many searches with a huge MX, which a node must neither keep nor answer without bound.
-    private func flood() async -> CheckContext.Outcomes {
-        guard let asker = try? context.stage.asker() else { return [:] }
+    private func flood() async -> Outcomes {
+        guard let queryPort = try? context.link.queryPort() else { return [:] }
         let before = await memory()
         let count = 3000
         let search = SearchText("upnp:rootdevice") { $0.mx = "2000000" }.text
         let modest = SearchText("upnp:rootdevice").text
         for number in 0..<count {
-            asker.send(number % 2 == 0 ? search : modest, to: .ssdpV4)
+            queryPort.send(number % 2 == 0 ? search : modest, to: .ssdpV4)
             if number % 10 == 0 { await pause(0.01) }
         }
         await pause(1.2)
         let after = await memory()
-        let answers = context.answers(at: asker).count
+        let answers = context.answers(at: queryPort).count
         // The node may refuse this host for a while.
         await pause(2.5)
         let isThere = await context.isThere()
-        var outcomes: CheckContext.Outcomes = [
+        var outcomes: Outcomes = [
             "B22": .all(
                 [(answers < count / 4, "\(answers) answers"), (isThere, "no answer 2.5 s later")],
                 "\(answers) answers to \(count) searches")

@@ -1,14 +1,15 @@
 import CloudletCore
 import CloudletMarkup
+import CloudletNetwork
 import CloudletSystem
 
-/// Rows S01 to S06: the node as independent stacks see it.
+/// Requirements S01 to S06: the node as independent stacks see it.
 struct StackChecks: Sendable {
     let context: CheckContext
 
-    private var subject: Subject { context.subject }
+    private var device: DeviceUnderTest { context.device }
 
-    func run() async -> CheckContext.Outcomes {
+    func run() async -> Outcomes {
         var outcomes = await controlPoint().run()
         outcomes.merge(await avahi()) { $1 }
         return outcomes
@@ -17,9 +18,9 @@ struct StackChecks: Sendable {
     /// What libupnp is to try: the last service with an action without arguments, and the last one with events.
     private func controlPoint() async -> ControlPointTask {
         var task = ControlPointTask()
-        (task.interface, task.deviceType) = (context.stage.own.interface, context.options.deviceType)
-        (task.udn, task.location) = (subject.udn, subject.location.description)
-        for service in subject.description.services {
+        (task.interface, task.deviceType) = (context.link.interface.name, context.options.deviceType)
+        (task.udn, task.location) = (device.udn, device.location.description)
+        for service in device.description.services {
             guard let document = service.document else { continue }
             task.documents.append(document.description)
             guard let root = try? await document.markup() else { continue }
@@ -31,13 +32,13 @@ struct StackChecks: Sendable {
         return task
     }
 
-    private func avahi() async -> CheckContext.Outcomes {
-        let rows = ["S05", "S06"]
-        guard let instance = subject.instance else {
+    private func avahi() async -> Outcomes {
+        let requirements = ["S05", "S06"]
+        guard let instance = device.instance else {
             let why = Outcome.notChecked("the node has no instance of \(context.options.serviceType)")
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, why) })
+            return Dictionary(uniqueKeysWithValues: requirements.map { ($0, why) })
         }
-        let (type, interface) = (context.options.serviceType, context.stage.own.index)
+        let (type, interface) = (context.options.serviceType, context.link.interface.index)
         let subtype = instance.subtypes.first
         do throws(CloudletError) {
             return try await blocking { () throws(CloudletError) in
@@ -56,15 +57,15 @@ struct StackChecks: Sendable {
                         "S06": Self.resolved(found, instance),
                     ]
                 } catch {
-                    return Dictionary(uniqueKeysWithValues: rows.map { ($0, .fail(error.message)) })
+                    return Dictionary(uniqueKeysWithValues: requirements.map { ($0, .fail(error.message)) })
                 }
             }
         } catch {
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0, .notChecked(error.message)) })
+            return Dictionary(uniqueKeysWithValues: requirements.map { ($0, .notChecked(error.message)) })
         }
     }
 
-    private static func resolved(_ found: AvahiBrowse.Resolved?, _ instance: Subject.Instance) -> Outcome {
+    private static func resolved(_ found: AvahiBrowse.Resolved?, _ instance: DeviceUnderTest.Instance) -> Outcome {
         guard let found else { return .fail("not resolved within 4 s") }
         let text = { (strings: [[UInt8]]) in Set(strings.map { String(decoding: $0, as: UTF8.self) }) }
         return .all(

@@ -9,7 +9,7 @@ package struct ConformanceCommand: AsyncParsableCommand {
         commandName: "conformance",
         abstract: "Check from outside whether a node follows the rules of SSDP, UPnP, mDNS and DNS-SD.",
         discussion: """
-            The node should be a test node: it is flooded, and asked malformed questions. Rows that need the node to \
+            The node should be a test node: it is flooded, and asked malformed questions. Requirements that need the node to \
             do something are checked when --hook tells a command for it: stop, start, kill, rename (to $NAME), readdr \
             (another address), renic (new interface, first address), cut, mend (its cable), neighbour (other \
             responders on its host), twin, untwin (a service called $NAME on its host), responder (restart of its \
@@ -27,7 +27,7 @@ package struct ConformanceCommand: AsyncParsableCommand {
     @Option(help: "DNS-SD service type to search.")
     var service = ConformanceOptions().serviceType
 
-    @Option(help: "Rows to check, as in A01; repeatable; default all.")
+    @Option(help: "Requirements to check, as in A01; repeatable; default all.")
     var only: [String] = []
 
     @Option(help: "NAME=COMMAND: how to make the node do something; repeatable.")
@@ -83,10 +83,10 @@ package struct ConformanceCommand: AsyncParsableCommand {
         var options = ConformanceOptions()
         (options.target, options.deviceType, options.serviceType) = (target, type, service)
         (options.offLink, options.secondInterface, options.quietInterface) = (offLink, second, quiet)
-        (options.finder, options.patience) = (finder, .seconds(patience))
+        (options.finder, options.announcementWatch) = (finder, .seconds(patience))
         options.only = Set(only.flatMap { $0.split(separator: ",").map { $0.uppercased() } })
-        if let unknown = options.only.first(where: { Row.named($0) == nil }) {
-            throw CloudletError(.usage, "there is no row \(unknown.displayable(limit: 20))")
+        if let unknown = options.only.first(where: { Requirement.named($0) == nil }) {
+            throw CloudletError(.usage, "there is no requirement \(unknown.displayable(limit: 20))")
         }
         for text in hook {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)

@@ -1,4 +1,4 @@
-/// What a check of a row showed.
+/// What the check of a requirement showed.
 package struct Finding: Hashable, Sendable, Codable {
     /// The verdicts.
     package enum Verdict: String, Hashable, Sendable, Codable {
@@ -10,19 +10,19 @@ package struct Finding: Hashable, Sendable, Codable {
         case notChecked = "not checked"
     }
 
-    /// The row.
+    /// The name of the requirement.
     package let id: String
     /// The rule in words.
     package let rule: String
     /// How binding it is.
-    package let level: Row.Level
+    package let level: Requirement.Level
     /// The verdict.
     package let verdict: Verdict
     /// What was seen.
     package let evidence: String
 }
 
-/// A verdict with what it rests on, before it is filed under its row.
+/// A verdict with what it rests on, before it is filed under its requirement.
 struct Outcome: Sendable {
     let verdict: Finding.Verdict
     let evidence: String
@@ -34,7 +34,7 @@ struct Outcome: Sendable {
     /// A pass when `condition` holds, with one piece of evidence for both cases.
     static func of(_ condition: Bool, _ evidence: String) -> Outcome { condition ? pass(evidence) : fail(evidence) }
 
-    /// This and what another check of the same row showed: a rule that was seen broken is broken.
+    /// This and what another check of the same requirement showed: a rule that was seen broken is broken.
     func followed(by other: Outcome) -> Outcome {
         verdict == .fail || other.verdict == .notChecked && verdict == .pass ? self : other
     }
@@ -45,3 +45,6 @@ struct Outcome: Sendable {
         return broken.isEmpty ? pass(evidence) : fail(broken.joined(separator: "; "))
     }
 }
+
+/// Verdicts by the names of requirements.
+typealias Outcomes = [String: Outcome]

@@ -1,23 +1,23 @@
 import CloudletCore
 import FoundationEssentials
 
-/// The outcome of a run: every row with its verdict.
+/// The outcome of a run: every requirement with its verdict.
 package struct Report: Hashable, Sendable, Codable {
     /// What was looked at.
     package var subject: String
-    /// One finding a row, in the order of the tables.
+    /// One finding for each requirement, in the order of the tables.
     package var findings: [Finding]
 
     /// How many findings have a verdict.
     package func count(_ verdict: Finding.Verdict) -> Int { findings.filter { $0.verdict == verdict }.count }
 
-    /// The names of the rows that failed.
+    /// The names of the requirements that failed.
     package var failed: [String] { findings.filter { $0.verdict == .fail }.map(\.id) }
 
-    /// The rows at level MUST that failed.
+    /// The requirements at level MUST that failed.
     package var brokenRules: [Finding] { findings.filter { $0.verdict == .fail && $0.level == .must } }
 
-    /// One line a row: name, level, verdict, rule, evidence. Evidence comes from the network and is shown harmlessly.
+    /// One line for each requirement: name, level, verdict, rule, evidence. Evidence comes from the network and is shown harmlessly.
     package var table: String {
         func pad(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(0, width - text.count))
@@ -44,7 +44,7 @@ package struct Report: Hashable, Sendable, Codable {
         return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
     }
 
-    /// The report as JUnit XML: one case a row, grouped by table.
+    /// The report as JUnit XML: one case for each requirement, grouped by table.
     package var junit: String {
         var text = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
         text +=

@@ -87,7 +87,10 @@ import Glibc
 
     private func iterate(_ seconds: Double, until isDone: () -> Bool) {
         let end = ContinuousClock.now + .seconds(seconds)
-        while !isDone(), ContinuousClock.now < end, unsafe avahi_simple_poll_iterate(poll, 50) == 0 {}
+        while !isDone(), ContinuousClock.now < end {
+            let rest = (end - .now).seconds * 1000
+            guard unsafe avahi_simple_poll_iterate(poll, Int32(max(1, rest))) == 0 else { return }
+        }
     }
 
     private func refusal(_ what: String) -> CloudletError {

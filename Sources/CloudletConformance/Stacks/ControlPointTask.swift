@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletNetwork
 import Subprocess
 import SystemPackage
 
@@ -39,21 +40,21 @@ struct ControlPointTask: Sendable {
     }
 
     /// Runs the process.
-    /// - Returns: the verdicts by the names of rows.
-    func run() async -> CheckContext.Outcomes {
+    /// - Returns: the verdicts by the names of requirements.
+    func run() async -> Outcomes {
         do {
             let result = try await Subprocess.run(
                 .path("/proc/self/exe"), arguments: Arguments(arguments), output: .string(limit: 1 << 20),
                 error: .discarded)
-            var outcomes: CheckContext.Outcomes = [:]
+            var outcomes: Outcomes = [:]
             for line in result.standardOutput.split(separator: "\n") {
                 let words = line.split(separator: " ", maxSplits: 2).map(String.init)
                 guard words.count == 3 else { continue }
                 let evidence = words[2].displayable(limit: 300)
                 outcomes[words[0]] = words[1] == "pass" ? .pass(evidence) : .fail(evidence)
             }
-            for row in ["S01", "S02", "S03", "S04"] where outcomes[row] == nil {
-                outcomes[row] = .fail("libupnp ended (\(result.terminationStatus)) before it had a result")
+            for requirement in ["S01", "S02", "S03", "S04"] where outcomes[requirement] == nil {
+                outcomes[requirement] = .fail("libupnp ended (\(result.terminationStatus)) before it had a result")
             }
             return outcomes
         } catch {

@@ -1,16 +1,20 @@
 import CUPnP
+import CloudletNetwork
+import Dispatch
 import Glibc
 import Synchronization
 
 /// libupnp's control point as an independent witness. Runs in a process of its own; its callbacks know no context.
 enum LibUPnPControlPoint {
     /// What libupnp has called back.
-    private struct Heard {
+    private struct Callbacks {
         var devices: [(udn: String, type: String, location: String)] = []
         var events: [(sid: String, number: Int32, text: String)] = []
     }
 
-    private static let heard = Mutex(Heard())
+    private static let callbacks = Mutex(Callbacks())
+    /// Signalled after each callback.
+    private static let called = DispatchSemaphore(value: 0)
 
     /// Becomes libupnp's process, and never returns, when the arguments ask for it.
     static func runIfRequested(arguments: [String]) {
@@ -40,15 +44,16 @@ enum LibUPnPControlPoint {
                 String(cString: UpnpDiscovery_get_DeviceType_cstr(found)),
                 String(cString: UpnpDiscovery_get_Location_cstr(found))
             )
-            heard.withLock { $0.devices.append(device) }
+            callbacks.withLock { $0.devices.append(device) }
         case UPNP_EVENT_RECEIVED:
             let received = OpaquePointer(event)
             let number = unsafe UpnpEvent_get_EventKey(received)
             let sid = unsafe String(cString: UpnpEvent_get_SID_cstr(received))
             let document = unsafe text(UpnpEvent_get_ChangedVariables(received))
-            heard.withLock { $0.events.append((sid, number, document)) }
+            callbacks.withLock { $0.events.append((sid, number, document)) }
         default: break
         }
+        called.signal()
         return 0
     }
 
@@ -58,7 +63,7 @@ enum LibUPnPControlPoint {
             var (isFound, why) = (false, "not found")
             // libupnp stops listening MX seconds after it began to send, which takes a second: an answer may be too late.
             for _ in 0..<3 where !isFound {
-                heard.withLock { $0 = Heard() }
+                callbacks.withLock { $0 = Callbacks() }
                 let result = unsafe UpnpSearchAsync(client, 2, target, nil)
                 if result != cloudlet_upnp_success { why = text(result) }
                 isFound = wait(seconds: 3) {
@@ -117,12 +122,12 @@ enum LibUPnPControlPoint {
 
     // MARK: - Help
 
-    private static func wait(seconds: Int, _ condition: (borrowing Heard) -> Bool) -> Bool {
-        for _ in 0..<seconds * 50 {
-            if heard.withLock({ condition($0) }) { return true }
-            usleep(20_000)
+    private static func wait(seconds: Int, _ condition: (borrowing Callbacks) -> Bool) -> Bool {
+        let end = DispatchTime.now() + .seconds(seconds)
+        while !callbacks.withLock({ condition($0) }) {
+            if called.wait(timeout: end) == .timedOut { return callbacks.withLock { condition($0) } }
         }
-        return false
+        return true
     }
 
     private static func text(_ document: UnsafeMutablePointer<IXML_Document>?) -> String {
@@ -133,8 +138,10 @@ enum LibUPnPControlPoint {
 
     private static func text(_ error: Int32) -> String { unsafe String(cString: UpnpGetErrorMessage(error)) }
 
-    private static func report(_ row: String, _ wrong: [String], _ evidence: String) {
-        let line = wrong.isEmpty ? "\(row) pass \(evidence)\n" : "\(row) fail \(wrong.joined(separator: "; "))\n"
+    private static func report(_ requirement: String, _ wrong: [String], _ evidence: String) {
+        let line =
+            wrong.isEmpty
+            ? "\(requirement) pass \(evidence)\n" : "\(requirement) fail \(wrong.joined(separator: "; "))\n"
         let bytes = Array(line.utf8)
         let count = bytes.count
         _ = unsafe write(1, bytes, count)

@@ -1,5 +1,6 @@
 import CNetwork
 import CloudletCore
+import CloudletNetwork
 import CloudletSystem
 import Glibc
 import Synchronization
@@ -8,15 +9,17 @@ import Synchronization
 final class EventServer: Sendable {
     /// Its port.
     let port: UInt16
-    private let descriptor: Int32
     private let body = Mutex("")
     private let requests = Mutex<[String]>([])
+    private let requestArrivals = Arrivals()
+    private let poller: Poller
 
     /// Opens a free port of an address; every request is answered 200.
-    init(at address: Place) throws(CloudletError) {
-        descriptor = cloudlet_tcp_socket(address.isV6 ? AF_INET6 : AF_INET)
+    init(at address: IPAddress) throws(CloudletError) {
+        poller = try Poller()
+        let descriptor = cloudlet_tcp_socket(address.isV4 ? AF_INET : AF_INET6)
         var local = cloudlet_peer()
-        guard descriptor >= 0, cloudlet_bind(descriptor, address.at(0).raw) == 0, listen(descriptor, 16) == 0,
+        guard descriptor >= 0, cloudlet_bind(descriptor, Endpoint(address, 0).raw) == 0, listen(descriptor, 16) == 0,
             unsafe cloudlet_local(descriptor, &local) == 0
         else {
             let error = CloudletError(errno: errno, "can't take events")
@@ -25,22 +28,32 @@ final class EventServer: Sendable {
             throw error
         }
         port = local.port
-        let descriptor = descriptor
-        _ = DetachedThread.start { [weak self] in
+        poller.watch(descriptor, as: 0)
+        let isStarted = DetachedThread.start { [weak self, poller] in
             while self != nil {
-                guard cloudlet_wait_ready(descriptor, Int16(POLLIN), 200) != 0 else { continue }
-                let client = cloudlet_accept(descriptor)
-                if client >= 0 { self?.serve(Connection(taking: client)) }
+                for _ in poller.wait(until: nil) {
+                    let client = cloudlet_accept(descriptor)
+                    if client >= 0 { self?.serve(Connection(taking: client)) }
+                }
             }
             close(descriptor)
         }
+        guard isStarted else {
+            close(descriptor)
+            throw DetachedThread.refusal
+        }
     }
+
+    deinit { poller.wake() }
 
     /// What every request from now on is answered with.
     func answer(with text: String) { body.withLock { $0 = text } }
 
     /// The requests so far.
     var received: [String] { requests.withLock { $0 } }
+
+    /// An element at once and one whenever a request has arrived, for some time.
+    func arrivals(for time: Duration) -> AsyncStream<Void> { requestArrivals.stream(for: time) }
 
     private func serve(_ connection: Connection) {
         var received: [UInt8] = []
@@ -54,5 +67,6 @@ final class EventServer: Sendable {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
         connection.send(Array((head + "Connection: close\r\n\r\n" + body).utf8))
         if !received.isEmpty { requests.withLock { $0.append(String(decoding: received, as: UTF8.self)) } }
+        requestArrivals.note()
     }
 }

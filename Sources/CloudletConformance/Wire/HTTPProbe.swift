@@ -1,5 +1,6 @@
 import CNetwork
 import CloudletCore
+import CloudletNetwork
 import CloudletSystem
 import Glibc
 
@@ -7,7 +8,7 @@ import Glibc
 struct HTTPProbe: Sendable {
     /// Everything that came; empty when there was no answer.
     let text: String
-    /// How long it took until the answer was complete, the other side closed, or patience ended.
+    /// How long it took until the answer was complete, the other side closed, or the time was over.
     let time: Duration
     /// Whether a connection could be made.
     let isConnected: Bool
@@ -31,34 +32,34 @@ struct HTTPProbe: Sendable {
         return nil
     }
 
-    /// Sends `bytes` to a place and waits for the answer.
-    static func ask(_ place: Place, _ bytes: [UInt8], patience: Duration = .seconds(3)) async -> HTTPProbe {
-        let result = try? await blocking { () throws(CloudletError) in run(place, bytes, patience) }
+    /// Sends `bytes` and waits for the answer.
+    static func ask(_ target: Endpoint, _ bytes: [UInt8], timeout: Duration = .seconds(3)) async -> HTTPProbe {
+        let result = try? await blocking { () throws(CloudletError) in run(target, bytes, timeout) }
         return result ?? HTTPProbe(text: "", time: .zero, isConnected: false, isClosed: true)
     }
 
     /// A request with these lines behind the first; Host and Connection are added unless they are given.
     static func ask(
-        _ place: Place, _ first: String, _ headers: [String] = [], host: String? = nil, body: String = "",
-        patience: Duration = .seconds(3)
+        _ target: Endpoint, _ first: String, _ headers: [String] = [], host: String? = nil, body: String = "",
+        timeout: Duration = .seconds(3)
     ) async -> HTTPProbe {
-        var lines = [first, "Host: \(host ?? "\(place.host):\(place.port)")"] + headers + ["Connection: close"]
+        var lines = [first, "Host: \(host ?? "\(target)")"] + headers + ["Connection: close"]
         if !body.isEmpty { lines.append("Content-Length: \(body.utf8.count)") }
-        return await ask(place, Array((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8), patience: patience)
+        return await ask(target, Array((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8), timeout: timeout)
     }
 
-    private static func run(_ place: Place, _ bytes: [UInt8], _ patience: Duration) -> HTTPProbe {
+    private static func run(_ target: Endpoint, _ bytes: [UInt8], _ timeout: Duration) -> HTTPProbe {
         let start = ContinuousClock.now
         func ended(_ received: [UInt8], connected: Bool = true, closed: Bool = false) -> HTTPProbe {
             HTTPProbe(
                 text: String(decoding: received, as: UTF8.self), time: .now - start, isConnected: connected,
                 isClosed: closed)
         }
-        guard let connection = Connection(to: place, patience: patience) else { return ended([], connected: false) }
+        guard let connection = Connection(to: target, timeout: timeout) else { return ended([], connected: false) }
         connection.send(bytes)
         var received: [UInt8] = []
-        while ContinuousClock.now - start < patience {
-            guard let piece = connection.receive(within: patience - (.now - start)) else { return ended(received) }
+        while ContinuousClock.now - start < timeout {
+            guard let piece = connection.receive(within: timeout - (.now - start)) else { return ended(received) }
             if piece.isEmpty { return ended(received, closed: true) }
             received += piece
             if isComplete(received) { return ended(received) }
@@ -83,13 +84,13 @@ final class Connection: Sendable {
     private let descriptor: Int32
 
     /// Connects, from a certain address if one is given; `nil` when that fails or takes too long.
-    init?(to place: Place, from source: Place? = nil, patience: Duration = .seconds(3)) {
-        descriptor = cloudlet_tcp_socket(place.isV6 ? AF_INET6 : AF_INET)
+    init?(to target: Endpoint, from source: Endpoint? = nil, timeout: Duration = .seconds(3)) {
+        descriptor = cloudlet_tcp_socket(target.address.isV4 ? AF_INET : AF_INET6)
         // From here on `deinit` closes it, also when this fails.
         guard descriptor >= 0 else { return nil }
         if let source, cloudlet_bind(descriptor, source.raw) != 0 { return nil }
-        let result = cloudlet_connect(descriptor, place.raw)
-        guard result == 0 || errno == EINPROGRESS && wait(for: Int16(POLLOUT), patience),
+        let result = cloudlet_connect(descriptor, target.raw)
+        guard result == 0 || errno == EINPROGRESS && wait(for: Int16(POLLOUT), timeout),
             cloudlet_socket_error(descriptor) == 0
         else { return nil }
     }
@@ -99,8 +100,8 @@ final class Connection: Sendable {
 
     deinit { close(descriptor) }
 
-    private func wait(for events: Int16, _ patience: Duration) -> Bool {
-        cloudlet_wait_ready(descriptor, events, Int32(max(0, patience.seconds * 1000))) != 0
+    private func wait(for events: Int16, _ timeout: Duration) -> Bool {
+        cloudlet_wait_ready(descriptor, events, Int32(max(0, timeout.seconds * 1000))) != 0
     }
 
     /// Sends all of it, or as much as the other side takes within 3 s.
@@ -118,8 +119,8 @@ final class Connection: Sendable {
     }
 
     /// What comes next; empty at the end, `nil` when nothing comes in time.
-    func receive(within patience: Duration) -> [UInt8]? {
-        guard wait(for: Int16(POLLIN), patience) else { return nil }
+    func receive(within timeout: Duration) -> [UInt8]? {
+        guard wait(for: Int16(POLLIN), timeout) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         let count = unsafe recv(descriptor, &buffer, 64 << 10, 0)
         return count > 0 ? Array(buffer.prefix(count)) : []

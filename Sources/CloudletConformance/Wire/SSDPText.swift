@@ -1,3 +1,5 @@
+import CloudletNetwork
+
 /// An SSDP message as it came, read generously: what is wrong with it is for the checks to say.
 struct SSDPText: Sendable {
     let startLine: String
@@ -41,10 +43,10 @@ struct SSDPText: Sendable {
     }
 }
 
-/// A message with where and when it was heard.
-struct Heard: Sendable {
+/// A message with where and when it was received.
+struct ReceivedMessage: Sendable {
     let time: ContinuousClock.Instant
-    let source: Place
+    let source: Endpoint
     let hops: Int
     let message: SSDPText
 

@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletMarkup
+import CloudletNetwork
 
 /// A device description as it was fetched, read generously.
 struct DeviceDescription: Sendable {

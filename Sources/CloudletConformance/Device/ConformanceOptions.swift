@@ -8,7 +8,7 @@ package struct ConformanceOptions: Sendable {
     package var deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
     /// The DNS-SD service type that is searched, without `local`.
     package var serviceType = "_cloudlet._tcp"
-    /// Rows to check; all when empty.
+    /// Requirements to check; all when empty.
     package var only: Set<String> = []
     /// Commands for the shell by which the node, or its host, is made to do something.
     package var hooks: [Hook: String] = [:]
@@ -21,7 +21,7 @@ package struct ConformanceOptions: Sendable {
     /// A command that finds nodes and prints a line for each.
     package var finder: String?
     /// How long to watch for announcements to be repeated; zero for not at all.
-    package var patience = Duration.zero
+    package var announcementWatch = Duration.zero
 
     /// The usual check: everything that can be seen without help.
     package init() {}

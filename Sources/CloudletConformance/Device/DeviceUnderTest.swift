@@ -1,11 +1,12 @@
 import CloudletCore
+import CloudletNetwork
 
 /// The node that is checked.
-struct Subject: Sendable {
+struct DeviceUnderTest: Sendable {
     /// Its IPv4 address.
-    let address: Place
+    let address: IPAddress
     /// What it said of itself when it was found by SSDP.
-    let answer: Heard
+    let answer: ReceivedMessage
     /// Its description.
     let description: DeviceDescription
     /// Its DNS-SD instance; `nil` when it has none.
@@ -54,71 +55,74 @@ struct Subject: Sendable {
 
     /// Searches the node.
     /// - Throws: `CloudletError.noNode` when there is none, or more than one.
-    static func find(on stage: Stage, _ options: ConformanceOptions) async throws(CloudletError) -> Subject {
-        let wanted = Place(options.target)
-        let asker = try stage.asker()
-        var found: [String: Heard] = [:]
+    static func find(on link: TestLink, _ options: ConformanceOptions) async throws(CloudletError) -> DeviceUnderTest {
+        let wanted = IPAddress(options.target)
+        let queryPort = try link.queryPort()
+        var found: [String: ReceivedMessage] = [:]
         for _ in 0..<5 where found.isEmpty {
-            for group in [Place.ssdpV4] + (wanted.map { [$0.at(1900)] } ?? []) {
-                let search = SearchText(options.deviceType) { $0.host = "\(group.host):1900" }
-                asker.send(search.text, to: group)
+            for group in [Endpoint.ssdpV4] + (wanted.map { [Endpoint($0, 1900)] } ?? []) {
+                let search = SearchText(options.deviceType) { $0.host = "\(group)" }
+                queryPort.send(search.text, to: group)
             }
             await pause(1.3)
-            for answer in asker.packets().compactMap(Heard.init) where answer.message.isAnswer {
-                guard wanted.map({ answer.source.address == $0.address }) ?? true else { continue }
+            for answer in queryPort.packets().compactMap(ReceivedMessage.init) where answer.message.isAnswer {
+                guard wanted == nil || answer.source.address == wanted else { continue }
                 found[answer.message.udn ?? ""] = answer
             }
         }
         guard let answer = found.values.first else {
             throw CloudletError(
-                .noNode, "no \(options.deviceType) answered on \(stage.own.interface)",
+                .noNode, "no \(options.deviceType) answered on \(link.interface.name)",
                 advice: "check that the node runs; --type TYPE checks devices of another type")
         }
         guard found.count == 1 else {
-            let addresses = found.values.map { $0.source.description }.sorted()
+            let addresses = found.values.map { $0.source.address.description }.sorted()
             throw CloudletError(
                 .usage, "there are several: \(addresses.joined(separator: ", "))", advice: "give the address of one")
         }
-        return try await Subject(answer, on: stage, options)
+        return try await DeviceUnderTest(answer, on: link, options)
     }
 
     /// Fetches the description of a node that answered, and asks for its DNS-SD instance.
-    init(_ answer: Heard, on stage: Stage, _ options: ConformanceOptions) async throws(CloudletError) {
+    init(_ answer: ReceivedMessage, on link: TestLink, _ options: ConformanceOptions) async throws(CloudletError) {
         self.answer = answer
         address = answer.source.address
-        let location = try Self.location(told: answer.message["LOCATION"], by: answer.source)
+        let location = try Self.location(told: answer.message["LOCATION"], by: address)
         let document = await HTTPProbe.get(location)
         guard document.status == 200 else {
             throw CloudletError(.unavailable, "\(location) can't be fetched (status \(document.status))")
         }
         description = try DeviceDescription(document.body, at: location)
-        instance = try await Self.instance(of: address, on: stage, options)
+        instance = try await Self.instance(of: address, on: link, options)
     }
 
     /// Where a device says that its description is.
     /// - Throws: `CloudletError.protocolViolation` when that is nowhere, or at another host: whoever answers a search could
     ///   have that host asked for anything.
-    static func location(told text: String?, by source: Place) throws(CloudletError) -> WebAddress {
+    static func location(told text: String?, by source: IPAddress) throws(CloudletError) -> WebAddress {
         guard let location = text.flatMap({ WebAddress($0) }) else {
             throw CloudletError(.protocolViolation, "\(source) has no LOCATION that could be fetched")
         }
-        guard location.place.address == source.address else {
+        guard location.endpoint.address == source else {
             throw CloudletError(
-                .protocolViolation, "the LOCATION of \(source) names another host, \(location.place.host)")
+                .protocolViolation, "the LOCATION of \(source) names another host, \(location.endpoint.address.urlHost)"
+            )
         }
         return location
     }
 
     /// The instance whose host has this address.
     static func instance(
-        of address: Place, on stage: Stage, _ options: ConformanceOptions
+        of address: IPAddress, on link: TestLink, _ options: ConformanceOptions
     ) async throws(CloudletError) -> Instance? {
-        let asker = try stage.asker(hops: 255)
+        let queryPort = try link.queryPort(hops: 255)
         let type = DNSLabels(options.serviceType + ".local")
         for _ in 0..<3 {
-            asker.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: .mdnsV4)
+            queryPort.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: .mdnsV4)
             await pause(0.4)
-            let answers = asker.packets().compactMap(HeardDNS.init).filter { $0.source.address == address }
+            let answers = queryPort.packets().compactMap(ReceivedDNSMessage.init).filter {
+                $0.source.address == address
+            }
             for answer in answers.reversed() {
                 let records = answer.packet.records
                 guard
@@ -137,8 +141,8 @@ struct Subject: Sendable {
 
 extension HTTPProbe {
     /// Fetches a document.
-    static func get(_ address: WebAddress, patience: Duration = .seconds(5)) async -> HTTPProbe {
-        await ask(address.place, "GET \(address.path) HTTP/1.1", patience: patience)
+    static func get(_ address: WebAddress, timeout: Duration = .seconds(5)) async -> HTTPProbe {
+        await ask(address.endpoint, "GET \(address.path) HTTP/1.1", timeout: timeout)
     }
 }
 

@@ -1,33 +1,33 @@
 import CloudletCore
+import CloudletNetwork
 
 /// Asks as a full mDNS host does, from port 5353, so that answers are multicast.
-struct MDNSAsker: Sendable {
-    let stage: Stage
-    let node: Place
-    let socket: UDPPort
+struct MDNSQuerier: Sendable {
+    let link: TestLink
+    let node: IPAddress
+    let socket: RecordingSocket
 
     init(_ context: CheckContext) throws(CloudletError) {
-        stage = context.stage
-        node = context.subject.address
-        socket = try context.stage.asker(port: 5353, hops: 255)
+        link = context.link
+        node = context.device.address
+        socket = try context.link.queryPort(port: 5353, hops: 255)
     }
 
     /// The node's multicast answers over IPv4.
-    func answers(since time: ContinuousClock.Instant) -> [HeardDNS] {
-        stage.dns(since: time).filter { $0.packet.isResponse && $0.source.address == node }
+    func answers(since time: ContinuousClock.Instant) -> [ReceivedDNSMessage] {
+        link.dns(since: time).filter { $0.packet.isResponse && $0.source.address == node }
     }
 
     /// Asks all; records are multicast once a second at most, so a second passes first.
     /// - Returns: the first answer with a record that is wanted, with the time it took.
     func multicast(
         _ name: DNSLabels, _ type: UInt16, tries: Int = 2, wanting: (DNSPacket.Record) -> Bool
-    ) async -> HeardDNS? {
+    ) async -> ReceivedDNSMessage? {
         for _ in 0..<tries {
             await pause(1.1)
             let start = ContinuousClock.now
             socket.send(DNSPacket.query(name, type).bytes, to: .mdnsV4)
-            for _ in 0..<12 {
-                await pause(0.05)
+            for await _ in link.arrivals(for: .milliseconds(600)) {
                 if let answer = answers(since: start).first(where: { $0.packet.records.contains(where: wanting) }) {
                     return answer
                 }

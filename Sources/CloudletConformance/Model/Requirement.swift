@@ -1,5 +1,5 @@
-/// One rule of the conformance tables, checked by its name.
-package struct Row: Hashable, Sendable {
+/// One requirement of the conformance tables, checked by its name.
+package struct Requirement: Hashable, Sendable {
     /// Its name in the tables, as in `A01`.
     package let id: String
     /// What must hold.
@@ -36,10 +36,10 @@ package struct Row: Hashable, Sendable {
         self.source = source
     }
 
-    /// All rows in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both together (X),
+    /// All requirements in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both together (X),
     /// and as independent stacks see it (S).
     package static let all = announcements + searches + http + mdns + across + stacks
 
-    /// The row with this name.
-    package static func named(_ id: String) -> Row? { all.first { $0.id == id } }
+    /// The requirement with this name.
+    package static func named(_ id: String) -> Requirement? { all.first { $0.id == id } }
 }
