@@ -14,12 +14,12 @@ import Testing
 /// `/health`, `/ready` and `/metrics` over real connections.
 @Suite(.timeLimit(.minutes(1))) struct OperationRoutesTests {
     private func withServer(
-        _ checks: [Health.Check], patience: Duration = .seconds(10),
+        _ checks: [Health.Check], timeout: Duration = .seconds(10),
         _ body: @escaping @Sendable (@Sendable (String) async -> String) async throws -> Void
     ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let health = Health(checks, interval: .milliseconds(50), patience: patience, logger: logger)
+        let health = Health(checks, interval: .milliseconds(50), timeout: timeout, logger: logger)
         let record = CurrentValue(NodeRecord(id: .random(), name: "Test", httpPort: 0))
         let router = NodeRouter()
         OperationRoutes(health: health, metrics: NodeMetrics(), queue: { 0 }) { [] }.add(to: router)
@@ -72,7 +72,7 @@ import Testing
             calls.add(1, ordering: .relaxed)
             await gate.wait()
         }
-        try await withServer([check], patience: .milliseconds(300)) { get in
+        try await withServer([check], timeout: .milliseconds(300)) { get in
             try await until(5, "the hanging part is not told") { await get("/ready").contains("hypervisor: no answer") }
             for _ in 0..<20 { _ = await get("/ready") }
             #expect(calls.load(ordering: .relaxed) == 1)

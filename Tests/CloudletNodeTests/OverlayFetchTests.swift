@@ -12,7 +12,7 @@ import Testing
     init() throws { scratch = try ScratchDirectory() }
 
     private func refusal(
-        _ url: String, _ policy: OverlayFetch.Policy, client: String = "10.0.0.9", limit: Int = 1 << 20
+        _ url: String, _ policy: OverlayURLPolicy, client: String = "10.0.0.9", limit: Int = 1 << 20
     ) async throws -> CloudletError {
         let fetch = OverlayFetch(policy: policy, directory: scratch.path) { limit }
         return try #require(

@@ -35,7 +35,7 @@ import Testing
         let record = CurrentValue(NodeRecord(id: .random(), name: "Test", httpPort: 0))
         let server = NodeHTTPServer(
             record: record, interfaces: CurrentValue([NetworkInterface.loopback]), responder: router.buildResponder(),
-            places: budget.http, gate: budget.httpGate, logger: logger)
+            connections: budget.http, gate: budget.httpGate, logger: logger)
         let running = Task { try await server.run() }
         let port = record.value.httpPort
         try await until(30, "the server did not start") { RawConnection(port: port) != nil }

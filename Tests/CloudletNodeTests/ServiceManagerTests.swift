@@ -55,7 +55,7 @@ import Testing
         let check = Health.Check("part") { () async throws(CloudletError) in
             if hangs.withLock({ $0 }) { await gate.wait() }
         }
-        let health = Health([check], interval: .milliseconds(20), patience: .milliseconds(300), logger: logger)
+        let health = Health([check], interval: .milliseconds(20), timeout: .milliseconds(300), logger: logger)
         let manager = ServiceManager(environment: ["NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000"])
         let services = ServiceGroup(
             services: [health, ServiceManagerReports(manager: manager, health: health) { [] }], logger: logger)
@@ -73,7 +73,7 @@ import Testing
 
         let second = AsyncEvent()
         let blocked = Health.Check("part") { () async throws(CloudletError) in await second.wait() }
-        let sick = Health([blocked], interval: .milliseconds(20), patience: .milliseconds(100), logger: logger)
+        let sick = Health([blocked], interval: .milliseconds(20), timeout: .milliseconds(100), logger: logger)
         let sickAddress = self.address(abstract: true)
         let sickReceiver = try #require(DatagramReceiver(at: sickAddress))
         let sickManager = ServiceManager(environment: ["NOTIFY_SOCKET": sickAddress, "WATCHDOG_USEC": "60000"])

@@ -5,16 +5,16 @@ import Glibc
 package final class RawConnection: Sendable {
     private let descriptor: Int32
 
-    /// Connects to a port of 127.0.0.1; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds,
+    /// Connects to a port of an address, 127.0.0.1 when not given; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds,
     /// by default longer than a busy machine may need.
-    package init?(port: UInt16, timeout: Int = 30) {
+    package init?(address host: UInt32 = 0x7F00_0001, port: UInt16, timeout: Int = 30) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: timeout, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
         let result = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

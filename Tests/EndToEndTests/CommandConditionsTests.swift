@@ -72,7 +72,7 @@ import Testing
             ("guest:\n  forward-address: '::1'\n", "an IPv4 address"),
             ("name: [a, b]\n", "has a list for name, which takes one value"),
             ("http:\n  port: [1]\n", "has a list for http.port"), ("listen: 8021\n", "from /"),
-            ("listen: [127.0.0.1:99999]\n", "no address to listen on"),
+            ("listen: [127.0.0.1:99999]\n", "is not a valid value for listen"),
         ])
     func wrongConfiguration(text: String, reason: String) async throws {
         try text.write(toFile: scratch.file("c.yaml").string, atomically: true, encoding: .utf8)

@@ -145,10 +145,10 @@ struct OperatingTests {
             try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: String], "\($0)")
         }
         #expect(lines.allSatisfy { $0["time"] != nil && $0["level"] != nil && $0["message"] != nil })
-        let rights = try #require(lines.first { $0["message"] == "runs with" })
+        let rights = try #require(lines.first { $0["message"] == "rights of this process" })
         #expect(rights["user"] == "root" && rights["capabilities"] != "none" && rights["emulator-sandbox"] == "on")
         #expect(rights["guest-network"] == "restricted")
-        #expect(lines.contains { $0["message"]?.hasPrefix("runs as root without need") == true })
+        #expect(lines.contains { $0["message"]?.hasPrefix("the node does not need to run as root") == true })
     }
 
     @Test("under a journal lines go there by its own protocol; without it they are on standard error with a priority")

@@ -129,7 +129,7 @@ import Testing
     @Test(
         "a node that can't start says why",
         arguments: [
-            (["--listen", "nonsense"], 64, "no address to listen on"),
+            (["--listen", "nonsense"], 64, "is not a valid value for listen"),
             (["--listen", "127.0.0.1%eth0:8021"], 64, "an IPv4 address has no zone ('%eth0')"),
             (["--name", " \t\u{61C}"], 64, "nothing of it can be seen"),
             (["--listen", "203.0.113.7:8021"], 66, "not an address of this host"),

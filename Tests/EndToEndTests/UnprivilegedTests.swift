@@ -44,7 +44,7 @@ extension EndToEndTests {
         #expect(result.output.contains("the base VM is as it was"), "\(said)")
         #expect(result.output.contains("find 0") && result.output.contains("node 0"), "\(said)")
         #expect(try FaceAnswer(in: result.output).continues(chain.before))
-        let rights = try #require(log.split(separator: "\n").first { $0.contains("\"runs with\"") })
+        let rights = try #require(log.split(separator: "\n").first { $0.contains("\"rights of this process\"") })
         #expect(rights.contains("\"user\":\"nobody\"") && rights.contains("\"capabilities\":\"none\""))
         #expect(rights.contains("\"no-new-privileges\":\"true\"") && rights.contains("\"seccomp\":\"true\""))
         #expect(!log.contains("runs as root"))

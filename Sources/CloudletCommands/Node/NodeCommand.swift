@@ -16,31 +16,31 @@ package struct NodeCommand: AsyncParsableCommand {
             + "'cloudlet config' lists them. SIGHUP makes the node read them again, SIGTERM ends it and its VMs.",
         version: ProgramVersion.text)
 
-    @Option(help: "ADDRESS:PORT to listen on; repeatable; default port 8021 of every LAN address.")
+    @Option(help: .setting(\.listenAddresses))
     var listen: [String] = []
 
-    @Option(help: "Interface to advertise and listen on; repeatable; default every LAN interface.")
+    @Option(help: .setting(\.interfaces))
     var interface: [String] = []
 
-    @Option(help: "Name shown to people.")
+    @Option(help: .setting(\.name))
     var name: String?
 
-    @Option(name: .customLong("http-port"), help: "Port of description, status and page.")
+    @Option(name: .customLong("http-port"), help: .setting(\.httpPort))
     var httpPort: String?
 
-    @Option(name: .customLong("upnp-engine"), help: "Who answers SSDP searches: native, libupnp or off.")
+    @Option(name: .customLong("upnp-engine"), help: .setting(\.upnpEngine))
     var upnpEngine: String?
 
-    @Option(help: "libvirt to use instead of a driver inside this process.")
+    @Option(help: .setting(\.libvirtURI))
     var connect: String?
 
-    @Option(help: "What executes guest code: auto, kvm or tcg.")
+    @Option(help: .setting(\.accelerator))
     var accelerator: String?
 
-    @Option(name: .customLong("log-level"), help: "What is logged: trace, debug, info, notice, warning, error.")
+    @Option(name: .customLong("log-level"), help: .setting(\.logLevel))
     var logLevel: String?
 
-    @Option(name: .customLong("log-format"), help: "Form of log lines: auto, text, json or journald.")
+    @Option(name: .customLong("log-format"), help: .setting(\.logFormat))
     var logFormat: String?
 
     @Option(help: "Configuration file.", completion: .file())
@@ -75,16 +75,29 @@ package struct NodeCommand: AsyncParsableCommand {
 
     /// What the command line says, by key.
     private var options: [String: [String]] {
-        var options: [String: [String]] = [:]
-        let words: [(String, [String])] = [
-            ("listen", listen), ("interfaces", interface), ("name", name.map { [$0] } ?? []),
-            ("http.port", httpPort.map { [$0] } ?? []), ("upnp.engine", upnpEngine.map { [$0] } ?? []),
-            ("hypervisor.connect", connect.map { [$0] } ?? []),
-            ("hypervisor.accelerator", accelerator.map { [$0] } ?? []), ("log.level", logLevel.map { [$0] } ?? []),
-            ("log.format", logFormat.map { [$0] } ?? []),
+        let settings = NodeSettings.declared
+        let given: [(any AnySetting, [String?])] = [
+            (settings.listenAddresses, listen), (settings.interfaces, interface), (settings.name, [name]),
+            (settings.httpPort, [httpPort]), (settings.upnpEngine, [upnpEngine]), (settings.libvirtURI, [connect]),
+            (settings.accelerator, [accelerator]), (settings.logLevel, [logLevel]), (settings.logFormat, [logFormat]),
         ]
-        for (key, values) in words where !values.isEmpty { options[key] = values }
+        var options: [String: [String]] = [:]
+        for (setting, words) in given {
+            let words = words.compactMap(\.self)
+            if !words.isEmpty { options[setting.key] = words }
+        }
         return options
+    }
+}
+
+extension ArgumentHelp {
+    /// The help of an option that sets one of the node's settings.
+    fileprivate static func setting(_ path: KeyPath<NodeSettings, some AnySetting>) -> ArgumentHelp {
+        let setting = NodeSettings.declared[keyPath: path]
+        let choices = setting.choices.isEmpty ? "" : ": \(setting.choices.joined(separator: ", "))"
+        let rest = setting.isList ? "; repeatable" : ""
+        return ArgumentHelp(
+            stringLiteral: "\(setting.help.prefix(1).uppercased())\(setting.help.dropFirst())\(choices)\(rest).")
     }
 }
 

@@ -15,7 +15,7 @@ package struct ConfigurationSource: Sendable {
         /// The file with this path.
         case file(String)
         /// Nowhere: it is the default.
-        case fallback
+        case defaultValue
 
         /// For lists.
         package var description: String {
@@ -23,7 +23,7 @@ package struct ConfigurationSource: Sendable {
             case .commandLine: "command line"
             case .environment(let name): "environment \(name)"
             case .file(let path): path
-            case .fallback: "default"
+            case .defaultValue: "default"
             }
         }
     }
@@ -38,7 +38,7 @@ package struct ConfigurationSource: Sendable {
     ///   - environment: the process's environment.
     ///   - file: the configuration file; a missing one is an error only when the user named it.
     ///   - isNamed: whether the user named the file.
-    /// - Throws: `CloudletError.configuration` when the file can't be read, is no YAML, or has an unknown key.
+    /// - Throws: `CloudletError.configuration` when the file can't be read, is not valid YAML, or has an unknown key.
     package init(
         options: [String: [String]], environment: [String: String], file: FilePath?, isNamed: Bool
     ) async throws(CloudletError) {
@@ -74,10 +74,10 @@ package struct ConfigurationSource: Sendable {
     }
 
     /// The value of a setting as text, and where it came from. Elements of a list are separated by commas.
-    func value(of setting: Setting) -> (text: String, origin: Origin) {
+    func value(of setting: any AnySetting) -> (text: String, origin: Origin) {
         let key = ConfigKey(setting.key)
         for layer in layers {
-            if setting.kind == .list, let list = layer.reader.stringArray(forKey: key) {
+            if setting.isList, let list = layer.reader.stringArray(forKey: key) {
                 return (list.joined(separator: ","), layer.origin(setting.key))
             }
             if let text = Self.text(key, layer.reader) {
@@ -86,7 +86,7 @@ package struct ConfigurationSource: Sendable {
                 return (text, origin)
             }
         }
-        return (setting.fallback, .fallback)
+        return (setting.defaultText, .defaultValue)
     }
 
     /// A value of any scalar type as text.
@@ -114,25 +114,25 @@ package struct ConfigurationSource: Sendable {
         let text = String(decoding: bytes, as: UTF8.self)
         let node: Yams.Node?
         do { node = try compose(yaml: text) } catch {
-            throw CloudletError(.configuration, "the configuration file \(file) is no YAML", cause: error)
+            throw CloudletError(.configuration, "the configuration file \(file) is not valid YAML", cause: error)
         }
         guard let node, !isEmpty(node) else { return nil }
         guard case .mapping = node else {
             throw CloudletError(
-                .configuration, "the configuration file \(file) has no settings, but \(kind(of: node))",
-                advice: "write a line 'key: value' for each")
+                .configuration, "the configuration file \(file) contains \(kind(of: node)) where settings are expected",
+                advice: "write a line 'key: value' for each setting")
         }
         var empty: Set<String> = []
         for (key, value) in entries(in: node, below: "") {
-            let setting = Setting.all.first { $0.key == key }
+            let setting = NodeSettings.all.first { $0.key == key }
             let isSetting = setting != nil
-            if let setting, case .sequence = value, setting.kind != .list {
+            if let setting, case .sequence = value, !setting.isList {
                 throw CloudletError(
                     .configuration, "the configuration file \(file) has a list for \(key), which takes one value",
                     advice: "write 'VALUE' in place of '[VALUE]' or '- VALUE'")
             }
             // A group of which all settings are commented out, or a setting whose value is.
-            if isEmpty(value), isSetting || Setting.all.contains(where: { $0.key.hasPrefix(key + ".") }) {
+            if isEmpty(value), isSetting || NodeSettings.all.contains(where: { $0.key.hasPrefix(key + ".") }) {
                 empty.insert(key)
             } else if !isSetting {
                 throw CloudletError(

@@ -1,14 +1,20 @@
-package import CloudletCore
+import CloudletCore
 import CloudletNetwork
 
 /// An address and a port to listen on, written `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT`.
-package struct ListenAddress: Hashable, Sendable {
+package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address, that of an IPv6 link with its interface (`fe80::1%eth0`); `nil` for every LAN address.
     package let address: String?
     /// The port; 0 picks a free one.
     package let port: UInt16
 
+    /// What can be given for one.
     static let expected = "ADDRESS:PORT, as 192.168.1.5:8021 or [fd00::5]:8021, or :PORT for every LAN address"
+
+    /// Why a text is not an address to listen on.
+    struct Invalid: Error {
+        let reason: String
+    }
 
     /// Names an address.
     package init(address: String?, port: UInt16) {
@@ -17,37 +23,25 @@ package struct ListenAddress: Hashable, Sendable {
     }
 
     /// Reads an address.
-    /// - Throws: `CloudletError.usage` with the reason and the form expected.
-    package init(parsing text: String) throws(CloudletError) {
-        switch Self.parse(text) {
-        case .success(let parsed): self = parsed
-        case .failure(let failure):
-            throw CloudletError(
-                .usage, "'\(text.displayable(limit: 60))' is no address to listen on: \(failure.reason)",
-                advice: "give \(Self.expected)")
-        }
-    }
-
-    /// Why nobody can listen on what a text says; `nil` when it may be possible.
-    static func objection(to text: String) -> String? {
-        if case .failure(let failure) = parse(text) { failure.reason } else { nil }
-    }
-
-    private struct Failure: Error {
-        let reason: String
-    }
-
-    private static func parse(_ text: String) -> Result<ListenAddress, Failure> {
-        func refuse(_ reason: String) -> Result<ListenAddress, Failure> { .failure(Failure(reason: reason)) }
-        guard let colon = text.lastIndex(of: ":") else { return refuse("it has no port") }
+    init(_ text: String) throws(Invalid) {
+        guard let colon = text.lastIndex(of: ":") else { throw Invalid(reason: "it has no port") }
         guard let port = UInt16(text[text.index(after: colon)...]) else {
-            return refuse("what comes behind the last colon is no port")
+            throw Invalid(reason: "no port follows the last colon")
         }
+        self.port = port
         var host = String(text[..<colon])
-        if host.isEmpty { return .success(ListenAddress(address: nil, port: port)) }
-        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
-        if isBracketed { host = String(host.dropFirst().dropLast()) }
-        if let reason = ScopedAddress.objection(to: host) { return refuse(reason) }
-        return .success(ListenAddress(address: host, port: port))
+        if host.isEmpty {
+            address = nil
+            return
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        if let reason = ScopedAddress.objection(to: host) { throw Invalid(reason: reason) }
+        address = host
+    }
+
+    /// As it is written.
+    package var description: String {
+        guard let address else { return ":\(port)" }
+        return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 }

@@ -1,117 +1,83 @@
-/// Everything about the node that can be configured: key, kind, default and meaning in one place. A key `a.b-c` is the
-/// variable `CLOUDLET_A_B_C` and the YAML entry `b-c` under `a`.
-package struct Setting: Sendable, Hashable {
-    /// What values a setting takes.
-    package enum Kind: Sendable, Hashable {
-        /// Any text.
-        case text
-        /// An IPv4 address.
-        case address
-        /// Several texts; separated by commas in a variable.
-        case list
-        /// A whole number in a range.
-        case number(ClosedRange<Int>)
-        /// Seconds.
-        case seconds(ClosedRange<Double>)
-        /// `true` or `false`.
-        case flag
-        /// One of these words.
-        case choice([String])
-    }
-
+/// One setting of the node, declared once in ``NodeSettings``: help texts, the reference in the documentation, validation
+/// and reloading follow from the declaration. A key `a.b-c` is the variable `CLOUDLET_A_B_C` and the YAML entry `b-c` under
+/// `a`.
+package struct Setting<Value: Sendable>: AnySetting {
     /// The key.
     package let key: String
-    /// What values it takes.
-    package let kind: Kind
-    /// The value without configuration, as text.
-    package let fallback: String
-    /// What it means, one line.
-    package let help: String
+    /// The value without configuration.
+    package let defaultValue: Value
+    /// Whether a running node takes over a new value when it reads its configuration again (SIGHUP).
+    package let isReloadable: Bool
+    private let format: SettingFormat<Value>
+    private let meaning: String
 
-    private init(_ key: String, _ kind: Kind, _ fallback: String, _ help: String) {
+    init(
+        _ key: String, _ format: SettingFormat<Value>, default defaultValue: Value, isReloadable: Bool = false,
+        _ meaning: String
+    ) {
         self.key = key
-        self.kind = kind
-        self.fallback = fallback
-        self.help = help
+        self.format = format
+        self.defaultValue = defaultValue
+        self.isReloadable = isReloadable
+        self.meaning = meaning
     }
 
-    static let name = Setting("name", .text, "", "name shown to people; empty for one made of the host's name")
-    static let listen = Setting(
-        "listen", .list, "", "ADDRESS:PORT of the synthesis protocol; empty for port 8021 of every LAN address")
-    static let interfaces = Setting(
-        "interfaces", .list, "", "interfaces to advertise and listen on; empty for every LAN interface")
-    static let httpPort = Setting(
-        "http.port", .number(1...65535), "8022", "port of description, status and page")
-    static let upnpEngine = Setting(
-        "upnp.engine", .choice(["native", "libupnp", "off"]), "native", "who answers SSDP searches")
-    static let mdns = Setting("mdns.enabled", .flag, "true", "publish by mDNS through avahi-daemon")
-    static let mdnsOldName = Setting(
-        "mdns.old-name", .flag, "false", "publish the name _cloudlet._udp of 2014 as well")
-    static let connect = Setting("hypervisor.connect", .text, "", "libvirt URI; empty for a driver in this process")
-    static let accelerator = Setting(
-        "hypervisor.accelerator", .choice(["auto", "kvm", "tcg"]), "auto", "what executes guest code")
-    static let forwardAddress = Setting(
-        "guest.forward-address", .address, "", "address on which forwards listen; empty for the one the client reached")
-    static let outboundNetwork = Setting(
-        "guest.outbound-network", .flag, "false", "let guests open connections to other hosts")
-    static let lowPorts = Setting(
-        "guest.low-ports", .flag, "false", "let overlays open ports below 1024 and those of the node's own services")
-    static let lease = Setting(
-        "session.lease", .seconds(0...86_400), "300", "how long a VM lives on after its client's connection was lost")
-    static let silence = Setting(
-        "session.silence", .seconds(1...3600), "30", "how long a client may keep silent when it is its turn")
-    static let readiness = Setting(
-        "session.readiness", .seconds(1...3600), "30",
-        "how long an application may take to answer on its overlay's readiness port")
-    static let overlayURLs = Setting(
-        "session.overlay-urls", .choice(["off", "client", "any"]), "client",
-        "from where overlays are fetched when a client names a URL: nowhere, its own address, everywhere")
-    static let keepVMs = Setting(
-        "session.keep-vms", .flag, "false", "leave VMs running when the node stops, and go on with them at its start")
-    static let connections = Setting(
-        "session.connections", .number(1...100_000), "512", "connections at the same time")
-    static let connectionsPerClient = Setting(
-        "session.connections-per-client", .number(1...100_000), "256", "those of one client address")
-    static let unreachable = Setting(
-        "session.unreachable", .seconds(3...86_400), "60",
-        "how long a client's host may be out of reach before its connection counts as lost")
-    static let minimumRate = Setting(
-        "session.minimum-rate", .number(0...1_000_000_000), "1024", "fewest bytes a second a client may send")
-    static let comeback = Setting(
-        "session.comeback", .seconds(0...86_400), "60",
-        "how long a client may take to come back when its connection broke off in the transfer")
-    static let machines = Setting(
-        "admission.machines", .number(0...10_000), "0", "VMs at the same time; 0 for as many as memory allows")
-    static let perClient = Setting(
-        "admission.per-client", .number(1...10_000), "8", "sessions of one client address")
-    static let queue = Setting("admission.queue", .number(0...10_000), "64", "sessions that may wait for room")
-    static let patience = Setting(
-        "admission.patience", .seconds(0...86_400), "60", "how long a session waits for room")
-    static let memoryReserve = Setting(
-        "admission.memory-reserve", .number(0...10_000_000), "512", "MiB of memory left to the host")
-    static let diskReserve = Setting(
-        "admission.disk-reserve", .number(0...10_000_000), "256", "MiB of disk space left to the host")
-    static let standbyMachines = Setting(
-        "standby.machines", .number(0...1000), "1",
-        "VMs kept ready to take an overlay, of the base VMs used last, while memory is left")
-    static let logLevel = Setting(
-        "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "what is logged")
-    static let logFormat = Setting(
-        "log.format", .choice(LogFormat.allCases.map(\.rawValue)), "auto",
-        "text, json or journald; auto for the journal where there is one, else text on a terminal and json elsewhere")
+    /// What the setting means, one line, with the unit of its values.
+    package var help: String { format.unit.map { "\(meaning), in \($0)" } ?? meaning }
+    /// The values that can be given, as in "give …".
+    package var expected: String { format.expected }
+    /// The words that can be given, where there are few.
+    package var choices: [String] { format.choices }
+    /// Whether it takes several values.
+    package var isList: Bool { format.isList }
+    /// The default as it would be written.
+    package var defaultText: String { format.text(defaultValue) }
 
-    /// The settings that a running node takes over when it reads its configuration again (SIGHUP).
-    static let changeable: Set<Setting> = [
-        name, lease, silence, minimumRate, comeback, connections, connectionsPerClient, unreachable, machines,
-        perClient, queue, patience, memoryReserve,
-        diskReserve, standbyMachines, logLevel, logFormat,
-    ]
+    package func parsed(_ text: String) throws(InvalidSetting) -> ParsedSetting {
+        let value = try format.parse(text)
+        return ParsedSetting(text: format.text(value), value: SettingValue(value: value))
+    }
+}
 
-    /// All settings, in the order in which they are listed.
-    package static let all: [Setting] = [
-        name, listen, interfaces, httpPort, upnpEngine, mdns, mdnsOldName, connect, accelerator, forwardAddress,
-        outboundNetwork, lowPorts, lease, silence, readiness, minimumRate, comeback, overlayURLs, keepVMs, connections,
-        connectionsPerClient, unreachable,
-        machines, perClient, queue, patience, memoryReserve, diskReserve, standbyMachines, logLevel, logFormat,
-    ]
+/// A setting of any type.
+package protocol AnySetting: Sendable {
+    /// The key.
+    var key: String { get }
+    /// What the setting means, one line.
+    var help: String { get }
+    /// The values that can be given, as in "give …".
+    var expected: String { get }
+    /// The words that can be given, where there are few.
+    var choices: [String] { get }
+    /// Whether it takes several values.
+    var isList: Bool { get }
+    /// The default as it would be written; empty for none.
+    var defaultText: String { get }
+    /// Whether a running node takes over a new value.
+    var isReloadable: Bool { get }
+
+    /// Reads a value.
+    /// - Throws: why the text is not one.
+    func parsed(_ text: String) throws(InvalidSetting) -> ParsedSetting
+}
+
+/// A value of some setting.
+package struct ParsedSetting: Sendable {
+    /// The value as it is listed.
+    let text: String
+    /// The ``SettingValue`` of the setting's type.
+    let value: any Sendable
+}
+
+/// A value in a box of its own type: an optional value would lose a level when it is cast.
+struct SettingValue<Value: Sendable>: Sendable {
+    let value: Value
+}
+
+/// Why a text is not a value of a setting.
+package struct InvalidSetting: Error {
+    /// The text, or the element of a list that is wrong.
+    let text: String
+    /// The reason, where it does not follow from what is expected.
+    var reason: String?
 }

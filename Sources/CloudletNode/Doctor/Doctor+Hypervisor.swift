@@ -18,7 +18,7 @@ extension Doctor {
             // A verdict of before is no examination.
             try FileSystem.remove(home.acceleratorCache)
             let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
-            accelerator = MachineDescription.Accelerator(rawValue: configuration.accelerator) ?? verdict.accelerator
+            accelerator = configuration.accelerator.fixed ?? verdict.accelerator
             findings.append(acceleration(verdict))
             let works = try await AcceleratorProbe.emulatorWorks()
             findings.append(
@@ -31,11 +31,11 @@ extension Doctor {
         do throws(CloudletError) {
             let root = try HypervisorRoot(under: home.hypervisors, role: .command)
             let hypervisor = try await Hypervisor.open(
-                root, uri: configuration.connect, accelerator: accelerator ?? .tcg)
+                root, uri: configuration.libvirtURI, accelerator: accelerator ?? .tcg)
             try await hypervisor.requireAnswer()
-            findings.append(.ok("libvirt", configuration.connect ?? "the driver in this process works"))
+            findings.append(.ok("libvirt", configuration.libvirtURI ?? "the driver in this process works"))
         } catch {
-            let fix = configuration.connect.map { "virsh -c \($0) list" } ?? Self.packages
+            let fix = configuration.libvirtURI.map { "virsh -c \($0) list" } ?? Self.packages
             findings.append(.fail("libvirt", "\(error)", fix: fix))
         }
         return (findings, accelerator)
@@ -44,7 +44,7 @@ extension Doctor {
     private func acceleration(_ verdict: AcceleratorProbe.Verdict) -> Finding {
         if verdict.kvm { return .ok("kvm", verdict.reason) }
         let emulated = "\(verdict.reason): guests are emulated, many times slower"
-        if configuration.accelerator == "kvm" {
+        if configuration.accelerator == .kvm {
             return .fail("kvm", verdict.reason, fix: "cloudlet-node --accelerator tcg")
         }
         if unsafe access("/dev/kvm", F_OK) != 0 {
@@ -60,7 +60,7 @@ extension Doctor {
     func examineAppArmor() -> Finding {
         let state = (try? File("/sys/module/apparmor/parameters/enabled", .read).read(8, at: 0)) ?? []
         guard state.first == UInt8(ascii: "Y") else { return .ok("apparmor", "not in force") }
-        guard configuration.connect != nil else {
+        guard configuration.libvirtURI != nil else {
             return .ok("apparmor", "in force; the driver in this process relies on QEMU's system-call filter instead")
         }
         let rules = "/etc/apparmor.d/local/abstractions/libvirt-qemu"

@@ -69,10 +69,10 @@ extension Doctor {
 
     /// The ports a node listens on, and who has them.
     func examinePorts() -> [Finding] {
-        let synthesis = ((try? configuration.listeners.first?.port) ?? nil) ?? NodeRecord.defaultSynthesisPort
+        let synthesis = configuration.listenAddresses.first?.port ?? NodeRecord.defaultSynthesisPort
         var findings = [port(synthesis, option: "--listen", mayMove: false)]
         findings.append(port(configuration.httpPort, option: "--http-port", mayMove: true))
-        guard configuration.upnpEngine != "off" else { return findings }
+        guard configuration.upnpEngine != .off else { return findings }
         let holders = PortHolder.all(of: 1900, .udp)
         if PortUse.canShareUDP(1900) {
             findings.append(.ok("port 1900/udp", holders.isEmpty ? "free" : "shared with \(holders.shown)"))

@@ -129,7 +129,7 @@ extension Doctor {
         } catch {
             return .fail("memory", "\(error)", fix: "ulimit -a")
         }
-        let reserve = configuration.admission.memoryReserve
+        let reserve = configuration.memoryReserve
         let bases = (try? Registry(home.database).bases()) ?? []
         let smallest = MachineDescription(memoryMiB: 16, accelerator: .kvm).hostBytes
         let need = bases.map { NodeBackend.memory(of: $0) }.min() ?? smallest
@@ -143,14 +143,14 @@ extension Doctor {
 
     private var descriptors: Finding {
         var limit = rlimit()
-        let wanted = Int(configuration.sessionLimits.connections) * 2 + 512
+        let wanted = configuration.connections * 2 + 512
         guard unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else {
             return .warn("descriptors", "the limit can't be read", fix: "ulimit -n \(wanted)")
         }
         let detail = "\(limit.rlim_cur) open files allowed"
         guard limit.rlim_cur >= UInt(wanted) else {
             return .warn(
-                "descriptors", "\(detail), \(wanted) needed for \(configuration.sessionLimits.connections) connections",
+                "descriptors", "\(detail), \(wanted) needed for \(configuration.connections) connections",
                 fix: "ulimit -n \(wanted)")
         }
         return .ok("descriptors", detail)

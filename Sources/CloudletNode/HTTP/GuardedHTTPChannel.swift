@@ -11,14 +11,14 @@ import Synchronization
 struct GuardedHTTPChannel: ServerChildChannel {
     private let inner: HTTP1Channel
     private let shares: ConnectionShares
-    private let places: Int
+    private let connections: Int
 
     private static let perSource = 32
 
-    /// Connections of which `shares` takes no more than `places`.
-    init(shares: ConnectionShares, places: Int, responder: @escaping HTTPChannelHandler.Responder) {
+    /// Connections of which `shares` takes no more than `connections`.
+    init(shares: ConnectionShares, connections: Int, responder: @escaping HTTPChannelHandler.Responder) {
         self.shares = shares
-        self.places = places
+        self.connections = connections
         inner = HTTP1Channel(
             responder: responder,
             configuration: .init(
@@ -30,7 +30,7 @@ struct GuardedHTTPChannel: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<AcceptedConnection> {
         // Requests take no time to speak of: any connection may give way.
         let place = try? shares.open(
-            from: channel.remoteAddress?.ipAddress ?? "", total: places, perSource: Self.perSource
+            from: channel.remoteAddress?.ipAddress ?? "", total: connections, perSource: Self.perSource
         ) { channel.close(promise: nil) }
         guard let place else { return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel } }
         channel.closeFuture.whenComplete { [shares] _ in shares.close(place) }

@@ -4,12 +4,12 @@ package import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Looks again and again whether the parts of the node work.
+/// Tries again and again whether the parts of the node work.
 ///
-/// One round after the other, so that a part that hangs costs one waiting call and no more, however often somebody
-/// asks. What is asked for is the last round's finding; a round that does not end is a finding too.
+/// One round follows the other, so that a part that hangs costs one waiting call and no more, however often somebody asks.
+/// The answer is the last round's finding; a round that does not end is a finding too.
 package final class Health: Service {
-    /// One part and how to try it.
+    /// A part and how to try it.
     package struct Check: Sendable {
         let name: String
         let body: @Sendable () async throws(CloudletError) -> Void
@@ -17,7 +17,7 @@ package final class Health: Service {
         /// Names a part.
         /// - Parameters:
         ///   - name: what is tried, for people.
-        ///   - body: throws why it does not work.
+        ///   - body: tries it, and throws why it does not work.
         init(_ name: String, _ body: @escaping @Sendable () async throws(CloudletError) -> Void) {
             self.name = name
             self.body = body
@@ -31,27 +31,29 @@ package final class Health: Service {
         var isStopping = false
     }
 
-    /// What watches over the node waits for nobody's work.
+    /// Threads of its own: what watches over the node must not wait for other work.
     static let threads = WorkerPool(width: 2, label: "cloudlet-watch")
 
     private let checks: [Check]
     private let interval: Duration
-    private let patience: Duration
+    private let timeout: Duration
     private let logger: Logger
     private let state = Mutex(State())
+    /// Happens when all parts have been tried once.
+    let firstRound = AsyncEvent()
 
     /// Health of these parts.
     /// - Parameters:
     ///   - checks: what has to work.
     ///   - interval: pause between two rounds.
-    ///   - patience: how long a round may take.
-    ///   - logger: where changes are told.
+    ///   - timeout: how long a round may take.
+    ///   - logger: receives changes.
     package init(
-        _ checks: [Check], interval: Duration = .seconds(2), patience: Duration = .seconds(10), logger: Logger
+        _ checks: [Check], interval: Duration = .seconds(2), timeout: Duration = .seconds(10), logger: Logger
     ) {
         self.checks = checks
         self.interval = interval
-        self.patience = patience
+        self.timeout = timeout
         self.logger = logger
     }
 
@@ -59,31 +61,30 @@ package final class Health: Service {
     package var reasons: [String] {
         state.withLock { state in
             if state.isStopping { return ["the node is stopping"] }
-            if let hanging = Self.hanging(state, patience) { return [hanging] }
+            if let hanging = Self.hanging(state, timeout) { return [hanging] }
             return state.reasons ?? ["the node is starting"]
         }
     }
 
     /// Whether rounds come to an end, whatever they find.
     package var isAlive: Bool {
-        state.withLock { $0.isStopping || Self.hanging($0, patience) == nil }
+        state.withLock { $0.isStopping || Self.hanging($0, timeout) == nil }
     }
 
-    /// Whether a first round has ended.
-    package var hasBegun: Bool { state.withLock { $0.reasons != nil } }
-
-    private static func hanging(_ state: State, _ patience: Duration) -> String? {
+    private static func hanging(_ state: State, _ timeout: Duration) -> String? {
         let age = ContinuousClock().now - state.roundStart
-        return age > patience ? "\(state.current): no answer for \(age.seconds.rounded()) s" : nil
+        return age > timeout ? "\(state.current): no answer for \(age.seconds.rounded()) s" : nil
     }
 
     /// Tries the parts until the service is shut down.
     package func run() async throws {
         await withGracefulShutdownHandler {
-            await withTaskExecutorPreference(Self.threads) {
-                while !Task.isCancelled, !Task.isShuttingDownGracefully {
-                    await round()
-                    await promptSleep(for: interval)
+            await cancelWhenGracefulShutdown {
+                await withTaskExecutorPreference(Self.threads) {
+                    while !Task.isCancelled {
+                        await self.round()
+                        await promptSleep(for: self.interval)
+                    }
                 }
             }
         } onGracefulShutdown: {
@@ -91,13 +92,12 @@ package final class Health: Service {
         }
     }
 
-    private static func withoutFigures(_ reason: String) -> String { reason.filter { !$0.isNumber } }
-
     private func round() async {
         var reasons: [String] = []
         for check in checks {
             state.withLock { $0.current = check.name }
-            do throws(CloudletError) { try await check.body() } catch { reasons.append("\(check.name): \(error)") }
+            if let failure = await failure(of: check) { reasons.append("\(check.name): \(failure)") }
+            if Task.isCancelled { return }
         }
         let before = state.withLock { state in
             defer {
@@ -106,6 +106,7 @@ package final class Health: Service {
             }
             return state.reasons ?? []
         }
+        firstRound.set()
         // Figures change with each round; that is no news.
         let known = Set(before.map(Self.withoutFigures))
         for reason in reasons where !known.contains(Self.withoutFigures(reason)) {
@@ -113,4 +114,18 @@ package final class Health: Service {
         }
         if reasons.isEmpty, !before.isEmpty { logger.notice("ready again") }
     }
+
+    /// Tries a part. It has a task of its own, and is not waited for any more when the service is shut down: a part that
+    /// hangs must not keep the node from ending.
+    private func failure(of check: Check) async -> CloudletError? {
+        let (ended, failure) = (AsyncEvent(), LockedValue<CloudletError?>(nil))
+        Task(executorPreference: Self.threads) {
+            do throws(CloudletError) { try await check.body() } catch { failure.value = error }
+            ended.set()
+        }
+        await ended.wait()
+        return failure.value
+    }
+
+    private static func withoutFigures(_ reason: String) -> String { reason.filter { !$0.isNumber } }
 }

@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import ServiceLifecycle
 
 /// Tells in the log, from time to time, how many lines were not written to it.
@@ -5,6 +6,7 @@ struct RepeatedLineReports: Service {
     let logs: LogOutput
 
     func run() async throws {
-        for await _ in Ticks(every: .seconds(20)).cancelOnGracefulShutdown() { logs.tellRepeated() }
+        let times = AsyncTimerSequence(interval: .seconds(20), clock: .continuous)
+        for await _ in times.cancelOnGracefulShutdown() { logs.tellRepeated() }
     }
 }

@@ -1,4 +1,5 @@
 import CloudletSystem
+import Dispatch
 import Glibc
 
 /// The line to the service manager that started the process (sd_notify(3), systemd.service(5) `Type=notify`); silent
@@ -31,9 +32,8 @@ package final class ServiceManager: Sendable {
     package func stopping() { tell("STOPPING=1", Self.status("stopping")) }
     /// The node reads its configuration again; ``ready(_:)`` ends this.
     package func reloading() {
-        var now = timespec()
-        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &now)
-        tell("RELOADING=1", "MONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
+        // CLOCK_MONOTONIC, as sd_notify(3) asks for.
+        tell("RELOADING=1", "MONOTONIC_USEC=\(DispatchTime.now().uptimeNanoseconds / 1000)")
     }
     /// The node is well.
     package func beat() { tell("WATCHDOG=1", patiently: false) }

@@ -3,10 +3,10 @@ import CloudletSession
 import CloudletSystem
 import ServiceLifecycle
 
-/// Tells the service manager when the node is ready, what it does, that it is well and that it ends.
+/// Reports to the service manager when the node is ready, what it does, that it works and that it ends.
 ///
-/// Beats go out only as long as ``Health`` comes round: when the sessions, the registry or libvirt no longer answer, they
-/// stop, and the manager starts the node anew.
+/// Watchdog messages go out only as long as the rounds of ``Health`` end: when the sessions, the registry or libvirt no longer
+/// answer, they stop, and the manager restarts the node.
 struct ServiceManagerReports: Service {
     let manager: ServiceManager
     let health: Health
@@ -18,31 +18,28 @@ struct ServiceManagerReports: Service {
             return
         }
         await withGracefulShutdownHandler {
-            await withTaskExecutorPreference(Health.threads) { await report() }
+            await cancelWhenGracefulShutdown {
+                await withTaskExecutorPreference(Health.threads) { await report() }
+            }
         } onGracefulShutdown: { [manager] in
             manager.stopping()
         }
     }
 
     private func report() async {
-        var isReady = false
-        var told = ""
+        await health.firstRound.wait()
+        guard !Task.isCancelled else { return }
+        var lastReported = await status()
+        manager.ready(lastReported)
         let pause = min(manager.watchdogInterval.map { $0 / 3 } ?? .seconds(2), .seconds(2))
-        while !Task.isCancelled, !Task.isShuttingDownGracefully {
+        while !Task.isCancelled {
             if health.isAlive {
                 let text = await status()
-                if !isReady, health.hasBegun {
-                    manager.ready(text)
-                    (isReady, told) = (true, text)
-                } else if isReady, text != told {
-                    manager.status(text)
-                    told = text
-                }
+                if text != lastReported { manager.status(text) }
+                lastReported = text
                 if manager.watchdogInterval != nil { manager.beat() }
             }
-            // The first round of checks takes a moment only.
-            let next = isReady ? pause : .milliseconds(50)
-            await promptSleep(for: next)
+            await promptSleep(for: pause)
         }
     }
 

@@ -14,16 +14,7 @@ import SystemPackage
 /// the client's own address.
 struct OverlayFetch: Sendable {
     /// From where overlays are fetched.
-    enum Policy: String, Sendable {
-        /// From nowhere.
-        case off
-        /// From the client's own address.
-        case client
-        /// From everywhere.
-        case any
-    }
-
-    let policy: Policy
+    let policy: OverlayURLPolicy
     /// Where packages are kept while they are used.
     let directory: FilePath
     /// Largest package in bytes.

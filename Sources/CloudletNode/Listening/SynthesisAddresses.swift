@@ -1,0 +1,46 @@
+import CloudletNetwork
+
+/// Where the synthesis protocol is to be served, by the configuration.
+struct SynthesisAddresses: Sendable {
+    typealias Endpoint = InterfaceListeners.Endpoint
+
+    /// The addresses configured, in their order; those without a host stand for every address of the interfaces.
+    let configured: [ListenAddress]
+    /// Whether the user chose the interfaces: the machine's loopback address is left out then.
+    let isConfined: Bool
+
+    /// The endpoints on these interfaces, in the order of ``configured``.
+    func endpoints(on interfaces: [NetworkInterface]) -> [Endpoint] {
+        endpoints(on: interfaces, isConfined: isConfined)
+    }
+
+    private func endpoints(on interfaces: [NetworkInterface], isConfined: Bool) -> [Endpoint] {
+        configured.flatMap { entry in
+            (entry.address.map { [$0] } ?? Self.hosts(of: interfaces, isConfined: isConfined)).map {
+                Endpoint(host: $0, port: entry.port)
+            }
+        }
+    }
+
+    /// The port to announce, of the ports that were `bound`: the first configured of those that clients on the
+    /// interfaces can reach, or else the first.
+    func announcedPort(bound: [Endpoint: UInt16], interfaces: [NetworkInterface]) -> UInt16? {
+        let all = endpoints(on: interfaces, isConfined: false)
+        let near = Set(Self.hosts(of: interfaces, isConfined: true).compactMap(Self.address)).union(Self.wildcards)
+        let reachable = all.filter { Self.address($0.host).map(near.contains) ?? false }
+        return (reachable + all).lazy.compactMap { bound[$0] }.first
+    }
+
+    private static let wildcards = ["0.0.0.0", "::"].compactMap(IPAddress.init)
+
+    /// The address of a host that may have a zone.
+    private static func address(_ host: String) -> IPAddress? {
+        ScopedAddress(host)?.address
+    }
+
+    private static func hosts(of interfaces: [NetworkInterface], isConfined: Bool) -> [String] {
+        var hosts = interfaces.flatMap(\.scopedAddresses).map(\.description)
+        if !isConfined, !hosts.contains("127.0.0.1") { hosts.append("127.0.0.1") }
+        return hosts
+    }
+}

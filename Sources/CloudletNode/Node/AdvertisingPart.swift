@@ -1,0 +1,38 @@
+import CloudletAdvertising
+import CloudletDiscovery
+import CloudletLibUPnP
+import CloudletNetwork
+import CloudletSystem
+
+/// What makes the node known on the network.
+struct AdvertisingPart: NodePart {
+    let services: [NodeService]
+
+    /// The advertisers that are configured.
+    init(_ context: NodeContext, record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>) {
+        let (settings, logger) = (context.settings, context.logger)
+        var services: [NodeService] = []
+        switch settings.upnpEngine {
+        case .libupnp:
+            services.append(
+                NodeService("libupnp", LibUPnPAdvertiser(record: record, interfaces: interfaces, logger: logger)))
+        case .native:
+            services.append(
+                NodeService(
+                    "SSDP",
+                    SSDPAdvertiser(
+                        record: record, interfaces: interfaces, bootIDs: BootIDs(in: context.home.root),
+                        logger: logger)))
+        case .off: break
+        }
+        if settings.usesMDNS {
+            services.append(
+                NodeService(
+                    "mDNS",
+                    MDNSAdvertiser(
+                        record: record, interfaces: interfaces, withOldName: settings.publishesOldMDNSName,
+                        logger: logger)))
+        }
+        self.services = services
+    }
+}

@@ -1,0 +1,27 @@
+import CloudletCore
+import CloudletDiscovery
+import Logging
+import ServiceLifecycle
+
+/// Says in the log that the node is there. A service, because signals are handled only once services run: who reads the
+/// line may end the node at once, in good order.
+struct Announcement: Service, NodePart {
+    private let metadata: Logger.Metadata
+    private let logger: Logger
+
+    init(record: NodeRecord, accelerator: String, bound: [InterfaceListeners.Endpoint: UInt16], logger: Logger) {
+        metadata = [
+            "name": "\(record.name)", "id": "\(record.id)", "accelerator": "\(accelerator)",
+            "listen": "\(bound.map { "\($0.key.host) port \($0.value)" }.sorted().joined(separator: ", "))",
+            "bases": "\(record.bases.count)",
+        ]
+        self.logger = logger
+    }
+
+    var services: [NodeService] { [NodeService("announcement", self)] }
+
+    func run() async throws {
+        logger.notice("node is ready", metadata: metadata)
+        try await gracefulShutdown()
+    }
+}

@@ -1,0 +1,48 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletSystem
+import Logging
+
+extension Hypervisor {
+    /// Opens the hypervisor that the node's configuration names; what happens to its VMs is logged with their sessions.
+    static func opened(_ context: NodeContext, _ vms: VMSessions) async throws(CloudletError) -> Hypervisor {
+        let (settings, logger) = (context.settings, context.logger)
+        let verdict = try await AcceleratorProbe.verdict(cache: context.home.acceleratorCache)
+        let accelerator = settings.accelerator.fixed ?? verdict.accelerator
+        logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
+        let root = try await root(in: context.home, logger)
+        return try await Hypervisor.open(root, uri: settings.libvirtURI, accelerator: accelerator) {
+            vms.log($0, to: logger)
+        }
+    }
+
+    /// Takes the directory of the hypervisor. Where a full disk does not let it be made the first time, the node waits for
+    /// room: ending would bring it no further.
+    private static func root(in home: CloudletHome, _ logger: Logger) async throws(CloudletError) -> HypervisorRoot {
+        var isReported = false
+        while true {
+            do throws(CloudletError) { return try HypervisorRoot(under: home.hypervisors, role: .node) } catch {
+                let space = HostResources.space(of: home.root)
+                guard error.code == .io, let space, space.free < leastRoom else { throw error }
+                if !isReported { logger.error("the node waits for room on its disk", metadata: ["reason": "\(error)"]) }
+                isReported = true
+            }
+            // No event tells that a disk has room again.
+            await promptSleep(for: .milliseconds(500))
+        }
+    }
+
+    /// With less the disk counts as full.
+    private static let leastRoom = 1 << 20
+}
+
+extension AcceleratorChoice {
+    /// The accelerator, unless it is chosen automatically.
+    var fixed: MachineDescription.Accelerator? {
+        switch self {
+        case .auto: nil
+        case .kvm: .kvm
+        case .tcg: .tcg
+        }
+    }
+}

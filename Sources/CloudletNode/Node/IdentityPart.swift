@@ -1,0 +1,57 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletHypervisor
+import CloudletSession
+import CloudletSystem
+import Foundation
+import Logging
+
+/// What the node says of itself to the network: its record, kept true.
+struct IdentityPart: NodePart {
+    let record: CurrentValue<NodeRecord>
+    private let context: NodeContext
+    private let keeper: RecordKeeper
+
+    /// Makes the record. Its ports are closed to overlays from here on.
+    init(_ context: NodeContext, registry: NodeRegistry, machines: MachinePart, sessions: SessionPart) async {
+        self.context = context
+        record = CurrentValue(
+            NodeRecord(
+                id: Self.id(context), name: Self.name(context.settings),
+                synthesisPort: sessions.sockets.announcedPort, httpPort: context.settings.httpPort,
+                bases: (try? await RecordKeeper.bases(registry)) ?? [], load: RecordKeeper.load(),
+                freeMemory: RecordKeeper.roundedFreeMemory(), features: [machines.hypervisor.accelerator.rawValue]))
+        keeper = RecordKeeper(
+            record: record, registry: registry, table: sessions.server.table, logger: context.logger)
+        machines.guestPorts.reserve { [record, ports = sessions.sockets.ports] in
+            ports.union([record.value.httpPort])
+        }
+    }
+
+    var services: [NodeService] {
+        [
+            NodeService("record", keeper),
+            NodeService(
+                "name",
+                ConfigurationFollower(context.configuration) { [record] configuration in
+                    record.update { $0.name = Self.name(configuration) }
+                }),
+        ]
+    }
+
+    private static func id(_ context: NodeContext) -> NodeID {
+        do { return try NodeID.kept(in: context.home.root) } catch {
+            context.logger.warning(
+                "the node's id can't be kept: it has another one after its next start",
+                metadata: ["reason": "\(error)"])
+            return .random()
+        }
+    }
+
+    /// The name of the node: the configured one, or else one made from the host's name.
+    private static func name(_ configuration: NodeConfiguration) -> String {
+        if let name = configuration.name { return name }
+        let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"
+        return "Cloudlet \(host)"
+    }
+}

@@ -1,0 +1,83 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletNetwork
+import CloudletSynthesis
+import CloudletSystem
+import Logging
+
+/// What runs VMs: the hypervisor, and the warm VMs that it keeps ready.
+struct MachinePart: NodePart {
+    let hypervisor: Hypervisor
+    let synthesizer: Synthesizer
+    let standby: WarmPool
+    /// How sessions run their VMs.
+    let options: NodeBackend.Options
+    /// The session of each VM.
+    let vms = VMSessions()
+    /// The host ports that overlays may open.
+    let guestPorts: GuestPorts
+
+    /// Opens the hypervisor.
+    init(
+        _ context: NodeContext, registry: NodeRegistry, interfaces: CurrentValue<[NetworkInterface]>
+    ) async throws(CloudletError) {
+        let settings = context.settings
+        let logger = context.logger
+        hypervisor = try await Hypervisor.opened(context, vms)
+        synthesizer = Synthesizer(hypervisor: hypervisor)
+        guestPorts = GuestPorts(isOpen: settings.lowPorts)
+        options = NodeBackend.Options(settings, guestPorts: guestPorts, interfaces: interfaces)
+        // Threads that the node will need are made before the system can run out of them.
+        _ = (WorkerPool.shared, WorkerPool.background)
+        options.threads.start { isShort in
+            if isShort {
+                logger.error("no more clients are served", metadata: ["reason": "\(DetachedThread.refusal)"])
+            } else {
+                logger.notice("the system allows more threads and processes again")
+            }
+        }
+        standby = WarmPool(
+            registry: registry, synthesizer: synthesizer, options: options.machine,
+            policy: { [configuration = context.configuration] in WarmPool.Policy(configuration.value) },
+            freeMemory: { MemoryFigures.current().available }, logger: logger)
+    }
+
+    var services: [NodeService] { [NodeService("warm pool", standby)] }
+
+    var checks: [Health.Check] {
+        [
+            Health.Check("threads") { [threads = options.threads] () throws(CloudletError) in
+                if threads.isShort { throw DetachedThread.refusal }
+            },
+            Health.Check("hypervisor") { [hypervisor] () async throws(CloudletError) in
+                try await hypervisor.requireAnswer()
+            },
+        ]
+    }
+}
+
+extension NodeBackend.Options {
+    fileprivate init(
+        _ settings: NodeConfiguration, guestPorts: GuestPorts, interfaces: CurrentValue<[NetworkInterface]>
+    ) {
+        self.init()
+        machine.mayOpen = guestPorts.allow
+        machine.outboundNetwork = settings.outboundNetwork
+        readiness = settings.readinessTimeout
+        if let configured = settings.forwardAddress {
+            forwardAddress = { _ in configured }
+        } else {
+            forwardAddress = { local in
+                guard let address = ScopedAddress(local)?.address, !address.isV4 else { return local }
+                let interface = interfaces.value.first { $0.addresses.contains { $0.address == address } }
+                return interface?.addresses.first { $0.address.isV4 }.map { "\($0.address)" }
+            }
+        }
+    }
+}
+
+extension WarmPool.Policy {
+    fileprivate init(_ configuration: NodeConfiguration) {
+        self.init(machines: configuration.warmVMs, memoryReserve: configuration.memoryReserve)
+    }
+}

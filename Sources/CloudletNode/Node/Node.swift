@@ -1,0 +1,71 @@
+import CloudletAdvertising
+import CloudletDiscovery
+import CloudletHypervisor
+import CloudletNetwork
+import CloudletSession
+package import CloudletSystem
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// The daemon: listens for clients, advertises itself, serves description and status, until SIGTERM, SIGINT or SIGQUIT.
+package struct Node: Sendable {
+    private let context: NodeContext
+    private let reload: NodeConfiguration.Reload
+
+    /// A node.
+    /// - Parameters:
+    ///   - configuration: the settings to start with.
+    ///   - home: the state directory.
+    ///   - logs: where lines of the log go.
+    ///   - reload: reads the settings again.
+    package init(
+        configuration: NodeConfiguration, home: CloudletHome, logs: LogOutput,
+        reload: @escaping NodeConfiguration.Reload
+    ) {
+        context = NodeContext(configuration: configuration, home: home, logs: logs)
+        self.reload = reload
+    }
+
+    /// Runs the node.
+    /// - Throws: `CloudletError` when it can't start.
+    package func run() async throws {
+        // From here on, not only when all is up: a SIGHUP during the start must not end the node.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
+
+        let network = try NetworkMonitor(
+            policy: InterfacePolicy(names: context.settings.interfaces), logger: context.logger)
+        let registry = try await NodeRegistry.opened(context)
+        let machines = try await MachinePart(context, registry: registry, interfaces: network.interfaces)
+        let sessions = try await SessionPart(
+            context, registry: registry, machines: machines, interfaces: network.interfaces)
+        let identity = await IdentityPart(context, registry: registry, machines: machines, sessions: sessions)
+        ProcessRights.current().report(
+            context.settings, accelerator: machines.hypervisor.accelerator, to: context.logger)
+        let operation = OperationPart(
+            context, watching: [sessions, registry, machines], table: sessions.server.table, hangups: hangups,
+            reload: reload)
+        let web = WebPart(
+            context, record: identity.record, interfaces: network.interfaces, sessions: sessions, machines: machines,
+            health: operation.health)
+        let advertising = AdvertisingPart(context, record: identity.record, interfaces: network.interfaces)
+        let announcement = Announcement(
+            record: identity.record.value, accelerator: machines.hypervisor.accelerator.rawValue,
+            bound: sessions.sockets.bound, logger: context.logger)
+
+        // Started in this order, and ended in reverse: first the node says goodbye, last it notes how sessions ended.
+        let parts: [any NodePart] = [
+            network, registry, sessions, machines, identity, operation, web, advertising, announcement,
+        ]
+        var group = ServiceGroupConfiguration(
+            services: parts.flatMap(\.services), gracefulShutdownSignals: [.sigterm, .sigint, .sigquit],
+            logger: context.logger)
+        group.maximumGracefulShutdownDuration = .seconds(30)
+        try await ServiceGroup(configuration: group).run()
+        context.logger.notice("node has ended")
+    }
+}
+
+extension NetworkMonitor: NodePart {
+    var services: [NodeService] { [NodeService("network", self)] }
+}

@@ -1,0 +1,101 @@
+import CloudletCore
+import CloudletDiscovery
+import CloudletHypervisor
+import CloudletNetwork
+import CloudletSession
+import CloudletSystem
+import Logging
+
+/// What serves clients: admission, the server of the synthesis protocol and its sockets, and the journal of its sessions.
+struct SessionPart: NodePart {
+    let admission: Admission
+    let server: SessionServer
+    let sockets: SynthesisSockets
+    private let listener: SynthesisListener
+    private let context: NodeContext
+    private let registry: NodeRegistry
+    private let machines: MachinePart
+
+    /// Adopts the VMs of an earlier node, ends what else it left behind, and binds the sockets.
+    init(
+        _ context: NodeContext, registry: NodeRegistry, machines: MachinePart,
+        interfaces: CurrentValue<[NetworkInterface]>
+    ) async throws(CloudletError) {
+        let (settings, configuration) = (context.settings, context.configuration)
+        let scratch = machines.hypervisor.workDirectory
+        self.context = context
+        self.registry = registry
+        self.machines = machines
+        admission = Admission(
+            policy: { Admission.Policy(configuration.value) },
+            relief: Admission.Relief(
+                memory: { [pool = machines.standby] in pool.memory }, giveWay: machines.standby.giveWay)
+        ) { HostResources.figures(scratch: scratch) }
+        let adopted = try await Leftovers(context, registry: registry, machines: machines, admission: admission)
+            .cleared()
+        sockets = try await SynthesisSockets(
+            SynthesisAddresses(settings), on: interfaces.value, gate: context.connections.sessionGate)
+        let fetch = OverlayFetch(policy: settings.overlayURLs, directory: scratch) {
+            max(0, HostResources.figures(scratch: scratch).freeDisk - configuration.value.diskReserve)
+        }
+        let backend = NodeBackend(
+            registry: registry, synthesizer: machines.synthesizer, standby: machines.standby, admission: admission,
+            fetch: fetch, options: machines.options, metrics: context.metrics, vms: machines.vms,
+            logger: context.logger)
+        server = SessionServer(
+            backend: MeasuredBackend(backend: backend, metrics: context.metrics),
+            limits: context.connections.bounding(settings.sessionLimits), logger: context.logger)
+        listener = SynthesisListener(
+            server: server, adopting: adopted, sockets: sockets, interfaces: interfaces, logger: context.logger)
+    }
+
+    var services: [NodeService] {
+        [
+            NodeService(
+                "session journal", SessionJournal(registry: registry, table: server.table, logger: context.logger)),
+            NodeService("synthesis listener", listener),
+            NodeService(
+                "session limits",
+                ConfigurationFollower(context.configuration) { [server, connections = context.connections] in
+                    server.limits.value = connections.bounding($0.sessionLimits)
+                }),
+        ]
+    }
+
+    var checks: [Health.Check] {
+        let scratch = machines.hypervisor.workDirectory
+        return [
+            Health.Check("sessions") { [server] () async throws(CloudletError) in _ = await server.table.statuses() },
+            Health.Check("listeners") { [listener] () async throws(CloudletError) in
+                guard !listener.bound.value.isEmpty else {
+                    throw CloudletError(
+                        .unavailable, "the node listens on no address",
+                        advice: "connect a network, or name an address with --listen")
+                }
+            },
+            Health.Check("disk") { [configuration = context.configuration] () async throws(CloudletError) in
+                try Self.requireDisk(
+                    HostResources.space(of: scratch), reserve: configuration.value.diskReserve)
+            },
+        ]
+    }
+
+    /// There is room for the smallest overlay beside what is left to the host.
+    static func requireDisk(_ space: FileSystemSpace?, reserve: Int) throws(CloudletError) {
+        guard let space, space.free - reserve < NodeBackend.scratchBytes else { return }
+        throw CloudletError(
+            .busy,
+            "\(ByteCount(space.free)) are free where VMs write, \(ByteCount(reserve)) are left to the host "
+                + "(admission.disk-reserve)", advice: "make room on the disk")
+    }
+}
+
+extension SynthesisAddresses {
+    fileprivate init(_ settings: NodeConfiguration) {
+        let configured = settings.listenAddresses
+        self.init(
+            configured: configured.isEmpty
+                ? [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)] : configured,
+            isConfined: !settings.interfaces.isEmpty)
+    }
+}

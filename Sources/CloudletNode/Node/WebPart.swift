@@ -1,0 +1,42 @@
+import CloudletAdvertising
+import CloudletDiscovery
+import CloudletNetwork
+import CloudletSession
+import CloudletSystem
+import Hummingbird
+
+/// What answers over HTTP: the UPnP device, the page for people, and what programs that watch over the node ask.
+struct WebPart: NodePart {
+    private let subscriptions: EventSubscriptions
+    private let server: NodeHTTPServer<RouterResponder<NodeRequestContext>>
+
+    /// Settles the HTTP port.
+    init(
+        _ context: NodeContext, record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
+        sessions: SessionPart, machines: MachinePart, health: Health
+    ) {
+        subscriptions = EventSubscriptions(record: record, logger: context.logger)
+        let table = sessions.server.table
+        let router = NodeRouter()
+        UPnPRoutes(record: record, subscriptions: subscriptions, interfaces: interfaces) {
+            Self.lines(about: await table.statuses())
+        }.add(to: router)
+        PresentationPage(record: record).add(to: router)
+        OperationRoutes(
+            health: health, metrics: context.metrics, queue: { [admission = sessions.admission] in admission.waiting },
+            standby: { [pool = machines.standby] in pool.count }
+        ) {
+            await table.statuses()
+        }.add(to: router)
+        server = NodeHTTPServer(
+            record: record, interfaces: interfaces, responder: router.buildResponder(),
+            connections: context.connections.http, gate: context.connections.httpGate, logger: context.logger)
+    }
+
+    var services: [NodeService] { [NodeService("UPnP events", subscriptions), NodeService("HTTP server", server)] }
+
+    /// What anybody on the LAN may know of sessions. Their ids are not part of it: who has one can end the session.
+    static func lines(about sessions: [SessionStatus]) -> [String] {
+        sessions.enumerated().map { "\($0 + 1) \($1.stage.rawValue) \($1.appName ?? "-")" }
+    }
+}

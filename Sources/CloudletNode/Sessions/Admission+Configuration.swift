@@ -1,0 +1,11 @@
+extension Admission.Policy {
+    /// The configured bounds.
+    init(_ configuration: NodeConfiguration) {
+        machines = configuration.maximumVMs
+        perClient = configuration.sessionsPerClient
+        queue = configuration.queueLength
+        patience = configuration.queueTimeout
+        memoryReserve = configuration.memoryReserve
+        diskReserve = configuration.diskReserve
+    }
+}
