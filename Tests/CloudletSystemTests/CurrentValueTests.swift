@@ -24,7 +24,7 @@ import Testing
         let number = CurrentValue(0)
         for round in 1...5000 {
             let reader = Task { for await value in number.values() where value < 0 {} }
-            async let change: Void = { @concurrent in _ = number.set(round) }()
+            async let change: Void = { @concurrent () async in _ = number.set(round) }()
             await Task.yield()
             reader.cancel()
             await change
