@@ -235,7 +235,7 @@ let package = Package(
         tests("CloudletCore"),
         tests("CloudletDiscovery", ["CloudletMarkup", "CloudletNetwork", "CloudletSystem", system]),
         tests("CloudletFinding", ["CloudletDiscovery", "CloudletNetwork", "CloudletSystem", nioCore, system]),
-        tests("CloudletHypervisor", ["CloudletMarkup", system]),
+        tests("CloudletHypervisor", ["CLibvirt", "CloudletMarkup", system]),
         tests("CloudletLibUPnP", ["CloudletDiscovery", "CloudletNetwork"]),
         tests("CloudletMarkup"),
         tests("CloudletMessagePack"),
@@ -297,7 +297,7 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         ),
         "CloudletHypervisor": (
             [
-                "Guest/GuestSupport.swift", "Machine/MachineDescription.swift", "Machine/VMDescription.swift",
+                "Machine/GuestSupport.swift", "Machine/MachineDescription.swift", "Machine/VMDescription.swift",
                 "Snapshot/SnapshotFile.swift", "Snapshot/SnapshotLayout.swift",
             ], ["CloudletCore", "CloudletSystem", "CloudletMarkup"]
         ),

@@ -84,7 +84,7 @@ class Node:
 
     def wait_for_warm_vm(self, times: int = 1) -> None:
         """Waits until the node has made so many warm VMs."""
-        self.wait_for('VM stands by"', times)
+        self.wait_for('warm VM is ready"', times)
 
     def end_of_log(self) -> str:
         """The last lines of the node's log."""

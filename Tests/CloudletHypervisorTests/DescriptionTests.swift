@@ -67,11 +67,12 @@ import Testing
             let root = try MarkupParser().parse(xml)
             return try #require(root.child("devices")).children.filter { !["disk", "graphics"].contains($0.name) }
         }
-        let one = VMResources(
-            name: "cloudlet-a", disk: "/a", diskFormat: .raw, memoryPath: "/m", waitsForState: false, display: true)
-        let two = VMResources(
-            name: "cloudlet-b", disk: "/b,c", diskFormat: .qcow2, memoryPath: "/n,o", waitsForState: true,
-            outboundNetwork: true)
+        var one = VMResources(
+            name: "cloudlet-a", disk: "/a", diskFormat: .raw, memoryPath: "/m", waitsForState: false)
+        one.options.display = true
+        var two = VMResources(
+            name: "cloudlet-b", disk: "/b,c", diskFormat: .qcow2, memoryPath: "/n,o", waitsForState: true)
+        two.options.outboundNetwork = true
         #expect(try devices(one) == devices(two))
         let xml = DomainXML(machine: description.machine, resources: two, securityLabels: []).document()
         #expect(xml.contains("mem-path=/n,,o") && xml.contains("restrict=off"))
@@ -167,12 +168,12 @@ import Testing
         let forwards = try ["tcp:1::2", "udp:5000::53"].map { (text) throws(CloudletError) in
             try PortForward(parsing: text)
         }
-        let error = #expect(throws: CloudletError.self) {
-            try VMResources.requireAnswers(forwards, outboundNetwork: false)
-        }
+        var options = VMOptions()
+        let error = #expect(throws: CloudletError.self) { try options.requireAnswers(to: forwards) }
         #expect(error?.code == .unavailable && error?.message.contains("udp:5000::53") == true)
-        try VMResources.requireAnswers(forwards, outboundNetwork: true)
-        try VMResources.requireAnswers([forwards[0]], outboundNetwork: false)
+        try options.requireAnswers(to: [forwards[0]])
+        options.outboundNetwork = true
+        try options.requireAnswers(to: forwards)
     }
 
     @Test("port forwards are read as -redir had them")

@@ -21,10 +21,10 @@ import Testing
         try domain.resume()
         #expect(try domain.state() == .running)
         #expect(try connection.activeDomains().map(\.name).contains("cloudlet-t"))
-        let events = connection.lifecycleEvents(of: "cloudlet-t")
+        let events = connection.events.stream(of: "cloudlet-t")
         try domain.destroy()
         var ended = false
-        for await event in events where event.isEnd { ended = true }
+        for await entry in events where entry.event.isEnd { ended = true }
         #expect(ended && !domain.isActive)
         try domain.destroy()
     }

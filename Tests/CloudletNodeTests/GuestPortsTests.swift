@@ -1,5 +1,5 @@
 import CloudletCore
-import CloudletSynthesis
+import CloudletHypervisor
 import Testing
 
 @testable import CloudletNode
@@ -23,13 +23,13 @@ import Testing
 
     @Test("a port that is not given is moved for clients that allow it, and refused to others")
     func moving() throws {
-        var options = Synthesizer.Options()
+        var options = VMOptions.Forwarding()
         options.mayOpen = GuestPorts(isOpen: false).allow
         let wanted = [forward(53), forward(0), forward(2222)]
         let error = #expect(throws: CloudletError.self) { try options.permitted(wanted) }
         #expect(error?.code == .permission)
         #expect(error?.description.contains("port 53 of this host is not given to guests") == true)
-        options.moveTakenForwards = true
+        options.movesTaken = true
         #expect(try options.permitted(wanted) == [forward(0), forward(0), forward(2222)])
     }
 

@@ -28,12 +28,15 @@ import Testing
             return status.contains("Name:\tqemu-orphan\n")
         }
         #expect(status.contains("PPid:\t\(ProcessInfo.processInfo.processIdentifier)\n"))
-        try #require(kill(#require(Int32(process)), SIGKILL) == 0)
-        let gone = try await poll(every: .milliseconds(10), for: .seconds(5)) { !isListed(process) }
-        #expect(gone)
-        #expect(ChildReaper.shared.end(of: try #require(Int32(process))) == .signalled(SIGKILL))
-        ChildReaper.shared.forget(try #require(Int32(process)))
-        #expect(ChildReaper.shared.end(of: try #require(Int32(process))) == nil)
+        let number = try #require(Int32(process))
+        #expect(await ChildReaper.shared.end(of: number, within: .milliseconds(20)) == nil)
+        async let end = ChildReaper.shared.end(of: number, within: .seconds(5))
+        try #require(kill(number, SIGKILL) == 0)
+        #expect(await end == .signalled(SIGKILL))
+        #expect(!isListed(process))
+        #expect(ChildReaper.shared.end(of: number) == .signalled(SIGKILL))
+        ChildReaper.shared.forget(number)
+        #expect(ChildReaper.shared.end(of: number) == nil)
     }
 
     @Test("an ended child that nobody asks for hides no emulator's end", arguments: ["", "setsid "])

@@ -29,7 +29,7 @@ actor EndToEndFixture {
         /// The state directory of the machine that made base and overlay, and that runs the node.
         var home: FilePath { directory.appending("home") }
 
-        /// Environment of programs on that machine. Only the tests of it have VMs that stand by.
+        /// Environment of programs on that machine. Only the tests of them have warm VMs.
         var environment: [String: String] { ["CLOUDLET_HOME": home.string, "CLOUDLET_STANDBY_MACHINES": "0"] }
 
         /// The hashes of all files of the base VM as they are now.

@@ -6,7 +6,7 @@ import Glibc
 import SystemPackage
 import Testing
 
-/// VMs that a node keeps ready.
+/// Warm VMs of a node.
 extension EndToEndTests {
     private func withStandby(
         _ chain: EndToEndFixture.Chain,
@@ -18,7 +18,7 @@ extension EndToEndTests {
             try await lab.with(
                 1, [Program.path("cloudlet-node")], environment: chain.environment.merging(settings) { $1 }, log: log
             ) { node in
-                try await node.waitFor("VM stands by", seconds: 60)
+                try await node.waitFor("warm VM is ready", seconds: 60)
                 try await body(lab, node)
             }.status
         }
@@ -50,25 +50,25 @@ extension EndToEndTests {
         return listed.output.split(separator: "\n").compactMap { Int32($0) }
     }
 
-    @Test("a VM that stands by takes an overlay without an emulator's start, and another one takes its place")
+    @Test("a warm VM takes an overlay without an emulator's start, and another one takes its place")
     func standsBy() async throws {
         let chain = try await EndToEndFixture.shared.chain()
         try await withStandby(chain) { lab, node in
             for round in 1...2 {
-                try await until(30, "no VM stands by") { node.output.components("VM stands by base") == round }
+                try await until(30, "no warm VM") { node.output.components("warm VM is ready base") == round }
                 #expect(try await answer(lab, chain).continues(chain.before))
                 let line = try #require(syntheses(node).last)
                 #expect(!line.contains("start emulator") && !line.contains("copy memory"), "\(line)")
                 #expect(line.contains("load state") && line.contains("application ready"), "\(line)")
             }
-            try await until(30, "no VM stands by") { node.output.components("VM stands by base") == 3 }
+            try await until(30, "no warm VM") { node.output.components("warm VM is ready base") == 3 }
             let page = try await lab.run(1, ["curl", "-s", "http://\(EndToEndLab.address(1)):8022/metrics"])
             #expect(page.output.contains("\ncloudlet_standby_vms 1\n"), "\(page.output)")
         }
         #expect(try chain.hashesNow() == chain.baseHashes)
     }
 
-    @Test("a VM that stands by and dies is replaced, and a session that comes meanwhile gets another one")
+    @Test("a warm VM that dies is replaced, and a session that comes meanwhile gets another one")
     func standbyDies() async throws {
         let chain = try await EndToEndFixture.shared.chain()
         try await withStandby(chain) { lab, node in
@@ -78,8 +78,8 @@ extension EndToEndTests {
             #expect(try await answer(lab, chain).continues(chain.before))
             let line = try #require(syntheses(node).last)
             #expect(line.contains("start emulator"), "\(line)")
-            #expect(node.output.contains("VM stands by no more reason=\"its emulator has ended\""))
-            try await until(30, "no VM stands by") { node.output.components("VM stands by base") == 2 }
+            #expect(node.output.contains("warm VM was ended reason=\"its emulator has ended\""))
+            try await until(30, "no warm VM") { node.output.components("warm VM is ready base") == 2 }
         }
     }
 }

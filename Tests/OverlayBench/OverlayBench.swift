@@ -54,8 +54,8 @@ struct OverlayBench {
         let home = try home()
         let root = try HypervisorRoot(under: home.hypervisors, role: .command)
         let hypervisor = try await Hypervisor.open(root, accelerator: base.machine.accelerator)
-        var options = BaseResumption.Options()
-        options.forwards = [PortForward(hostPort: 0, guestPort: 22)]
+        var options = VMOptions()
+        options.forwarding.forwards = [PortForward(hostPort: 0, guestPort: 22)]
         options.discards = discards
         let running = try await BaseResumption(hypervisor: hypervisor).resume(base, options, times: StageTimes())
         do {

@@ -62,12 +62,14 @@ struct BaseCommand: AsyncParsableCommand {
         machine.machineType = try await hypervisor.machineType(named: machineType)
         customisation.doubt = try BootOutlook.doubt(about: try File(path, .read))
         if let doubt = customisation.doubt { Console.note("\(path.string.displayable()): \(doubt).") }
-        var options = BaseCreation.Options(machine: machine)
-        options.forwards = forwards + customise.temporaryForwards(beside: forwards)
+        var options = VMOptions()
+        options.forwarding.forwards = forwards + customise.temporaryForwards(beside: forwards)
+        options.forwarding.takenPortAdvice = CustomiseOptions.takenPortAdvice
         options.display = customisation.needsDisplay
+        options.outboundNetwork = true
         let times = StageTimes()
         let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
-            path, options, keepingIn: .command(home), times: times,
+            path, as: machine, options, keepingIn: .command(home), times: times,
             progress: { ProgressLine.show($0) }
         ) { [customisation] (machine, forwards) throws(CloudletError) in
             try await customisation.wait(machine, forwards)

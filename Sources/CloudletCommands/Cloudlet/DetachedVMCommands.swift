@@ -48,7 +48,7 @@ struct StopVMCommand: AsyncParsableCommand {
         let machine = try DetachedVM.all(under: home.hypervisors).first { $0.name == name }
         let root = try HypervisorRoot(of: name, under: home.hypervisors)
         let hypervisor = try await Hypervisor.open(root, uri: machine?.uri, accelerator: .tcg)
-        try await hypervisor.end(name)
+        try await hypervisor.tearDown(name)
         Console.result("VM \(name) has ended")
     }
 }

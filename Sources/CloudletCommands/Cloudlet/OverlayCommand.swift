@@ -1,6 +1,7 @@
 import ArgumentParser
 import CloudletCommandLine
 import CloudletCore
+import CloudletHypervisor
 import CloudletOverlay
 import CloudletStore
 import CloudletSynthesis
@@ -67,15 +68,17 @@ struct OverlayCommand: AsyncParsableCommand {
         let closingStep = try ClosingStep(closing)
         let hypervisor = try await hypervisorOptions.open(home)
 
-        var resume = BaseResumption.Options()
-        resume.forwards = forwards + customise.temporaryForwards(beside: forwards, ssh: closingStep.needsSSH)
-        resume.display = customisation.needsDisplay
-        resume.outboundNetwork = true
-        resume.discards = !noDiscard
+        var machineOptions = VMOptions()
+        machineOptions.forwarding.forwards =
+            forwards + customise.temporaryForwards(beside: forwards, ssh: closingStep.needsSSH)
+        machineOptions.forwarding.takenPortAdvice = CustomiseOptions.takenPortAdvice
+        machineOptions.display = customisation.needsDisplay
+        machineOptions.outboundNetwork = true
+        machineOptions.discards = !noDiscard
         let times = StageTimes()
         ProgressLine.show("resume base VM")
-        let running = try await BaseResumption(hypervisor: hypervisor).resume(base, resume, times: times)
-        do {
+        let running = try await BaseResumption(hypervisor: hypervisor).resume(base, machineOptions, times: times)
+        let result = try await running.endingAfter { () async throws(CloudletError) in
             ProgressLine.clear()
             Report.refresh(running.refresh)
             try await times.measure(.customise) { () async throws(CloudletError) in
@@ -89,12 +92,9 @@ struct OverlayCommand: AsyncParsableCommand {
             ProgressLine.clear()
             Report.times(times)
             Report.overlay(result)
-            try await running.end()
-            try writePackage(result)
-        } catch {
-            try? await running.end()
-            throw error
+            return result
         }
+        try writePackage(result)
     }
 
     /// Writes the overlay of a VM that was kept, and forgets the VM then.
@@ -105,7 +105,7 @@ struct OverlayCommand: AsyncParsableCommand {
         try compression.apply(to: &options)
         try await OverlayCreation.require(directory, name: options.name)
         let times = StageTimes()
-        let result: OverlayCreation.Result
+        let result: OverlayCreation.Written
         do throws(CloudletError) {
             result = try await OverlayCreation(base: base, options: options, records: records).write(
                 vm, to: directory, times: times
@@ -121,7 +121,7 @@ struct OverlayCommand: AsyncParsableCommand {
     }
 
     /// Writes the package of an overlay that is complete.
-    private func writePackage(_ result: OverlayCreation.Result) throws(CloudletError) {
+    private func writePackage(_ result: OverlayCreation.Written) throws(CloudletError) {
         guard let package else { return }
         try OverlayPackageWriter.write(OverlaySource(at: result.metaPath), to: FilePath(package)) {
             ProgressLine.show("package", $0)

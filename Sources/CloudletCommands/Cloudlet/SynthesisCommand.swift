@@ -46,8 +46,8 @@ struct SynthesisCommand: AsyncParsableCommand {
         let base = try await BaseLookup.open(disk, home)
         let overlay = try OverlaySource(at: FilePath(meta))
         try Synthesizer.requireMatch(overlay.meta, base)
-        var options = Synthesizer.Options()
-        options.forwardAddress = forwardAddress
+        var options = VMOptions()
+        options.forwarding.address = forwardAddress
         options.outboundNetwork = outboundNetwork
         try Synthesizer.requireForwards(overlay.meta, options)
         let viewer = try Viewer(choice: viewer ?? "none")
@@ -55,7 +55,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         if let residue { ending = try await prepareResidue(FilePath(residue), overlay.meta, home) }
         let hypervisor = try await hypervisorOptions.open(home)
 
-        options.takenPortWayOut = "listen on another address with --forward-address, such as 127.0.0.2"
+        options.forwarding.takenPortAdvice = "listen on another address with --forward-address, such as 127.0.0.2"
         options.display = viewer != nil
         let times = StageTimes()
         let total = Double(max(1, overlay.meta.totalBlobBytes))
@@ -87,13 +87,9 @@ struct SynthesisCommand: AsyncParsableCommand {
                     + "host's disk gets full, it stands still and stays so.")
             return
         }
-        do {
+        try await running.endingAfter { () async throws(CloudletError) in
             try await hold(running, viewer)
             if let ending { try await save(ending, of: running, on: base) }
-            try await running.end()
-        } catch {
-            try? await running.end()
-            throw error
         }
     }
 

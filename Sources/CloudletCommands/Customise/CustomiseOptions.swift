@@ -19,6 +19,9 @@ struct CustomiseOptions: ParsableArguments {
     @Argument(parsing: .postTerminator, help: "Behind '--': -redir tcp:HOSTPORT::GUESTPORT, repeatable.")
     var emulatorArguments: [String] = []
 
+    /// What the user can do about a port that is taken, beside freeing it.
+    static let takenPortAdvice = "choose another with -redir"
+
     /// The forwards behind `--`.
     func forwards() throws(CloudletError) -> [PortForward] {
         var forwards: [PortForward] = []

@@ -18,7 +18,7 @@ enum Report {
     }
 
     /// An overlay that was written.
-    static func overlay(_ result: OverlayCreation.Result) {
+    static func overlay(_ result: OverlayCreation.Written) {
         Console.result("Overlay meta: \(result.metaPath)")
         Console.result(
             "Blobs: \(result.meta.blobs.count), \(ByteCount(result.meta.totalBlobBytes)) "

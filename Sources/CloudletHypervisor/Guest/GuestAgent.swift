@@ -1,7 +1,6 @@
 import CloudletCore
 import CloudletSystem
 import Foundation
-import Synchronization
 
 /// Speaks with qemu-guest-agent in a VM (QEMU's `qga/qapi-schema.json`) through libvirt, which bounds the size of answers.
 /// What comes from a guest is hostile until checked: each call has a limit of time, and only what is needed is read.
@@ -13,10 +12,12 @@ struct GuestAgent: Sendable {
 
     init(_ domain: LibvirtDomain) { self.domain = domain }
 
-    /// Waits until the agent answers.
+    /// Waits until the agent answers. libvirt refuses at once to ask one that has not opened its channel.
     /// - Returns: whether it does within `limit`.
     func answers(within limit: Duration) async -> Bool {
-        let answered = try? await poll(every: .milliseconds(5), upTo: .milliseconds(40), for: limit) {
+        let answered = try? await domain.connection.events.wait(for: domain.name, within: limit) { event in
+            event == .agentConnected || event.isEnd
+        } until: {
             () async throws(CloudletError) in
             (try? await call("guest-ping", Nothing(), as: Nothing.self)) != nil
         }
@@ -28,22 +29,20 @@ struct GuestAgent: Sendable {
     func setClock() async throws(CloudletError) {
         struct Time: Encodable { let time: Int64 }
         let time = Time(time: Self.now)
-        let answer = Mutex<Result<Nothing, CloudletError>?>(nil)
+        let answer = Mailbox<Result<Nothing, CloudletError>>()
         // The agent sets the guest's clock at once, then for a second or two the machine's by `hwclock`, which is right
         // already: only a refusal is worth waiting for. The answer may come when it likes.
         Task { [self] in
-            let result: Result<Nothing, CloudletError>
             do throws(CloudletError) {
-                result = .success(try await call("guest-set-time", time, as: Nothing.self))
+                answer.put(.success(try await call("guest-set-time", time, as: Nothing.self)))
             } catch {
-                result = .failure(error)
+                answer.put(.failure(error))
             }
-            answer.withLock { $0 = result }
         }
-        _ = try await poll(every: .milliseconds(5), for: Self.refusalLimit) { () throws(CloudletError) in
-            answer.withLock { $0 } != nil
+        let given = try await withDeadline(Self.refusalLimit) { () async throws(CloudletError) in
+            try? await answer.next()
         }
-        guard case .failure(let refusal) = answer.withLock({ $0 }) else { return }
+        guard case .failure(let refusal)? = given ?? nil else { return }
         // It does so only where there is `hwclock`; `date` belongs to every system.
         let now = Self.now
         let text = "@\(now / 1_000_000_000).\(String(now % 1_000_000_000 + 1_000_000_000).dropFirst())"
@@ -127,6 +126,7 @@ struct GuestAgent: Sendable {
             path: program, arg: arguments, inputData: input.isEmpty ? nil : Data(input).base64EncodedString())
         let started = try await call("guest-exec", command, as: Started.self)
         var code: Int?
+        // The agent reports no event when a program ends.
         let ended = try await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .seconds(3)) {
             () async throws(CloudletError) in
             let status = try await call("guest-exec-status", started, as: Status.self)

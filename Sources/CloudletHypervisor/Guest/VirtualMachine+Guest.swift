@@ -1,6 +1,9 @@
 import CloudletCore
 
 extension VirtualMachine {
+    /// The guest's agent, if the guest has one.
+    private nonisolated var agent: GuestAgent { GuestAgent(domain) }
+
     /// How long a guest's agent may take to answer for the first time after a resume. One that was there when the state was
     /// saved is there at once; a busy host under emulation takes its time.
     private static let agentLimit = Duration.seconds(1)

@@ -1,19 +1,19 @@
 import CLibvirt
 import CloudletCore
 import CloudletSystem
-import Synchronization
 import SystemPackage
 
 /// An open connection to a libvirt driver; closed when the last reference goes.
 ///
 /// `@unchecked Sendable`: libvirt's connection objects are thread-safe by contract, and the pointer never changes.
 @safe final class LibvirtConnection: @unchecked Sendable {
-    private let pointer: OpaquePointer
+    let pointer: OpaquePointer
     /// The URI it was opened with.
     let uri: String
     /// Where an embedded driver writes the process numbers of its emulators.
     let processFiles: FilePath?
-    private let listeners = LifecycleListeners()
+    /// What happens to its domains.
+    let events = DomainEvents()
     private let kept: File?
 
     /// Opens a connection; libvirt's warnings go to the file `log`. What the URI names is kept open as `keeping`. Blocks.
@@ -28,18 +28,7 @@ import SystemPackage
         unsafe self.pointer = pointer
         self.uri = uri
         self.processFiles = processFiles
-        let context = unsafe Unmanaged.passRetained(listeners).toOpaque()
-        let callback: virConnectDomainEventCallback = { _, domain, event, detail, context in
-            guard let context = unsafe context, let domain = unsafe domain else { return 0 }
-            let listeners = unsafe Unmanaged<LifecycleListeners>.fromOpaque(context).takeUnretainedValue()
-            if let name = unsafe virDomainGetName(domain) {
-                listeners.notify(unsafe String(cString: name), LifecycleEvent(event: event, detail: detail))
-            }
-            return 0
-        }
-        _ = unsafe cloudlet_vir_register_lifecycle(pointer, callback, context) { context in
-            if let context = unsafe context { unsafe Unmanaged<LifecycleListeners>.fromOpaque(context).release() }
-        }
+        listen()
     }
 
     deinit { unsafe virConnectClose(pointer) }
@@ -83,88 +72,6 @@ import SystemPackage
         }
         return domains
     }
-
-    /// What happens to the domain with this name from now on.
-    func lifecycleEvents(of name: String) -> AsyncStream<LifecycleEvent> { listeners.stream(for: name) }
-
-    /// Tells `listener` the names of domains that are paused from now on because their disks can't be written.
-    func tellDiskErrors(to listener: AsyncStream<String>.Continuation) { listeners.tellDiskErrors(to: listener) }
-
-    /// Waits until the domain with this name has ended.
-    /// - Parameters:
-    ///   - name: the domain's name.
-    ///   - isActive: whether it is still there.
-    /// - Returns: how it ended; `nil` when that was before anybody listened, or the task was cancelled.
-    func end(of name: String, isActive: () async -> Bool) async -> LifecycleEvent? {
-        let events = lifecycleEvents(of: name)
-        guard await isActive() else { return listeners.lastEnd(of: name) }
-        for await event in events where event.isEnd { return event }
-        return nil
-    }
-}
-
-/// A change in a domain's life.
-struct LifecycleEvent: Sendable, Hashable {
-    /// libvirt's event and detail numbers.
-    let event: Int32
-    let detail: Int32
-
-    /// The emulator ended, for whatever reason.
-    var isEnd: Bool { event == Int32(VIR_DOMAIN_EVENT_STOPPED.rawValue) }
-
-    /// The VM was paused because its disk could not be written.
-    var isDiskError: Bool {
-        event == Int32(VIR_DOMAIN_EVENT_SUSPENDED.rawValue)
-            && detail == Int32(VIR_DOMAIN_EVENT_SUSPENDED_IOERROR.rawValue)
-    }
-
-    /// It ended because it failed or was killed, not because the guest or we asked for it.
-    var isFailure: Bool {
-        isEnd
-            && (detail == Int32(VIR_DOMAIN_EVENT_STOPPED_FAILED.rawValue)
-                || detail == Int32(VIR_DOMAIN_EVENT_STOPPED_CRASHED.rawValue))
-    }
-}
-
-/// Spreads lifecycle events to those who wait for a domain's.
-private final class LifecycleListeners: Sendable {
-    private let continuations = Mutex<[(name: String, id: Int, AsyncStream<LifecycleEvent>.Continuation)]>([])
-    private let diskErrorListeners = Mutex<[AsyncStream<String>.Continuation]>([])
-    /// How the last domains ended, the latest last.
-    private let ends = Mutex<[(name: String, event: LifecycleEvent)]>([])
-    private let nextID = Atomic(0)
-    private static let remembered = 256
-
-    func stream(for name: String) -> AsyncStream<LifecycleEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: LifecycleEvent.self, bufferingPolicy: .bufferingNewest(16))
-        let id = nextID.add(1, ordering: .relaxed).newValue
-        continuation.onTermination = { [weak self] _ in self?.remove(id) }
-        continuations.withLock { $0.append((name, id, continuation)) }
-        return stream
-    }
-
-    func tellDiskErrors(to listener: AsyncStream<String>.Continuation) {
-        diskErrorListeners.withLock { $0.append(listener) }
-    }
-
-    func lastEnd(of name: String) -> LifecycleEvent? { ends.withLock { $0.last { $0.name == name }?.event } }
-
-    func notify(_ name: String, _ event: LifecycleEvent) {
-        if event.isEnd {
-            ends.withLock { ends in
-                if ends.count >= Self.remembered { ends.removeFirst() }
-                ends.append((name, event))
-            }
-        }
-        if event.isDiskError { for listener in diskErrorListeners.withLock({ $0 }) { listener.yield(name) } }
-        for entry in continuations.withLock({ $0 }) where entry.name == name {
-            entry.2.yield(event)
-            if event.isEnd { entry.2.finish() }
-        }
-    }
-
-    private func remove(_ id: Int) { continuations.withLock { $0.removeAll { $0.id == id } } }
 }
 
 /// A text that libvirt allocated; freed with the object.

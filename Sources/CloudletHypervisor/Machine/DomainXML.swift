@@ -1,48 +1,5 @@
 import CloudletMarkup
-package import SystemPackage
-
-/// What one run of a VM needs beside its machine: names, files, network rules. None of it is part of the saved state.
-package struct VMResources: Hashable, Sendable {
-    /// The domain's name; starts with `cloudlet-`.
-    package var name: String
-    /// The disk and its format.
-    package var disk: FilePath
-    /// `raw` or `qcow2`.
-    package var diskFormat: DiskFormat
-    /// The shared memory that becomes guest RAM.
-    package var memoryPath: FilePath
-    /// Whether the emulator waits for device state instead of booting.
-    package var waitsForState: Bool
-    /// Whether there is a VNC display on a port of 127.0.0.1.
-    package var display: Bool
-    /// Whether the guest may open connections to anything outside; forwarded ports work either way.
-    package var outboundNetwork: Bool
-    /// Whether blocks the guest discards or fills with zeros are freed in the disk's file. The guest sees no difference.
-    package var discards = true
-    /// Where the guest's first serial port is written to, if anywhere.
-    package var serialLog: FilePath?
-
-    /// Formats of a disk file.
-    package enum DiskFormat: String, Hashable, Sendable {
-        case raw
-        case qcow2
-    }
-
-    /// Names the resources.
-    package init(
-        name: String, disk: FilePath, diskFormat: DiskFormat, memoryPath: FilePath, waitsForState: Bool,
-        display: Bool = false, outboundNetwork: Bool = false, serialLog: FilePath? = nil
-    ) {
-        self.name = name
-        self.disk = disk
-        self.diskFormat = diskFormat
-        self.memoryPath = memoryPath
-        self.waitsForState = waitsForState
-        self.display = display
-        self.outboundNetwork = outboundNetwork
-        self.serialLog = serialLog
-    }
-}
+import SystemPackage
 
 /// Builds libvirt domain descriptions. The same machine always gives the same devices at the same addresses, which is
 /// what makes state saved on one host loadable on another; the reasons of each line are in the article Snapshots.
@@ -127,7 +84,7 @@ struct DomainXML {
         list += agentChannel
         list.append(serial)
         list.append(device("input", ["type": "tablet", "bus": "virtio"], slot: 7))
-        if resources.display {
+        if resources.options.display {
             list.append(
                 MarkupElement(
                     "graphics", attributes: ["type": "vnc", "autoport": "yes", "listen": "127.0.0.1"]))
@@ -149,8 +106,9 @@ struct DomainXML {
 
     private var disk: MarkupElement {
         let driver = [
-            "name": "qemu", "type": resources.diskFormat.rawValue, "discard": resources.discards ? "unmap" : "ignore",
-            "detect_zeroes": resources.discards ? "unmap" : "off",
+            "name": "qemu", "type": resources.diskFormat.rawValue,
+            "discard": resources.options.discards ? "unmap" : "ignore",
+            "detect_zeroes": resources.options.discards ? "unmap" : "off",
             // A base's own disk must survive a power cut; a scratch disk is thrown away with its session.
             "cache": resources.diskFormat == .raw ? "writeback" : "unsafe",
         ]
@@ -195,7 +153,7 @@ struct DomainXML {
             "memory-backend-file,id=\(Self.memoryBlock),share=on,size=\(machine.memoryMiB)M,mem-path="
                 + resources.memoryPath.string.replacing(",", with: ",,"),
             "-machine", "memory-backend=\(Self.memoryBlock)",
-            "-netdev", "user,id=\(Self.network),restrict=\(resources.outboundNetwork ? "off" : "on")",
+            "-netdev", "user,id=\(Self.network),restrict=\(resources.options.outboundNetwork ? "off" : "on")",
             "-device", "virtio-net-pci,netdev=\(Self.network),id=nic0,addr=0x10,romfile=",
         ]
         if resources.waitsForState { arguments += ["-incoming", "defer"] }

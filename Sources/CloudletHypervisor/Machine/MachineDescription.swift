@@ -74,7 +74,7 @@ package struct MachineDescription: Hashable, Sendable {
             throw CloudletError(.usage, "a VM can't have \(vcpus) CPUs", advice: "give 1 to 255")
         }
         for word in [machineType, cpuModel] where !Self.isPlainWord(word) {
-            throw CloudletError(.usage, "'\(word.displayable(limit: 60))' is no name of a machine type or CPU model")
+            throw CloudletError(.usage, "'\(word.displayable(limit: 60))' is not a name of a machine type or CPU model")
         }
         guard (1...Self.currentDeviceList).contains(deviceList) else {
             throw CloudletError(

@@ -4,13 +4,13 @@ import CloudletSystem
 import Glibc
 package import SystemPackage
 
-/// The one place that starts VMs.
+/// Starts VMs, finds them by their names and ends them.
 package final class Hypervisor: Sendable {
-    private let connection: LibvirtConnection
-    private let root: HypervisorRoot
-    private let isEmbedded: Bool
+    let connection: LibvirtConnection
+    let root: HypervisorRoot
+    let isEmbedded: Bool
     private let securityLabels: [MarkupElement]
-    private let care: VMCare.Running
+    let care: VMCare.Running
     /// What executes guest code on this host.
     package let accelerator: MachineDescription.Accelerator
 
@@ -32,7 +32,7 @@ package final class Hypervisor: Sendable {
     ///   - root: where state and scratch files of this process are kept.
     ///   - uri: a libvirt daemon to use; `nil` for a driver inside this process.
     ///   - accelerator: what executes guest code; see `AcceleratorProbe`.
-    ///   - note: is told what happens to VMs that need care.
+    ///   - note: receives what happens to VMs that need care.
     /// - Returns: the hypervisor.
     /// - Throws: `CloudletError.unavailable` when libvirt can't be used.
     package static func open(
@@ -113,13 +113,13 @@ package final class Hypervisor: Sendable {
             root.keepRoom()
         }
         let started = VirtualMachine(
-            domain, of: connection, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
+            domain, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
             care: care)
         care.care.add(started)
         await started.findProcess()
         if resources.waitsForState {
             try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
-                await started.keepFileCache(discards: resources.discards)
+                await started.keepFileCache(discards: resources.options.discards)
                 try await started.listenForState()
             }
         }
@@ -135,56 +135,15 @@ package final class Hypervisor: Sendable {
         _ = try await activeDomains()
     }
 
-    /// Ends what an earlier holder of the directory left running, and removes what it left lying; detached VMs stay.
-    /// - Parameter wanted: names of VMs that stay as well.
-    /// - Returns: names of the VMs ended.
-    /// - Throws: `CloudletError` when a VM can't be ended.
-    package func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
-        let kept = wanted.union(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
-        var ended: [String] = []
-        for domain in try await activeDomains() {
-            let name = domain.name
-            guard isOurs(name), !kept.contains(name) else { continue }
-            try await domain.end()
-            ended.append(name)
-        }
-        for name in try Directory.names(in: workDirectory) where HypervisorRoot.isVMName(name) && !kept.contains(name) {
-            try FileSystem.remove(workDirectory.appending(name))
-        }
-        return ended
-    }
-
     /// Whether this holder, or an earlier one of its directory, made a VM. A driver in this process knows no others: the
     /// directory may have had another path, of which the prefix is made, when the VM was started.
     private static func isOurs(_ name: String, _ root: HypervisorRoot, _ isEmbedded: Bool) -> Bool {
         isEmbedded ? HypervisorRoot.isVMName(name) : name.hasPrefix(root.vmPrefix)
     }
 
-    private func isOurs(_ name: String) -> Bool { Self.isOurs(name, root, isEmbedded) }
+    func isOurs(_ name: String) -> Bool { Self.isOurs(name, root, isEmbedded) }
 
-    /// Names of the VMs that run in this holder's directory.
-    package func runningVMs() async throws(CloudletError) -> Set<String> {
-        Set(try await activeDomains().map(\.name).filter(isOurs))
-    }
-
-    private func activeDomains() async throws(CloudletError) -> [LibvirtDomain] {
+    func activeDomains() async throws(CloudletError) -> [LibvirtDomain] {
         try await blocking { [connection] () throws(CloudletError) in try connection.activeDomains() }
-    }
-
-    /// Waits until the VM with this name, of an earlier holder, has ended.
-    /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, or the task was cancelled.
-    package func waitForEnd(of name: String) async -> CloudletError? {
-        let end = await connection.end(of: name) { (try? await runningVMs().contains(name)) == true }
-        guard let end, !Task.isCancelled else { return nil }
-        let words = isEmbedded ? EmulatorLog.lastWords(in: root.log(of: name)) : nil
-        return EmulatorFailure(
-            end: nil, isFailure: end.isFailure, memoryWasShort: care.care.shortage.isRecent, words: words
-        ).error
-    }
-
-    /// Ends a VM by its name and removes its scratch directory.
-    package func end(_ name: String) async throws(CloudletError) {
-        for domain in try await activeDomains() where domain.name == name { try await domain.end() }
-        try FileSystem.remove(workDirectory.appending(name))
     }
 }

@@ -20,7 +20,7 @@ package struct FullDisk: Sendable, Hashable {
     }
 
     /// Room that there must be, in bytes, before a VM goes on.
-    static let room = 16 << 20
+    static let room = HypervisorRoot.fullBelow
 }
 
 /// A VM that QEMU has stopped because its disk can't grow, and what is needed to let it go on.
@@ -42,10 +42,10 @@ struct StalledVM: Sendable {
     let goOn: @Sendable () async throws(CloudletError) -> Void
 
     /// Lets the VM go on as soon as there is room. Where it stands still again at once, as under a quota, it is tried again
-    /// and nothing more is told.
+    /// and nothing more is reported. File systems report no event when there is room again, so it is looked for.
     /// - Parameters:
     ///   - interval: how often to look.
-    ///   - note: is told that the VM stands still, and that it goes on.
+    ///   - note: receives that the VM stands still, and that it goes on.
     func attend(every interval: Duration = .seconds(1), note: @Sendable (FullDisk) -> Void) async {
         note(FullDisk(vm: name, directory: directory, hasRoom: false))
         while (try? await Task.sleep(for: interval)) != nil {

@@ -3,25 +3,25 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// Looks after the VMs of one holder as long as there are any, whatever is being done with them: those whose disks can't
-/// grow stand still until there is room, and those whose guests sleep are woken up.
+/// Takes care of the VMs of one holder, whatever else is done with them: those whose disks can't grow go on when there is
+/// room, and those whose guests sleep are woken up.
 final class VMCare: Sendable {
-    /// Whether memory was short lately.
+    /// Whether the host's memory was used up lately.
     let shortage = MemoryShortage()
     private let connection: LibvirtConnection
     private let isOurs: @Sendable (String) -> Bool
     private let workDirectory: FilePath
     private let note: @Sendable (VMIncident) -> Void
     private let known = Mutex<[String: Known]>([:])
-    /// Names of VMs that are being attended to.
+    /// Names of the VMs whose full disk is being attended to.
     private let attended = Mutex<Set<String>>([])
 
     private struct Known: Sendable {
         weak let machine: VirtualMachine?
     }
 
-    /// How often VMs are looked at of which no event told: those that an earlier process has left.
-    private static let interval = Duration.seconds(5)
+    /// How long a guest may sleep.
+    private static let pause = Duration.seconds(5)
 
     private init(
         _ connection: LibvirtConnection, isOurs: @escaping @Sendable (String) -> Bool, workDirectory: FilePath,
@@ -41,7 +41,8 @@ final class VMCare: Sendable {
         }
     }
 
-    /// Begins, for as long as somebody keeps what is returned; `isOurs` tells by their names which VMs are the holder's.
+    /// Begins; the care ends when what is returned is no longer referenced. `isOurs` decides by their names which VMs are the
+    /// holder's.
     static func begin(
         _ connection: LibvirtConnection, isOurs: @escaping @Sendable (String) -> Bool, workDirectory: FilePath,
         note: @escaping @Sendable (VMIncident) -> Void
@@ -63,23 +64,27 @@ final class VMCare: Sendable {
 
     /// Runs until the task is cancelled.
     private func run() async {
-        let (names, listener) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(256))
-        connection.tellDiskErrors(to: listener)
+        let events = connection.events.stream()
         await withDiscardingTaskGroup { group in
-            group.addTask {
-                repeat {
-                    self.shortage.look()
-                    for name in await self.names(of: .stalled) { listener.yield(name) }
-                    for name in await self.names(of: .asleep) { await self.wake(name) }
-                } while (try? await Task.sleep(for: Self.interval)) != nil
+            group.addTask { await self.shortage.watch() }
+            // No event will report what VMs that an earlier process has left are doing already.
+            for name in await names(of: .stalled) { attend(to: name, in: &group) }
+            for name in await names(of: .asleep) { group.addTask { await self.wake(name) } }
+            for await entry in events where isOurs(entry.name) {
+                guard case .lifecycle(let change) = entry.event else { continue }
+                if change.isDiskError { attend(to: entry.name, in: &group) }
+                if change.isSleep { group.addTask { await self.wake(entry.name) } }
             }
-            for await name in names where isOurs(name) {
-                guard attended.withLock({ $0.insert(name).inserted }) else { continue }
-                group.addTask {
-                    await self.vm(name).attend { self.note(.disk($0)) }
-                    self.attended.withLock { _ = $0.remove(name) }
-                }
-            }
+            group.cancelAll()
+        }
+    }
+
+    /// Sees to a VM whose disk can't grow, unless that is being done already.
+    private func attend(to name: String, in group: inout DiscardingTaskGroup) {
+        guard attended.withLock({ $0.insert(name).inserted }) else { return }
+        group.addTask {
+            await self.vm(name).attend { self.note(.disk($0)) }
+            self.attended.withLock { _ = $0.remove(name) }
         }
     }
 
@@ -91,10 +96,12 @@ final class VMCare: Sendable {
         return found ?? []
     }
 
-    /// Wakes a guest up that sleeps; one that can't be woken, as it is just being ended, is left.
+    /// Wakes a guest up that sleeps, after a pause: one that goes to sleep at once again is not woken without end. One that
+    /// can't be woken, as it is just being ended, is left.
     private func wake(_ name: String) async {
+        guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
         let isAwake = try? await blocking { [connection] () throws(CloudletError) in
-            guard let domain = try connection.activeDomain(name) else { return false }
+            guard let domain = try connection.activeDomain(name), try domain.state() == .asleep else { return false }
             try domain.wakeUp()
             return true
         }
@@ -102,7 +109,7 @@ final class VMCare: Sendable {
     }
 
     private func vm(_ name: String) -> StalledVM {
-        let directory = machine(name)?.diskDirectory ?? workDirectory.appending(name)
+        let directory = machine(name)?.resources.disk.removingLastComponent() ?? workDirectory.appending(name)
         return StalledVM(
             name: name, directory: directory,
             state: { [connection] in
@@ -123,5 +130,6 @@ final class VMCare: Sendable {
             })
     }
 
-    private func machine(_ name: String) -> VirtualMachine? { known.withLock { $0[name]?.machine } }
+    /// The VM of this name that this process has started.
+    func machine(_ name: String) -> VirtualMachine? { known.withLock { $0[name]?.machine } }
 }

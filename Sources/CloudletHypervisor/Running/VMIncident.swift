@@ -1,4 +1,4 @@
-/// What happened to a VM that is looked after.
+/// What happened to a VM that is taken care of.
 package enum VMIncident: Sendable, Hashable {
     /// The host has no room for what it writes to its disk, or has it again.
     case disk(FullDisk)
@@ -9,7 +9,7 @@ package enum VMIncident: Sendable, Hashable {
     package var shown: String {
         switch self {
         case .disk(let disk): disk.shown
-        case .woken: "the guest went to sleep, and was woken up: nobody else could do that"
+        case .woken: "the guest went to sleep, and was woken up: it can't wake by itself"
         }
     }
 }

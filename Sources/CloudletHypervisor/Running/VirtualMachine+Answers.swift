@@ -15,6 +15,7 @@ extension VirtualMachine {
             })
         else { return false }
         var answers = false
+        // QEMU reports no event when the guest takes a connection up.
         _ = try await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .seconds(1)) {
             () throws(CloudletError) in
             switch connection.state() {

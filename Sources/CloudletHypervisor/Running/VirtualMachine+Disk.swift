@@ -1,7 +1,7 @@
 extension VirtualMachine {
     /// Tells QEMU to leave the host's cache of the disk files alone when the VM goes on. As after a migration from
     /// another host it would write them back to the disk first and forget what it read, the base's disk too. That is a
-    /// matter of speed only: a QEMU that can't be told so is used as it is.
+    /// matter of speed only: a QEMU without the command is used as it is.
     func keepFileCache(discards: Bool) {
         guard let nodes = try? query("query-named-block-nodes", as: [BlockNode].self) else { return }
         let files = nodes.filter { $0.driver == "file" }.map { node in

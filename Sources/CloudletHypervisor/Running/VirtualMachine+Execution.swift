@@ -9,6 +9,7 @@ extension VirtualMachine {
     package func requireExecution() async throws(CloudletError) {
         let threads = try virtualCPUs()
         let before = threads.map(Self.runTime)
+        // The kernel reports no event when a thread gets processor time.
         let executing = try await poll(every: .milliseconds(1), for: .seconds(2)) { () throws(CloudletError) in
             zip(threads.map(Self.runTime), before).contains { now, then in
                 guard let now, let then else { return false }

@@ -26,7 +26,7 @@ extension VirtualMachine {
     package func addForward(
         _ forward: PortForward, on address: String, movingTaken: Bool = false
     ) throws(CloudletError) -> ActiveForward {
-        try VMResources.requireAnswers([forward], outboundNetwork: hasOutboundNetwork)
+        try resources.options.requireAnswers(to: [forward])
         let before = forward.hostPort == 0 ? Set(try connections().filter(\.isForward)) : []
         let rule = "\(forward.transport.rawValue):\(address):\(forward.hostPort)-:\(forward.guestPort)"
         let answer = try human("hostfwd_add \(DomainXML.network) \(rule)")

@@ -16,7 +16,7 @@ package struct SnapshotFile: Sendable {
     /// - Parameters:
     ///   - file: the snapshot.
     ///   - origin: the snapshot's byte that is the file's first; where RAM lies elsewhere, the file holds the rest.
-    /// - Throws: `CloudletError.badData` when the file is no snapshot, or damaged.
+    /// - Throws: `CloudletError.badData` when the file is not a snapshot, or is damaged.
     package init(_ file: File, origin: Int = 0) throws(CloudletError) {
         self.file = file
         self.origin = origin
@@ -24,7 +24,7 @@ package struct SnapshotFile: Sendable {
         guard stored >= Page.size, stored <= SnapshotLayout.maximumBytes - origin, (stored + origin) % Page.size == 0
         else {
             throw CloudletError(
-                .badData, "\(file.path) is no memory snapshot: \(stored) bytes are too many or no whole pages")
+                .badData, "\(file.path) is not a memory snapshot: \(stored) bytes are too many or not whole pages")
         }
         let size = stored + origin
         do throws(CloudletError) {

@@ -63,7 +63,7 @@ package struct SnapshotLayout: Hashable, Sendable {
     package init(footer: Span<UInt8>, fileBytes: Int) throws(CloudletError) {
         var reader = ByteReader(footer)
         guard footer.count == Page.size, let magic = try? reader.readArray(16), magic == Self.magic else {
-            throw CloudletError(.badData, "no memory snapshot of this program: its last page is no footer")
+            throw CloudletError(.badData, "not a memory snapshot of this program: its last page is not a footer")
         }
         guard let version = try? reader.readBigEndian(UInt32.self), version == Self.version,
             (try? reader.readBigEndian(UInt32.self)) != nil

@@ -61,9 +61,9 @@ extension NodeBackend.Options {
         _ settings: NodeConfiguration, guestPorts: GuestPorts, interfaces: CurrentValue<[NetworkInterface]>
     ) {
         self.init()
-        machine.mayOpen = guestPorts.allow
+        machine.forwarding.mayOpen = guestPorts.allow
         machine.outboundNetwork = settings.outboundNetwork
-        readiness = settings.readinessTimeout
+        machine.readinessTimeout = settings.readinessTimeout
         if let configured = settings.forwardAddress {
             forwardAddress = { _ in configured }
         } else {

@@ -29,7 +29,7 @@ struct SessionPart: NodePart {
         admission = Admission(
             policy: { Admission.Policy(configuration.value) },
             relief: Admission.Relief(
-                memory: { [pool = machines.standby] in pool.memory }, giveWay: machines.standby.giveWay)
+                memory: { [pool = machines.standby] in pool.memory }, giveWay: machines.standby.reclaimMemory)
         ) { HostResources.figures(scratch: scratch) }
         let adopted = try await Leftovers(context, registry: registry, machines: machines, admission: admission)
             .cleared()
@@ -39,7 +39,7 @@ struct SessionPart: NodePart {
             max(0, HostResources.figures(scratch: scratch).freeDisk - configuration.value.diskReserve)
         }
         let backend = NodeBackend(
-            registry: registry, synthesizer: machines.synthesizer, standby: machines.standby, admission: admission,
+            registry: registry, synthesizer: machines.synthesizer, pool: machines.standby, admission: admission,
             fetch: fetch, options: machines.options, metrics: context.metrics, vms: machines.vms,
             logger: context.logger)
         server = SessionServer(

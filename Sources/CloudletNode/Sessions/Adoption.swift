@@ -2,7 +2,6 @@ import CloudletCore
 import CloudletHypervisor
 import CloudletSession
 import CloudletStore
-import CloudletWire
 import Foundation
 import Logging
 
@@ -15,14 +14,14 @@ struct Adoption: Sendable {
     let vms: VMSessions
     let logger: Logger
 
-    /// The sessions that can be gone on with. Their clients have the lease's time to come back.
+    /// The sessions that can continue. Their clients have the lease's time to come back.
     func sessions() async throws(CloudletError) -> [AdoptedSession] {
         let running = try await hypervisor.runningVMs()
         var adopted: [AdoptedSession] = []
-        // Without them, VMs that go on would be ended for orphans.
+        // Without them, VMs that sessions still use would be ended.
         guard let left = registry.sessionsLeft else {
             throw CloudletError(
-                .busy, "the registry can't be read, which tells whose VMs were kept running",
+                .busy, "the registry, which says whose VMs were kept running, can't be read",
                 advice: registry.troubles.first)
         }
         for record in left {
@@ -40,29 +39,12 @@ struct Adoption: Sendable {
                 AdoptedSession(
                     status: status,
                     machine: MeasuredVM(
-                        machine: AdoptedVM(name: vm, hypervisor: hypervisor, logger: logger), metrics: metrics),
+                        machine: NodeVM(adopting: vm, session: record.id, on: hypervisor, vms: vms, logger: logger),
+                        metrics: metrics),
                     place: admission.adopt(client: record.client, memory: memory)))
             vms.set(vm, record.id)
             logger.notice("session goes on", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
         }
         return adopted
     }
-}
-
-/// A VM of an earlier node.
-private struct AdoptedVM: SynthesizedVM {
-    let name: String
-    let hypervisor: Hypervisor
-    let logger: Logger
-
-    /// The client was told by the earlier node.
-    var forwards: [ServerMessage.ReportedForward] { [] }
-
-    func end() async {
-        do { try await hypervisor.end(name) } catch {
-            logger.error("a VM could not be ended", metadata: ["vm": "\(name)", "reason": "\(error)"])
-        }
-    }
-
-    func waitForEnd() async -> CloudletError? { await hypervisor.waitForEnd(of: name) }
 }

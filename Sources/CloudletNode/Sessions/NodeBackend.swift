@@ -13,7 +13,7 @@ import Logging
 struct NodeBackend: SynthesisBackend {
     private let registry: NodeRegistry
     private let synthesizer: Synthesizer
-    private let standby: WarmPool
+    private let pool: WarmPool
     private let options: Options
     private let admission: Admission
     private let overlayFetch: OverlayFetch
@@ -27,9 +27,7 @@ struct NodeBackend: SynthesisBackend {
         /// when there is none.
         var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
         /// What all VMs have in common.
-        var machine = Synthesizer.Options()
-        /// How long an application may take to answer on its overlay's readiness port.
-        var readiness = Duration.seconds(30)
+        var machine = VMOptions()
         /// Tells whether the system gives no more threads.
         var threads = ThreadReserve()
 
@@ -39,7 +37,7 @@ struct NodeBackend: SynthesisBackend {
 
     /// Uses this registry and synthesizer.
     init(
-        registry: NodeRegistry, synthesizer: Synthesizer, standby: WarmPool, admission: Admission, fetch: OverlayFetch,
+        registry: NodeRegistry, synthesizer: Synthesizer, pool: WarmPool, admission: Admission, fetch: OverlayFetch,
         options: Options,
         metrics: NodeMetrics, vms: VMSessions, logger: Logger
     ) {
@@ -48,7 +46,7 @@ struct NodeBackend: SynthesisBackend {
         self.admission = admission
         self.registry = registry
         self.synthesizer = synthesizer
-        self.standby = standby
+        self.pool = pool
         self.options = options
         self.metrics = metrics
         self.logger = logger
@@ -64,8 +62,8 @@ struct NodeBackend: SynthesisBackend {
         let base = try await base(of: request.meta)
         let address = try forwardAddress(for: request)
         if !request.meta.forwards.isEmpty { try ForwardAddress.require(address) }
-        try VMResources.requireAnswers(request.meta.forwards, outboundNetwork: options.machine.outboundNetwork)
-        _ = try machineOptions(for: request).permitted(request.meta.forwards)
+        try Synthesizer.requireForwards(request.meta, options.machine)
+        _ = try machineOptions(for: request).forwarding.permitted(request.meta.forwards)
         let need = Admission.Need(
             memory: base.machine.hostBytes,
             disk: Synthesizer.diskBytes(for: request.meta, on: base.machine).addedOrMost(Self.scratchBytes))
@@ -108,14 +106,13 @@ struct NodeBackend: SynthesisBackend {
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try await base(of: request.meta)
         var how = machineOptions(for: request)
-        how.forwardAddress = try forwardAddress(for: request)
-        how.readiness = options.readiness
+        how.forwarding.address = try forwardAddress(for: request)
         let times = StageTimes { stage in
             logger.debug("stage begins", metadata: ["session": "\(request.session)", "stage": "\(stage.rawValue)"])
         }
-        let running = try await standby.withReady(for: base) { (ready) async throws(CloudletError) in
+        let running = try await pool.withWarmVM(of: base) { (warm) async throws(CloudletError) in
             try await synthesizer.synthesize(
-                request.meta, on: base, from: pieces, how, using: ready, times: times, progress: progress)
+                request.meta, on: base, from: pieces, how, using: warm, times: times, progress: progress)
         }
         metrics.synthesized(times)
         let stages = times.entries.map { "\($0.stage.rawValue) \($0.duration.shown)" }.joined(separator: ", ")
@@ -126,12 +123,12 @@ struct NodeBackend: SynthesisBackend {
             logger.warning("\(warning)", metadata: ["session": "\(request.session)", "vm": "\(running.machine.name)"])
         }
         vms.set(running.machine.name, request.session)
-        return NodeVM(running: running, session: request.session, vms: vms, logger: logger)
+        return NodeVM(running, session: request.session, on: synthesizer.hypervisor, vms: vms, logger: logger)
     }
 
-    private func machineOptions(for request: SynthesisRequest) -> Synthesizer.Options {
+    private func machineOptions(for request: SynthesisRequest) -> VMOptions {
         var how = options.machine
-        how.moveTakenForwards = request.moveForwards
+        how.forwarding.movesTaken = request.moveForwards
         return how
     }
 
@@ -167,31 +164,4 @@ struct NodeBackend: SynthesisBackend {
 
     /// The machine's figures.
     func resources() async -> NodeResources { HostResources.current() }
-}
-
-/// A synthesized VM as sessions see it.
-private struct NodeVM: SynthesizedVM {
-    let running: RunningVM
-    let session: SessionID
-    let vms: VMSessions
-    let logger: Logger
-
-    var name: String { running.machine.name }
-
-    var forwards: [ServerMessage.ReportedForward] {
-        running.forwards.map { .init(address: $0.address, forward: $0.forward) }
-    }
-
-    func end() async {
-        vms.set(name, nil)
-        do { try await running.end() } catch {
-            logger.error(
-                "a VM could not be ended",
-                metadata: [
-                    "session": "\(session)", "vm": "\(running.machine.name)", "reason": "\(error)",
-                ])
-        }
-    }
-
-    func waitForEnd() async -> CloudletError? { await running.machine.waitForEnd() }
 }

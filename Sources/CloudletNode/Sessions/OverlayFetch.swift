@@ -10,7 +10,7 @@ import SystemPackage
 
 /// Fetches overlay packages from URLs that clients name (SEND_OVERLAY_URL).
 ///
-/// A node that fetches whatever it is told can be used to reach what its clients can't. By default it fetches only from
+/// A node that fetches any URL can be used to reach what its clients can't. By default it fetches only from
 /// the client's own address.
 struct OverlayFetch: Sendable {
     /// From where overlays are fetched.
@@ -32,9 +32,9 @@ struct OverlayFetch: Sendable {
     /// - Parameters:
     ///   - text: the URL.
     ///   - client: the address of the client that named it.
-    ///   - makeRoom: is asked before so many bytes are written, and throws when there is no room for them.
+    ///   - makeRoom: called before so many bytes are written; throws when there is no room for them.
     /// - Returns: the overlay in the package.
-    /// - Throws: `CloudletError` with a reason the client is told.
+    /// - Throws: `CloudletError` with a reason for the client.
     func fetch(
         _ text: String, for client: String,
         makeRoom: @escaping @Sendable (Int) throws(CloudletError) -> Void = { _ in }
@@ -57,7 +57,7 @@ struct OverlayFetch: Sendable {
             let url = URLComponents(string: text), ["http", "https"].contains(url.scheme?.lowercased() ?? ""),
             let host = url.host, !host.isEmpty
         else {
-            throw CloudletError(.badData, "'\(text.displayable(limit: 80))' is no http or https URL")
+            throw CloudletError(.badData, "'\(text.displayable(limit: 80))' is not an http or https URL")
         }
         // A zone in it would name a link of this host, which may be another one than the client's.
         let named = (Authority(host)?.host ?? .name(host)) == ScopedAddress(client).map { .address($0.withoutZone) }

@@ -7,48 +7,48 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Keeps VMs ready that wait for overlays of the base VMs used last, so that a synthesis neither copies the base's memory
-/// nor starts an emulator. They are made when nothing else is to be done, from memory that nobody needs, and give way
-/// when sessions need it.
+/// Keeps warm VMs, which wait for overlays of the base VMs used last, so that a synthesis neither copies the base's memory
+/// nor starts an emulator. They are made when there is no other work, from memory that is free, and ended when sessions need
+/// that memory.
 final class WarmPool: Service {
     /// The bounds, asked anew each time.
     struct Policy: Sendable, Hashable {
-        /// VMs that are kept ready.
+        /// How many warm VMs are kept.
         var machines = 1
         /// Bytes of memory left to the host.
         var memoryReserve = 512 << 20
     }
 
     private struct State {
-        var ready: [WarmVM] = []
-        /// Hashes of bases, the one used last first.
-        var recent: [SHA256Digest] = []
+        var warm: [WarmVM] = []
+        var use = BaseUse()
         var syntheses = 0
         /// When the last of them ended.
         var lastEnd: ContinuousClock.Instant?
         /// Bytes of memory that sessions need.
-        var pressure = 0
+        var wantedMemory = 0
         /// Bytes of memory of VMs that are being ended.
-        var leaving = 0
-        var resting = RestingBases()
+        var leavingMemory = 0
+        var backoff = BaseBackoff()
     }
 
     private let registry: NodeRegistry
     private let synthesizer: Synthesizer
-    private let options: Synthesizer.Options
+    private let options: VMOptions
     private let policy: @Sendable () -> Policy
     private let freeMemory: @Sendable () -> Int
     private let logger: Logger
     private let state = Mutex(State())
     private let (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    /// How often the registry and the memory are looked at when nothing happens.
+    /// How often the registry, to which other programs write, and the host's free memory are looked at.
     private static let interval = Duration.seconds(5)
+    /// How long a VM that was just resumed has the processors for itself.
     private static let rest = Duration.seconds(2)
 
     init(
-        registry: NodeRegistry, synthesizer: Synthesizer, options: Synthesizer.Options,
-        policy: @escaping @Sendable () -> Policy, freeMemory: @escaping @Sendable () -> Int, logger: Logger
+        registry: NodeRegistry, synthesizer: Synthesizer, options: VMOptions, policy: @escaping @Sendable () -> Policy,
+        freeMemory: @escaping @Sendable () -> Int, logger: Logger
     ) {
         self.registry = registry
         self.synthesizer = synthesizer
@@ -58,45 +58,47 @@ final class WarmPool: Service {
         self.logger = logger
     }
 
-    /// How many VMs are ready.
-    var count: Int { state.withLock(\.ready.count) }
+    /// How many VMs are warm.
+    var count: Int { state.withLock(\.warm.count) }
 
-    /// Runs a synthesis on `base` with a VM that is ready for it, if there is one; none is made meanwhile.
-    func withReady<Value>(
-        for base: OpenBase, _ body: (WarmVM?) async throws(CloudletError) -> Value
+    /// Runs a synthesis on `base` with a warm VM of that base, if there is one; none is made meanwhile.
+    func withWarmVM<Value>(
+        of base: OpenBase, _ body: (WarmVM?) async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         let found = state.withLock { state in
             state.syntheses += 1
-            state.recent = [base.record.hash] + state.recent.filter { $0 != base.record.hash }.prefix(63)
-            return state.ready.firstIndex { $0.base.record == base.record }.map { state.ready.remove(at: $0) }
+            state.use.note(base.record.hash)
+            return state.warm.firstIndex { $0.base.record == base.record }.map { state.warm.remove(at: $0) }
         }
         defer {
             state.withLock { state in
                 state.syntheses -= 1
-                state.lastEnd = ContinuousClock().now
+                state.lastEnd = .now
             }
             waker.yield()
         }
         guard let found else { return try await body(nil) }
         guard await found.isWaiting else {
-            await discard(found, "its emulator has ended")
+            await discard(found, Self.hasEnded)
             return try await body(nil)
         }
         return try await body(found)
     }
 
-    /// Bytes of memory that VMs hold that are ready or are being ended.
+    // MARK: - Memory for sessions
+
+    /// Bytes of memory of VMs that are warm or are being ended.
     var memory: Int {
-        let (ready, leaving) = state.withLock { ($0.ready, $0.leaving) }
-        return ready.reduce(leaving) { $0 + Self.memory(of: $1) }
+        let (warm, leaving) = state.withLock { ($0.warm, $0.leavingMemory) }
+        return warm.reduce(leaving) { $0 + Self.memory(of: $1) }
     }
 
     /// Ends as many VMs, those least likely to be used first, as give back so many bytes of memory, because sessions need
     /// them.
-    func giveWay(_ bytes: Int) {
+    func reclaimMemory(_ bytes: Int) {
         let isNew = state.withLock { state in
-            guard !state.ready.isEmpty, bytes > state.leaving, state.pressure < bytes else { return false }
-            state.pressure = bytes
+            guard !state.warm.isEmpty, bytes > state.leavingMemory, state.wantedMemory < bytes else { return false }
+            state.wantedMemory = bytes
             return true
         }
         if isNew { waker.yield() }
@@ -107,13 +109,27 @@ final class WarmPool: Service {
     /// What an emulator takes at least that has not run yet (measured).
     private static let idleEmulatorMemory = 40 << 20
 
+    /// VMs to be ended for sessions.
+    private func reclaimed() -> [WarmVM] {
+        let (warm, use, wanted) = state.withLock { state in
+            defer { state.wantedMemory = 0 }
+            return (state.warm, state.use, state.wantedMemory - state.leavingMemory)
+        }
+        var given = 0
+        return warm.sorted { use.age(of: $0.base.record) > use.age(of: $1.base.record) }.prefix { machine in
+            defer { given += Self.memory(of: machine) }
+            return given < wanted
+        }
+    }
+
+    // MARK: - Service
+
     func run() async throws {
-        let beats = Ticks(every: Self.interval)
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { for await _ in beats { self.waker.yield() } }
+                group.addTask { for await _ in Ticks(every: Self.interval) { self.waker.yield() } }
                 for await _ in self.wakes {
-                    guard let rest = await self.tend() else { continue }
+                    guard let rest = await self.reconcile(&group) else { continue }
                     group.addTask {
                         try? await Task.sleep(for: rest)
                         self.waker.yield()
@@ -122,29 +138,15 @@ final class WarmPool: Service {
                 group.cancelAll()
             }
         }
-        for machine in state.withLock({ Array($0.ready) }) { await discard(machine, "the node stops") }
+        for machine in state.withLock({ Array($0.warm) }) { await discard(machine, "the node stops") }
     }
 
-    /// VMs to be ended for sessions, those of the bases used longest ago first.
-    private func pressed() -> [WarmVM] {
-        let (ready, recent, pressure) = state.withLock { state in
-            defer { state.pressure = 0 }
-            return (state.ready, state.recent, state.pressure - state.leaving)
-        }
-        func age(_ machine: WarmVM) -> Int { recent.firstIndex(of: machine.base.record.hash) ?? .max }
-        var given = 0
-        return ready.sorted { age($0) > age($1) }.prefix { machine in
-            defer { given += Self.memory(of: machine) }
-            return given < pressure
-        }
-    }
-
-    /// Ends what is of no use any more and makes what is missing.
+    /// Ends warm VMs that are no longer of use and makes those that are missing.
     /// - Returns: after what time to look again.
-    private func tend() async -> Duration? {
-        let pressed = pressed()
-        guard pressed.isEmpty else {
-            for machine in pressed { await dismiss(machine, "others need the memory") }
+    private func reconcile(_ group: inout DiscardingTaskGroup) async -> Duration? {
+        let reclaimed = reclaimed()
+        guard reclaimed.isEmpty else {
+            for machine in reclaimed { await dismiss(machine, "sessions need the memory") }
             return nil
         }
         let wanted = await wantedBases()
@@ -153,49 +155,50 @@ final class WarmPool: Service {
             if let rest = restLeft { return rest }
             guard !Task.isCancelled, hasRoom(for: base) else { return nil }
             do throws(CloudletError) {
-                let machine = try await synthesizer.prepare(base, options)
+                let warm = try await synthesizer.makeWarmVM(base, options)
                 state.withLock { state in
-                    state.ready.append(machine)
-                    state.resting.succeeded(base.record)
+                    state.warm.append(warm)
+                    state.backoff.succeeded(base.record)
+                }
+                group.addTask { [waker, machine = warm.machine] in
+                    _ = await machine.waitForEnd()
+                    waker.yield()
                 }
                 logger.info(
-                    "VM stands by", metadata: ["vm": "\(machine.name)", "base": "\(base.record.hash.short)"])
+                    "warm VM is ready", metadata: ["vm": "\(warm.name)", "base": "\(base.record.hash.short)"])
             } catch {
-                rest(base.record, error)
+                failed(base.record, error)
             }
         }
         return nil
     }
 
-    /// Lets a base alone for a while with which something is wrong; others get their VMs.
-    private func rest(_ base: BaseVM, _ error: CloudletError) {
-        let isNew = state.withLock { $0.resting.failed(base, error, at: .now) }
+    /// Leaves a base alone for a while with which something is wrong; others get their VMs.
+    private func failed(_ base: BaseVM, _ error: CloudletError) {
+        let isNew = state.withLock { $0.backoff.failed(base, error, at: .now) }
         guard isNew else { return }
         logger.warning(
-            "a VM can't be kept ready",
-            metadata: ["base": "\(base.hash.short)", "reason": "\(error.description)"])
+            "no warm VM can be made", metadata: ["base": "\(base.hash.short)", "reason": "\(error.description)"])
     }
 
     /// What is left of the time in which a VM that was just resumed has the processors for itself.
     private var restLeft: Duration? {
         guard let lastEnd = state.withLock(\.lastEnd) else { return nil }
-        let rest = Self.rest - (ContinuousClock().now - lastEnd)
+        let rest = Self.rest - (ContinuousClock.now - lastEnd)
         return rest > .zero ? rest : nil
     }
 
-    /// The base of each VM to be kept ready: one for each base in the order of their use, then another round.
+    /// The base of each VM to be kept warm: one for each base in the order of their use, then another round.
     private func wantedBases() async -> [OpenBase] {
-        let recent = state.withLock(\.recent)
         guard let records = try? await registry.bases(), !records.isEmpty else { return [] }
-        state.withLock { $0.resting.keep(records) }
-        let ordered = records.sorted { left, right in
-            let places = (recent.firstIndex(of: left.hash) ?? .max, recent.firstIndex(of: right.hash) ?? .max)
-            return places.0 == places.1 ? left.created > right.created : places.0 < places.1
+        let use = state.withLock { state in
+            state.backoff.keep(records)
+            return state.use
         }
         var bases: [OpenBase] = []
-        for record in ordered where state.withLock({ $0.resting.mayTry(record, at: .now) }) {
+        for record in use.sorted(records) where state.withLock({ $0.backoff.mayTry(record, at: .now) }) {
             do throws(CloudletError) { bases.append(try await OpenBase.open(record, in: registry)) } catch {
-                rest(record, error)
+                failed(record, error)
             }
         }
         guard !bases.isEmpty else { return [] }
@@ -206,28 +209,30 @@ final class WarmPool: Service {
         var wanted = wanted.map(\.record)
         var found: [(WarmVM, String)] = []
         let isShort = freeMemory() < policy().memoryReserve
-        for machine in state.withLock({ Array($0.ready) }) {
+        for machine in state.withLock({ Array($0.warm) }) {
             if !(await machine.isWaiting) {
-                found.append((machine, "its emulator has ended"))
+                found.append((machine, Self.hasEnded))
             } else if isShort {
                 found.append((machine, "memory is short"))
-            } else if let place = wanted.firstIndex(of: machine.base.record) {
-                wanted.remove(at: place)
+            } else if let index = wanted.firstIndex(of: machine.base.record) {
+                wanted.remove(at: index)
             } else {
-                found.append((machine, "others need the place"))
+                found.append((machine, "another base VM was used later"))
             }
         }
         return found
     }
 
-    /// The bases for which VMs are missing; none while there is other work.
+    private static let hasEnded = "its emulator has ended"
+
+    /// The bases of which warm VMs are missing; none while there is other work.
     private func missing(_ wanted: [OpenBase]) -> [OpenBase] {
         state.withLock { state in
             guard state.syntheses == 0 else { return [] }
-            var ready = state.ready.map(\.base.record)
+            var warm = state.warm.map(\.base.record)
             return wanted.filter { base in
-                guard let place = ready.firstIndex(of: base.record) else { return true }
-                ready.remove(at: place)
+                guard let index = warm.firstIndex(of: base.record) else { return true }
+                warm.remove(at: index)
                 return false
             }
         }
@@ -236,26 +241,25 @@ final class WarmPool: Service {
     /// Whether there is memory for a VM on `base` and for another one beside it.
     private func hasRoom(for base: OpenBase) -> Bool {
         guard state.withLock({ $0.syntheses == 0 }) else { return false }
-        let need = base.machine.hostBytes
-        return freeMemory() - 2 * need >= policy().memoryReserve
+        return freeMemory() - 2 * base.machine.hostBytes >= policy().memoryReserve
     }
 
-    /// Ends a VM that is ready, unless a synthesis has taken it meanwhile.
+    /// Ends a warm VM, unless a synthesis has taken it meanwhile.
     private func dismiss(_ machine: WarmVM, _ reason: String) async {
         let bytes = Self.memory(of: machine)
         let isOurs = state.withLock { state in
-            guard let place = state.ready.firstIndex(where: { $0 === machine }) else { return false }
-            state.ready.remove(at: place)
-            state.leaving += bytes
+            guard let index = state.warm.firstIndex(where: { $0 === machine }) else { return false }
+            state.warm.remove(at: index)
+            state.leavingMemory += bytes
             return true
         }
         guard isOurs else { return }
         await discard(machine, reason)
-        state.withLock { $0.leaving -= bytes }
+        state.withLock { $0.leavingMemory -= bytes }
     }
 
     private func discard(_ machine: WarmVM, _ reason: String) async {
-        logger.info("VM stands by no more", metadata: ["vm": "\(machine.name)", "reason": "\(reason)"])
+        logger.info("warm VM was ended", metadata: ["vm": "\(machine.name)", "reason": "\(reason)"])
         do { try await machine.discard() } catch {
             logger.error("a VM could not be ended", metadata: ["vm": "\(machine.name)", "reason": "\(error)"])
         }

@@ -122,7 +122,7 @@ struct BaseFileWriter: Sendable {
     /// Removes what was written under temporary names.
     func discard() { publication.discard() }
 
-    /// Whether the files are all there, and only some have not got their names yet: who looks for them next completes that.
+    /// Whether all files are there, and only some have not got their names yet: the next one to look for them completes that.
     var isDecided: Bool {
         let names = (try? Directory.names(in: files.disk.removingLastComponent())) ?? []
         return names.contains { $0.hasPrefix("\(files.seal.lastComponent?.string ?? "").commit-") }

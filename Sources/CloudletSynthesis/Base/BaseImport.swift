@@ -18,7 +18,7 @@ package struct BaseImport: Sendable {
     ///   - disk: absolute path of the disk, with a memory snapshot beside it.
     ///   - expected: the identity the disk must be proved to have; `nil` to believe its seal.
     /// - Returns: the registry's entry.
-    /// - Throws: `CloudletError.badData` when the files are no base VM or the hash differs; nothing is registered then.
+    /// - Throws: `CloudletError.badData` when the files are not those of a base VM or the hash differs; nothing is registered then.
     package func add(_ disk: FilePath, expected: SHA256Digest?) async throws(CloudletError) -> BaseVM {
         let files = BaseFiles(disk: disk)
         try DiskImageCheck.requireBootableRaw(try File(disk, .read))
@@ -82,7 +82,7 @@ package struct BaseImport: Sendable {
                     advice: "copy all its files again, or remove \(files.seal) to have them hashed anew")
             }
         }
-        // Who copied them may not have waited for the disk.
+        // Whoever copied them may not have waited until they were on the disk.
         for (_, path) in files.sealed { try File(path, .read).synchronize() }
         try Directory.synchronize(files.disk.removingLastComponent())
         let writer = BaseFileWriter(disk: files.disk)
@@ -104,7 +104,7 @@ package struct BaseImport: Sendable {
         return hash
     }
 
-    /// Gives back the rights to write to the disk of a base VM that is one no more: those that were taken away when it
+    /// Gives back the rights to write to the disk of a disk that is no longer a base VM's: those that were taken away when it
     /// became one. A mode that somebody has set since is left.
     /// - Returns: whether it is known which rights these are. Where it isn't, the disk stays as it is: one that was never
     ///   to be written to must not become writable.

@@ -9,12 +9,12 @@ package struct KeepingPlaces: Sendable {
     /// How often the program was asked to stop.
     private let interruptions: Interruptions
 
-    /// Directories of this host, the first that will do is taken.
+    /// Directories of this host; the first that can hold it is taken.
     /// - Parameters:
     ///   - first: the directory to try first; made when it is missing.
     ///   - interruptions: how often the program was asked to stop. The first time breaks off what can be done again from
     ///     what is kept; the second gives up the keeping itself.
-    ///   - note: is told a sentence when there is no room anywhere, and when something is kept because of an interruption.
+    ///   - note: receives a sentence when there is no room anywhere, and when something is kept because of an interruption.
     package init(_ first: FilePath, interruptions: Interruptions, note: @escaping @Sendable (String) -> Void) {
         self.init([first, "/var/tmp", File.temporaryDirectory], interruptions: interruptions, note: note)
     }
@@ -38,14 +38,14 @@ package struct KeepingPlaces: Sendable {
         _ body: @escaping @Sendable () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value { try await interruptions.run(until: 1, body) }
 
-    /// Tells who has interrupted the writing why the program is still there.
-    func tellKeeping(because error: CloudletError) {
+    /// Explains to whoever has interrupted the writing why the program still runs.
+    func explainKeeping(because error: CloudletError) {
         guard error.code == .interrupted else { return }
         note("Interrupted. The VM is being kept, so that no work is lost; Ctrl-C again gives it up.")
     }
 
     /// How long room is waited for.
-    private static let patience = Duration.seconds(3600)
+    private static let timeout = Duration.seconds(3600)
 
     /// Makes a directory (0700) and has it filled. When that fails in all places it is tried again until there is room:
     /// what is to be kept lives in this process.
@@ -53,7 +53,8 @@ package struct KeepingPlaces: Sendable {
     func fill(_ body: (FilePath) async throws(CloudletError) -> Void) async throws(CloudletError) -> FilePath {
         var found: FilePath?
         var failures: [String] = []
-        _ = try await poll(every: .seconds(1), upTo: .seconds(15), for: Self.patience) {
+        // File systems report no event when there is room again.
+        _ = try await poll(every: .seconds(1), upTo: .seconds(15), for: Self.timeout) {
             () async throws(CloudletError) in
             let isFirst = failures.isEmpty
             for place in directories {
@@ -72,13 +73,13 @@ package struct KeepingPlaces: Sendable {
             }
             if isFirst {
                 note(
-                    "There is no place to keep what was made (\(failures.joined(separator: "; "))). Make room: it is "
-                        + "tried again until there is. Ctrl-C, and once more after a second, gives it up.")
+                    "No directory can hold what was made (\(failures.joined(separator: "; "))). Make room: the program "
+                        + "tries again until there is. Ctrl-C, and once more after a second, gives it up.")
             }
             return false
         }
         guard let found else {
-            throw CloudletError(.io, "there was no place to keep what was made: \(failures.joined(separator: "; "))")
+            throw CloudletError(.io, "no directory could hold what was made: \(failures.joined(separator: "; "))")
         }
         return found
     }

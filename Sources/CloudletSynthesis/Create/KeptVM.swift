@@ -105,21 +105,3 @@ package struct KeptVM: Sendable {
         try target.synchronize()
     }
 }
-
-/// A customised VM that has ended: its images.
-struct EndedVM: Sendable {
-    /// The memory snapshot in its parts.
-    struct Memory: Sendable {
-        let ram: File
-        /// What is behind the RAM.
-        let tail: File
-        let snapshotBytes: Int
-        /// What the guest can do for itself when it goes on.
-        let guest: GuestSupport
-    }
-
-    /// Its disk, a qcow2 image over the base's.
-    let disk: FilePath
-    /// `nil` for an overlay of the disk alone.
-    let memory: Memory?
-}

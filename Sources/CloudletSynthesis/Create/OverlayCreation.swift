@@ -31,7 +31,7 @@ package struct OverlayCreation: Sendable {
     }
 
     /// What was written.
-    package struct Result: Sendable {
+    package struct Written: Sendable {
         /// The meta file.
         package let metaPath: FilePath
         /// Its content.
@@ -51,14 +51,14 @@ package struct OverlayCreation: Sendable {
         self.records = records
     }
 
-    /// Refuses to begin where the overlay could not be written at the end: the place is tried, and the program that is
-    /// needed then.
+    /// Refuses to begin where the overlay could not be written at the end: tries the directory, and the program that is needed
+    /// then.
     package static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
         try requirePlace(directory, name: name)
         _ = try await ImageTool.run(["--version"])
     }
 
-    /// Refuses a place where an overlay can't go, before any work is done.
+    /// Refuses a directory to which an overlay can't go, before any work is done.
     package static func requireFree(_ directory: FilePath) throws(CloudletError) {
         guard let status = try FileStatus.of(directory) else { return }
         guard status.isDirectory, try Directory.names(in: directory).isEmpty else {
@@ -68,34 +68,31 @@ package struct OverlayCreation: Sendable {
         }
     }
 
-    /// Pauses the VM, cuts the overlay and ends the VM. It does not heed the calling task's being cancelled: what is done in
-    /// the VM is there only once. The first interruption that `places` knows of breaks the writing off, and the VM is kept;
+    /// Pauses the VM, cuts the overlay and ends the VM. It goes on when the calling task is cancelled: the work in the VM exists
+    /// only once. The first interruption that `places` knows of breaks the writing off, and the VM is kept;
     /// the second gives the VM up.
     /// - Parameters:
     ///   - running: the customised VM.
     ///   - directory: where the overlay goes; made anew, and there only when it is complete.
     ///   - places: where the VM is kept when the overlay can't be written.
     ///   - times: notes the stages.
-    ///   - progress: is told what is done, as a part of 1, of the stage named.
+    ///   - progress: receives what is done, as a part of 1, of the stage named.
     /// - Returns: what was written.
     /// - Throws: `CloudletError`; no part of the overlay is left then. When the VM was kept, it says with which command
     ///   its overlay is written.
     package func cut(
         _ running: RunningVM, into directory: FilePath, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
-    ) async throws(CloudletError) -> Result {
+    ) async throws(CloudletError) -> Written {
         let ended = try await places.saving { () async throws(CloudletError) in
-            let memory = options.diskOnly ? nil : try await save(running, times)
-            if options.diskOnly { try await shutDown(running, times) }
-            try await times.measure(.endVM) { () async throws(CloudletError) in try await running.machine.destroy() }
-            return EndedVM(disk: running.disk, memory: memory)
+            try await EndedVM.end(running, on: base, options, times)
         }
         do throws(CloudletError) {
             return try await places.writing { () async throws(CloudletError) in
-                try await write(try await images(ended), to: directory, times: times, progress: progress)
+                try await write(try await ended.images(on: base), to: directory, times: times, progress: progress)
             }
         } catch {
-            places.tellKeeping(because: error)
+            places.explainKeeping(because: error)
             let kept: KeptVM
             do throws(CloudletError) {
                 kept = try await places.saving { () async throws(CloudletError) in
@@ -121,7 +118,7 @@ package struct OverlayCreation: Sendable {
     }
 
     private func advice(_ kept: KeptVM, _ directory: FilePath) -> String {
-        // Where somebody else took the place meanwhile, the command names one that is free.
+        // Where somebody else took the name meanwhile, the command names one that is free.
         let isFree = (try? Self.requireFree(directory)) != nil
         let place = isFree ? directory.absolute : directory.absolute.firstFree
         return "then run: "
@@ -134,8 +131,8 @@ package struct OverlayCreation: Sendable {
     package func write(
         _ kept: KeptVM, to directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
-    ) async throws(CloudletError) -> Result {
-        try await write(try await images(try kept.ended()), to: directory, times: times, progress: progress)
+    ) async throws(CloudletError) -> Written {
+        try await write(try await kept.ended().images(on: base), to: directory, times: times, progress: progress)
     }
 
     /// The images of a customised VM: where they may differ from the base.
@@ -157,7 +154,7 @@ package struct OverlayCreation: Sendable {
     package func write(
         _ images: CustomisedImages, to directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void
-    ) async throws(CloudletError) -> Result {
+    ) async throws(CloudletError) -> Written {
         let extents = (images.memory?.extents ?? []) + images.disk.extents
         let total = Double(max(1, extents.reduce(0) { $0 + $1.range.count }))
         let plan = try await times.measure(.compare) { () async throws(CloudletError) -> OverlayPlan in
@@ -172,57 +169,5 @@ package struct OverlayCreation: Sendable {
                 options: options, records: records
             ).write(to: directory) { progress("compress", $0) }
         }
-    }
-
-    private func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> EndedVM.Memory {
-        guard await running.machine.isActive else {
-            throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
-        }
-        let guest = await running.machine.guestSupport()
-        return try await times.measure(.saveState) { () async throws(CloudletError) in
-            try await running.machine.pause()
-            return try await saveTail(running, guest)
-        }
-    }
-
-    /// A disk without its memory must be one that a guest has let go of.
-    private func shutDown(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) {
-        let done = try await times.measure(.shutDown) { () async throws(CloudletError) in
-            try await running.shutDown()
-        }
-        guard done else {
-            throw CloudletError(
-                .unavailable, "the guest did not shut down within a minute of being asked to",
-                advice: "let the guest obey the power button (acpid, systemd-logind), or save its memory too")
-        }
-    }
-
-    /// Writes description, device state and footer: the part of the new snapshot behind its RAM. It lies in memory, which
-    /// needs no room on a disk now that the guest's work is done.
-    private func saveTail(_ running: RunningVM, _ guest: GuestSupport) async throws(CloudletError) -> EndedVM.Memory {
-        let state = try await running.machine.saveState()
-        var description = running.description
-        description.forwards = options.forwards
-        description.readyPort = options.readyPort
-        description.guest = guest
-        let file = try SharedMemory(named: "cloudlet-tail", size: 0).file
-        let layout = try SnapshotFile.writeTail(
-            description, state: state, emulator: base.snapshot.layout.emulator, to: file, at: running.memory.size)
-        return .init(ram: running.memory.file, tail: file, snapshotBytes: layout.fileBytes, guest: guest)
-    }
-
-    private func images(_ vm: EndedVM) async throws(CloudletError) -> CustomisedImages {
-        var memory: ChangedImage?
-        if let parts = vm.memory {
-            let ram = try ChangedImage.file(parts.ram, base: base.snapshot.file, as: .memory)
-            memory = ChangedImage(
-                .memory, size: parts.snapshotBytes,
-                extents: ram.extents + [
-                    .init(try parts.ram.size()..<parts.snapshotBytes, .file(parts.tail, offset: 0))
-                ])
-        }
-        return CustomisedImages(
-            memory: memory, disk: try await ImageMap.changes(in: vm.disk, size: base.record.diskBytes),
-            guest: vm.memory?.guest)
     }
 }

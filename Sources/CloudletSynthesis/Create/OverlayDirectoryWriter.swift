@@ -34,7 +34,7 @@ struct OverlayDirectoryWriter {
 
     func write(
         to directory: FilePath, progress: (Double) -> Void
-    ) async throws(CloudletError) -> OverlayCreation.Result {
+    ) async throws(CloudletError) -> OverlayCreation.Written {
         let place = try OverlayPlace(directory, noting: records)
         do throws(CloudletError) {
             let result = try await writeFiles(to: place.part, final: directory, progress)
@@ -50,7 +50,7 @@ struct OverlayDirectoryWriter {
 
     private func writeFiles(
         to part: FilePath, final: FilePath, _ progress: (Double) -> Void
-    ) async throws(CloudletError) -> OverlayCreation.Result {
+    ) async throws(CloudletError) -> OverlayCreation.Written {
         var blobs: [OverlayMeta.Blob] = []
         var statistics = OverlayStatistics()
         let atOnce = WorkerPool.shared.unitsAtOnce(

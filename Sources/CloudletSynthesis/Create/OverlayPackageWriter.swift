@@ -8,7 +8,7 @@ package import SystemPackage
 /// `overlay-meta` and the blobs, and the comment `Cloudlet VM overlay`. Source of the layout: PKWARE APPNOTE 6.3, sections
 /// 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3 (ZIP64).
 package enum OverlayPackageWriter {
-    /// Finds out whether a package can be written to a place, before any work is done.
+    /// Finds out whether a package can be written to a path, before any work is done.
     /// - Throws: `CloudletError.cannotCreate` when something is there already, and what speaks against writing there.
     package static func require(_ path: FilePath) throws(CloudletError) {
         guard try FileStatus.of(path) == nil else {
@@ -23,7 +23,7 @@ package enum OverlayPackageWriter {
     /// - Parameters:
     ///   - overlay: the overlay.
     ///   - path: the file, which must not exist.
-    ///   - progress: is told which part of the blobs is done.
+    ///   - progress: receives which part of the blobs is done.
     /// - Throws: `CloudletError` when it can't be written; nothing is left then.
     package static func write(
         _ overlay: OverlaySource, to path: FilePath, progress: (Double) -> Void = { _ in }
@@ -31,7 +31,7 @@ package enum OverlayPackageWriter {
         try write(overlay, to: path, largeFrom: Int(UInt32.max), progress)
     }
 
-    /// `largeFrom` is the size or place from which on ZIP64's longer fields are used.
+    /// `largeFrom` is the size or offset from which on ZIP64's longer fields are used.
     static func write(
         _ overlay: OverlaySource, to path: FilePath, largeFrom: Int, _ progress: (Double) -> Void = { _ in }
     ) throws(CloudletError) {

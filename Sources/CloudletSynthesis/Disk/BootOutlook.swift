@@ -2,7 +2,7 @@ package import CloudletCore
 package import CloudletSystem
 
 /// Reasons why the BIOS of a VM may not boot a disk, as far as the disk's tables tell. A boot loader can do without
-/// what is looked for here, so that they are told and not refused.
+/// what is looked for here, so that they are reported and not refused.
 package enum BootOutlook {
     /// The reason, as a sentence about "the disk"; `nil` when nothing speaks against it.
     package static func doubt(about disk: File) throws(CloudletError) -> String? {

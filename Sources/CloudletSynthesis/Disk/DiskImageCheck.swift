@@ -3,7 +3,7 @@ import CloudletOverlay
 package import CloudletSystem
 import SystemPackage
 
-/// Refuses what is no bootable raw disk image, and says what it is and how to convert it.
+/// Refuses what is not a bootable raw disk image, and says what it is and how to convert it.
 package enum DiskImageCheck {
     private static let largest = OverlayMeta.Limits().imageBytes
 
@@ -27,7 +27,7 @@ package enum DiskImageCheck {
                 .badData, "\(disk.path) is \(format.name), not a raw disk image", advice: format.advice)
         }
         guard status.size >= Page.size, head.count >= Page.size else {
-            throw CloudletError(.badData, "\(disk.path) has only \(head.count) bytes: that is no disk image")
+            throw CloudletError(.badData, "\(disk.path) has only \(head.count) bytes: that is not a disk image")
         }
         guard head[510] == 0x55, head[511] == 0xAA else {
             throw CloudletError(
@@ -82,7 +82,7 @@ package enum DiskImageCheck {
 
     private static let gptMark = Array("EFI PART".utf8)
 
-    /// What a file without a boot sector holds, in brackets, when it can be told.
+    /// What a file without a boot sector holds, in brackets, where that is known.
     private static func content(_ head: [UInt8]) -> String {
         func has(_ mark: [UInt8], at offset: Int) -> Bool { head.dropFirst(offset).starts(with: mark) }
         if head.isISO9660 { return " (it is an ISO image for optical media)" }

@@ -4,7 +4,7 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// What a file is that is no raw disk image, told by its first bytes, and how a raw image is made from it.
+/// What a file is that is not a raw disk image, by its first bytes, and how a raw image is made from it.
 struct ForeignFormat {
     /// With its article, as `a qcow2 file`.
     let name: String

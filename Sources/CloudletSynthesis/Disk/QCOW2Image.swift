@@ -19,18 +19,6 @@ package final class QCOW2Image: PageTarget {
     private let state: Mutex<State>
     private let turn = BlockingMutex()
 
-    /// Bytes of a base disk's path; the format has no room for more.
-    static let longestBackingPath = 1023
-
-    private static let clusterBits = 17
-    private static let clusterSize = 1 << clusterBits
-    private static let entryBytes = 16
-    private static let entriesPerTable = clusterSize / entryBytes
-    private static let refcountsPerBlock = clusterSize / 2
-    private static let refcountTableOffset = clusterSize
-    private static let refcountBlockOffset = 2 * clusterSize
-    private static let firstLevelOffset = 3 * clusterSize
-
     /// One data cluster: where it is, and which of its pages are data or zeros.
     private struct Cluster {
         var hostOffset = 0
@@ -48,9 +36,9 @@ package final class QCOW2Image: PageTarget {
             var cluster = clusters[index] ?? Cluster()
             if cluster.hostOffset == 0 {
                 cluster.hostOffset = end
-                end += QCOW2Image.clusterSize
+                end += QCOW2Layout.clusterSize
             }
-            let pages = QCOW2Image.bits(count, at: page)
+            let pages = QCOW2Layout.bits(count, at: page)
             cluster.data |= pages
             cluster.zeros &= ~pages
             clusters[index] = cluster
@@ -67,24 +55,26 @@ package final class QCOW2Image: PageTarget {
     package init(_ path: FilePath, backing: FilePath, size: Int) throws(CloudletError) {
         self.path = path
         virtualSize = size
-        let covered = Self.clusterSize * Self.entriesPerTable
+        let covered = QCOW2Layout.clusterSize * QCOW2Layout.entriesPerTable
         firstLevelEntries = (size + covered - 1) / covered
-        let firstLevelClusters = max(1, (firstLevelEntries * 8 + Self.clusterSize - 1) / Self.clusterSize)
-        let end = Self.firstLevelOffset + firstLevelClusters * Self.clusterSize
+        let firstLevelClusters = max(1, (firstLevelEntries * 8 + QCOW2Layout.clusterSize - 1) / QCOW2Layout.clusterSize)
+        let end = QCOW2Layout.firstLevelOffset + firstLevelClusters * QCOW2Layout.clusterSize
         state = Mutex(State(end: end))
         file = try File(path, .create(permissions: 0o600))
         try file.resize(to: end)
-        try file.write(try Self.header(backing: backing, size: size, firstLevelEntries: firstLevelEntries), at: 0)
+        try file.write(
+            try QCOW2Layout.header(backing: backing, size: size, firstLevelEntries: firstLevelEntries), at: 0)
         try writeRefcounts(upTo: end)
     }
 
     /// Bytes that the tables of an image take at most in which so many pages are stored.
     static func tableBytes(pages: Int, virtualSize: Int) -> Int {
-        let tables = min(pages, virtualSize / (clusterSize * entriesPerTable) + 1)
-        let clusters = min(pages, virtualSize / clusterSize + 1)
+        let tables = min(pages, virtualSize / (QCOW2Layout.clusterSize * QCOW2Layout.entriesPerTable) + 1)
+        let clusters = min(pages, virtualSize / QCOW2Layout.clusterSize + 1)
         // The header, the tables of reference counts, the first level, and those that are written at the end.
-        return (4 + tables + clusters / refcountsPerBlock + tables / refcountsPerBlock).multipliedOrMost(
-            by: clusterSize)
+        return (4 + tables + clusters / QCOW2Layout.refcountsPerBlock + tables / QCOW2Layout.refcountsPerBlock)
+            .multipliedOrMost(
+                by: QCOW2Layout.clusterSize)
     }
 
     /// Stores runs of pages.
@@ -96,7 +86,7 @@ package final class QCOW2Image: PageTarget {
 
     private func store(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         var done = 0
-        for (index, page, count) in Self.parts(of: bytes.count, at: offset) {
+        for (index, page, count) in QCOW2Layout.parts(of: bytes.count, at: offset) {
             let hostOffset = state.withLock { $0.store(Page.count(covering: count), at: page, ofCluster: index) }
             try file.write(bytes.extracting(done..<done + count), at: hostOffset + page * Page.size)
             done += count
@@ -106,9 +96,9 @@ package final class QCOW2Image: PageTarget {
     /// Marks pages that lie behind each other as zeros.
     package func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         state.withLock { state in
-            for (index, page, count) in Self.parts(of: length, at: offset) {
+            for (index, page, count) in QCOW2Layout.parts(of: length, at: offset) {
                 var cluster = state.clusters[index] ?? Cluster()
-                let pages = Self.bits(Page.count(covering: count), at: page)
+                let pages = QCOW2Layout.bits(Page.count(covering: count), at: page)
                 cluster.zeros |= pages
                 cluster.data &= ~pages
                 state.clusters[index] = cluster
@@ -118,7 +108,7 @@ package final class QCOW2Image: PageTarget {
 
     /// Reads back a page that was placed.
     package func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
-        let (index, page) = Self.locate(offset)
+        let (index, page) = QCOW2Layout.locate(offset)
         let cluster = state.withLock { $0.clusters[index] ?? Cluster() }
         if cluster.data & (1 << UInt32(page)) != 0 {
             _ = try file.read(into: &buffer, count: count, at: cluster.hostOffset + page * Page.size)
@@ -131,29 +121,29 @@ package final class QCOW2Image: PageTarget {
     package func finish() throws(CloudletError) {
         var (clusters, end) = state.withLock { ($0.clusters, $0.end) }
         var firstLevel = [UInt64](repeating: 0, count: firstLevelEntries)
-        let tables = Dictionary(grouping: clusters.keys, by: { $0 / Self.entriesPerTable })
+        let tables = Dictionary(grouping: clusters.keys, by: { $0 / QCOW2Layout.entriesPerTable })
         for (table, indices) in tables.sorted(by: { $0.key < $1.key }) {
-            var bytes = [UInt8](repeating: 0, count: Self.clusterSize)
+            var bytes = [UInt8](repeating: 0, count: QCOW2Layout.clusterSize)
             for index in indices {
                 guard let cluster = clusters[index] else { continue }
                 let copied: UInt64 = cluster.hostOffset == 0 ? 0 : 1 << 63
                 let bitmap = UInt64(cluster.zeros) << 32 | UInt64(cluster.data)
-                let position = index % Self.entriesPerTable * Self.entryBytes
+                let position = index % QCOW2Layout.entriesPerTable * QCOW2Layout.entryBytes
                 var entry: [UInt8] = []
                 entry.appendBigEndian(UInt64(cluster.hostOffset) | copied)
                 entry.appendBigEndian(bitmap)
-                bytes.replaceSubrange(position..<position + Self.entryBytes, with: entry)
+                bytes.replaceSubrange(position..<position + QCOW2Layout.entryBytes, with: entry)
             }
             try file.write(bytes, at: end)
             firstLevel[table] = UInt64(end) | 1 << 63
-            end += Self.clusterSize
+            end += QCOW2Layout.clusterSize
         }
         clusters.removeAll()
         end = try writeRefcounts(upTo: end)
         try file.resize(to: end)
         var bytes: [UInt8] = []
         for entry in firstLevel { bytes.appendBigEndian(entry) }
-        try file.write(bytes, at: Self.firstLevelOffset)
+        try file.write(bytes, at: QCOW2Layout.firstLevelOffset)
         state.withLock { $0.end = end }
     }
 
@@ -161,84 +151,25 @@ package final class QCOW2Image: PageTarget {
     /// - Returns: the new end of the file.
     @discardableResult
     private func writeRefcounts(upTo end: Int) throws(CloudletError) -> Int {
-        var clusters = end / Self.clusterSize
+        var clusters = end / QCOW2Layout.clusterSize
         // Block 0 has its place; each further block takes a cluster at the end, which needs a count as well.
         var blocks = 1
-        while blocks * Self.refcountsPerBlock < clusters {
+        while blocks * QCOW2Layout.refcountsPerBlock < clusters {
             blocks += 1
             clusters += 1
         }
         var table: [UInt8] = []
         for block in 0..<blocks {
-            let offset = block == 0 ? Self.refcountBlockOffset : (clusters - blocks + block) * Self.clusterSize
+            let offset =
+                block == 0 ? QCOW2Layout.refcountBlockOffset : (clusters - blocks + block) * QCOW2Layout.clusterSize
             table.appendBigEndian(UInt64(offset))
-            let used = min(Self.refcountsPerBlock, clusters - block * Self.refcountsPerBlock)
+            let used = min(QCOW2Layout.refcountsPerBlock, clusters - block * QCOW2Layout.refcountsPerBlock)
             var bytes: [UInt8] = []
             bytes.reserveCapacity(used * 2)
             for _ in 0..<used { bytes.appendBigEndian(UInt16(1)) }
             try file.write(bytes, at: offset)
         }
-        try file.write(table, at: Self.refcountTableOffset)
-        return clusters * Self.clusterSize
-    }
-
-    /// The clusters that a range touches: each with the first page in it and the bytes from there on.
-    private static func parts(
-        of length: Int, at offset: Int
-    ) -> some Sequence<(cluster: Int, page: Int, count: Int)> {
-        sequence(state: offset) { position -> (Int, Int, Int)? in
-            guard position < offset + length else { return nil }
-            let (cluster, page) = locate(position)
-            let count = min(offset + length - position, clusterSize - page * Page.size)
-            position += count
-            return (cluster, page, count)
-        }
-    }
-
-    /// The bits of `count` pages from `page` on.
-    private static func bits(_ count: Int, at page: Int) -> UInt32 {
-        (UInt32.max >> UInt32(32 - count)) << UInt32(page)
-    }
-
-    private static func locate(_ offset: Int) -> (cluster: Int, page: Int) {
-        (offset >> clusterBits, offset % clusterSize / Page.size)
-    }
-
-    /// Version 3 header with the backing file's format as extension and the extended-L2 feature bit.
-    private static func header(
-        backing: FilePath, size: Int, firstLevelEntries: Int
-    ) throws(CloudletError) -> [UInt8] {
-        let name = Array(backing.string.utf8)
-        let headerLength = 112
-        guard name.count <= longestBackingPath else {
-            throw CloudletError(
-                .usage, "the path of the base disk is longer than \(longestBackingPath) bytes: \(backing)")
-        }
-        var extensions: [UInt8] = []
-        extensions.appendBigEndian(UInt32(0xE279_2ACA))
-        extensions.appendBigEndian(UInt32(3))
-        extensions += Array("raw".utf8) + [0, 0, 0, 0, 0]
-        extensions.appendBigEndian(UInt64(0))
-
-        var bytes: [UInt8] = [0x51, 0x46, 0x49, 0xFB]
-        bytes.appendBigEndian(UInt32(3))
-        bytes.appendBigEndian(UInt64(headerLength + extensions.count))
-        bytes.appendBigEndian(UInt32(name.count))
-        bytes.appendBigEndian(UInt32(clusterBits))
-        bytes.appendBigEndian(UInt64(size))
-        bytes.appendBigEndian(UInt32(0))
-        bytes.appendBigEndian(UInt32(firstLevelEntries))
-        bytes.appendBigEndian(UInt64(firstLevelOffset))
-        bytes.appendBigEndian(UInt64(refcountTableOffset))
-        bytes.appendBigEndian(UInt32(1))
-        bytes.appendBigEndian(UInt32(0))
-        bytes.appendBigEndian(UInt64(0))
-        bytes.appendBigEndian(UInt64(1 << 4))
-        bytes.appendBigEndian(UInt64(0))
-        bytes.appendBigEndian(UInt64(0))
-        bytes.appendBigEndian(UInt32(4))
-        bytes.appendBigEndian(UInt32(headerLength))
-        bytes.appendBigEndian(UInt64(0))
-        return bytes + extensions + name
+        try file.write(table, at: QCOW2Layout.refcountTableOffset)
+        return clusters * QCOW2Layout.clusterSize
     }
 }

@@ -8,7 +8,7 @@ package enum OverlaySurvey {
     /// Reads all blobs, several at a time.
     /// - Parameters:
     ///   - overlay: the overlay.
-    ///   - progress: is told how many compressed bytes are done.
+    ///   - progress: receives how many compressed bytes are done.
     /// - Returns: what the overlay holds, and what each blob holds, in the order of the meta.
     /// - Throws: `CloudletError.badData` with blob, item and byte when the overlay is damaged.
     package static func survey(
@@ -19,7 +19,7 @@ package enum OverlaySurvey {
         var total = BlobSurvey.Findings()
         var blobs: [BlobSurvey.Findings] = []
         var done = 0
-        // The original's blobs want histories of 64 MiB.
+        // The original's blobs need histories of 64 MiB.
         let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: 64 << 20, within: 192 << 20)
         try await mapInOrder(meta.blobs.indices, atOnce: atOnce) { (index) throws(CloudletError) in
             try survey(meta.blobs[index], try overlay.open(index), geometry)

@@ -25,8 +25,8 @@ package struct OverlayVerification: Sendable {
     /// - Parameters:
     ///   - disk: the base's disk, with its other files beside it.
     ///   - known: the registry's entry, if there is one; without it, or when somebody touched the files, they are hashed.
-    ///   - progress: is told what is being done.
-    /// - Throws: `CloudletError` when the files are missing or are no base VM.
+    ///   - progress: receives what is being done.
+    /// - Throws: `CloudletError` when the files are missing or are not those of a base VM.
     package init(
         disk: FilePath, known: BaseVM?, progress: (String) -> Void = { _ in }
     ) async throws(CloudletError) {

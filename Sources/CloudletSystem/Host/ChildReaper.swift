@@ -1,4 +1,5 @@
 import CLinux
+import CloudletCore
 import Dispatch
 import Glibc
 import Synchronization
@@ -14,9 +15,17 @@ package final class ChildReaper: Sendable {
     package static let shared = ChildReaper()
 
     private let starts = Atomic(0)
-    /// How the last emulators ended, the latest last.
-    private let ends = Mutex<[(process: pid_t, end: ProcessEnd)]>([])
+    private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
+
+    private struct State {
+        /// How the last emulators ended, the latest last.
+        var ends: [(process: pid_t, end: ProcessEnd)] = []
+        /// Those who wait for an end.
+        var waiting: [(process: pid_t, removed: AsyncEvent)] = []
+
+        func end(of process: pid_t) -> ProcessEnd? { ends.last { $0.process == process }?.end }
+    }
 
     private init() {
         guard cloudlet_adopt_orphans() == 0 else { return }
@@ -40,11 +49,30 @@ package final class ChildReaper: Sendable {
     /// How an emulator ended whose parent this process was at last; `nil` when it has not been removed from the system's
     /// table, or others were its parent. Only the last few hundred are known.
     package func end(of process: Int32) -> ProcessEnd? {
-        ends.withLock { $0.last { $0.process == process }?.end }
+        state.withLock { $0.end(of: process) }
+    }
+
+    /// How an emulator ended that ends just now: others may know of that before it is removed from the system's table.
+    /// - Returns: `nil` when it is not removed within `limit`, or others were its parent.
+    package func end(of process: Int32, within limit: Duration) async -> ProcessEnd? {
+        let removed = AsyncEvent()
+        let known = state.withLock { state in
+            let end = state.end(of: process)
+            if end == nil { state.waiting.append((process, removed)) }
+            return end
+        }
+        if let known { return known }
+        _ = try? await withDeadline(limit) { () async throws(CloudletError) in await removed.wait() }
+        return state.withLock { state in
+            state.waiting.removeAll { $0.removed === removed }
+            return state.end(of: process)
+        }
     }
 
     /// Forgets how an earlier process with this number ended.
-    package func forget(_ process: Int32) { ends.withLock { $0.removeAll { $0.process == process } } }
+    package func forget(_ process: Int32) {
+        state.withLock { $0.ends.removeAll { $0.process == process } }
+    }
 
     private static let remembered = 256
 
@@ -72,10 +100,12 @@ package final class ChildReaper: Sendable {
         var status: Int32 = 0
         guard unsafe waitpid(child, &status, WNOHANG) == child else { return }
         let end = ProcessEnd(status: status)
-        ends.withLock { ends in
-            if ends.count >= Self.remembered { ends.removeFirst() }
-            ends.append((child, end))
+        let waiting = state.withLock { state in
+            if state.ends.count >= Self.remembered { state.ends.removeFirst() }
+            state.ends.append((child, end))
+            return state.waiting.filter { $0.process == child }
         }
+        for entry in waiting { entry.removed.set() }
     }
 
     /// Our children, ended or not; none where the kernel doesn't list them (proc(5), `/proc/TID/children`).

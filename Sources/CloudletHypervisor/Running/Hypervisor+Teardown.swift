@@ -1,0 +1,63 @@
+package import CloudletCore
+import CloudletSystem
+package import SystemPackage
+
+/// The VMs of one holder, by their names, and how they end. Every VM is ended here and gives back here what it took of the
+/// host: one that was being brought up, a warm one, one that ran for a session or a command, a detached one, and one that
+/// a crashed or interrupted holder left.
+extension Hypervisor {
+    /// Makes the scratch directory of a VM (0700).
+    /// - Returns: its path.
+    package func makeDirectory(of name: String) throws(CloudletError) -> FilePath {
+        let path = directory(of: name)
+        try Directory.create(path, permissions: 0o700)
+        return path
+    }
+
+    func directory(of name: String) -> FilePath { workDirectory.appending(name) }
+
+    /// Ends a VM at once, if it runs, and removes its scratch directory. Does so in a cancelled task too; safe at any time and
+    /// more than once. A guest that is to shut down by itself does so before (``VirtualMachine/shutDown(within:)``).
+    /// - Throws: `CloudletError` when the emulator can't be ended, or a file not be removed.
+    package func tearDown(_ name: String) async throws(CloudletError) {
+        if let machine = care.care.machine(name) {
+            try await machine.destroy()
+        } else {
+            let domain = try await blocking { [connection] () throws(CloudletError) in
+                try connection.activeDomain(name)
+            }
+            try await domain?.end()
+        }
+        try FileSystem.remove(directory(of: name))
+    }
+
+    /// Ends what an earlier holder of the directory left running, and removes what it left lying; detached VMs stay.
+    /// - Parameter wanted: names of VMs that stay as well.
+    /// - Returns: names of the VMs ended.
+    /// - Throws: `CloudletError` when a VM can't be ended.
+    package func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
+        let kept = wanted.union(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
+        let running = try await runningVMs().subtracting(kept)
+        let directories = try Directory.names(in: workDirectory).filter(HypervisorRoot.isVMName)
+        for name in running.union(directories).subtracting(kept) { try await tearDown(name) }
+        return running.sorted()
+    }
+
+    /// Names of the VMs that run in this holder's directory.
+    package func runningVMs() async throws(CloudletError) -> Set<String> {
+        Set(try await activeDomains().map(\.name).filter(isOurs))
+    }
+
+    /// Waits until the VM with this name has ended.
+    /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, the VM was ended on purpose, or the
+    ///   task was cancelled.
+    package func waitForEnd(of name: String) async -> CloudletError? {
+        if let machine = care.care.machine(name) { return await machine.waitForEnd() }
+        let end = await connection.events.end(of: name) { (try? await runningVMs().contains(name)) == true }
+        guard let end, !Task.isCancelled else { return nil }
+        let words = isEmbedded ? EmulatorLog.lastWords(in: root.log(of: name)) : nil
+        return EmulatorFailure(
+            end: nil, isFailure: end.isFailure, memoryWasShort: care.care.shortage.isRecent, words: words
+        ).error
+    }
+}

@@ -1,0 +1,27 @@
+import CloudletCore
+
+/// Commands to QEMU's monitor (QMP), through libvirt.
+extension VirtualMachine {
+    /// Sends a command whose result doesn't matter.
+    func command(
+        _ name: String, _ arguments: some Encodable, descriptors: [Int32] = []
+    ) throws(CloudletError) {
+        let text = try MonitorCommand(execute: name, arguments: arguments).text()
+        let answer = try domain.monitor(text, descriptors: descriptors)
+        _ = try MonitorAnswer<Nothing>.value(of: answer, command: name)
+    }
+
+    /// Sends a command without arguments and reads its result.
+    func query<Value: Decodable>(_ name: String, as type: Value.Type) throws(CloudletError) -> Value {
+        let text = try MonitorCommand(execute: name, arguments: Nothing()).text()
+        return try MonitorAnswer<Value>.value(of: try domain.monitor(text), command: name)
+    }
+
+    /// Sends a command of the human monitor and reads what it prints.
+    func human(_ line: String) throws(CloudletError) -> String {
+        let text = try MonitorCommand(
+            execute: "human-monitor-command", arguments: HumanCommand(commandLine: line)
+        ).text()
+        return try MonitorAnswer<String>.value(of: try domain.monitor(text), command: line)
+    }
+}

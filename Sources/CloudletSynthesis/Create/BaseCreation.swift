@@ -1,0 +1,143 @@
+package import CloudletCore
+package import CloudletHypervisor
+import CloudletOverlay
+package import CloudletStore
+import CloudletSystem
+package import SystemPackage
+
+/// Makes a base VM from a raw disk: boots it, lets the user set it up, saves its memory and device state, and writes
+/// the files of the original's format beside the disk.
+package struct BaseCreation: Sendable {
+    private let hypervisor: Hypervisor
+    private let registry: Registry
+
+    /// Uses this hypervisor and registry.
+    package init(hypervisor: Hypervisor, registry: Registry) {
+        self.hypervisor = hypervisor
+        self.registry = registry
+    }
+
+    /// Checks everything that can be checked before the VM boots.
+    package static func requireNew(_ disk: FilePath, registry: Registry) throws(CloudletError) -> FilePath {
+        let path = try BaseFiles.locate(disk)
+        try DiskImageCheck.requireBootableRaw(try File(path, .read))
+        if try registry.base(disk: path) != nil {
+            throw CloudletError(
+                .cannotCreate, "\(path) is a base VM already",
+                advice: "use it; to make it anew, upon which overlays made from it fit no more, first run: "
+                    + Shell.command("cloudlet", "del-base", path.string))
+        }
+        try BaseFileWriter.recover(BaseFiles(disk: path))
+        for file in BaseFiles(disk: path).derived where try FileStatus.of(file) != nil {
+            throw CloudletError(
+                .cannotCreate, "\(file) exists already",
+                advice: "move that file away, or register the base VM that it belongs to; run: "
+                    + Shell.command("cloudlet", "add-base", path.string))
+        }
+        return path
+    }
+
+    /// Boots the disk, waits for `setUp`, and makes the base VM.
+    /// - Parameters:
+    ///   - disk: the user's raw disk; the VM writes to it.
+    ///   - machine: the virtual hardware, which every VM on this base will have.
+    ///   - options: forwards, display and network for the set-up only.
+    ///   - places: where the VM's memory is kept when the files can't be written, also because of an interruption; a second
+    ///     one gives it up.
+    ///   - times: notes the stages.
+    ///   - progress: receives what is being done.
+    ///   - setUp: returns when the user is done; the VM runs meanwhile.
+    /// - Returns: the registry's entry.
+    /// - Throws: `CloudletError` that says what became of the disk; no file and no row of a base VM is left then. When the
+    ///   memory was kept, it says with which commands the base VM is made of it.
+    package func create(
+        _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, keepingIn places: KeepingPlaces,
+        times: StageTimes, progress: @escaping @Sendable (String) -> Void = { _ in },
+        setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
+    ) async throws(CloudletError) -> BaseVM {
+        let path = try Self.requireNew(disk, registry: registry)
+        try options.requireAnswers(to: options.forwarding.wanted([]))
+        var begun: VMLaunch?
+        let vm: SavedVM
+        do throws(CloudletError) {
+            let launch = try VMLaunch(machine, on: hypervisor)
+            begun = launch
+            progress("boot")
+            let running = try await launch.complete { () async throws(CloudletError) in
+                try await launch.startEmulator(on: .raw(path), waitingForState: false, options, times)
+                return try await launch.run(.init(booting: VMDescription(machine: machine)), options, times)
+            }
+            vm = try await running.endingAfter { () async throws(CloudletError) in
+                try await times.measure(.setUp) { () async throws(CloudletError) in
+                    try await setUp(running.machine, running.forwards)
+                }
+                progress("save memory")
+                return try await places.saving { () async throws(CloudletError) in
+                    try await SavedVM.save(running, times)
+                }
+            }
+        } catch {
+            throw Self.notMade(path, hasRun: begun?.hasRun ?? false, error)
+        }
+        return try await write(vm, beside: path, places, times, progress)
+    }
+
+    private static func notMade(_ disk: FilePath, hasRun: Bool, _ error: CloudletError) -> CloudletError {
+        CloudletError(
+            error.code,
+            "no base VM was made; \(disk) " + (hasRun ? "was booted and may have been changed" : "is as it was"),
+            advice: error.advice, cause: error)
+    }
+
+    /// Writes and registers the base VM; where that fails the memory is kept elsewhere.
+    private func write(
+        _ saved: SavedVM, beside disk: FilePath, _ places: KeepingPlaces, _ times: StageTimes,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) async throws(CloudletError) -> BaseVM {
+        let files = BaseFileWriter(disk: disk)
+        let base: BaseVM
+        do throws(CloudletError) {
+            base = try await places.writing { () async throws(CloudletError) in
+                try await times.measure(.saveMemory) { () async throws(CloudletError) in
+                    try await files.writeMemory(
+                        saved.memory, state: saved.state, saved.description, emulator: saved.emulator)
+                }
+                progress("hash")
+                return try await times.measure(.hash) { () async throws(CloudletError) in
+                    try await files.writeHashes(accelerator: saved.description.machine.accelerator)
+                }
+            }
+            try registry.requireUnknown(base)
+            try files.publish()
+        } catch {
+            files.discard()
+            if files.isDecided { throw Self.notRegistered(disk, error) }
+            // A base VM with this content is there.
+            if error.code == .cannotCreate { throw Self.notMade(disk, hasRun: true, error) }
+            places.explainKeeping(because: error)
+            let kept: CloudletError
+            do throws(CloudletError) {
+                kept = try await places.saving { () async throws(CloudletError) in
+                    try await saved.keep(for: BaseFiles(disk: disk), in: places, because: error)
+                }
+            } catch { throw Self.notMade(disk, hasRun: true, error) }
+            // It must not be booted meanwhile.
+            try? files.protectDisk()
+            throw kept
+        }
+        do throws(CloudletError) {
+            let stamped = try files.stamped(base)
+            try registry.add(stamped)
+            return stamped
+        } catch {
+            throw Self.notRegistered(disk, error)
+        }
+    }
+
+    private static func notRegistered(_ disk: FilePath, _ error: CloudletError) -> CloudletError {
+        CloudletError(
+            error.code, "no base VM is registered yet, but all its files are beside \(disk)",
+            advice: "\(error.firstAdvice ?? "mend this"); then run: "
+                + Shell.command("cloudlet", "add-base", disk.string), cause: error)
+    }
+}

@@ -1,0 +1,42 @@
+package import CloudletCore
+import CloudletHypervisor
+import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+package import SystemPackage
+
+extension BaseCreation {
+    /// Finds out whether the files of a base VM can be written beside its disk, by writing there, before the VM boots: their
+    /// names, also those they have meanwhile, the size of the memory snapshot, and the room.
+    /// - Parameters:
+    ///   - disk: absolute path of the disk.
+    ///   - memoryBytes: the VM's memory.
+    /// - Throws: `CloudletError` with what is in the way; nothing is left there in any case.
+    package static func requirePlace(_ disk: FilePath, memoryBytes: Int) throws(CloudletError) {
+        guard disk.string.utf8.count <= QCOW2Layout.longestBackingPath else {
+            throw CloudletError(
+                .usage, "the disk's path is longer than \(QCOW2Layout.longestBackingPath) bytes: \(disk)",
+                advice: "move it to a place with a shorter path")
+        }
+        let bytes = try File(disk, .readWrite).size()
+        let files = BaseFiles(disk: disk)
+        for path in files.derived {
+            let trial = FilePath(path.string + ".commit-" + String(UInt64.max, radix: 36))
+            defer { try? FileSystem.remove(trial) }
+            try FileSystem.remove(trial)
+            let file = try File(trial, .create(permissions: 0o600))
+            if path == files.memory { try file.resize(to: memoryBytes + SnapshotLayout.maximumState) }
+        }
+        // The lists of the pages' hashes, and what sorting them takes meanwhile.
+        let lists = 3 * Page.count(covering: memoryBytes) + 2 * Page.count(covering: bytes)
+        let need = memoryBytes + lists * HashRecord.byteCount
+        let free = try FileSystem.freeSpace(at: disk.removingLastComponent())
+        guard free >= need else {
+            throw CloudletError(
+                .io,
+                "the files of a base VM with \(ByteCount(memoryBytes)) of memory may take \(ByteCount(need)); "
+                    + "\(disk.removingLastComponent()) has room for \(ByteCount(free))",
+                advice: "make room, move the disk to where there is more, or give the VM less with --memory")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+import SystemPackage
+
+/// A customised VM that has ended: its images.
+struct EndedVM: Sendable {
+    /// The memory snapshot in its parts.
+    struct Memory: Sendable {
+        let ram: File
+        /// What is behind the RAM.
+        let tail: File
+        let snapshotBytes: Int
+        /// What the guest can do for itself when it goes on.
+        let guest: GuestSupport
+    }
+
+    /// Its disk, a qcow2 image over the base's.
+    let disk: FilePath
+    /// `nil` for an overlay of the disk alone.
+    let memory: Memory?
+
+    /// Saves a running VM and ends it. Its files stay, for the overlay.
+    /// - Parameters:
+    ///   - running: the VM.
+    ///   - base: the base VM it runs on.
+    ///   - options: what is saved with it, and whether its memory is.
+    ///   - times: notes the stages.
+    /// - Throws: `CloudletError` when it can't be saved, or its guest does not shut down.
+    static func end(
+        _ running: RunningVM, on base: OpenBase, _ options: OverlayCreation.Options, _ times: StageTimes
+    ) async throws(CloudletError) -> EndedVM {
+        let memory = options.diskOnly ? nil : try await save(running, base, options, times)
+        if options.diskOnly { try await shutDown(running, times) }
+        try await times.measure(.endVM) { () async throws(CloudletError) in try await running.machine.destroy() }
+        return EndedVM(disk: running.disk, memory: memory)
+    }
+
+    private static func save(
+        _ running: RunningVM, _ base: OpenBase, _ options: OverlayCreation.Options, _ times: StageTimes
+    ) async throws(CloudletError) -> Memory {
+        guard await running.machine.isActive else {
+            throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
+        }
+        let guest = await running.machine.guestSupport()
+        return try await times.measure(.saveState) { () async throws(CloudletError) in
+            try await running.machine.pause()
+            return try await saveTail(running, base, options, guest)
+        }
+    }
+
+    /// Writes description, device state and footer: the part of the new snapshot behind its RAM. It lies in memory, which
+    /// needs no room on a disk now that the guest's work is done.
+    private static func saveTail(
+        _ running: RunningVM, _ base: OpenBase, _ options: OverlayCreation.Options, _ guest: GuestSupport
+    ) async throws(CloudletError) -> Memory {
+        let state = try await running.machine.saveState()
+        var description = running.description
+        description.forwards = options.forwards
+        description.readyPort = options.readyPort
+        description.guest = guest
+        let file = try SharedMemory(named: "cloudlet-tail", size: 0).file
+        let layout = try SnapshotFile.writeTail(
+            description, state: state, emulator: base.snapshot.layout.emulator, to: file, at: running.memory.size)
+        return Memory(ram: running.memory.file, tail: file, snapshotBytes: layout.fileBytes, guest: guest)
+    }
+
+    /// A disk without its memory must be one that a guest has let go of.
+    private static func shutDown(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) {
+        let done = try await times.measure(.shutDown) { () async throws(CloudletError) in
+            try await running.machine.shutDown()
+        }
+        guard done else {
+            throw CloudletError(
+                .unavailable, "the guest did not shut down within a minute of being asked to",
+                advice: "let the guest obey the power button (acpid, systemd-logind), or save its memory too")
+        }
+    }
+
+    /// The images, with the parts in which they may differ from the base's.
+    func images(on base: OpenBase) async throws(CloudletError) -> OverlayCreation.CustomisedImages {
+        var changed: ChangedImage?
+        if let memory {
+            let ram = try ChangedImage.file(memory.ram, base: base.snapshot.file, as: .memory)
+            changed = ChangedImage(
+                .memory, size: memory.snapshotBytes,
+                extents: ram.extents + [
+                    .init(try memory.ram.size()..<memory.snapshotBytes, .file(memory.tail, offset: 0))
+                ])
+        }
+        return OverlayCreation.CustomisedImages(
+            memory: changed, disk: try await ImageMap.changes(in: disk, size: base.record.diskBytes),
+            guest: memory?.guest)
+    }
+}

@@ -1,0 +1,54 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletStore
+import CloudletSystem
+import SystemPackage
+
+/// What a VM that was set up leaves when it has ended: its memory and device state, from which a base VM is made.
+struct SavedVM: Sendable {
+    let memory: SharedMemory
+    let state: [UInt8]
+    let description: VMDescription
+    let emulator: String
+
+    /// Pauses a VM and saves its device state.
+    static func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> SavedVM {
+        let guest = await running.machine.guestSupport()
+        return try await times.measure(.saveState) { () async throws(CloudletError) in
+            try await running.machine.pause()
+            return SavedVM(
+                memory: running.memory, state: try await running.machine.saveState(),
+                description: VMDescription(machine: running.machine.machine, guest: guest),
+                emulator: try await running.machine.emulatorVersion())
+        }
+    }
+
+    /// Keeps the snapshot where there is room for it, as its files could not be written beside the disk.
+    /// - Returns: the error to report, with the commands that make the base VM of it.
+    func keep(
+        for files: BaseFiles, in places: KeepingPlaces, because error: CloudletError
+    ) async throws(CloudletError) -> CloudletError {
+        let name = files.memory.lastComponent?.string ?? "base-mem"
+        let directory = try await places.fill { (directory) async throws(CloudletError) in
+            let file = try File(directory.appending(name), .create(permissions: 0o600))
+            try SnapshotFile.writeTail(description, state: state, emulator: emulator, to: file)
+            try await MemoryCopy.copy(0..<memory.size, from: memory, to: file)
+            try file.synchronize()
+        }
+        let kept = directory.appending(name)
+        let steps = [
+            Shell.command("cp", "--sparse=always", kept.string, files.memory.string),
+            Shell.command("cloudlet", "add-base", files.disk.string), Shell.command("rm", "-r", directory.string),
+        ]
+        let givingUp = [
+            Shell.command("rm", "-r", directory.string), Shell.command("chmod", "u+w", files.disk.string),
+        ]
+        let way =
+            error.code == .interrupted
+            ? "to give it up, run: \(givingUp.joined(separator: " && ")); if the base VM is wanted"
+            : error.firstAdvice ?? "mend this"
+        return CloudletError(
+            error.code, "no base VM was made of \(files.disk) yet; the memory of the VM is kept in \(kept)",
+            advice: "\(way), leave the disk as it is; then run: " + steps.joined(separator: " && "), cause: error)
+    }
+}

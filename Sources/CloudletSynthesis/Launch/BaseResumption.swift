@@ -1,0 +1,31 @@
+package import CloudletCore
+package import CloudletHypervisor
+
+/// Resumes a base VM as it was saved, on a copy of its memory and an empty image over its disk: the start of every
+/// overlay. The base's files are only read.
+package struct BaseResumption: Sendable {
+    private let hypervisor: Hypervisor
+
+    /// Uses this hypervisor.
+    package init(hypervisor: Hypervisor) {
+        self.hypervisor = hypervisor
+    }
+
+    /// Brings the base's VM to where it was saved, and lets it run on.
+    /// - Throws: `CloudletError` with the reason; nothing is left behind then.
+    package func resume(
+        _ base: OpenBase, _ options: VMOptions, times: StageTimes
+    ) async throws(CloudletError) -> RunningVM {
+        let guest = VMLaunch.Guest(from: base.snapshot)
+        try options.requireAnswers(to: options.forwarding.wanted(guest.description.forwards))
+        let launch = try VMLaunch(base.machine, on: hypervisor)
+        return try await launch.complete { () async throws(CloudletError) in
+            let layer = try launch.layer(over: base)
+            try await times.measure(.copyMemory) { () async throws(CloudletError) in
+                try await launch.copyMemory(of: base)
+            }
+            try await launch.startEmulator(on: .layer(layer), waitingForState: true, options, times)
+            return try await launch.run(guest, options, times)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package import CloudletCore
+package import CloudletHypervisor
+package import CloudletOverlay
+import CloudletStore
+import CloudletSystem
+
+/// Which overlays can be synthesized on a base, and what that takes.
+extension Synthesizer {
+    /// Refuses an overlay with forwards that can't work with these options.
+    package static func requireForwards(_ meta: OverlayMeta, _ options: VMOptions) throws(CloudletError) {
+        try options.requireAnswers(to: options.forwarding.wanted(meta.forwards))
+    }
+
+    /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
+    package static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
+        try requireMatch(meta, base.record, base.machine)
+    }
+
+    /// The same for a base that need not be registered.
+    static func requireMatch(
+        _ meta: OverlayMeta, _ base: BaseVM, _ machine: MachineDescription
+    ) throws(CloudletError) {
+        // The original's wording.
+        guard !meta.blobs.isEmpty else {
+            throw CloudletError(.badData, "No matching Base VM: the overlay names no blobs")
+        }
+        guard meta.baseHash == base.hash else {
+            throw CloudletError(
+                .badData, "the overlay needs base VM \(meta.baseHash.short), not \(base.hash.short)",
+                advice: "use the base VM it was made from")
+        }
+        if let wanted = meta.baseMemoryHash, wanted != base.memoryHash {
+            throw CloudletError(
+                .badData,
+                "the overlay was made from the same disk but from another memory snapshot "
+                    + "(\(wanted.short), not \(base.memoryHash.short))",
+                advice: "copy the base VM's files from where the overlay was made")
+        }
+        guard meta.diskSize == base.diskBytes else {
+            throw CloudletError(
+                .badData, "the overlay makes a disk of \(meta.diskSize) bytes, the base has \(base.diskBytes)")
+        }
+        let smallest = machine.memoryBytes + SnapshotLayout.descriptionArea + Page.size
+        guard meta.isDiskOnly || meta.memorySize >= smallest, meta.memorySize <= smallest + SnapshotLayout.maximumState,
+            meta.memorySize % Page.size == 0
+        else {
+            throw CloudletError(
+                .badData, "a memory snapshot of \(meta.memorySize) bytes does not fit the base VM's machine",
+                advice: "the overlay is of another program, or damaged")
+        }
+    }
+
+    /// Disk space that a synthesis may take in its scratch directory, by all that the meta announces; `.max` where that is
+    /// more than any disk has.
+    ///
+    /// This is the sum of the pages of the disk and the tables that list them, what is behind the RAM in the memory snapshot (the
+    /// device state above all: it compresses a thousand times and more), and for a while blobs with large windows, which
+    /// are kept until they are complete, as many as are decoded at once.
+    package static func diskBytes(for meta: OverlayMeta, on machine: MachineDescription) -> Int {
+        let pages = meta.blobs.reduce(0) { $0.addedOrMost($1.diskChunks.count) }
+        let kept = meta.blobs.map(\.size).sorted(by: >).prefix(WorkerPool.shared.width)
+        return kept.reduce(pages.multipliedOrMost(by: Page.size)) { $0.addedOrMost($1) }
+            .addedOrMost(QCOW2Image.tableBytes(pages: pages, virtualSize: meta.diskSize))
+            .addedOrMost(max(0, meta.memorySize - machine.memoryBytes))
+    }
+}

@@ -1,0 +1,159 @@
+import CloudletCore
+import CloudletHypervisor
+import CloudletSystem
+import CloudletTestSupport
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import CloudletSynthesis
+
+/// What a VM takes of its host belongs to its launch, then to the running VM, and is given back whatever happens. With real
+/// emulators, each case in a process of its own: libvirt's driver can be had once in a process.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct LaunchTests {
+    private static let machine = MachineDescription(memoryMiB: 64, accelerator: .tcg)
+    private static let failure = CloudletError(.badData, "it went wrong")
+
+    /// A host of VMs.
+    private struct Host {
+        let scratch: ScratchDirectory
+        let hypervisor: Hypervisor
+        let disk: FilePath
+
+        init() async throws {
+            scratch = try ScratchDirectory()
+            hypervisor = try await Hypervisor.open(
+                HypervisorRoot(under: scratch.file("hypervisors"), role: .command), accelerator: .tcg)
+            try scratch.write("disk", []).resize(to: 1 << 20)
+            disk = scratch.file("disk")
+        }
+
+        /// Nothing is left of any VM.
+        func requireNothingLeft() async throws {
+            let running = try await hypervisor.runningVMs()
+            let directories = try Directory.names(in: hypervisor.workDirectory)
+            guard running.isEmpty, directories.isEmpty else {
+                throw CloudletError(.defect, "left: \(running), \(directories)")
+            }
+        }
+
+        func start(_ launch: VMLaunch, waitingForState waits: Bool = false) async throws(CloudletError) {
+            try await launch.startEmulator(on: .raw(disk), waitingForState: waits, VMOptions(), StageTimes())
+        }
+    }
+
+    private static func require(_ condition: Bool, _ what: String) throws {
+        guard condition else { throw CloudletError(.defect, what) }
+    }
+
+    @Test("a launch that fails, before or after its emulator has started, leaves neither emulator nor files")
+    func failing() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            for starts in [false, true] {
+                let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+                let result = await Self.result {
+                    try await launch.complete { () async throws(CloudletError) in
+                        try File(launch.directory.appending("file"), .create(permissions: 0o600)).resize(to: 1)
+                        if starts { try await host.start(launch) }
+                        throw Self.failure
+                    }
+                }
+                try Self.require(result == Self.failure.message, "another error: \(result)")
+                try await host.requireNothingLeft()
+            }
+        }
+    }
+
+    @Test("an emulator that starts while the memory is filled is ended when that fails")
+    func failingBeside() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+            let result = await Self.result {
+                try await launch.complete { () async throws(CloudletError) in
+                    _ = try await concurrently(
+                        { () async throws(CloudletError) in throw Self.failure },
+                        { () async throws(CloudletError) in try await host.start(launch, waitingForState: true) })
+                }
+            }
+            try Self.require(result == Self.failure.message, "another error: \(result)")
+            try await host.requireNothingLeft()
+        }
+    }
+
+    @Test("a launch that is cancelled while its emulator waits leaves nothing")
+    func cancelled() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+            let started = AsyncEvent()
+            let work = Task {
+                try await launch.complete { () async throws(CloudletError) in
+                    try await host.start(launch, waitingForState: true)
+                    started.set()
+                    await AsyncEvent().wait()
+                    throw CloudletError(.interrupted, "interrupted")
+                }
+            }
+            await started.wait()
+            try Self.require(try await host.hypervisor.runningVMs() == [launch.name], "it does not run")
+            work.cancel()
+            _ = await work.result
+            try await host.requireNothingLeft()
+        }
+    }
+
+    @Test("a VM that runs ends with the work in it, however that ends, and ending it once more does no harm")
+    func running() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            for fails in [false, true] {
+                let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+                let running = try await launch.complete { () async throws(CloudletError) in
+                    try await host.start(launch)
+                    return try await launch.run(
+                        .init(booting: VMDescription(machine: Self.machine)), VMOptions(), StageTimes())
+                }
+                try Self.require(launch.hasRun, "it has not run")
+                let result = await Self.result {
+                    try await running.endingAfter { () async throws(CloudletError) in
+                        if fails { throw Self.failure }
+                    }
+                }
+                try Self.require(result == (fails ? Self.failure.message : ""), "another end: \(result)")
+                try await host.requireNothingLeft()
+                try await running.end()
+            }
+        }
+    }
+
+    @Test("a forward that can't be opened fails the launch before the guest has executed anything")
+    func takenPort() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+            var options = VMOptions()
+            options.forwarding.forwards = [PortForward(hostPort: 53, guestPort: 53)]
+            options.forwarding.mayOpen = { _ in false }
+            let result = await Self.result {
+                _ = try await launch.complete { () async throws(CloudletError) in
+                    try await host.start(launch)
+                    return try await launch.run(
+                        .init(booting: VMDescription(machine: Self.machine)), options, StageTimes())
+                }
+            }
+            try Self.require(result.contains("port 53 of this host"), "another error: \(result)")
+            try Self.require(!launch.hasRun, "it has run")
+            try await host.requireNothingLeft()
+        }
+    }
+
+    /// What `body` throws; nothing when it returns.
+    private static func result(_ body: () async throws(CloudletError) -> Void) async -> String {
+        do throws(CloudletError) {
+            try await body()
+            return ""
+        } catch { return error.message }
+    }
+}
