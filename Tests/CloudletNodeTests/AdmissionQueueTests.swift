@@ -14,7 +14,7 @@ import Testing
         let figures = Mutex(
             Admission.Figures(memory: 8 << 30, freeMemory: 8 << 30, freeDisk: 100 << 30, disk: 100 << 30))
         let policy: Admission.Policy
-        /// Bytes of memory in VMs that stand by, and how often it was asked for.
+        /// Bytes of memory in warm VMs, and how often it was asked for.
         let spare = Mutex((bytes: 0, asked: 0))
 
         init(_ change: (inout Admission.Policy) -> Void = { _ in }) {
@@ -25,9 +25,9 @@ import Testing
         }
 
         func admission() -> Admission {
-            let relief = Admission.Relief {
+            let relief = Admission.ReclaimableMemory {
                 self.spare.withLock { $0.bytes }
-            } giveWay: { bytes in
+            } reclaim: { bytes in
                 let given = self.spare.withLock { spare in
                     spare.asked += 1
                     defer { spare.bytes -= min(bytes, spare.bytes) }
@@ -35,7 +35,7 @@ import Testing
                 }
                 self.figures.withLock { $0.freeMemory += given }
             }
-            return Admission(policy: { self.policy }, relief: relief) { self.figures.withLock { $0 } }
+            return Admission(policy: { self.policy }, reclaimable: relief) { self.figures.withLock { $0 } }
         }
 
         var asked: Int { spare.withLock { $0.asked } }
@@ -61,7 +61,7 @@ import Testing
         return task
     }
 
-    @Test("what exceeds the disk is refused at once with figures: nobody waits behind it, no VM that stands by goes")
+    @Test("what exceeds the disk is refused at once with figures: nobody waits behind it, no warm VM is ended")
     func neverFits() async throws {
         let host = Host()
         host.spare.withLock { $0.bytes = 1 << 30 }
@@ -119,7 +119,7 @@ import Testing
 
     @Test("a stream of small sessions does not keep a large one out for ever")
     func noStarvation() async throws {
-        let host = Host { $0.patience = .seconds(4) }
+        let host = Host { $0.queueTimeout = .seconds(4) }
         let admission = host.admission()
         let running = try await enter(admission, "a", gibibytes: 1)
         let large = try await waiter(admission, "b", gibibytes: 8)
@@ -148,7 +148,7 @@ import Testing
 
     @Test("one that insists on its room is still passed by those that leave it")
     func insisting() async throws {
-        let host = Host { $0.patience = .seconds(2) }
+        let host = Host { $0.queueTimeout = .seconds(2) }
         let admission = host.admission()
         let running = try await enter(admission, "a", gibibytes: 6)
         let large = try await waiter(admission, "b", gibibytes: 4)
@@ -176,14 +176,14 @@ import Testing
         _ = try await second.value
     }
 
-    @Test("VMs that stand by give way where that is all that is missing, and not where it does not help")
+    @Test("warm VMs are ended where that is all that is missing, and not where it does not help")
     func givingWay() async throws {
-        let host = Host { $0.patience = .milliseconds(300) }
+        let host = Host { $0.queueTimeout = .milliseconds(300) }
         host.spare.withLock { $0.bytes = 1 << 30 }
         host.figures.withLock { $0.freeMemory = 7 << 30 }
         let admission = host.admission()
         let running = try await enter(admission, "a", gibibytes: 5)
-        // 2 are left, 3 with the VM that stands by.
+        // 2 are left, 3 with the warm VM.
         let large = await #expect(throws: CloudletError.self) { _ = try await enter(admission, "b", gibibytes: 4) }
         #expect(large?.description.contains("waited") == true, "\(large as Any)")
         #expect(host.asked == 0)
@@ -192,16 +192,16 @@ import Testing
         withExtendedLifetime(running) {}
     }
 
-    @Test("room that VMs that stand by make for one is not taken by the next, although it would fit before")
+    @Test("room that warm VMs make for one is not taken by the next, although it would fit before")
     func relieved() async throws {
         let host = Host()
         host.figures.withLock { $0.freeMemory = 7 << 30 }
         // It takes time until the memory of a VM is free.
-        let relief = Admission.Relief {
+        let relief = Admission.ReclaimableMemory {
             1 << 30
-        } giveWay: { _ in
+        } reclaim: { _ in
         }
-        let admission = Admission(policy: { host.policy }, relief: relief) { host.figures.withLock { $0 } }
+        let admission = Admission(policy: { host.policy }, reclaimable: relief) { host.figures.withLock { $0 } }
         let running = try await enter(admission, "a", gibibytes: 5)
         let first = try await waiter(admission, "b", gibibytes: 3)
         let events = Mailbox<String>()
@@ -219,7 +219,7 @@ import Testing
 
     @Test("a disk without end is no trap")
     func endlessDisk() async throws {
-        let host = Host { $0.patience = .zero }
+        let host = Host { $0.queueTimeout = .zero }
         host.figures.withLock { ($0.freeDisk, $0.disk, $0.disposableDisk) = (.max, .max, 1 << 30) }
         let admission = host.admission()
         let running = try await enter(admission, "a", gibibytes: 6, disk: 1 << 50)
@@ -232,7 +232,7 @@ import Testing
 
     @Test("a disk that is memory is counted with the memory")
     func memoryDisk() async throws {
-        let host = Host { $0.patience = .zero }
+        let host = Host { $0.queueTimeout = .zero }
         host.figures.withLock { $0.diskIsMemory = true }
         let admission = host.admission()
         let never = await #expect(throws: CloudletError.self) {

@@ -28,7 +28,7 @@ import Testing
 
     @Test("guests never get more memory together than the host has beside its reserve")
     func memory() async throws {
-        let host = Host { $0.patience = .zero }
+        let host = Host { $0.queueTimeout = .zero }
         let admission = host.admission()
         var places: [SynthesisPlace] = []
         for index in 0..<7 { places.append(try await enter(admission, "10.0.0.\(index)")) }
@@ -62,9 +62,9 @@ import Testing
         let host = Host()
         host.figures.withLock { $0.freeMemory = 1 << 30 }
         let asked = Mutex(0)
-        let relief = Admission.Relief {
+        let relief = Admission.ReclaimableMemory {
             asked.withLock { $0 } < 3 ? 1 << 30 : 0
-        } giveWay: { bytes in
+        } reclaim: { bytes in
             #expect(bytes == 512 << 20)
             let count = asked.withLock {
                 $0 += 1
@@ -73,7 +73,7 @@ import Testing
             // It takes a while until the memory is there.
             if count == 3 { host.figures.withLock { $0.freeMemory = 8 << 30 } }
         }
-        let admission = Admission(policy: { host.policy.withLock { $0 } }, relief: relief) {
+        let admission = Admission(policy: { host.policy.withLock { $0 } }, reclaimable: relief) {
             host.figures.withLock { $0 }
         }
         _ = try await enter(admission)
@@ -119,7 +119,7 @@ import Testing
             $0.perClient = 2
             $0.queue = 1
             $0.machines = 2
-            $0.patience = .milliseconds(300)
+            $0.queueTimeout = .milliseconds(300)
         }
         let admission = host.admission()
         let places = [try await enter(admission), try await enter(admission)]
@@ -155,7 +155,7 @@ import Testing
 
     @Test("memory of a VM that is being filled counts until it shows in the host's figures")
     func filling() async throws {
-        let host = Host { $0.patience = .zero }
+        let host = Host { $0.queueTimeout = .zero }
         host.figures.withLock { $0.freeMemory = 3 << 30 }
         let admission = host.admission()
         let places = [try await enter(admission, "a"), try await enter(admission, "b")]

@@ -28,8 +28,8 @@ struct SessionPart: NodePart {
         self.machines = machines
         admission = Admission(
             policy: { Admission.Policy(configuration.value) },
-            relief: Admission.Relief(
-                memory: { [pool = machines.standby] in pool.memory }, giveWay: machines.standby.reclaimMemory)
+            reclaimable: Admission.ReclaimableMemory(
+                bytes: { [pool = machines.standby] in pool.memory }, reclaim: machines.standby.reclaimMemory)
         ) { HostResources.figures(scratch: scratch) }
         let adopted = try await Leftovers(context, registry: registry, machines: machines, admission: admission)
             .cleared()

@@ -4,7 +4,7 @@ extension Admission.Policy {
         machines = configuration.maximumVMs
         perClient = configuration.sessionsPerClient
         queue = configuration.queueLength
-        patience = configuration.queueTimeout
+        queueTimeout = configuration.queueTimeout
         memoryReserve = configuration.memoryReserve
         diskReserve = configuration.diskReserve
     }

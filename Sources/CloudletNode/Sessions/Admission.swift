@@ -4,104 +4,29 @@ import CloudletSystem
 import Synchronization
 
 /// Decides which syntheses may run: by the guest memory and the disk space the host really has, by a maximum, and by a
-/// quota for each client. Who finds no room waits in the order of arrival.
+/// quota for each client. A session for which there is no room waits in a queue.
 package final class Admission: Sendable {
-    /// The bounds.
-    package struct Policy: Sendable, Hashable {
-        /// VMs at the same time; 0 for as many as memory allows.
-        package var machines = 0
-        /// Sessions that one client address may have, waiting ones included.
-        package var perClient = 8
-        /// Sessions that may wait.
-        package var queue = 64
-        /// How long a session waits.
-        package var patience = Duration.seconds(60)
-        /// Bytes of memory left to the host.
-        package var memoryReserve = 512 << 20
-        /// Bytes of disk space left to the host.
-        package var diskReserve = 256 << 20
-
-        /// The default bounds.
-        package init() {}
-    }
-
-    /// What the host has, in bytes.
-    package struct Figures: Sendable {
-        /// Memory in all.
-        package var memory: Int
-        /// Memory that could be used now.
-        package var freeMemory: Int
-        /// Space on the disk that holds scratch files.
-        package var freeDisk: Int
-        /// All space of that disk.
-        package var disk: Int
-        /// Space there that the end of all VMs would give back.
-        package var disposableDisk: Int
-        /// Whether that disk is memory (tmpfs).
-        package var diskIsMemory: Bool
-
-        /// Gives the figures; of the disk's, those that are left out say that it is large and holds nothing of VMs.
-        package init(
-            memory: Int, freeMemory: Int, freeDisk: Int, disk: Int = .max >> 1, disposableDisk: Int = 0,
-            diskIsMemory: Bool = false
-        ) {
-            self.memory = memory
-            self.freeMemory = freeMemory
-            self.freeDisk = freeDisk
-            self.disk = disk
-            self.disposableDisk = disposableDisk
-            self.diskIsMemory = diskIsMemory
-        }
-    }
-
-    /// Memory that can be done without.
-    package struct Relief: Sendable {
-        /// So many bytes could be given back, or are on their way already.
-        let memory: @Sendable () -> Int
-        /// Begins to give back at least so many bytes.
-        let giveWay: @Sendable (Int) -> Void
-
-        /// Memory of some kind.
-        package init(memory: @escaping @Sendable () -> Int, giveWay: @escaping @Sendable (Int) -> Void) {
-            self.memory = memory
-            self.giveWay = giveWay
-        }
-
-        /// There is none.
-        package static let none = Relief(memory: { 0 }, giveWay: { _ in })
-    }
-
-    /// What a synthesis takes, in bytes.
-    package struct Need: Sendable, Hashable {
-        /// Memory of the guest and what its emulator takes beside it.
-        package var memory: Int
-        /// Disk space of what the overlay brings.
-        package var disk: Int
-
-        /// Names a need.
-        package init(memory: Int, disk: Int) {
-            self.memory = memory
-            self.disk = disk
-        }
-    }
-
-    private let state = Mutex(AdmissionState())
-    private let policy: @Sendable () -> Policy
+    let state = Mutex(AdmissionState())
+    let policy: @Sendable () -> Policy
     private let figures: @Sendable () -> Figures
-    private let relief: Relief
-    private static let interval = Duration.milliseconds(100)
-    private static let fetchesAtOnce = 16
+    private let reclaimable: ReclaimableMemory
+    /// How often the host's figures are looked at while somebody waits: no event reports that others have freed memory or
+    /// disk space.
+    private static let sampling = Duration.milliseconds(250)
+    /// How long figures are good for others who wait.
+    private static let freshness = Duration.milliseconds(50)
 
     /// Decides by these bounds and figures; both are asked anew each time.
     /// - Parameters:
     ///   - policy: the bounds.
-    ///   - relief: memory that is asked for where it makes room for the next in line.
+    ///   - reclaimable: memory that is freed where that makes room for the next session.
     ///   - figures: what the host has.
     package init(
-        policy: @escaping @Sendable () -> Policy, relief: Relief = .none, figures: @escaping @Sendable () -> Figures
+        policy: @escaping @Sendable () -> Policy, reclaimable: ReclaimableMemory = .none,
+        figures: @escaping @Sendable () -> Figures
     ) {
         self.policy = policy
-        self.relief = relief
+        self.reclaimable = reclaimable
         self.figures = figures
     }
 
@@ -110,12 +35,12 @@ package final class Admission: Sendable {
 
     /// Waits for room.
     ///
-    /// Who waits is passed by those behind it that fit, for the first half of its patience by all, then by those only that
-    /// leave what it waits for: nobody is kept by one who may never get in, and nobody is passed for ever.
+    /// A session that waits is passed by those behind it that fit: for the first half of its time by all, then only by those
+    /// that leave what it waits for. None is held up by one that may never get in, and none is passed for ever.
     /// - Parameters:
     ///   - client: the client's address.
     ///   - need: what the synthesis takes.
-    ///   - progress: is told the place in the queue when it changes.
+    ///   - progress: receives the position in the queue, 1 for the next, when it changes.
     /// - Returns: the place.
     /// - Throws: `CloudletError.busy` when the quota or the queue is full, no room came in time, or none would come if all
     ///   VMs ended; `CloudletError.unavailable` when this host can never have room.
@@ -128,25 +53,28 @@ package final class Admission: Sendable {
         if host.diskIsMemory { need.memory = need.memory.addedOrMost(need.disk) }
         try Self.requirePossible(need, policy, host)
         let clock = ContinuousClock()
-        let end = clock.now + policy.patience
+        let end = clock.now + policy.queueTimeout
         let ticket = try line(up: client, need, policy)
-        var told: Int?
+        var lastReported: Int?
         var isFirst = true
         while true {
             switch take(ticket, policy, look(isNew: isFirst)) {
             case .granted(let place): return place
-            case .waits(let place, let lack, let isHopeful):
+            case .waits(let position, let lack, let isHopeful, let changed):
                 guard clock.now < end, isHopeful else {
                     leave(ticket)
                     throw CloudletError(
-                        .busy, "the node is full: \(lack)\(isHopeful ? "; waited \(policy.patience.shown)" : "")",
+                        .busy, "the node is full: \(lack)\(isHopeful ? "; waited \(policy.queueTimeout.shown)" : "")",
                         advice: "try again later, or use another node")
                 }
-                if told != place { progress(place) }
-                told = place
+                if lastReported != position { progress(position) }
+                lastReported = position
+                _ = try? await withDeadline(min(Self.sampling, end - clock.now)) { () async throws(CloudletError) in
+                    await changed.wait()
+                }
             }
             isFirst = false
-            do { try await Task.sleep(for: Self.interval) } catch {
+            if Task.isCancelled {
                 leave(ticket)
                 throw CloudletError(.interrupted, "interrupted")
             }
@@ -168,10 +96,10 @@ package final class Admission: Sendable {
         try require("overlay", need.disk, host.disk - policy.diskReserve, "disk space")
     }
 
-    /// The host's figures; those that another one who waits has just asked for are as good.
-    private func look(isNew: Bool) -> Figures {
+    /// The host's figures; those that another session which waits has just looked at are as good.
+    func look(isNew: Bool) -> Figures {
         let now = ContinuousClock().now
-        if !isNew, let seen = state.withLock(\.seen), now - seen.time < Self.interval / 2 { return seen.figures }
+        if !isNew, let seen = state.withLock(\.seen), now - seen.time < Self.freshness { return seen.figures }
         let changes = state.withLock(\.changes)
         let figures = figures()
         // What was given back or taken meanwhile may not show in them.
@@ -186,41 +114,7 @@ package final class Admission: Sendable {
             state.held[state.next] = .init(client: client, need: Need(memory: memory, disk: 0), fills: false)
             return state.next
         }
-        return SynthesisPlace { self.state.withLock { $0.end(ticket) } }
-    }
-
-    /// Lets a client's package be fetched. It counts as a session of the client's until the place is given back.
-    /// - Returns: the place; `makeRoom` is asked before bytes are written.
-    /// - Throws: `CloudletError.busy` when the quota is used up, or too much is being fetched already.
-    func beginFetch(client: String) throws(CloudletError) -> FetchPlace {
-        let policy = policy()
-        let ticket = try state.withLock { (state) throws(CloudletError) in
-            try state.requireQuota(client, policy)
-            guard state.fetches.count < Self.fetchesAtOnce else {
-                throw CloudletError(
-                    .busy, "the node fetches \(state.fetches.count) overlays already", advice: "try again later")
-            }
-            state.next += 1
-            state.fetches[state.next] = .init(client: client)
-            return state.next
-        }
-        return FetchPlace(
-            place: SynthesisPlace { self.state.withLock { _ = $0.fetches.removeValue(forKey: ticket) } }
-        ) { (bytes) throws(CloudletError) in try self.makeRoom(for: bytes, ticket) }
-    }
-
-    /// Counts bytes that a fetch is about to write in place of those that it wrote before.
-    private func makeRoom(for bytes: Int, _ ticket: Int) throws(CloudletError) {
-        let (policy, figures) = (policy(), look(isNew: true))
-        try state.withLock { (state) throws(CloudletError) in
-            state.fetches[ticket]?.writing = 0
-            let room = state.room(policy, figures).disk
-            guard bytes <= room else {
-                throw CloudletError(
-                    .busy, "the overlay exceeds the disk space that is left", advice: "try again later")
-            }
-            state.fetches[ticket]?.writing = bytes
-        }
+        return SynthesisPlace { self.change { $0.end(ticket) } }
     }
 
     private func line(up client: String, _ need: Need, _ policy: Policy) throws(CloudletError) -> Int {
@@ -235,58 +129,63 @@ package final class Admission: Sendable {
             let now = ContinuousClock().now
             state.queue.append(
                 .init(
-                    ticket: state.next, client: client, need: need, insistsFrom: now + policy.patience / 2,
-                    end: now + policy.patience))
+                    ticket: state.next, client: client, need: need, insistsFrom: now + policy.queueTimeout / 2,
+                    end: now + policy.queueTimeout))
             return state.next
         }
     }
 
     private enum Verdict {
         case granted(SynthesisPlace)
-        /// `isHopeful`: room would come if others ended.
-        case waits(place: Int, lack: String, isHopeful: Bool)
+        /// `isHopeful`: room would come if others ended. `changed` is set when what was decided by may have changed.
+        case waits(position: Int, lack: String, isHopeful: Bool, changed: AsyncEvent)
     }
 
     private func take(_ ticket: Int, _ policy: Policy, _ host: Figures) -> Verdict {
-        let spare = relief.memory()
-        let (verdict, wanted) = state.withLock { state -> (Verdict, Int) in
-            guard let position = state.queue.firstIndex(where: { $0.ticket == ticket }) else {
-                return (.waits(place: 1, lack: "it left the queue", isHopeful: false), 0)
+        let spare = reclaimable.bytes()
+        let changed = AsyncEvent()
+        let (verdict, wanted, passed) = state.withLock { state -> (Verdict, Int, [AsyncEvent]) in
+            guard let index = state.queue.firstIndex(where: { $0.ticket == ticket }) else {
+                return (.waits(position: 1, lack: "it left the queue", isHopeful: false, changed: changed), 0, [])
             }
-            let entry = state.queue[position]
-            let turn = state.turn(of: position, policy, host, ContinuousClock().now)
+            let entry = state.queue[index]
+            let turn = state.turn(of: index, policy, host, ContinuousClock().now)
             guard let lack = turn.lack else {
-                state.queue.remove(at: position)
+                state.queue.remove(at: index)
                 state.begin(ticket, .init(client: entry.client, need: entry.need))
-                return (.granted(place(ticket)), 0)
+                return (.granted(place(ticket)), 0, state.queue.compactMap(\.changed))
             }
             // Others' memory is given up only where it is all that is missing, and enough.
             let helps = turn.missingMemory > 0 && turn.missingMemory <= spare
-            state.queue[position].isRelieved = helps
+            state.queue[index].isRelieved = helps
+            state.queue[index].changed = changed
             let isHopeful = helps || state.isHopeful(entry.need, policy, host, sparing: spare)
             return (
-                .waits(place: position + 1, lack: lack, isHopeful: isHopeful), helps ? turn.missingMemory : 0
+                .waits(position: index + 1, lack: lack, isHopeful: isHopeful, changed: changed),
+                helps ? turn.missingMemory : 0, []
             )
         }
-        if wanted > 0 { relief.giveWay(wanted) }
+        if wanted > 0 { reclaimable.reclaim(wanted) }
+        for event in passed { event.set() }
         return verdict
     }
 
     private func place(_ ticket: Int) -> SynthesisPlace {
         SynthesisPlace {
-            self.state.withLock { $0.end(ticket) }
+            self.change { $0.end(ticket) }
         } settled: {
-            self.state.withLock { $0.settle(ticket) }
+            self.change { $0.settle(ticket) }
         }
     }
 
-    private func leave(_ ticket: Int) { state.withLock { $0.queue.removeAll { $0.ticket == ticket } } }
-}
+    private func leave(_ ticket: Int) { change { $0.queue.removeAll { $0.ticket == ticket } } }
 
-/// What a fetch was admitted with.
-struct FetchPlace: Sendable {
-    /// Counts the fetch among the client's sessions until it is given back.
-    let place: SynthesisPlace
-    /// Is asked before so many bytes are written.
-    let makeRoom: @Sendable (Int) throws(CloudletError) -> Void
+    /// Changes what is held or waits, and has those that wait look again.
+    func change(_ body: (inout AdmissionState) -> Void) {
+        let waiting = state.withLock { state in
+            body(&state)
+            return state.queue.compactMap(\.changed)
+        }
+        for event in waiting { event.set() }
+    }
 }

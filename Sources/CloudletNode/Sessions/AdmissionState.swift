@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletSystem
 
-/// Who holds what of the host, and who waits.
+/// What sessions hold of the host, and which of them wait.
 struct AdmissionState {
     /// A synthesis or VM that was admitted.
     struct Held {
@@ -23,12 +23,14 @@ struct AdmissionState {
         let ticket: Int
         let client: String
         let need: Admission.Need
-        /// From when on it is passed no more by those that would take what it waits for.
+        /// From then on it is no longer passed by those that would take what it waits for.
         let insistsFrom: ContinuousClock.Instant
-        /// When its patience ends.
+        /// Until when it waits.
         let end: ContinuousClock.Instant
-        /// Whether memory is being given up for it.
+        /// Whether memory is being freed for it.
         var isRelieved = false
+        /// Set when it should look again.
+        var changed: AsyncEvent?
     }
 
     /// What is neither used nor promised, in bytes.
@@ -41,7 +43,7 @@ struct AdmissionState {
         var reserves = (memory: 0, disk: 0)
     }
 
-    /// What keeps a session that waits from its place.
+    /// What a session that waits lacks.
     struct Turn {
         /// In words; `nil` when it may go.
         let lack: String?

@@ -1,0 +1,51 @@
+import CloudletCore
+import CloudletSession
+import CloudletSystem
+import Synchronization
+
+/// Packages that the node fetches for its clients.
+extension Admission {
+    private static let fetchesAtOnce = 16
+
+    /// Permits the fetch of a client's package. It counts as a session of the client's until the permit's place is given back.
+    /// - Returns: the permit; its `makeRoom` is called before bytes are written.
+    /// - Throws: `CloudletError.busy` when the quota is used up, or too much is being fetched already.
+    func beginFetch(client: String) throws(CloudletError) -> FetchPermit {
+        let policy = policy()
+        let ticket = try state.withLock { (state) throws(CloudletError) in
+            try state.requireQuota(client, policy)
+            guard state.fetches.count < Self.fetchesAtOnce else {
+                throw CloudletError(
+                    .busy, "the node fetches \(state.fetches.count) overlays already", advice: "try again later")
+            }
+            state.next += 1
+            state.fetches[state.next] = .init(client: client)
+            return state.next
+        }
+        return FetchPermit(
+            place: SynthesisPlace { self.change { _ = $0.fetches.removeValue(forKey: ticket) } }
+        ) { (bytes) throws(CloudletError) in try self.reserve(bytes, for: ticket) }
+    }
+
+    /// Counts bytes that a fetch is about to write in place of those that it wrote before.
+    private func reserve(_ bytes: Int, for ticket: Int) throws(CloudletError) {
+        let (policy, figures) = (policy(), look(isNew: true))
+        try state.withLock { (state) throws(CloudletError) in
+            state.fetches[ticket]?.writing = 0
+            let room = state.room(policy, figures).disk
+            guard bytes <= room else {
+                throw CloudletError(
+                    .busy, "the overlay exceeds the disk space that is left", advice: "try again later")
+            }
+            state.fetches[ticket]?.writing = bytes
+        }
+    }
+}
+
+/// What a fetch was admitted with.
+struct FetchPermit: Sendable {
+    /// Counts the fetch among the client's sessions until it is given back.
+    let place: SynthesisPlace
+    /// To be called before so many bytes are written; throws when there is no room for them.
+    let makeRoom: @Sendable (Int) throws(CloudletError) -> Void
+}
