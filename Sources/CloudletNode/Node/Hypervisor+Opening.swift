@@ -35,14 +35,3 @@ extension Hypervisor {
     /// With less the disk counts as full.
     private static let leastRoom = 1 << 20
 }
-
-extension AcceleratorChoice {
-    /// The accelerator, unless it is chosen automatically.
-    var fixed: MachineDescription.Accelerator? {
-        switch self {
-        case .auto: nil
-        case .kvm: .kvm
-        case .tcg: .tcg
-        }
-    }
-}

@@ -35,15 +35,15 @@ package struct Node: Sendable {
 
         let network = try NetworkMonitor(
             policy: InterfacePolicy(names: context.settings.interfaces), logger: context.logger)
-        let registry = try await NodeRegistry.opened(context)
-        let machines = try await MachinePart(context, registry: registry, interfaces: network.interfaces)
+        let state = try await RegistryPart(context)
+        let machines = try await MachinePart(context, registry: state.registry, interfaces: network.interfaces)
         let sessions = try await SessionPart(
-            context, registry: registry, machines: machines, interfaces: network.interfaces)
-        let identity = await IdentityPart(context, registry: registry, machines: machines, sessions: sessions)
+            context, registry: state.registry, machines: machines, interfaces: network.interfaces)
+        let identity = await IdentityPart(context, registry: state.registry, machines: machines, sessions: sessions)
         ProcessRights.current().report(
             context.settings, accelerator: machines.hypervisor.accelerator, to: context.logger)
         let operation = OperationPart(
-            context, watching: [sessions, registry, machines], table: sessions.server.table, hangups: hangups,
+            context, watching: [sessions, state, machines], table: sessions.server.table, hangups: hangups,
             reload: reload)
         let web = WebPart(
             context, record: identity.record, interfaces: network.interfaces, sessions: sessions, machines: machines,
@@ -55,7 +55,7 @@ package struct Node: Sendable {
 
         // Started in this order, and ended in reverse: first the node says goodbye, last it notes how sessions ended.
         let parts: [any NodePart] = [
-            network, registry, sessions, machines, identity, operation, web, advertising, announcement,
+            network, state, sessions, machines, identity, operation, web, advertising, announcement,
         ]
         var group = ServiceGroupConfiguration(
             services: parts.flatMap(\.services), gracefulShutdownSignals: [.sigterm, .sigint, .sigquit],

@@ -1,0 +1,23 @@
+import CloudletCore
+import CloudletSystem
+
+/// The registry of base VMs and sessions.
+struct RegistryPart: NodePart {
+    let registry: NodeRegistry
+
+    /// Opens the registry in the node's home.
+    init(_ context: NodeContext) async throws(CloudletError) {
+        registry = NodeRegistry(context.home.database, logger: context.logger)
+        try await registry.open()
+    }
+
+    var services: [NodeService] { [NodeService("registry", registry)] }
+
+    var checks: [Health.Check] {
+        [
+            Health.Check("registry") { [registry] () throws(CloudletError) in
+                if let trouble = registry.troubles.first { throw CloudletError(.unavailable, trouble) }
+            }
+        ]
+    }
+}
