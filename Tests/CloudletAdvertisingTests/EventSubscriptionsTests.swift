@@ -35,9 +35,10 @@ import Testing
         try await with(lifetime: .milliseconds(400)) { subscriptions, listener in
             try await subscribe(subscriptions, listener)
             #expect(await listener.next().contains("SEQ: 0"))
-            try await Task.sleep(for: .milliseconds(500))
-            record.update { $0.sessions += 1 }
-            try await until(5, "the subscription goes on") { await subscriptions.count == 0 }
+            try await until(5, "the subscription goes on") {
+                record.update { $0.sessions += 1 }
+                return await subscriptions.count == 0
+            }
         }
     }
 
@@ -46,12 +47,14 @@ import Testing
         try await with(lifetime: .seconds(60)) { subscriptions, listener in
             for pause in [40, 80, 95] {
                 record.update { $0.sessions += 1 }
+                // An event is on its way when the subscription comes, begun so long ago.
                 try await Task.sleep(for: .milliseconds(pause))
                 let start = ContinuousClock.now
                 try await subscribe(subscriptions, listener)
                 var event = ""
                 while !event.contains("SEQ: 0") { event = await listener.next() }
                 #expect(ContinuousClock.now - start >= .milliseconds(100))
+                // The next round begins without an event on its way.
                 try await Task.sleep(for: .milliseconds(500))
             }
         }

@@ -61,7 +61,7 @@ import Testing
     }
 
     private func hasEnded(_ program: BackgroundProgram) async throws -> Bool {
-        try await poll(every: .milliseconds(20), for: .seconds(5)) { !program.isRunning }
+        try await poll(every: .milliseconds(20), for: .seconds(60)) { !program.isRunning }
     }
 
     @Test("a program whose command line holds a VM's name is not taken for its emulator, and is not killed")
@@ -176,7 +176,7 @@ import Testing
             // One that the status doesn't know is ended: nobody else could.
             try status("vm-1", process: 0)
             #expect(try DriverState(root: root).removeStale() == ["vm-1"])
-            let ended = try await poll(every: .milliseconds(20), for: .seconds(5)) { () throws(CloudletError) in
+            let ended = try await poll(every: .milliseconds(20), for: .seconds(60)) { () throws(CloudletError) in
                 try File(FilePath("/proc/\(program.pid)/cmdline"), .read).read(1, at: 0).isEmpty
             }
             #expect(ended)

@@ -35,7 +35,7 @@ struct SmallVM {
 
     /// Whether nothing of it is left; `process` was its emulator's.
     func isGone(_ process: Int32) async throws -> Bool {
-        let hasEnded = try await poll(every: .milliseconds(20), for: .seconds(5)) { () throws(CloudletError) in
+        let hasEnded = try await poll(every: .milliseconds(20), for: .seconds(60)) { () throws(CloudletError) in
             kill(process, 0) != 0
         }
         let known = try await hypervisor.runningVMs()

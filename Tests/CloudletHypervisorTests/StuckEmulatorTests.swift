@@ -30,6 +30,7 @@ import Testing
         let stopped = try await Stopped(waitsForState: false)
         let vm = stopped.vm
         let stuck = Task { try await vm.emulatorVersion() }
+        // Nothing shows that the command waits; a moment too short would only make the test weaker.
         try await Task.sleep(for: .milliseconds(300))
         let time = try await ContinuousClock().measure { try await vm.destroy() }
         #expect(time < Self.limit, "\(time)")
@@ -49,6 +50,7 @@ import Testing
                 try await vm.loadState([UInt8](repeating: 0, count: 8 << 20))
             }
         }
+        // Nothing shows that the state is on its way; a moment too short would only make the test weaker.
         try await Task.sleep(for: .milliseconds(300))
         let time = await ContinuousClock().measure {
             if isCancelled { work.cancel() }

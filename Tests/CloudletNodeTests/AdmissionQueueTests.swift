@@ -148,12 +148,12 @@ import Testing
 
     @Test("one that insists on its room is still passed by those that leave it")
     func insisting() async throws {
-        let host = Host { $0.queueTimeout = .seconds(2) }
+        let host = Host { $0.queueTimeout = .seconds(4) }
         let admission = host.admission()
         let running = try await enter(admission, "a", gibibytes: 6)
         let large = try await waiter(admission, "b", gibibytes: 4)
         // From half its patience on it insists.
-        try await Task.sleep(for: .milliseconds(1100))
+        try await Task.sleep(for: .milliseconds(2100))
         // 4 beside 1 is less than 8, 4 beside 5 is not, whatever ends.
         let small = try await enter(admission, "c", gibibytes: 1) { Issue.record("it waits behind \($0 - 1)") }
         #expect(admission.waiting == 1)

@@ -99,7 +99,6 @@ import Testing
                         places.put($0)
                     }
                     order.put(name)
-                    try await Task.sleep(for: .milliseconds(150))
                     place.giveBack()
                 }
                 let expected = name == "a" ? 1 : name == "b" ? 2 : 3
@@ -119,7 +118,7 @@ import Testing
             $0.perClient = 2
             $0.queue = 1
             $0.machines = 2
-            $0.queueTimeout = .milliseconds(300)
+            $0.queueTimeout = .seconds(1)
         }
         let admission = host.admission()
         let places = [try await enter(admission), try await enter(admission)]
@@ -127,9 +126,9 @@ import Testing
         #expect(quota?.description.contains("has 2 sessions already") == true)
         async let waits: Void = {
             let error = await #expect(throws: CloudletError.self) { _ = try await enter(admission, "10.0.0.2") }
-            #expect(error?.description.contains("waited 0.3 s") == true || error != nil)
+            #expect(error?.description.contains("waited 1.0 s") == true || error != nil)
         }()
-        try await Task.sleep(for: .milliseconds(100))
+        try await until(1, "it does not wait") { admission.waiting == 1 }
         let full = await #expect(throws: CloudletError.self) { _ = try await enter(admission, "10.0.0.3") }
         #expect(full?.description.contains("1 sessions wait already") == true)
         await waits
@@ -143,8 +142,7 @@ import Testing
         do {
             let first = try await enter(admission)
             let waiting = Task { try await enter(admission, "10.0.0.2") }
-            try await Task.sleep(for: .milliseconds(100))
-            #expect(admission.waiting == 1)
+            try await until(1, "it does not wait") { admission.waiting == 1 }
             waiting.cancel()
             await #expect(throws: CloudletError.self) { try await waiting.value }
             #expect(admission.waiting == 0)

@@ -55,11 +55,12 @@ import Testing
         let check = Health.Check("part") { () async throws(CloudletError) in
             if hangs.withLock({ $0 }) { await gate.wait() }
         }
-        let health = Health([check], interval: .milliseconds(20), timeout: .milliseconds(300), logger: logger)
+        let health = Health([check], interval: .milliseconds(20), timeout: .seconds(30), logger: logger)
         let manager = ServiceManager(environment: ["NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000"])
         let services = ServiceGroup(
             services: [health, ServiceManagerReports(manager: manager, health: health) { [] }], logger: logger)
         async let running: Void = services.run()
+        // Long enough for a READY that waits for nothing.
         try await Task.sleep(for: .milliseconds(200))
         #expect(!receiver.take().contains { $0.hasPrefix("READY") })
         hangs.withLock { $0 = false }
@@ -80,6 +81,7 @@ import Testing
         let sickServices = ServiceGroup(
             services: [sick, ServiceManagerReports(manager: sickManager, health: sick) { [] }], logger: logger)
         async let sickRunning: Void = sickServices.run()
+        // Past the time a check may take, then for the time of many beats.
         try await Task.sleep(for: .milliseconds(400))
         _ = sickReceiver.take()
         try await Task.sleep(for: .milliseconds(400))

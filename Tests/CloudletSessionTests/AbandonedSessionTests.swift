@@ -73,7 +73,7 @@ import Testing
                 try await raw.run(announcement, overlay, session)
             }
             #expect(
-                try await poll(every: .milliseconds(20), for: .seconds(5)) { () async throws(CloudletError) in
+                try await poll(every: .milliseconds(20), for: .seconds(60)) { () async throws(CloudletError) in
                     await server.table.statuses().contains { $0.id == session }
                 })
             try await SynthesisClient(.init(host: "127.0.0.1", port: port)).synthesize(overlay) { _ in

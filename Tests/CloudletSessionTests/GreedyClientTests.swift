@@ -23,7 +23,7 @@ import Testing
             let question = Frame.encode(ClientMessage.resourceInfo.value)
             try await raw.send(Array((0..<60_000).lazy.map { _ in question }.joined()))
             #expect(
-                try await poll(every: .milliseconds(100), for: .seconds(20)) { () async throws(CloudletError) in
+                try await poll(every: .milliseconds(100), for: .seconds(60)) { () async throws(CloudletError) in
                     (try? await RawClient.createSession(port)) != nil
                 }, "its place was not given back")
             _ = raw
@@ -43,7 +43,7 @@ import Testing
                 return
             }
             #expect(
-                try await poll(every: .milliseconds(50), for: .seconds(20)) { () async throws(CloudletError) in
+                try await poll(every: .milliseconds(50), for: .seconds(60)) { () async throws(CloudletError) in
                     do { try await raw.send([0]) } catch { return true }
                     return false
                 }, "it goes on for ever")
@@ -98,11 +98,12 @@ import Testing
             $0.lease = .milliseconds(200)
         }) { [backend = service.backend] _, port in
             let (_, raw) = try await RawClient.connectSession(port, overlay)
+            // Longer than the lease, which has not begun.
             try await Task.sleep(for: .milliseconds(500))
             #expect(backend.state.withLock(\.running) == 1)
             raw.vanish()
             #expect(
-                try await poll(every: .milliseconds(100), for: .seconds(20)) { () async throws(CloudletError) in
+                try await poll(every: .milliseconds(100), for: .seconds(60)) { () async throws(CloudletError) in
                     backend.state.withLock(\.running) == 0
                 })
         }

@@ -55,7 +55,7 @@ import Testing
             let reason = try await drip(raw, [UInt8](repeating: 0, count: 120))
             #expect(reason.contains("fewer than 100 bytes a second"), "\(reason)")
             #expect(
-                try await poll(every: .milliseconds(20), for: .seconds(5)) { () async throws(CloudletError) in
+                try await poll(every: .milliseconds(20), for: .seconds(60)) { () async throws(CloudletError) in
                     backend.state.withLock { $0.cancelled == 1 && $0.places == 0 }
                 })
         }

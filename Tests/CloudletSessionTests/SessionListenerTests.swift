@@ -7,7 +7,7 @@ import Testing
     func closedWhenCancelled() async throws {
         let listener = try await SessionServer.bind(address: "127.0.0.1", port: 0)
         let clients = try (0..<8).map { _ in try #require(RawConnection(port: listener.port)) }
-        // Accepted by the event loop, taken by nobody.
+        // Accepted by the event loop, which nothing shows, and taken by nobody.
         try await Task.sleep(for: .milliseconds(200))
         let closing = Task {
             try? await Task.sleep(for: .seconds(60))

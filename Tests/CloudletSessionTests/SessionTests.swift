@@ -134,8 +134,9 @@ import Testing
         arguments: [true, false])
     func lease(finishes: Bool) async throws {
         let overlay = try service.overlay()
-        try await service.run({ $0.lease = .milliseconds(600) }) { [backend] _, port in
+        try await service.run({ $0.lease = .seconds(2) }) { [backend] _, port in
             let session = try await RawClient.runSession(port, overlay)
+            // Long enough for a VM to end whose client left.
             try await Task.sleep(for: .milliseconds(150))
             #expect(backend.state.withLock(\.running) == 1)
             if finishes {
@@ -143,7 +144,7 @@ import Testing
                 #expect(backend.state.withLock(\.running) == 0)
             } else {
                 #expect(
-                    try await poll(every: .milliseconds(20), for: .seconds(5)) { () throws(CloudletError) in
+                    try await poll(every: .milliseconds(20), for: .seconds(60)) { () throws(CloudletError) in
                         backend.state.withLock(\.running) == 0
                     })
             }
@@ -169,7 +170,7 @@ import Testing
             // Before the meta is complete the session is only made; it may be used by another connection.
             let begun = bytes > 500
             #expect(
-                try await poll(every: .milliseconds(20), for: .seconds(5)) { () async throws(CloudletError) in
+                try await poll(every: .milliseconds(20), for: .seconds(60)) { () async throws(CloudletError) in
                     let cancelled = backend.state.withLock(\.cancelled)
                     return await server.table.statuses().isEmpty == begun && cancelled == (begun ? 1 : 0)
                 })

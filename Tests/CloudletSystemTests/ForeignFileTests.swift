@@ -17,11 +17,11 @@ import Testing
             DetachedThread.start {
                 opened.value = Result { () throws(CloudletError) in try File(path, mode) }
             })
-        let isOver = try await poll(every: .milliseconds(1), for: .seconds(10)) { opened.value != nil }
+        let isOver = try await poll(every: .milliseconds(1), for: .seconds(60)) { opened.value != nil }
         #expect(isOver, "\(path) is waited for")
         if !isOver {
             close(unsafe open(path.string, O_RDWR | O_NONBLOCK))
-            _ = try await poll(every: .milliseconds(1), for: .seconds(10)) { opened.value != nil }
+            _ = try await poll(every: .milliseconds(1), for: .seconds(60)) { opened.value != nil }
         }
         return #expect(throws: CloudletError.self) { _ = try opened.value?.get() }
     }

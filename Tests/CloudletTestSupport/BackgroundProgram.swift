@@ -34,19 +34,19 @@ package struct BackgroundProgram: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Waits until it has printed a text.
-    package func waitFor(_ text: String, seconds: Double = 60) async throws {
-        let found = try await poll(every: .milliseconds(50), for: .seconds(seconds)) { () throws(CloudletError) in
-            output.contains(text)
-        }
-        guard found else {
-            throw CloudletError(.unavailable, "'\(text)' was not printed within \(seconds) s; printed was: \(output)")
+    /// Waits until it has printed a text, as ``until(_:_:_:)`` does; not any longer when it has ended.
+    package func waitFor(_ text: String, seconds: Double = 20) async throws {
+        try await until(seconds, "'\(text)' was not printed; see \(log)") {
+            let isRunning = isRunning
+            if output.contains(text) { return true }
+            if !isRunning { throw LabFailure(description: "it ended without '\(text)'; printed was: \(output)") }
+            return false
         }
     }
 }
 
 extension Tool {
-    /// Runs a program while `body` runs, and gives it SIGTERM afterwards, SIGKILL ten seconds later.
+    /// Runs a program while `body` runs, and gives it SIGTERM afterwards, SIGKILL if it hangs: a minute later.
     /// - Returns: what `body` returned and the program's exit status; 128 plus the number of a signal that ended it.
     package static func with<Value: Sendable>(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], log: FilePath,
@@ -74,7 +74,7 @@ extension Tool {
             }
             kill(pid, SIGTERM)
             let watchdog = Task {
-                try await Task.sleep(for: .seconds(10))
+                try await Task.sleep(for: .seconds(60))
                 kill(pid, SIGKILL)
             }
             return (value, watchdog)

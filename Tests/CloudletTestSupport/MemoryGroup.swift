@@ -55,7 +55,7 @@ package struct MemoryGroup: Sendable {
 
     /// Removes it, as soon as its processes have ended.
     package func remove() async throws {
-        let isGone = try await poll(every: .milliseconds(20), for: .seconds(10)) { () throws(CloudletError) in
+        let isGone = try await poll(every: .milliseconds(20), for: .seconds(60)) { () throws(CloudletError) in
             Directory.removeEmpty([directory])
             return try FileStatus.of(directory) == nil
         }

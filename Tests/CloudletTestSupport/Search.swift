@@ -44,14 +44,19 @@ package struct LabFailure: Error, CustomStringConvertible {
     package init(description: String) { self.description = description }
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` holds. The time bounds what goes wrong and asserts nothing: whoever promises a time compares the
+/// one that is returned.
+/// - Parameters:
+///   - seconds: how long it may take on a machine that does nothing else; five times as long is waited, as machines are busy.
+///   - message: what is wrong when it does not come to hold.
+///   - condition: looked at every 50 ms.
 /// - Returns: how long it took.
-/// - Throws: `LabFailure` with `message` after `seconds`.
+/// - Throws: `LabFailure` with `message` when the time is over.
 @discardableResult package func until(
     _ seconds: Double, _ message: String, _ condition: () async throws -> Bool
 ) async throws -> Duration {
     let start = ContinuousClock.now
-    while ContinuousClock.now - start < .seconds(seconds) {
+    while ContinuousClock.now - start < .seconds(seconds * 5) {
         if try await condition() { return ContinuousClock.now - start }
         try await Task.sleep(for: .milliseconds(50))
     }

@@ -24,6 +24,7 @@ struct AvahiLabTests {
                 try await until(8, "\(type) has the old load") { try await records(type).contains("\"load=90\"") }
             }
             try await lab.script(["say", "1", "node", "load 0.1"])
+            // The name changes while avahi is at work on the load.
             try await Task.sleep(for: .milliseconds(200))
             try await lab.script(["say", "1", "node", "name Second"])
             let time = try await until(10, "the name does not change") {
@@ -68,6 +69,7 @@ struct AvahiLabTests {
             try await until(12, "no back-off") {
                 try await lab.script(["log", "1", "node"]).contains("claims every name")
             }
+            // Long enough for more names to be tried.
             try await Task.sleep(for: .seconds(6))
             let names = try await lab.script(["log", "2", "claimer"]).components("name\n")
             #expect(15...19 ~= names, "\(names) names tried")

@@ -77,6 +77,7 @@ struct StrangersLabTests {
             try await until(5, "not announced") { try await lab.heard(3, "eth0").components("ssdp:alive") == 30 }
             try await lab.script(["bg", "2", "flood", "python3", "-c", flood, destination, host])
             try await until(5, "no flood") { try await lab.script(["log", "2", "flood"]).contains("flooding") }
+            // The flood has filled what the node keeps of strangers.
             try await Task.sleep(for: .seconds(1.2))
             try await lab.script(["say", "1", "node", "name Other"])
             for place in ["10.77.0.2", "239.255.255.250", "ff02::c"] {

@@ -219,7 +219,7 @@ extension EndToEndTests {
             }
             return left
         }
-        let gone = try await poll(every: .milliseconds(100), for: .seconds(10)) { () throws(CloudletError) in
+        let gone = try await poll(every: .milliseconds(100), for: .seconds(60)) { () throws(CloudletError) in
             try left().isEmpty
         }
         let rest = try left()

@@ -45,7 +45,7 @@ struct EndToEndLab: Sendable {
             do { result = .success(try await body(program)) } catch { result = .failure(error) }
             program.send(SIGTERM)
             // The lab's own process ends by itself a moment after the program, with its status.
-            _ = try await poll(every: .milliseconds(50), for: .seconds(20)) { () throws(CloudletError) in
+            _ = try await poll(every: .milliseconds(50), for: .seconds(60)) { () throws(CloudletError) in
                 !lab.isRunning
             }
             return try result.get()

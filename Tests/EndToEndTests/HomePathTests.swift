@@ -44,7 +44,7 @@ extension EndToEndTests {
             #expect(program.output.contains("left behind by a crash"), "\(program.output)")
             #expect(try await emulators(below: mark) == 1)
             program.send(SIGHUP)
-            let hasEnded = try await poll(every: .milliseconds(50), for: .seconds(20)) { () throws(CloudletError) in
+            let hasEnded = try await poll(every: .milliseconds(50), for: .seconds(60)) { () throws(CloudletError) in
                 !program.isRunning
             }
             #expect(hasEnded)
@@ -74,7 +74,7 @@ extension EndToEndTests {
             }
             #expect(starts)
             program.send(signal)
-            let hasEnded = try await poll(every: .milliseconds(50), for: .seconds(20)) { () throws(CloudletError) in
+            let hasEnded = try await poll(every: .milliseconds(50), for: .seconds(60)) { () throws(CloudletError) in
                 !program.isRunning
             }
             #expect(hasEnded)

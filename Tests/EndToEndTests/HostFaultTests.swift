@@ -240,6 +240,7 @@ extension EndToEndTests {
                     try await held.waitFor("Ctrl-C ends the session")
                     let seconds = Int64(days * 86_400).littleEndian
                     try clock.write((0..<8).map { UInt8(truncatingIfNeeded: seconds >> ($0 * 8)) }, at: 0)
+                    // Longer than anything in the node goes by the clock.
                     try await Task.sleep(for: .seconds(3))
                     let other = try await find(lab, chain)
                     // The port is the first VM's: what is refused is the port, not the session.

@@ -64,6 +64,7 @@ struct OperatingTests {
             try await until(10, "still ready") { try await get(node, "/ready").contains("registry: ") }
             #expect(try await get(node, "/ready").hasSuffix("503"))
             #expect(try await get(node, "/health") == "alive\n\n200")
+            // Several rounds of checks, each of which might say so again.
             try await Task.sleep(for: .seconds(5))
             #expect(node.output.components("\"not ready\"") == 1)
             try await change("ALTER TABLE gone RENAME TO base_vm")

@@ -115,7 +115,7 @@ extension EndToEndTests {
                 try await watch.waitFor("ID")
                 #expect(!watch.output.contains("running"), "\(watch.output)")
                 try await holding(lab, chain, 2) { _ in try await watch.waitFor("running") }
-                let isEmpty = try await poll(every: .milliseconds(100), for: .seconds(20)) {
+                let isEmpty = try await poll(every: .milliseconds(100), for: .seconds(60)) {
                     () throws(CloudletError) in watch.output.split(separator: "\n").last?.hasPrefix("ID") == true
                 }
                 #expect(isEmpty && watch.isRunning, "\(watch.output)")
@@ -180,7 +180,7 @@ extension EndToEndTests {
                 let waiting = try await lab.with(
                     3, arguments(chain.overlay, ["--launch", launch]), environment: client(chain, 3), log: log
                 ) { second in
-                    _ = try await poll(every: .milliseconds(100), for: .seconds(10)) { () async throws(CloudletError) in
+                    _ = try await poll(every: .milliseconds(100), for: .seconds(60)) { () async throws(CloudletError) in
                         let places = try? await sessions(chain).compactMap { $0["place"] as? Int }
                         return places == [1]
                     }
@@ -262,7 +262,7 @@ extension EndToEndTests {
                     let id = try #require(try await sessions(chain).first?["id"] as? String)
                     session.withLock { $0 = id }
                     node.send(signal)
-                    _ = try await poll(every: .milliseconds(50), for: .seconds(10)) { () throws(CloudletError) in
+                    _ = try await poll(every: .milliseconds(50), for: .seconds(60)) { () throws(CloudletError) in
                         !node.isRunning
                     }
                 }

@@ -50,14 +50,6 @@ struct ThreadLimitTests {
         #expect(result.status == 0, "\(result.errors)")
     }
 
-    private func until(_ seconds: Double, _ what: String, _ condition: () async throws -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(seconds)
-        while try await !condition() {
-            try #require(ContinuousClock.now < end, "\(what)")
-            try await Task.sleep(for: .milliseconds(100))
-        }
-    }
-
     @Test("a node that gets no more threads says so, is healthy but not ready, recovers, and can be ended")
     func limit() async throws {
         let status = try await withNode { node in
