@@ -12,14 +12,17 @@ import Testing
     ]
 
     /// Runs a script with the basic programs and some more on its PATH.
-    private func run(_ path: FilePath, _ arguments: [String], having more: [String] = []) async throws -> Tool.Result {
+    private func run(
+        _ program: String, _ arguments: [String], having more: [String] = [], _ environment: [String: String] = [:]
+    ) async throws -> Tool.Result {
         let scratch = try ScratchDirectory()
         for name in Self.basics + more {
             let place = ["/usr/bin/", "/bin/"].map { $0 + name }.first { unsafe access($0, X_OK) == 0 }
             guard let place else { continue }
             _ = unsafe symlink(place, scratch.file(name).string)
         }
-        return try await Tool.run(path.string, arguments, environment: ["PATH": scratch.path.string])
+        return try await Tool.run(
+            program, arguments, environment: environment.merging(["PATH": scratch.path.string]) { $1 })
     }
 
     @Test(
@@ -34,7 +37,7 @@ import Testing
             ("soak", "service", ["qemu-system-x86", "mmdebstrap", "procps", "iproute2"]),
         ] as [(String, String, [String])])
     func installs(script: String, subject: String, packages: [String]) async throws {
-        let result = try await run(FilePath(Repository.script(script)), [subject])
+        let result = try await run(Repository.script(script), [subject])
         #expect(result.status == 69, "\(result)")
         let listed = Set(
             result.errors.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) })
@@ -42,22 +45,23 @@ import Testing
     }
 
     @Test(
-        "where a program is not there all the same, its name is told before anything begins",
+        "where a program is not there all the same, its name is printed before anything begins",
         .enabled(if: geteuid() == 0, "needs root"),
         arguments: [
-            "benches/discovery", "benches/connections", "benches/overlay", "benches/service", "soaks/discovery",
-            "soaks/kills", "soaks/service",
+            "benches.discovery", "benches.connections", "benches.overlay", "benches.service", "soaks.discovery",
+            "soaks.kills", "soaks.service",
         ])
-    func tells(subject: String) async throws {
-        let path = Repository.root.appending("Scripts").appending(subject)
-        let result = try await run(path, [], having: ["python3"])
-        #expect(result.status == 69 && result.errors.contains(": not there; "), "\(result)")
+    func names(subject: String) async throws {
+        let result = try await run(
+            "/usr/bin/python3", ["-B", "-m", "lab.\(subject)"], having: [],
+            ["PYTHONPATH": Repository.root.appending("Scripts").string])
+        #expect(result.status == 69 && result.errors.contains(" not found; "), "\(result)")
         #expect(!result.errors.contains("Traceback"))
     }
 
-    @Test("help is had without setting up anything", arguments: [("bench", "discovery"), ("soak", "kills")])
+    @Test("help needs no setup", arguments: [("bench", "discovery"), ("soak", "kills")])
     func help(script: String, subject: String) async throws {
-        let result = try await run(FilePath(Repository.script(script)), [subject, "--help"], having: ["python3"])
+        let result = try await run(Repository.script(script), [subject, "--help"], having: ["python3"])
         #expect(result.status == 0 && result.output.contains("Scripts/\(script) \(subject)"), "\(result)")
     }
 }

@@ -69,7 +69,8 @@ import Testing
             let first = try await RawClient(port)
             try await first.send(
                 Frame.encode(ClientMessage.sendMeta(meta).value) + [UInt8](repeating: 0, count: 900 << 10))
-            try await Task.sleep(for: .milliseconds(200))
+            // The server reads them, which nothing shows.
+            try await Task.sleep(for: .milliseconds(500))
             let second = try await RawClient(port)
             try await second.send(
                 Frame.encode(ClientMessage.sendMeta(meta).value) + [UInt8](repeating: 0, count: 400 << 10))

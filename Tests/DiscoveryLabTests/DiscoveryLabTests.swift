@@ -65,6 +65,10 @@ struct DiscoveryLabTests {
             try await lab.watch(3)
             try await lab.listen(3, "eth0")
             try await until(5, "not both found") { try await lab.watched(3).found.count == 2 }
+            try await lab.script(["bg", "3", "browser", "stdbuf", "-oL", "avahi-browse", "-p", "_cloudlet._tcp"])
+            try await until(5, "mDNS does not show it") {
+                try await lab.script(["log", "3", "browser"]).contains(/\+;eth0;IPv4;Test\\032node/)
+            }
             // Its announcements are over, so that none of them hides the farewell.
             try await Task.sleep(for: .seconds(1))
             try await lab.script(["stop", "1", "node"])
@@ -73,7 +77,7 @@ struct DiscoveryLabTests {
             // Two sets of five, on each of three address families and scopes (A11).
             try await until(2, "no byebye") { try await lab.heard(3, "eth0").components("ssdp:byebye") == 30 }
             let shown = try await until(2, "mDNS still shows it") {
-                try await !lab.run(3, ["avahi-browse", "-tp", "_cloudlet._tcp"]).contains("Test\\032node")
+                try await lab.script(["log", "3", "browser"]).contains(/-;eth0;IPv4;Test\\032node/)
             }
             #expect(shown < .seconds(2))
             try await lab.script(["kill9", "2", "node"])
