@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 
 extension DefaultStringInterpolation {
-    /// Interpolates an error of any type as ``Swift/Error/readableDescription``, so that no message can show the raw form
+    /// Interpolates an error of any type as `Error.readableDescription`, so that no message can show the raw form
     /// by mistake.
     package mutating func appendInterpolation(_ error: any Error) { appendLiteral(error.readableDescription) }
 }
