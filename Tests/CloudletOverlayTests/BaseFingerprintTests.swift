@@ -10,7 +10,7 @@ import Testing
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
 
-    /// A sparse image: data at odd places, holes between, zeros stored as data.
+    /// A sparse image: data at odd offsets with holes between, and zeros stored as data.
     private func sparseImage(_ name: String, size: Int, seed: UInt64) throws -> File {
         var random = SeededRandom(seed: seed)
         let file = try scratch.write(name, [])
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    /// The list after the original's rule, computed the plain way.
+    /// The list by the original's rule, computed without optimisations.
     private func plainDiskList(_ bytes: [UInt8]) -> [SHA256Digest: Int] {
         var lowest: [SHA256Digest: Int] = [:]
         for start in stride(from: 0, through: bytes.count - 4096, by: 512) {
@@ -110,13 +110,13 @@ import Testing
         }
     }
 
-    @Test("a list that is cut off is refused")
+    @Test("a truncated list is refused")
     func cutList() throws {
         let list = try scratch.write("list", Array(repeating: 0, count: 45))
         #expect(throws: CloudletError.self) { try SortedHashList(list) }
     }
 
-    /// The fingerprint after its definition, computed the plain way.
+    /// The fingerprint by its definition, computed without optimisations.
     private func plainDataDigest(_ bytes: [UInt8]) -> SHA256Digest {
         var all: [UInt8] = []
         for unit in pieces(of: 0..<bytes.count, length: 65_536) where bytes[unit].contains(where: { $0 != 0 }) {

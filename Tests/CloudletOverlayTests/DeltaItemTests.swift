@@ -52,7 +52,7 @@ import Testing
         #expect(written == hex(bytes))
     }
 
-    @Test("items with payloads, cut into pieces of any size", arguments: [1, 2, 7, 11, 100, 4096, 100_000])
+    @Test("items with payloads are read from pieces of any size", arguments: [1, 2, 7, 11, 100, 4096, 100_000])
     func pieces(piece: Int) throws {
         let lastPage = Array(repeating: UInt8(5), count: 908)
         let patch = hex("d6c3c400 00 01 a000 00 13 a000 00 05 06 02 48454c4c4f 13640613 9f17 0069")
@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test("a blob that ends inside an item is told", arguments: [1, 10, 12, 18, 19, 100])
+    @Test("a blob that ends inside an item is refused", arguments: [1, 10, 12, 18, 19, 100])
     func truncation(count: Int) {
         let bytes = hex("0000000000004000 1000 11 0000000000001000") + Array(repeating: 1, count: 4096)
         #expect(throws: OverlayFormatError(.truncatedItem, item: 0, byte: 0)) { try items(Array(bytes.prefix(count))) }

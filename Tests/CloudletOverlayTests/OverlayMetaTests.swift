@@ -32,7 +32,7 @@ import Testing
         #expect(meta.encoded() == example)
     }
 
-    @Test("our extensions survive, and a reader of 2013 finds its keys beside them")
+    @Test("the extensions are written and read, and a reader of 2013 finds its keys beside them")
     func extensions() throws {
         var meta = try read(example)
         meta.baseMemoryHash = SHA256Digest(hashing: example.span)
@@ -73,14 +73,14 @@ import Testing
         #expect(throws: OverlayFormatError.self) { try read(bytes) }?.problem
     }
 
-    @Test("unknown keys are stepped over, newer text forms are read")
+    @Test("unknown keys are skipped, and newer text forms are read")
     func tolerance() throws {
         let bytes = meta { $0.append(.init(.text("future"), .array([.nil, .record(("x", .bool(true)))]))) }
         #expect(try read(bytes).diskSize == 131072)
         #expect(try read(blobs()).blobs.isEmpty)
     }
 
-    @Test("missing and repeated keys, impossible values")
+    @Test("missing keys, repeated keys and values out of range are refused")
     func keys() {
         #expect(problem(meta { $0.removeAll { $0.key == .text("base_vm_sha256") } }) == .missingKey("base_vm_sha256"))
         #expect(
@@ -93,11 +93,11 @@ import Testing
             $0.removeAll { $0.key == .text("resumed_vm_memory_size") }
             $0.append(.init(.text("resumed_vm_memory_size"), .unsigned(1 << 60)))
         }
-        #expect(problem(huge) == .badValue("an image of \(1 << 60) bytes is not accepted"))
+        #expect(problem(huge) == .badValue("an image size of \(1 << 60) bytes is not accepted"))
     }
 
-    @Test("a wrong value is told with its place, and blobs of a compression nobody here reads by its number")
-    func places() throws {
+    @Test("a wrong value is reported with its offset, and an unknown compression with its number")
+    func offsets() throws {
         let (start, wrong) = (example, Array(repeating: UInt8(ascii: "x"), count: 64))
         let position = try #require(start.firstRange(of: Array(baseHash.utf8)))
         let error = #expect(throws: OverlayFormatError.self) {
@@ -110,11 +110,11 @@ import Testing
             pairs.append(.init(.text("overlay_compression"), .unsigned(value)))
             #expect(
                 problem(blobs(.map(pairs)))
-                    == .badValue("blobs of compression \(value) can't be read, only xz and zstd"))
+                    == .badValue("blobs with compression \(value) can't be read, only xz and zstd"))
         }
     }
 
-    @Test("compression is told only where it is not the original's")
+    @Test("the compression is written only if it differs from the original's")
     func compression() throws {
         var meta = try read(example)
         meta.blobs.append(.init(name: "b.zst", size: 9, diskChunks: [], memoryChunks: [], compression: .zstd))
@@ -137,7 +137,7 @@ import Testing
         arguments: ["", ".", "..", "/etc/passwd", "a/b", "../x", "a\u{0}b", "a\nb"])
     func names(name: String) { #expect(problem(blobs(blob(name))) == .badName(name)) }
 
-    @Test("chunks listed twice or behind the end, and repeated names")
+    @Test("chunks listed twice or past the end, and repeated names, are refused")
     func chunks() {
         #expect(problem(blobs(blob("a"), blob("a"))) == .duplicateName("a"))
         #expect(problem(blobs(blob("a", disk: [32]))) == .chunkOutOfRange(.disk, 32))
@@ -149,7 +149,7 @@ import Testing
     }
 
     @Test(
-        "sizes that no file of the blob's compression has are refused",
+        "sizes too small for a file of the blob's compression are refused",
         arguments: [(1, [0, 1, 4, 28, 31]), (16, [0, 1, 8])] as [(UInt64, [UInt64])])
     func impossibleSizes(compression: UInt64, sizes: [UInt64]) throws {
         func meta(_ size: UInt64) throws -> [UInt8] {
@@ -216,7 +216,7 @@ import Testing
         }
     }
 
-    @Test("a meta that no reader would take is not written")
+    @Test("a meta that readers would refuse is not written")
     func tooLarge() throws {
         let meta = try read(example)
         var limits = OverlayMeta.Limits()
@@ -235,7 +235,7 @@ import Testing
         }
     }
 
-    @Test("keys and names of any length and content are told shortened and harmless")
+    @Test("messages contain keys and names shortened and made harmless")
     func longTexts() throws {
         let long = "a\u{1B}[2J" + String(repeating: "x", count: 1 << 20)
         for bytes in [
@@ -250,7 +250,7 @@ import Testing
         }
     }
 
-    @Test("a directory of counts that the bytes can't hold costs nothing")
+    @Test("counts larger than the input can hold are refused")
     func bombs() {
         #expect(problem(hex("dfffffffff")) != nil && problem(hex("81 ad6f7665726c61795f66696c6573 ddffffffff")) != nil)
     }

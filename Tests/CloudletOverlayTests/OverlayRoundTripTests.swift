@@ -27,7 +27,7 @@ import Testing
         return (PageTargets(memory: memory, disk: disk), memory, disk)
     }
 
-    @Test("what was cut is rebuilt bit for bit, blobs in any order, pieces of any size", arguments: 0..<6)
+    @Test("a planned overlay is rebuilt bit for bit, from blobs in any order and pieces of any size", arguments: 0..<6)
     func roundTrip(seed: Int) async throws {
         var random = SeededRandom(seed: UInt64(seed))
         let pair = try await SyntheticPair(seed: UInt64(seed))
@@ -44,17 +44,17 @@ import Testing
         #expect(try disk.file.read(1 << 24, at: 0) == pair.diskBytes)
     }
 
-    @Test("a base that is cut while it is compared gives no overlay, and nobody dies of it", arguments: [false, true])
+    @Test("a base that is cut while it is compared gives an error and no overlay", arguments: [false, true])
     func cutBase(isMemory: Bool) async throws {
         let pair = try await SyntheticPair(seed: 4)
         let file = try File(isMemory ? #require(pair.base.memory).path : pair.base.disk.path, .readWrite)
-        // To a page boundary: what is missing would read as a hole.
+        // To a page boundary, so that the missing part would read as a hole.
         try file.resize(to: 20 * Page.size)
         let error = await #expect(throws: CloudletError.self) { try await pair.plan() }
         #expect(error?.code == .io && error?.description.contains("became shorter") == true, "\(error as Any)")
     }
 
-    @Test("what has more pages than readers take is not planned")
+    @Test("an overlay with more pages than readers accept is refused when it is planned")
     func tooManyPages() async throws {
         let pair = try await SyntheticPair(seed: 1)
         // Thirteen pages below number 128.
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test("each difference takes its cheapest form")
+    @Test("each changed page takes its smallest form")
     func kinds() async throws {
         let pair = try await SyntheticPair(seed: 1)
         let plan = try await pair.plan()
@@ -120,7 +120,7 @@ import Testing
             memory: try .file(changed, base: memory, as: .memory),
             disk: ChangedImage(.disk, size: pair.base.diskSize, extents: []), base: pair.base, index: pair.index,
             blobBytes: 1 << 20)
-        // Only what is behind the common full pages is in it.
+        // It contains only what is past the common full pages.
         #expect(plan.pageCount == (size == 96 * 4096 + 908 ? 0 : max(0, Page.count(covering: size) - 96)))
         let (targets, target, _) = try targets(pair)
         let geometry = OverlayGeometry(
@@ -210,7 +210,7 @@ import Testing
         return (error?.cause as? OverlayFormatError)?.problem
     }
 
-    @Test("pages the meta doesn't list, pages that come twice or not at all")
+    @Test("pages the meta doesn't list, repeated pages and missing pages are refused")
     func listAndItemsDiffer() async throws {
         #expect(
             try await refusal(SyntheticPair(seed: 4)) { blob, _ in blob.memoryChunks.removeFirst() }
@@ -223,7 +223,7 @@ import Testing
         #expect(try await refusal(SyntheticPair(seed: 4)) { _, bytes in bytes.removeLast() } == .truncatedItem)
     }
 
-    @Test("a reference to an item that did not come before, or to itself")
+    @Test("a reference to an item that does not precede it, or to itself, is refused")
     func selfReferences() async throws {
         for index in [UInt64(90 * 4096) << 1 | 2, UInt64(91 * 4096) << 1 | 2] {
             let problem = try await refusal(SyntheticPair(seed: 5)) { blob, bytes in

@@ -13,7 +13,7 @@ import Testing
 
     private static let pages = 200
 
-    @Test("scattered pages go where they belong, and one may be the same as any that came before")
+    @Test("scattered pages are placed at their offsets, and can refer to any earlier page")
     func scattered() throws {
         let base = try scratch.write("base.raw", [UInt8](repeating: 0, count: Self.pages * Page.size))
         let target = CopyTarget(try scratch.write("rebuilt", [UInt8](repeating: 0, count: Self.pages * Page.size)))

@@ -6,7 +6,7 @@ import Testing
 
 @testable import CloudletOverlay
 
-/// Images whose size is no multiple of a page.
+/// Images whose size is not a multiple of a page.
 @Suite struct ShortPageTests {
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
@@ -14,7 +14,7 @@ import Testing
     private static let size = 32 * Page.size + 512
     private static let reader = Repository.root.appending("Tests/CloudletSynthesisTests/Reference/overlay_reader.py")
 
-    /// What the reader of the original's format makes of one blob for the disk.
+    /// The disk that a reader of the original's format rebuilds from one blob.
     private func foreignReader(_ base: File, _ blob: OverlayMeta.Blob, _ items: [UInt8]) async throws -> Tool.Result {
         let plain = try scratch.write("items", items)
         let packed = scratch.file(blob.name)
@@ -71,7 +71,7 @@ import Testing
         #expect(try File(scratch.file("out.raw"), .read).read(1 << 20, at: 0) == new)
     }
 
-    @Test("short zeros of others are read here, though the original dies of them")
+    @Test("items of short zeros are read here, although the original crashes on them")
     func shortZerosOfOthers() async throws {
         let old = [UInt8](repeating: 7, count: Self.size)
         let base = try scratch.write("base.raw", old)
@@ -88,7 +88,7 @@ import Testing
         #expect(result.status != 0 && result.errors.contains("gives 4096 bytes, not 512"), "\(result.errors)")
     }
 
-    @Test("a page can't be the same as one of another length")
+    @Test("a page can't refer to a page of another length")
     func otherLength() async throws {
         let base = try scratch.write("base.raw", [UInt8](repeating: 7, count: Self.size))
         let target = CopyTarget(try scratch.write("rebuilt", [UInt8](repeating: 7, count: Self.size)))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CloudletOverlay
 
-/// Lookups in lists that are not as a lookup would like them.
+/// Lookups in lists whose hashes are not uniform or not sorted.
 @Suite struct SortedHashListTests {
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
@@ -22,13 +22,13 @@ import Testing
         SHA256Digest(words: (prefix, 0, 0, rest))
     }
 
-    @Test("a guess never leads behind the end of a list")
+    @Test("a guess is never past the end of a list")
     func guessBehindTheEnd() throws {
         let sorted = try list("sorted", (0..<100).map { hash($0) })
         #expect(try sorted.isSorted() && sorted.offset(of: hash(0x51EB_851E_B851_EB85)) == nil)
     }
 
-    /// Prefixes in heaps: around few places anywhere, at both ends, and some spread evenly; a few are the same.
+    /// Clustered prefixes: near a few values, at both ends, and some spread evenly; a few are equal.
     private func clustered(_ random: inout SeededRandom) -> [SHA256Digest] {
         let centres = (0..<Int.random(in: 1...5, using: &random)).map { _ in
             [0, .max, UInt64.random(in: 0 ... .max, using: &random)].randomElement(using: &random) ?? 0
@@ -47,7 +47,7 @@ import Testing
         return hashes.sorted()
     }
 
-    @Test("hashes in heaps: all of a sorted list are found, no lookup in any list leads outside", arguments: 0..<40)
+    @Test("clustered hashes are all found in a sorted list, and no lookup reads outside of any list", arguments: 0..<40)
     func heaps(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
         let hashes = clustered(&random)
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test("a list that is cut while it is open is an error, and nobody dies of it")
+    @Test("a list that is cut while it is open gives an error")
     func cut() throws {
         let hashes = (0..<400).map { hash(UInt64($0) << 55) }
         let list = try list("cut", hashes)

@@ -69,7 +69,7 @@ import Testing
         #expect(try decode(patch, source, 908) == target)
     }
 
-    @Test("RUN, HERE, NEAR and SAME addresses and double codes are understood")
+    @Test("RUN, HERE, NEAR and SAME addresses and double codes are decoded")
     func allModes() throws {
         // Built by hand after RFC 3284: RUN 8 'z'; COPY 4 mode 0 at 10; COPY 4 mode HERE 8 back; COPY 4 mode NEAR0
         // +2; COPY 4 mode SAME (address 10 again); ADD 1 + COPY 4 mode 0 at 20; COPY 4 mode 0 at 0 + ADD 1.

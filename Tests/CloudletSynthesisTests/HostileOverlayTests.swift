@@ -47,40 +47,45 @@ import Testing
     static let cases: [Case] = [
         Case(name: "offset inside a page", items: item(0x61, 0x2001), words: "offset 8193 is not"),
         Case(name: "offset behind the end", items: item(0x61, UInt64(imageBytes)), words: "offset 65536 is not"),
-        Case(name: "offset of 64 bits", items: item(0x61, .max - 4095), words: "is not that of a page"),
+        Case(name: "offset of 64 bits", items: item(0x61, .max - 4095), words: "is not the start of a page"),
         Case(name: "short page", items: item(0x61, 0x2000, length: 100), words: "length 100"),
         Case(name: "long page", items: item(0x61, 0x2000, length: 4097), words: "length 4097"),
         Case(name: "no image", items: item(0x60, 0x2000), words: "type 0 is neither"),
         Case(name: "other image", items: item(0x64, 0x2000), words: "type 4 is neither"),
-        Case(name: "kind 0", items: item(0x01, 0x2000), words: "0x0 is no kind"),
-        Case(name: "kind of 0.9", items: item(0x81, 0x2000), words: "0x80 is no kind"),
+        Case(name: "kind 0", items: item(0x01, 0x2000), words: "0x0 is not a kind"),
+        Case(name: "kind of 0.9", items: item(0x81, 0x2000), words: "0x80 is not a kind"),
         Case(name: "raw too long", items: item(0x11, 0x2000, number(4097)), words: "payload of 4097"),
         Case(name: "raw too short", items: item(0x11, 0x2000, number(4095)), words: "payload of 4095"),
-        Case(name: "raw of 64 bits", items: item(0x11, 0x2000, number(.max)), words: "is not possible"),
+        Case(name: "raw of 64 bits", items: item(0x11, 0x2000, number(.max)), words: "is not valid"),
         Case(name: "empty patch", items: item(0x21, 0x2000, number(0)), words: "payload of 0"),
         Case(name: "large patch", items: item(0x21, 0x2000, number(4097)), words: "payload of 4097"),
-        Case(name: "patch that is none", items: item(0x21, 0x2000, number(4) + [1, 2, 3, 4]), words: "damaged patch"),
+        Case(
+            name: "patch that is none", items: item(0x21, 0x2000, number(4) + [1, 2, 3, 4]), words: "a patch is damaged"
+        ),
         Case(
             name: "patch that copies from outside",
             items: item(
                 0x21, 0x2000, number(18) + hex("d6c3c400 00 01 8010 00 09 a000 00 00 03 02 13 a000 20 00")),
-            words: "damaged patch"),
+            words: "a patch is damaged"),
         Case(
             name: "patch with a bomb",
             items: item(0x21, 0x2000, number(15) + hex("d6c3c400 00 00 08 ffffff7f 00 01 02 00 00")),
-            words: "damaged patch"),
+            words: "a patch is damaged"),
         Case(
-            name: "base memory outside", items: item(0x51, 0x2000, number(UInt64(imageBytes))), words: "leads outside"),
-        Case(name: "base memory at the end", items: item(0x51, 0x2000, number(0xF001)), words: "leads outside"),
+            name: "base memory outside", items: item(0x51, 0x2000, number(UInt64(imageBytes))), words: "is out of range"
+        ),
+        Case(name: "base memory at the end", items: item(0x51, 0x2000, number(0xF001)), words: "is out of range"),
         Case(name: "base memory unaligned", items: item(0x51, 0x2000, number(0x200)), words: "is not aligned"),
-        Case(name: "base memory of 64 bits", items: item(0x51, 0x2000, number(.max)), words: "leads outside"),
-        Case(name: "base disk outside", items: item(0x41, 0x2000, number(0xF200)), words: "leads outside"),
+        Case(name: "base memory of 64 bits", items: item(0x51, 0x2000, number(.max)), words: "is out of range"),
+        Case(name: "base disk outside", items: item(0x41, 0x2000, number(0xF200)), words: "is out of range"),
         Case(name: "base disk unaligned", items: item(0x41, 0x2000, number(0x201)), words: "is not aligned"),
-        Case(name: "self of another blob", items: item(0x31, 0x2000, number(0x3000 << 1 | 1)), words: "did not come"),
-        Case(name: "self of itself", items: item(0x31, 0x2000, number(0x2000 << 1 | 1)), words: "did not come"),
-        Case(name: "self of no image", items: item(0x31, 0x2000, number(0x1000 << 1)), words: "did not come"),
-        Case(name: "self of 64 bits", items: item(0x31, 0x2000, number(.max - 8190)), words: "did not come"),
-        Case(name: "a page twice", items: item(0x61, 0), words: "comes a second time"),
+        Case(
+            name: "self of another blob", items: item(0x31, 0x2000, number(0x3000 << 1 | 1)),
+            words: "does not precede it"),
+        Case(name: "self of itself", items: item(0x31, 0x2000, number(0x2000 << 1 | 1)), words: "does not precede it"),
+        Case(name: "self of no image", items: item(0x31, 0x2000, number(0x1000 << 1)), words: "does not precede it"),
+        Case(name: "self of 64 bits", items: item(0x31, 0x2000, number(.max - 8190)), words: "does not precede it"),
+        Case(name: "a page twice", items: item(0x61, 0), words: "occurs twice"),
         Case(name: "an unlisted page", items: item(0x61, 0x3000), words: "memory chunk 3 is not listed"),
         Case(name: "an unlisted disk page", items: item(0x62, 0x2000), words: "disk chunk 2 is not listed"),
         Case(name: "half a header", items: Array(item(0x61, 0x2000).prefix(5)), words: "ends inside an item"),
@@ -88,7 +93,7 @@ import Testing
         Case(
             name: "half a page", items: item(0x11, 0x2000, number(4096) + page.prefix(100)),
             words: "ends inside an item"),
-        Case(name: "nothing more", items: [], words: "1 of its listed chunks did not come"),
+        Case(name: "nothing more", items: [], words: "1 of its listed chunks are missing"),
         Case(name: "more than listed", items: item(0x61, 0x2000) + item(0x61, 0x4000), item: 3, words: "is not listed"),
     ]
 
@@ -123,7 +128,8 @@ import Testing
         #expect(try await failure(Array(blob.dropLast(3))).contains("end too early"))
         // No file of a compression is that short: the meta is refused.
         await #expect(throws: OverlayFormatError.self) { try await failure([]) }
-        #expect(try await failure(Array("plain".utf8) + Self.page).contains("the data is not in \(method.rawValue) format"))
+        #expect(
+            try await failure(Array("plain".utf8) + Self.page).contains("the data is not in \(method.rawValue) format"))
         let other: CompressionMethod = method == .xz ? .zstd : .xz
         #expect(try await failure(Self.compress(whole, other)).contains("the data is not in \(method.rawValue) format"))
     }
@@ -134,7 +140,7 @@ import Testing
         let zeros = Array(repeatElement(Self.item(0x61, 0x2000), count: 4000).joined())
         let bytes = try Self.compress(Self.good, then: zeros, times: 50, method)
         let (error, target) = try await rebuild(blob: bytes, memory: [0, 2], disk: [1], method)
-        #expect(error.description.contains("item 3") && error.description.contains("comes a second time"))
+        #expect(error.description.contains("item 3") && error.description.contains("occurs twice"))
         #expect(target.placed.count <= 3)
     }
 

@@ -165,7 +165,7 @@ import Testing
         #expect(try failure(directory).contains("is missing"))
         let metaFile = try File(overlay.metaPath, .readWrite)
         try metaFile.resize(to: 7)
-        #expect(try failure(directory).contains("no valid overlay-meta"))
+        #expect(try failure(directory).contains("is not a valid overlay-meta"))
         try FileSystem.remove(overlay.metaPath)
         #expect(try failure(directory).contains("no overlay-meta"))
     }
@@ -182,7 +182,7 @@ import Testing
         let meta = try File(overlay.metaPath, .readWrite)
         try meta.resize(to: 7)
         let damaged = #expect(throws: CloudletError.self) { try OverlayDirectory(overlay.directory) }
-        #expect(damaged?.description.contains("no valid overlay-meta") == true, "\(damaged as Any)")
+        #expect(damaged?.description.contains("is not a valid overlay-meta") == true, "\(damaged as Any)")
         try meta.write(overlay.metaBytes, at: 0)
         let renamed = overlay.directory.appending("app")
         try FileSystem.move(overlay.metaPath, to: renamed)

@@ -68,9 +68,9 @@ import Testing
         arguments: [
             ("z.writestr('x', b'1')", "no member overlay-meta"),
             ("z.writestr('overlay-meta', meta)", "no blob 'overlay-blob_1.xz'"),
-            (whole + "\nz.writestr('overlay-meta', meta)", "is in it twice"),
-            (whole.replacing("12345", with: "1234"), "has 32 bytes, the meta says 40"),
-            ("z.writestr('overlay-meta', b'junk')", "meta is not valid"),
+            (whole + "\nz.writestr('overlay-meta', meta)", "it contains 'overlay-meta' twice"),
+            (whole.replacing("12345", with: "1234"), "has 32 bytes, but the meta says 40"),
+            ("z.writestr('overlay-meta', b'junk')", "the meta of the overlay package is not valid"),
         ])
     func refusals(python: String, reason: String) async throws {
         let file = try await package(python)

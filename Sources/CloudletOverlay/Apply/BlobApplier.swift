@@ -2,13 +2,13 @@ package import CloudletCore
 
 /// Rebuilds the pages of one blob from its decompressed bytes, which arrive in pieces.
 ///
-/// Everything is checked before anything is placed: each item belongs to a page the meta lists for this blob and
-/// comes once; references stay inside the base or lead to a page this blob placed before; patches give exactly a page.
+/// Each item is checked before its page is placed: the meta must list the page for this blob, and it must occur once;
+/// references must lie inside the base or name a page that this blob placed before; a patch must give exactly a page.
 /// So blobs can be applied in any order and at the same time.
 package struct BlobApplier {
     private var items: CheckedItems?
     private var placer: PagePlacer
-    /// What was applied so far.
+    /// The items applied so far.
     package var statistics: OverlayStatistics { placer.statistics }
 
     /// Prepares for a blob.
@@ -17,19 +17,19 @@ package struct BlobApplier {
         placer = PagePlacer(base: base, targets: targets)
     }
 
-    /// Takes the next piece of the decompressed blob and places the pages it completes, the last of them with the
-    /// next piece or at the end.
-    /// - Throws: `CloudletError.badData` that names blob, item and byte; or what a target throws. Nothing can be
-    ///   applied after that.
+    /// Reads the next piece of the decompressed blob and places the pages that it completes. The last pages are held back
+    /// until the next piece or ``finish()``.
+    /// - Throws: `CloudletError.badData` with blob, item and byte, or the error of a target. The applier can't be used
+    ///   after that.
     package mutating func apply(_ bytes: Span<UInt8>) throws(CloudletError) {
-        guard var items = items.take() else { throw CloudletError(.defect, "bytes for a blob that was refused") }
+        guard var items = items.take() else { throw CloudletError(.defect, "got bytes for a blob that was refused") }
         try items.feed(bytes) { (item, payload) throws(CloudletError) in try placer.place(item, payload) }
         self.items = items
     }
 
-    /// Places what is left.
-    /// - Throws: `CloudletError.badData` when the blob ended inside an item or before all its pages came; or what a
-    ///   target throws.
+    /// Places the pages that were held back.
+    /// - Throws: `CloudletError.badData` when the blob ended inside an item or lacks some of its pages, or the error of a
+    ///   target.
     package mutating func finish() throws(CloudletError) {
         try items?.finish()
         try placer.flush()

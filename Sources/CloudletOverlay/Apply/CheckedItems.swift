@@ -1,8 +1,8 @@
 import CloudletCore
 
-/// Reads the items of one blob and checks what can be checked without the base: each item belongs to a page the meta
-/// lists for this blob and comes once, a reference to another item leads to one that came before, and at the end no
-/// listed page is missing.
+/// Reads the items of one blob and checks what can be checked without the base: the meta lists the page of each item for
+/// this blob, each page occurs once, a reference to another item names one that precedes it, and no listed page is missing
+/// at the end.
 struct CheckedItems {
     private let blob: OverlayMeta.Blob
     private var reader: DeltaItemReader
@@ -15,14 +15,14 @@ struct CheckedItems {
         expected = (ExpectedPages(blob.memoryChunks), ExpectedPages(blob.diskChunks))
     }
 
-    /// Takes the next piece of the decompressed blob and hands over every item it completes, with its payload.
-    /// - Throws: `CloudletError.badData` that names blob, item and byte; or what `body` throws.
+    /// Reads the next piece of the decompressed blob and passes each item that it completes to `body`, with its payload.
+    /// - Throws: `CloudletError.badData` with blob, item and byte, or the error of `body`.
     mutating func feed(
         _ bytes: Span<UInt8>, _ body: (DeltaItem, Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
         do throws(DeltaReadFailure) {
             try reader.feed(bytes) { (item, payload) throws(CloudletError) in
-                try Self.arrive(item, &expected)
+                try Self.check(item, &expected)
                 try body(item, payload)
             }
         } catch {
@@ -35,7 +35,7 @@ struct CheckedItems {
         }
     }
 
-    /// Fails when the blob ended inside an item or before all its pages came.
+    /// Checks that the blob did not end inside an item and that none of its pages is missing.
     func finish() throws(CloudletError) {
         do throws(OverlayFormatError) { try reader.finish() } catch { throw error.located(in: blob.name) }
         let missing = expected.memory.missing + expected.disk.missing
@@ -46,56 +46,57 @@ struct CheckedItems {
         OverlayFormatError(problem, item: reader.itemIndex, byte: reader.byteOffset).located(in: blob.name)
     }
 
-    private static func arrive(
+    /// Checks the page and the reference of an item, and marks its page as received.
+    private static func check(
         _ item: DeltaItem, _ expected: inout (memory: ExpectedPages, disk: ExpectedPages)
     ) throws(CloudletError) {
         if case .sameAs(let image, let offset) = item.content {
             let pages = image == .memory ? expected.memory : expected.disk
-            guard pages.hasArrived(offset / Page.size) else {
+            guard pages.isReceived(offset / Page.size) else {
                 throw ItemProblem.error(.selfReferenceUnknown(UInt64(offset) << 1 | UInt64(image.rawValue)))
             }
         }
-        let arrival = item.image == .memory ? expected.memory.arrive(item.page) : expected.disk.arrive(item.page)
-        switch arrival {
-        case .arrived: break
+        let result = item.image == .memory ? expected.memory.receive(item.page) : expected.disk.receive(item.page)
+        switch result {
+        case .received: break
         case .repeated: throw ItemProblem.error(.repeatedChunk(item.image, item.page))
         case .unknown: throw ItemProblem.error(.unlistedChunk(item.image, item.page))
         }
     }
 }
 
-/// Carries a format problem through the consumer's error type until item and byte are added.
+/// Carries a format problem through the error type of the consumer until item and byte are added.
 struct ItemProblem: PublicError {
     let problem: OverlayFormatError.Problem
 
     static func error(_ problem: OverlayFormatError.Problem) -> CloudletError {
-        CloudletError(.badData, "bad item", cause: ItemProblem(problem: problem))
+        CloudletError(.badData, "an item is not valid", cause: ItemProblem(problem: problem))
     }
 }
 
-/// The pages a blob must bring, and which have come.
+/// The pages that a blob must contain, and which of them were received.
 private struct ExpectedPages {
-    enum Arrival {
-        case arrived
+    enum Receipt {
+        case received
         case repeated
         case unknown
     }
 
     private let sorted: [UInt32]
-    private var arrived: PageSet
+    private var received: PageSet
 
     init(_ chunks: [UInt32]) {
         sorted = chunks.sorted()
-        arrived = PageSet(bound: chunks.count)
+        received = PageSet(bound: chunks.count)
     }
 
-    var missing: Int { sorted.count - arrived.count }
+    var missing: Int { sorted.count - received.count }
 
-    func hasArrived(_ page: Int) -> Bool { position(of: page).map(arrived.contains) ?? false }
+    func isReceived(_ page: Int) -> Bool { position(of: page).map(received.contains) ?? false }
 
-    mutating func arrive(_ page: Int) -> Arrival {
+    mutating func receive(_ page: Int) -> Receipt {
         guard let position = position(of: page) else { return .unknown }
-        return arrived.insert(position) ? .arrived : .repeated
+        return received.insert(position) ? .received : .repeated
     }
 
     private func position(of page: Int) -> Int? {

@@ -1,7 +1,7 @@
 import CloudletCore
 
-/// Places pages of which is known that they belong to their blob. They are collected and placed together: an image's file
-/// takes one writer at a time.
+/// Places the pages of checked items. Pages are collected and placed together, because the file of an image allows one
+/// writer at a time.
 struct PagePlacer {
     private let base: BaseImages
     private var page = [UInt8](repeating: 0, count: Page.size)
@@ -43,7 +43,7 @@ struct PagePlacer {
         statistics.add(item.content.kind, item.image, bytes: item.headerBytes + payload.count)
     }
 
-    /// Places what is still collected. Pages can be placed afterwards as before.
+    /// Places the pages that are still collected. More pages can be added afterwards.
     mutating func flush() throws(CloudletError) {
         try batches.memory.flush()
         try batches.disk.flush()
@@ -68,7 +68,7 @@ struct PagePlacer {
         }
     }
 
-    /// Reads a page placed before into `page`.
+    /// Reads a page that was placed before into `page`.
     private mutating func read(_ image: OverlayImage, _ offset: Int, _ length: Int) throws(CloudletError) {
         if image == .memory {
             try batches.memory.read(into: &page, count: length, at: offset)
@@ -78,19 +78,19 @@ struct PagePlacer {
     }
 }
 
-/// Pages on their way to one image, and such that are zeros.
+/// The collected pages of one image, those of zeros apart from the others.
 private struct PageBatch {
     private let target: any PageTarget
     private var bytes: [UInt8] = []
     private var runs: [Range<Int>] = []
     private var zeros = 0..<0
 
-    private static let mostBytes = 128 << 10
+    private static let maximumBytes = 128 << 10
 
     init(target: any PageTarget) { self.target = target }
 
     mutating func append(_ page: Span<UInt8>, at offset: Int) throws(CloudletError) {
-        if bytes.count + page.count > Self.mostBytes { try flushBytes() }
+        if bytes.count + page.count > Self.maximumBytes { try flushBytes() }
         bytes.append(copying: page)
         if let last = runs.last, last.upperBound == offset {
             runs[runs.count - 1] = last.lowerBound..<offset + page.count
@@ -123,7 +123,7 @@ private struct PageBatch {
         zeros = zeros.upperBound..<zeros.upperBound
     }
 
-    /// Reads a page that was placed or is on its way.
+    /// Reads a page that was placed or is still collected.
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         var start = 0
         for run in runs {

@@ -1,28 +1,29 @@
 package import CloudletCore
 
-/// Takes the pages of one image while a VM is rebuilt. Called from several tasks at once, never twice for a page.
+/// Receives the pages of one image while a VM is rebuilt. Methods are called from several tasks at once, and no page is
+/// placed twice.
 package protocol PageTarget: Sendable {
-    /// Stores runs of whole pages; only an image's last page is shorter.
+    /// Stores runs of whole pages; only the last page of an image can be shorter.
     /// - Parameters:
-    ///   - runs: the bytes of the image that each run covers.
-    ///   - bytes: the runs' bytes, one run after the other.
+    ///   - runs: the range of bytes of the image that each run covers.
+    ///   - bytes: the bytes of the runs, one run after the other.
     /// - Throws: `CloudletError` when they can't be written.
     func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError)
-    /// Makes whole pages that lie behind each other zeros, `length` bytes from `offset` on.
+    /// Stores consecutive whole pages of zeros: `length` bytes from `offset` on.
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError)
-    /// Reads back a page that was placed.
+    /// Reads `count` bytes of a page that was placed into the front of `buffer`.
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError)
 }
 
 extension PageTarget {
-    /// Stores whole pages that lie behind each other, the first at `offset`.
+    /// Stores consecutive whole pages, the first at `offset`.
     package func place(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         try place([offset..<offset + bytes.count], of: bytes)
     }
 }
 
 extension [Range<Int>] {
-    /// Calls `body` with each range and its part of `bytes`, in which those of all ranges come one after the other.
+    /// Calls `body` with each range and its part of `bytes`, which holds the bytes of all ranges one after the other.
     package func forEachPart(
         of bytes: Span<UInt8>, _ body: (Range<Int>, Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) {
@@ -34,11 +35,11 @@ extension [Range<Int>] {
     }
 }
 
-/// The targets of both images.
+/// The targets for both images.
 package struct PageTargets: Sendable {
-    /// Takes the pages of the memory snapshot.
+    /// Receives the pages of the memory snapshot.
     package let memory: any PageTarget
-    /// Takes the pages of the disk.
+    /// Receives the pages of the disk.
     package let disk: any PageTarget
 
     /// Joins two targets.

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletSystem
 
-/// Collects bytes and writes them behind each other to a file in large pieces.
+/// Appends bytes to a file in large pieces.
 struct AppendingWriter {
     private let file: File
     private(set) var position: Int

@@ -1,18 +1,18 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// The two images of a base VM, open for reading: what references and patches of an overlay lead to.
+/// The two images of a base VM, open for reading: the source of an overlay's references and patches.
 package struct BaseImages: Sendable {
     /// The disk.
     package let disk: File
-    /// The memory snapshot; `nil` where only the disk matters.
+    /// The memory snapshot; `nil` where only the disk is used.
     package let memory: File?
     /// Bytes of the disk.
     package let diskSize: Int
     /// Bytes of the memory snapshot, 0 without one.
     package let memorySize: Int
 
-    /// Takes the open files and notes their sizes.
+    /// Creates the images from open files and records their sizes.
     package init(disk: File, memory: File?) throws(CloudletError) {
         self.disk = disk
         self.memory = memory
@@ -23,12 +23,14 @@ package struct BaseImages: Sendable {
     /// The file of one image.
     func file(of image: OverlayImage) -> File? { image == .memory ? memory : disk }
 
-    /// Reads up to a page at any offset of an image; fewer bytes at its end, none behind it.
+    /// Reads up to a page at any offset of an image.
+    /// - Returns: how many bytes were read: fewer than a page at the end of the image, none past it.
     func readPage(of image: OverlayImage, at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
         try read(Page.size, of: image, at: offset, into: &buffer)
     }
 
-    /// Reads up to `count` bytes at any offset of an image; fewer at its end, none behind it.
+    /// Reads up to `count` bytes at any offset of an image.
+    /// - Returns: how many bytes were read: fewer than `count` at the end of the image, none past it.
     func read(_ count: Int, of image: OverlayImage, at offset: Int, into buffer: inout [UInt8]) throws(CloudletError)
         -> Int
     {
@@ -38,31 +40,31 @@ package struct BaseImages: Sendable {
         return stored
     }
 
-    /// Bytes of one image, as they were when it was opened.
+    /// The size of one image in bytes when it was opened.
     func size(of image: OverlayImage) -> Int { image == .memory ? memorySize : diskSize }
 
-    /// Refuses images that were cut since they were opened: what is missing would read as holes.
+    /// Checks that no image was truncated since it was opened: the missing part would read as a hole.
     func requireWhole() throws(CloudletError) {
         guard try disk.size() >= diskSize else { throw disk.becameShorter }
         if let memory, try memory.size() < memorySize { throw memory.becameShorter }
     }
 }
 
-/// The page hashes of a base VM, for finding a page's content anywhere in it.
+/// The page hashes of a base VM, to find the content of a page anywhere in its images.
 package struct BaseIndex: Sendable {
     private let images: BaseImages
     private let disk: SortedHashList
     private let memory: SortedHashList?
 
-    /// Joins images and their lists.
+    /// Creates an index from images and their hash lists.
     package init(images: BaseImages, disk: SortedHashList, memory: SortedHashList?) {
         self.images = images
         self.disk = disk
         self.memory = memory
     }
 
-    /// Where the base holds this full page: in memory first, then on the disk. What a list says is compared with the
-    /// bytes it leads to, so a wrong list costs size, never correctness.
+    /// Finds this full page in the base: in memory first, then on the disk. The bytes at the listed offset are compared
+    /// with the page, so that a wrong list makes the overlay larger, never incorrect.
     func find(_ page: Span<UInt8>, hash: SHA256Digest, scratch: inout [UInt8]) throws(CloudletError) -> DeltaItem
         .Content?
     {

@@ -1,14 +1,14 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// A fingerprint of a file for which holes cost nothing and which all cores compute: SHA-256 over the offset (8 bytes,
-/// big-endian) and the SHA-256 of every 64 KiB unit that is not all zeros, in order, and at last over the file's size
-/// (likewise). Whether zeros are stored or a hole makes no difference.
+/// A fingerprint of a sparse file that is computed on all cores without reading holes: SHA-256 over, in order, the offset
+/// (8 bytes, big-endian) and the SHA-256 of each 64 KiB unit that is not all zeros, and finally the size of the file (8
+/// bytes, big-endian). Stored zeros and holes give the same fingerprint.
 package enum DataDigest {
     private static let unitBytes = 64 << 10
 
     /// The fingerprint of a file.
-    /// - Throws: `CloudletError` when the file can't be read or is truncated meanwhile.
+    /// - Throws: `CloudletError` when the file can't be read or is truncated while it is read.
     package static func of(_ file: File) async throws(CloudletError) -> SHA256Digest {
         let size = try file.size()
         var ranges: [Range<Int>] = []

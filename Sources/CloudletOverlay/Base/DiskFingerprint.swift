@@ -1,17 +1,22 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// Fingerprints of a base's disk: its identity and its list of page hashes.
+/// Computes the fingerprints of the disk of a base VM: its identity and its list of page hashes.
 package enum DiskFingerprint {
-    /// The base VM's identity: SHA-256 of the whole image. A last piece of fewer than 512 bytes is left out, as the
-    /// original does; our images are multiples of 512.
+    /// The identity of the base VM: SHA-256 of the disk image. A last part of fewer than 512 bytes is left out, as in the
+    /// original; the size of images made here is a multiple of 512.
+    /// - Parameters:
+    ///   - disk: the image.
+    ///   - progress: called with the number of bytes hashed so far.
+    /// - Returns: the digest.
+    /// - Throws: `CloudletError.io` when the image can't be read, `.interrupted` when the task is cancelled.
     package static func identity(
         of disk: File, progress: (Int) -> Void = { _ in }
     ) throws(CloudletError) -> SHA256Digest {
         try hash(disk, 0..<(try disk.size() / Page.sector * Page.sector), progress: progress)
     }
 
-    /// SHA-256 of a range of a file. Holes are not read, only hashed.
+    /// SHA-256 of a range of a file. Holes are hashed as zeros without being read.
     static func hash(
         _ file: File, _ range: Range<Int>, progress: (Int) -> Void = { _ in }
     ) throws(CloudletError) -> SHA256Digest {
@@ -41,12 +46,12 @@ package enum DiskFingerprint {
         return hasher.finalize()
     }
 
-    /// Writes the list of page hashes (`.base-img-meta`): the SHA-256 of the 4096 bytes at every 512-byte step, for
-    /// each distinct hash the lowest offset, in order of hash.
+    /// Writes the list of page hashes (`.base-img-meta`): the SHA-256 of the 4096 bytes at each multiple of 512 bytes, once
+    /// for each distinct hash with its lowest offset, sorted by hash.
     /// - Parameters:
     ///   - disk: the image.
     ///   - list: an empty file for the list.
-    ///   - makeScratch: gives empty files for sorting, by number.
+    ///   - makeScratch: creates an empty file for sorting, given its number.
     /// - Throws: `CloudletError` when a file can't be read or written.
     package static func writeHashList(
         of disk: File, to list: File, makeScratch: (Int) throws(CloudletError) -> File
@@ -73,10 +78,10 @@ package enum DiskFingerprint {
         try output.flush()
     }
 
-    /// Bytes that are read and hashed at a time.
+    /// How many bytes are read and hashed at a time.
     static let unitBytes = 4 << 20
 
-    /// The ranges in which windows that touch data start, and the first window that lies wholly in a hole.
+    /// The start ranges of the windows that overlap data, and the start of the first window that lies wholly in a hole.
     private static func windowStarts(
         of disk: File, lastStart: Int
     ) throws(CloudletError) -> (data: [Range<Int>], firstZero: Int?) {
@@ -112,7 +117,7 @@ package enum DiskFingerprint {
             guard offset + Page.size <= span.count else { break }
             let window = span.extracting(offset..<offset + Page.size)
             if window.isAllZeros {
-                // One record tells it all: the sorter keeps the lowest offset.
+                // One record is enough: the sorter keeps the lowest offset.
                 if !zeroSeen { records.append(HashRecord(hash: PageHash.zero, offset: start)) }
                 zeroSeen = true
             } else {

@@ -1,8 +1,8 @@
 import CloudletCore
 import CloudletSystem
 
-/// Sorts hash records that don't fit in memory: they are spread over files by the first byte of their hash, then each
-/// file is sorted alone. Of records with the same hash only the one with the lowest offset is kept.
+/// Sorts more hash records than fit into memory: they are distributed to files by the first byte of their hash, then each
+/// file is sorted by itself. Of the records with the same hash, the one with the lowest offset is kept.
 struct HashListSorter {
     private static let bucketCount = 256
     private static let flushBytes = 64 << 10
@@ -11,7 +11,7 @@ struct HashListSorter {
     private var sizes = [Int](repeating: 0, count: bucketCount)
     private var buffers = [[UInt8]](repeating: [], count: bucketCount)
 
-    /// A sorter that keeps its records in files `makeScratch` gives, one a bucket.
+    /// Creates a sorter that stores each bucket of records in a file from `makeScratch`.
     init(makeScratch: (Int) throws(CloudletError) -> File) throws(CloudletError) {
         var files: [File] = []
         for index in 0..<Self.bucketCount { files.append(try makeScratch(index)) }
@@ -24,7 +24,7 @@ struct HashListSorter {
         if buffers[bucket].count >= Self.flushBytes { try flush(bucket) }
     }
 
-    /// Hands over all records in order of hash.
+    /// Passes all records to `body`, sorted by hash.
     mutating func drain(_ body: (HashRecord) throws(CloudletError) -> Void) throws(CloudletError) {
         for bucket in 0..<Self.bucketCount {
             try flush(bucket)

@@ -1,18 +1,18 @@
 package import CloudletCore
 
-/// A place in an image and the SHA-256 of the 4096 bytes there; 44 bytes in the original's hash lists:
-/// 8 bytes offset, 4 bytes length, 32 bytes hash, all big-endian.
+/// An offset in an image and the SHA-256 of the 4096 bytes there. It takes 44 bytes in the original's hash lists: 8 bytes
+/// offset, 4 bytes length, 32 bytes hash, all big-endian.
 package struct HashRecord: Hashable, Sendable, Comparable {
-    /// Bytes of a record in a list.
+    /// The size of a record in a list, in bytes.
     package static let byteCount = 44
-    /// Where the hash is in a record.
+    /// The offset of the hash in a record.
     static let hashPosition = 12
 
     /// The hash.
     package let hash: SHA256Digest
     /// Byte offset in the image.
     package let offset: Int
-    /// Bytes hashed; 4096, fewer only in a short last page of a memory snapshot.
+    /// How many bytes were hashed: 4096, or fewer for a short last page of a memory snapshot.
     package let length: Int
 
     /// Creates a record.
@@ -22,7 +22,7 @@ package struct HashRecord: Hashable, Sendable, Comparable {
         self.length = length
     }
 
-    /// Reads the record at the front of `bytes`.
+    /// Reads the record at the front of `bytes`; `nil` when they are too few or not a record.
     init?(_ bytes: Span<UInt8>) {
         var reader = ByteReader(bytes)
         guard let offset = try? reader.readBigEndian(UInt64.self), offset <= UInt64(Int.max),
@@ -42,7 +42,7 @@ package struct HashRecord: Hashable, Sendable, Comparable {
         bytes.appendBigEndian(hash.words.3)
     }
 
-    /// Order by hash, then by offset.
+    /// Orders records by hash, then by offset.
     package static func < (left: Self, right: Self) -> Bool {
         left.hash.words != right.hash.words ? left.hash < right.hash : left.offset < right.offset
     }

@@ -1,22 +1,27 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// Fingerprints of a base's memory snapshot.
+/// Computes the fingerprints of the memory snapshot of a base VM.
 package enum MemoryFingerprint {
-    /// SHA-256 of the whole snapshot, by which an overlay recognises the memory it was cut from.
+    /// SHA-256 of the whole snapshot. An overlay stores it to recognise the memory snapshot on which it is based.
+    /// - Parameters:
+    ///   - memory: the snapshot.
+    ///   - progress: called with the number of bytes hashed so far.
+    /// - Returns: the digest.
+    /// - Throws: `CloudletError.io` when the snapshot can't be read, `.interrupted` when the task is cancelled.
     package static func identity(
         of memory: File, progress: (Int) -> Void = { _ in }
     ) throws(CloudletError) -> SHA256Digest {
         try DiskFingerprint.hash(memory, 0..<(try memory.size()), progress: progress)
     }
 
-    /// Writes the list of page hashes in page order (`.base-mem-meta`) and the same in order of hash (our
-    /// `.base-mem-index`, pages of zeros left out).
+    /// Writes the list of page hashes in page order (`.base-mem-meta`), and the same sorted by hash and without pages of
+    /// zeros (`.base-mem-index`, an extension).
     /// - Parameters:
     ///   - memory: the snapshot.
     ///   - list: an empty file for the list in page order.
-    ///   - index: an empty file for the list in order of hash.
-    ///   - makeScratch: gives empty files for sorting, by number.
+    ///   - index: an empty file for the list sorted by hash.
+    ///   - makeScratch: creates an empty file for sorting, given its number.
     /// - Throws: `CloudletError` when a file can't be read or written.
     package static func writeHashLists(
         of memory: File, to list: File, index: File, makeScratch: (Int) throws(CloudletError) -> File

@@ -1,55 +1,56 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// A hash list in order of its hashes, looked up in its file: where in an image a page with a given hash is.
+/// A hash list sorted by hash, searched in its file for the offset of a page with a given hash.
 ///
-/// `.base-img-meta` (whose order the original leaves open) is written in this order and so is its own index;
-/// `.base-mem-index` is the same for the memory snapshot, whose `.base-mem-meta` must be in page order. The file is read,
-/// not mapped: others may cut it, and a disk may fail, at any time.
+/// `.base-img-meta`, whose order the original does not fix, is sorted and so is its own index; `.base-mem-index` is the
+/// index of the memory snapshot, whose `.base-mem-meta` must be in page order. The file is read, not mapped: other programs
+/// can truncate it and the disk can fail at any time, which in a mapping would end the process (SIGBUS).
 package struct SortedHashList: Sendable {
     private let file: File
-    /// Number of records.
+    /// The number of records.
     package let count: Int
 
-    /// Opens a list. Its order is not checked here: a lookup in an unsorted list finds too little, never wrongly,
-    /// because users compare the bytes found.
+    /// Opens a list without checking that it is sorted: a lookup in an unsorted list finds fewer pages, never wrong ones,
+    /// because callers compare the bytes found.
+    /// - Throws: `CloudletError.badData` when the size of the file is not a multiple of the size of a record.
     package init(_ file: File) throws(CloudletError) {
         let size = try file.size()
         guard size % HashRecord.byteCount == 0 else {
             throw CloudletError(
-                .badData, "the hash list \(file.path) is cut off",
-                advice: "make the base VM anew, or repair it with 'cloudlet add-base'")
+                .badData, "the hash list \(file.path) is truncated",
+                advice: "create the base VM again, or repair it with 'cloudlet add-base'")
         }
         self.file = file
         count = size / HashRecord.byteCount
     }
 
-    /// Records that are read at a time: about as many as one more guess misses by.
+    /// How many records are read at a time: about the distance by which a further guess would miss.
     private static let blockRecords = 64
-    /// Bytes that a lookup needs in its scratch buffer.
+    /// The size of the buffer for a lookup, in bytes.
     private static let blockBytes = blockRecords * HashRecord.byteCount
 
-    /// The lowest offset at which the page with this hash lies, if any.
-    /// - Throws: `CloudletError.io` when the list can't be read or was cut since it was opened.
+    /// The lowest offset of a page with this hash, or `nil` when the list has none.
+    /// - Throws: `CloudletError.io` when the list can't be read or was truncated since it was opened.
     package func offset(of hash: SHA256Digest) throws(CloudletError) -> Int? {
         var scratch: [UInt8] = []
         return try offset(of: hash, scratch: &scratch)
     }
 
-    /// The same with a buffer that is used again. Hashes are uniform, so each look says about how far away the wanted one
-    /// is; in a list where they are not, or are out of order, that leads anywhere, and after a few looks what is left is
-    /// halved each time.
+    /// The same with a buffer to reuse. This is an interpolation search: hashes are uniformly distributed, so each block
+    /// read predicts how far away the wanted hash is. In a list that is not uniform or not sorted such guesses are useless,
+    /// so after four of them the search goes on as a binary search.
     func offset(of hash: SHA256Digest, scratch: inout [UInt8]) throws(CloudletError) -> Int? {
         if scratch.count < Self.blockBytes { scratch = [UInt8](repeating: 0, count: Self.blockBytes) }
         let density = Double(count) / 0x1p64
         let wanted = Double(hash.words.0)
         var range = 0..<count
         var guess = Int(wanted * density)
-        var looks = 0
+        var reads = 0
         while !range.isEmpty {
             let middle =
-                looks < 4 ? min(max(guess, range.lowerBound), range.upperBound - 1) : range.lowerBound + range.count / 2
-            looks += 1
+                reads < 4 ? min(max(guess, range.lowerBound), range.upperBound - 1) : range.lowerBound + range.count / 2
+            reads += 1
             let start = max(range.lowerBound, middle - Self.blockRecords / 2)
             let block = start..<min(range.upperBound, start + Self.blockRecords)
             try file.readWhole(
@@ -69,7 +70,7 @@ package struct SortedHashList: Sendable {
         return nil
     }
 
-    /// Looks among the first `count` records of `bytes`.
+    /// Searches the first `count` records of `bytes`.
     private static func offset(of hash: SHA256Digest, in count: Int, _ bytes: Span<UInt8>) -> Int? {
         var range = 0..<count
         while !range.isEmpty {
@@ -92,7 +93,7 @@ package struct SortedHashList: Sendable {
         return SHA256Digest(words: (word(0), word(1), word(2), word(3)))
     }
 
-    /// The records in order of hash.
+    /// Calls `body` with each record in the order of the list.
     func forEach(_ body: (HashRecord) -> Void) throws(CloudletError) {
         for block in pieces(of: 0..<count, length: 16 << 10) {
             let bytes = try file.read(block.count * HashRecord.byteCount, at: block.lowerBound * HashRecord.byteCount)
@@ -103,7 +104,7 @@ package struct SortedHashList: Sendable {
         }
     }
 
-    /// Whether the records are in order of hash, each hash once.
+    /// Whether the records are sorted by hash and no hash occurs twice.
     package func isSorted() throws(CloudletError) -> Bool {
         var last: SHA256Digest?
         var sorted = true

@@ -2,27 +2,33 @@ package import CloudletCore
 
 /// Encodes the items of one blob of a plan.
 package struct BlobWriter {
-    /// What a blob's items describe, for the meta.
+    /// What the meta says about a blob's items.
     package struct Contents: Sendable {
         /// Pages of the disk, in item order.
         package var diskChunks: [UInt32] = []
         /// Pages of the memory snapshot, in item order.
         package var memoryChunks: [UInt32] = []
-        /// Items, and bytes before compression, by kind.
+        /// Items and their bytes before compression, by kind.
         package var statistics = OverlayStatistics()
     }
 
     private let plan: OverlayPlan
     private var bytes: [UInt8] = []
-    private var pages = OwnPages()
+    private var pages = NewPages()
     private var encoder = VCDIFFEncoder()
     private var contents = Contents()
 
-    /// A patch pays when it is at most this long: a longer one is no smaller after compression than the page.
-    private static let longestPatch = Page.size / 2
+    /// A longer patch would not be smaller than the page after compression.
+    private static let maximumPatchBytes = Page.size / 2
     private static let pieceBytes = 64 << 10
 
-    /// Hands the items of blob `number` of `plan` to `body`, before compression, in pieces of about 64 KiB.
+    /// Encodes the items of a blob.
+    /// - Parameters:
+    ///   - number: the index of the blob in the plan.
+    ///   - plan: the plan.
+    ///   - body: called with the items, not compressed, in pieces of about 64 KiB.
+    /// - Returns: what the meta says about them.
+    /// - Throws: the error of `body`, or `CloudletError` when an image can't be read.
     package static func write(
         blob number: Int, of plan: OverlayPlan, _ body: (Span<UInt8>) throws(CloudletError) -> Void
     ) throws(CloudletError) -> Contents {
@@ -58,7 +64,7 @@ package struct BlobWriter {
         let kind: DeltaItem.Kind
         switch record.content {
         case .zeros where length < Page.size:
-            // Zeros are a whole page to the original, whatever length the item names.
+            // For the original an item of zeros is always a whole page, whatever its length.
             item(.raw(payload: length)).appendHeader(to: &bytes)
             bytes += repeatElement(0, count: length)
             kind = .raw
@@ -75,8 +81,8 @@ package struct BlobWriter {
             let target = plan.records[Int(record.value)]
             item(.sameAs(target.image, offset: target.offset)).appendHeader(to: &bytes)
             kind = .sameAs
-        case .own:
-            kind = try appendOwn(index, length)
+        case .new:
+            kind = try appendNew(index, length)
         }
         if record.image == .memory {
             contents.memoryChunks.append(record.page)
@@ -86,20 +92,21 @@ package struct BlobWriter {
         contents.statistics.add(kind, record.image, bytes: bytes.count - start)
     }
 
-    private mutating func appendOwn(_ index: Int, _ length: Int) throws(CloudletError) -> DeltaItem.Kind {
+    /// Appends a page with new content as a patch or raw.
+    private mutating func appendNew(_ index: Int, _ length: Int) throws(CloudletError) -> DeltaItem.Kind {
         let record = plan.records[index]
         try pages.load(index, of: plan)
-        let place = pages.place(of: record)
-        // Its own name, so that the encoder can be changed while they are looked at.
+        let position = pages.position(of: record)
+        // A copy, because the encoder can't be changed while a span of `self.pages` is in use.
         let pages = pages
-        let page = pages.now.span.extracting(place..<place + length)
+        let page = pages.now.span.extracting(position..<position + length)
         func item(_ content: DeltaItem.Content) -> DeltaItem {
             DeltaItem(record.image, offset: record.offset, length: length, content)
         }
-        if place + length <= pages.originalCount,
+        if position + length <= pages.originalCount,
             encoder.encode(
-                source: pages.original.span.extracting(place..<place + length), target: page,
-                limit: min(Self.longestPatch, length - 1))
+                source: pages.original.span.extracting(position..<position + length), target: page,
+                limit: min(Self.maximumPatchBytes, length - 1))
         {
             item(.xdelta(payload: encoder.patch.count)).appendHeader(to: &bytes)
             bytes += encoder.patch
@@ -111,27 +118,27 @@ package struct BlobWriter {
     }
 }
 
-/// Pages with content of their own that lie behind each other, and what the base has there: read in one go.
-private struct OwnPages {
-    private(set) var now = [UInt8](repeating: 0, count: mostPages * Page.size)
-    private(set) var original = [UInt8](repeating: 0, count: mostPages * Page.size)
-    /// How many bytes the base has there.
+/// Consecutive pages with new content and the base's bytes at the same offsets, read together.
+private struct NewPages {
+    private(set) var now = [UInt8](repeating: 0, count: maximumPages * Page.size)
+    private(set) var original = [UInt8](repeating: 0, count: maximumPages * Page.size)
+    /// How many of these bytes the base has.
     private(set) var originalCount = 0
     private var image = OverlayImage.memory
     private var pages = 0..<0
 
-    private static let mostPages = 16
+    private static let maximumPages = 16
 
-    /// Where the page of a record is in the buffers.
-    func place(of record: PageRecord) -> Int { (Int(record.page) - pages.lowerBound) * Page.size }
+    /// The offset of a record's page in the buffers.
+    func position(of record: PageRecord) -> Int { (Int(record.page) - pages.lowerBound) * Page.size }
 
-    /// Sees to it that the page of a record is in the buffers, and reads those that follow it with it.
+    /// Loads the page of a record into the buffers, unless it is there, together with the pages that follow it.
     mutating func load(_ index: Int, of plan: OverlayPlan) throws(CloudletError) {
         let record = plan.records[index]
         if record.image == image, pages.contains(Int(record.page)) { return }
         guard let changed = plan.images[record.image] else { return }
         var count = 1
-        while count < Self.mostPages, index + count < plan.records.count,
+        while count < Self.maximumPages, index + count < plan.records.count,
             plan.records[index + count].follows(record, by: count)
         {
             count += 1
@@ -144,8 +151,8 @@ private struct OwnPages {
 }
 
 extension PageRecord {
-    /// Whether this is a page with content of its own, `count` pages behind another.
+    /// Whether this is a page with new content, `count` pages after another.
     fileprivate func follows(_ other: PageRecord, by count: Int) -> Bool {
-        content == .own && image == other.image && Int(page) == Int(other.page) + count
+        content == .new && image == other.image && Int(page) == Int(other.page) + count
     }
 }

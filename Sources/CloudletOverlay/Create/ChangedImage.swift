@@ -1,12 +1,12 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// The candidate content of a customised VM's image: the places where it may differ from the base, each with where
-/// its bytes are stored now. Everything else is as in the base.
+/// An image of a customised VM: the ranges in which it may differ from the base, each with the location of its bytes. The
+/// rest is as in the base.
 package struct ChangedImage: Sendable {
-    /// A range of the image and where its bytes are.
+    /// A range of the image and the location of its bytes.
     package struct Extent: Sendable {
-        /// Bytes of the image; starts at a page boundary.
+        /// The range in the image, in bytes; it starts at a page boundary.
         package let range: Range<Int>
         /// Where they are stored.
         package let source: Source
@@ -30,7 +30,7 @@ package struct ChangedImage: Sendable {
     package let image: OverlayImage
     /// Bytes of the image.
     package let size: Int
-    /// The extents, in ascending order, none overlapping another.
+    /// The extents in ascending order, without overlaps.
     package let extents: [Extent]
 
     /// Creates an image from its extents.
@@ -40,7 +40,8 @@ package struct ChangedImage: Sendable {
         self.extents = extents
     }
 
-    /// A whole file seen against its base: where either has data. Holes of both are equal and left out.
+    /// A whole file compared with its base: the ranges in which either of them has data. Where both have holes they are
+    /// equal.
     package static func file(_ file: File, base: File, as image: OverlayImage) throws(CloudletError) -> ChangedImage {
         let size = try file.size()
         var extents: [Extent] = []
@@ -61,13 +62,13 @@ package struct ChangedImage: Sendable {
     }
 
     /// Reads the page that starts at `offset`, which must lie in an extent.
-    /// - Returns: its bytes' count.
+    /// - Returns: how many bytes were read.
     func readPage(at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
         try read(upTo: Page.size, at: offset, into: &buffer)
     }
 
     /// Reads from `offset`, which must lie in an extent, into the front of `buffer`.
-    /// - Returns: how many bytes: fewer than asked where the extent or the image ends.
+    /// - Returns: how many bytes were read: fewer than `count` where the extent or the image ends.
     func read(upTo count: Int, at offset: Int, into buffer: inout [UInt8]) throws(CloudletError) -> Int {
         var low = 0
         var high = extents.count
@@ -101,7 +102,7 @@ extension ChangedImage.Extent {
             for index in 0..<part.count { buffer[index] = 0 }
         case .file(let file, let offset):
             let got = try file.read(into: &buffer, count: part.count, at: offset + part.lowerBound - range.lowerBound)
-            // Behind the stored end of a sparse file there are zeros.
+            // Past the stored end of a sparse file there are zeros.
             for index in got..<part.count { buffer[index] = 0 }
         }
     }

@@ -1,23 +1,23 @@
 package import CloudletCore
 import CloudletMessagePack
 
-/// Which pages go into an overlay and how they are spread over its blobs. Each blob can be encoded alone, in any
-/// order and on any core.
+/// Which pages an overlay contains and how they are distributed to its blobs. Blobs can be encoded in any order and at the
+/// same time.
 package struct OverlayPlan: Sendable {
     let base: BaseImages
     let images: [OverlayImage: ChangedImage]
     let records: [PageRecord]
-    /// For each record with copies: the copies' indices, in the order of ``copyOwners``.
+    /// The indices of the records that are copies, in the order of ``copyOwners``.
     let copies: [Int]
-    /// The records the copies belong to, ascending, parallel to ``copies``.
+    /// For each of ``copies`` the index of the record whose content it shares, ascending.
     let copyOwners: [Int]
-    /// The blobs: runs of records.
+    /// The records of each blob.
     let runs: [Range<Int>]
 
-    /// Number of blobs.
+    /// The number of blobs.
     package var blobCount: Int { runs.count }
 
-    /// How many pages the overlay describes.
+    /// The number of pages in the overlay.
     package var pageCount: Int { records.count }
 
     /// Compares the customised images with the base and plans the overlay.
@@ -26,11 +26,12 @@ package struct OverlayPlan: Sendable {
     ///   - disk: the disk.
     ///   - base: the base's images.
     ///   - index: the base's page hashes.
-    ///   - blobBytes: about how many bytes of items a blob holds before compression.
-    ///   - limits: what readers of the overlay take.
-    ///   - progress: is told how many bytes of the images' extents are done.
+    ///   - blobBytes: about how many bytes of items a blob has before compression.
+    ///   - limits: the limits of the overlay's readers.
+    ///   - progress: called with the number of bytes of the images' extents compared so far.
     /// - Returns: the plan.
-    /// - Throws: `CloudletError` when an image can't be read, or so many pages differ that no reader would take the meta.
+    /// - Throws: `CloudletError` when an image can't be read, or when so many pages differ that readers would refuse the
+    ///   meta.
     package static func make(
         memory: ChangedImage?, disk: ChangedImage, base: BaseImages, index: BaseIndex, blobBytes: Int,
         limits: OverlayMeta.Limits = .init(), progress: (Int) -> Void = { _ in }
@@ -44,7 +45,7 @@ package struct OverlayPlan: Sendable {
             records += try await classifier.changedPages(of: image) { progress(before + $0) }
             before += image.extents.reduce(0) { $0 + $1.range.count }
         }
-        // Their numbers alone may be too many, which is better told before all is compressed.
+        // The page numbers alone can exceed the limit of the meta; it is better to fail before compressing the pages.
         let numberBytes = records.reduce(0) { $0 + MessagePackWriter.byteCount(of: UInt64($1.page)) }
         try OverlayMeta.requireReadable(bytes: numberBytes, pages: records.count, limits)
         return try OverlayPlan(base: base, images: images, records: records, blobBytes: blobBytes)
@@ -64,27 +65,27 @@ package struct OverlayPlan: Sendable {
         runs = Self.split(deduplicated, owned, blobBytes)
     }
 
-    /// Marks pages whose content an earlier page of the overlay has: memory before disk, then by offset.
+    /// Marks the pages whose content is that of an earlier page of the overlay, memory before disk, then by offset.
     private static func findingCopies(
         _ records: [PageRecord], _ images: [OverlayImage: ChangedImage]
     ) throws(CloudletError) -> [PageRecord] {
         var records = records
         var first = [UInt8](repeating: 0, count: Page.size)
         var other = first
-        let own = records.indices.filter { records[$0].content == .own }
+        let new = records.indices.filter { records[$0].content == .new }
             .sorted { (records[$0].value, $0) < (records[$1].value, $1) }
         var owner = 0
-        for position in own.indices.dropFirst() {
-            let candidate = own[position]
-            guard records[candidate].value == records[own[owner]].value else {
+        for position in new.indices.dropFirst() {
+            let candidate = new[position]
+            guard records[candidate].value == records[new[owner]].value else {
                 owner = position
                 continue
             }
-            let left = try read(records[own[owner]], images, &first)
+            let left = try read(records[new[owner]], images, &first)
             let right = try read(records[candidate], images, &other)
             if left == right, first.span.extracting(0..<left).hasSameBytes(as: other.span.extracting(0..<right)) {
                 records[candidate].content = .same
-                records[candidate].value = UInt64(own[owner])
+                records[candidate].value = UInt64(new[owner])
             }
         }
         return records
@@ -96,7 +97,7 @@ package struct OverlayPlan: Sendable {
         try images[record.image]?.readPage(at: record.offset, into: &buffer) ?? 0
     }
 
-    /// Cuts the records into blobs; a copy counts where its original is.
+    /// Divides the records into blobs; a copy counts for the blob of its original.
     private static func split(_ records: [PageRecord], _ copies: [Int], _ blobBytes: Int) -> [Range<Int>] {
         var runs: [Range<Int>] = []
         var start = 0
@@ -118,7 +119,7 @@ package struct OverlayPlan: Sendable {
         return runs
     }
 
-    /// The indices of the copies of the records in `run`, grouped by their original.
+    /// The range of ``copies`` that belongs to the records in `run`.
     func copyRange(of run: Range<Int>) -> Range<Int> {
         func lowerBound(_ value: Int) -> Int {
             var low = 0

@@ -1,8 +1,8 @@
 import CloudletCore
 import CloudletSystem
 
-/// Compares a customised image with its base and says of every page that differs what it is: zeros, a page the base
-/// has elsewhere, or content of its own.
+/// Compares a customised image with its base and classifies each page that differs: zeros, a page that the base has
+/// elsewhere, or new content.
 struct PageClassifier: Sendable {
     let base: BaseImages
     let index: BaseIndex
@@ -21,12 +21,12 @@ struct PageClassifier: Sendable {
             done += result.0
             progress(done)
         }
-        // What is cut off a base reads as a hole, and a hole as zeros.
+        // A truncated base reads as a hole, that is, as zeros.
         try base.requireWhole()
         return records
     }
 
-    /// What a page with these bytes is.
+    /// Classifies a page with these bytes.
     fileprivate func classify(
         _ page: Span<UInt8>, _ scratch: inout [UInt8]
     ) throws(CloudletError) -> (PageRecord.Content, UInt64) {
@@ -39,11 +39,11 @@ struct PageClassifier: Sendable {
             default: break
             }
         }
-        return (.own, hash.words.0)
+        return (.new, hash.words.0)
     }
 }
 
-/// Parts of an image that lie near each other: one unit of work. A guest that reports single free pages leaves tens of
+/// Parts of an image that are near each other: one unit of work. A guest that reports single free pages leaves tens of
 /// thousands of small parts.
 private struct Window: Sendable {
     private(set) var parts: [ChangedImage.Extent] = []
@@ -76,15 +76,15 @@ private struct Window: Sendable {
 private struct WindowComparison {
     private let classifier: PageClassifier
     private let image: ChangedImage
-    /// Up to here both images have full pages, or the same short last page.
+    /// Up to this offset both images have full pages, or the same short last page.
     private let common: Int
-    /// The base's stored data within the window; the rest of it is zeros there and not read.
+    /// The base's stored data within the window; the rest is zeros and not read.
     private let originalData: [Range<Int>]
     private var nextData = 0
     private var scratch = [UInt8](repeating: 0, count: Page.size)
     private(set) var records: [PageRecord] = []
 
-    /// What is read and compared at a time: both images' bytes stay in a core's cache.
+    /// How many bytes are read and compared at a time: the bytes of both images stay in the cache of a core.
     private static let pieceBytes = 64 << 10
     private var original = [UInt8](repeating: 0, count: pieceBytes)
     private var now = [UInt8](repeating: 0, count: pieceBytes)
@@ -118,7 +118,7 @@ private struct WindowComparison {
         try compareWithZeros(position..<part.range.upperBound, part)
     }
 
-    /// Pages where the base has stored data.
+    /// Compares pages where the base has stored data.
     private mutating func compareWithBase(_ range: Range<Int>, _ part: ChangedImage.Extent) throws(CloudletError) {
         for piece in pieces(of: range, length: Self.pieceBytes) {
             _ = try classifier.base.read(piece.count, of: image.image, at: piece.lowerBound, into: &original)
@@ -128,7 +128,7 @@ private struct WindowComparison {
                 continue
             }
             try part.read(piece, into: &now)
-            // Its own name, so that pages can be added while they are looked at.
+            // A copy, because records can't be added while a span of `self.now` is in use.
             let now = now
             for page in pieces(of: 0..<piece.count, length: Page.size) {
                 let bytes = now.span.extracting(page)
@@ -139,7 +139,7 @@ private struct WindowComparison {
         }
     }
 
-    /// Pages where the base has a hole, or which lie behind its end.
+    /// Compares pages where the base has a hole, or which are past its end.
     private mutating func compareWithZeros(_ range: Range<Int>, _ part: ChangedImage.Extent) throws(CloudletError) {
         for piece in pieces(of: range, length: Self.pieceBytes) {
             if case .zeros = part.source {

@@ -1,13 +1,13 @@
 import CloudletCore
 
-/// One page of an overlay: where it goes and where its content comes from. Big-endian on the wire:
-/// 8 bytes offset, 2 bytes length, 1 byte type (low nibble image, high nibble kind), then what the kind needs.
+/// One page of an overlay: its offset in the image and the source of its content. Encoded big-endian: 8 bytes offset, 2
+/// bytes length, 1 byte type (low nibble image, high nibble kind), then the operand of the kind.
 package struct DeltaItem: Hashable, Sendable {
     /// The image the page belongs to.
     package let image: OverlayImage
     /// Offset in the image, a multiple of 4096.
     package let offset: Int
-    /// Bytes of the page: 4096, fewer only in a short last page.
+    /// The length of the page in bytes: 4096, or fewer for a short last page.
     package let length: Int
     /// Where the content comes from.
     package let content: Content
@@ -24,18 +24,18 @@ package struct DeltaItem: Hashable, Sendable {
     package enum Content: Hashable, Sendable {
         /// The page itself follows; `payload` bytes, equal to the item's length.
         case raw(payload: Int)
-        /// A VCDIFF patch of `payload` bytes follows, against the base's bytes at the same place.
+        /// A VCDIFF patch of `payload` bytes follows, whose source are the base's bytes at the same offset.
         case xdelta(payload: Int)
-        /// The same as an earlier item of this blob, whose page is as long.
+        /// The page of an earlier item of this blob, which must have the same length.
         case sameAs(OverlayImage, offset: Int)
-        /// The base disk from this byte on; a multiple of 512.
+        /// The base's disk from this offset on, a multiple of 512.
         case baseDisk(offset: Int)
-        /// The base's memory snapshot from this byte on; a multiple of 4096.
+        /// The base's memory snapshot from this offset on, a multiple of 4096.
         case baseMemory(offset: Int)
-        /// Zeros; of a whole page, to the original.
+        /// Zeros. The original fills a whole page, whatever the length.
         case zeros
 
-        /// The kind's value in the high nibble.
+        /// The kind of the item.
         package var kind: Kind {
             switch self {
             case .raw: .raw
@@ -48,7 +48,7 @@ package struct DeltaItem: Hashable, Sendable {
         }
     }
 
-    /// The six kinds with the values of their high nibble.
+    /// The six kinds of items; the raw value is the high nibble of the type byte.
     package enum Kind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
         case raw = 0x10
         case xdelta = 0x20
@@ -57,7 +57,7 @@ package struct DeltaItem: Hashable, Sendable {
         case baseMemory = 0x50
         case zeros = 0x60
 
-        /// The name used in tables and JSON.
+        /// The name for tables and JSON.
         package var description: String {
             switch self {
             case .raw: "raw"
@@ -70,13 +70,13 @@ package struct DeltaItem: Hashable, Sendable {
         }
     }
 
-    /// Number of the page in its image.
+    /// The number of the page in its image.
     package var page: Int { offset / Page.size }
 
-    /// Bytes of the item without a payload: the operand is there in all kinds but one.
+    /// The size of the item without its payload, in bytes. All kinds except zeros have an operand of 8 bytes.
     var headerBytes: Int { content == .zeros ? 11 : 19 }
 
-    /// The most bytes an item can take: header, payload length, and a payload not longer than the page.
+    /// The largest size of an item in bytes: header, length of the payload, and a payload of a page.
     static let maximumBytes = 11 + 8 + Page.size
 
     /// Appends the item's header; the payload of `raw` and `xdelta` items must follow.

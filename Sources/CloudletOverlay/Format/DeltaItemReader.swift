@@ -1,14 +1,14 @@
 package import CloudletCore
 
-/// The sizes against which the references of an overlay are checked.
+/// The sizes against which the offsets and references of an overlay are checked.
 package struct OverlayGeometry: Hashable, Sendable {
-    /// Bytes of the images after synthesis.
+    /// The size of the disk after synthesis, in bytes.
     package var disk: Int
-    /// Bytes of the memory snapshot after synthesis.
+    /// The size of the memory snapshot after synthesis, in bytes.
     package var memory: Int
-    /// Bytes of the base's disk; `nil` when the base is not at hand: references are then only checked for alignment.
+    /// The size of the base's disk in bytes; `nil` without a base: references are then checked for alignment only.
     package var baseDisk: Int?
-    /// Bytes of the base's memory snapshot; `nil` when the base is not at hand.
+    /// The size of the base's memory snapshot in bytes; `nil` without a base.
     package var baseMemory: Int?
 
     /// Creates a geometry.
@@ -19,27 +19,28 @@ package struct OverlayGeometry: Hashable, Sendable {
         self.baseMemory = baseMemory
     }
 
-    /// Bytes of an image after synthesis.
+    /// The size of an image after synthesis, in bytes.
     package func size(of image: OverlayImage) -> Int { image == .memory ? memory : disk }
 
-    /// Bytes of an image of the base, when known.
+    /// The size of an image of the base in bytes, if known.
     package func baseSize(of image: OverlayImage) -> Int? { image == .memory ? baseMemory : baseDisk }
 }
 
-/// Reads delta items from a decompressed blob that arrives in pieces of any size. Keeps at most one item.
+/// Reads delta items from a decompressed blob that arrives in pieces of any size. Buffers at most one item.
 package struct DeltaItemReader: Sendable {
     private let geometry: OverlayGeometry
     private var pending: [UInt8] = []
-    /// Number of the next item.
+    /// The number of the next item.
     package private(set) var itemIndex = 0
-    /// Offset of the next item in the decompressed blob.
+    /// The offset of the next item in the decompressed blob.
     package private(set) var byteOffset = 0
 
-    /// A reader at the start of a blob.
+    /// Creates a reader at the start of a blob.
     package init(_ geometry: OverlayGeometry) { self.geometry = geometry }
 
-    /// Takes the next piece and calls `body` with each item that is complete, and its payload (empty unless the
-    /// item is raw or xdelta).
+    /// Reads the next piece and calls `body` with each complete item and its payload, which is empty unless the item is
+    /// raw or xdelta.
+    /// - Throws: `.format` when the blob is not valid, `.consumer` with the error of `body`.
     package mutating func feed(
         _ input: Span<UInt8>, _ body: (DeltaItem, Span<UInt8>) throws(CloudletError) -> Void
     ) throws(DeltaReadFailure) {
@@ -67,12 +68,13 @@ package struct DeltaItemReader: Sendable {
         }
     }
 
-    /// Fails when the blob ended inside an item.
+    /// Checks that the blob did not end inside an item.
     package func finish() throws(OverlayFormatError) {
         if !pending.isEmpty { throw failure(.truncatedItem) }
     }
 
-    /// Reads one item at the front of `bytes`; `nil` when it is not complete yet, else the bytes it took.
+    /// Reads the item at the front of `bytes`.
+    /// - Returns: how many bytes it took; `nil` when it is not complete yet.
     private mutating func readItem(
         _ bytes: Span<UInt8>, _ body: (DeltaItem, Span<UInt8>) throws(CloudletError) -> Void
     ) throws(DeltaReadFailure) -> Int? {
@@ -99,7 +101,8 @@ package struct DeltaItemReader: Sendable {
         return reader.position
     }
 
-    /// Reads an item up to its payload; `nil` when the bytes end inside.
+    /// Reads an item up to its payload.
+    /// - Returns: the item; `nil` when it is not complete yet.
     private func parse(_ reader: inout ByteReader) throws(OverlayFormatError) -> DeltaItem? {
         guard let rawOffset = try? reader.readBigEndian(UInt64.self),
             let rawLength = try? reader.readBigEndian(UInt16.self), let type = try? reader.readUInt8()
@@ -137,7 +140,8 @@ package struct DeltaItemReader: Sendable {
         return Int(value)
     }
 
-    /// An index is the target's offset shifted left by one, or-ed with its image; the target must be as long.
+    /// Checks a reference to another item: the target's offset shifted left by one, or-ed with the target's image. The
+    /// target must have the same length.
     private func selfReference(_ index: UInt64, _ length: Int) throws(OverlayFormatError) -> DeltaItem.Content {
         let low = index & UInt64(2 * Page.size - 1)
         guard low <= 2, let image = OverlayImage(rawValue: UInt8(low)),
@@ -151,7 +155,8 @@ package struct DeltaItemReader: Sendable {
         return .sameAs(image, offset: target)
     }
 
-    /// A reference covers 4096 bytes, fewer only at the base's end, and must give exactly the item's length.
+    /// Checks a reference to the base: it covers 4096 bytes, or fewer at the end of the base, and must have exactly the
+    /// item's length.
     private func baseReference(
         _ image: OverlayImage, _ value: UInt64, _ length: Int, alignment: Int
     ) throws(OverlayFormatError) -> Int {
@@ -170,7 +175,7 @@ package struct DeltaItemReader: Sendable {
     }
 }
 
-/// Who failed while items were read: the format, or the one who takes the items.
+/// Why items could not be read: the blob is not valid, or the consumer of the items failed.
 package enum DeltaReadFailure: Error {
     /// The blob is not valid.
     case format(OverlayFormatError)

@@ -2,7 +2,7 @@ import CloudletCore
 import CloudletMessagePack
 
 extension OverlayMeta {
-    /// Bounds on what a meta may announce; anything above is refused before it costs anything.
+    /// Limits on what a meta may announce. A meta that exceeds them is refused before memory is allocated for its content.
     package struct Limits: Sendable {
         /// Largest meta file in bytes.
         package var metaBytes = 16 << 20
@@ -13,15 +13,16 @@ extension OverlayMeta {
         /// Largest blob in bytes.
         package var blobBytes = 1 << 40
 
-        /// The default bounds.
+        /// Creates the default limits.
         package init() {}
     }
 
-    /// Reads an overlay-meta and checks that what it announces is consistent: sizes, plain and unique names, chunk
-    /// numbers inside their image, no chunk listed twice. Unknown keys are stepped over.
+    /// Reads an overlay-meta and checks that it is consistent: sizes within the limits, plain and unique names, chunk
+    /// numbers inside their image, no chunk listed twice. Unknown keys are skipped.
     package init(reading bytes: Span<UInt8>, limits: Limits = Limits()) throws(OverlayFormatError) {
         guard bytes.count <= limits.metaBytes else {
-            throw OverlayFormatError(.badValue("a meta of \(bytes.count) bytes is larger than \(limits.metaBytes)"))
+            throw OverlayFormatError(
+                .badValue("the meta has \(bytes.count) bytes, more than the limit of \(limits.metaBytes)"))
         }
         var fields = MetaFields()
         var reader = MessagePackReader(bytes)
@@ -41,7 +42,7 @@ extension OverlayMeta {
 
     private func validate(_ limits: Limits) throws(OverlayFormatError) {
         for size in [diskSize, memorySize] where size < 0 || size > limits.imageBytes {
-            throw OverlayFormatError(.badValue("an image of \(size) bytes is not accepted"))
+            throw OverlayFormatError(.badValue("an image size of \(size) bytes is not accepted"))
         }
         guard diskSize > 0 else { throw OverlayFormatError(.badValue("a disk of 0 bytes is not possible")) }
         var names: Set<String> = []
@@ -49,14 +50,14 @@ extension OverlayMeta {
             guard Self.isPlainFileName(blob.name) else { throw OverlayFormatError(.badName(blob.name)) }
             guard names.insert(blob.name).inserted else { throw OverlayFormatError(.duplicateName(blob.name)) }
             guard blob.size >= 0, blob.size <= limits.blobBytes else {
-                throw OverlayFormatError(.badValue("a blob of \(blob.size) bytes is not accepted"))
+                throw OverlayFormatError(.badValue("a blob size of \(blob.size) bytes is not accepted"))
             }
             let (name, empty) = (blob.name.displayable(limit: 60), blob.compression.emptyFileBytes)
             guard blob.size >= empty else {
                 throw OverlayFormatError(
                     .badValue(
-                        "the blob '\(name)' can't have \(blob.size) bytes: a file of \(blob.compression) has \(empty) "
-                            + "at least"))
+                        "the blob '\(name)' can't have \(blob.size) bytes: every \(blob.compression) file has at least "
+                            + "\(empty)"))
             }
             guard blob.size > empty || blob.diskChunks.isEmpty && blob.memoryChunks.isEmpty else {
                 throw OverlayFormatError(
@@ -75,7 +76,7 @@ extension OverlayMeta {
             }
             count += blob.chunks(of: image).count
         }
-        // A set is faster, but as large as the image: it must not cost more than 64 bytes for each chunk that came.
+        // A set is faster, but its size depends on that of the image: it must not exceed 64 bytes for each chunk listed.
         if bound / 64 <= 8 * count {
             var seen = PageSet(bound: bound)
             for blob in blobs {
@@ -121,7 +122,9 @@ private struct MetaFields {
             case MetaKey.memorySize: memorySize = try readSize(&reader, key)
             case MetaKey.blobs:
                 let count = try reader.readArrayHeader()
-                guard count <= limits.blobs else { throw OverlayFormatError(.badValue("\(count) blobs are too many")) }
+                guard count <= limits.blobs else {
+                    throw OverlayFormatError(.badValue("\(count) blobs are more than the limit of \(limits.blobs)"))
+                }
                 var list: [OverlayMeta.Blob] = []
                 for _ in 0..<count { list.append(try readBlob(&reader)) }
                 blobs = list
@@ -156,7 +159,8 @@ private struct MetaFields {
             case MetaKey.compression:
                 let value = try reader.readUnsigned()
                 guard let known = BlobCompression(rawValue: value) else {
-                    throw OverlayFormatError(.badValue("blobs of compression \(value) can't be read, only xz and zstd"))
+                    throw OverlayFormatError(
+                        .badValue("blobs with compression \(value) can't be read, only xz and zstd"))
                 }
                 compression = known
             default: try reader.skipValue()
@@ -200,7 +204,7 @@ private struct MetaFields {
         return size
     }
 
-    /// A word that later versions may have more of; only what is shown is bounded.
+    /// Reads a word. Any word is accepted, because later versions may add some; only its length is limited.
     private func readWord(_ reader: inout MessagePackReader, _ key: String) throws -> String {
         let word = try reader.readText()
         guard (1...32).contains(word.utf8.count) else {

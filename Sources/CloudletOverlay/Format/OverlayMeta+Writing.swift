@@ -1,7 +1,7 @@
 package import CloudletCore
 import CloudletMessagePack
 
-/// Keys of the overlay-meta: the original's, then ours, which its readers step over.
+/// Keys of the overlay-meta: the original's, then our extensions, which the original's readers skip.
 enum MetaKey {
     static let baseHash = "base_vm_sha256"
     static let diskSize = "resumed_vm_disk_size"
@@ -21,8 +21,8 @@ enum MetaKey {
 }
 
 extension OverlayMeta {
-    /// The meta as bytes: one map in old raw MessagePack, our extensions last and only when they say something.
-    public func encoded() -> [UInt8] {
+    /// The meta as bytes: one map of MessagePack in the old raw form. Extensions come last, and only those that are set.
+    package func encoded() -> [UInt8] {
         var extensions: [(String, MessagePackValue)] = []
         if let baseMemoryHash { extensions.append((MetaKey.baseMemoryHash, .text(baseMemoryHash.hex))) }
         if !forwards.isEmpty {
@@ -64,10 +64,10 @@ extension OverlayMeta {
         return writer.bytes
     }
 
-    /// The meta as bytes for a file that others are to read.
-    /// - Parameter limits: what readers take.
+    /// The meta as bytes for a file.
+    /// - Parameter limits: the limits of its readers.
     /// - Returns: the same as ``encoded()``.
-    /// - Throws: `CloudletError` when there are so many pages that no reader would take it.
+    /// - Throws: `CloudletError.badData` when it has so many pages that readers would refuse it.
     package func encoded(within limits: Limits) throws(CloudletError) -> [UInt8] {
         let bytes = encoded()
         let pages = blobs.reduce(0) { $0 + $1.diskChunks.count + $1.memoryChunks.count }
@@ -75,14 +75,14 @@ extension OverlayMeta {
         return bytes
     }
 
-    /// Fails when a meta of this size is more than readers take.
+    /// Checks that readers accept a meta of this size.
     static func requireReadable(bytes: Int, pages: Int, _ limits: Limits) throws(CloudletError) {
         guard bytes > limits.metaBytes else { return }
         throw CloudletError(
             .badData,
-            "an overlay of \(pages) changed pages is not possible: its overlay-meta would take \(ByteCount(bytes)), of "
-                + "which readers take at most \(ByteCount(limits.metaBytes))",
-            advice: "make a base VM that has most of the changes, and the overlay from that one")
+            "an overlay of \(pages) changed pages can't be written: its overlay-meta would take \(ByteCount(bytes)), and "
+                + "readers accept at most \(ByteCount(limits.metaBytes))",
+            advice: "create a base VM that contains most of the changes, and the overlay from that base VM")
     }
 }
 

@@ -1,28 +1,31 @@
 public import CloudletCore
 
-/// The overlay-meta: which base VM an overlay belongs to, the sizes of the result, and its blobs in order.
+/// The overlay-meta: the base VM of an overlay, the sizes of the images after synthesis, and the blobs in order. The format
+/// is that of elijah-cloudlet 0.8; see the article <doc:OverlayFormat>.
 public struct OverlayMeta: Sendable, Hashable {
-    /// Identity of the base VM: SHA-256 of its disk.
-    public var baseHash: SHA256Digest
-    /// Bytes of the disk after synthesis.
-    public var diskSize: Int
-    /// Bytes of the memory snapshot file after synthesis; 0 in a disk-only overlay, whose VM boots.
-    public var memorySize: Int
+    /// The identity of the base VM: SHA-256 of its disk.
+    public package(set) var baseHash: SHA256Digest
+    /// The size of the disk after synthesis, in bytes.
+    public package(set) var diskSize: Int
+    /// The size of the memory snapshot after synthesis, in bytes; 0 in a disk-only overlay, whose VM boots.
+    public package(set) var memorySize: Int
     /// The blobs in order.
-    public var blobs: [Blob]
-    /// Our extension `base_memory_sha256`: SHA-256 of the base's memory snapshot, which its disk alone doesn't fix.
-    public var baseMemoryHash: SHA256Digest?
-    /// Our extension `port_forwards`: the forwards the VM had when the overlay was cut.
-    public var forwards: [PortForward]
-    /// Our extension `ready_port`: a guest port that answers when the application is ready.
-    public var readyPort: UInt16?
-    /// Our extension `guest_clock`: who sets the guest's clock when it is resumed (`agent`, `none`).
-    public var guestClock: String?
-    /// Our extension `guest_random`: who seeds the guest's random generator anew then (`kernel`, `agent`, `none`).
-    public var guestRandom: String?
+    public package(set) var blobs: [Blob]
+    /// SHA-256 of the base's memory snapshot, because base VMs with the same disk can have different snapshots. Extension
+    /// `base_memory_sha256`.
+    public package(set) var baseMemoryHash: SHA256Digest?
+    /// The port forwards of the VM when the overlay was created. Extension `port_forwards`.
+    public package(set) var forwards: [PortForward]
+    /// A TCP port of the guest that answers when the application is ready. Extension `ready_port`.
+    public package(set) var readyPort: UInt16?
+    /// What sets the guest's clock when the VM is resumed: `agent` or `none`. Extension `guest_clock`.
+    public package(set) var guestClock: String?
+    /// What reseeds the guest's random number generator when the VM is resumed: `kernel`, `agent` or `none`. Extension
+    /// `guest_random`.
+    public package(set) var guestRandom: String?
 
     /// Creates a meta.
-    public init(
+    package init(
         baseHash: SHA256Digest, diskSize: Int, memorySize: Int, blobs: [Blob], baseMemoryHash: SHA256Digest? = nil,
         forwards: [PortForward] = [], readyPort: UInt16? = nil, guestClock: String? = nil, guestRandom: String? = nil
     ) {
@@ -39,19 +42,19 @@ public struct OverlayMeta: Sendable, Hashable {
 
     /// One compressed file of delta items.
     public struct Blob: Sendable, Hashable {
-        /// The file's name, in the directory of the meta.
-        public var name: String
-        /// The file's size in bytes.
-        public var size: Int
-        /// Pages of the disk that its items describe, in item order.
-        public var diskChunks: [UInt32]
-        /// Pages of the memory snapshot that its items describe, in item order.
-        public var memoryChunks: [UInt32]
+        /// The name of the file, without directories.
+        public package(set) var name: String
+        /// The size of the file in bytes.
+        public package(set) var size: Int
+        /// The numbers of the 4096-byte pages of the disk in the blob, in the order of its items.
+        public package(set) var diskChunks: [UInt32]
+        /// The numbers of the 4096-byte pages of the memory snapshot in the blob, in the order of its items.
+        public package(set) var memoryChunks: [UInt32]
         /// How the file is compressed.
-        public var compression: BlobCompression
+        public package(set) var compression: BlobCompression
 
         /// Creates a description of a blob.
-        public init(
+        package init(
             name: String, size: Int, diskChunks: [UInt32], memoryChunks: [UInt32], compression: BlobCompression = .xz
         ) {
             self.name = name
@@ -65,16 +68,16 @@ public struct OverlayMeta: Sendable, Hashable {
         package func chunks(of image: OverlayImage) -> [UInt32] { image == .memory ? memoryChunks : diskChunks }
     }
 
-    /// Whether the overlay brings no memory: its VM boots instead of going on.
+    /// Whether the overlay has no memory snapshot, so that its VM boots instead of being resumed.
     public var isDiskOnly: Bool { memorySize == 0 }
 
-    /// Bytes of all blobs.
+    /// The size of all blobs together, in bytes.
     public var totalBlobBytes: Int { blobs.reduce(0) { $0 + $1.size } }
 
-    /// Bytes of one image after synthesis.
+    /// The size of one image after synthesis, in bytes.
     package func size(of image: OverlayImage) -> Int { image == .memory ? memorySize : diskSize }
 
-    /// The pages of one image that the overlay describes.
+    /// The pages of one image in the overlay.
     package func pages(of image: OverlayImage) -> PageSet {
         var set = PageSet(bound: Page.count(covering: size(of: image)))
         for blob in blobs { for chunk in blob.chunks(of: image) { set.insert(Int(chunk)) } }

@@ -1,14 +1,14 @@
-/// How many items of which kind an overlay holds, and the bytes they take before compression.
+/// How many items of each kind an overlay contains, and how many bytes they take before compression.
 package struct OverlayStatistics: Sendable, Hashable {
     /// Items and bytes of one kind in one image.
     package struct Entry: Sendable, Hashable {
-        /// Number of items.
+        /// The number of items.
         package var items = 0
-        /// Bytes of the items before compression.
+        /// The size of the items before compression, in bytes.
         package var bytes = 0
     }
 
-    /// Which kind in which image.
+    /// A kind of items in an image.
     package struct Key: Sendable, Hashable {
         /// The kind.
         package let kind: DeltaItem.Kind
@@ -16,10 +16,10 @@ package struct OverlayStatistics: Sendable, Hashable {
         package let image: OverlayImage
     }
 
-    /// The figures.
+    /// The counts by kind and image.
     package private(set) var entries: [Key: Entry] = [:]
 
-    /// No items.
+    /// Creates empty statistics.
     package init() {}
 
     /// Counts one item.
@@ -28,7 +28,7 @@ package struct OverlayStatistics: Sendable, Hashable {
         entries[Key(kind: kind, image: image), default: Entry()].bytes += bytes
     }
 
-    /// Adds the figures of another part of the overlay.
+    /// Adds the counts of another part of the overlay.
     package mutating func add(_ other: OverlayStatistics) {
         for (key, entry) in other.entries {
             entries[key, default: Entry()].items += entry.items
@@ -36,14 +36,14 @@ package struct OverlayStatistics: Sendable, Hashable {
         }
     }
 
-    /// The figures of one kind in one image.
+    /// The counts of one kind in one image.
     package subscript(kind: DeltaItem.Kind, image: OverlayImage) -> Entry {
         entries[Key(kind: kind, image: image)] ?? Entry()
     }
 
-    /// All items.
+    /// The number of all items.
     package var items: Int { entries.values.reduce(0) { $0 + $1.items } }
 
-    /// All bytes before compression.
+    /// The size of all items before compression, in bytes.
     package var bytes: Int { entries.values.reduce(0) { $0 + $1.bytes } }
 }

@@ -1,4 +1,4 @@
-/// The two images an overlay changes; the raw value is the low nibble of a delta item's type byte.
+/// The two images of a VM that an overlay changes. The raw value is the low nibble of the type byte of a delta item.
 package enum OverlayImage: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     /// The memory snapshot.
     case memory = 1

@@ -1,9 +1,9 @@
 import CloudletCore
 
-/// A set of page numbers below a bound: one bit a page, 32 KiB for each GiB of image.
+/// A set of page numbers below a bound. It takes one bit for each page: 32 KiB for each GiB of image.
 package struct PageSet: Sendable, Equatable {
     private var words: [UInt64]
-    /// Pages are numbered from 0 to below this.
+    /// Page numbers are less than this.
     package let bound: Int
     /// How many pages are in the set.
     package private(set) var count = 0
@@ -14,13 +14,13 @@ package struct PageSet: Sendable, Equatable {
         words = [UInt64](repeating: 0, count: (bound + 63) / 64)
     }
 
-    /// Whether a page is in the set; pages outside the bound never are.
+    /// Whether a page is in the set; a page outside the bound never is.
     package func contains(_ page: Int) -> Bool {
         page >= 0 && page < bound && words[page >> 6] & (1 << UInt64(page & 63)) != 0
     }
 
     /// Adds a page.
-    /// - Returns: `false` when it was there already.
+    /// - Returns: `false` when the page was in the set already.
     @discardableResult
     package mutating func insert(_ page: Int) -> Bool {
         let bit = UInt64(1) << UInt64(page & 63)
@@ -30,7 +30,8 @@ package struct PageSet: Sendable, Equatable {
         return true
     }
 
-    /// Calls `body` with each run of consecutive pages of `range` that are in the set (`member`) or not in it.
+    /// Calls `body` with each run of consecutive pages of `range` that are in the set, or with `member` false, that are
+    /// not.
     package func forEachRun<Failure: Error>(
         in range: Range<Int>, member: Bool, _ body: (Range<Int>) throws(Failure) -> Void
     ) throws(Failure) {

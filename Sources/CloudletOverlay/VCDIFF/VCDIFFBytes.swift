@@ -1,4 +1,4 @@
-/// A section of a patch that is consumed from the front.
+/// Reads a section of a patch from the front.
 struct VCDIFFBytes: ~Escapable {
     private let bytes: Span<UInt8>
     private var position = 0
@@ -15,7 +15,7 @@ struct VCDIFFBytes: ~Escapable {
         return bytes[position]
     }
 
-    /// An integer in base 128, most significant digit first, continued while bit 7 is set (RFC 3284 §2); at most 31
+    /// Reads an integer in base 128, most significant digit first, continued while bit 7 is set (RFC 3284 §2); at most 31
     /// bits, far more than a page needs.
     mutating func readInteger() throws(VCDIFFError) -> Int {
         var value = 0

@@ -9,7 +9,7 @@ enum VCDIFFCodeTable {
 
     struct Instruction: Sendable {
         let operation: Operation
-        /// 0: the size follows as an integer.
+        /// The size in bytes; 0 means that the size follows as an integer.
         let size: UInt8
 
         static let none = Instruction(operation: .none, size: 0)
@@ -20,7 +20,7 @@ enum VCDIFFCodeTable {
         let second: Instruction
     }
 
-    /// Entry 0 is RUN; then ADD 0…17; COPY 0, 4…18 in nine modes; ADD+COPY pairs; COPY+ADD pairs.
+    /// Entry 0 is RUN; then come ADD 0…17, COPY 0 and 4…18 in nine modes, ADD+COPY pairs and COPY+ADD pairs.
     static let entries: [Entry] = {
         var table: [Entry] = []
         func single(_ operation: Operation, _ size: UInt8) {
@@ -52,24 +52,24 @@ enum VCDIFFCodeTable {
     }()
 }
 
-/// The address cache of RFC 3284 §5.1 with the default sizes: four near, three times 256 same. Lives for one window.
+/// The address cache of RFC 3284 §5.1 with the default sizes: four near, three times 256 same. Used for one window.
 struct VCDIFFAddressCache: ~Copyable, ~Escapable {
-    /// How many addresses it keeps in the memory it is given.
+    /// The number of addresses in the same cache, which is in memory of the caller.
     static let sameCount = 3 * 256
 
     private var near: InlineArray<4, Int> = [0, 0, 0, 0]
     private var nextNear = 0
     private var same: MutableSpan<UInt32>
 
-    /// Knows no address yet; `same` is its memory.
+    /// Creates an empty cache in the memory `same`.
     @_lifetime(copy same)
     init(_ same: consuming MutableSpan<UInt32>) {
         self.same = same
         for index in self.same.indices { self.same[index] = 0 }
     }
 
-    /// The address that `mode` gives; `here` is the current position in source and target together.
-    /// Modes: 0 absolute, 1 back from here, 2…5 near, 6…8 same.
+    /// Decodes an address; `here` is the current position in source and target together. Modes: 0 absolute, 1 back from
+    /// here, 2…5 near, 6…8 same.
     mutating func decode(mode: UInt8, here: Int, _ addresses: inout VCDIFFBytes) throws(VCDIFFError) -> Int {
         let address =
             switch mode {
@@ -81,7 +81,7 @@ struct VCDIFFAddressCache: ~Copyable, ~Escapable {
         guard address >= 0, address < here else { throw .addressOutOfRange }
         near[nextNear] = address
         nextNear = (nextNear + 1) & 3
-        // Below the sum of source and target, which are pages.
+        // Fits, because it is less than the size of source and target together, which are pages.
         same[address % Self.sameCount] = UInt32(address)
         return address
     }

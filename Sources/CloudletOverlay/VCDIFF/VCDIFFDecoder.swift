@@ -1,20 +1,20 @@
 import CloudletCore
 
-/// Applies VCDIFF patches (RFC 3284) of the kind overlays carry: default code table, no secondary compression, no
-/// application header, source windows only. xdelta3's checksum extension is not used there and is refused. Keeps its
-/// buffers from patch to patch.
+/// Applies VCDIFF patches (RFC 3284) of the kind that overlays contain: default code table, no secondary compression, no
+/// application header, source windows only. xdelta3's checksum extension does not occur there and is refused. The buffers
+/// are reused for every patch.
 package struct VCDIFFDecoder {
-    /// What the last patch gave.
+    /// The result of the last patch.
     package private(set) var output: [UInt8] = []
     private var sameAddresses = [UInt32](repeating: 0, count: VCDIFFAddressCache.sameCount)
     private let codes = VCDIFFCodeTable.entries
 
     private static let magic: [UInt8] = [0xD6, 0xC3, 0xC4, 0x00]
 
-    /// A decoder that has read no patch.
+    /// Creates a decoder.
     package init() {}
 
-    /// Rebuilds `length` bytes from `source` and `patch` as ``output``; everything is bounded by these.
+    /// Rebuilds `length` bytes from `source` and `patch` as ``output``. Time and memory are bounded by these three.
     package mutating func decode(_ patch: Span<UInt8>, source: Span<UInt8>, length: Int) throws(VCDIFFError) {
         var bytes = VCDIFFBytes(patch)
         for expected in Self.magic {
@@ -29,7 +29,7 @@ package struct VCDIFFDecoder {
         guard produced == length else { throw .wrongTargetLength }
     }
 
-    /// Decodes a window to `output` behind the bytes that were `produced` before.
+    /// Decodes a window to `output`, after the bytes that were `produced` before.
     private static func decodeWindow(
         _ bytes: inout VCDIFFBytes, source: Span<UInt8>, _ codes: [VCDIFFCodeTable.Entry],
         _ sameAddresses: inout [UInt32], into output: inout [UInt8], _ produced: inout Int
@@ -81,7 +81,7 @@ package struct VCDIFFDecoder {
                     let address = try cache.decode(mode: mode, here: segmentSize + produced - start, &addresses)
                     let inSegment = min(size, max(0, segmentSize - address))
                     if inSegment > 0 { target.copy(segment.extracting(address..<address + inSegment), to: produced) }
-                    // The rest is the target's own, which may still be in the making.
+                    // The rest is copied from the target, and may overlap the bytes being written.
                     target.repeatBytes(
                         from: start + address + inSegment - segmentSize, to: produced + inSegment,
                         count: size - inSegment)

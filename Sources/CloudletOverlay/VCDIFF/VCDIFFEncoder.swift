@@ -1,27 +1,27 @@
 import CloudletCore
 
-/// Makes VCDIFF patches (RFC 3284) for pages that changed in place: one window over the base page, no shifted
-/// matches. Runs of equal bytes become COPY from the same place, the rest ADD. Keeps its buffers from patch to patch.
+/// Makes VCDIFF patches (RFC 3284) for pages that changed in place: one window over the base page, no shifted matches. Runs
+/// of equal bytes become COPY from the same offset, the rest becomes ADD. The buffers are reused for every patch.
 package struct VCDIFFEncoder {
-    /// The patch made last.
+    /// The last patch.
     package private(set) var patch: [UInt8] = []
 
     private var data: [UInt8] = []
     private var instructions: [UInt8] = []
     private var addresses: [UInt8] = []
 
-    /// An encoder that has made no patch.
+    /// Creates an encoder.
     package init() {}
 
     /// Makes the ``patch`` that turns `source` into `target`.
-    /// - Returns: `false` when it would be longer than `limit` bytes; there is no patch then.
+    /// - Returns: `false` when the patch would be longer than `limit` bytes; ``patch`` is not valid then.
     package mutating func encode(source: Span<UInt8>, target: Span<UInt8>, limit: Int) -> Bool {
         patch.removeAll(keepingCapacity: true)
         data.removeAll(keepingCapacity: true)
         instructions.removeAll(keepingCapacity: true)
         addresses.removeAll(keepingCapacity: true)
         let common = min(source.count, target.count)
-        // What differs must be added: most pages are told apart from patches by that alone.
+        // All bytes that differ must be added: for most pages this count alone shows that a patch would be too long.
         let same = source.extracting(0..<common).countOfSameBytes(as: target.extracting(0..<common))
         guard target.count - same <= limit else { return false }
         var position = 0
@@ -44,10 +44,10 @@ package struct VCDIFFEncoder {
         return patch.count <= limit
     }
 
-    /// A COPY costs about four bytes of instruction and address.
+    /// A COPY takes about four bytes for instruction and address.
     private static let minimumCopy = 6
 
-    /// Code 1 is ADD with the size behind it, 2…18 are ADD of 1…17 bytes.
+    /// Code 1 is ADD followed by the size, 2…18 are ADD of 1…17 bytes.
     private mutating func add(_ bytes: Span<UInt8>) {
         guard !bytes.isEmpty else { return }
         if bytes.count <= 17 {
@@ -59,7 +59,7 @@ package struct VCDIFFEncoder {
         data.append(copying: bytes)
     }
 
-    /// Code 19 is COPY in mode 0 (absolute address) with the size behind it, 20…34 are COPY of 4…18 bytes.
+    /// Code 19 is COPY in mode 0 (absolute address) followed by the size, 20…34 are COPY of 4…18 bytes.
     private mutating func copy(_ size: Int, from address: Int) {
         if size <= 18 {
             instructions.append(UInt8(size + 16))
@@ -70,7 +70,7 @@ package struct VCDIFFEncoder {
         addresses.appendVCDIFF(address)
     }
 
-    /// The file header, the one window's header, and the three sections behind each other.
+    /// Writes the file header, the header of the one window, and the three sections.
     private mutating func assemble(sourceSize: Int, targetSize: Int) {
         let sections = [data.count, instructions.count, addresses.count]
         let deltaBytes =
@@ -87,7 +87,7 @@ package struct VCDIFFEncoder {
         patch += addresses
     }
 
-    /// How many bytes an integer takes.
+    /// The encoded size of an integer in bytes.
     private static func bytes(of value: Int) -> Int { max(1, (Int.bitWidth - value.leadingZeroBitCount + 6) / 7) }
 }
 

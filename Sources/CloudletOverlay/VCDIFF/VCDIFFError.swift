@@ -1,4 +1,4 @@
-/// Why bytes are not a VCDIFF patch for the source at hand.
+/// Why bytes are not a VCDIFF patch for the given source.
 package enum VCDIFFError: Error, Hashable, CustomStringConvertible {
     case notVCDIFF
     case unsupportedHeader
@@ -13,16 +13,16 @@ package enum VCDIFFError: Error, Hashable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .notVCDIFF: "no VCDIFF header"
-        case .unsupportedHeader: "secondary compression or a code table of its own"
-        case .unsupportedWindow: "a window kind that is not used in overlays"
-        case .truncated: "it ends too early"
-        case .integerTooLarge: "an integer that is too large"
-        case .sourceOutOfRange: "its source segment leads outside the page"
+        case .notVCDIFF: "it has no VCDIFF header"
+        case .unsupportedHeader: "it uses secondary compression or its own code table"
+        case .unsupportedWindow: "it has a kind of window that overlays don't use"
+        case .truncated: "it is truncated"
+        case .integerTooLarge: "it contains an integer that is too large"
+        case .sourceOutOfRange: "its source segment is outside the page"
         case .wrongTargetLength: "its result has another length than the page"
-        case .addressOutOfRange: "a copy from outside source and target"
-        case .outputTooLong: "an instruction writes behind the window's end"
-        case .leftovers: "sections with bytes that no instruction uses"
+        case .addressOutOfRange: "it copies from outside source and target"
+        case .outputTooLong: "an instruction writes past the end of the window"
+        case .leftovers: "its sections contain bytes that no instruction uses"
         }
     }
 }

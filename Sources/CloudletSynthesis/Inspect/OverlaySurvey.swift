@@ -33,7 +33,7 @@ package enum OverlaySurvey {
     }
 
     private static func survey(
-        _ blob: OverlayMeta.Blob, _ bytes: OverlaySource.Bytes, _ geometry: OverlayGeometry
+        _ blob: OverlayMeta.Blob, _ bytes: OverlaySource.BlobFile, _ geometry: OverlayGeometry
     ) throws(CloudletError) -> BlobSurvey.Findings {
         var survey = BlobSurvey(blob, geometry: geometry)
         do throws(CloudletError) {

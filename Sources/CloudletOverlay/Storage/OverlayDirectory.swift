@@ -1,26 +1,27 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
-public import SystemPackage
+package import SystemPackage
 
-/// An overlay as it lies on a disk: a meta file and, beside it, the blobs it names. Opening one checks that all are
-/// there with the right size.
-public struct OverlayDirectory: Sendable {
+/// An overlay in a directory: a meta file and the blobs that it names. Opening one checks that all blobs are there and have
+/// the right size.
+package struct OverlayDirectory: Sendable {
     /// The directory.
-    public let directory: FilePath
-    /// The meta file.
-    public let metaPath: FilePath
-    /// The meta file's bytes, as they are sent.
-    public let metaBytes: [UInt8]
-    /// The meta file's content.
-    public let meta: OverlayMeta
+    package let directory: FilePath
+    /// The path of the meta file.
+    package let metaPath: FilePath
+    /// The bytes of the meta file, as they are sent.
+    package let metaBytes: [UInt8]
+    /// The content of the meta file.
+    package let meta: OverlayMeta
 
-    /// The application's name: the last part of the directory's path, as the original's mobile client took it.
-    public var appName: String { directory.lastComponent?.string ?? "overlay" }
+    /// The name of the application: the last component of the directory's path, as in the original's mobile client.
+    package var appName: String { directory.lastComponent?.string ?? "overlay" }
 
-    /// Opens the overlay in a directory. Its meta is the one file whose name does not end in `xz` or `zst`, whatever its
-    /// name (the rule of the original's mobile client); among several of them the one that is a meta, so that what people
-    /// and programs put beside it (a README, thumbnails, sums) does not matter.
-    public init(_ directory: FilePath) throws(CloudletError) {
+    /// Opens the overlay in a directory. The meta is the one file whose name does not end in `xz` or `zst` (the rule of the
+    /// original's mobile client). Of several such files it is the one that is a valid meta, so that other files (a README,
+    /// thumbnails, checksums) don't matter.
+    /// - Throws: `CloudletError.notFound` when there is no directory, `.badData` when it is not a complete overlay.
+    package init(_ directory: FilePath) throws(CloudletError) {
         guard let status = try FileStatus.of(directory) else {
             throw CloudletError(.notFound, "there is no overlay directory \(directory)")
         }
@@ -39,16 +40,18 @@ public struct OverlayDirectory: Sendable {
             let shown = metas.prefix(5).map { "'\($0.displayable(limit: 80))'" }.joined(separator: ", ")
             throw metas.isEmpty
                 ? CloudletError(
-                    .badData, "\(directory) holds no overlay-meta",
-                    advice: "name the directory that 'cloudlet overlay' wrote: one meta file and blobs that end in .xz")
+                    .badData, "\(directory) contains no overlay-meta",
+                    advice:
+                        "name a directory that 'cloudlet overlay' wrote: one meta file, and blobs that end in .xz or "
+                        + ".zst")
                 : CloudletError(
-                    .badData, "\(directory) holds more than one possible meta: \(shown)",
-                    advice: "an overlay directory has one meta file: move the others, with their blobs, elsewhere")
+                    .badData, "\(directory) contains more than one possible meta: \(shown)",
+                    advice: "keep one meta file in the directory, and move the others with their blobs elsewhere")
         }
         try self.init(meta: directory.appending(metas[0]))
     }
 
-    /// Whether a file is a meta, or was one by its name.
+    /// Whether a file is a meta by its content, or by its name even if it is damaged.
     private static func isMeta(_ path: FilePath) throws(CloudletError) -> Bool {
         guard let status = try FileStatus.of(path), status.isRegular else { return false }
         if path.string.hasSuffix("overlay-meta") { return true }
@@ -57,14 +60,16 @@ public struct OverlayDirectory: Sendable {
         return (try? OverlayMeta(reading: bytes.span)) != nil
     }
 
-    /// Opens the overlay that a meta file describes; its blobs are beside it.
-    public init(meta path: FilePath) throws(CloudletError) {
+    /// Opens the overlay of a meta file, whose blobs are in the same directory.
+    /// - Throws: `CloudletError` when the file can't be read, `.badData` when it is not a complete overlay.
+    package init(meta path: FilePath) throws(CloudletError) {
         let file = try File(path, .read)
         let size = try file.size()
         let limit = OverlayMeta.Limits().metaBytes
         guard size <= limit else {
             throw CloudletError(
-                .badData, "\(path) has \(ByteCount(size)); no overlay-meta is larger than \(ByteCount(limit))")
+                .badData,
+                "\(path) has \(ByteCount(size)), more than the limit of \(ByteCount(limit)) for an overlay-meta")
         }
         metaBytes = try file.read(size, at: 0)
         metaPath = path
@@ -87,18 +92,18 @@ public struct OverlayDirectory: Sendable {
 
     private static func read(_ bytes: [UInt8], _ path: FilePath) throws(CloudletError) -> OverlayMeta {
         do { return try OverlayMeta(reading: bytes.span) } catch {
-            throw CloudletError(.badData, "\(path) is no valid overlay-meta", cause: error)
+            throw CloudletError(.badData, "\(path) is not a valid overlay-meta", cause: error)
         }
     }
 
-    /// The overlay, for who sends or rebuilds it.
-    public var source: OverlaySource {
+    /// The overlay, to send or rebuild it.
+    package var source: OverlaySource {
         OverlaySource(metaBytes: metaBytes, meta: meta, appName: appName, path: metaPath) {
             (index) throws(CloudletError) in
-            OverlaySource.Bytes(try File(path(of: meta.blobs[index]), .read))
+            OverlaySource.BlobFile(try File(path(of: meta.blobs[index]), .read))
         }
     }
 
-    /// The file of a blob.
-    public func path(of blob: OverlayMeta.Blob) -> FilePath { directory.appending(blob.name) }
+    /// The path of a blob.
+    package func path(of blob: OverlayMeta.Blob) -> FilePath { directory.appending(blob.name) }
 }

@@ -1,13 +1,14 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// The directory of a ZIP archive. Source: PKWARE APPNOTE 6.3, sections 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3.
+/// Reads the central directory of a ZIP archive. Source: PKWARE APPNOTE 6.3, sections 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and
+/// 4.5.3.
 package struct ZIPArchive {
     /// A member.
     package struct Entry {
-        /// Its name, `/` between parts.
+        /// The name of the member, with `/` between components.
         package let name: String
-        /// Whether its bytes are in the archive as they are.
+        /// Whether the member is neither compressed nor encrypted.
         package let isStored: Bool
         fileprivate let size: UInt64
         fileprivate let headerOffset: UInt64
@@ -16,33 +17,36 @@ package struct ZIPArchive {
     private let file: File
     private let size: Int
 
-    private static let longestDirectory = 16 << 20
-    private static let longestEnd = 22 + 0xFFFF
+    private static let maximumDirectoryBytes = 16 << 20
+    /// The end record, and a comment of any length.
+    private static let maximumEndBytes = 22 + 0xFFFF
 
+    /// Opens the archive in a file.
     package init(_ file: File) throws(CloudletError) {
         self.file = file
         size = try file.size()
     }
 
-    /// All members, in the order of the directory.
+    /// All members in the order of the central directory.
     package func entries() throws(CloudletError) -> [Entry] {
-        let place = try directory()
-        guard place.size <= Self.longestDirectory, place.offset <= size, place.size <= UInt64(size) - place.offset
+        let directory = try directory()
+        guard directory.size <= Self.maximumDirectoryBytes, directory.offset <= size,
+            directory.size <= UInt64(size) - directory.offset
         else {
-            throw Self.damaged("its directory does not fit")
+            throw Self.damaged("its directory is too large or lies outside the file")
         }
-        var fields = LittleEndianFields(try file.read(Int(place.size), at: Int(place.offset)))
+        var fields = LittleEndianFields(try file.read(Int(directory.size), at: Int(directory.offset)))
         var entries: [Entry] = []
-        for _ in 0..<place.count { entries.append(try Self.entry(&fields)) }
+        for _ in 0..<directory.count { entries.append(try Self.entry(&fields)) }
         return entries
     }
 
-    /// Where the bytes of all members are, which must be stored. No byte may belong to two of them: what is kept once could
-    /// be read any number of times.
+    /// The ranges of the bytes of all members, which must be stored. No byte may belong to two members: otherwise a small
+    /// archive could contain any number of large members.
     package func ranges(of entries: [Entry]) throws(CloudletError) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         for entry in entries { ranges.append(try range(of: entry)) }
-        // From its header on.
+        // A member begins at its header.
         let starts = entries.map { Int($0.headerOffset) }
         let order = entries.indices.sorted { starts[$0] < starts[$1] }
         for (left, right) in zip(order, order.dropFirst()) where ranges[left].upperBound > starts[right] {
@@ -54,39 +58,40 @@ package struct ZIPArchive {
     }
 
     private func range(of entry: Entry) throws(CloudletError) -> Range<Int> {
-        guard entry.headerOffset <= size else { throw Self.damaged("a member lies outside") }
+        guard entry.headerOffset <= size else { throw Self.damaged("a member lies outside the file") }
         var header = LittleEndianFields(try file.read(30, at: Int(entry.headerOffset)))
         guard try header.u32() == 0x0403_4B50 else { throw Self.damaged("a member has no header") }
         try header.skip(22)
         let names = UInt64(try header.u16()) + UInt64(try header.u16())
         let start = entry.headerOffset + 30 + names
-        guard start <= size, entry.size <= UInt64(size) - start else { throw Self.damaged("a member is cut off") }
+        guard start <= size, entry.size <= UInt64(size) - start else { throw Self.damaged("a member is truncated") }
         return Int(start)..<Int(start + entry.size)
     }
 
+    /// Finds the central directory by the end record.
     private func directory() throws(CloudletError) -> (count: UInt64, size: UInt64, offset: UInt64) {
-        let tailStart = max(0, size - Self.longestEnd)
+        let tailStart = max(0, size - Self.maximumEndBytes)
         let tail = try file.read(size - tailStart, at: tailStart)
         let magic: [UInt8] = [0x50, 0x4B, 5, 6]
         guard
             let end = stride(from: tail.count - 22, through: 0, by: -1).first(where: {
                 Array(tail[$0..<$0 + 4]) == magic
             })
-        else { throw Self.damaged("it is no ZIP archive") }
+        else { throw Self.damaged("it is not a ZIP archive") }
         var fields = LittleEndianFields(Array(tail[end...]))
         try fields.skip(10)
         let (count, bytes, offset) = (try fields.u16(), try fields.u32(), try fields.u32())
         guard count == 0xFFFF || bytes == .max || offset == .max else {
             return (UInt64(count), UInt64(bytes), UInt64(offset))
         }
-        // ZIP64: a locator before the end record says where the larger one is.
+        // ZIP64: a locator before the end record has the offset of the ZIP64 end record.
         guard tailStart + end >= 20 else { throw Self.damaged("it has no ZIP64 locator") }
         var locator = LittleEndianFields(try file.read(20, at: tailStart + end - 20))
         guard try locator.u32() == 0x0706_4B50 else { throw Self.damaged("it has no ZIP64 locator") }
         try locator.skip(4)
-        let place = try locator.u64()
-        guard place <= size else { throw Self.damaged("its ZIP64 record lies outside") }
-        var record = LittleEndianFields(try file.read(56, at: Int(place)))
+        let recordOffset = try locator.u64()
+        guard recordOffset <= size else { throw Self.damaged("its ZIP64 record lies outside the file") }
+        var record = LittleEndianFields(try file.read(56, at: Int(recordOffset)))
         guard try record.u32() == 0x0606_4B50 else { throw Self.damaged("it has no ZIP64 record") }
         try record.skip(28)
         return (try record.u64(), try record.u64(), try record.u64())
@@ -133,7 +138,7 @@ private struct LittleEndianFields {
     var left: Int { all.count - position }
 
     mutating func bytes(_ count: Int) throws(CloudletError) -> [UInt8] {
-        guard count <= left else { throw CloudletError(.badData, "the overlay package is not valid: it is cut off") }
+        guard count <= left else { throw CloudletError(.badData, "the overlay package is not valid: it is truncated") }
         defer { position += count }
         return Array(all[position..<position + count])
     }

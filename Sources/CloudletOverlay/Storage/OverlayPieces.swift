@@ -1,27 +1,28 @@
-public import CloudletCore
+package import CloudletCore
 import CloudletSystem
 
-/// The blobs of an overlay at rest, in the order of the meta, as they would arrive over a network.
-public struct OverlayPieces: AsyncSequence, Sendable {
+/// The blobs of a stored overlay in the order of the meta, as a stream like that of a received overlay.
+package struct OverlayPieces: AsyncSequence, Sendable {
     private let overlay: OverlaySource
 
     /// Reads from this overlay.
-    public init(_ overlay: OverlaySource) { self.overlay = overlay }
+    package init(_ overlay: OverlaySource) { self.overlay = overlay }
 
     /// Starts at the first blob.
-    public func makeAsyncIterator() -> Iterator { Iterator(overlay: overlay) }
+    package func makeAsyncIterator() -> Iterator { Iterator(overlay: overlay) }
 
     /// Reads the blobs piece by piece.
-    public struct Iterator: AsyncIteratorProtocol {
+    package struct Iterator: AsyncIteratorProtocol {
         private let overlay: OverlaySource
         private var index = -1
-        private var blob: OverlaySource.Bytes?
+        private var blob: OverlaySource.BlobFile?
         private var position = 0
 
         fileprivate init(overlay: OverlaySource) { self.overlay = overlay }
 
-        /// The next piece, or `nil` behind the last blob.
-        public mutating func next() async throws(CloudletError) -> BlobPiece? {
+        /// The next piece, or `nil` after the last blob.
+        /// - Throws: `CloudletError` when a blob can't be read.
+        package mutating func next() async throws(CloudletError) -> BlobPiece? {
             guard let blob else {
                 index += 1
                 guard index < overlay.meta.blobs.count else { return nil }
