@@ -18,12 +18,14 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-/// A program with the project's settings.
+/// A program with the project's settings. Without `packageAccess` it sees the public interface only, like other packages.
 func program(
-    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, linker: [LinkerSetting] = []
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, packageAccess: Bool = true,
+    linker: [LinkerSetting] = []
 ) -> Target {
     .executableTarget(
-        name: name, dependencies: dependencies, path: path, swiftSettings: settings, linkerSettings: linker)
+        name: name, dependencies: dependencies, path: path, packageAccess: packageAccess, swiftSettings: settings,
+        linkerSettings: linker)
 }
 
 /// The unit tests of one target, in `Tests/<target>Tests`.
@@ -207,7 +209,10 @@ let package = Package(
             name: "CloudletTestSupport",
             dependencies: ["CloudletCore", "CloudletOverlay", "CloudletSystem", subprocess, system],
             path: "Tests/CloudletTestSupport", exclude: ["probe.py"], swiftSettings: settings),
-        program("client-example", ["CloudletClient"], path: "Tests/ClientExample"),
+        program("client-example", ["CloudletClient"], path: "Tests/ClientExample", packageAccess: false),
+        .target(
+            name: "OverlayExample", dependencies: ["CloudletOverlay"], path: "Tests/OverlayExample",
+            packageAccess: false, swiftSettings: settings),
         program(
             "discovery-host",
             [
@@ -246,7 +251,7 @@ let package = Package(
                 "CloudletAdvertising", "CloudletDiscovery", "CloudletNetwork", "CloudletOverlay", "CloudletSession",
                 "CloudletSystem", "CloudletWire", asyncAlgorithms, hummingbird, lifecycle, logging, metrics, system,
             ], exclude: ["Reference"]),
-        tests("CloudletOverlay", [system]),
+        tests("CloudletOverlay", ["CloudletSystem", "OverlayExample", system]),
         tests(
             "CloudletSession",
             [
