@@ -1,6 +1,6 @@
 import CloudletClient
 
-/// Finds a node, has it run the VM of an overlay, and prints where the application's ports are, until Enter is pressed.
+/// Finds a node, runs the VM of an overlay on it until Enter is pressed, and prints the forwarded ports.
 @main struct Example {
     static func main() async throws {
         guard CommandLine.arguments.count == 2 else { return print("usage: client-example OVERLAY") }
