@@ -9,6 +9,17 @@ import Testing
         #expect(outer.description == "can't write the overlay: disk full; free some space")
     }
 
+    @Test("an error shows its own advice, or else that of the innermost cause that has some")
+    func advice() {
+        let inner = CloudletError(.io, "disk full", advice: "free some space")
+        let middle = CloudletError(.io, "can't write", advice: "try again", cause: inner)
+        #expect(CloudletError(.io, "can't save", cause: middle).firstAdvice == "free some space")
+        #expect(
+            CloudletError(.io, "can't save", advice: "use another disk", cause: middle).firstAdvice
+                == "use another disk")
+        #expect(middle.during("saving").description == "saving: can't write: disk full; try again")
+    }
+
     @Test("every code has an exit status and an HTTP status, and a name of its own")
     func codes() {
         #expect(Set(CloudletError.Code.all.map(\.description)).count == CloudletError.Code.all.count)
