@@ -49,6 +49,7 @@ import Testing
 
     private func check(_ overlay: OverlaySource) throws {
         #expect(overlay.meta == meta && overlay.metaBytes == meta.encoded() && overlay.appName == "face")
+        #expect(try overlay.open(0).size == first.count && overlay.open(1).size == second.count)
         #expect(try overlay.open(0).read(0..<first.count) == first)
         #expect(try overlay.open(0).read(6..<10) == Array("blob".utf8))
         #expect(try overlay.open(1).read(0..<second.count) == second)

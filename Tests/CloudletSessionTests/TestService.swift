@@ -20,7 +20,7 @@ struct TestService {
         }
         return OverlaySource(
             metaBytes: Self.meta.encoded(), meta: Self.meta, appName: "face", path: scratch.path
-        ) { .init(files[$0]) }
+        ) { .init(files[$0], size: Self.sizes[$0]) }
     }
 
     /// An overlay with the same blobs, of another base VM.

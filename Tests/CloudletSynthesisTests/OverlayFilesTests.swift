@@ -107,7 +107,7 @@ import Testing
             #expect(try memory.file.read(1 << 24, at: 0) == pair.memoryBytes)
             #expect(try disk.file.read(1 << 24, at: 0) == pair.diskBytes)
         }
-        let (memory, _) = try await decode(pair, overlay, OverlayPieces(overlay.source))
+        let (memory, _) = try await decode(pair, overlay, OverlayPieces(OverlaySource(overlay)))
         #expect(try memory.file.read(1 << 24, at: 0) == pair.memoryBytes)
     }
 
@@ -116,7 +116,7 @@ import Testing
         let pair = try await SyntheticPair(seed: 4)
         let overlay = try await write(pair, blobBytes: 9000)
         var good: [BlobPiece] = []
-        for try await piece in OverlayPieces(overlay.source) { good.append(piece) }
+        for try await piece in OverlayPieces(OverlaySource(overlay)) { good.append(piece) }
         func failure(_ pieces: [BlobPiece], throwing error: CloudletError? = nil) async -> CloudletError? {
             await #expect(throws: CloudletError.self) {
                 _ = try await decode(

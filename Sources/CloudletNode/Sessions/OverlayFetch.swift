@@ -45,7 +45,7 @@ struct OverlayFetch: Sendable {
         let file = try File.unnamed(in: directory)
         try await download(url, to: file, makeRoom)
         // A large directory or meta takes a second.
-        return try await WorkerPool.shared.run { () throws(CloudletError) in try OverlayPackage(file).source }
+        return try await WorkerPool.shared.run { () throws(CloudletError) in OverlaySource(try OverlayPackage(file)) }
     }
 
     private func check(_ text: String, _ client: String) throws(CloudletError) -> String {

@@ -1,7 +1,7 @@
 public import CloudletCore
 
 /// The overlay-meta: the base VM of an overlay, the sizes of the images after synthesis, and the blobs in order. The format
-/// is that of elijah-cloudlet 0.8; see the article <doc:OverlayFormat>.
+/// is that of elijah-cloudlet 0.8, described in the article OverlayFormat of this library.
 public struct OverlayMeta: Sendable, Hashable {
     /// The identity of the base VM: SHA-256 of its disk.
     public package(set) var baseHash: SHA256Digest

@@ -96,14 +96,6 @@ package struct OverlayDirectory: Sendable {
         }
     }
 
-    /// The overlay, to send or rebuild it.
-    package var source: OverlaySource {
-        OverlaySource(metaBytes: metaBytes, meta: meta, appName: appName, path: metaPath) {
-            (index) throws(CloudletError) in
-            OverlaySource.BlobFile(try File(path(of: meta.blobs[index]), .read))
-        }
-    }
-
     /// The path of a blob.
     package func path(of blob: OverlayMeta.Blob) -> FilePath { directory.appending(blob.name) }
 }

@@ -52,13 +52,6 @@ package struct OverlayPackage: Sendable {
         return start == [0x50, 0x4B, 3, 4] || start == [0x50, 0x4B, 5, 6]
     }
 
-    /// The overlay, to send or rebuild it. Its name is that of the file, without the extension.
-    package var source: OverlaySource {
-        OverlaySource(
-            metaBytes: metaBytes, meta: meta, appName: file.path.stem ?? "overlay", path: file.path
-        ) { (index) throws(CloudletError) in OverlaySource.BlobFile(file, at: blobs[index].lowerBound) }
-    }
-
     private static func members(of file: File) throws(CloudletError) -> [String: Range<Int>] {
         let archive = try ZIPArchive(file)
         var members: [String: Range<Int>] = [:]

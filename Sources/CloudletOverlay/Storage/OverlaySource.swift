@@ -11,18 +11,22 @@ public struct OverlaySource: Sendable {
         package let file: File
         /// The offset of the blob in the file.
         package let offset: Int
+        /// The size of the blob in bytes.
+        public let size: Int
 
-        /// Creates the blob that begins at `offset` in a file.
-        package init(_ file: File, at offset: Int = 0) {
+        /// Creates the blob of `size` bytes that begins at `offset` in a file.
+        package init(_ file: File, at offset: Int = 0, size: Int) {
             self.file = file
             self.offset = offset
+            self.size = size
         }
 
         /// Reads a part of the blob.
-        /// - Parameter range: the range in bytes, from the start of the blob.
+        /// - Parameter range: the range in bytes, from the start of the blob; it must lie within ``size``.
         /// - Returns: exactly these bytes, compressed as in the file.
         /// - Throws: `CloudletError.io` when they can't be read or the file has become shorter.
         public func read(_ range: Range<Int>) throws(CloudletError) -> [UInt8] {
+            precondition(range.lowerBound >= 0 && range.upperBound <= size, "a range outside of the blob")
             let bytes = try file.read(range.count, at: offset + range.lowerBound)
             guard bytes.count == range.count else {
                 throw CloudletError(.io, "\(file.path) became shorter while it was read")
@@ -60,30 +64,8 @@ public struct OverlaySource: Sendable {
         self.opening = opening
     }
 
-    /// Opens the overlay at a path: a directory, a meta file, or a package. Only the meta is read; each blob is checked to
-    /// be there and to have the size that the meta says.
-    /// - Throws: `CloudletError.notFound` when there is nothing at the path, `.badData` when it is not a complete overlay.
-    public init(at path: FilePath) throws(CloudletError) {
-        guard let status = try FileStatus.of(path) else {
-            throw CloudletError(
-                .notFound, "there is no overlay directory or package \(path)",
-                advice: "name the directory of an overlay, its overlay-meta, or a package")
-        }
-        if status.isDirectory {
-            self = try OverlayDirectory(path).source
-        } else if status.isRegular, try OverlayPackage.isArchive(path) {
-            self = try OverlayPackage(File(path, .read)).source
-        } else {
-            self = try OverlayDirectory(meta: path).source
-        }
-    }
-
-    /// Opens the overlay at a path: a directory, a meta file, or a package.
-    /// - Throws: the same errors as ``init(at:)-(FilePath)``.
-    public init(at path: String) throws(CloudletError) { try self.init(at: FilePath(path)) }
-
     /// Opens a blob for reading.
-    /// - Parameter index: the index of the blob in ``OverlayMeta/blobs``.
+    /// - Parameter index: the index of the blob in ``OverlayMeta/blobs``; it must be valid.
     /// - Returns: the blob.
     /// - Throws: `CloudletError` when the file can't be opened.
     public func open(_ index: Int) throws(CloudletError) -> BlobFile { try opening(index) }
