@@ -150,10 +150,10 @@ import Testing
     }
 
     /// What `body` throws; nothing when it returns.
-    private static func result(_ body: () async throws(CloudletError) -> Void) async -> String {
-        do throws(CloudletError) {
+    private static func result(_ body: () async throws -> Void) async -> String {
+        do {
             try await body()
             return ""
-        } catch { return error.message }
+        } catch { return (error as? CloudletError)?.message ?? "\(error)" }
     }
 }
