@@ -2,7 +2,7 @@ import CloudletSystem
 import FoundationEssentials
 package import SystemPackage
 
-/// The numbers by which control points see that a device has started anew or has other addresses: BOOTID.UPNP.ORG
+/// The numbers by which control points see that a device has restarted or has other addresses: BOOTID.UPNP.ORG
 /// (UDA 2.0 §1.2.2). Each is higher than all before it, also when the clock was set back meanwhile.
 package struct BootIDs: Sendable {
     private let file: FilePath?

@@ -13,26 +13,26 @@ package final class NetworkMonitor: Service {
     package let interfaces: CurrentValue<[NetworkInterface]>
 
     private let policy: InterfacePolicy
-    private let told = Mutex<[InterfacePolicy.LeftOut]>([])
+    private let lastReported = Mutex<[InterfacePolicy.LeftOut]>([])
     private let logger: Logger
 
     /// Reads the network once, so that `interfaces` is right from the start.
-    /// - Throws: `CloudletError.system` when the kernel does not tell.
+    /// - Throws: `CloudletError.system` when the kernel does not report it.
     package init(policy: InterfacePolicy, logger: Logger) throws(CloudletError) {
         self.policy = policy
         self.logger = logger
         let all = try Netlink.interfaces()
         interfaces = CurrentValue(policy.choose(from: all))
-        tellLeftOut(of: all)
+        reportLeftOut(of: all)
     }
 
-    /// Says which interfaces are not used, and why, when that has changed: loudly when the node has no other.
-    private func tellLeftOut(of all: [NetworkInterface]) {
+    /// Logs which interfaces are not used, and why, when that has changed: as a warning when the node has no other.
+    private func reportLeftOut(of all: [NetworkInterface]) {
         let leftOut = policy.leftOut(of: all)
         guard
-            told.withLock({ told in
-                defer { told = leftOut }
-                return told != leftOut
+            lastReported.withLock({ reported in
+                defer { reported = leftOut }
+                return reported != leftOut
             }), !leftOut.isEmpty
         else { return }
         let isAlone = interfaces.value.allSatisfy(\.isLoopback)
@@ -72,7 +72,7 @@ package final class NetworkMonitor: Service {
                 logger.info(
                     "network changed", metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
             }
-            tellLeftOut(of: all)
+            reportLeftOut(of: all)
         } catch {
             logger.warning("can't read the network's state", metadata: ["error": "\(error)"])
         }

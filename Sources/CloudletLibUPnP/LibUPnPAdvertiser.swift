@@ -13,7 +13,7 @@ package import SystemPackage
 /// that dies is started again; one whose interface, address or description changes is replaced, as libupnp can follow
 /// none of these.
 ///
-/// What searches it hears is `SearchFilter`'s choice. What this engine can't do: IPv6, random answering times, BOOTID,
+/// `SearchFilter` chooses the searches that it receives. What this engine can't do: IPv6, random answering times, BOOTID,
 /// CONFIGID, `ssdp:update`, more than one subnet of an interface.
 package final class LibUPnPAdvertiser: Advertiser {
     /// What is announced where.
@@ -41,7 +41,7 @@ package final class LibUPnPAdvertiser: Advertiser {
     private struct Assignment: Hashable, Sendable {
         let arguments: [String]
         let device: UPnPDevice
-        let place: String
+        let link: String
     }
 
     /// What is wanted on an interface.
@@ -85,7 +85,7 @@ package final class LibUPnPAdvertiser: Advertiser {
                 "\(interface.index) \(interface.name)",
                 Assignment(
                     arguments: task.arguments, device: UPnPDevice(record),
-                    place: "\(interface.name) \(address.address)")
+                    link: "\(interface.name) \(address.address)")
             )
         }
         return Dictionary(entries) { first, _ in first }
@@ -98,7 +98,7 @@ package final class LibUPnPAdvertiser: Advertiser {
             while case .process(let assignment) = current.value, !Task.isCancelled {
                 let start = ContinuousClock.now
                 let reason = await runProcess(assignment, while: current)
-                ready.update { $0.remove(assignment.place) }
+                ready.update { $0.remove(assignment.link) }
                 guard current.value == .process(assignment), !Task.isCancelled else {
                     // Changes that follow each other quickly are taken together.
                     try? await Task.sleep(for: .milliseconds(300))
@@ -106,7 +106,7 @@ package final class LibUPnPAdvertiser: Advertiser {
                 }
                 logger.warning(
                     "libupnp's process ended; the node will start it again",
-                    metadata: ["place": "\(assignment.place)", "reason": "\(reason.displayable())"])
+                    metadata: ["link": "\(assignment.link)", "reason": "\(reason.displayable())"])
                 report(false)
                 pause = ContinuousClock.now - start > .seconds(60) ? .milliseconds(500) : min(pause * 2, .seconds(10))
                 try? await Task.sleep(for: pause)
@@ -132,7 +132,7 @@ package final class LibUPnPAdvertiser: Advertiser {
                         do {
                             for try await line in execution.standardOutput.strings() {
                                 said = line
-                                if line == "ready" { self.note(assignment.place) }
+                                if line == "ready" { self.note(assignment.link) }
                             }
                         } catch {}
                         return said
@@ -158,15 +158,15 @@ package final class LibUPnPAdvertiser: Advertiser {
         }
     }
 
-    private func note(_ place: String) {
-        ready.update { $0.insert(place) }
+    private func note(_ link: String) {
+        ready.update { $0.insert(link) }
         report(false)
     }
 
     private func report(_ hasNoInterface: Bool) {
-        let places = ready.value.sorted()
-        if !places.isEmpty {
-            state.set(.announced(places.joined(separator: ", ")))
+        let links = ready.value.sorted()
+        if !links.isEmpty {
+            state.set(.announced(links.joined(separator: ", ")))
         } else {
             state.set(
                 .waiting(hasNoInterface ? "no network interface to announce on" : "libupnp's process is starting"))

@@ -20,7 +20,7 @@ package func cloudletSetSockOpt(
     return unsafe cloudlet_raw_setsockopt(socket, level, name, value, isWrong ? 4 : length)
 }
 
-/// What libupnp is to hear, in its process; nobody else's packets are looked at.
+/// Which searches libupnp receives, in its process; other packets are not examined.
 let searchFilter = Mutex<SearchFilter?>(nil)
 
 /// Whether there is a filter: the question that costs all other programs' calls nothing.

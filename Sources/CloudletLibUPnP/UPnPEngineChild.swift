@@ -6,8 +6,8 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// The process in which libupnp lives: the node's own executable, started again with a first argument that nobody else
-/// uses. It has no rights, offers no TCP port, hears one LAN only, and ends when its standard input does.
+/// The process in which libupnp runs: the node's own executable, started again with a first argument that nothing else
+/// uses. It has no privileges, offers no TCP port, receives packets of one LAN only, and ends when its standard input does.
 package enum UPnPEngineChild {
     /// The first argument that makes the executable this process.
     static let marker = "--upnp-engine-child"
@@ -58,7 +58,7 @@ package enum UPnPEngineChild {
         }
     }
 
-    /// Becomes libupnp's process, and never returns, when the arguments ask for it. To be called first thing in `main`.
+    /// Becomes libupnp's process, and never returns, when the arguments ask for it. Must be called first in `main`.
     package static func runIfRequested(arguments: [String] = CommandLine.arguments) {
         let own = Array(arguments.dropFirst())
         guard own.first == marker else { return }

@@ -19,7 +19,7 @@ import Logging
     private var groups: [Int32: EntryGroup] = [:]
     /// The name in force, or being tried; differs from the desired after a collision.
     private var name: String?
-    /// The name that everybody else knows of.
+    /// The name that other parts of the node show.
     private var shown: String?
     /// Since when `name` is published on all interfaces; `nil` when it is not.
     private var settled: ContinuousClock.Instant?
@@ -67,7 +67,7 @@ import Logging
     }
 
     /// Milliseconds until `settle` has something to do without an event; -1 for never.
-    var patience: Int32 {
+    var timeout: Int32 {
         var due: [ContinuousClock.Instant] = []
         if unsafe client == nil {
             due.append(retry)
@@ -187,7 +187,7 @@ import Logging
         let wasSlow = conflicts.isSlow
         let wait = conflicts.conflict(at: .now)
         let chosen = NodeName.alternative(to: taken)
-        // Of many in a row the first is told, and that there are many.
+        // Of many conflicts in a row the first is logged, and that there are many.
         if taken == desired?.publication.name || settled != nil {
             logger.notice(
                 "another host of this network has the node's name",

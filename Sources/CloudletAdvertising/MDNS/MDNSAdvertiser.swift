@@ -11,7 +11,7 @@ import Synchronization
 /// Announces the node by mDNS and DNS-SD through the machine's avahi-daemon: `_cloudlet._tcp` on every chosen
 /// interface.
 ///
-/// Without a daemon the advertiser says so once, goes on, and joins when one appears. When another host has the name,
+/// Without a daemon the advertiser logs that once, continues, and connects when a daemon appears. When another host has the name,
 /// the next one (`X #2`) is taken and written into the record, so that every protocol shows the same name; the configured one
 /// is tried again later.
 package final class MDNSAdvertiser: Advertiser {
@@ -52,11 +52,11 @@ package final class MDNSAdvertiser: Advertiser {
             }
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
             for await _ in changes.cancelOnGracefulShutdown() {
-                let places = interfaces.value.map { ($0.index, $0.name) }
+                let names = interfaces.value.map { ($0.index, $0.name) }
                 loop.set(
                     DesiredPublication(
                         publication: MDNSPublication(record.value, withOldName: withOldName),
-                        interfaces: Dictionary(places) { first, _ in first }, withOldName: withOldName))
+                        interfaces: Dictionary(names) { first, _ in first }, withOldName: withOldName))
             }
             loop.stop()
         }
@@ -115,7 +115,7 @@ package final class MDNSAdvertiser: Advertiser {
                     if let desired { session.set(desired) }
                     session.settle()
                     report(session.state, session.takeRenaming())
-                    unsafe avahi_simple_poll_iterate(poll, session.patience)
+                    unsafe avahi_simple_poll_iterate(poll, session.timeout)
                 }
             }
         } catch {

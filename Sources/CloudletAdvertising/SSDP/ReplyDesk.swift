@@ -20,7 +20,7 @@ final class ReplyDesk: Sendable {
     /// An answer that waits for its receiver to be found.
     struct Letter: Sendable {
         let message: SSDPMessage
-        let asker: Endpoint
+        let receiver: Endpoint
         let sender: SSDPSender
     }
 
@@ -45,14 +45,14 @@ final class ReplyDesk: Sendable {
     private let table: NeighbourTable?
     private let state = Mutex(State())
 
-    /// A desk with full budgets. Where the kernel can't be asked every host passes for known.
+    /// A desk with full budgets. Where the kernel can't be asked, every host counts as known.
     init() { table = try? NeighbourTable() }
 
     /// Whether the kernel can send to the host at once.
     func knows(_ host: Neighbour) -> Bool { table?.knows(host) ?? true }
 
     /// Asks for `count` answers to `host`.
-    /// `isDirect` says that nobody has to be found first, as on this machine; `isMulticast` that it searched by multicast.
+    /// `isDirect` says that no hardware address has to be found first, as on this machine; `isMulticast` that it searched by multicast.
     func admit(_ count: Int, to host: Neighbour, isDirect: Bool, isMulticast: Bool) -> Passage {
         let now = ContinuousClock.now
         return state.withLock { state in

@@ -32,15 +32,15 @@ package actor SSDPAdvertiser: Advertiser {
     private let bootIDs: BootIDs
     private var bootID: Int32
     private var announced: NodeRecord?
-    /// Whether there was ever a place to speak from.
+    /// Whether the node was ever announced on a link.
     private var hasSpoken = false
     private var network: [NetworkInterface]?
     /// Changes of the description that follow each other quickly are taken together: none before this time.
     private var nextChange = ContinuousClock.now
-    /// Whether a change of addresses is still to be told. Such changes, too, are taken together: none is told before
-    /// `nextTelling`.
-    private var isUntold = false
-    private var nextTelling = ContinuousClock.now
+    /// Whether a change of addresses is still to be announced. Such changes, too, are taken together: none is announced
+    /// before `nextUpdate`.
+    private var needsUpdate = false
+    private var nextUpdate = ContinuousClock.now
     /// Places whose sockets could not be opened, or were lost, with the time of the next try.
     private var failed: [SSDPLink: ContinuousClock.Instant] = [:]
 
@@ -82,7 +82,7 @@ package actor SSDPAdvertiser: Advertiser {
 
     /// When something is to be done without a cause from outside.
     private var next: ContinuousClock.Instant? {
-        let change = (isOutdated ? [nextChange] : []) + (isUntold ? [nextTelling] : [])
+        let change = (isOutdated ? [nextChange] : []) + (needsUpdate ? [nextUpdate] : [])
         return (speakers.compactMap(\.schedule.next) + Array(failed.values) + change).min()
     }
 
@@ -91,7 +91,7 @@ package actor SSDPAdvertiser: Advertiser {
         await dropBroken()
         let now = ContinuousClock.now
         if interfaces.value != network || failed.values.contains(where: { $0 <= now }) { await followNetwork() }
-        if isUntold, nextTelling <= now { update(with: []) }
+        if needsUpdate, nextUpdate <= now { update(with: []) }
         if isOutdated, nextChange <= now { await followRecord() }
         for index in speakers.indices {
             for kind in speakers[index].schedule.takeDue(at: now) { speakers[index].endpoint.notify(kind) }
@@ -115,17 +115,17 @@ package actor SSDPAdvertiser: Advertiser {
         bootID = bootIDs.next(after: bootID)
         let now = ContinuousClock.now
         for index in speakers.indices {
-            speakers[index].endpoint.set(announcement(for: speakers[index].endpoint.place, of: record))
+            speakers[index].endpoint.set(announcement(for: speakers[index].endpoint.link, of: record))
             speakers[index].schedule.announce(at: now)
         }
         announced = record
         nextChange = now + .seconds(2)
     }
 
-    private func announcement(for place: SSDPLink, of record: NodeRecord) -> SSDPAnnouncement {
+    private func announcement(for link: SSDPLink, of record: NodeRecord) -> SSDPAnnouncement {
         let device = UPnPDevice(record)
         return SSDPAnnouncement(
-            device: device, location: "http://\(Endpoint(place.address, record.httpPort))\(UPnPPath.description)",
+            device: device, location: "http://\(Endpoint(link.address, record.httpPort))\(UPnPPath.description)",
             bootID: bootID, configID: UPnPDocuments(device).configID, maximumAge: maximumAge)
     }
 
@@ -137,9 +137,9 @@ package actor SSDPAdvertiser: Advertiser {
         announced = announced ?? record.value
         let wanted = network.flatMap(SSDPLink.all)
         failed = failed.filter { wanted.contains($0.key) }
-        let gone = speakers.map(\.endpoint).filter { !wanted.contains($0.place) }
-        let missing = wanted.filter { place in
-            !speakers.contains { $0.endpoint.place == place } && failed[place].map { $0 <= .now } ?? true
+        let gone = speakers.map(\.endpoint).filter { !wanted.contains($0.link) }
+        let missing = wanted.filter { link in
+            !speakers.contains { $0.endpoint.link == link } && failed[link].map { $0 <= .now } ?? true
         }
         speakers.removeAll { speaker in gone.contains { $0 === speaker.endpoint } }
         // An address that is gone can't say goodbye; one whose interface merely got a further address can. Where another
@@ -149,15 +149,15 @@ package actor SSDPAdvertiser: Advertiser {
             await endpoint.close()
         }
         for speaker in speakers {
-            if let place = wanted.first(where: { $0 == speaker.endpoint.place }) {
-                speaker.endpoint.follow(place.interface)
+            if let link = wanted.first(where: { $0 == speaker.endpoint.link }) {
+                speaker.endpoint.follow(link.interface)
             }
         }
         let opened = await open(missing)
-        // The first places are no change; neither are those that can't be opened, however often it is tried.
-        isUntold = isUntold || hasSpoken && (!opened.isEmpty || !gone.isEmpty && !speakers.isEmpty)
+        // The first links are no change; nor are those that can't be opened, however often the node tries.
+        needsUpdate = needsUpdate || hasSpoken && (!opened.isEmpty || !gone.isEmpty && !speakers.isEmpty)
         let now = ContinuousClock.now
-        if isUntold, nextTelling <= now { update(with: opened) }
+        if needsUpdate, nextUpdate <= now { update(with: opened) }
         hasSpoken = hasSpoken || !opened.isEmpty
         let old = speakers.map(\.endpoint)
         for endpoint in opened {
@@ -173,11 +173,11 @@ package actor SSDPAdvertiser: Advertiser {
         speakers.contains { $0.endpoint.isSibling(of: endpoint) }
     }
 
-    /// Tells those who know the node that the boot id changes, then changes it, also of the endpoints just `opened`, and
+    /// Announces that the boot id changes, then changes it, also of the endpoints just `opened`, and
     /// announces the node anew (UDA 2.0 §1.2.4).
     private func update(with opened: [SSDPEndpoint]) {
-        isUntold = false
-        nextTelling = .now + .seconds(2)
+        needsUpdate = false
+        nextUpdate = .now + .seconds(2)
         let next = bootIDs.next(after: bootID)
         for speaker in speakers { speaker.endpoint.notify(.update, nextBootID: next) }
         bootID = next
@@ -190,37 +190,37 @@ package actor SSDPAdvertiser: Advertiser {
         for index in speakers.indices { speakers[index].schedule.announce(at: now) }
     }
 
-    /// Puts endpoints that lost a socket among the failed places.
+    /// Moves endpoints that lost a socket to the failed links.
     private func dropBroken() async {
         for endpoint in speakers.map(\.endpoint) where endpoint.isBroken {
             logger.warning(
                 "an SSDP socket was closed by the system; the node will open it again",
-                metadata: ["address": "\(endpoint.place.address)"])
+                metadata: ["address": "\(endpoint.link.address)"])
             await endpoint.close()
             speakers.removeAll { $0.endpoint === endpoint }
-            failed[endpoint.place] = .now + .seconds(1)
+            failed[endpoint.link] = .now + .seconds(1)
             report()
         }
     }
 
-    /// Opens what can be opened of `places`; the others are tried again later.
-    private func open(_ places: [SSDPLink]) async -> [SSDPEndpoint] {
+    /// Opens what can be opened of `links`; the others are tried again later.
+    private func open(_ links: [SSDPLink]) async -> [SSDPEndpoint] {
         guard let announced else { return [] }
         var opened: [SSDPEndpoint] = []
-        for place in places {
+        for link in links {
             do {
-                let announcement = announcement(for: place, of: announced)
+                let announcement = announcement(for: link, of: announced)
                 let endpoint = try await SSDPEndpoint(
-                    place, on: loop, announcing: announcement, desk: desk, onLoss: { [wake] in wake.yield() })
+                    link, on: loop, announcing: announcement, desk: desk, onLoss: { [wake] in wake.yield() })
                 opened.append(endpoint)
-                failed[place] = nil
+                failed[link] = nil
             } catch {
-                if failed[place] == nil {
+                if failed[link] == nil {
                     logger.warning(
                         "can't open the SSDP sockets of an address; the node will try again",
-                        metadata: ["address": "\(place.address)", "error": "\(error)"])
+                        metadata: ["address": "\(link.address)", "error": "\(error)"])
                 }
-                failed[place] = .now + .seconds(5)
+                failed[link] = .now + .seconds(5)
             }
         }
         return opened
@@ -239,8 +239,8 @@ package actor SSDPAdvertiser: Advertiser {
         if speakers.isEmpty {
             state.set(.waiting(failed.isEmpty ? "no network interface to announce on" : "no usable socket"))
         } else {
-            let places = speakers.map { "\($0.endpoint.place.interface.name) \($0.endpoint.place.address)" }
-            state.set(.announced(places.joined(separator: ", ")))
+            let links = speakers.map { "\($0.endpoint.link.interface.name) \($0.endpoint.link.address)" }
+            state.set(.announced(links.joined(separator: ", ")))
         }
     }
 }

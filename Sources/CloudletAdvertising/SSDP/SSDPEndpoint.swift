@@ -7,15 +7,15 @@ import NIOPosix
 import Synchronization
 
 /// One address of one interface from which the node speaks SSDP, with the multicast group that fits it. It answers
-/// searches by itself; announcements are sent when it is told to.
+/// searches by itself; announcements are sent by `notify`.
 ///
-/// `heard` takes what is sent to the group, `own` what is sent to the address; both live on one event loop. Everything goes
+/// `heard` receives what is sent to the group, `own` what is sent to the address; both use one event loop. Everything goes
 /// out of the address's port 1900, wherever possible: announcements from a socket of their own, so that nothing that
-/// others cause displaces them; answers from `own`, or, to hosts of which nobody knows whether they are there, from a
+/// others cause displaces them; answers from `own`, or, to hosts that may not exist, from a
 /// third (`SSDPReplies`).
 final class SSDPEndpoint: Sendable {
-    let place: SSDPLink
-    /// The port unicast searches are heard on.
+    let link: SSDPLink
+    /// The port on which unicast searches are received.
     let port: UInt16
 
     private let own: any Channel
@@ -35,10 +35,10 @@ final class SSDPEndpoint: Sendable {
     /// Opens the sockets and begins to answer searches.
     /// `onLoss` is called when a socket closes by itself: the endpoint is broken then and of no more use.
     init(
-        _ place: SSDPLink, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, desk: ReplyDesk,
+        _ link: SSDPLink, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, desk: ReplyDesk,
         onLoss: @escaping @Sendable () -> Void = {}
     ) async throws {
-        let sockets = try Self.openSockets(place)
+        let sockets = try Self.openSockets(link)
         do {
             replies = SSDPReplies(
                 through: try SSDPSender(copying: sockets.own), strangersThrough: sockets.strangers, desk: desk, on: loop
@@ -49,18 +49,18 @@ final class SSDPEndpoint: Sendable {
         }
         announcer = sockets.announcer
         let port = sockets.port
-        self.place = place
+        self.link = link
         self.port = port
         var announcement = announcement
         announcement.searchPort = port == 1900 ? nil : port
         state = Mutex(
             State(
-                announcement: announcement, interface: place.interface,
-                siblings: Self.siblings(of: place, on: place.interface)))
+                announcement: announcement, interface: link.interface,
+                siblings: Self.siblings(of: link, on: link.interface)))
         own = try await Self.adopt(sockets.own, on: loop)
         do {
             heard = try await Self.adopt(
-                try DatagramSocket.receiver(of: place.group, port: 1900, on: place.interface), on: loop)
+                try DatagramSocket.receiver(of: link.group, port: 1900, on: link.interface), on: loop)
         } catch {
             try? await own.close()
             throw error
@@ -83,29 +83,29 @@ final class SSDPEndpoint: Sendable {
 
     /// At port 1900; where another program keeps it for itself, at a random dynamic one, announced as
     /// SEARCHPORT.UPNP.ORG.
-    private static func openSockets(_ place: SSDPLink) throws(CloudletError) -> Sockets {
+    private static func openSockets(_ link: SSDPLink) throws(CloudletError) -> Sockets {
         do {
-            return try openSockets(place, port: 1900)
+            return try openSockets(link, port: 1900)
         } catch {
             guard error.code == .busy else { throw error }
             for _ in 0..<8 {
-                if let sockets = try? openSockets(place, port: .random(in: 61000...65535)) { return sockets }
+                if let sockets = try? openSockets(link, port: .random(in: 61000...65535)) { return sockets }
             }
             throw error
         }
     }
 
     /// `own` comes last: until it is there nothing that arrives can be for this node.
-    private static func openSockets(_ place: SSDPLink, port: UInt16) throws(CloudletError) -> Sockets {
+    private static func openSockets(_ link: SSDPLink, port: UInt16) throws(CloudletError) -> Sockets {
         func speaker() throws(CloudletError) -> Int32 {
-            try DatagramSocket.speaker(from: place.address, port: port, on: place.interface, hops: 2)
+            try DatagramSocket.speaker(from: link.address, port: port, on: link.interface, hops: 2)
         }
         let announcer = SSDPSender(adopting: try speaker())
         let strangers = try speaker()
         // A small packet that waits takes 1,280 bytes of it.
         DatagramSocket.enlargeSendBuffer(strangers, to: 1 << 20)
         let strangersSender = SSDPSender(adopting: strangers)
-        let own = try DatagramSocket.sender(from: place.address, port: port, on: place.interface, hops: 2)
+        let own = try DatagramSocket.sender(from: link.address, port: port, on: link.interface, hops: 2)
         return Sockets(own: own, announcer: announcer, strangers: strangersSender, port: port)
     }
 
@@ -140,12 +140,12 @@ final class SSDPEndpoint: Sendable {
         }
         let siblings = state.withLock(\.siblings)
         guard let nearest = siblings.map(nearness).max() else { return true }
-        return siblings.first { nearness($0) == nearest }?.address == place.address
+        return siblings.first { nearness($0) == nearest }?.address == link.address
     }
 
     /// The addresses of the endpoints on an interface that hear the same group.
-    private static func siblings(of place: SSDPLink, on interface: NetworkInterface) -> [InterfaceAddress] {
-        SSDPLink.all(on: interface).filter { $0.group == place.group }.compactMap { sibling in
+    private static func siblings(of link: SSDPLink, on interface: NetworkInterface) -> [InterfaceAddress] {
+        SSDPLink.all(on: interface).filter { $0.group == link.group }.compactMap { sibling in
             interface.addresses.first { $0.address == sibling.address }
         }
     }
@@ -161,13 +161,13 @@ final class SSDPEndpoint: Sendable {
 
     /// Takes over what has changed of the interface: its other addresses.
     func follow(_ interface: NetworkInterface) {
-        let siblings = Self.siblings(of: place, on: interface)
+        let siblings = Self.siblings(of: link, on: interface)
         state.withLock { ($0.interface, $0.siblings) = (interface, siblings) }
     }
 
     /// Whether another endpoint speaks to the same hosts: by the same group, on the same link.
     func isSibling(of other: SSDPEndpoint) -> Bool {
-        other !== self && place.group == other.place.group && place.interface.index == other.place.interface.index
+        other !== self && link.group == other.link.group && link.interface.index == other.link.interface.index
     }
 
     /// Changes what searches are answered with.
@@ -180,7 +180,7 @@ final class SSDPEndpoint: Sendable {
     /// Whether a socket was lost.
     var isBroken: Bool { state.withLock { $0.isBroken } }
 
-    /// Takes note of a socket that closed; `true` when nobody wanted that.
+    /// Notes that a socket closed; `true` when this program did not close it.
     private func noteLoss() -> Bool {
         state.withLock { state in
             state.isBroken = !state.isClosing
@@ -190,8 +190,8 @@ final class SSDPEndpoint: Sendable {
 
     /// Sends one set of notifications to the group.
     func notify(_ kind: SSDPAnnouncement.Kind, nextBootID: Int32? = nil) {
-        let target = Endpoint(place.group, 1900, on: place.interface.index)
-        for message in current.notifications(kind, to: place.group, nextBootID: nextBootID) {
+        let target = Endpoint(link.group, 1900, on: link.interface.index)
+        for message in current.notifications(kind, to: link.group, nextBootID: nextBootID) {
             announcer.send(message, to: target)
         }
     }
@@ -207,7 +207,7 @@ final class SSDPEndpoint: Sendable {
 }
 
 extension SSDPEndpoint: SSDPSearchResponder {
-    var group: IPAddress { place.group }
+    var group: IPAddress { link.group }
 
     func isResponsible(for source: IPAddress, isMulticast: Bool) -> Bool {
         isNear(source) && (!isMulticast || speaks(to: source))
@@ -216,7 +216,7 @@ extension SSDPEndpoint: SSDPSearchResponder {
     func answer(_ search: SSDPSearch, to sender: Endpoint, isMulticast: Bool, delay: () -> TimeAmount) {
         replies.send(
             current.answers(to: search), to: sender,
-            at: Neighbour(address: sender.address, interface: place.interface.index),
+            at: Neighbour(address: sender.address, interface: link.interface.index),
             isDirect: isDirect(sender.address), isMulticast: isMulticast, delay: delay)
     }
 }

@@ -22,25 +22,25 @@ final class SSDPReplies: Sendable {
         self.loop = loop
     }
 
-    /// Sends `answers`, each after a wait that `delay` tells, if the desk lets them pass.
-    /// `host` is where `asker` is; `isDirect` says that nobody has to be found first to reach it.
+    /// Sends `answers`, each after the wait that `delay` returns, if the desk admits them.
+    /// `host` is where `receiver` is; `isDirect` says that no hardware address has to be found first.
     func send(
-        _ answers: [SSDPMessage], to asker: Endpoint, at host: Neighbour, isDirect: Bool, isMulticast: Bool,
+        _ answers: [SSDPMessage], to receiver: Endpoint, at host: Neighbour, isDirect: Bool, isMulticast: Bool,
         delay: () -> TimeAmount
     ) {
-        let letters = answers.map { ReplyDesk.Letter(message: $0, asker: asker, sender: sender) }
+        let letters = answers.map { ReplyDesk.Letter(message: $0, receiver: receiver, sender: sender) }
         guard let first = answers.first else { return }
         switch desk.admit(answers.count, to: host, isDirect: isDirect, isMulticast: isMulticast) {
         case .closed: return
         case .open:
             for answer in answers {
-                loop.scheduleTask(in: delay()) { [sender] in sender.send(answer, to: asker) }
+                loop.scheduleTask(in: delay()) { [sender] in sender.send(answer, to: receiver) }
             }
         case .waiting: desk.keep(letters, for: host)
         case .asStranger:
             desk.keep(letters.dropFirst(), for: host)
             loop.scheduleTask(in: delay()) { [self] in
-                if strangers.send(first, to: asker) { look(for: host, since: .now(), 0) } else { desk.release(host) }
+                if strangers.send(first, to: receiver) { look(for: host, since: .now(), 0) } else { desk.release(host) }
             }
         }
     }
@@ -48,7 +48,7 @@ final class SSDPReplies: Sendable {
     private func look(for host: Neighbour, since start: NIODeadline, _ number: Int) {
         loop.scheduleTask(deadline: start + .milliseconds(Self.looks[number])) { [self] in
             if desk.knows(host) {
-                for letter in desk.release(host) { letter.sender.send(letter.message, to: letter.asker) }
+                for letter in desk.release(host) { letter.sender.send(letter.message, to: letter.receiver) }
             } else if number + 1 < Self.looks.count {
                 look(for: host, since: start, number + 1)
             } else {

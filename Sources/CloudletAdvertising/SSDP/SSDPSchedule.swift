@@ -1,6 +1,6 @@
 import CloudletDiscovery
 
-/// When one endpoint sends what (UDA 2.0 §1.2.2). Knows no clock: it is told the time.
+/// When one endpoint sends what (UDA 2.0 §1.2.2). Has no clock: callers pass the time.
 struct SSDPSchedule: Hashable, Sendable {
     /// The times of what is still to be sent, earliest first.
     private var plan: [Entry] = []
@@ -21,7 +21,7 @@ struct SSDPSchedule: Hashable, Sendable {
     var next: ContinuousClock.Instant? { plan.first?.time }
 
     /// Plans the announcement of an endpoint that has just been opened: a random wait, so that hosts that start together
-    /// don't speak together; goodbye, so that whoever remembers the node from before a crash forgets it; then what
+    /// don't speak together; goodbye, so that hosts that remember the node from before a crash forget it; then what
     /// `announce` does.
     mutating func start(at now: ContinuousClock.Instant) {
         let first = now + .milliseconds(.random(in: 0...100))

@@ -30,7 +30,7 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = unwrapInboundIn(data)
-        // The cheap checks come first: most of what is heard is other people's announcements.
+        // The cheap checks come first: most of what arrives are announcements of other devices.
         guard let source = envelope.remoteAddress.address, source.isUnicast || source.isLoopback,
             let port = envelope.remoteAddress.port.flatMap(UInt16.init), port != 0,
             envelope.data.readableBytes <= SSDPMessage.maximumBytes,
@@ -46,7 +46,7 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // ICMP errors of earlier replies come back here; the socket is as good as before.
+        // ICMP errors of earlier replies come back here; the socket remains usable.
     }
 
     /// A device may assume a smaller MX than the one given (UDA 2.0 §1.3.3). Searches for a cloudlet are few and

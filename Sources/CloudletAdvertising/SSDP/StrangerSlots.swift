@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Bounds what is sent to hosts of which nobody knows whether they are there.
+/// Bounds what is sent to hosts that may not exist.
 ///
 /// The first packet to a host waits in the kernel until ARP or neighbour discovery has found it; for an invented address
 /// that is three seconds, and each holds a place in the kernel's table, which all programs of the machine share. So at
@@ -15,7 +15,7 @@ struct StrangerSlots: Sendable {
     var multicastPlaces = 288
     var unicastPlaces = 32
     /// How long the kernel tries: three times a second apart, by default.
-    var patience = Duration.seconds(4)
+    var trialTime = Duration.seconds(4)
     /// How long one who was turned away is remembered.
     var memory = Duration.seconds(6)
     /// How many are remembered.
@@ -55,7 +55,7 @@ struct StrangerSlots: Sendable {
             return false
         }
         turnedAway[host] = nil
-        slots[host] = Slot(kind: kind, end: now + patience)
+        slots[host] = Slot(kind: kind, end: now + trialTime)
         used[kind] = count + 1
         return true
     }

@@ -8,11 +8,11 @@ package import Logging
 import NIOHTTP1
 import ServiceLifecycle
 
-/// Keeps the subscribers of the device's events (GENA, UDA 2.0 §4) and tells them of changes.
+/// Keeps the subscriptions to the device's events (GENA, UDA 2.0 §4) and sends the events.
 ///
 /// Events go only to the address the subscription came from, so nobody can make the node send to a third party
-/// (CVE-2020-12695, "CallStranger"). Number, life time and rate are bounded. When all places are taken they are shared:
-/// an address gets one of those that have more.
+/// (CVE-2020-12695, "CallStranger"). Number, life time and rate are bounded. When there are as many as there may be, an
+/// address without one takes one from the address that has most.
 package actor EventSubscriptions: Service {
     /// Seconds granted to every subscription, whatever was asked for.
     package static let timeout = 1800
@@ -77,8 +77,8 @@ package actor EventSubscriptions: Service {
         return sid
     }
 
-    /// Makes sure that `source` may have one more; when all places are taken, that of the address with the most whose
-    /// subscription ends first.
+    /// Makes sure that `source` may have one more; when there are as many as there may be, in place of that subscription
+    /// of the address with the most that ends first.
     private func makeRoom(for source: IPAddress) throws(GENARefusal) {
         let counts = Dictionary(grouping: subscriptions.values, by: \.source).mapValues(\.count)
         let own = counts[source] ?? 0

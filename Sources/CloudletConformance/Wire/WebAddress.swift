@@ -7,8 +7,7 @@ struct WebAddress: Hashable, Sendable, CustomStringConvertible {
 
     init(_ endpoint: Endpoint, path: String) { (self.endpoint, self.path) = (endpoint, path) }
 
-    /// From text; `nil` for other schemes and for host names.
-    /// - Parameter interface: the interface for link-local addresses.
+    /// From text; `nil` for other schemes and for host names. `interface` is the one for link-local addresses.
     init?(_ text: String, on interface: Int32 = 0) {
         guard let url = AbsoluteURL(text), let endpoint = url.endpoint(on: interface) else { return nil }
         self.init(endpoint, path: url.path)

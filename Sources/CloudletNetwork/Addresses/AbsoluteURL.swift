@@ -23,9 +23,9 @@ package struct AbsoluteURL: Hashable, Sendable {
         self.path = path.first == "/" ? String(path) : "/" + path
     }
 
-    /// Where an http URL of a literal address leads; `nil` for every other URL. A zone in it is not used (see
-    /// ``Authority/endpoint(defaultPort:on:)``).
+    /// Where an http URL of a literal address leads. A zone in it is not used (see ``Authority/endpoint(defaultPort:on:)``).
     /// - Parameter interface: the interface for link-local addresses.
+    /// - Returns: the endpoint; `nil` for every other URL.
     package func endpoint(on interface: Int32 = 0) -> Endpoint? {
         scheme == "http" ? Authority(authority)?.endpoint(defaultPort: 80, on: interface) : nil
     }

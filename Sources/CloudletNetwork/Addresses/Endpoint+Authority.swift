@@ -1,9 +1,9 @@
 extension Authority {
-    /// Where a connection goes; `nil` for a name, and for port 0. The zone in a text from another host is not used: it is
-    /// that host's own name for a link.
+    /// Where a connection goes. The zone in a text from another host is not used: it is that host's own name for a link.
     /// - Parameters:
     ///   - port: the port where none is given.
     ///   - interface: the interface for link-local addresses.
+    /// - Returns: the endpoint; `nil` for a name, and for port 0.
     package func endpoint(defaultPort port: UInt16, on interface: Int32) -> Endpoint? {
         guard let address, self.port != 0 else { return nil }
         return Endpoint(address, self.port ?? port, on: interface)

@@ -16,7 +16,7 @@ package struct Neighbour: Hashable, Sendable {
     }
 }
 
-/// What the kernel knows of hosts of the own links, by ARP or neighbour discovery (rtnetlink(7)).
+/// What the kernel knows about hosts of its own links, by ARP or neighbour discovery (rtnetlink(7)).
 package final class NeighbourTable: Sendable {
     private struct State {
         var socket: Int32
@@ -36,7 +36,7 @@ package final class NeighbourTable: Sendable {
 
     /// Whether a packet to the host leaves at once: its hardware address is known, or needs not to be. Otherwise packets
     /// to it wait in the kernel, charged to the socket that sent them, until it is found or given up after some seconds.
-    /// Where the kernel does not tell (before Linux 5.0) every host passes for known.
+    /// Where the kernel does not report it (before Linux 5.0), every host counts as known.
     package func knows(_ host: Neighbour) -> Bool {
         let known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP
         let bytes = host.address.bytes

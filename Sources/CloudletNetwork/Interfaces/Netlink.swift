@@ -3,15 +3,15 @@ package import CloudletCore
 import CloudletSystem
 import Glibc
 
-/// What the kernel tells of the machine's network (rtnetlink(7)): all that is Linux's own in finding and advertising.
+/// What the kernel reports about the machine's network (rtnetlink(7)): the only part of finding and advertising that needs
+/// Linux.
 package enum Netlink {
     /// Every interface of the machine (of this network namespace) with its usable addresses.
     package static func interfaces() throws(CloudletError) -> [NetworkInterface] {
         try read([Int32(RTM_GETLINK), Int32(RTM_GETADDR)]).interfaces
     }
 
-    /// Addresses behind which the machine knows a host, from what it had to do with it lately; none when it does not
-    /// tell.
+    /// Addresses of hosts that the machine has exchanged packets with lately; none when the kernel does not report them.
     package static func neighbours() -> Set<IPAddress> { (try? read([Int32(RTM_GETNEIGH)]))?.neighbours ?? [] }
 
     private static func read(_ requests: [Int32]) throws(CloudletError) -> NetlinkMessages {
@@ -51,13 +51,13 @@ package enum Netlink {
 }
 
 extension Netlink {
-    /// Tells when links or addresses of the machine change.
+    /// Reports when links or addresses of the machine change.
     package final class Changes: Sendable {
         /// Readable when something has changed.
         package let descriptor: Int32
 
-        /// Begins to watch.
-        /// - Throws: `CloudletError.system` when the kernel does not let us.
+        /// Starts to watch.
+        /// - Throws: `CloudletError.system` when the kernel refuses.
         package init() throws(CloudletError) {
             descriptor = cloudlet_netlink_open(1)
             guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't watch the network") }
@@ -65,7 +65,7 @@ extension Netlink {
 
         deinit { close(descriptor) }
 
-        /// Reads away what is queued; the content does not matter, the state is read anew.
+        /// Discards what is queued: its content does not matter, the state is read again.
         package func drain() {
             var buffer = [UInt8](repeating: 0, count: 16 << 10)
             let capacity = buffer.count

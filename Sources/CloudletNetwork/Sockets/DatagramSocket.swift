@@ -6,8 +6,8 @@ import NIOCore
 
 /// Makes the UDP sockets of both discovery protocols; each belongs to one interface. The caller owns the descriptor.
 package enum DatagramSocket {
-    /// A socket that hears what is sent to `group` on the interface, and nothing else: other groups, other interfaces
-    /// and unicast packets don't reach it, and it takes none away from other programs on the same port.
+    /// A socket that receives what is sent to `group` on the interface, and nothing else: packets to other groups, on other
+    /// interfaces or by unicast don't reach it, and it takes none away from other programs on the same port.
     package static func receiver(
         of group: IPAddress, port: UInt16, on interface: NetworkInterface
     ) throws(CloudletError) -> Int32 {
@@ -45,8 +45,9 @@ package enum DatagramSocket {
         }
     }
 
-    /// A socket like `sender`, which only sends: what arrives for the port goes to the other sockets that share it, as this
-    /// one is connected, to nobody. What waits in it, or is lost for want of room, concerns no other socket.
+    /// A socket like `sender`, which only sends: what arrives for the port goes to the other sockets that share it, because
+    /// this one is connected to an address that never sends. Its buffer is its own: what waits or is lost there does not
+    /// affect the other sockets.
     package static func speaker(
         from address: IPAddress, port: UInt16, on interface: NetworkInterface, hops: Int32
     ) throws(CloudletError) -> Int32 {
@@ -94,7 +95,7 @@ package enum DatagramSocket {
         var sender = cloudlet_peer()
         var hops: Int32 = -1
         let capacity = buffer.count
-        // ICMP errors of earlier packets come back here; the socket is as good as before.
+        // ICMP errors of earlier packets come back here; the socket remains usable.
         for _ in 0..<16 {
             let count = unsafe cloudlet_receive_with_hops(socket, &buffer, capacity, &sender, &hops)
             if count >= 0 { return (count, Endpoint(sender), hops) }

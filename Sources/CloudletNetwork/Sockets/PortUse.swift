@@ -4,9 +4,9 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// What can be done beside other programs of this machine.
+/// What is possible while other programs of this machine use the network.
 package enum PortUse {
-    /// Whether another program can have a UDP port beside those that hold it, as SSDP programs do (UDA 2.0 §1.1).
+    /// Whether another program can bind a UDP port that is in use, as SSDP programs do (UDA 2.0 §1.1).
     package static func canShareUDP(_ port: UInt16) -> Bool {
         let socket = cloudlet_udp_socket(AF_INET)
         guard socket >= 0 else { return false }
@@ -15,7 +15,7 @@ package enum PortUse {
         return cloudlet_bind4(socket, 0, port) == 0
     }
 
-    /// Whether the kernel knows a way for multicast of programs that name no interface.
+    /// Whether the kernel has a route for multicast of programs that name no interface.
     package static var hasMulticastRoute: Bool {
         let socket = cloudlet_udp_socket(AF_INET)
         guard socket >= 0 else { return false }

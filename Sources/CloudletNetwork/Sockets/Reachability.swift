@@ -3,9 +3,9 @@ import Glibc
 import NIOCore
 
 extension Channel {
-    /// Has the system look whether the other side of a TCP connection is still there: a host that left the WiFi says no
-    /// word. Silent ones are probed from half of `limit` on; who acknowledges nothing for all of it is given up.
-    /// Does not wait until that is settled.
+    /// Makes the system check whether the other side of a TCP connection is still there: a host that left the WiFi sends
+    /// nothing. A silent connection is probed after half of `limit` and closed when nothing was acknowledged within all of
+    /// it. Does not wait until the options are set.
     /// - Parameter limit: whole seconds, at least 3.
     package func probePeer(atLatestAfter limit: Duration) {
         let seconds = max(3, Int(limit.seconds))
@@ -18,8 +18,8 @@ extension Channel {
         }
     }
 
-    /// Asks the other side, when it has said nothing for a second, whether it knows the connection still. A host on which
-    /// it is gone says so within a round trip, and the connection ends. To be followed, after `Reachability.answer`, by
+    /// Asks the other side, when it has been silent for a second, whether it still knows the connection. A host that does
+    /// not refuses within a round trip, and the connection ends. Must be followed, after `Reachability.answer`, by
     /// `probePeer`, which sets the usual times again.
     package func askPeer() {
         let name = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPIDLE))
@@ -27,7 +27,7 @@ extension Channel {
     }
 }
 
-/// How long is waited for who may be gone.
+/// How long to wait for a peer that may be gone.
 package enum Reachability {
     /// Within what time of `askPeer` a connection ends that the other side does not know: a second is the least silence after
     /// which the system asks (tcp(7), TCP_KEEPIDLE), and the answer takes a round trip.

@@ -52,7 +52,7 @@ package struct ReplyBudget: Sendable {
         let reserve = isKnown && !isQuiet ? quietReserve : 0
         let allowed = own.level >= Double(count) && common.level >= Double(count) + reserve
         if allowed { common.level -= Double(count) }
-        // Who goes on asking in vain is not quiet either.
+        // A source that keeps asking without being answered is not quiet either.
         if allowed || isKnown && own.level >= Double(count) { own.level -= Double(count) }
         if isKnown { total = common } else { strangers = common }
         sources[source] = own

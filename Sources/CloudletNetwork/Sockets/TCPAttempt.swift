@@ -4,8 +4,8 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// A TCP connection that is being made, and then used, without ever waiting: the owner is told by a `Poller` when to go
-/// on. Closed when it is let go.
+/// A TCP connection that is made and used without blocking: a `Poller` tells the owner when to continue. Closed with the
+/// last reference.
 package final class TCPAttempt {
     /// The socket.
     package let descriptor: Int32
@@ -15,7 +15,7 @@ package final class TCPAttempt {
     package private(set) var roundTrip: Duration?
 
     /// Starts to connect.
-    /// - Throws: `CloudletError.unavailable` when it is clear at once that it can't be done.
+    /// - Throws: `CloudletError.unavailable` when it fails at once.
     package init(to target: Endpoint) throws(CloudletError) {
         self.target = target
         descriptor = cloudlet_tcp_socket(target.address.isV4 ? AF_INET : AF_INET6)
@@ -31,7 +31,7 @@ package final class TCPAttempt {
 
     deinit { close(descriptor) }
 
-    /// To be called when the socket is writable: takes note that the connection has been made.
+    /// Must be called when the socket is writable: notes that the connection has been made.
     /// - Throws: `CloudletError.unavailable` when it failed.
     package func finishConnecting() throws(CloudletError) {
         guard roundTrip == nil else { return }

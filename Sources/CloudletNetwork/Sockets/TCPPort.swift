@@ -8,10 +8,10 @@ package enum TCPPort {
     /// `preferred` when it is free at all addresses, or else the next one that is, or a random one above those that
     /// Linux gives to outgoing connections; always a random one for 0.
     package static func free(preferred: UInt16, at interfaces: [NetworkInterface]) -> UInt16 {
-        let places = interfaces.flatMap { interface in interface.addresses.map { ($0.address, interface.index) } }
+        let addresses = interfaces.flatMap { interface in interface.addresses.map { ($0.address, interface.index) } }
         let next = preferred == 0 ? [] : Array(preferred...(preferred < .max - 16 ? preferred + 16 : preferred))
         for port in next + (0..<64).map({ _ in .random(in: 61000...65535) }) {
-            if places.allSatisfy({ isFree(port, at: $0, interface: $1) }) { return port }
+            if addresses.allSatisfy({ isFree(port, at: $0, interface: $1) }) { return port }
         }
         return preferred
     }

@@ -32,6 +32,6 @@ enum Journal {
             }
             bytes += Array(value.utf8) + [UInt8(ascii: "\n")]
         }
-        return socket?.send(bytes, patiently: false) ?? false
+        return socket?.send(bytes, waiting: false) ?? false
     }
 }

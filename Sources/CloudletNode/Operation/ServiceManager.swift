@@ -21,7 +21,7 @@ package final class ServiceManager: Sendable {
     package var isThere: Bool { socket != nil }
 
     private func tell(_ lines: String..., patiently: Bool = true) {
-        _ = socket?.send(Array(lines.joined(separator: "\n").utf8), patiently: patiently)
+        _ = socket?.send(Array(lines.joined(separator: "\n").utf8), waiting: patiently)
     }
 
     /// The node is up.

@@ -1,5 +1,5 @@
-/// The alarm clock of a loop that acts on events and, in between, at times that it knows itself. One alarm is enough: one
-/// that rings in vain makes the loop look again.
+/// The alarm clock of a loop that acts on events and, in between, at times that it knows itself. The loop checks what is due
+/// whenever it runs, so one alarm is enough, and one that rings too early does no harm.
 package struct Alarm {
     private var time: ContinuousClock.Instant?
 

@@ -1,26 +1,26 @@
 import Synchronization
 
-/// A value that costs something to find out and that is found out anew only when it is older than a while, however often
-/// it is asked for.
+/// A value that is expensive to compute: it is computed again only when the last result is older than a given time,
+/// however often the value is read.
 package final class Cached<Value: Sendable>: Sendable {
     private let lifetime: Duration
-    private let find: @Sendable () -> Value
-    private let state = Mutex<(value: Value, found: ContinuousClock.Instant)?>(nil)
+    private let compute: @Sendable () -> Value
+    private let state = Mutex<(value: Value, computed: ContinuousClock.Instant)?>(nil)
 
-    /// Nothing is found out yet.
+    /// A value that has not been computed yet.
     /// - Parameters:
     ///   - lifetime: how old the value may be.
-    ///   - find: finds it out; one caller at a time.
-    package init(for lifetime: Duration, _ find: @escaping @Sendable () -> Value) {
+    ///   - compute: computes the value; runs for one caller at a time.
+    package init(for lifetime: Duration, _ compute: @escaping @Sendable () -> Value) {
         self.lifetime = lifetime
-        self.find = find
+        self.compute = compute
     }
 
     /// The value.
     package var value: Value {
         state.withLock { state in
-            if let state, ContinuousClock.now - state.found < lifetime { return state.value }
-            let value = find()
+            if let state, ContinuousClock.now - state.computed < lifetime { return state.value }
+            let value = compute()
             state = (value, ContinuousClock.now)
             return value
         }

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A value that changes, for several readers: each sees the value of the moment it starts and then the newest one
-/// whenever it is ready for it; values in between may be skipped.
+/// A value that changes, for several readers: each reader gets the current value first, and then the newest one whenever
+/// it is ready for it; values in between may be skipped.
 package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
     private struct State {
         var value: Value

@@ -1,7 +1,7 @@
 package import CloudletCore
 
 /// Runs `body` for at most `duration`.
-/// - Returns: what `body` returns, or `nil` when the time is up; `body` is cancelled then and waited for.
+/// - Returns: what `body` returns, or `nil` when the time is over; `body` is cancelled then, and its end is awaited.
 package func withDeadline<Value: Sendable>(
     _ duration: Duration, _ body: @escaping @Sendable () async throws(CloudletError) -> Value
 ) async throws(CloudletError) -> Value? {
@@ -20,8 +20,8 @@ package func withDeadline<Value: Sendable>(
     return try result?.get()
 }
 
-/// Asks `condition` every `interval` until it answers true; with `longest`, more and more seldom, up to that.
-/// - Returns: `false` when `limit` is over first.
+/// Evaluates `condition` every `interval` until it is true; with `longest`, at growing intervals up to that.
+/// - Returns: `false` when it is not true within `limit`.
 package func poll(
     every interval: Duration, upTo longest: Duration? = nil, for limit: Duration,
     _ condition: () async throws(CloudletError) -> Bool

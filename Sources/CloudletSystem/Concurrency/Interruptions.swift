@@ -18,17 +18,17 @@ package final class Interruptions: Sendable {
 
     private let state = Mutex(State())
 
-    /// Nobody has asked yet.
+    /// Nobody has asked the program to stop yet.
     package init() {}
 
-    /// One wish often comes as two signals: `timeout` and `sudo` send their own beside the terminal's, a shell a second
-    /// SIGHUP.
-    private static let oneWish = Duration.seconds(1)
+    /// One request often comes as two signals: `timeout` and `sudo` send their own in addition to the terminal's, and a shell
+    /// sends a second SIGHUP.
+    private static let sameRequest = Duration.seconds(1)
 
-    /// Notes a wish, unless it is the echo of one right before it.
+    /// Counts a request to stop, unless it belongs to the one right before it.
     package func add(at now: ContinuousClock.Instant = .now) {
         let ended = state.withLock { state -> [Work] in
-            if let last = state.last, now - last < Self.oneWish { return [] }
+            if let last = state.last, now - last < Self.sameRequest { return [] }
             state.last = now
             state.count += 1
             return state.works.values.filter { $0.limit <= state.count }
@@ -36,7 +36,7 @@ package final class Interruptions: Sendable {
         for work in ended { work.cancel() }
     }
 
-    /// What was asked for is done: later wishes are new ones.
+    /// The request has been met: a later one is a new one.
     package func settle() { state.withLock { $0.count = 0 } }
 
     /// Runs `body` to its end even when the calling task is cancelled; it is cancelled when the program has been asked to

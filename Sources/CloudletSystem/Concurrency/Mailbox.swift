@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Hands elements from one task to one other. Unlike a stream it survives that waiting for an element is cancelled:
-/// the next one who waits gets what comes.
+/// Hands elements from one task to another. Unlike an `AsyncStream` it remains usable after a task that waited for an
+/// element was cancelled: the next task that waits gets the element.
 package final class Mailbox<Element: Sendable>: Sendable {
     private struct State {
         var elements: [Element] = []
@@ -31,7 +31,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
         return taken
     }
 
-    /// Says that nothing more comes, and why.
+    /// Ends the mailbox: no more elements come, for the reason given.
     package func finish(throwing error: (any Error)? = nil) {
         let waiting = state.withLock { state -> CheckedContinuation<Element?, any Error>? in
             guard state.end == nil else { return nil }
@@ -42,7 +42,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
         if let error { waiting?.resume(throwing: error) } else { waiting?.resume(returning: nil) }
     }
 
-    /// Takes what waits, without waiting for more. Also done by a cancelled task.
+    /// Takes the elements that are there, without waiting; also in a cancelled task.
     package func drain() -> [Element] {
         state.withLock { state in
             defer { state.elements.removeAll() }

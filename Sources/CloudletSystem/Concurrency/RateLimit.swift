@@ -1,14 +1,14 @@
 import Synchronization
 
-/// Says how long who asks for work has to wait, so that in the long run no more than a rate is done, but a burst at once
-/// (the generic cell rate algorithm, ITU-T I.371).
+/// Computes how long each piece of work has to wait so that the long-term rate stays below a limit while a burst may run
+/// at once (the generic cell rate algorithm, ITU-T I.371).
 package struct Pacer: Sendable {
     private let interval: Duration
     private let tolerance: Duration
-    /// When all that was taken is paid off.
+    /// When everything taken so far is within the rate again.
     private var paidOff: ContinuousClock.Instant?
 
-    /// Nothing was taken yet.
+    /// A pacer from which nothing has been taken yet.
     /// - Parameters:
     ///   - perSecond: units a second in the long run; above 0.
     ///   - burst: units at once.
@@ -22,7 +22,7 @@ package struct Pacer: Sendable {
     ///   - count: how many.
     ///   - longest: takes nothing where the wait would be longer.
     ///   - now: the time.
-    /// - Returns: how long to wait before the work is begun; `nil` when nothing was taken.
+    /// - Returns: how long to wait before the work begins; `nil` when nothing was taken.
     package mutating func take(
         _ count: Int = 1, waitingAtMost longest: Duration? = nil, at now: ContinuousClock.Instant = .now
     ) -> Duration? {
@@ -33,11 +33,11 @@ package struct Pacer: Sendable {
         return wait
     }
 
-    /// Whether it is as if nothing had been taken.
+    /// Whether everything taken is within the rate again, so that the state need not be kept.
     func isRested(at now: ContinuousClock.Instant) -> Bool { paidOff.map { $0 <= now } ?? true }
 }
 
-/// A pacer for each of any number of clients. What is kept of one who has not asked for a while is forgotten.
+/// One pacer for each client. The state of a client that has not asked for a while is dropped.
 package final class RateLimit: Sendable {
     private struct State {
         var pacers: [String: Pacer] = [:]
@@ -47,7 +47,7 @@ package final class RateLimit: Sendable {
     private let fresh: Pacer
     private let state = Mutex(State())
 
-    /// Nobody has asked yet.
+    /// A limit that no client has used yet.
     /// - Parameters:
     ///   - perSecond: units a second that each client gets in the long run; above 0.
     ///   - burst: units at once.
@@ -67,6 +67,6 @@ package final class RateLimit: Sendable {
         }
     }
 
-    /// Clients of whom something is kept.
+    /// Clients whose state is kept.
     var remembered: Int { state.withLock(\.pacers.count) }
 }

@@ -2,29 +2,29 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Holds some of the threads that the system allows this program, and lets go of them when it gives no more.
+/// Keeps some threads in reserve and ends them when the system allows this program no more threads.
 ///
-/// Dispatch, and with it everything that runs on Swift's common pool, waits where a new thread is wanted until there is
-/// one: at last nothing goes on, timers and signals included, and the program can't even be ended in good order. With what
-/// is held back it goes on, and whoever begins something new can be told.
+/// When the system starts no thread, Dispatch, and with it everything on Swift's common pool, waits until it does: in the
+/// end nothing runs any more, timers and signals included, and the program can't be stopped in good order. With the reserve
+/// set free it continues, and can refuse new work.
 package final class ThreadReserve: Sendable {
     private let count: Int
     private let interval: Duration
     private let released = DispatchSemaphore(value: 0)
     private let short = Atomic(false)
 
-    /// Holds back `count` threads, and looks every `interval` whether the system still gives some.
+    /// Keeps `count` threads in reserve, and checks every `interval` whether the system still starts threads.
     package init(count: Int = 16, interval: Duration = .milliseconds(250)) {
         self.count = count
         self.interval = interval
     }
 
-    /// Whether the system gives no more threads.
+    /// Whether the system starts no more threads.
     package var isShort: Bool { short.load(ordering: .relaxed) }
 
-    /// Starts to hold and to look.
-    /// - Parameter report: is told when the system gives no more, and when it does again; on a thread of its own, so it may
-    ///   not begin anything that needs another one.
+    /// Starts the reserve and the checks. The kernel reports no event for this, so it has to be tried.
+    /// - Parameter report: is called when the system starts no more threads, and when it does again; on a thread of its own,
+    ///   so it must not begin anything that needs another thread.
     package func start(report: @escaping @Sendable (_ isShort: Bool) -> Void) {
         _ = DetachedThread.start { [self] in
             var held = 0
@@ -32,7 +32,7 @@ package final class ThreadReserve: Sendable {
             while true {
                 if held == count || rounds % Self.roundsOfWaiting == 0 {
                     while held < count, DetachedThread.start({ [released] in released.wait() }) { held += 1 }
-                    // Beside those held there must be one more.
+                    // There must be one more in addition to the reserve.
                     let isShort = held < count || !DetachedThread.start({})
                     if isShort { release(&held) }
                     set(isShort, report)
@@ -43,7 +43,7 @@ package final class ThreadReserve: Sendable {
         }
     }
 
-    /// While there are none, it is tried more seldom: what is free then is others'.
+    /// While there are none, it is tried less often: other programs need the threads that become free.
     private static let roundsOfWaiting = 8
 
     private func release(_ held: inout Int) {

@@ -16,7 +16,7 @@ package final class WorkerPool: TaskExecutor {
         return Int(unsafe String(cString: text)).flatMap { (1...1024).contains($0) ? $0 : nil }
     }
 
-    /// Two threads for jobs that take seconds without a pause, so that they don't hold up the shared ones.
+    /// Two threads for jobs that take seconds without a pause, so that they don't delay those of the shared pool.
     package static let background = WorkerPool(width: 2, label: "cloudlet-background")
 
     /// Runs `body` on a thread of the pool; it sees the cancellation of the calling task.
@@ -44,7 +44,7 @@ package final class WorkerPool: TaskExecutor {
     package init(width: Int, label: String) {
         self.width = width
         let started = (0..<width).count { _ in DetachedThread.start { [self] in runJobs() } }
-        // Dispatch waits until the system gives a thread again.
+        // Without a single thread no job would ever run; Dispatch waits until the system starts one.
         if started == 0 { DispatchQueue(label: label).async { [self] in runJobs() } }
     }
 

@@ -3,16 +3,16 @@ import FoundationEssentials
 import Glibc
 package import SystemPackage
 
-/// The directory in which everything of this program is kept that the user did not name: `CLOUDLET_HOME`, else
+/// The directory in which this program keeps everything whose path the user did not give: `CLOUDLET_HOME`, else
 /// `/var/lib/cloudlet` for a system service, else `$XDG_DATA_HOME/cloudlet`.
 package struct CloudletHome: Hashable, Sendable {
     /// The directory.
     package let root: FilePath
 
-    /// Uses this directory and makes it when missing (0700). However it is named, by links or not, `root` is the same:
-    /// what an earlier holder left is found by it.
+    /// Uses this directory and makes it when missing (0700). `root` is the same whether the
+    /// directory is named by links or not, so that what an earlier process left there is found.
     package init(_ root: FilePath) throws(CloudletError) {
-        // What is no UTF-8 has been replaced on the way here: another directory would be made.
+        // Bytes that are not UTF-8 have been replaced before: another directory would be made.
         guard !root.string.unicodeScalars.contains("\u{FFFD}") else {
             throw CloudletError(
                 .usage, "the path of the directory for cloudlet's state is not valid UTF-8: \(root)",
@@ -28,9 +28,9 @@ package struct CloudletHome: Hashable, Sendable {
         }
     }
 
-    /// Sees to it that other users can neither read nor exchange what is kept here: session numbers, by which sessions
-    /// are ended, and what emulators are started from.
-    /// - Throws: `CloudletError.permission` when that can't be had without touching what is not ours.
+    /// Makes sure that other users can neither read nor replace what is kept here: session numbers, by which sessions can be
+    /// ended, and the files that emulators start from.
+    /// - Throws: `CloudletError.permission` when that would need changes to files that are not ours.
     package func secure() throws(CloudletError) {
         let directory = try Directory.open(root)
         try directory.requireOwn()
@@ -46,7 +46,7 @@ package struct CloudletHome: Hashable, Sendable {
             return
         }
         do throws(CloudletError) { try directory.setPermissions(mode & 0o700) } catch {
-            // Where nothing can be changed (a read-only file system), nobody can exchange anything either.
+            // On a read-only file system nobody can replace anything either.
             guard mode & 0o022 == 0 else { throw error }
         }
     }
@@ -99,7 +99,7 @@ package struct CloudletHome: Hashable, Sendable {
         defer { unsafe free(resolved) }
         guard let text = unsafe String(validatingCString: resolved) else {
             throw CloudletError(
-                .usage, "the real path of \(path) is not valid UTF-8", advice: "rename it, or use another place")
+                .usage, "the real path of \(path) is not valid UTF-8", advice: "rename it, or use another directory")
         }
         return FilePath(text)
     }

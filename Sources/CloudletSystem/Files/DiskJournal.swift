@@ -1,7 +1,7 @@
 import Synchronization
 package import SystemPackage
 
-/// Lets tests see in which order files reach the disk: a power cut can't be had in a test, its conditions can.
+/// Lets tests see in which order files reach the disk: a test can't cut the power, but it can check what would survive.
 package enum DiskJournal {
     /// What was done.
     package enum Event: Hashable, Sendable {
@@ -19,7 +19,7 @@ package enum DiskJournal {
     private static let isOpen = Atomic(false)
     private static let state = Mutex<[State]>([])
 
-    /// Runs `body` and notes what happens at and below `directory` meanwhile.
+    /// Runs `body` and records what happens at and below `directory` meanwhile.
     package static func recording<Value>(
         below directory: FilePath, _ body: () async throws -> Value
     ) async rethrows -> (Value, [Event]) {
@@ -27,8 +27,8 @@ package enum DiskJournal {
         state.withLock { $0.append(State(directory: directory)) }
         func close() -> [Event] {
             state.withLock { states in
-                guard let place = states.firstIndex(where: { $0.directory == directory }) else { return [] }
-                return states.remove(at: place).events
+                guard let index = states.firstIndex(where: { $0.directory == directory }) else { return [] }
+                return states.remove(at: index).events
             }
         }
         do {

@@ -23,7 +23,7 @@ package final class File: Sendable {
     /// The descriptor, borrowed: it lives as long as this object.
     package var descriptor: Int32 { file.rawValue }
 
-    /// Opens a file. What is no file (a pipe, a socket, a device) is refused and never waited for.
+    /// Opens a file. A pipe, a socket or a device is refused, without waiting for it.
     /// - Throws: `CloudletError` that names the path and the system's reason.
     package init(_ path: FilePath, _ mode: Mode) throws(CloudletError) {
         // Without O_NONBLOCK, opening a named pipe waits for a writer, and no signal's handler ends that.
@@ -91,13 +91,13 @@ package final class File: Sendable {
         FilePath(unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp")
     }
 
-    /// A new file in `directory`, of which only its disk space remains there; gone when it is closed.
+    /// A new file without a name, on the file system of `directory`; it vanishes when it is closed.
     package static func unnamed(in directory: FilePath = temporaryDirectory) throws(CloudletError) -> File {
         let unnamed = FileDescriptor.OpenOptions(rawValue: cloudlet_unnamed_file)
         if case .success(let descriptor) = open(directory, .readWrite, unnamed, permissions: 0o600) {
             return File(owning: descriptor.rawValue, named: directory.appending("(unnamed)"))
         }
-        // Not every file system can make files without a name: on others a kill between two calls leaves an empty file.
+        // Not every file system supports files without a name: on others a kill between two calls leaves an empty file.
         let file = try File(
             directory.appending(".unnamed-\(UInt64.random(in: 0 ... .max))"), .create(permissions: 0o600))
         try FileSystem.remove(file.path)
@@ -149,13 +149,13 @@ package final class File: Sendable {
         return done
     }
 
-    /// Reads `count` bytes at `offset` into the front of `buffer`, all of which are known to be there.
-    /// - Throws: `CloudletError.io` when somebody has cut the file meanwhile, or a sector can't be read.
+    /// Reads `count` bytes at `offset` into the front of `buffer`, all of which must be there.
+    /// - Throws: `CloudletError.io` when another program has truncated the file, or a sector can't be read.
     package func readWhole(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         guard try read(into: &buffer, count: count, at: offset) == count else { throw becameShorter }
     }
 
-    /// The error for a file of which bytes are missing that were there before.
+    /// The error for a file that has become shorter.
     package var becameShorter: CloudletError {
         CloudletError(
             .io, "\(path) became shorter while it was read", advice: "copy the file again from its source")
@@ -183,8 +183,8 @@ package final class File: Sendable {
     /// Writes all bytes at `offset`.
     package func write(_ bytes: [UInt8], at offset: Int) throws(CloudletError) { try write(bytes.span, at: offset) }
 
-    /// Waits until everything written is on the disk. Where nothing can be written (a read-only or special file system)
-    /// there is nothing to wait for.
+    /// Waits until everything written is on the disk. On a read-only or special file system there is
+    /// nothing to wait for.
     package func synchronize() throws(CloudletError) {
         guard fsync(descriptor) == 0 || errno == EROFS || errno == EINVAL else {
             throw CloudletError(errno: errno, "can't write \(path) to the disk")
@@ -214,7 +214,7 @@ package final class File: Sendable {
         }
     }
 
-    /// Changes the permission bits where that is ours to do: not of another user's file, nor on a read-only file system.
+    /// Changes the permission bits where this user may: not of another user's file, nor on a read-only file system.
     package func setPermissionsIfAllowed(_ mode: UInt32) throws(CloudletError) {
         do throws(CloudletError) { try setPermissions(mode) } catch {
             guard error.code == .permission else { throw error }
@@ -238,7 +238,7 @@ package struct FileStatus: Hashable, Sendable {
     package let isRegular: Bool
     /// Whether it is a directory.
     package let isDirectory: Bool
-    /// What it is, when it is neither a file nor a directory: something that may make a reader wait for ever.
+    /// What it is when it is neither a file nor a directory: something that may block a reader for ever.
     let foreignKind: String?
     /// Permission bits.
     package let permissions: UInt32
@@ -273,7 +273,7 @@ package struct FileStatus: Hashable, Sendable {
         owner = raw.st_uid
     }
 
-    /// A file's owner may set times that are no number of nanoseconds; they are still told apart.
+    /// A file's owner may set times that don't fit into nanoseconds; the result still differs between them.
     private static func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
 
     /// The status of the file at `path` (symbolic links followed), or `nil` when there is none.

@@ -13,8 +13,8 @@ package enum FileSystem {
         }
     }
 
-    /// Renames a file or a directory; a file and an empty directory are replaced. What must outlast a power cut goes by
-    /// ``Publication``.
+    /// Renames a file or a directory; an existing file or empty directory of that name is replaced. What must
+    /// survive a power cut needs ``Publication``.
     package static func move(_ source: FilePath, to target: FilePath) throws(CloudletError) {
         guard unsafe rename(source.string, target.string) == 0 else {
             throw CloudletError(errno: errno, "can't rename \(source) to \(target)")

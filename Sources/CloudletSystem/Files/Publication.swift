@@ -4,8 +4,8 @@ import Glibc
 import Synchronization
 package import SystemPackage
 
-/// Files and directories that are written under temporary names beside their places, and get their names when all of
-/// them are complete and on the disk: once ``publish()`` has returned, a power cut takes nothing back.
+/// Files and directories that are written under temporary names in their directories, and get their own names when all of
+/// them are complete and on the disk: once ``publish()`` has returned, a power cut can't undo it.
 ///
 /// The temporary names are `NAME.part-TOKEN`. Several files become valid together: when all are on the disk, the last one
 /// is renamed to `NAME.commit-TOKEN`, then the others to their names, then the last one. What a writer that was killed
@@ -22,13 +22,13 @@ package final class Publication: Sendable {
     private let token = String(UInt64.random(in: 0 ... .max), radix: 36)
     private let parts = Mutex<[Part]>([])
 
-    /// Nothing yet.
+    /// A publication without files.
     package init() {}
 
     deinit { discard() }
 
-    /// Makes a file that will be `path`. Its permissions are those wished for less those of the process's mask.
-    /// - Throws: `CloudletError.permission` when it could never get its name, nor be removed again.
+    /// Makes a file that will be `path`. Its permissions are those given, without those in the process's mask.
+    /// - Throws: `CloudletError.permission` when it could never get its name nor be removed.
     package func create(_ path: FilePath, permissions: UInt32) throws(CloudletError) -> File {
         try Self.requireExchangeable(path)
         let name = partName(path)
@@ -71,7 +71,7 @@ package final class Publication: Sendable {
         }
         for (index, part) in parts.dropLast().enumerated() {
             do throws(CloudletError) { try FileSystem.move(partName(part.path), to: part.path) } catch {
-                // While all is as it was the decision can be taken back: nobody could ever complete it.
+                // Nothing has been renamed yet, so the decision can be revoked: nobody could ever complete it.
                 if index == 0 { try? FileSystem.move(commitName(last.path), to: partName(last.path)) }
                 throw error
             }
@@ -94,7 +94,7 @@ package final class Publication: Sendable {
     }
 
     private func add(_ path: FilePath, _ file: File, directories: [FilePath]) throws(CloudletError) {
-        // Where there are no locks nobody takes it away either.
+        // Where the file system has no locks, nobody removes the file either.
         _ = flock(file.descriptor, LOCK_EX)
         parts.withLock { $0.append(Part(path: path, file: file, directories: directories)) }
         guard try FileStatus.of(file.path)?.identity == file.status().identity else {
@@ -102,12 +102,11 @@ package final class Publication: Sendable {
         }
     }
 
-    /// What is written in an append-only directory, or for an immutable file, would lie there under its temporary name for
-    /// ever.
+    /// In an append-only directory, or for an immutable file, the temporary file would stay for ever.
     private static func requireExchangeable(_ path: FilePath) throws(CloudletError) {
-        for place in [path, path.parent] where unsafe cloudlet_is_immutable(place.string) != 0 {
+        for obstacle in [path, path.parent] where unsafe cloudlet_is_immutable(obstacle.string) != 0 {
             throw CloudletError(
-                .permission, "\(path) can't be written: \(place) is immutable or append-only",
+                .permission, "\(path) can't be written: \(obstacle) is immutable or append-only",
                 advice: "'lsattr' shows it, 'chattr' changes it")
         }
     }
@@ -117,8 +116,8 @@ package final class Publication: Sendable {
 }
 
 extension Publication {
-    /// Completes or removes what writers that are gone left of files with these names, which lie in one directory. What
-    /// belongs to others, or lies where locks are unknown, is left as it is.
+    /// Completes or removes what ended writers have left of files with these names, which are in one directory. Files of
+    /// other users, and file systems without locks, are left alone.
     /// - Returns: whether a publication was completed.
     /// - Throws: `CloudletError` when what was decided can't be completed.
     @discardableResult
@@ -135,17 +134,17 @@ extension Publication {
         }
         var isCompleted = false
         for leftovers in left.values {
-            // Held until all is done: two who find the same must not both act.
-            let locks = leftovers.map { try? Lock($0.place) }
+            // Held until all is done: two processes that find the same files must not both act.
+            let locks = leftovers.map { try? Lock($0.temporary) }
             guard locks.allSatisfy({ $0 != nil }) else { continue }
             if let decided = leftovers.first(where: \.isCommit) {
-                for part in leftovers where !part.isCommit { try FileSystem.move(part.place, to: part.path) }
+                for part in leftovers where !part.isCommit { try FileSystem.move(part.temporary, to: part.path) }
                 try Directory.synchronize(directory)
-                try FileSystem.move(decided.place, to: decided.path)
+                try FileSystem.move(decided.temporary, to: decided.path)
                 try Directory.synchronize(directory)
                 isCompleted = true
             } else {
-                for part in leftovers { try? FileSystem.remove(part.place) }
+                for part in leftovers { try? FileSystem.remove(part.temporary) }
             }
         }
         return isCompleted
@@ -153,7 +152,7 @@ extension Publication {
 
     /// A file under a temporary name.
     private struct Leftover {
-        let place: FilePath
+        let temporary: FilePath
         let path: FilePath
         let token: String
         let isCommit: Bool
@@ -166,7 +165,7 @@ extension Publication {
             guard !token.isEmpty, token.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
             else { return nil }
             isCommit = rest[..<dash] == "commit"
-            place = path.parent.appending(name)
+            temporary = path.parent.appending(name)
             self.path = path
         }
     }
@@ -189,7 +188,7 @@ extension Publication {
 }
 
 extension File {
-    /// Writes a small file so that whoever reads `path` sees the bytes before or those after, also after a power cut.
+    /// Writes a small file so that readers of `path` see either the old or the new bytes, also after a power cut.
     package static func replace(
         _ path: FilePath, with bytes: [UInt8], permissions: UInt32
     ) throws(CloudletError) {

@@ -2,7 +2,7 @@ import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// Commands as messages print them: what is copied into a shell, in whatever directory, does what the message says.
+/// Commands in messages: copied into a shell in any directory, they do what the message says.
 package enum Shell {
     /// A command of these words.
     package static func command(_ words: String...) -> String { words.map(word).joined(separator: " ") }
@@ -10,8 +10,8 @@ package enum Shell {
     /// An absolute path as one word: it names the same file everywhere and is never taken for an option.
     package static func path(_ path: FilePath) -> String { word(path.absolute.string) }
 
-    /// A text as one word of any shell (POSIX.1, Shell Command Language, 2.2). What a terminal would act upon, or could
-    /// not show, is written in digits (printf).
+    /// A text as one word of any shell (POSIX.1, Shell Command Language, 2.2). Characters that a
+    /// terminal would interpret, or could not show, are written as octal numbers (printf).
     package static func word(_ text: String) -> String {
         if !text.isEmpty, text.utf8.allSatisfy(isPlain) { return text }
         guard text.displayable(limit: .max) != text else {

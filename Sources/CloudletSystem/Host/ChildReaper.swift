@@ -8,8 +8,8 @@ import SystemPackage
 /// Takes in processes whose parent has gone, and removes them from the system's table when they have ended.
 ///
 /// An emulator is the child of a helper of libvirt's that ends at once, so it falls to the first process of the system.
-/// In containers that is often a program that removes nobody, or this one; libvirt would wait for the emulator's end in
-/// vain, or for a second and more.
+/// In containers that is often a program that removes no children, or this one; libvirt would wait for the emulator's end
+/// for ever, or for a second and more.
 package final class ChildReaper: Sendable {
     /// The one of this process.
     package static let shared = ChildReaper()
@@ -86,10 +86,10 @@ package final class ChildReaper: Sendable {
             return
         }
         seen = (child, seen.child == child ? seen.times + 1 : 0)
-        if Self.isEmulator(child) || (seen.times > Self.patience && getsid(child) != getsid(0)) {
+        if Self.isEmulator(child) || (seen.times > Self.maximumRounds && getsid(child) != getsid(0)) {
             remove(child)
         } else {
-            // One that nobody removes, as what a script of the user's has left behind, hides those that ended after it.
+            // A child that nobody removes, for example of a script of the user, hides those that ended after it.
             if seen.times > 0 { for other in Self.children() where Self.isEmulator(other) { remove(other) } }
             usleep(min(2_000 * UInt32(min(seen.times + 1, 1_000)), 100_000))
         }
@@ -118,7 +118,7 @@ package final class ChildReaper: Sendable {
     }
 
     /// So often, a tenth of a second apart at last, an ended child in a session of its own is left to others.
-    private static let patience = 100
+    private static let maximumRounds = 100
 
     /// An emulator that libvirt started: in a session of its own, unlike those that this program starts itself.
     private static func isEmulator(_ process: pid_t) -> Bool {

@@ -151,7 +151,7 @@ private struct Hierarchy {
             directory.appending(limit < own ? "memory.stat" : file))
     }
 
-    /// Version 1 has no word for no limit, only the largest number of whole pages.
+    /// Version 1 reports a missing limit as the largest number of whole pages.
     private static let unlimited = Int.max >> 1
 
     private static func sum(_ figures: [Substring: Int], _ names: Substring...) -> Int {

@@ -8,8 +8,8 @@ import SystemPackage
 /// instruction when it can't ("workq: registered worker exited prematurely"). Where it is the whole system that has no more
 /// files, the node's `DispatchFiles` help.
 package enum DescriptorLimit {
-    /// What a node wishes for: enough for all connections and VMs, and little enough for programs that go through all
-    /// numbers when they are started.
+    /// What a node needs: enough for all connections and VMs, and few enough for programs that go through all numbers when
+    /// they start.
     package static let wanted = 16 << 10
 
     /// The limit in force.
@@ -37,8 +37,8 @@ package enum DescriptorLimit {
         set(limits)
     }
 
-    /// Fails unless a program has what it needs at the least, whatever the one that started it left it: a low limit, or many
-    /// files that are open already. To be called before anything that runs on libdispatch.
+    /// Fails unless the program can open the files that it needs at least: its parent may have set a low limit, or left many
+    /// files open. Must be called before anything that runs on libdispatch.
     /// - Throws: `CloudletError.busy`.
     package static func requireLeast() throws(CloudletError) {
         var taken: [Int32] = []

@@ -1,21 +1,21 @@
 import CLinux
 import Glibc
 
-/// What a program inherits from the one that started it, and should not depend on.
+/// What a program inherits from the program that started it, and should not depend on.
 package enum InheritedState {
-    /// Brings signals and the standard descriptors into the state in which this program was tried. To be called first.
+    /// Brings signals and the standard descriptors into a known state. Must be called first.
     ///
-    /// A parent that ignores SIGCHLD makes the kernel remove children that nobody asked for yet, and waiting for them fails:
-    /// no emulator starts. A blocked SIGTERM ends nothing. And a standard descriptor that is closed is given to the first
-    /// file that is opened: a database, into which messages would be written then.
+    /// When the parent ignores SIGCHLD, the kernel removes ended children before this program has waited for them: no
+    /// emulator starts. A blocked SIGTERM stops nothing. And the number of a closed standard descriptor goes to the first
+    /// file that is opened, for example a database, into which messages would be written then.
     package static func reset() {
         signal(SIGCHLD, SIG_DFL)
         signal(SIGPIPE, SIG_IGN)
-        // A file that grows beyond the limit of its size fails as an error does.
+        // Writing beyond the limit of a file's size fails with an error instead.
         signal(SIGXFSZ, SIG_IGN)
         cloudlet_unblock_signals()
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
-            // Nothing is lost unseen: a result can't be written to a standard output that was closed.
+            // Opened for reading, so that writing a result to a closed standard output fails and is noticed.
             let taken = unsafe open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY)
             if taken >= 0, taken != descriptor {
                 dup2(taken, descriptor)

@@ -1,14 +1,14 @@
 import CLinux
 import Glibc
 
-/// A Unix datagram socket for messages to one address. Sending waits for a reader that is behind only if
-/// asked to, and not for long.
+/// A Unix datagram socket for messages to one address. Sending waits for a slow reader only on
+/// request, and not for long.
 package final class LocalDatagram: Sendable {
     private let descriptor: Int32
     private let address: [UInt8]
 
     /// A socket for messages to `address`: a path, or the name of an abstract socket with `@` for its first byte.
-    /// `nil` when the address is none or is too long.
+    /// `nil` when the address is not valid or too long.
     package init?(to address: String) {
         var name = Array(address.utf8)
         guard let first = name.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "@") else { return nil }
@@ -18,8 +18,8 @@ package final class LocalDatagram: Sendable {
         self.address = [UInt8(truncatingIfNeeded: family), UInt8(truncatingIfNeeded: family >> 8)] + name
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
-        var patience = timeval(tv_sec: 0, tv_usec: 200_000)
-        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var timeout = timeval(tv_sec: 0, tv_usec: 200_000)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
@@ -27,10 +27,10 @@ package final class LocalDatagram: Sendable {
     /// Sends a message.
     /// - Parameters:
     ///   - message: the message.
-    ///   - patiently: whether to wait up to 0.2 s for a reader that is behind; blocks.
+    ///   - waiting: whether to wait up to 0.2 s for a slow reader; blocks.
     /// - Returns: whether the other side took it.
-    package func send(_ message: [UInt8], patiently: Bool) -> Bool {
-        let flags = Int32(MSG_NOSIGNAL) | (patiently ? 0 : Int32(MSG_DONTWAIT))
+    package func send(_ message: [UInt8], waiting: Bool) -> Bool {
+        let flags = Int32(MSG_NOSIGNAL) | (waiting ? 0 : Int32(MSG_DONTWAIT))
         return unsafe address.withUnsafeBytes { name in
             guard let base = name.baseAddress else { return false }
             let target = unsafe base.assumingMemoryBound(to: sockaddr.self)

@@ -10,7 +10,7 @@ package struct MemoryFigures: Sendable, Hashable {
     /// The file that allows less than the machine has, where there is one.
     package let limitedBy: FilePath?
 
-    /// The figures now; zeros when the system doesn't tell.
+    /// The figures now; zeros when the system doesn't report them.
     package static func current() -> MemoryFigures { current(root: "/") }
 
     /// The figures of a system whose files are below `root`.

@@ -2,9 +2,9 @@ package import CloudletCore
 import Glibc
 import SystemPackage
 
-/// A program that holds a port of this machine.
+/// A program that uses a port of this machine.
 package struct PortHolder: Hashable, Sendable {
-    /// Its process number; 0 when it could not be found out.
+    /// Its process number; 0 when it is not known.
     package let pid: Int
     /// Its name.
     package let name: String

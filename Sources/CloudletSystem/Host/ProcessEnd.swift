@@ -2,14 +2,14 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// How a process ended, as its parent is told (waitpid(2)).
+/// How a process ended (waitpid(2)).
 package enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
     /// By itself, with this exit status.
     case exited(Int32)
     /// By a signal.
     case signalled(Int32)
 
-    /// Reads the status that waitpid(2) gives of a process that has ended.
+    /// Reads the status that waitpid(2) returns for a process that has ended.
     init(status: Int32) {
         self = cloudlet_was_signalled(status) != 0 ? .signalled(status & 0x7f) : .exited((status >> 8) & 0xff)
     }
@@ -32,7 +32,7 @@ package enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
 /// How often the kernel has ended a process of this machine because memory was short, since boot.
 package enum OutOfMemoryKills {
     /// The number (`oom_kill` in /proc/vmstat, which counts those of control groups as well); `nil` when the kernel does
-    /// not tell.
+    /// not report it.
     package static var count: Int? {
         guard let bytes = try? File("/proc/vmstat", .read).read(1 << 16, at: 0) else { return nil }
         return count(in: String(decoding: bytes, as: UTF8.self))

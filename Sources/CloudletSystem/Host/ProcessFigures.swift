@@ -16,7 +16,7 @@ package struct ProcessFigures: Sendable, Hashable {
     /// When it started, seconds since 1970.
     package let started: Double
 
-    /// The figures now; `nil` when the system doesn't tell.
+    /// The figures now; `nil` when the system doesn't report them.
     package static func current() -> ProcessFigures? {
         // The program's name is in parentheses and may hold anything; the numbers come after the last one.
         guard let stat = text("/proc/self/stat"), let end = stat.lastIndex(of: ")") else { return nil }

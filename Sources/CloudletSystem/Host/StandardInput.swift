@@ -12,7 +12,8 @@ package enum StandardInput {
         case closed
     }
 
-    /// Consumes what there is and tells it.
+    /// Consumes the input that there is.
+    /// - Returns: what it was.
     package static func poll() -> State {
         var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         guard unsafe Glibc.poll(&entry, 1, 0) > 0 else { return .nothing }

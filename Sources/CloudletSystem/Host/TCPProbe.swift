@@ -2,7 +2,7 @@ package import CloudletCore
 import Glibc
 import SystemPackage
 
-/// A TCP connection that only looks whether the other side is alive.
+/// A TCP connection that only checks whether the other side is alive.
 package final class TCPProbe: Sendable {
     private let socket: File
 
@@ -16,12 +16,12 @@ package final class TCPProbe: Sendable {
         case closed
     }
 
-    /// Connects to an IPv4 address; blocks until the connection stands or is refused.
+    /// Connects to an IPv4 address; blocks until the connection is made or refused.
     package init(address: String, port: UInt16) throws(CloudletError) {
         socket = try Self.connect(address, port)
     }
 
-    /// A connected TCP socket; blocks until the connection stands or is refused.
+    /// A connected TCP socket; blocks until the connection is made or refused.
     package static func connect(_ address: String, _ port: UInt16) throws(CloudletError) -> File {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
@@ -41,7 +41,7 @@ package final class TCPProbe: Sendable {
         return socket
     }
 
-    /// What the connection shows now; never waits.
+    /// The state of the connection now; never waits.
     package func state() -> State {
         var byte: UInt8 = 0
         let count = unsafe recv(socket.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
