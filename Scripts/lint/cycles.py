@@ -34,7 +34,7 @@ DECLARATION = re.compile(
     r"(struct|class|enum|actor|protocol|typealias|func|let|var|extension)\s+`?([A-Za-z_][\w.]*)",
     re.MULTILINE,
 )
-WORD = re.compile(r"(?<![\w])([A-Za-z_]\w*)")
+WORD = re.compile(r"(?<![\w.])([A-Za-z_]\w*)")
 TYPE_KINDS = {"struct", "class", "enum", "actor", "protocol", "typealias"}
 
 
