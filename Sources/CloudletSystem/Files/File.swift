@@ -172,8 +172,13 @@ package final class File: Sendable {
     /// Writes all bytes at `offset`.
     package func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         do {
+            // `writeAll` is generic and not specialised here: it would take a quarter longer for a page.
             try unsafe bytes.withUnsafeBytes { bytes in
-                _ = try unsafe file.writeAll(toAbsoluteOffset: Int64(offset), bytes)
+                var done = 0
+                while done < bytes.count {
+                    let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+                    done += try unsafe file.write(toAbsoluteOffset: Int64(offset + done), rest)
+                }
             }
         } catch {
             throw .systemCall(error, "can't write \(path) at byte \(offset)")
