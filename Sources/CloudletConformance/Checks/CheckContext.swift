@@ -2,7 +2,7 @@ import CloudletCore
 import CloudletNetwork
 import CloudletSystem
 
-/// What every check has at hand.
+/// What every check needs.
 struct CheckContext: Sendable {
     let link: TestLink
     let device: DeviceUnderTest
@@ -26,17 +26,17 @@ struct CheckContext: Sendable {
         }
     }
 
-    /// An address from which the node must not be asked, to which it has a way back: a connection proves that.
+    /// An address whose questions the node must not answer although it has a route back: a connection proves the route.
     func offLinkSource() async throws(CloudletError) -> IPAddress {
         guard let text = options.offLink, let source = IPAddress(text) else {
             throw CloudletError(
-                .unavailable, "needs --off-link: an address of this host that is foreign to the node's network")
+                .unavailable, "needs --off-link: an address of this host that is not on the node's network")
         }
         let target = device.location.endpoint
         let isReached = try await blocking { () throws(CloudletError) in
             Connection(to: target, from: Endpoint(source, 0)) != nil
         }
-        guard isReached else { throw CloudletError(.unavailable, "the node has no way back to \(source)") }
+        guard isReached else { throw CloudletError(.unavailable, "the node has no route back to \(source)") }
         return source
     }
 
@@ -58,7 +58,7 @@ struct CheckContext: Sendable {
         return false
     }
 
-    /// Starts the node anew when an earlier check has silenced it, so that each requirement is judged for itself.
+    /// Restarts the node when an earlier check has silenced it, so that each requirement is judged by itself.
     func revive() async {
         guard hooks.has(.stop, .start) else { return }
         let answers = await HTTPProbe.get(device.location, timeout: .seconds(2)).status == 200
@@ -76,7 +76,7 @@ struct CheckContext: Sendable {
         return CheckContext(link: link, device: found, options: options, hooks: hooks)
     }
 
-    /// Asks a question by mDNS from a port of its own, as resolvers of old do; the answers come to that port.
+    /// Asks a question by mDNS from a port of its own, as one-shot resolvers do; the answers come to that port.
     func resolve(_ name: DNSLabels, _ type: UInt16, wait seconds: Double = 0.5) async -> [ReceivedDNSMessage] {
         guard let queryPort = try? link.queryPort(hops: 255) else { return [] }
         queryPort.send(DNSPacket.query(name, type).bytes, to: .mdnsV4)

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements about what else is on the node's host, and what is left of it: A18, B24, M27, M32, M35.
+/// Requirements about other programs on the node's host, and about its end: A18, B24, M27, M32, M35.
 struct HostChecks: Sendable {
     let context: CheckContext
 

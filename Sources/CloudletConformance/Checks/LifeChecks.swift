@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements that need the node to be ended and started: A01 to A14, A18, C03, M01 to M05, M10, X03.
+/// Requirements for which the node is stopped and started: A01 to A14, A18, C03, M01 to M05, M10, X03.
 struct LifeChecks: Sendable {
     let context: CheckContext
     /// Stages on the other networks, which hear the start too.
@@ -68,7 +68,7 @@ struct LifeChecks: Sendable {
         ]
     }
 
-    /// Whether the instance was taken back with a life of 0.
+    /// Whether the instance was revoked with a life of 0.
     private func goodbyes(since time: ContinuousClock.Instant) -> Outcome? {
         guard let instance = context.device.instance else { return nil }
         let records = link.dns(since: time).flatMap(\.packet.answers).filter {

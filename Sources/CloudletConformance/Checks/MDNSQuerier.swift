@@ -18,7 +18,7 @@ struct MDNSQuerier: Sendable {
         link.dns(since: time).filter { $0.packet.isResponse && $0.source.address == node }
     }
 
-    /// Asks all; records are multicast once a second at most, so a second passes first.
+    /// Asks by multicast. Records are multicast once a second at most, so it waits a second first.
     /// - Returns: the first answer with a record that is wanted, with the time it took.
     func multicast(
         _ name: DNSLabels, _ type: UInt16, tries: Int = 2, wanting: (DNSPacket.Record) -> Bool
@@ -36,7 +36,7 @@ struct MDNSQuerier: Sendable {
         return nil
     }
 
-    /// Sends a packet, a second after everything before, and listens for half a second.
+    /// Sends a packet, a second after any earlier one, and listens for half a second.
     /// - Returns: milliseconds until the first multicast answer with a wanted record, and how many there were.
     func reaction(_ packet: DNSPacket, wanting: (DNSPacket.Record) -> Bool) async -> (delay: Int?, count: Int) {
         await pause(1.1)

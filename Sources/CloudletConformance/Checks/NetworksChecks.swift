@@ -72,7 +72,8 @@ struct NetworksChecks: Sendable {
             let count = queryPort.packets().count
             outcomes["A20"] = .of(count == 0, "\(count) answers on \(quiet.interface.name)")
         } else {
-            outcomes["A20"] = .notChecked("needs --quiet: an interface to a network that should not hear of the node")
+            outcomes["A20"] = .notChecked(
+                "needs --quiet: an interface to a network on which the node should not announce itself")
         }
         return outcomes
     }

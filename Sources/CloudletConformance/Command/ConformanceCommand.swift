@@ -9,8 +9,8 @@ package struct ConformanceCommand: AsyncParsableCommand {
         commandName: "conformance",
         abstract: "Check from outside whether a node follows the rules of SSDP, UPnP, mDNS and DNS-SD.",
         discussion: """
-            The node should be a test node: it is flooded, and asked malformed questions. Requirements that need the node to \
-            do something are checked when --hook tells a command for it: stop, start, kill, rename (to $NAME), readdr \
+            Use a test node: it is flooded and gets malformed requests. Requirements that need the node to \
+            do something are checked when --hook gives a command for it: stop, start, kill, rename (to $NAME), readdr \
             (another address), renic (new interface, first address), cut, mend (its cable), neighbour (other \
             responders on its host), twin, untwin (a service called $NAME on its host), responder (restart of its \
             mDNS responder), attack (on that, as a user of its host), memory (prints KiB).
@@ -30,16 +30,16 @@ package struct ConformanceCommand: AsyncParsableCommand {
     @Option(help: "Requirements to check, as in A01; repeatable; default all.")
     var only: [String] = []
 
-    @Option(help: "NAME=COMMAND: how to make the node do something; repeatable.")
+    @Option(help: "NAME=COMMAND: the command that makes the node do something; repeatable.")
     var hook: [String] = []
 
-    @Option(help: "Address of this host that is foreign to the node's network.")
+    @Option(help: "Address of this host that is not on the node's network.")
     var offLink: String?
 
     @Option(help: "Interface to a second network of the node.")
     var second: String?
 
-    @Option(help: "Interface to a network that should not hear of the node.")
+    @Option(help: "Interface to a network on which the node should not announce itself.")
     var quiet: String?
 
     @Option(help: "Command that finds nodes and prints a line for each.")
@@ -91,7 +91,8 @@ package struct ConformanceCommand: AsyncParsableCommand {
         for text in hook {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, let hook = Hook(rawValue: parts[0]) else {
-                throw CloudletError(.usage, "'\(text.displayable(limit: 60))' is no hook", advice: "see --help")
+                throw CloudletError(
+                    .usage, "'\(text.displayable(limit: 60))' is not a valid hook", advice: "see --help")
             }
             options.hooks[hook] = parts[1]
         }

@@ -1,6 +1,6 @@
 import CloudletCore
 
-/// What to check, and what help there is from the node's side.
+/// What to check, and which commands make the node do something.
 package struct ConformanceOptions: Sendable {
     /// Address of the node, or the interface it is found on; the first interface with a network when empty.
     package var target = ""

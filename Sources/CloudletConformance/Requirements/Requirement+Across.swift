@@ -5,7 +5,8 @@ extension Requirement {
         Requirement("X02", .policy, "friendlyName and instance name are the same, also after a change", "-"),
         Requirement("X03", .policy, "both protocols lose a node that ends within 2 s", "-"),
         Requirement("X04", .policy, "both protocols follow a changed address within 3 s", "-"),
-        Requirement("X05", .policy, "a finder shows one line a node over protocols, families and interfaces", "-"),
+        Requirement(
+            "X05", .policy, "a finder shows one line for each node over protocols, families and interfaces", "-"),
         Requirement("X06", .policy, "a finder shows hostile names harmlessly", "-"),
     ]
 }

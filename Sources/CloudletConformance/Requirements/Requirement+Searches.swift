@@ -8,7 +8,7 @@ extension Requirement {
         Requirement("B05", .must, "a lower version is answered as it was asked", "UDA 1.3.3"),
         Requirement("B06", .must, "a higher version is not answered", "UDA 1.3.3"),
         Requirement("B07", .must, "another type is not answered, nor one that ours begins with", "UDA 1.3.3"),
-        Requirement("B08", .must, "an ST that is missing, empty or no target is not answered", "UDA 1.3.3"),
+        Requirement("B08", .must, "an ST that is missing, empty or not a target is not answered", "UDA 1.3.3"),
         Requirement("B09", .must, "MAN must be there, with its quotes", "UDA 1.3.2"),
         Requirement("B10", .must, "a multicast search without a proper MX is dropped", "UDA 1.3.3"),
         Requirement("B11", .should, "answers come after a random wait of at most MX", "UDA 1.3.3"),

@@ -7,6 +7,7 @@ extension Requirement {
         Requirement("S04", .must, "libupnp subscribes, gets event 0, renews and ends the subscription", "UDA 4"),
         Requirement("S05", .must, "avahi browses the instance, by its type and by a subtype", "RFC 6763 4, 7.1"),
         Requirement(
-            "S06", .must, "avahi resolves the instance to host, port and TXT that others are told", "RFC 6763 5, 6"),
+            "S06", .must, "avahi resolves the instance to the host, port and TXT that the node announces",
+            "RFC 6763 5, 6"),
     ]
 }

@@ -5,7 +5,7 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// A TCP port of this host that takes HTTP requests: the events of a subscription, or the questions of a finder.
+/// A TCP port of this host that receives HTTP requests: the events of a subscription, or the requests of a finder.
 final class EventServer: Sendable {
     /// Its port.
     let port: UInt16
