@@ -12,24 +12,26 @@ import Testing
         #expect(Page.count(covering: bytes) == pages && Page.roundUp(bytes) == rounded)
     }
 
+    // Spans can't be taken apart by #expect.
+    private func isZero(_ bytes: [UInt8]) -> Bool { bytes.span.isAllZeros }
+
+    private func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool { left.span.hasSameBytes(as: right.span) }
+
     @Test("a byte that is not zero is found at every position", arguments: [1, 2, 7, 8, 9, 4095, 4096])
     func zeros(count: Int) {
         var bytes = [UInt8](repeating: 0, count: count)
-        #expect(bytes.span.isAllZeros && [UInt8]().span.isAllZeros)
+        #expect(isZero(bytes) && isZero([]))
         for position in Set([0, count / 2, count - 1]) {
             bytes[position] = 1
-            let isAllZeros = bytes.span.isAllZeros
-            #expect(!isAllZeros)
+            #expect(!isZero(bytes))
             bytes[position] = 0
         }
     }
 
     @Test("spans are the same if they have the same length and bytes")
     func sameBytes() {
-        let (one, two, longer): ([UInt8], [UInt8], [UInt8]) = ([1, 2, 3], [1, 2, 4], [1, 2, 3, 4])
-        #expect(one.span.hasSameBytes(as: one.span) && [UInt8]().span.hasSameBytes(as: [UInt8]().span))
-        #expect(!one.span.hasSameBytes(as: two.span) && !one.span.hasSameBytes(as: longer.span))
-        #expect(longer.span.bigEndian(at: 1, as: UInt16.self) == 0x0203)
+        #expect(isSame([1, 2, 3], [1, 2, 3]) && isSame([], []))
+        #expect(!isSame([1, 2, 3], [1, 2, 4]) && !isSame([1, 2, 3], [1, 2, 3, 4]))
     }
 
     @Test("a text is cut to whole characters that fit into a number of bytes")
