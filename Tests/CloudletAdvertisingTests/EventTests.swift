@@ -19,7 +19,7 @@ import Testing
             ("<http://10.77.0.2@192.0.2.77/>", nil), ("", nil), ("<>", nil), ("<http://[fe80::1]/>", nil),
         ] as [(String, UInt16?)])
     func callback(header: String, port: UInt16?) {
-        #expect(EventCallback(header: header, source: source, interface: 2)?.host.port == port)
+        #expect(EventCallback(header: header, source: source, interface: 2)?.endpoint.port == port)
     }
 
     @Test("subscriptions are bounded by source and in all, renewed and ended by the right SID (C13, C16)")

@@ -22,7 +22,7 @@ import Testing
         for number in 0..<20_000 {
             let now = start + .milliseconds(number)
             if slots.take(host(number), isMulticast: true, at: now) { taken.append((host(number), now)) }
-            taken.removeAll { now - $0.1 >= slots.patience }
+            taken.removeAll { now - $0.1 >= slots.trialTime }
             most = max(most, taken.count)
             // One who searches for real comes in with its second search at the latest.
             if number % 1000 == 999 {

@@ -1,4 +1,5 @@
 import CloudletAdvertising
+import CloudletCore
 import CloudletDiscovery
 import CloudletNetwork
 import CloudletSession
