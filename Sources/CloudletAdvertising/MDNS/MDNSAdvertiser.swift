@@ -115,11 +115,19 @@ package final class MDNSAdvertiser: Advertiser {
                     if let desired { session.set(desired) }
                     session.settle()
                     report(session.state, session.takeRenaming())
-                    unsafe avahi_simple_poll_iterate(poll, session.timeout)
+                    iterate(for: session.timeout)
                 }
             }
         } catch {
             report(.waiting(error.description), nil)
         }
+    }
+
+    /// As `avahi_simple_poll_iterate`, which forgets a wakeup that comes before it begins to wait (simple-watch.c of avahi 0.8):
+    /// what came in the meantime is looked for once it can't forget it any more.
+    private func iterate(for milliseconds: Int32) {
+        guard unsafe avahi_simple_poll_prepare(poll, milliseconds) == 0 else { return }
+        if inbox.withLock({ $0.isStopped || $0.desired != nil }) { unsafe avahi_simple_poll_wakeup(poll) }
+        if unsafe avahi_simple_poll_run(poll) == 0 { _ = unsafe avahi_simple_poll_dispatch(poll) }
     }
 }
