@@ -36,10 +36,10 @@ import Testing
     @Test("a full disk makes the node not ready, with figures")
     func fullDisk() throws {
         let space = FileSystemSpace(blocks: 1000, available: 300, blockBytes: 1 << 20)
-        try SessionPart.requireDisk(space, reserve: 256 << 20)
-        try SessionPart.requireDisk(nil, reserve: 256 << 20)
+        try DiskCheck.requireRoom(space, reserve: 256 << 20)
+        try DiskCheck.requireRoom(nil, reserve: 256 << 20)
         for reserve in [290 << 20, 1 << 40] {
-            let error = #expect(throws: CloudletError.self) { try SessionPart.requireDisk(space, reserve: reserve) }
+            let error = #expect(throws: CloudletError.self) { try DiskCheck.requireRoom(space, reserve: reserve) }
             #expect(error?.description.contains("314.6 MB are free where VMs write") == true, "\(error as Any)")
         }
     }

@@ -55,7 +55,7 @@ struct ThreadLimitTests {
         let status = try await withNode { node in
             try await until(10, "not ready") { try await get(node, "/ready") == "ready\n200" }
             try await allow(nil, node)
-            try await node.waitFor("no more clients are served", seconds: 10)
+            try await node.waitFor("the node serves no new clients", seconds: 10)
             #expect(node.output.contains("TasksMax"))
             try await until(10, "still ready") {
                 let answer = try await get(node, "/ready")

@@ -15,7 +15,7 @@ extension Doctor {
         var findings: [Finding] = []
         var accelerator: MachineDescription.Accelerator?
         do throws(CloudletError) {
-            // A verdict of before is no examination.
+            // A cached verdict would examine nothing.
             try FileSystem.remove(home.acceleratorCache)
             let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
             accelerator = configuration.accelerator.fixed ?? verdict.accelerator
@@ -56,7 +56,7 @@ extension Doctor {
         return .warn("kvm", emulated, fix: "sudo dmesg | grep -i kvm")
     }
 
-    /// Only a libvirt daemon confines QEMU by AppArmor, and must then be told of our files.
+    /// Only a libvirt daemon confines QEMU by AppArmor, whose rules must then allow our files.
     func examineAppArmor() -> Finding {
         let state = (try? File("/sys/module/apparmor/parameters/enabled", .read).read(8, at: 0)) ?? []
         guard state.first == UInt8(ascii: "Y") else { return .ok("apparmor", "not in force") }

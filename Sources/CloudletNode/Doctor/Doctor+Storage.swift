@@ -13,7 +13,7 @@ extension Doctor {
         let root = home.root
         do throws(CloudletError) {
             guard let status = try FileStatus.of(root), status.isDirectory else {
-                return [.fail("home", "\(root) is no directory", fix: "export CLOUDLET_HOME=…")]
+                return [.fail("home", "\(root) is not a directory", fix: "export CLOUDLET_HOME=…")]
             }
             guard status.owner == geteuid() else {
                 return [.fail("home", "\(root) belongs to another user", fix: Self.ownHome)]
@@ -132,7 +132,7 @@ extension Doctor {
         let reserve = configuration.memoryReserve
         let bases = (try? Registry(home.database).bases()) ?? []
         let smallest = MachineDescription(memoryMiB: 16, accelerator: .kvm).hostBytes
-        let need = bases.map { NodeBackend.memory(of: $0) }.min() ?? smallest
+        let need = bases.map(\.hostBytes).min() ?? smallest
         let part =
             "\(ByteCount(need)) for \(bases.isEmpty ? "any VM" : "the smallest base VM")"
             + " beside the reserve of \(ByteCount(reserve)) (admission.memory-reserve)"

@@ -1,21 +1,21 @@
 import CloudletSession
 
-/// How many connections a node takes, by what the limit of open files allows: half of it is left to VMs, the registry and
-/// whatever else a node opens.
+/// How many connections a node accepts by its limit of open files: half of the files are left to VMs, the registry and
+/// everything else that a node opens.
 struct ConnectionBudget: Sendable {
-    /// Places for connections of the synthesis protocol.
+    /// Connections of the synthesis protocol.
     let sessions: Int
-    /// Places for HTTP connections.
+    /// HTTP connections.
     let http: Int
-    /// Bounds what listeners of the synthesis protocol accept: the places, and some that are told that there is none.
+    /// Bounds what listeners of the synthesis protocol accept: ``sessions``, and some that are refused with a reason.
     let sessionGate: AcceptGate
-    /// The same of HTTP.
+    /// The same for HTTP.
     let httpGate: AcceptGate
 
     private static let mostHTTP = 512
     private static let mostRefused = 96
 
-    /// A budget for a process that may open so many files.
+    /// A budget for a process that may have `descriptors` open files.
     init(descriptors: Int) {
         let all = max(16, descriptors / 2)
         let refused = min(Self.mostRefused, all / 8)
@@ -25,7 +25,7 @@ struct ConnectionBudget: Sendable {
         httpGate = AcceptGate(limit: http + refused)
     }
 
-    /// The limits that are configured, as far as there are places.
+    /// The configured limits, as far as the budget allows.
     func bounding(_ limits: SessionServer.Limits) -> SessionServer.Limits {
         var limits = limits
         limits.connections = min(limits.connections, sessions)

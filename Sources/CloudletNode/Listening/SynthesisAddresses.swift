@@ -1,3 +1,4 @@
+import CloudletDiscovery
 import CloudletNetwork
 
 /// Where the synthesis protocol is to be served, by the configuration.
@@ -42,5 +43,16 @@ struct SynthesisAddresses: Sendable {
         var hosts = interfaces.flatMap(\.scopedAddresses).map(\.description)
         if !isConfined, !hosts.contains("127.0.0.1") { hosts.append("127.0.0.1") }
         return hosts
+    }
+}
+
+extension SynthesisAddresses {
+    /// The addresses that are configured; by default the port of the protocol on every LAN address.
+    init(_ settings: NodeConfiguration) {
+        let configured = settings.listenAddresses
+        self.init(
+            configured: configured.isEmpty
+                ? [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)] : configured,
+            isConfined: !settings.interfaces.isEmpty)
     }
 }

@@ -40,14 +40,14 @@ package final class LogOutput: Sendable {
     /// A logger that writes here.
     package func logger() -> Logger { Logger(label: identifier) { _ in NodeLogHandler(output: self) } }
 
-    /// Writes a line, unless too many like it were written of late.
+    /// Writes a line, unless too many like it were written recently.
     func write(_ line: LogLine) {
         if state.withLock({ $0.repeated.admits(line) }) { put(line) }
     }
 
-    /// Tells how many lines were not written because there were too many like them.
+    /// Logs how many lines were not written because there were too many like them.
     /// - Parameter all: whether also those that a minute has not passed for.
-    func tellRepeated(all: Bool = false) {
+    func reportRepeated(all: Bool = false) {
         for (subject, lines) in state.withLock({ $0.repeated.due(all: all) }) {
             var fields = ["line": subject.message, "count": String(lines)]
             fields["client"] = subject.client
@@ -57,7 +57,7 @@ package final class LogOutput: Sendable {
 
     /// Waits, for a moment, until what was said is written: the last thing before the process ends.
     package func flush() async {
-        tellRepeated(all: true)
+        reportRepeated(all: true)
         await writer.flush()
     }
 
@@ -67,7 +67,8 @@ package final class LogOutput: Sendable {
         if form == .journald, Journal.send(line.journalFields(identifier)) { return }
         writer.write(shown(line, form)) { lost in
             let loss = LogLine(
-                level: .warning, message: "lines are missing: nobody read them", fields: ["count": String(lost)],
+                level: .warning, message: "lines are missing: the reader of the log was too slow",
+                fields: ["count": String(lost)],
                 source: identifier)
             return shown(loss, form)
         }

@@ -3,8 +3,8 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Writes lines to a descriptor on a thread of its own, so that a reader that stalls holds up nobody who has something to
-/// say. What it does not take in time is left out, counted, and told when it reads again.
+/// Writes lines to a descriptor on a thread of its own, so that a reader that stalls does not hold up those who log. Lines
+/// for which there is no room are left out and counted; a line says how many when the reader goes on.
 final class LogWriter: Sendable {
     private struct State {
         var lines: [[UInt8]] = []
@@ -12,6 +12,8 @@ final class LogWriter: Sendable {
         var dropped = 0
         var isWriting = false
         var hasThread = false
+        /// Happen when everything is written.
+        var flushes: [AsyncEvent] = []
     }
 
     /// Standard error.
@@ -31,7 +33,7 @@ final class LogWriter: Sendable {
     /// Writes a line, soon. Never waits.
     /// - Parameters:
     ///   - line: the line without its end.
-    ///   - loss: the line that tells how many were left out before this one.
+    ///   - loss: the line that says how many were left out before this one.
     func write(_ line: String, loss: (Int) -> String) {
         let bytes = Array((line + "\n").utf8)
         let needsThread = state.withLock { state in
@@ -57,9 +59,13 @@ final class LogWriter: Sendable {
 
     /// Waits until everything is written, but not longer than `limit`.
     func flush(within limit: Duration = .seconds(1)) async {
-        _ = try? await poll(every: .milliseconds(2), upTo: .milliseconds(20), for: limit) {
-            state.withLock { $0.lines.isEmpty && !$0.isWriting }
+        let written = AsyncEvent()
+        let isIdle = state.withLock { state in
+            if state.lines.isEmpty, !state.isWriting { return true }
+            state.flushes.append(written)
+            return false
         }
+        if !isIdle { _ = try? await withDeadline(limit) { await written.wait() } }
     }
 
     private func run() {
@@ -71,10 +77,14 @@ final class LogWriter: Sendable {
                 return state.lines
             }
             let lost = lines.count { !put($0) }
-            state.withLock { state in
+            let flushed = state.withLock { state in
                 state.isWriting = false
                 state.dropped += lost
+                guard state.lines.isEmpty else { return [AsyncEvent]() }
+                defer { state.flushes = [] }
+                return state.flushes
             }
+            for event in flushed { event.set() }
         }
     }
 

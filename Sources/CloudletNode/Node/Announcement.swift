@@ -3,8 +3,8 @@ import CloudletDiscovery
 import Logging
 import ServiceLifecycle
 
-/// Says in the log that the node is there. A service, because signals are handled only once services run: who reads the
-/// line may end the node at once, in good order.
+/// Logs that the node is ready. It is a service because signals are handled only once services run: a program that reads the
+/// line may end the node at once.
 struct Announcement: Service, NodePart {
     private let metadata: Logger.Metadata
     private let logger: Logger

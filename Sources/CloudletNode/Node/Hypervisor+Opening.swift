@@ -27,7 +27,7 @@ extension Hypervisor {
                 if !isReported { logger.error("the node waits for room on its disk", metadata: ["reason": "\(error)"]) }
                 isReported = true
             }
-            // No event tells that a disk has room again.
+            // No event reports that a disk has room again.
             await promptSleep(for: .milliseconds(500))
         }
     }

@@ -18,7 +18,7 @@ struct Leftovers {
         self.admission = admission
     }
 
-    /// Ends and removes all but the sessions that the configuration lets go on.
+    /// Ends and removes everything except the sessions that the node is configured to adopt.
     /// - Returns: those sessions.
     func cleared() async throws(CloudletError) -> [AdoptedSession] {
         let adopted =

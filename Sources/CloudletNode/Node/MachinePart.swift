@@ -9,7 +9,7 @@ import Logging
 struct MachinePart: NodePart {
     let hypervisor: Hypervisor
     let synthesizer: Synthesizer
-    let standby: WarmPool
+    let warmPool: WarmPool
     /// How sessions run their VMs.
     let options: NodeBackend.Options
     /// The session of each VM.
@@ -31,18 +31,18 @@ struct MachinePart: NodePart {
         _ = (WorkerPool.shared, WorkerPool.background)
         options.threads.start { isShort in
             if isShort {
-                logger.error("no more clients are served", metadata: ["reason": "\(DetachedThread.refusal)"])
+                logger.error("the node serves no new clients", metadata: ["reason": "\(DetachedThread.refusal)"])
             } else {
                 logger.notice("the system allows more threads and processes again")
             }
         }
-        standby = WarmPool(
+        warmPool = WarmPool(
             registry: registry, synthesizer: synthesizer, options: options.machine,
             policy: { [configuration = context.configuration] in WarmPool.Policy(configuration.value) },
             freeMemory: { MemoryFigures.current().available }, logger: logger)
     }
 
-    var services: [NodeService] { [NodeService("warm pool", standby)] }
+    var services: [NodeService] { [NodeService("warm pool", warmPool)] }
 
     var checks: [Health.Check] {
         [

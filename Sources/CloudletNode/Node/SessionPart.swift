@@ -29,7 +29,7 @@ struct SessionPart: NodePart {
         admission = Admission(
             policy: { Admission.Policy(configuration.value) },
             reclaimable: Admission.ReclaimableMemory(
-                bytes: { [pool = machines.standby] in pool.memory }, reclaim: machines.standby.reclaimMemory)
+                bytes: { [pool = machines.warmPool] in pool.memory }, reclaim: machines.warmPool.reclaimMemory)
         ) { HostResources.figures(scratch: scratch) }
         let adopted = try await Leftovers(context, registry: registry, machines: machines, admission: admission)
             .cleared()
@@ -39,7 +39,7 @@ struct SessionPart: NodePart {
             max(0, HostResources.figures(scratch: scratch).freeDisk - configuration.value.diskReserve)
         }
         let backend = NodeBackend(
-            registry: registry, synthesizer: machines.synthesizer, pool: machines.standby, admission: admission,
+            registry: registry, synthesizer: machines.synthesizer, pool: machines.warmPool, admission: admission,
             fetch: fetch, options: machines.options, metrics: context.metrics, vms: machines.vms,
             logger: context.logger)
         server = SessionServer(
@@ -74,28 +74,9 @@ struct SessionPart: NodePart {
                 }
             },
             Health.Check("disk") { [configuration = context.configuration] () async throws(CloudletError) in
-                try Self.requireDisk(
+                try DiskCheck.requireRoom(
                     HostResources.space(of: scratch), reserve: configuration.value.diskReserve)
             },
         ]
-    }
-
-    /// There is room for the smallest overlay beside what is left to the host.
-    static func requireDisk(_ space: FileSystemSpace?, reserve: Int) throws(CloudletError) {
-        guard let space, space.free - reserve < NodeBackend.scratchBytes else { return }
-        throw CloudletError(
-            .busy,
-            "\(ByteCount(space.free)) are free where VMs write, \(ByteCount(reserve)) are left to the host "
-                + "(admission.disk-reserve)", advice: "make room on the disk")
-    }
-}
-
-extension SynthesisAddresses {
-    fileprivate init(_ settings: NodeConfiguration) {
-        let configured = settings.listenAddresses
-        self.init(
-            configured: configured.isEmpty
-                ? [ListenAddress(address: nil, port: NodeRecord.defaultSynthesisPort)] : configured,
-            isConfined: !settings.interfaces.isEmpty)
     }
 }

@@ -6,7 +6,7 @@ import CloudletSession
 import CloudletSystem
 import Hummingbird
 
-/// What answers over HTTP: the UPnP device, the page for people, and what programs that watch over the node ask.
+/// What answers over HTTP: the UPnP device, the page for people, and the paths that monitoring asks for.
 struct WebPart: NodePart {
     private let subscriptions: EventSubscriptions
     private let server: NodeHTTPServer<RouterResponder<NodeRequestContext>>
@@ -25,7 +25,7 @@ struct WebPart: NodePart {
         PresentationPage(record: record).add(to: router)
         OperationRoutes(
             health: health, metrics: context.metrics, queue: { [admission = sessions.admission] in admission.waiting },
-            standby: { [pool = machines.standby] in pool.count }
+            warmVMs: { [pool = machines.warmPool] in pool.count }
         ) {
             await table.statuses()
         }.add(to: router)
@@ -36,7 +36,7 @@ struct WebPart: NodePart {
 
     var services: [NodeService] { [NodeService("UPnP events", subscriptions), NodeService("HTTP server", server)] }
 
-    /// What anybody on the LAN may know of sessions. Their ids are not part of it: who has one can end the session.
+    /// What every host on the LAN may know about sessions. Their ids are left out: a client with an id can end the session.
     static func lines(about sessions: [SessionStatus]) -> [String] {
         sessions.enumerated().map { "\($0 + 1) \($1.stage.rawValue) \($1.appName ?? "-")" }
     }

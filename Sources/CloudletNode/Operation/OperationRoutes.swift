@@ -4,24 +4,24 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// What programs that watch over the node ask: `/health`, `/ready`, `/metrics`.
+/// The paths that monitoring asks for: `/health`, `/ready`, `/metrics`.
 package struct OperationRoutes: Sendable {
     private let health: Health
     private let metrics: NodeMetrics
     private let queue: @Sendable () -> Int
-    private let standby: @Sendable () -> Int
+    private let warmVMs: @Sendable () -> Int
     private let sessions: @Sendable () async -> [SessionStatus]
 
-    /// Routes about these.
+    /// Routes that answer from these sources.
     package init(
         health: Health, metrics: NodeMetrics, queue: @escaping @Sendable () -> Int,
-        standby: @escaping @Sendable () -> Int = { 0 },
+        warmVMs: @escaping @Sendable () -> Int = { 0 },
         sessions: @escaping @Sendable () async -> [SessionStatus]
     ) {
         self.health = health
         self.metrics = metrics
         self.queue = queue
-        self.standby = standby
+        self.warmVMs = warmVMs
         self.sessions = sessions
     }
 
@@ -35,9 +35,9 @@ package struct OperationRoutes: Sendable {
                 ? Self.answer("ready\n", .ok)
                 : Self.answer(reasons.map { $0.withoutLocalDetails + "\n" }.joined(), .serviceUnavailable)
         }
-        router.get("/metrics") { [health, metrics, queue, standby, sessions] _, _ in
+        router.get("/metrics") { [health, metrics, queue, warmVMs, sessions] _, _ in
             metrics.refresh(
-                await sessions(), queue: queue(), standby: standby(), isReady: health.reasons.isEmpty)
+                await sessions(), queue: queue(), standby: warmVMs(), isReady: health.reasons.isEmpty)
             return Self.answer(metrics.registry.text, .ok, "text/plain; version=0.0.4; charset=utf-8")
         }
     }

@@ -34,7 +34,7 @@ struct Adoption: Sendable {
             status.baseHash = base
             status.forwards = record.forwards
             status.vm = vm
-            let memory = try await registry.base(hash: base).map { NodeBackend.memory(of: $0) } ?? 0
+            let memory = try await registry.base(hash: base)?.hostBytes ?? 0
             adopted.append(
                 AdoptedSession(
                     status: status,

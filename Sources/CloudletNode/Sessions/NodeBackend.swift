@@ -70,16 +70,6 @@ struct NodeBackend: SynthesisBackend {
         return try await admission.enter(client: request.client, need: need) { progress(.waiting(position: $0)) }
     }
 
-    /// What a VM on a base is charged, as far as the base's files tell.
-    static func memory(of base: BaseVM) -> Int {
-        let snapshot = (try? File(base.files.memory, .read)).flatMap { try? SnapshotFile($0) }
-        let accelerator = MachineDescription.Accelerator(rawValue: base.accelerator) ?? .tcg
-        let machine =
-            snapshot?.description.machine
-            ?? MachineDescription(memoryMiB: base.memoryBytes >> 20, accelerator: accelerator)
-        return machine.hostBytes
-    }
-
     /// Files and connections that a synthesis and its VM have open, with room for what the node itself needs.
     private static let filesOfVM = 64
     /// Logs and small files.

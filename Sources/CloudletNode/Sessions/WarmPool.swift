@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import CloudletCore
 import CloudletHypervisor
 import CloudletStore
@@ -127,7 +128,12 @@ final class WarmPool: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { for await _ in Ticks(every: Self.interval) { self.waker.yield() } }
+                group.addTask {
+                    self.waker.yield()
+                    for await _ in AsyncTimerSequence(interval: Self.interval, clock: .continuous) {
+                        self.waker.yield()
+                    }
+                }
                 for await _ in self.wakes {
                     guard let rest = await self.reconcile(&group) else { continue }
                     group.addTask {

@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import CloudletCore
 import CloudletDiscovery
 import CloudletSession
@@ -18,7 +19,8 @@ struct RecordKeeper: Service {
 
     func run() async throws {
         var complained = false
-        for await _ in Ticks(every: Self.interval).cancelOnGracefulShutdown() {
+        let times = AsyncTimerSequence(interval: Self.interval, clock: .continuous)
+        for await _ in times.cancelOnGracefulShutdown() {
             do {
                 let bases = try await Self.bases(registry)
                 let sessions = await table.statuses().filter { $0.stage != .created }.count

@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import CloudletCore
 import CloudletSession
 import CloudletStore
@@ -16,7 +17,8 @@ struct SessionJournal: Service {
 
     func run() async throws {
         var put: [SessionID: SessionRecord] = [:]
-        for await _ in Ticks(every: Self.interval).cancelOnGracefulShutdown() { await step(&put) }
+        let times = AsyncTimerSequence(interval: Self.interval, clock: .continuous)
+        for await _ in times.cancelOnGracefulShutdown() { await step(&put) }
         // The listener has stopped before: every session has ended.
         await step(&put)
         _ = try? await poll(every: Self.interval, for: Self.farewell) { () async throws(CloudletError) in

@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import CloudletCore
 import CloudletStore
 import CloudletSystem
@@ -204,7 +205,8 @@ final class NodeRegistry: Service, BaseRegister {
 
     /// Looks whether the database can be used, until the service is shut down.
     func run() async throws {
-        for await _ in Ticks(every: Self.pause).cancelOnGracefulShutdown() {
+        let times = AsyncTimerSequence(interval: Self.pause, clock: .continuous)
+        for await _ in times.cancelOnGracefulShutdown() {
             _ = try? await bases()
             await flush()
         }
