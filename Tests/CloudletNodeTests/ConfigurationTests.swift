@@ -1,6 +1,9 @@
 import CloudletCore
 import CloudletDiscovery
+import CloudletSession
+import CloudletSystem
 import CloudletTestSupport
+import Logging
 import SystemPackage
 import Testing
 
@@ -84,6 +87,47 @@ import Testing
         #expect(found.entries.first { $0.setting.key == "name" }?.text == name.clean)
         let record = NodeRecord(id: NodeID.random(), name: found.name ?? "", httpPort: 1)
         #expect(record.name == name.clean && NodeName.clean(record.name) == name.clean)
+    }
+
+    private func configuration(_ options: [String: String]) async throws -> NodeConfiguration {
+        try NodeConfiguration(
+            try await ConfigurationSource(
+                options: options.mapValues { [$0] }, environment: [:], file: nil, isNamed: false))
+    }
+
+    @Test("settings without a value have the defaults of what they bound")
+    func defaults() async throws {
+        let found = try await configuration([:])
+        #expect(Admission.Policy(found) == Admission.Policy())
+        #expect("\(found.sessionLimits)" == "\(SessionServer.Limits())")
+        #expect(found.entries.map(\.text) == NodeSettings.all.map(\.defaultText))
+        #expect(Set(NodeSettings.all.map(\.key)).count == 31)
+    }
+
+    @Test("values have the types and units of their settings, and are listed in one form")
+    func types() async throws {
+        let found = try await configuration([
+            "session.lease": "0.5", "session.silence": "30.0", "admission.memory-reserve": "64",
+            "mdns.enabled": "FALSE",
+            "upnp.engine": "libupnp", "log.level": "debug", "listen": " [fd00::1]:1 , :2",
+        ])
+        #expect(found.lease == .milliseconds(500) && found.idleTimeout == .seconds(30))
+        #expect(found.memoryReserve == 64 << 20 && !found.usesMDNS)
+        #expect(found.upnpEngine == .libupnp && found.logLevel == .debug)
+        let texts = Dictionary(uniqueKeysWithValues: found.entries.map { ($0.setting.key, $0.text) })
+        #expect(texts["session.lease"] == "0.5" && texts["session.silence"] == "30")
+        #expect(texts["admission.memory-reserve"] == "64" && texts["mdns.enabled"] == "false")
+        #expect(texts["listen"] == "[fd00::1]:1,:2")
+    }
+
+    @Test("a running node takes over what is reloadable, and nothing else")
+    func reloaded() async throws {
+        let first = try await configuration(["name": "First", "http.port": "8100", "session.lease": "1"])
+        let next = try await configuration(["name": "Second", "http.port": "8200", "session.lease": "1"])
+        let found = first.reloaded(from: next)
+        #expect(found.name == "Second" && found.httpPort == 8100)
+        #expect(first.keysChanged(in: found) == ["name"] && found.keysChanged(in: next) == ["http.port"])
+        #expect(found != first && found.reloaded(from: first) == first)
     }
 
     @Test("an empty name is that of the host", arguments: Place.allCases)

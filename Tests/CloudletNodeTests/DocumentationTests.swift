@@ -45,7 +45,23 @@ import Testing
         }
     }
 
-    @Test("every metric and every setting that may be reloaded is documented as it is")
+    @Test("the reference of settings says what their declarations say")
+    func settings() throws {
+        let text = try article("Operations")
+        var missing: [String] = []
+        for setting in NodeSettings.all {
+            let fallback = setting.defaultText.isEmpty ? "none" : "`\(setting.defaultText)`"
+            let row =
+                "| `\(setting.key)` | \(fallback) | \(setting.help) | \(setting.expected) | "
+                + "\(setting.isReloadable ? "yes" : "no") |"
+            if !text.contains(row) { missing.append(row) }
+        }
+        #expect(missing.isEmpty, "Operations lacks:\n\(missing.joined(separator: "\n"))")
+        let rows = text.split(separator: "\n").filter { $0.hasSuffix("| yes |") || $0.hasSuffix("| no |") }
+        #expect(rows.count == NodeSettings.all.count)
+    }
+
+    @Test("every metric is documented as it is")
     func operations() throws {
         let text = try article("Operations")
         for line in NodeMetrics().described where !line.hasPrefix("process_") {

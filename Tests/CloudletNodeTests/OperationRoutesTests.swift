@@ -81,6 +81,23 @@ import Testing
         }
     }
 
+    @Test("a part that hangs does not keep the node from ending", .timeLimit(.minutes(1)))
+    func hangingAtTheEnd() async throws {
+        let (asked, never) = (AsyncEvent(), AsyncEvent())
+        let check = Health.Check("hypervisor") { () async throws(CloudletError) in
+            asked.set()
+            await shielded { await never.wait() }
+        }
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let services = ServiceGroup(services: [Health([check], logger: logger)], logger: logger)
+        async let running: Void = services.run()
+        await asked.wait()
+        await services.triggerGracefulShutdown()
+        try await running
+        never.set()
+    }
+
     @Test("/metrics is of the type Prometheus asks for and every line of it is right")
     func metrics() async throws {
         try await withServer([]) { get in

@@ -6,8 +6,8 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm nobody but themselves: a number of
-/// connections in all, shared among their sources, and a source, a time without progress, a size of headers.
+/// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm only themselves: on the number of connections
+/// in all, which sources share, and of one source, on the time without progress, and on the size of headers.
 struct GuardedHTTPChannel: ServerChildChannel {
     private let inner: HTTP1Channel
     private let shares: ConnectionShares
@@ -48,8 +48,8 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 }
 
-/// A connection that waits to be served. Let go of without that, as happens when the server ends, it is closed in good
-/// order: NIO ends the process when a channel of this kind is dropped that nobody has run.
+/// A connection that waits to be served. When it is released without being served, as happens when the server ends, it is
+/// closed properly: NIO ends the process when a channel of this kind is dropped that never ran.
 final class AcceptedConnection: ServerChildChannelValue {
     private let connection: Mutex<HTTP1Channel.Value?>
     let channel: any Channel

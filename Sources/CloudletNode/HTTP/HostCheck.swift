@@ -19,7 +19,9 @@ package struct HostCheck<Context: RequestContext>: RouterMiddleware {
         guard let host = request.head.authority, !host.isEmpty, request.headers[.host] == nil else {
             return .text("the request needs one header Host", .badRequest)
         }
-        guard let authority = Authority(host), isAnswered(authority.host) else { return .text("this server answers to its addresses only", .misdirectedRequest) }
+        guard let authority = Authority(host), isAnswered(authority.host) else {
+            return .text("this server answers to its addresses only", .misdirectedRequest)
+        }
         return try await next(request, context)
     }
 

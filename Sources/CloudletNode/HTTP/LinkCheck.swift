@@ -3,9 +3,9 @@ package import CloudletSystem
 import HTTPTypes
 package import Hummingbird
 
-/// Answers only hosts of the own links: UPnP is a protocol of the LAN, and control and events are nobody else's
-/// business (UDA 2.0 §4.1.1). The status document and the page don't need it: whoever can reach the synthesis port may
-/// see them, as `cloudlet-find --host` does from beyond a router.
+/// Answers only hosts on the links of this machine: UPnP is a protocol of the LAN, and control and events are for its hosts
+/// only (UDA 2.0 §4.1.1). The status document and the page don't need this check: a client that can reach the synthesis
+/// port may see them, as `cloudlet-find --host` does from beyond a router.
 package struct LinkCheck: RouterMiddleware {
     /// What it looks at.
     package typealias Context = NodeRequestContext

@@ -2,8 +2,8 @@ import HTTPTypes
 package import Hummingbird
 import Synchronization
 
-/// The routes of the node, and what holds for all of them: HEAD is understood wherever GET is (RFC 9110 §9.1), a method
-/// that a path has not is answered with those it has (§15.5.6), and `RequestPace` and `HostCheck` stand in front.
+/// The routes of the node, and what holds for all of them: HEAD works wherever GET does (RFC 9110 §9.1), a method that
+/// a path does not have is answered with those that it has (§15.5.6), and `RequestPace` and `HostCheck` come first.
 package struct NodeRouter {
     /// What answers a request.
     package typealias Handler = @Sendable (Request, NodeRequestContext) async throws -> Response
@@ -50,11 +50,11 @@ private final class MethodTable: Sendable {
         methods.withLock { $0[path, default: []] += method == .get ? [.get, .head] : [method] }
     }
 
-    /// `nil` for a path that nobody knows.
+    /// `nil` for an unknown path.
     func methods(of path: String) -> [HTTPRequest.Method]? { methods.withLock { $0[path] } }
 }
 
-/// Answers methods that a path has not with 405.
+/// Answers methods that a path does not have with 405.
 private struct MethodCheck: RouterMiddleware {
     typealias Context = NodeRequestContext
 
@@ -67,7 +67,7 @@ private struct MethodCheck: RouterMiddleware {
             return try await next(request, context)
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
-        var response = Response.text("here one can use \(allowed)", .methodNotAllowed)
+        var response = Response.text("this path has only the methods \(allowed)", .methodNotAllowed)
         response.headers[.allow] = allowed
         return response
     }

@@ -2,9 +2,8 @@ import CloudletSystem
 import HTTPTypes
 package import Hummingbird
 
-/// Bounds the requests of each client address that are answered a second. Further ones wait a moment, as their connection
-/// does with them, and are refused where that moment would be long. What watches over the node (`/health`, `/ready`) has a
-/// rate of its own.
+/// Bounds the requests of each client address that are answered per second. Further ones wait, and their connection with
+/// them; they are refused where they would wait long. Health probes (`/health`, `/ready`) have a rate of their own.
 package struct RequestPace: RouterMiddleware {
     /// What it looks at.
     package typealias Context = NodeRequestContext

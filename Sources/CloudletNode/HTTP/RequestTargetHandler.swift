@@ -2,11 +2,11 @@ import CloudletNetwork
 import NIOCore
 import NIOHTTP1
 
-/// Brings the forms in which a request may name its server into one (RFC 9112 §3.2): the absolute form, when its
-/// authority is this server, becomes the origin form with a Host; HTTP/1.0, which knows no Host, gets the address that
-/// was connected to. What names another server gets a Host that `HostCheck` refuses.
+/// Converts the forms in which a request may name its server into one (RFC 9112 §3.2): the absolute form, when its
+/// authority is this server, becomes the origin form with a Host; HTTP/1.0, which has no Host, gets the address that the
+/// client connected to. A request to another server gets a Host that `HostCheck` refuses.
 ///
-/// It stands in front of the conversion into HTTPTypes, which keeps no version.
+/// It comes before the conversion into HTTPTypes, which drops the version.
 final class RequestTargetHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -25,7 +25,7 @@ final class RequestTargetHandler: ChannelInboundHandler, RemovableChannelHandler
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
-    /// A name that is none of this server's, and nobody's (RFC 2606 §2).
+    /// A name that no server has (RFC 2606 §2).
     private static let another = "another.invalid"
 
     private static func isOwn(_ authority: String, _ own: IPAddress?) -> Bool {

@@ -1,8 +1,8 @@
 import CloudletCore
 import Logging
 
-/// Counts lines that say the same of the same client again and again, in place of writing them: strangers decide how often
-/// they are refused, and must not fill the disk with it.
+/// Counts lines with the same message about the same client, instead of writing all of them: strangers decide how often they
+/// are refused, and must not fill the disk with that.
 struct RepeatedLines {
     /// What makes lines the same.
     struct Subject: Hashable {
@@ -12,7 +12,7 @@ struct RepeatedLines {
         let client: String?
     }
 
-    /// So many lines may come at once, and so many a minute for good.
+    /// How many lines may come at once, and how many per minute in the long run.
     struct Limit {
         let burst: Double
         let perMinute: Double
@@ -33,9 +33,9 @@ struct RepeatedLines {
     private let perMessage: Limit
     private var accounts: [Subject: Account] = [:]
 
-    /// Subjects that are told apart; beyond so many, lines count for their message only.
+    /// Most subjects that are distinguished; further lines count for their message only.
     private static let mostSubjects = 2048
-    /// After what time it is told how many lines were not written.
+    /// How long lines are counted before the count is logged.
     private static let pause = Duration.seconds(60)
 
     init(
@@ -72,7 +72,7 @@ struct RepeatedLines {
         return true
     }
 
-    /// What is to be told now: counts that are a minute old, or all of them. Forgets who was quiet for long.
+    /// The counts to log now: those that are a minute old, or all of them. Forgets subjects that were quiet for long.
     mutating func due(all: Bool = false, at now: ContinuousClock.Instant = .now) -> [Count] {
         var counts: [Count] = []
         for (subject, account) in accounts {

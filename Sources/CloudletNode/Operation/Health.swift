@@ -107,7 +107,7 @@ package final class Health: Service {
             return state.reasons ?? []
         }
         firstRound.set()
-        // Figures change with each round; that is no news.
+        // Figures change with each round; a reason with other figures is the same reason.
         let known = Set(before.map(Self.withoutFigures))
         for reason in reasons where !known.contains(Self.withoutFigures(reason)) {
             logger.error("not ready", metadata: ["reason": "\(reason)"])

@@ -2,7 +2,7 @@ import CloudletHypervisor
 import Logging
 
 extension ProcessRights {
-    /// Says in the log with which rights the node runs, and what keeps its guests in.
+    /// Logs the rights with which the node runs, and what confines its guests.
     func report(_ settings: NodeConfiguration, accelerator: MachineDescription.Accelerator, to logger: Logger) {
         logger.notice(
             "rights of this process",

@@ -6,8 +6,8 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The page a person sees who opens the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
-/// script. Unknown query strings are accepted, as some systems append one.
+/// The page that people see who open the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
+/// scripts. Unknown query strings are accepted, because some systems append one.
 package struct PresentationPage: Sendable {
     private let record: CurrentValue<NodeRecord>
 

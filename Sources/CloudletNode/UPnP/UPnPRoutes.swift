@@ -17,7 +17,7 @@ package struct UPnPRoutes: Sendable {
     private let sessions: @Sendable () async -> [String]
 
     /// Routes that answer from `record`; those of UPnP answer hosts on the links of `interfaces` only.
-    /// `sessions` are the sessions running now, one line of text each that anybody may read, for the action
+    /// `sessions` are the sessions running now, one line of text each that every host may read, for the action
     /// ListSessions.
     package init(
         record: CurrentValue<NodeRecord>, subscriptions: EventSubscriptions,
@@ -58,7 +58,7 @@ package struct UPnPRoutes: Sendable {
         router.get(path, through: LinkCheck(interfaces: interfaces)) { [record] request, _ in
             let body = ByteBuffer(string: text(UPnPDocuments(UPnPDevice(record.value))))
             var headers: HTTPFields = [.contentType: UPnPRoutes.xml, .contentLength: String(body.readableBytes)]
-            // Only for those who ask for a language (UDA 2.0 §2.11).
+            // Only where the client asks for a language (UDA 2.0 §2.11).
             if request.headers[.acceptLanguage] != nil { headers[.contentLanguage] = "en" }
             return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
         }
