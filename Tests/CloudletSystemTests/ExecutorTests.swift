@@ -83,7 +83,9 @@ import Testing
         try await slots.acquire()
         try await slots.acquire()
     }
-    @Test("permits are weighed: nobody overtakes a large request, and those behind a cancelled one go on")
+    @Test(
+        "permits are weighed: nobody overtakes a large request, and those behind a cancelled one go on",
+        .timeLimit(.minutes(1)))
     func weighted() async throws {
         let semaphore = AsyncSemaphore(10)
         try await semaphore.acquire(6)
