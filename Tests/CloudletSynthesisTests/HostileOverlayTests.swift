@@ -48,8 +48,8 @@ import Testing
         Case(name: "offset inside a page", items: item(0x61, 0x2001), words: "offset 8193 is not"),
         Case(name: "offset behind the end", items: item(0x61, UInt64(imageBytes)), words: "offset 65536 is not"),
         Case(name: "offset of 64 bits", items: item(0x61, .max - 4095), words: "is not the start of a page"),
-        Case(name: "short page", items: item(0x61, 0x2000, length: 100), words: "length 100"),
-        Case(name: "long page", items: item(0x61, 0x2000, length: 4097), words: "length 4097"),
+        Case(name: "short page", items: item(0x61, 0x2000, length: 100), words: "length is 100"),
+        Case(name: "long page", items: item(0x61, 0x2000, length: 4097), words: "length is 4097"),
         Case(name: "no image", items: item(0x60, 0x2000), words: "type 0 is neither"),
         Case(name: "other image", items: item(0x64, 0x2000), words: "type 4 is neither"),
         Case(name: "kind 0", items: item(0x01, 0x2000), words: "0x0 is not a kind"),
@@ -125,7 +125,7 @@ import Testing
         }
         #expect(try await failure(blob + blob).contains("at byte \(blob.count): there are bytes after the end"))
         #expect(try await failure(blob + [0]).contains("bytes after the end"))
-        #expect(try await failure(Array(blob.dropLast(3))).contains("end too early"))
+        #expect(try await failure(Array(blob.dropLast(3))).contains("is truncated"))
         // No file of a compression is that short: the meta is refused.
         await #expect(throws: OverlayFormatError.self) { try await failure([]) }
         #expect(
