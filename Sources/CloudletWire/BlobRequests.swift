@@ -15,9 +15,9 @@ package struct BlobRequests: Sendable {
         }
     }
 
-    /// More is asked for while at most this many bytes are under way.
+    /// More blobs are requested while at most this many bytes are under way.
     package static let bound = 512 << 10
-    /// More is asked for while fewer blobs than this are under way: so many tiny ones fit into the bound that asking for
+    /// More blobs are requested while fewer than this are under way: so many tiny ones fit into the bound that asking for
     /// them all would keep others waiting.
     package static let most = 512
 
@@ -25,11 +25,18 @@ package struct BlobRequests: Sendable {
     private var outstanding: [String: Int] = [:]
     private let blobs: [Blob]
     private var outstandingBytes = 0
+    /// The blob that must come before any other.
+    private var first: Int?
 
-    /// The blobs of a meta, of which those in `present` need not come any more.
-    package init(_ blobs: [Blob], present: Set<Int> = []) {
+    /// The blobs of a meta.
+    /// - Parameters:
+    ///   - present: indices of those that need not come any more.
+    ///   - first: index of the one that must come before any other.
+    package init(_ blobs: [Blob], present: Set<Int> = [], first: Int? = nil) {
         self.blobs = blobs
+        self.first = first
         waiting = blobs.indices.filter { !present.contains($0) }.reversed()
+        if let first { prefer(first) }
     }
 
     /// Whether every blob has come.
@@ -54,10 +61,12 @@ package struct BlobRequests: Sendable {
 
     /// A blob begins to come.
     /// - Returns: its index in the meta.
-    /// - Throws: `WireError` when it was not asked for or has another size.
+    /// - Throws: `WireError` when it was not asked for, has another size, or another one must come first.
     package mutating func begin(_ name: String, size: Int) throws(WireError) -> Int {
         guard let index = outstanding[name] else { throw .unknownBlob(name) }
         guard blobs[index].size == size else { throw .wrongBlobSize(name, size, expected: blobs[index].size) }
+        guard first == nil || first == index else { throw .notTheBrokenOffBlob }
+        first = nil
         return index
     }
 

@@ -72,7 +72,7 @@ extension ClientMessage {
         }
     }
 
-    /// Whether it stands for itself: no bulk data follows, and an answer does.
+    /// Whether it is complete in itself: no bulk data follows, and the server answers it.
     var isShortCommand: Bool {
         switch self {
         case .createSession, .finish, .resourceInfo, .closeSession, .overlayURL: true

@@ -6,7 +6,7 @@ package import CloudletOverlay
 ///
 /// ```
 /// idle --SEND_META--> meta --all bytes--> deciding --beginTransfer--> transfer --last blob--> working --markRunning--> running
-/// idle: SESSION_CREATE, SESSION_CLOSE, FINISH, GET_RESOURCE_INFO, SEND_OVERLAY_URL   transfer: SEND_OVERLAY   running: FINISH
+/// idle: CREATE_SESSION, CLOSE_SESSION, FINISH, GET_RESOURCE_INFO, SEND_OVERLAY_URL   transfer: SEND_OVERLAY   running: FINISH
 /// ```
 package struct ServerConversation: Sendable {
     /// What the client did.
@@ -32,7 +32,7 @@ package struct ServerConversation: Sendable {
     }
 
     /// Bounds on what a client may send.
-    package struct Limits: Sendable {
+    package struct Limits: Sendable, Hashable {
         /// Bytes of a message.
         package var message = 64 << 10
         /// Bytes of a meta.
@@ -73,25 +73,28 @@ package struct ServerConversation: Sendable {
         }
     }
 
-    /// Whether it is the client's turn to send something.
-    package var waitsForClient: Bool {
+    /// What the client is to send next.
+    package enum Expectation: Sendable, Hashable {
+        /// It is not the client's turn.
+        case nothing
+        /// A message, or the rest of one.
+        case message
+        /// Bulk data: a meta, or blobs that were asked for.
+        case bulk
+    }
+
+    /// What the client is to send next.
+    package var expectation: Expectation {
         switch state {
-        case .idle, .meta, .transfer: true
-        case .deciding, .working: false
-        case .running: !frames.isAtBoundary
+        case .idle: .message
+        case .meta, .transfer: .bulk
+        case .deciding, .working: .nothing
+        case .running: frames.isAtBoundary ? .nothing : .message
         }
     }
 
     /// Whether a message, a meta or a blob has not begun to come, or has come completely.
     package var isAtBoundary: Bool { frames.isAtBoundary }
-
-    /// Whether bulk data is to come: a meta, or blobs that were asked for.
-    package var isInBulk: Bool {
-        switch state {
-        case .meta, .transfer: true
-        default: false
-        }
-    }
 
     /// Bytes of an incomplete meta that are kept.
     package var bufferedBytes: Int { meta.count }
@@ -108,7 +111,7 @@ package struct ServerConversation: Sendable {
         }
     }
 
-    /// Takes bytes from the client. What is told by one call is to be answered before the next.
+    /// Takes bytes from the client. The events of one call are to be answered before the next.
     /// - Throws: `WireError` when the client breaks the protocol; the conversation is over then.
     package mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
         var input = bytes
@@ -132,13 +135,12 @@ package struct ServerConversation: Sendable {
     /// - Parameters:
     ///   - blobs: the blobs of the meta.
     ///   - present: indices of those that are there already.
-    ///   - first: index of the blob to ask for first.
+    ///   - first: index of the blob that an earlier connection broke off in, and that must come first.
     /// - Returns: what to send, in order.
     package mutating func beginTransfer(
         _ blobs: [BlobRequests.Blob], present: Set<Int> = [], first: Int? = nil
     ) -> [ServerMessage] {
-        requests = BlobRequests(blobs, present: present)
-        if let first { requests.prefer(first) }
+        requests = BlobRequests(blobs, present: present, first: first)
         state = requests.isComplete ? .working : .transfer(current: nil)
         return [.success(.sendMeta)] + requests.next().map(ServerMessage.onDemand)
     }

@@ -4,18 +4,20 @@ import CloudletCore
 package enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The announced length of a message.
     case messageTooLong(Int, limit: Int)
-    /// A message that is no MessagePack map.
+    /// A message that is not a MessagePack map.
     case malformed(String)
     /// A command that is not known.
     case unknownCommand(UInt64?)
     /// A field that is missing or of the wrong type.
     case badField(String)
-    /// A command that has no place in the present state.
+    /// A command that is not allowed in the present state.
     case unexpected(String)
     /// A size above the limit.
     case tooLarge(String, Int, limit: Int)
     /// A blob that was not asked for, or already came.
     case unknownBlob(String)
+    /// A blob before the one in which the connection before broke off.
+    case notTheBrokenOffBlob
     /// More commands than the client may send without waiting for answers.
     case tooManyCommands(limit: Int)
     /// A blob whose announced size is not the meta's.
@@ -31,6 +33,7 @@ package enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unexpected(let what): "\(what) is not expected now"
         case .tooLarge(let what, let size, let limit): "\(what) of \(size) bytes; at most \(limit) are accepted"
         case .tooManyCommands(let limit): "more than \(limit) commands at once; wait for the answers"
+        case .notTheBrokenOffBlob: "another blob than the one broken off is sent first"
         case .unknownBlob(let name): "the blob '\(name.displayable(limit: 60))' was not asked for"
         case .wrongBlobSize(let name, let size, let expected):
             "the blob '\(name.displayable(limit: 60))' is announced with \(size) bytes, the meta says \(expected)"

@@ -44,7 +44,7 @@ import Testing
     private func enter(
         _ admission: Admission, _ client: String, gibibytes: Int, disk: Int = 0,
         _ progress: (Int) -> Void = { _ in }
-    ) async throws(CloudletError) -> SynthesisPlace {
+    ) async throws(CloudletError) -> Reservation {
         try await admission.enter(
             client: client, need: .init(memory: gibibytes * Self.gibibyte, disk: disk), progress: progress)
     }
@@ -52,9 +52,9 @@ import Testing
     /// A session that waits, in a task; returns when it is in the queue.
     private func waiter(
         _ admission: Admission, _ client: String, gibibytes: Int, disk: Int = 0
-    ) async throws -> Task<SynthesisPlace, any Error> {
+    ) async throws -> Task<Reservation, any Error> {
         let places = Mailbox<Int>()
-        let task = Task<SynthesisPlace, any Error> {
+        let task = Task<Reservation, any Error> {
             try await enter(admission, client, gibibytes: gibibytes, disk: disk) { places.put($0) }
         }
         _ = try await places.next()
@@ -111,9 +111,9 @@ import Testing
         let admission = host.admission()
         let running = try await enter(admission, "a", gibibytes: 6)
         let large = try await waiter(admission, "b", gibibytes: 7)
-        for name in ["c", "d"] { try await enter(admission, name, gibibytes: 2).giveBack() }
+        for name in ["c", "d"] { try await enter(admission, name, gibibytes: 2).release() }
         #expect(admission.waiting == 1)
-        running.giveBack()
+        running.release()
         _ = try await large.value
     }
 
@@ -132,17 +132,17 @@ import Testing
                         while !Task.isCancelled, let place = try? await enter(admission, "c\(number)", gibibytes: 1) {
                             begun.put(())
                             try? await Task.sleep(for: .milliseconds(50 + 10 * number))
-                            place.giveBack()
+                            place.release()
                         }
                     }
                 }
             }
         }
         for _ in 0..<5 { _ = try await begun.next() }
-        running.giveBack()
+        running.release()
         let place = try await large.value
         stream.cancel()
-        place.giveBack()
+        place.release()
         await stream.value
     }
 
@@ -157,9 +157,9 @@ import Testing
         // 4 beside 1 is less than 8, 4 beside 5 is not, whatever ends.
         let small = try await enter(admission, "c", gibibytes: 1) { Issue.record("it waits behind \($0 - 1)") }
         #expect(admission.waiting == 1)
-        running.giveBack()
+        running.release()
         _ = try await large.value
-        small.giveBack()
+        small.release()
     }
 
     @Test("a place that is free goes to the first in line, not to who asks first")
@@ -169,10 +169,10 @@ import Testing
         let running = try await enter(admission, "a", gibibytes: 1)
         let first = try await waiter(admission, "b", gibibytes: 7)
         let second = try await waiter(admission, "c", gibibytes: 1)
-        running.giveBack()
+        running.release()
         let place = try await first.value
         #expect(admission.waiting == 1)
-        place.giveBack()
+        place.release()
         _ = try await second.value
     }
 
@@ -208,11 +208,11 @@ import Testing
         let second = Task {
             let place = try await enter(admission, "c", gibibytes: 2) { _ in events.put("waits") }
             events.put("enters")
-            place.giveBack()
+            place.release()
         }
         #expect(try await events.next() == "waits")
         host.figures.withLock { $0.freeMemory = 8 << 30 }
-        try await first.value.giveBack()
+        try await first.value.release()
         try await second.value
         withExtendedLifetime(running) {}
     }

@@ -22,7 +22,7 @@ import Testing
 
     private func enter(
         _ admission: Admission, _ client: String = "10.0.0.1", memory: Int = 1 << 30, disk: Int = 0
-    ) async throws(CloudletError) -> SynthesisPlace {
+    ) async throws(CloudletError) -> Reservation {
         try await admission.enter(client: client, need: .init(memory: memory, disk: disk)) { _ in }
     }
 
@@ -30,12 +30,12 @@ import Testing
     func memory() async throws {
         let host = Host { $0.queueTimeout = .zero }
         let admission = host.admission()
-        var places: [SynthesisPlace] = []
+        var places: [Reservation] = []
         for index in 0..<7 { places.append(try await enter(admission, "10.0.0.\(index)")) }
         let error = await #expect(throws: CloudletError.self) { _ = try await enter(admission, "10.0.1.1") }
         #expect(error?.code == .busy)
         #expect(error?.description.contains("1.1 GB of memory, 536.9 MB are left") == true, "\(error as Any)")
-        places[0].giveBack()
+        places[0].release()
         _ = try await enter(admission, "10.0.1.1")
     }
 
@@ -99,13 +99,13 @@ import Testing
                         places.put($0)
                     }
                     order.put(name)
-                    place.giveBack()
+                    place.release()
                 }
                 let expected = name == "a" ? 1 : name == "b" ? 2 : 3
                 #expect(try await places.next() == expected)
             }
             #expect(admission.waiting == 3)
-            first.giveBack()
+            first.release()
             try await group.waitForAll()
         }
         for name in ["a", "b", "c"] { #expect(try await order.next() == name) }

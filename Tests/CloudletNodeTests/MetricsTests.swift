@@ -5,6 +5,7 @@ import CloudletSystem
 import CloudletTestSupport
 import CloudletWire
 import CoreMetrics
+import Synchronization
 import Testing
 
 @testable import CloudletNode
@@ -94,6 +95,18 @@ import Testing
         #expect(samples[#"cloudlet_failures_total{code="unavailable"}"#] == 1)
     }
 
+    @Test("bytes of overlays are counted once, as they are received, and passed on to the session")
+    func receivedBytes() async throws {
+        let metrics = NodeMetrics()
+        let backend = MeasuredBackend(backend: OneAnswerBackend(.success(NoVM()), receives: [3, 4]), metrics: metrics)
+        let passedOn = Mutex<[SynthesisProgress]>([])
+        _ = try await backend.synthesize(.example, from: BlobChannel()) { event in
+            passedOn.withLock { $0.append(event) }
+        }
+        #expect(passedOn.withLock { $0 } == [.received(bytes: 3), .received(bytes: 4)])
+        #expect(try await MetricsReader.samples(in: metrics.registry.text)["cloudlet_received_bytes_total"] == 7)
+    }
+
     @Test("the process's own figures are those the kernel tells")
     func process() async throws {
         let metrics = NodeMetrics()
@@ -112,19 +125,26 @@ import Testing
 /// A back end that gives one answer to everything.
 struct OneAnswerBackend: SynthesisBackend {
     let answer: Result<any SynthesizedVM, CloudletError>
+    let received: [Int]
 
-    init(_ answer: Result<any SynthesizedVM, CloudletError>) { self.answer = answer }
+    /// - Parameter receives: the bytes that each synthesis reports.
+    init(_ answer: Result<any SynthesizedVM, CloudletError>, receives received: [Int] = []) {
+        (self.answer, self.received) = (answer, received)
+    }
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> SynthesisPlace {
+    ) async throws(CloudletError) -> Reservation {
         _ = try answer.get()
-        return SynthesisPlace {}
+        return Reservation {}
     }
 
     func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> any SynthesizedVM { try answer.get() }
+    ) async throws(CloudletError) -> any SynthesizedVM {
+        for bytes in received { progress(.received(bytes: bytes)) }
+        return try answer.get()
+    }
 
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {
         throw CloudletError(.unavailable, "nothing is fetched")

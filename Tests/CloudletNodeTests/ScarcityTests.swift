@@ -183,7 +183,7 @@ private struct NoBackend: SynthesisBackend {
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> SynthesisPlace { throw Self.refusal }
+    ) async throws(CloudletError) -> Reservation { throw Self.refusal }
 
     func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void

@@ -44,7 +44,7 @@ import Testing
     @Test("a client that says that it comes back and doesn't is waited for only so long")
     func staysAway() async throws {
         let overlay = try service.overlay()
-        try await service.run({ $0.comeback = .seconds(1) }) { [backend = service.backend] server, port in
+        try await service.run({ $0.reconnectTimeout = .seconds(1) }) { [backend = service.backend] server, port in
             let session = try await breakOff(overlay, port).session
             #expect(await server.table.statuses().map(\.id) == [session])
             #expect(

@@ -32,10 +32,10 @@ final class FakeBackend: SynthesisBackend {
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> SynthesisPlace {
+    ) async throws(CloudletError) -> Reservation {
         if let refusal = state.withLock(\.refusal) { throw refusal }
         state.withLock { $0.places += 1 }
-        return SynthesisPlace { self.state.withLock { $0.places -= 1 } }
+        return Reservation { self.state.withLock { $0.places -= 1 } }
     }
 
     func synthesize(

@@ -20,8 +20,8 @@ import Testing
         service.backend.state.withLock { $0.effort = .milliseconds(20) }
         try await service.run({
             $0.conversation.unanswered = 10_000
-            $0.commandRate = (perSecond: 4, burst: 8)
-            $0.addressRate = (perSecond: 8, burst: 24)
+            $0.commandRate = .init(perSecond: 4, burst: 8)
+            $0.addressRate = .init(perSecond: 8, burst: 24)
         }) { [backend = service.backend] _, port in
             let questions = Array((0..<3000).lazy.map { _ in Self.question }.joined())
             var greedy: [RawClient] = []
@@ -46,8 +46,8 @@ import Testing
     @Test("one connection alone has a rate of its own; all of an address have one together")
     func rates() async throws {
         try await service.run({
-            $0.commandRate = (perSecond: 10, burst: 4)
-            $0.addressRate = (perSecond: 1000, burst: 1000)
+            $0.commandRate = .init(perSecond: 10, burst: 4)
+            $0.addressRate = .init(perSecond: 1000, burst: 1000)
         }) { _, port in
             let raw = try await RawClient(port)
             let time = try await ContinuousClock().measure {
@@ -57,7 +57,7 @@ import Testing
             // The connection itself takes a unit too.
             #expect(time > .milliseconds(1000), "\(time)")
         }
-        try await service.run({ $0.addressRate = (perSecond: 20, burst: 4) }) { _, port in
+        try await service.run({ $0.addressRate = .init(perSecond: 20, burst: 4) }) { _, port in
             let time = try await ContinuousClock().measure {
                 for _ in 0..<8 { _ = try await RawClient.createSession(port) }
             }

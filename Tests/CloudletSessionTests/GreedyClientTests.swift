@@ -15,8 +15,8 @@ import Testing
     @Test("a client that reads nothing of what it asked for loses its connection")
     func neverReads() async throws {
         try await service.run({
-            $0.clientSilence = .milliseconds(500)
-            $0.farewell = .milliseconds(200)
+            $0.idleTimeout = .milliseconds(500)
+            $0.closeTimeout = .milliseconds(200)
             $0.connections = 1
         }) { _, port in
             let raw = try await RawClient(port)
@@ -33,8 +33,8 @@ import Testing
     @Test("bytes after the last word keep a connection open only so long")
     func trickle() async throws {
         try await service.run({
-            $0.clientSilence = .seconds(1)
-            $0.farewell = .milliseconds(500)
+            $0.idleTimeout = .seconds(1)
+            $0.closeTimeout = .milliseconds(500)
         }) { _, port in
             let raw = try await RawClient(port)
             try await raw.send([0xFF, 0xFF, 0xFF, 0xFF])
@@ -94,7 +94,7 @@ import Testing
     func vanishes() async throws {
         let overlay = try service.overlay()
         try await service.run({
-            $0.unreachable = .seconds(3)
+            $0.unreachableTimeout = .seconds(3)
             $0.lease = .milliseconds(200)
         }) { [backend = service.backend] _, port in
             let (_, raw) = try await RawClient.connectSession(port, overlay)

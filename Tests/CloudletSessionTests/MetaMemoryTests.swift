@@ -69,7 +69,9 @@ import Testing
             #expect(session.begin(meta: SHA256Digest(hashing: [1].span), holding: holding))
         }
         #expect(metas.bytes == meta.memoryBytes)
-        session.markEnded("it is over")
+        session.requestEnd(.finished)
+        #expect(metas.bytes == meta.memoryBytes)
+        session.end()
         #expect(metas.bytes == 0)
     }
 

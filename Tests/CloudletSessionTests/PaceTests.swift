@@ -24,7 +24,7 @@ import Testing
 
     @Test("a message that comes drop by drop is not waited for, although something comes all the time")
     func slowMessage() async throws {
-        try await service.run({ $0.clientSilence = .seconds(2) }) { _, port in
+        try await service.run({ $0.idleTimeout = .seconds(2) }) { _, port in
             let raw = try await RawClient(port)
             let reason = try await drip(raw, [0, 0, 0x10, 0] + [UInt8](repeating: 0xC0, count: 60))
             #expect(reason.contains("no whole message came within 2.0 s"), "\(reason)")
@@ -35,7 +35,7 @@ import Testing
     func slowTransfer() async throws {
         let overlay = try service.overlay()
         try await service.run({
-            $0.clientSilence = .seconds(2)
+            $0.idleTimeout = .seconds(2)
             $0.minimumRate = 100
         }) { [backend = service.backend] _, port in
             let session = try await RawClient.createSession(port)

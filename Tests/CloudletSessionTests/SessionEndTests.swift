@@ -58,7 +58,7 @@ import Testing
                 #expect(try await other.receiveMessages() == [Self.unknown(session)])
             case .meanwhile:
                 try await own.send(finish)
-                try await until(5, "it is not taken") { await server.table.session(session)?.finishReason != nil }
+                try await until(5, "it is not taken") { await server.table.session(session)?.endReason != nil }
                 try await own.send(finish)
                 #expect(try await own.receiveMessages() == [success, Self.unknown(session)])
             case .oneAfterTheOther:
@@ -191,12 +191,14 @@ import Testing
         #expect(close(9...9) == [false])
     }
 
-    @Test("a session is either begun or given up, never both, and nobody waits for a wish without a reason")
+    @Test("a session is either begun or given up, never both, and its end has a reason")
     func beginOrEnd() async {
         for round in 0..<300 {
             let session = Session(id: SessionID(UInt64(round + 1)), client: "a")
             let digest = SHA256Digest(hashing: [1].span)
-            let ends = { @Sendable in round.isMultiple(of: 2) ? session.endIfUnused("x") : session.endUnlessBegun("x") }
+            let ends = { @Sendable in
+                round.isMultiple(of: 2) ? session.endIfUnused() : session.requestEnd(.closed) == .ended
+            }
             // Both orders, and both at once where there are several processors.
             let early = round % 4 < 2 ? Task.detached { ends() } : nil
             let begun = Task.detached { session.begin(meta: digest) }
@@ -206,9 +208,9 @@ import Testing
             #expect(session.status.stage == (isBegun ? .waiting : .ended))
         }
         let session = Session(id: SessionID(1), client: "a")
-        session.markEnded("gone")
-        await session.waitForWish()
-        #expect(session.finishReason == "gone")
+        #expect(session.requestEnd(.stopped) == .ended)
+        await session.wait(for: .endRequested)
+        #expect(session.endReason == .stopped)
         session.note(.received(bytes: 1))
         #expect(session.status.stage == .ended)
     }
@@ -226,7 +228,8 @@ import Testing
             #expect(error?.message == "can't open a local file: locked by another program")
             // The list of sessions, for the node's owner, has all of it.
             try await until(5, "the session does not end") {
-                await server.table.takeEnded().first?.endReason?.contains("/home/ann/.cloudlet/x/base-mem") == true
+                await server.table.takeEnded().first?.endReason?.description.contains("/home/ann/.cloudlet/x/base-mem")
+                    == true
             }
         }
     }

@@ -69,7 +69,7 @@ import Testing
             #expect(error?.code == .unavailable)
             #expect(error?.description.contains("the VM is gone: \(reason)") == true, "\(error?.description ?? "")")
             let ended = try #require(await server.table.takeEnded().first)
-            #expect(ended.failure == .unavailable && ended.endReason == "the VM is gone: \(reason)")
+            #expect(ended.failure == .unavailable && ended.endReason?.description == "the VM is gone: \(reason)")
             #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 && $0.places == 0 })
         }
     }
@@ -148,6 +148,21 @@ import Testing
                         backend.state.withLock(\.running) == 0
                     })
             }
+        }
+    }
+
+    @Test("a lease that is made shorter holds at once, for a VM that waits for its client already")
+    func shorterLease() async throws {
+        let overlay = try service.overlay()
+        try await service.run { [backend] server, port in
+            let session = try await RawClient.runSession(port, overlay)
+            try await until(5, "the connection is not lost") {
+                await server.table.session(session)?.isConnected == false
+            }
+            #expect(backend.state.withLock(\.running) == 1)
+            server.limits.update { $0.lease = .zero }
+            try await until(5, "the VM goes on") { backend.state.withLock(\.running) == 0 }
+            #expect(await server.table.takeEnded().first?.endReason == .reconnectTimeout)
         }
     }
 
@@ -234,7 +249,7 @@ import Testing
 
     @Test("a client that says nothing is let go, an idle one beside a session too")
     func silence() async throws {
-        try await service.run({ $0.clientSilence = .milliseconds(400) }) { _, port in
+        try await service.run({ $0.idleTimeout = .milliseconds(400) }) { _, port in
             let raw = try await RawClient(port)
             guard case .fail(let reason, _) = try ServerMessage(try await raw.receiveMessage()) else {
                 Issue.record("not a failure")

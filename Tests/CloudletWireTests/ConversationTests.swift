@@ -73,6 +73,17 @@ import Testing
         #expect(requests.isComplete)
     }
 
+    @Test("after a blob that broke off, that one must come first, and those that came need not")
+    func brokenOff() throws {
+        let blobs = (0..<4).map { BlobRequests.Blob(name: "\($0)", size: 10) }
+        var requests = BlobRequests(blobs, present: [0], first: 2)
+        #expect(requests.next() == ["2", "1", "3"])
+        #expect(throws: WireError.notTheBrokenOffBlob) { try requests.begin("1", size: 10) }
+        requests.complete(try requests.begin("2", size: 10))
+        for name in ["3", "1"] { requests.complete(try requests.begin(name, size: 10)) }
+        #expect(requests.isComplete)
+    }
+
     @Test("what has no place in a state is refused")
     func wrongOrder() throws {
         var idle = ServerConversation()
@@ -129,5 +140,10 @@ import Testing
         #expect(throws: WireError.self) { try zero.receive(bytes(.success(.createSession, session: SessionID(0)))) }
         var plain = ClientConversation()
         #expect(try plain.receive(bytes(.fail(reason: "x"))) == [.failed(reason: "x", code: nil)])
+        let progress = bytes(.progress(stage: .resuming, percent: nil)) + bytes(.progress(stage: nil, percent: 7))
+        // A stage of a later version is passed over.
+        #expect(try plain.receive(progress) == [.progress(stage: .resuming, percent: nil)])
+        let queued = bytes(.progress(stage: .waiting, percent: nil, position: 3))
+        #expect(try plain.receive(queued) == [.queued(position: 3)])
     }
 }

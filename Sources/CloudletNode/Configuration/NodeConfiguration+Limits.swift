@@ -5,13 +5,13 @@ extension NodeConfiguration {
     package var sessionLimits: SessionServer.Limits {
         var limits = SessionServer.Limits()
         limits.lease = self.lease
-        limits.clientSilence = self.idleTimeout
-        limits.comeback = self.reconnectTimeout
+        limits.idleTimeout = self.idleTimeout
+        limits.reconnectTimeout = self.reconnectTimeout
         limits.minimumRate = self.minimumRate
         limits.keepsVMs = self.keepsVMs
         limits.connections = self.connections
         limits.connectionsPerClient = self.connectionsPerClient
-        limits.unreachable = self.unreachableTimeout
+        limits.unreachableTimeout = self.unreachableTimeout
         return limits
     }
 }

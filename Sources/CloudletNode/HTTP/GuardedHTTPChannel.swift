@@ -28,12 +28,12 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<AcceptedConnection> {
-        // Requests take no time to speak of: any connection may give way.
-        let place = try? shares.open(
+        // Requests take next to no time: any connection may be closed for another one.
+        let permit = try? shares.acquire(
             from: channel.remoteAddress?.ipAddress ?? "", total: connections, perSource: Self.perSource
         ) { channel.close(promise: nil) }
-        guard let place else { return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel } }
-        channel.closeFuture.whenComplete { [shares] _ in shares.close(place) }
+        guard let permit else { return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel } }
+        channel.closeFuture.whenComplete { [shares] _ in shares.release(permit) }
         return inner.setup(channel: channel, logger: logger).flatMapThrowing { connection in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)

@@ -5,14 +5,14 @@ import CloudletSystem
 import CloudletWire
 import Synchronization
 
-/// Counts what comes of the work that sessions hand to another back end.
+/// Counts the results of another back end.
 struct MeasuredBackend: SynthesisBackend {
     let backend: any SynthesisBackend
     let metrics: NodeMetrics
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> SynthesisPlace {
+    ) async throws(CloudletError) -> Reservation {
         do throws(CloudletError) { return try await backend.admit(request, progress: progress) } catch {
             metrics.ended(.refused, error.code)
             throw error

@@ -4,15 +4,15 @@ import Synchronization
 /// Keeps the metrics of the process and shows them in Prometheus's text format 0.0.4
 /// (https://prometheus.io/docs/instrumenting/exposition_formats). A back end of swift-metrics.
 ///
-/// Families are described once, before their first sample; a label nobody described is kept with the kind its maker
-/// asked for. What is counted is decided by our code, never by a client, so the number of series is bounded.
+/// Families are described once, before their first sample; a metric without a description keeps the kind with which
+/// it was made. What is counted is decided by our code, never by a client, so the number of series is bounded.
 package final class MetricRegistry: MetricsFactory, Sendable {
     private let families = Mutex<[String: MetricFamily]>([:])
 
     /// An empty registry.
     package init() {}
 
-    /// Says what a metric means.
+    /// Describes a metric.
     /// - Parameters:
     ///   - name: the metric's name.
     ///   - help: its meaning, one line.

@@ -10,8 +10,8 @@ package struct NodeMetrics: Sendable {
     package let registry: MetricRegistry
     private let received: Counter
 
-    /// How the work for a client went.
-    enum Result: String, CaseIterable {
+    /// What became of an overlay that a client announced.
+    enum SynthesisResult: String, CaseIterable {
         /// The VM ran and has ended.
         case completed
         /// The overlay could not be taken on: base unknown or unfit, no room.
@@ -24,7 +24,7 @@ package struct NodeMetrics: Sendable {
     package init(_ registry: MetricRegistry = MetricRegistry()) {
         self.registry = registry
         registry.describe("cloudlet_build_info", "Always 1; the label is the program's version.")
-        registry.describe("cloudlet_sessions_total", "Overlays that clients announced, by how it went with them.")
+        registry.describe("cloudlet_sessions_total", "Overlays that clients announced, by result.")
         registry.describe("cloudlet_failures_total", "Overlays refused or failed, by the code of the reason.")
         registry.describe("cloudlet_received_bytes_total", "Bytes of overlays received.")
         registry.describe("cloudlet_stage_seconds", "Time that the stages of syntheses took; stages overlap.")
@@ -32,19 +32,19 @@ package struct NodeMetrics: Sendable {
         registry.describe("cloudlet_vms", "VMs that run for sessions.")
         registry.describe("cloudlet_standby_vms", "VMs kept ready to take an overlay.")
         registry.describe("cloudlet_sessions", "Live sessions by what they are doing.")
-        registry.describe("cloudlet_queue_length", "Sessions that wait for their turn.")
+        registry.describe("cloudlet_queue_length", "Sessions that wait for room.")
         registry.describe("cloudlet_ready", "1 when the node can take on sessions.")
         received = Counter(label: "cloudlet_received_bytes_total", factory: registry)
         Meter(label: "cloudlet_build_info", dimensions: [("version", ProgramVersion.text)], factory: registry).set(1)
-        for result in Result.allCases { counter(of: result).increment(by: 0) }
+        for result in SynthesisResult.allCases { counter(of: result).increment(by: 0) }
         ProcessMetrics.describe(in: registry)
     }
 
-    private func counter(of result: Result) -> Counter {
+    private func counter(of result: SynthesisResult) -> Counter {
         Counter(label: "cloudlet_sessions_total", dimensions: [("result", result.rawValue)], factory: registry)
     }
 
-    func ended(_ result: Result, _ code: CloudletError.Code? = nil) {
+    func ended(_ result: SynthesisResult, _ code: CloudletError.Code? = nil) {
         counter(of: result).increment()
         guard let code else { return }
         Counter(label: "cloudlet_failures_total", dimensions: [("code", code.description)], factory: registry)
@@ -64,7 +64,7 @@ package struct NodeMetrics: Sendable {
         Timer(label: "cloudlet_synthesis_seconds", factory: registry).recordNanoseconds(times.elapsed.nanoseconds)
     }
 
-    /// Brings the values up to date that are read when they are asked for.
+    /// Updates the values that are measured when the metrics are read.
     func refresh(_ sessions: [SessionStatus], queue: Int, standby: Int, isReady: Bool) {
         for stage in SynthesisStage.allCases where !stage.isEnded {
             Meter(label: "cloudlet_sessions", dimensions: [("stage", stage.rawValue)], factory: registry)

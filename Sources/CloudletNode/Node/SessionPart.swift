@@ -57,7 +57,7 @@ struct SessionPart: NodePart {
             NodeService(
                 "session limits",
                 ConfigurationFollower(context.configuration) { [server, connections = context.connections] in
-                    server.limits.value = connections.bounding($0.sessionLimits)
+                    server.limits.set(connections.bounding($0.sessionLimits))
                 }),
         ]
     }

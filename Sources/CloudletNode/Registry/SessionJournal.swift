@@ -39,7 +39,7 @@ struct SessionJournal: Service {
             await registry.flush()
         }
         guard !live.isEmpty else { return }
-        for id in await registry.sessionsToStop() where await table.stop(id, reason: "it was stopped on the node") {
+        for id in await registry.sessionsToStop() where await table.stop(id) {
             logger.notice("stopping a session as wished", metadata: ["session": "\(id)"])
         }
     }
@@ -57,10 +57,10 @@ struct SessionJournal: Service {
         record.vm = status.vm
         record.forwards = status.forwards
         record.receivedBytes = status.receivedBytes
-        record.place = status.place
+        record.place = status.queuePosition
         if status.stage.isEnded {
             record.ended = now
-            record.reason = status.endReason
+            record.reason = status.endReason?.description
             record.failure = status.failure?.description
         }
         return record

@@ -23,7 +23,7 @@ extension Admission {
             return state.next
         }
         return FetchPermit(
-            place: SynthesisPlace { self.change { _ = $0.fetches.removeValue(forKey: ticket) } }
+            place: Reservation { self.change { _ = $0.fetches.removeValue(forKey: ticket) } }
         ) { (bytes) throws(CloudletError) in try self.reserve(bytes, for: ticket) }
     }
 
@@ -45,7 +45,7 @@ extension Admission {
 /// What a fetch was admitted with.
 struct FetchPermit: Sendable {
     /// Counts the fetch among the client's sessions until it is given back.
-    let place: SynthesisPlace
+    let place: Reservation
     /// To be called before so many bytes are written; throws when there is no room for them.
     let makeRoom: @Sendable (Int) throws(CloudletError) -> Void
 }

@@ -46,7 +46,7 @@ package final class Admission: Sendable {
     ///   VMs ended; `CloudletError.unavailable` when this host can never have room.
     package func enter(
         client: String, need: Need, progress: (Int) -> Void
-    ) async throws(CloudletError) -> SynthesisPlace {
+    ) async throws(CloudletError) -> Reservation {
         let policy = policy()
         var need = need
         let host = look(isNew: true)
@@ -108,13 +108,13 @@ package final class Admission: Sendable {
     }
 
     /// Counts a VM that runs already.
-    package func adopt(client: String, memory: Int) -> SynthesisPlace {
+    package func adopt(client: String, memory: Int) -> Reservation {
         let ticket = state.withLock { state in
             state.next += 1
             state.held[state.next] = .init(client: client, need: Need(memory: memory, disk: 0), fills: false)
             return state.next
         }
-        return SynthesisPlace { self.change { $0.end(ticket) } }
+        return Reservation { self.change { $0.end(ticket) } }
     }
 
     private func line(up client: String, _ need: Need, _ policy: Policy) throws(CloudletError) -> Int {
@@ -136,7 +136,7 @@ package final class Admission: Sendable {
     }
 
     private enum Verdict {
-        case granted(SynthesisPlace)
+        case granted(Reservation)
         /// `isHopeful`: room would come if others ended. `changed` is set when what was decided by may have changed.
         case waits(position: Int, lack: String, isHopeful: Bool, changed: AsyncEvent)
     }
@@ -170,8 +170,8 @@ package final class Admission: Sendable {
         return verdict
     }
 
-    private func place(_ ticket: Int) -> SynthesisPlace {
-        SynthesisPlace {
+    private func place(_ ticket: Int) -> Reservation {
+        Reservation {
             self.change { $0.end(ticket) }
         } settled: {
             self.change { $0.settle(ticket) }

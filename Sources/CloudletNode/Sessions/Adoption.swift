@@ -41,7 +41,7 @@ struct Adoption: Sendable {
                     machine: MeasuredVM(
                         machine: NodeVM(adopting: vm, session: record.id, on: hypervisor, vms: vms, logger: logger),
                         metrics: metrics),
-                    place: admission.adopt(client: record.client, memory: memory)))
+                    reservation: admission.adopt(client: record.client, memory: memory)))
             vms.set(vm, record.id)
             logger.notice("session goes on", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
         }

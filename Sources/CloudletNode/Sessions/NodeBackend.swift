@@ -55,7 +55,7 @@ struct NodeBackend: SynthesisBackend {
     /// Refuses overlays whose base VM is not here or doesn't fit; others wait for room.
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> SynthesisPlace {
+    ) async throws(CloudletError) -> Reservation {
         try DescriptorLimit.requireRoom(for: Self.filesOfVM)
         // Neither an emulator nor what rebuilds a VM would start.
         guard !options.threads.isShort else { throw DetachedThread.refusal }
@@ -141,7 +141,7 @@ struct NodeBackend: SynthesisBackend {
     /// Fetches an overlay package.
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {
         let admitted = try admission.beginFetch(client: client)
-        defer { admitted.place.giveBack() }
+        defer { admitted.place.release() }
         return try await overlayFetch.fetch(url, for: client, makeRoom: admitted.makeRoom)
     }
 

@@ -3,27 +3,52 @@ package import NIOCore
 import Synchronization
 
 /// Bounds the connections that listeners together have accepted and that are not closed yet, whatever becomes of them:
-/// beyond, further ones wait in the system's queue. Accepting is put off too while the system has no descriptors or no
-/// memory; NIO would ask it again and again.
+/// beyond, further ones wait in the system's queue until one is closed. Accepting pauses too when the system has no
+/// descriptors or no memory left; NIO would ask it again and again.
 package final class AcceptGate: Sendable {
+    private struct State {
+        var open = 0
+        /// What listeners do when there is room again.
+        var waiting: [ObjectIdentifier: @Sendable () -> Void] = [:]
+    }
+
     /// Connections that may be open.
     package let limit: Int
-    private let count = Atomic(0)
+    private let state = Mutex(State())
 
-    /// How long to wait before it is looked for room again.
-    fileprivate static let pause = TimeAmount.milliseconds(20)
-    /// How long to wait after the system had none.
-    fileprivate static let longPause = TimeAmount.milliseconds(250)
+    /// How long to wait after the system had nothing left: it does not say when it has.
+    fileprivate static let pause = TimeAmount.milliseconds(250)
 
     /// A gate for `limit` connections. Each listener may let in a few more at once.
     package init(limit: Int = 608) { self.limit = limit }
 
     /// Connections that are open.
-    package var open: Int { count.load(ordering: .relaxed) }
+    package var open: Int { state.withLock(\.open) }
 
-    fileprivate var hasRoom: Bool { open < limit }
-    fileprivate func enter() { count.add(1, ordering: .relaxed) }
-    fileprivate func leave() { count.subtract(1, ordering: .relaxed) }
+    fileprivate func enter() { state.withLock { $0.open += 1 } }
+
+    fileprivate func leave() {
+        let waiting = state.withLock { state in
+            state.open -= 1
+            guard state.open < limit else { return [ObjectIdentifier: @Sendable () -> Void]() }
+            defer { state.waiting = [:] }
+            return state.waiting
+        }
+        for retry in waiting.values { retry() }
+    }
+
+    /// Whether there is room; if not, `retry` is called once there is.
+    fileprivate func hasRoom(for listener: ObjectIdentifier, orElse retry: @escaping @Sendable () -> Void) -> Bool {
+        state.withLock { state in
+            guard state.open >= limit else { return true }
+            state.waiting[listener] = retry
+            return false
+        }
+    }
+
+    fileprivate func forget(_ listener: ObjectIdentifier) {
+        state.withLock { _ = $0.waiting.removeValue(forKey: listener) }
+    }
 
     /// Puts the gate in front of a listener.
     package func guardListener(_ channel: any Channel) -> EventLoopFuture<Void> {
@@ -45,6 +70,8 @@ private final class GateKeeper: ChannelDuplexHandler {
 
     init(_ gate: AcceptGate) { self.gate = gate }
 
+    func handlerRemoved(context: ChannelHandlerContext) { gate.forget(ObjectIdentifier(self)) }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         gate.enter()
         unwrapInboundIn(data).closeFuture.whenComplete { [gate] _ in gate.leave() }
@@ -53,26 +80,29 @@ private final class GateKeeper: ChannelDuplexHandler {
 
     func read(context: ChannelHandlerContext) {
         guard !isWaiting else { return }
-        let now = NIODeadline.now()
-        if gate.hasRoom, notBefore.map({ $0 <= now }) ?? true {
-            notBefore = nil
-            context.read()
-            return
-        }
-        isWaiting = true
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(deadline: notBefore ?? now + AcceptGate.pause) {
+        let loop = context.eventLoop
+        let bound = NIOLoopBound((self, context), eventLoop: loop)
+        let retry = { @Sendable in
             let (keeper, context) = bound.value
             keeper.isWaiting = false
             keeper.read(context: context)
         }
+        if let notBefore, notBefore > .now() {
+            isWaiting = true
+            loop.scheduleTask(deadline: notBefore, retry)
+        } else if gate.hasRoom(for: ObjectIdentifier(self), orElse: { loop.execute(retry) }) {
+            notBefore = nil
+            context.read()
+        } else {
+            isWaiting = true
+        }
     }
 
-    /// Want of descriptors or memory is no end of the listener, nor of those behind it in the pipeline.
+    /// A lack of descriptors or memory ends neither the listener nor those behind it in the pipeline.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let number = (error as? IOError)?.errnoCode, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) else {
             return context.fireErrorCaught(error)
         }
-        notBefore = .now() + AcceptGate.longPause
+        notBefore = .now() + AcceptGate.pause
     }
 }

@@ -7,7 +7,7 @@ import NIOPosix
 /// A bound socket and the connections that wait to be taken from it.
 ///
 /// Connections come through a mailbox of ours and not as NIO's own sequence: that one drops what waits when it ends,
-/// and a dropped `NIOAsyncChannel` that nobody has run ends the process.
+/// and a dropped `NIOAsyncChannel` that was never executed ends the process.
 package final class SessionListener: Sendable {
     /// A connection that was accepted.
     struct Connection: Sendable {
@@ -83,7 +83,7 @@ package final class SessionListener: Sendable {
     /// The next connection; `nil` when the listener is closed.
     func next() async throws -> Connection? { try await waiting.next() }
 
-    /// Stops listening and turns away who waits.
+    /// Stops listening and closes the connections that wait.
     package func close() async {
         try? await channel.close()
         waiting.finish()

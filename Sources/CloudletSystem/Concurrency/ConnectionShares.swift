@@ -1,26 +1,26 @@
 import Synchronization
 
-/// Shares a number of places for connections among their sources: as long as there are free ones everybody gets some;
-/// when all are taken, an idle connection of the source that has most gives way to one of a source that has fewer.
+/// Shares a number of permits for connections among their sources: as long as some are free every source gets them; when
+/// all are taken, an idle connection of the source that has most loses its permit to a source that has fewer.
 package final class ConnectionShares: Sendable {
     /// The bound that one more connection would exceed.
     package enum Excess: Error, Sendable, Hashable {
-        /// That of all connections, where none may give way.
+        /// That of all connections, where none may be closed.
         case total
         /// That of the connections of one source.
         case source
     }
 
-    /// The place of one connection.
-    package final class Place: Sendable {
+    /// What one connection is open with.
+    package final class Permit: Sendable {
         /// Where the connection comes from.
         package let source: String
         private let busy = Atomic(false)
-        fileprivate let giveWay: @Sendable () -> Void
+        fileprivate let onRevoke: @Sendable () -> Void
 
-        fileprivate init(_ source: String, _ giveWay: @escaping @Sendable () -> Void) {
+        fileprivate init(_ source: String, _ onRevoke: @escaping @Sendable () -> Void) {
             self.source = source
-            self.giveWay = giveWay
+            self.onRevoke = onRevoke
         }
 
         /// Whether the connection does something that it is kept for. One that was just made does not.
@@ -32,63 +32,63 @@ package final class ConnectionShares: Sendable {
 
     private struct State {
         var total = 0
-        /// Places by source, the oldest first.
-        var sources: [String: [Place]] = [:]
+        /// Permits by source, the oldest first.
+        var sources: [String: [Permit]] = [:]
     }
 
     private let state = Mutex(State())
 
-    /// All places are free.
+    /// All permits are free.
     package init() {}
 
-    /// Connections that have a place.
+    /// Connections that have a permit.
     package var count: Int { state.withLock(\.total) }
 
-    /// Takes a place for a connection.
+    /// Takes a permit for a connection.
     /// - Parameters:
     ///   - source: where it comes from.
-    ///   - total: places there are.
-    ///   - perSource: places that one source may have.
-    ///   - giveWay: closes the connection; is called once at most, when the place was given to another one.
-    /// - Returns: the place.
-    /// - Throws: which bound stands against it.
-    package func open(
-        from source: String, total: Int, perSource: Int, giveWay: @escaping @Sendable () -> Void
-    ) throws(Excess) -> Place {
-        let (place, leaving) = try state.withLock { (state) throws(Excess) -> (Place, Place?) in
+    ///   - total: permits there are.
+    ///   - perSource: permits that one source may have.
+    ///   - onRevoke: closes the connection; called at most once, when the permit was given to another one.
+    /// - Returns: the permit.
+    /// - Throws: the bound that does not allow it.
+    package func acquire(
+        from source: String, total: Int, perSource: Int, onRevoke: @escaping @Sendable () -> Void
+    ) throws(Excess) -> Permit {
+        let (permit, revoked) = try state.withLock { (state) throws(Excess) -> (Permit, Permit?) in
             let own = state.sources[source, default: []].count
             guard own < perSource else { throw .source }
-            var leaving: Place?
+            var revoked: Permit?
             if state.total >= total {
                 guard total > 0, let found = Self.leastNeeded(state, ifMoreThan: own) else { throw .total }
                 Self.remove(found, &state)
-                leaving = found
+                revoked = found
             }
-            let place = Place(source, giveWay)
-            state.sources[source, default: []].append(place)
+            let permit = Permit(source, onRevoke)
+            state.sources[source, default: []].append(permit)
             state.total += 1
-            return (place, leaving)
+            return (permit, revoked)
         }
-        leaving?.giveWay()
-        return place
+        revoked?.onRevoke()
+        return permit
     }
 
-    /// Frees a place. Safe to call more than once.
-    package func close(_ place: Place) { state.withLock { Self.remove(place, &$0) } }
+    /// Frees a permit. Safe to call more than once.
+    package func release(_ permit: Permit) { state.withLock { Self.remove(permit, &$0) } }
 
     /// The oldest idle connection of the source that has most of those that have an idle one.
-    private static func leastNeeded(_ state: State, ifMoreThan count: Int) -> Place? {
-        var found: (place: Place, among: Int)?
-        for places in state.sources.values where places.count > max(count, found?.among ?? 0) {
-            if let idle = places.first(where: { !$0.isBusy }) { found = (idle, places.count) }
+    private static func leastNeeded(_ state: State, ifMoreThan count: Int) -> Permit? {
+        var found: (permit: Permit, among: Int)?
+        for permits in state.sources.values where permits.count > max(count, found?.among ?? 0) {
+            if let idle = permits.first(where: { !$0.isBusy }) { found = (idle, permits.count) }
         }
-        return found?.place
+        return found?.permit
     }
 
-    private static func remove(_ place: Place, _ state: inout State) {
-        guard let index = state.sources[place.source]?.firstIndex(where: { $0 === place }) else { return }
-        state.sources[place.source]?.remove(at: index)
-        if state.sources[place.source]?.isEmpty == true { state.sources[place.source] = nil }
+    private static func remove(_ permit: Permit, _ state: inout State) {
+        guard let index = state.sources[permit.source]?.firstIndex(where: { $0 === permit }) else { return }
+        state.sources[permit.source]?.remove(at: index)
+        if state.sources[permit.source]?.isEmpty == true { state.sources[permit.source] = nil }
         state.total -= 1
     }
 }

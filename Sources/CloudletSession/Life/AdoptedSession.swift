@@ -1,16 +1,16 @@
-/// A session of an earlier server whose VM runs still.
+/// A session of an earlier server whose VM still runs.
 package struct AdoptedSession: Sendable {
     /// What it is doing.
     package let status: SessionStatus
     /// Its VM.
     package let machine: any SynthesizedVM
     /// What it holds of the host.
-    package let place: SynthesisPlace
+    package let reservation: Reservation
 
     /// Describes a session.
-    package init(status: SessionStatus, machine: any SynthesizedVM, place: SynthesisPlace) {
+    package init(status: SessionStatus, machine: any SynthesizedVM, reservation: Reservation) {
         self.status = status
         self.machine = machine
-        self.place = place
+        self.reservation = reservation
     }
 }

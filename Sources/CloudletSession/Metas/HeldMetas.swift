@@ -5,7 +5,7 @@ import Synchronization
 
 /// Bounds what the metas of all sessions take in memory once they are read, and gives it back to the system afterwards.
 ///
-/// An ordinary meta passes uncounted: sessions are bounded by the admission, and nobody's large metas may keep others
+/// An ordinary meta is not counted: sessions are bounded by the admission, and large metas of one client must not keep others
 /// from synthesizing small overlays. Large ones share a budget, of which each client address has a quarter.
 final class HeldMetas: Sendable {
     /// What one meta takes. It is given back with the last reference.

@@ -1,11 +1,10 @@
 package import CloudletCore
 import CloudletNetwork
-import CloudletSystem
-package import Foundation
+package import CloudletSystem
 
 /// The sessions of the node, live and recently ended.
 package actor SessionTable {
-    /// How long what is kept.
+    /// How many sessions are kept, and how long.
     package struct Limits: Sendable {
         /// A session that was made but not used yet.
         package var unused = Duration.seconds(120)
@@ -23,11 +22,13 @@ package actor SessionTable {
     }
 
     private var sessions: [SessionID: Session] = [:]
-    /// Sessions by client address, the oldest first, that were not used when it was looked last.
+    /// Sessions by client address, the oldest first, that were unused when they were looked at last.
     private var unused: [String: [Session]] = [:]
     private var swept = ContinuousClock.now
     private var ended: [SessionStatus] = []
     private var finished = FinishedSessions()
+    /// Grows with every change of a session's status.
+    package nonisolated let changes = CurrentValue(0)
     private let limits: Limits
     private static let sweepInterval = Duration.milliseconds(250)
 
@@ -37,7 +38,7 @@ package actor SessionTable {
     /// Makes a session for a client.
     /// - Throws: `CloudletError.busy` when there are too many.
     func create(client: String) throws(CloudletError) -> Session {
-        // Looking at all of them for each would be much work for who has many made.
+        // Looking at all of them for each would be much work when a client makes many.
         if ContinuousClock.now - swept > Self.sweepInterval { removeStale() }
         unused[client]?.removeAll { !$0.isUnused }
         let own = unused[client, default: []]
@@ -48,15 +49,15 @@ package actor SessionTable {
         }
         var id = SessionID.random()
         while sessions[id] != nil { id = .random() }
-        let session = Session(id: id, client: client)
+        let session = Session(id: id, client: client, changed: noteChange)
         sessions[id] = session
         unused[client, default: []].append(session)
         return session
     }
 
     /// Gives up an unused session of the client address that has most.
-    /// - Parameter own: how many who wants one more has; others that have fewer keep theirs.
-    /// - Throws: `CloudletError.busy` when nobody has more.
+    /// - Parameter own: how many the client has that wants one more; others that have fewer keep theirs.
+    /// - Throws: `CloudletError.busy` when no client has more.
     private func makeRoom(own: Int) throws(CloudletError) {
         while let (client, list) = unused.max(by: { $0.value.count < $1.value.count }), list.count > own {
             let live = list.filter(\.isUnused)
@@ -67,33 +68,55 @@ package actor SessionTable {
     }
 
     /// Adds a session of an earlier node.
-    func adopt(_ session: Session) { sessions[session.id] = session }
+    func adopt(_ session: Session) {
+        sessions[session.id] = session
+        noteChange()
+    }
 
-    /// Ends a session that its client has abandoned, the oldest, because the client begins another one with the same
-    /// overlay: it would find its own ports taken.
+    /// Notes that the status of a session has changed.
+    nonisolated func noteChange() { changes.update { $0 &+= 1 } }
+
+    /// Ends the oldest session that its client has abandoned, because the client begins another one with the same overlay:
+    /// the new VM would find its own ports taken.
     /// - Parameters:
     ///   - client: the client's address.
     ///   - meta: digest of the overlay's meta.
-    ///   - asksPeers: whether connections that seem to be there are tried before.
+    ///   - asksPeers: whether connections that seem to be there are probed first.
     /// - Returns: the session that ends, if there was one.
-    func displace(of client: String, _ meta: SHA256Digest, asksPeers: Bool) async -> Session? {
+    func replace(of client: String, _ meta: SHA256Digest, asksPeers: Bool) async -> Session? {
         let own = sessions.values.filter { $0.runs(meta, for: client) }.sorted { $0.born < $1.born }
-        let reason = "its client was gone, and has begun anew"
-        if let session = own.first(where: { $0.giveUpIfAbandoned(reason) }) { return session }
+        if let session = own.first(where: { $0.replace() }) { return session }
         guard asksPeers, !own.isEmpty else { return nil }
         for session in own { session.probe(isUrgent: true) }
         defer { for session in own { session.probe(isUrgent: false) } }
-        var found: Session?
-        _ = try? await poll(every: .milliseconds(50), for: Reachability.answer) { () throws(CloudletError) in
-            found = own.first { $0.giveUpIfAbandoned(reason) }
-            return found != nil
+        let end = ContinuousClock.now + Reachability.answer
+        while ContinuousClock.now < end, !Task.isCancelled {
+            await Self.waitUntilReplaceable(own, until: end)
+            if let session = own.first(where: { $0.replace() }) { return session }
         }
-        return found
+        return nil
+    }
+
+    /// Waits until one of the sessions may be replaced, or an instant.
+    private static func waitUntilReplaceable(_ sessions: [Session], until end: ContinuousClock.Instant) async {
+        _ = try? await withDeadline(end - .now) { () async throws(CloudletError) in
+            await withDiscardingTaskGroup { group in
+                let any = AsyncEvent()
+                for session in sessions {
+                    group.addTask {
+                        await session.waitUntilReplaceable()
+                        any.set()
+                    }
+                }
+                await any.wait()
+                group.cancelAll()
+            }
+        }
     }
 
     /// The session with this id, if it exists and has not ended.
     func session(_ id: SessionID?) -> Session? {
-        guard let id, let session = sessions[id], !session.status.stage.isEnded else { return nil }
+        guard let id, let session = sessions[id], !session.isEnded else { return nil }
         return session
     }
 
@@ -120,18 +143,24 @@ package actor SessionTable {
 
     /// Ends a session, whatever it is doing.
     /// - Returns: `false` when there is no such session.
-    package func stop(_ id: SessionID, reason: String) -> Bool {
+    package func stop(_ id: SessionID) -> Bool {
         guard let session = session(id) else { return false }
-        if !session.endUnlessBegun(reason) { session.finish(reason) }
+        session.requestEnd(.stopped)
         return true
     }
+
+    /// Waits until a session has ended and its VM is gone, or the task is cancelled.
+    package func waitForEnd(of id: SessionID) async { await sessions[id]?.wait(for: .ended) }
+
+    /// Applies changed timeouts to sessions that wait for their clients.
+    func timeoutsChanged() { for session in sessions.values { session.timeoutsChanged() } }
 
     private func removeStale() {
         let now = ContinuousClock.now
         swept = now
         finished.forget(olderThan: limits.unused, at: now)
         for (id, session) in sessions {
-            if now - session.born >= limits.unused, session.endIfUnused(Self.unusedReason) {
+            if now - session.born >= limits.unused, session.endIfUnused() {
                 sessions[id] = nil
                 continue
             }
@@ -139,7 +168,7 @@ package actor SessionTable {
             if status.stage.isEnded {
                 sessions[id] = nil
                 // Those that were never used are no news.
-                if status.endReason != Self.unusedReason, ended.count < limits.sessions { ended.append(status) }
+                if status.endReason != .unused, ended.count < limits.sessions { ended.append(status) }
             }
         }
         unused = unused.compactMapValues { list in
@@ -148,52 +177,13 @@ package actor SessionTable {
         }
     }
 
-    private static let unusedReason = "it was not used"
-
     /// Drops a session that was never used; a connection that has just found it finds it ended. One that was begun
     /// meanwhile goes on.
     private func giveUp(_ session: Session) {
-        guard session.endIfUnused(Self.unusedReason) else { return }
+        guard session.endIfUnused() else { return }
         sessions[session.id] = nil
         let client = session.status.client
         unused[client]?.removeAll { $0 === session }
         if unused[client]?.isEmpty == true { unused[client] = nil }
-    }
-}
-
-/// What a session is doing, for lists and logs.
-package struct SessionStatus: Sendable, Hashable {
-    /// The session's number.
-    package let id: SessionID
-    /// The client's address.
-    package let client: String
-    /// When it was made.
-    package let created: Date
-    /// What it is doing.
-    package var stage = SynthesisStage.created
-    /// The application's name, when the client told it.
-    package var appName: String?
-    /// The base VM.
-    package var baseHash: SHA256Digest?
-    /// Bytes of the overlay that were received.
-    package var receivedBytes = 0
-    /// Bytes of the whole overlay.
-    var totalBytes = 0
-    /// Its place in the queue, while it waits for room.
-    package var place: Int?
-    /// The forwards in force, as text.
-    package var forwards: [String] = []
-    /// The VM's name in the hypervisor.
-    package var vm: String?
-    /// Why the session is over.
-    package var endReason: String?
-    /// The kind of failure, of a session that failed.
-    package var failure: CloudletError.Code?
-
-    /// A session that was just made.
-    package init(id: SessionID, client: String, created: Date) {
-        self.id = id
-        self.client = client
-        self.created = created
     }
 }

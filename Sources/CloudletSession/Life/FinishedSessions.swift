@@ -1,11 +1,11 @@
 import CloudletCore
 
-/// Sessions that their clients have finished but not closed yet: the original's clients close them afterwards, and are told
-/// that there is no such session once it is forgotten.
+/// Sessions that their clients have finished but not closed yet. The original's clients close them afterwards; once a session
+/// is forgotten, the answer is that there is no such session.
 ///
-/// The newest is always taken in. Where a client address has its share, or no other has more, its own oldest one is
-/// forgotten for it; else the oldest of the address that has most. So nobody makes the node forget what it keeps for one
-/// who has fewer.
+/// The newest is always kept. Where a client address has its share, or no other address has more, its own oldest session is
+/// forgotten for it; otherwise the oldest of the address that has most. So no client makes the node forget what it keeps for
+/// a client that has fewer.
 struct FinishedSessions {
     private struct Entry {
         let id: SessionID
@@ -30,15 +30,15 @@ struct FinishedSessions {
         if own >= limits.finishedPerClient {
             forgetOldest(of: client)
         } else if owners.count >= limits.sessions {
-            let most = clients.max { Self.gives($1.value, before: $0.value) }
+            let most = clients.max { Self.isForgotten($1.value, before: $0.value) }
             forgetOldest(of: most.map { $0.value.count > own ? $0.key : client } ?? client)
         }
         clients[client, default: []].append(Entry(id: id, since: now))
         owners[id] = client
     }
 
-    /// Whether the first of these gives way rather than one of the others.
-    private static func gives(_ own: [Entry], before others: [Entry]) -> Bool {
+    /// Whether the first of these is forgotten rather than one of the others.
+    private static func isForgotten(_ own: [Entry], before others: [Entry]) -> Bool {
         guard own.count == others.count, let first = own.first, let other = others.first else {
             return own.count > others.count
         }
@@ -58,7 +58,7 @@ struct FinishedSessions {
         return true
     }
 
-    /// Forgets those that nobody has closed in so long a time.
+    /// Forgets those that were not closed in so long a time.
     mutating func forget(olderThan age: Duration, at now: ContinuousClock.Instant = .now) {
         for list in clients.values {
             for entry in list where now - entry.since >= age { _ = close(entry.id) }

@@ -1,0 +1,14 @@
+import CloudletSystem
+
+/// What bounds all connections of a server together.
+final class ClientBudgets: Sendable {
+    let unreadMetas: MetaBudget
+    let heldMetas: HeldMetas
+    let rates: RateLimit
+
+    init(_ limits: SessionServer.Limits) {
+        unreadMetas = MetaBudget(limit: limits.bufferedMetas)
+        heldMetas = HeldMetas(limit: limits.heldMetas)
+        rates = RateLimit(perSecond: limits.addressRate.perSecond, burst: limits.addressRate.burst)
+    }
+}

@@ -1,0 +1,67 @@
+package import CloudletCore
+
+/// Why a session ends. ``description`` turns the reason into the words that clients, logs and `cloudlet list-session` show.
+package enum EndReason: Sendable, Hashable {
+    /// A failure that ends a session.
+    package struct Failure: Sendable, Hashable {
+        /// Its kind.
+        package let code: CloudletError.Code
+        /// All of it in words.
+        package let text: String
+
+        /// Describes an error.
+        package init(_ error: CloudletError) { (code, text) = (error.code, error.description) }
+    }
+
+    /// The client sent FINISH.
+    case finished
+    /// The client sent CLOSE_SESSION.
+    case closed
+    /// The connection ended before the VM ran, and the client had not announced that it reconnects.
+    case disconnected
+    /// The connection ended for a fault of its client.
+    case clientFault(Failure)
+    /// No connection came within the time after one was lost.
+    case reconnectTimeout
+    /// The client lost its connection and began another session with the same overlay.
+    case replaced
+    /// Nothing was begun with the session.
+    case unused
+    /// The node's owner stopped it.
+    case stopped
+    /// The node ends.
+    case nodeStopped
+    /// The synthesis failed.
+    case failed(Failure)
+    /// The VM ended: its guest was shut down.
+    case vmEnded
+    /// The VM failed.
+    case vmFailed(Failure)
+
+    /// The kind of failure, if the synthesis or the VM failed.
+    package var failure: CloudletError.Code? {
+        switch self {
+        case .failed(let failure), .vmFailed(let failure): failure.code
+        default: nil
+        }
+    }
+}
+
+extension EndReason: CustomStringConvertible {
+    /// The reason in words.
+    package var description: String {
+        switch self {
+        case .finished: "the client is done"
+        case .closed: "the client closed it"
+        case .disconnected: "the client went away"
+        case .clientFault(let failure), .failed(let failure): failure.text
+        case .reconnectTimeout: "the client's connection was lost, and its time to come back is over"
+        case .replaced: "its client was gone, and has begun anew"
+        case .unused: "it was not used"
+        case .stopped: "it was stopped on the node"
+        case .nodeStopped: "the node stops"
+        case .vmEnded: "the VM ended by itself"
+        case .vmFailed(let failure): "the VM is gone: \(failure.text)"
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import AsyncAlgorithms
+import CloudletCore
+import CloudletOverlay
+import CloudletSystem
+import Synchronization
+
+// MARK: - The connection that speaks for a session
+
+extension Session {
+    /// Whether a client may go on with the session by another connection and this meta.
+    func mayGoOn(with meta: SHA256Digest) -> Bool { guarded.withLock { $0.state.mayGoOn(with: meta) } }
+
+    /// Makes a connection the one that speaks for the session; that of the one before is kept for nothing any more.
+    /// - Returns: `nil` when the session can't go on.
+    func attach(_ peer: Peer) -> Attachment? {
+        let (reports, continuation) = AsyncStream.makeStream(
+            of: SessionReport.self, bufferingPolicy: .bufferingNewest(1))
+        let (attachment, former) = update { guarded -> (Attachment?, Guarded?) in
+            guard let (number, point) = guarded.state.attach(reconnects: peer.reconnects) else { return (nil, nil) }
+            defer { (guarded.peer, guarded.reports) = (peer, continuation) }
+            return (Attachment(number: number, point: point, reports: reports), guarded)
+        }
+        former?.reports?.finish()
+        if let permit = former?.peer?.permit, permit !== peer.permit { permit.isBusy = false }
+        return attachment
+    }
+
+    /// Notes that a connection has ended.
+    func detach(_ number: Int) { update { _ = $0.state.detach(number, at: .now) } }
+
+    /// Notes that a connection was ended for a fault of its client.
+    func reject(_ number: Int, _ error: CloudletError) { update { _ = $0.state.reject(number, .init(error)) } }
+
+    /// Passes on what of a piece did not come by an earlier connection, and waits until it is taken.
+    /// - Throws: `CloudletError.protocolViolation` when another connection speaks for the session by now.
+    func take(_ piece: BlobPiece, from number: Int) async throws(CloudletError) {
+        let new = try guarded.withLock { (guarded) throws(CloudletError) in
+            guard guarded.state.connection.isAttached(number) else {
+                throw CloudletError(.protocolViolation, "the session goes on with another connection")
+            }
+            return guarded.state.transfer.remainder(of: piece)
+        }
+        guard let new else { return }
+        await pieces.send(new)
+        // A piece that was not taken because the connection was given up can't be told from one that was.
+        if Task.isCancelled { guarded.withLock { $0.state.transfer.markBroken() } }
+    }
+
+    /// Notes that the whole overlay has come.
+    func finishTransfer() { pieces.finish() }
+
+    /// Notes that the rest of the overlay will not come.
+    func failTransfer(_ error: any Error) { pieces.fail(error) }
+
+    /// Whether its VM is of this overlay and runs for this client.
+    func runs(_ meta: SHA256Digest, for client: String) -> Bool {
+        guarded.withLock { $0.state.runs(meta, for: client) }
+    }
+
+    /// Ends the session in favour of another one of the same client, if no connection speaks for it.
+    func replace() -> Bool { update { $0.state.replace(at: .now) } }
+
+    /// Has the system check whether the connection that speaks for the session is still there, at once or at the usual
+    /// times.
+    func probe(isUrgent: Bool) { guarded.withLock(\.peer)?.probe(isUrgent) }
+}

@@ -1,0 +1,58 @@
+import CloudletCore
+import CloudletSystem
+import Synchronization
+
+// MARK: - Waiting for what a session reaches
+
+extension Session {
+    /// Waits until the session has reached a milestone, or the task is cancelled.
+    func wait(for milestone: SessionState.Milestone) async { await events[milestone]?.wait() }
+
+    /// Waits for room on the node.
+    /// - Returns: `false` when there will be none, or the task is cancelled.
+    func waitForAdmission() async -> Bool {
+        await wait(for: .decided)
+        return guarded.withLock { guarded in
+            guard guarded.state.hasReached(.decided) else { return false }
+            if case .failed? = guarded.state.outcome { return false }
+            return true
+        }
+    }
+
+    /// Waits for what becomes of the synthesis; `nil` when the task is cancelled.
+    func outcome() async -> SessionState.Outcome? {
+        await wait(for: .settled)
+        return guarded.withLock(\.state.outcome)
+    }
+
+    /// Waits until the end was requested, which is done here when no connection comes in time, or the task is cancelled.
+    func waitForEndRequest(_ timeouts: @Sendable () -> SessionState.Timeouts) async {
+        while !Task.isCancelled {
+            let (deadline, change) = update { guarded in
+                guarded.state.expire(timeouts(), at: .now)
+                return (guarded.state.deadline(timeouts()), guarded.change)
+            }
+            guard endReason == nil else { return }
+            await change.wait(until: deadline)
+        }
+    }
+
+    /// Waits until another session of the same client may replace this one, or the task is cancelled. It may not any more
+    /// when a connection comes meanwhile.
+    func waitUntilReplaceable() async {
+        while !Task.isCancelled {
+            let (from, change) = guarded.withLock { ($0.state.replaceableFrom, $0.change) }
+            if let from, from <= .now { return }
+            await change.wait(until: from)
+        }
+    }
+
+    /// Has deadlines looked at again: the timeouts have changed.
+    func timeoutsChanged() {
+        let change = guarded.withLock { guarded in
+            defer { guarded.change = AsyncEvent() }
+            return guarded.change
+        }
+        change.set()
+    }
+}

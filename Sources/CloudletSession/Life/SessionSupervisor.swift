@@ -1,0 +1,160 @@
+import AsyncAlgorithms
+import CloudletCore
+import CloudletSystem
+import CloudletWire
+import Logging
+
+/// Runs the syntheses of sessions and keeps their VMs as long as the sessions last, whichever connection comes and goes.
+/// A session ends when its client is done, when no connection comes in time after one was lost, when its VM ends, or when
+/// the node stops.
+struct SessionSupervisor: Sendable {
+    /// A session whose overlay begins to come.
+    struct Job: Sendable {
+        let session: Session
+        let request: SynthesisRequest
+        /// A session that this one replaces; it is about to end.
+        var former: Session?
+    }
+
+    private let jobs: AsyncStream<Job>
+    private let continuation: AsyncStream<Job>.Continuation
+    private let backend: any SynthesisBackend
+    private let timeouts: @Sendable () -> SessionState.Timeouts
+    private let keepsVMs: Bool
+    private let logger: Logger
+
+    init(
+        backend: any SynthesisBackend, timeouts: @escaping @Sendable () -> SessionState.Timeouts, keepsVMs: Bool,
+        logger: Logger
+    ) {
+        self.keepsVMs = keepsVMs
+        self.backend = backend
+        self.timeouts = timeouts
+        self.logger = logger
+        (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
+    }
+
+    /// Takes over a session.
+    func start(_ job: Job) { continuation.yield(job) }
+
+    /// Runs until the task is cancelled; every VM has ended then, unless VMs are kept.
+    func run(adopting adopted: [AdoptedSession], table: SessionTable) async {
+        await withDiscardingTaskGroup { group in
+            for entry in adopted {
+                let session = Session(adopting: entry.status, changed: table.noteChange)
+                await table.adopt(session)
+                group.addTask { await keep(entry.machine, for: session, entry.reservation) }
+            }
+            for await job in jobs {
+                group.addTask { await perform(job) }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func perform(_ job: Job) async {
+        let session = job.session
+        do throws(CloudletError) {
+            let reservation = try await unlessEnding(session) { () async throws(CloudletError) in
+                await job.former?.wait(for: .ended)
+                return try await backend.admit(job.request, progress: session.note)
+            } undo: {
+                $0.release()
+            }
+            defer { reservation.release() }
+            guard session.admit() else { throw Self.interruption(of: session) }
+            let machine = try await unlessEnding(session) { () async throws(CloudletError) in
+                try await backend.synthesize(job.request, from: session.pieces, progress: session.note)
+            } undo: {
+                await $0.end()
+            }
+            guard session.run(machine) else {
+                await machine.end()
+                throw Self.interruption(of: session)
+            }
+            reservation.settle()
+            await backend.note(session.status)
+            session.announce(machine)
+            logger.info(
+                "VM runs",
+                metadata: ["session": "\(session.id)", "client": "\(job.request.client)", "vm": "\(machine.name)"])
+            await keep(machine, for: session, reservation)
+        } catch {
+            session.fail(error)
+            logger.notice(
+                "session failed",
+                metadata: [
+                    "session": "\(session.id)", "client": "\(job.request.client)",
+                    "reason": "\(error.description.displayable(limit: 400))",
+                ])
+        }
+    }
+
+    private static func interruption(of session: Session) -> CloudletError {
+        CloudletError(.interrupted, session.endReason?.description ?? "interrupted")
+    }
+
+    /// Runs `body` unless the session's end is requested meanwhile; then `body` is cancelled, and what it has brought up
+    /// nevertheless is undone.
+    private func unlessEnding<Value: Sendable>(
+        _ session: Session, _ body: @escaping @Sendable () async throws(CloudletError) -> Value,
+        undo: (Value) async -> Void
+    ) async throws(CloudletError) -> Value {
+        let result = await withTaskGroup(of: Result<Value, CloudletError>?.self) { group in
+            group.addTask {
+                do throws(CloudletError) { return .success(try await body()) } catch { return .failure(error) }
+            }
+            group.addTask {
+                await session.waitForEndRequest(timeouts)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            // In any case `body` must come to its end: what it has brought up must be ended again.
+            let last = await group.next() ?? nil
+            return first ?? last
+        }
+        guard let result else { throw CloudletError(.interrupted, "interrupted") }
+        if Task.isCancelled { session.requestEnd(.nodeStopped) }
+        guard session.endReason != nil else { return try result.get() }
+        if case .success(let value) = result { await undo(value) }
+        throw Self.interruption(of: session)
+    }
+
+    /// Keeps a running VM until its session ends; when the node stops and VMs are kept, leaves it running.
+    private func keep(_ machine: any SynthesizedVM, for session: Session, _ reservation: Reservation) async {
+        await waitForEndRequest(of: session, machine)
+        if Task.isCancelled, keepsVMs, session.endReason == nil {
+            logger.notice("VM is left running", metadata: ["session": "\(session.id)", "vm": "\(machine.name)"])
+            return
+        }
+        session.requestEnd(.nodeStopped)
+        if case .vmFailed(let failure) = session.endReason {
+            logger.error(
+                "a VM failed",
+                metadata: ["session": "\(session.id)", "vm": "\(machine.name)", "reason": "\(failure.text)"])
+        }
+        logger.debug(
+            "stage begins", metadata: ["session": "\(session.id)", "stage": "\(TimedStage.endVM.rawValue)"])
+        await machine.end()
+        reservation.release()
+        session.end()
+        logger.info(
+            "session ended",
+            metadata: ["session": "\(session.id)", "reason": "\(session.endReason?.description ?? "")"])
+    }
+
+    /// Waits until the end of a session with a VM was requested, which is done here when the VM ends, or the task is
+    /// cancelled.
+    private func waitForEndRequest(of session: Session, _ machine: any SynthesizedVM) async {
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                let failure = await machine.waitForEnd()
+                guard !Task.isCancelled else { return }
+                session.requestEnd(failure.map { .vmFailed(.init($0)) } ?? .vmEnded)
+            }
+            await session.waitForEndRequest(timeouts)
+            group.cancelAll()
+        }
+    }
+}
