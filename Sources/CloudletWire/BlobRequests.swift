@@ -30,6 +30,7 @@ package struct BlobRequests: Sendable {
 
     /// The blobs of a meta.
     /// - Parameters:
+    ///   - blobs: their names and sizes.
     ///   - present: indices of those that need not come any more.
     ///   - first: index of the one that must come before any other.
     package init(_ blobs: [Blob], present: Set<Int> = [], first: Int? = nil) {

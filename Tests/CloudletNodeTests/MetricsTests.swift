@@ -127,7 +127,7 @@ struct OneAnswerBackend: SynthesisBackend {
     let answer: Result<any SynthesizedVM, CloudletError>
     let received: [Int]
 
-    /// - Parameter receives: the bytes that each synthesis reports.
+    /// Gives `answer`; each synthesis reports first that it has received so many bytes.
     init(_ answer: Result<any SynthesizedVM, CloudletError>, receives received: [Int] = []) {
         (self.answer, self.received) = (answer, received)
     }

@@ -161,12 +161,10 @@ import Testing
 
     @Test("what is remembered of a client's finished sessions is not forgotten for those of one who has more")
     func finishedSessions() {
-        var limits = SessionTable.Limits()
-        (limits.sessions, limits.finishedPerClient) = (6, 4)
         var finished = FinishedSessions()
         let start = ContinuousClock.now
         func note(_ number: Int, of client: String, after seconds: Int = 0) {
-            finished.note(SessionID(UInt64(number)), of: client, at: start + .seconds(seconds), limits)
+            finished.note(SessionID(UInt64(number)), of: client, at: start + .seconds(seconds), perClient: 4, total: 6)
         }
         func close(_ numbers: ClosedRange<Int>) -> [Bool] { numbers.map { finished.close(SessionID(UInt64($0))) } }
         note(1, of: "a")

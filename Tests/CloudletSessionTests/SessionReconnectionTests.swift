@@ -29,7 +29,7 @@ import Testing
             #expect(state.detach(1, at: now) && !state.detach(1, at: now))
             let deadline = now + .seconds(length)
             #expect(state.deadline(timeouts) == deadline)
-            #expect(!state.expire(timeouts, at: deadline - .nanoseconds(1)))
+            #expect(state.expire(timeouts, at: deadline - .nanoseconds(1)) == false)
             // Another connection in time, and what the one before still does is nothing to the session.
             var again = state
             #expect(again.attach(reconnects: true)?.number == 2 && again.deadline(timeouts) == nil)
@@ -45,7 +45,7 @@ import Testing
             var state = SessionStateTests.session(.running, reconnects: reconnects)
             #expect(state.replaceableFrom == nil && state.detach(1, at: now))
             #expect(state.replaceableFrom == now + grace)
-            #expect(!state.replace(at: now + grace - .nanoseconds(1)))
+            #expect(state.replace(at: now + grace - .nanoseconds(1)) == false)
             #expect(state.replace(at: now + grace) && state.endReason == .replaced)
             #expect(!state.replace(at: now + grace) && state.replaceableFrom == nil)
         }

@@ -1,6 +1,6 @@
 import CloudletCore
-import CloudletOverlay
 import CloudletWire
+import Foundation
 import Testing
 
 @testable import CloudletSession
@@ -52,7 +52,10 @@ import Testing
     /// A session that came to a phase by the usual way, with one connection.
     static func session(_ start: Start, reconnects: Bool = false) -> SessionState {
         var state = SessionState(id: SessionID(1), client: "192.0.2.7", created: .distantPast)
-        func then(_ step: (inout SessionState) -> Bool) { #expect(step(&state)) }
+        func then(_ step: (inout SessionState) -> Bool) {
+            let isDone = step(&state)
+            #expect(isDone)
+        }
         switch start {
         case .created: break
         case .fetching: then { $0.beginFetch() }
@@ -75,7 +78,7 @@ import Testing
         return state
     }
 
-    static let rows = [
+    static let rows: [Row] = [
         Row("beginFetch", [.created: .fetching]) { $0.beginFetch() },
         Row("endFetch", [.fetching: .created]) { $0.endFetch() },
         Row("begin", [.created: .waiting(position: nil), .fetching: .waiting(position: nil)]) {
@@ -196,7 +199,7 @@ import Testing
             var state = Self.session(start)
             #expect(state.requestEnd(.finished) == .accepted && state.requestEnd(.nodeStopped) == .tooLate)
             #expect(state.status.stage == stage && state.status.endReason == nil && state.endReason == .finished)
-            #expect(state.end())
+            #expect(state.end() == true)
             #expect(state.status.stage == .ended && state.status.endReason == .finished && state.status.failure == code)
             #expect(state.endError.message == "the client is done" && state.endError.code == code ?? .unavailable)
         }
@@ -244,6 +247,6 @@ import Testing
             (.vmFailed(Self.failure), "the VM is gone: blob 1 is damaged"),
         ]
         for (reason, text) in words { #expect(reason.description == text) }
-        #expect(words.compactMap(\.0.failure) == [.badData, .badData])
+        #expect(words.compactMap { $0.0.failure } == [.badData, .badData])
     }
 }

@@ -1,7 +1,6 @@
 import CloudletCore
 import CloudletMessagePack
 import CloudletOverlay
-import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
 import CloudletWire
@@ -10,6 +9,7 @@ import Synchronization
 import Testing
 
 @testable import CloudletClient
+@testable import CloudletSession
 
 /// Our server with our client and with the originals' bytes, over real TCP on the loopback address.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct SessionTests {

@@ -6,7 +6,7 @@ final class ClientBudgets: Sendable {
     let heldMetas: HeldMetas
     let rates: RateLimit
 
-    init(_ limits: SessionServer.Limits) {
+    init(_ limits: SessionLimits) {
         unreadMetas = MetaBudget(limit: limits.bufferedMetas)
         heldMetas = HeldMetas(limit: limits.heldMetas)
         rates = RateLimit(perSecond: limits.addressRate.perSecond, burst: limits.addressRate.burst)

@@ -50,8 +50,7 @@ struct ClientTiming: Sendable {
         (lastActivity, messageBegan, windowBegan) = (now, now, now)
     }
 
-    /// Bytes came.
-    /// - Parameter isBoundary: whether a message has ended with them.
+    /// Bytes came; a message has ended with them if `isBoundary`.
     mutating func received(_ count: Int, isBoundary: Bool, at now: Instant) {
         lastActivity = now
         windowBytes += count

@@ -8,7 +8,7 @@ final class CommandPacing: Sendable {
     private let connection: Mutex<Pacer>
     private let address: RateLimit
 
-    init(of client: String, _ limits: SessionServer.Limits, _ address: RateLimit) {
+    init(of client: String, _ limits: SessionLimits, _ address: RateLimit) {
         self.client = client
         self.address = address
         connection = Mutex(Pacer(perSecond: limits.commandRate.perSecond, burst: limits.commandRate.burst))

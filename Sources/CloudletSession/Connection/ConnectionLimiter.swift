@@ -15,9 +15,10 @@ final class ConnectionLimiter: Sendable {
     ///   - client: the client's address.
     ///   - limits: the bounds.
     ///   - onRevoke: closes the connection, when another one needs its permit more.
+    /// - Returns: the permit.
     /// - Throws: `CloudletError.busy` when there is none.
     func acquire(
-        _ client: String, _ limits: SessionServer.Limits, onRevoke: @escaping @Sendable () -> Void
+        _ client: String, _ limits: SessionLimits, onRevoke: @escaping @Sendable () -> Void
     ) throws(CloudletError) -> ConnectionShares.Permit {
         do throws(ConnectionShares.Excess) {
             return try shares.acquire(

@@ -33,12 +33,12 @@ final class ConnectionState: Sendable {
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private let arrived: ArrivedBytes
     private let budget: MetaBudget.Account
-    private let limits: SessionServer.Limits
+    private let limits: SessionLimits
     /// The connection's permit.
     let permit: ConnectionShares.Permit
 
     init(
-        _ limits: SessionServer.Limits, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+        _ limits: SessionLimits, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
         _ arrived: ArrivedBytes, _ budget: MetaBudget.Account, _ permit: ConnectionShares.Permit
     ) {
         state = Mutex(

@@ -10,7 +10,7 @@ struct ServerConnection: Sendable {
     let table: SessionTable
     let supervisor: SessionSupervisor
     let backend: any SynthesisBackend
-    let limits: SessionServer.Limits
+    let limits: SessionLimits
     let budgets: ClientBudgets
     let permit: ConnectionShares.Permit
     let localAddress: String

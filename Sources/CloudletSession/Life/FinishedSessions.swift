@@ -21,15 +21,16 @@ struct FinishedSessions {
     ///   - id: the session.
     ///   - client: the address the session was made from.
     ///   - now: the time.
-    ///   - limits: how many are kept.
+    ///   - perClient: how many are kept of one client address.
+    ///   - total: how many are kept of all.
     mutating func note(
-        _ id: SessionID, of client: String, at now: ContinuousClock.Instant = .now, _ limits: SessionTable.Limits
+        _ id: SessionID, of client: String, at now: ContinuousClock.Instant = .now, perClient: Int, total: Int
     ) {
         guard owners[id] == nil else { return }
         let own = clients[client, default: []].count
-        if own >= limits.finishedPerClient {
+        if own >= perClient {
             forgetOldest(of: client)
-        } else if owners.count >= limits.sessions {
+        } else if owners.count >= total {
             let most = clients.max { Self.isForgotten($1.value, before: $0.value) }
             forgetOldest(of: most.map { $0.value.count > own ? $0.key : client } ?? client)
         }

@@ -34,7 +34,10 @@ final class Session: Sendable {
     }
 
     /// A session that was just made.
-    /// - Parameter changed: called whenever its status has changed.
+    /// - Parameters:
+    ///   - id: its number.
+    ///   - client: the client's address.
+    ///   - changed: called whenever its status has changed.
     convenience init(id: SessionID, client: String, changed: @escaping @Sendable () -> Void = {}) {
         self.init(SessionState(id: id, client: client, created: Date()), changed: changed)
     }

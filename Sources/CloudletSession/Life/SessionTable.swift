@@ -121,7 +121,10 @@ package actor SessionTable {
     }
 
     /// Notes that a client has finished a session: the original's clients close it afterwards.
-    func noteFinished(_ session: Session) { finished.note(session.id, of: session.status.client, limits) }
+    func noteFinished(_ session: Session) {
+        finished.note(
+            session.id, of: session.status.client, perClient: limits.finishedPerClient, total: limits.sessions)
+    }
 
     /// Closes a session that was finished.
     /// - Returns: `false` when it was not, or was closed before.

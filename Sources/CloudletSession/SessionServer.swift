@@ -6,6 +6,9 @@ import NIOCore
 
 /// Listens for clients of the synthesis protocol and serves each in a task of its own.
 package struct SessionServer: Sendable {
+    /// The bounds on clients.
+    package typealias Limits = SessionLimits
+
     private let backend: any SynthesisBackend
     /// The bounds on clients; changed ones hold for connections that come later, the time after a lost connection at once.
     package let limits: CurrentValue<Limits>
