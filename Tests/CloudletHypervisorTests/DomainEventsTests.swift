@@ -1,7 +1,6 @@
 import CLibvirt
 import CloudletCore
 import CloudletSystem
-import Synchronization
 import Testing
 
 @testable import CloudletHypervisor
@@ -14,50 +13,62 @@ import Testing
         .init(
             event: Int32(VIR_DOMAIN_EVENT_STOPPED.rawValue), detail: Int32(VIR_DOMAIN_EVENT_STOPPED_CRASHED.rawValue)))
 
-    /// Waits for `value` to be true; `asked` hears of each question.
+    /// Waits for the end of a migration, asking `answer` with the number of the question.
+    /// - Returns: whether it came, and how often was asked.
     private func wait(
-        for value: Shared, within limit: Duration, _ asked: Mailbox<Void> = Mailbox()
-    ) async throws(CloudletError) -> Bool {
-        try await events.wait(for: "vm", within: limit) {
+        within limit: Duration, _ answer: (Int) -> Bool
+    ) async throws(CloudletError) -> (Bool, asked: Int) {
+        var asked = 0
+        let came = try await events.wait(for: "vm", within: limit) {
             $0 == .migrationEnded || $0.isEnd
         } until: {
             () throws(CloudletError) in
-            asked.put(())
-            return value.flag.load(ordering: .sequentiallyConsistent)
+            asked += 1
+            return answer(asked)
         }
+        return (came, asked)
     }
 
     @Test("what holds already is not waited for")
     func atOnce() async throws {
-        #expect(try await wait(for: Shared(true), within: .seconds(60)))
+        let result = try await wait(within: .seconds(60)) { _ in true }
+        #expect(result == (true, 1))
     }
 
-    @Test("an event that matters brings the question up again, others and those of other VMs do not")
+    @Test("an event that matters brings the question up again")
     func event() async throws {
-        let (value, asked) = (Shared(false), Mailbox<Void>())
-        let waiting = Task { try await wait(for: value, within: .seconds(60), asked) }
-        _ = try await asked.next()
-        value.flag.store(true, ordering: .sequentiallyConsistent)
-        events.notify("vm", .agentConnected)
-        events.notify("another", .migrationEnded)
-        // Were it asked after one of these, the answer would be there before the next event.
-        events.notify("vm", .migrationEnded)
-        #expect(try await waiting.value)
-        #expect(asked.drain().count == 1)
+        let result = try await wait(within: .seconds(60)) { number in
+            if number == 1 { events.notify("vm", .migrationEnded) }
+            return number == 2
+        }
+        #expect(result == (true, 2))
     }
 
-    @Test("when the time is over it is asked once more: an event may have been missed")
+    @Test("other events and those of other VMs do not; when the time is over it is asked once more")
     func timeOver() async throws {
-        let asked = Mailbox<Void>()
-        #expect(try await wait(for: Shared(false), within: .milliseconds(20), asked) == false)
-        #expect(asked.drain().count == 2)
+        let result = try await wait(within: .milliseconds(50)) { number in
+            if number == 1 {
+                events.notify("vm", .agentConnected)
+                events.notify("another", .migrationEnded)
+            }
+            return false
+        }
+        #expect(result == (false, 2))
     }
 
-    @Test("who is cancelled does not wait longer")
-    func cancelled() async throws {
-        let (value, asked) = (Shared(false), Mailbox<Void>())
-        let waiting = Task { try await wait(for: value, within: .seconds(600), asked) }
-        _ = try await asked.next()
+    @Test("a task that is cancelled does not wait longer")
+    func cancelled() async {
+        let (events, asked) = (events, AsyncEvent())
+        let waiting = Task {
+            try await events.wait(for: "vm", within: .seconds(600)) { _ in
+                true
+            } until: {
+                () throws(CloudletError) in
+                asked.set()
+                return false
+            }
+        }
+        await asked.wait()
         waiting.cancel()
         let error = await #expect(throws: CloudletError.self) { try await waiting.value }
         #expect(error?.code == .interrupted)
@@ -78,12 +89,5 @@ import Testing
         var seen: [DomainEvent] = []
         for await entry in stream { seen.append(entry.event) }
         #expect(seen == [Self.end])
-    }
-
-    /// An `Atomic` that tasks share.
-    private final class Shared: Sendable {
-        let flag: Atomic<Bool>
-
-        init(_ value: Bool) { flag = Atomic(value) }
     }
 }

@@ -20,7 +20,7 @@ extension Hypervisor {
     /// more than once. A guest that is to shut down by itself does so before (``VirtualMachine/shutDown(within:)``).
     /// - Throws: `CloudletError` when the emulator can't be ended, or a file not be removed.
     package func tearDown(_ name: String) async throws(CloudletError) {
-        if let machine = care.care.machine(name) {
+        if let machine = care.vms.machine(name) {
             try await machine.destroy()
         } else {
             let domain = try await blocking { [connection] () throws(CloudletError) in
@@ -52,12 +52,12 @@ extension Hypervisor {
     /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, the VM was ended on purpose, or the
     ///   task was cancelled.
     package func waitForEnd(of name: String) async -> CloudletError? {
-        if let machine = care.care.machine(name) { return await machine.waitForEnd() }
+        if let machine = care.vms.machine(name) { return await machine.waitForEnd() }
         let end = await connection.events.end(of: name) { (try? await runningVMs().contains(name)) == true }
         guard let end, !Task.isCancelled else { return nil }
         let words = isEmbedded ? EmulatorLog.lastWords(in: root.log(of: name)) : nil
         return EmulatorFailure(
-            end: nil, isFailure: end.isFailure, memoryWasShort: care.care.shortage.isRecent, words: words
+            end: nil, isFailure: end.isFailure, memoryWasShort: care.vms.shortage.isRecent, words: words
         ).error
     }
 }

@@ -115,7 +115,7 @@ package final class Hypervisor: Sendable {
         let started = VirtualMachine(
             domain, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
             care: care)
-        care.care.add(started)
+        care.vms.add(started)
         await started.findProcess()
         if resources.waitsForState {
             try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in

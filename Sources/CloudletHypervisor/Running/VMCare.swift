@@ -50,11 +50,11 @@ final class VMCare: Sendable {
 
     /// The care under way; it ends with the last reference.
     final class Running: Sendable {
-        let care: VMCare
+        let vms: VMCare
         private let task: Task<Void, Never>
 
         fileprivate init(_ care: VMCare) {
-            self.care = care
+            vms = care
             // Not a child: it goes on beside all that is done with the VMs.
             task = Task { await care.run() }
         }

@@ -20,7 +20,7 @@ final class WarmPool: Service {
         var memoryReserve = 512 << 20
     }
 
-    private struct State {
+    struct State {
         var warm: [WarmVM] = []
         var use = BaseUse()
         var syntheses = 0
@@ -33,13 +33,13 @@ final class WarmPool: Service {
         var backoff = BaseBackoff()
     }
 
-    private let registry: NodeRegistry
+    let registry: NodeRegistry
     private let synthesizer: Synthesizer
     private let options: VMOptions
-    private let policy: @Sendable () -> Policy
-    private let freeMemory: @Sendable () -> Int
-    private let logger: Logger
-    private let state = Mutex(State())
+    let policy: @Sendable () -> Policy
+    let freeMemory: @Sendable () -> Int
+    let logger: Logger
+    let state = Mutex(State())
     private let (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// How often the registry, to which other programs write, and the host's free memory are looked at.
@@ -179,75 +179,11 @@ final class WarmPool: Service {
         return nil
     }
 
-    /// Leaves a base alone for a while with which something is wrong; others get their VMs.
-    private func failed(_ base: BaseVM, _ error: CloudletError) {
-        let isNew = state.withLock { $0.backoff.failed(base, error, at: .now) }
-        guard isNew else { return }
-        logger.warning(
-            "no warm VM can be made", metadata: ["base": "\(base.hash.short)", "reason": "\(error.description)"])
-    }
-
     /// What is left of the time in which a VM that was just resumed has the processors for itself.
     private var restLeft: Duration? {
         guard let lastEnd = state.withLock(\.lastEnd) else { return nil }
         let rest = Self.rest - (ContinuousClock.now - lastEnd)
         return rest > .zero ? rest : nil
-    }
-
-    /// The base of each VM to be kept warm: one for each base in the order of their use, then another round.
-    private func wantedBases() async -> [OpenBase] {
-        guard let records = try? await registry.bases(), !records.isEmpty else { return [] }
-        let use = state.withLock { state in
-            state.backoff.keep(records)
-            return state.use
-        }
-        var bases: [OpenBase] = []
-        for record in use.sorted(records) where state.withLock({ $0.backoff.mayTry(record, at: .now) }) {
-            do throws(CloudletError) { bases.append(try await OpenBase.open(record, in: registry)) } catch {
-                failed(record, error)
-            }
-        }
-        guard !bases.isEmpty else { return [] }
-        return (0..<policy().machines).map { bases[$0 % bases.count] }
-    }
-
-    private func superfluous(_ wanted: [OpenBase]) async -> [(WarmVM, String)] {
-        var wanted = wanted.map(\.record)
-        var found: [(WarmVM, String)] = []
-        let isShort = freeMemory() < policy().memoryReserve
-        for machine in state.withLock({ Array($0.warm) }) {
-            if !(await machine.isWaiting) {
-                found.append((machine, Self.hasEnded))
-            } else if isShort {
-                found.append((machine, "memory is short"))
-            } else if let index = wanted.firstIndex(of: machine.base.record) {
-                wanted.remove(at: index)
-            } else {
-                found.append((machine, "another base VM was used later"))
-            }
-        }
-        return found
-    }
-
-    private static let hasEnded = "its emulator has ended"
-
-    /// The bases of which warm VMs are missing; none while there is other work.
-    private func missing(_ wanted: [OpenBase]) -> [OpenBase] {
-        state.withLock { state in
-            guard state.syntheses == 0 else { return [] }
-            var warm = state.warm.map(\.base.record)
-            return wanted.filter { base in
-                guard let index = warm.firstIndex(of: base.record) else { return true }
-                warm.remove(at: index)
-                return false
-            }
-        }
-    }
-
-    /// Whether there is memory for a VM on `base` and for another one beside it.
-    private func hasRoom(for base: OpenBase) -> Bool {
-        guard state.withLock({ $0.syntheses == 0 }) else { return false }
-        return freeMemory() - 2 * base.machine.hostBytes >= policy().memoryReserve
     }
 
     /// Ends a warm VM, unless a synthesis has taken it meanwhile.
