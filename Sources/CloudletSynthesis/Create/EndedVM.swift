@@ -28,6 +28,7 @@ struct EndedVM: Sendable {
     ///   - base: the base VM it runs on.
     ///   - options: what is saved with it, and whether its memory is.
     ///   - times: notes the stages.
+    /// - Returns: its images.
     /// - Throws: `CloudletError` when it can't be saved, or its guest does not shut down.
     static func end(
         _ running: RunningVM, on base: OpenBase, _ options: OverlayCreation.Options, _ times: StageTimes

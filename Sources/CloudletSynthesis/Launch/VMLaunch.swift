@@ -106,6 +106,7 @@ final class VMLaunch: Sendable {
     ///   - waitsForState: whether the guest will go on from a saved state; otherwise it will boot.
     ///   - options: display, network and discarding.
     ///   - times: notes the stage.
+    /// - Throws: `CloudletError` with the reason; the launch may have taken an emulator all the same.
     func startEmulator(
         on disk: Disk, waitingForState waitsForState: Bool, _ options: VMOptions, _ times: StageTimes
     ) async throws(CloudletError) {

@@ -25,10 +25,7 @@ package struct Rebuild: Sendable {
             in: directory)
     }
 
-    /// Takes images: memory and an empty layer over the base's disk.
-    /// - Parameters:
-    ///   - directory: the directory for files.
-    ///   - isFilled: whether the base's RAM is in the memory already.
+    /// Takes memory and an empty layer over the base's disk; `isFilled` says that the base's RAM is in the memory already.
     init(
         _ meta: OverlayMeta, _ base: OpenBase, memory: SharedMemory, disk: QCOW2Image, in directory: FilePath,
         isFilled: Bool = false
