@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletHypervisor
 import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
