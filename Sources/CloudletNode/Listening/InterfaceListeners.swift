@@ -53,24 +53,33 @@ struct InterfaceListeners: Sendable {
     ) async where Wanted.Element == Set<Endpoint>, Wanted.Failure == Never {
         await withDiscardingTaskGroup { group in
             var removals: [Endpoint: AsyncEvent] = [:]
+            // What is bound already may not be wanted any more; then it has to be closed.
+            for endpoint in bound.value { removals[endpoint] = keepListener(on: endpoint, in: &group) }
             for await endpoints in wanted.cancelOnGracefulShutdown() {
                 for (endpoint, removal) in removals where !endpoints.contains(endpoint) {
                     removal.set()
                     removals[endpoint] = nil
                 }
                 for endpoint in endpoints where removals[endpoint] == nil {
-                    let removal = AsyncEvent()
-                    removals[endpoint] = removal
-                    group.addTask { await keepListener(on: endpoint, until: removal) }
+                    removals[endpoint] = keepListener(on: endpoint, in: &group)
                 }
             }
         }
     }
 
-    /// Keeps one listener open until its endpoint is removed or the service is shut down.
+    /// Keeps a listener open in a task of `group`.
+    /// - Returns: the event that removes its endpoint.
+    private func keepListener(on endpoint: Endpoint, in group: inout DiscardingTaskGroup) -> AsyncEvent {
+        let removal = AsyncEvent()
+        group.addTask { await keepListener(on: endpoint, until: removal) }
+        return removal
+    }
+
+    /// Keeps one listener open until its endpoint is removed or the service is shut down. Opens it at least once: what is
+    /// bound already is closed by that.
     private func keepListener(on endpoint: Endpoint, until removal: AsyncEvent) async {
         var failures = 0
-        while !removal.isSet, !Task.isCancelled, !Task.isShuttingDownGracefully {
+        repeat {
             do {
                 try await listen(on: endpoint, until: removal)
                 bound.update { $0.remove(endpoint) }
@@ -83,7 +92,7 @@ struct InterfaceListeners: Sendable {
                     _ = try? await withDeadline(pause) { await removal.wait() }
                 }
             }
-        }
+        } while !removal.isSet && !Task.isCancelled && !Task.isShuttingDownGracefully
     }
 
     /// A listener in a service group of its own, so that it can be closed alone and in good order.
