@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <linux/memfd.h>
 #include <malloc.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -44,6 +45,14 @@ int cloudlet_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, p
 int cloudlet_signal_process(int fd, int signal) { return (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0); }
 
 int cloudlet_was_signalled(int status) { return WIFSIGNALED(status); }
+
+int cloudlet_peer_user(int fd, unsigned *user) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    int result = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    if (result == 0) *user = peer.uid;
+    return result;
+}
 
 int cloudlet_limit_heaps(int number) { return mallopt(M_ARENA_MAX, number); }
 

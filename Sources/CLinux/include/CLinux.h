@@ -37,6 +37,8 @@ pid_t cloudlet_ended_child(void);
 int cloudlet_open_process(pid_t process);
 int cloudlet_signal_process(int fd, int signal);
 int cloudlet_was_signalled(int status);
+// The user at the other end of a Unix socket (SO_PEERCRED, unix(7)).
+int cloudlet_peer_user(int fd, unsigned *user);
 // Bounds the number of heaps that malloc spreads threads over (mallopt(3)).
 int cloudlet_limit_heaps(int number);
 // Removes a file or a whole tree; links are removed, not followed.

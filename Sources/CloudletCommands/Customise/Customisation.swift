@@ -12,10 +12,10 @@ struct Customisation: Sendable {
     private let untilPort: UInt16?
     private let provision: String?
     private let readsInput: Bool
-    /// What speaks against the guest's booting, if anything: told when it does not answer.
+    /// What speaks against the guest's booting, if anything: reported when it does not answer.
     var doubt: String?
 
-    /// Finds out how the end of the work will be told.
+    /// Finds out how the end of the work will be recognised.
     /// - Throws: `CloudletError.usage` when there is no way to tell.
     init(_ options: CustomiseOptions) throws(CloudletError) {
         untilPort = options.untilPort
@@ -103,7 +103,7 @@ struct Customisation: Sendable {
         }
     }
 
-    /// What a host program is told about the VM.
+    /// What a host program learns about the VM.
     static func variables(_ forwards: [ActiveForward]) -> [String: String] {
         var environment = ["CLOUDLET_VM_HOST": "127.0.0.1"]
         for active in forwards where active.forward.transport == .tcp {
@@ -124,19 +124,9 @@ struct Customisation: Sendable {
     }
 
     private func waitForEnter() async throws(CloudletError) {
-        while true {
-            switch StandardInput.poll() {
-            case .line: return
-            case .nothing: break
-            case .closed:
-                // An input that ends without a line says nothing; the other ways go on.
-                do { try await Task.sleep(for: .seconds(1 << 30)) } catch {
-                    throw CloudletError(.interrupted, "interrupted")
-                }
-            }
-            do { try await Task.sleep(for: .milliseconds(100)) } catch {
-                throw CloudletError(.interrupted, "interrupted")
-            }
-        }
+        if try await StandardInput.waitForLine() { return }
+        // An input that ends without a line says nothing; the other ways go on.
+        await AsyncEvent().wait()
+        throw CloudletError(.interrupted, "interrupted")
     }
 }

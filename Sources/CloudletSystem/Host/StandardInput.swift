@@ -1,25 +1,19 @@
+package import CloudletCore
 import Glibc
 
-/// Looks at standard input without waiting.
+/// Standard input, read a line at a time.
 package enum StandardInput {
-    /// What there is.
-    package enum State: Sendable {
-        /// A line was entered; it is consumed.
-        case line
-        /// Nothing yet.
-        case nothing
-        /// The input has ended.
-        case closed
-    }
-
-    /// Consumes the input that there is.
-    /// - Returns: what it was.
-    package static func poll() -> State {
-        var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-        guard unsafe Glibc.poll(&entry, 1, 0) > 0 else { return .nothing }
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let count = unsafe read(STDIN_FILENO, &buffer, buffer.count)
-        guard count > 0 else { return .closed }
-        return buffer[0..<count].contains(UInt8(ascii: "\n")) ? .line : .nothing
+    /// Waits until a line is entered, and consumes it.
+    /// - Returns: `false` when the input ends before.
+    /// - Throws: `CloudletError.interrupted` when the task is cancelled.
+    package static func waitForLine() async throws(CloudletError) -> Bool {
+        while try await waitUntilReadable(STDIN_FILENO) {
+            var buffer = [UInt8](repeating: 0, count: 256)
+            let capacity = buffer.count
+            let count = unsafe read(STDIN_FILENO, &buffer, capacity)
+            guard count > 0 else { return false }
+            if buffer[..<count].contains(UInt8(ascii: "\n")) { return true }
+        }
+        throw CloudletError(.interrupted, "interrupted")
     }
 }
