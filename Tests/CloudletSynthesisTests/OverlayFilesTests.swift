@@ -25,6 +25,20 @@ import Testing
         return try OverlayDirectory(pair.scratch.file("face"))
     }
 
+    @Test("an overlay has the name of its directory, by whatever path the directory or its meta is named")
+    func appName() async {
+        await #expect(processExitsWith: .success) {
+            let tests = OverlayFilesTests()
+            let overlay = try await tests.write(SyntheticPair(seed: 6))
+            let meta = try #require(overlay.metaPath.lastComponent?.string)
+            try #require(FileManager.default.changeCurrentDirectoryPath(overlay.directory.string))
+            for path in [overlay.directory.string, "\(overlay.directory)/.", ".", meta, "./\(meta)", "../face/\(meta)"]
+            {
+                try #require(try OverlaySource(at: path).appName == "face", "\(path)")
+            }
+        }
+    }
+
     @Test("an overlay is on the disk, each of its files, before it has its name, and nothing else is left")
     func durable() async throws {
         let pair = try await SyntheticPair(seed: 6)

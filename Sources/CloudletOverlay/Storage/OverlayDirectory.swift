@@ -15,7 +15,7 @@ package struct OverlayDirectory: Sendable {
     package let meta: OverlayMeta
 
     /// The name of the application: the last component of the directory's path, as in the original's mobile client.
-    package var appName: String { directory.lastComponent?.string ?? "overlay" }
+    package var appName: String { directory.absolute.lexicallyNormalized().lastComponent?.string ?? "overlay" }
 
     /// Opens the overlay in a directory. The meta is the one file whose name does not end in `xz` or `zst` (the rule of the
     /// original's mobile client). Of several such files it is the one that is a valid meta, so that other files (a README,
