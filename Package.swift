@@ -43,6 +43,7 @@ let configuration = Target.Dependency.product(name: "Configuration", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -124,7 +125,8 @@ let package = Package(
             ]),
 
         // The engine and what it stands on.
-        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
+        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, grdbSQLite, system]),
+        library("CloudletControl", ["CloudletCore", "CloudletStore", "CloudletSystem", system]),
         library(
             "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),
         library(
@@ -163,13 +165,12 @@ let package = Package(
         library(
             "CloudletNode",
             [
-                "CDispatchFiles", "CloudletAdvertising", "CloudletCore", "CloudletDescriptors", "CloudletDiscovery",
-                "CloudletHypervisor", "CloudletLibUPnP", "CloudletMarkup", "CloudletNetwork", "CloudletOverlay",
-                "CloudletSession",
-                "CloudletStore", "CloudletSynthesis", "CloudletSystem", "CloudletWire", asyncAlgorithms, configuration,
-                httpTypes,
-                hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, subprocess,
-                system, unixSignals, yams,
+                "CDispatchFiles", "CloudletAdvertising", "CloudletControl", "CloudletCore", "CloudletDescriptors",
+                "CloudletDiscovery", "CloudletHypervisor", "CloudletLibUPnP", "CloudletMarkup", "CloudletNetwork",
+                "CloudletOverlay", "CloudletSession", "CloudletStore", "CloudletSynthesis", "CloudletSystem",
+                "CloudletWire", asyncAlgorithms, configuration, httpTypes, hummingbird, hummingbirdCore, lifecycle,
+                logging, metrics,
+                nioCore, nioHTTP1, nioPosix, subprocess, system, unixSignals, yams,
             ]),
 
         // The programs.
@@ -184,8 +185,9 @@ let package = Package(
         library(
             "CloudletCommands",
             [
-                "CloudletCommandLine", "CloudletCompression", "CloudletCore", "CloudletHypervisor", "CloudletLibUPnP",
-                "CloudletNetwork", "CloudletNode", "CloudletOverlay", "CloudletStore", "CloudletSynthesis",
+                "CloudletCommandLine", "CloudletCompression", "CloudletControl", "CloudletCore", "CloudletHypervisor",
+                "CloudletLibUPnP", "CloudletNetwork", "CloudletNode", "CloudletOverlay", "CloudletStore",
+                "CloudletSynthesis",
                 "CloudletSystem", arguments, logging, subprocess, system, unixSignals,
             ]),
         program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
@@ -235,8 +237,15 @@ let package = Package(
                 subprocess, system,
             ]),
         tests("CloudletClient", ["CloudletSystem", system]),
-        tests("CloudletCommands", ["CloudletCore", "CloudletSystem"]),
+        tests(
+            "CloudletCommands",
+            [
+                "CloudletCommandLine", "CloudletControl", "CloudletCore", "CloudletHypervisor", "CloudletNode",
+                "CloudletOverlay", "CloudletStore", "CloudletSynthesis", "CloudletSystem", "cloudlet", arguments,
+                lifecycle, logging, system,
+            ]),
         tests("CloudletCompression", ["CloudletSystem", system]),
+        tests("CloudletControl", ["CloudletCore", "CloudletStore", "CloudletSystem", system]),
         tests("CloudletCore"),
         tests("CloudletDiscovery", ["CloudletMarkup", "CloudletNetwork", "CloudletSystem", system]),
         tests("CloudletFinding", ["CloudletDiscovery", "CloudletNetwork", "CloudletSystem", nioCore, system]),
@@ -248,8 +257,9 @@ let package = Package(
         tests(
             "CloudletNode",
             [
-                "CloudletAdvertising", "CloudletDiscovery", "CloudletNetwork", "CloudletOverlay", "CloudletSession",
-                "CloudletSystem", "CloudletWire", asyncAlgorithms, hummingbird, lifecycle, logging, metrics, system,
+                "CloudletAdvertising", "CloudletControl", "CloudletCore", "CloudletDiscovery", "CloudletNetwork",
+                "CloudletOverlay", "CloudletSession", "CloudletStore", "CloudletSystem", "CloudletWire",
+                asyncAlgorithms, hummingbird, lifecycle, logging, metrics, system,
             ], exclude: ["Reference"]),
         tests("CloudletOverlay", ["CloudletSystem", "OverlayExample", system]),
         tests(

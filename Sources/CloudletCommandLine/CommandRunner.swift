@@ -7,7 +7,7 @@ import UnixSignals
 /// Runs a program's command tree: failures become one line and the exit status of the table; the signals by which a
 /// person, a terminal or a system ends programs cancel the command and let it clean up.
 package enum CommandRunner {
-    /// How often the command was asked to stop: more than once gives up what it would else not let go of.
+    /// How often the command was asked to stop. A second request gives up what the first one only breaks off.
     package static let interruptions = Interruptions()
 
     /// Parses the process's arguments, runs the command and ends the process.
@@ -18,13 +18,22 @@ package enum CommandRunner {
         _ root: Root.Type, handlesSignals: Bool = true
     ) async -> Never {
         InheritedState.reset()
-        do throws(CloudletError) { try DescriptorLimit.requireLeast() } catch {
-            Console.failure(error)
-            exit(error.code.exitStatus)
-        }
+        exit(await status(of: root, handlesSignals: handlesSignals))
+    }
+
+    /// Parses arguments, runs the command, and prints its failure or the help that was asked for.
+    /// - Parameters:
+    ///   - root: the command tree.
+    ///   - arguments: the arguments; `nil` takes the process's.
+    ///   - handlesSignals: whether signals cancel the command.
+    /// - Returns: the status with which the process should end.
+    package static func status<Root: AsyncParsableCommand & SendableMetatype>(
+        of root: Root.Type, arguments: [String]? = nil, handlesSignals: Bool
+    ) async -> Int32 {
         do {
+            try DescriptorLimit.requireLeast()
             try await (handlesSignals ? untilSignal : directly) {
-                var command = try root.parseAsRoot()
+                var command = try root.parseAsRoot(arguments)
                 if var asynchronous = command as? any AsyncParsableCommand {
                     try await asynchronous.run()
                 } else {
@@ -32,34 +41,38 @@ package enum CommandRunner {
                 }
             }
             try Console.requireWritten()
-            exit(0)
+            return 0
         } catch let failed as LaunchedProgramFailed {
-            exit(failed.status)
+            return failed.status
         } catch let error as CloudletError {
-            ProgressLine.clear()
-            Console.failure(error)
-            exit(error.code.exitStatus)
+            return report(error)
         } catch {
-            end(root, with: error)
+            return report(error, of: root)
         }
     }
 
-    /// Ends the process after what the parser or a library threw: help that was asked for, which is a result, or a mistake.
-    private static func end<Root: ParsableCommand>(_ root: Root.Type, with error: any Error) -> Never {
+    private static func report(_ error: CloudletError) -> Int32 {
+        ProgressLine.clear()
+        Console.failure(error)
+        return error.code.exitStatus
+    }
+
+    /// Prints what the parser or a library threw: help that was asked for, which is a result, or a mistake.
+    private static func report<Root: ParsableCommand>(_ error: any Error, of root: Root.Type) -> Int32 {
         let code = root.exitCode(for: error)
         if code == .failure, !(error is ExitCode) {
             // Neither the parser's nor one of ours.
-            Console.failure(CloudletError(.defect, "unexpected failure", cause: error))
-            exit(code.rawValue)
+            _ = report(CloudletError(.defect, "unexpected failure", cause: error))
+            return code.rawValue
         }
-        guard code == .success else { root.exit(withError: error) }
         let text = root.fullMessage(for: error)
-        if !text.isEmpty { Console.result(text) }
-        do throws(CloudletError) { try Console.requireWritten() } catch {
-            Console.failure(error)
-            exit(error.code.exitStatus)
+        guard code == .success else {
+            if !text.isEmpty { Console.note(text) }
+            return code.rawValue
         }
-        exit(0)
+        if !text.isEmpty { Console.result(text) }
+        do throws(CloudletError) { try Console.requireWritten() } catch { return report(error) }
+        return code.rawValue
     }
 
     /// The signals that end a command: Ctrl-C, `kill`, and, unless it was started to survive them, Ctrl-\ and a terminal

@@ -23,6 +23,13 @@ extension Registry {
         }
     }
 
+    /// Sessions were once stopped by a mark in their rows. No program reads it any more: the node has a control socket.
+    static func removeStopMarks(_ migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("no stop marks of sessions") { database in
+            try database.alter(table: SessionRow.databaseTableName) { $0.drop(column: "stop_wanted") }
+        }
+    }
+
     private static let live = Column("stage") != SynthesisStage.ended.rawValue
 
     static var liveSessions: QueryInterfaceRequest<SessionRow> { SessionRow.filter(live) }
@@ -45,8 +52,7 @@ extension Registry {
             .record
     }
 
-    /// Writes what sessions are doing, in one transaction; wishes to stop them stay. Ended ones beyond the newest
-    /// `kept` are forgotten.
+    /// Writes what sessions are doing, in one transaction. Ended ones beyond the newest `kept` are removed.
     package func write(_ records: [SessionRecord], keepingEnded kept: Int = 1000) throws(CloudletError) {
         try write { database in
             for record in records { try SessionRow(record).upsert(database) }
@@ -92,23 +98,5 @@ extension Registry {
                 try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [id])
             }
         }
-    }
-
-    /// Notes the wish that the node stops a session.
-    /// - Returns: `false` when there is no such live session.
-    package func wantStop(of id: SessionID) throws(CloudletError) -> Bool {
-        try write { database in
-            try SessionRow.filter(key: id.description).filter(Self.live)
-                .updateAll(database, Column("stop_wanted").set(to: true)) > 0
-        }
-    }
-
-    /// The live sessions that are to be stopped.
-    package func sessionsToStop() throws(CloudletError) -> [SessionID] {
-        let ids = try read { database in
-            try SessionRow.filter(Self.live).filter(Column("stop_wanted") == true).select(Column("id"), as: String.self)
-                .fetchAll(database)
-        }
-        return ids.compactMap { UInt64($0).map(SessionID.init) }
     }
 }

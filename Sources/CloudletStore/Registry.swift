@@ -5,47 +5,57 @@ package import SystemPackage
 
 /// The registry of base VMs in SQLite. Several processes may use one database at the same time (WAL).
 package final class Registry: Sendable {
-    private let database: DatabasePool
+    private let database: any DatabaseWriter
     private let path: FilePath
+    /// Whether no other program can use the database meanwhile.
+    private let isAlone: Bool
 
     /// Opens the database and brings its tables up to date.
     /// - Parameters:
     ///   - path: the database.
-    ///   - patience: how long each call waits for other programs that hold the database.
+    ///   - timeout: how long each call waits for other programs that hold the database.
     /// - Throws: `CloudletError` when the database can't be opened or brought up to date.
-    package init(_ path: FilePath, patience: Duration = .seconds(10)) throws(CloudletError) {
-        self.path = path
+    package init(_ path: FilePath, timeout: Duration = .seconds(10)) throws(CloudletError) {
+        (self.path, isAlone) = (path, false)
         do {
-            var configuration = Configuration()
-            configuration.busyMode = .timeout(patience.seconds)
-            configuration.label = "cloudlet-registry"
             Self.closeToOthers(path)
-            database = try DatabasePool(path: path.string, configuration: configuration)
-            try Self.migrator.migrate(database)
+            let pool = try DatabasePool(path: path.string, configuration: Self.configuration(timeout))
+            try Self.migrator.migrate(pool)
+            database = pool
         } catch {
             throw Self.failure("can't open the registry", path, error)
         }
     }
 
-    /// Reads base VMs and live sessions from a database that can't be opened as usual, as on a full disk: SQLite wants a file
-    /// for those who share it, but not for one who has it for itself (sqlite.org/wal.html, section 8).
-    package static func glance(
-        at path: FilePath
-    ) throws(CloudletError) -> (bases: [BaseVM], sessions: [SessionRecord]) {
-        let rows: (bases: [BaseVMEntry], sessions: [SessionRow?])
+    /// Opens the database for a program that has it for itself. That works on a full disk, where the usual way fails: SQLite
+    /// wants a file for those who share a database (sqlite.org/wal.html, section 8). Tables are taken as they are.
+    package init(alone path: FilePath) throws(CloudletError) {
+        (self.path, isAlone) = (path, true)
         do {
-            var configuration = Configuration()
+            var configuration = Self.configuration(.seconds(1))
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
-            rows = try DatabaseQueue(path: path.string, configuration: configuration).unsafeRead { database in
-                (
-                    try Row.fetchAll(database, BaseVMRow.all()).map { BaseVMEntry($0) },
-                    try Row.fetchAll(database, liveSessions).map { try? SessionRow(row: $0) }
-                )
-            }
+            database = try DatabaseQueue(path: path.string, configuration: configuration)
         } catch {
-            throw failure("can't read the registry", path, error)
+            throw Self.failure("can't open the registry", path, error)
         }
-        return (rows.bases.compactMap { try? $0.baseVM() }, rows.sessions.compactMap { $0?.record })
+    }
+
+    /// Opens the database for one command, which should list what there is also when the disk is full.
+    package static func forCommand(_ path: FilePath) throws(CloudletError) -> Registry {
+        do throws(CloudletError) { return try Registry(path) } catch {
+            guard error.code == .io || error.code == .permission,
+                let registry = try? Registry(alone: path), (try? registry.bases()) != nil
+            else { throw error }
+            return registry
+        }
+    }
+
+    private static func configuration(_ timeout: Duration) -> Configuration {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(timeout.seconds)
+        configuration.label = "cloudlet-registry"
+        configuration.prepareDatabase { try $0.keepHelperFiles() }
+        return configuration
     }
 
     /// Finds out whether the database can be changed now.
@@ -54,8 +64,8 @@ package final class Registry: Sendable {
         try write { _ in }
     }
 
-    /// Session numbers are in there, and who has one can end the session. The database's helper files get the rights it
-    /// has itself. A registry that can't be changed is told of when it is opened.
+    /// The registry holds session numbers, and whoever knows one can end the session. SQLite gives the helper files the rights of
+    /// the database. Opening reports a registry that can't be changed.
     private static func closeToOthers(_ path: FilePath) {
         if (try? FileStatus.of(path)) == .some(nil) { _ = try? File(path, .create(permissions: 0o600)) }
         for suffix in ["", "-wal", "-shm"] {
@@ -89,6 +99,7 @@ package final class Registry: Sendable {
         migrator.registerMigration("modes of base VMs' disks") { database in
             try database.alter(table: BaseVMRow.databaseTableName) { $0.add(column: "disk_mode", .integer) }
         }
+        removeStopMarks(&migrator)
         return migrator
     }
 
@@ -166,7 +177,9 @@ package final class Registry: Sendable {
     }
 
     func read<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {
-        do { return try database.read(body) } catch { throw Self.failure("can't read the registry", path, error) }
+        do { return try isAlone ? database.unsafeRead(body) : database.read(body) } catch {
+            throw Self.failure("can't read the registry", path, error)
+        }
     }
 
     func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws(CloudletError) -> Value {

@@ -1,8 +1,8 @@
 package import CloudletCore
 import GRDB
 
-/// A session as the registry keeps it: so that other programs can list and stop it, and so that it is known what became
-/// of it when the node dies.
+/// A session as other programs see it, in the registry and from the node's control socket. The registry keeps it, so that a
+/// node can go on with sessions of one that died, and so that it is known what became of them.
 package struct SessionRecord: Hashable, Sendable {
     /// The session's number.
     package var id: SessionID
@@ -18,9 +18,9 @@ package struct SessionRecord: Hashable, Sendable {
     package var vm: String?
     /// The forwards in force.
     package var forwards: [String]
-    /// Bytes of the overlay that have come.
+    /// Bytes of the overlay that have been received.
     package var receivedBytes: Int
-    /// Place in the queue, while it waits for room.
+    /// Position in the queue, while it waits for room.
     package var place: Int?
     /// When it was made, seconds since 1970.
     package var created: Int
@@ -42,7 +42,32 @@ package struct SessionRecord: Hashable, Sendable {
     }
 }
 
-/// The row of a session. A wish to stop it is a column of its own, written by others than the node.
+extension SessionRecord: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case id, stage, client, app, base, vm, forwards, place, created, ended, reason, failure
+        case receivedBytes = "received_bytes"
+    }
+}
+
+extension SynthesisStage: Codable {}
+
+/// In JSON a session's number is a string: it has more digits than numbers of JSON keep everywhere (RFC 8259, section 6).
+extension SessionID: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let value = UInt64(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a session number")
+        }
+        self.init(value)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// The row of a session.
 struct SessionRow: Codable, FetchableRecord, PersistableRecord {
     static let databaseTableName = "session"
 

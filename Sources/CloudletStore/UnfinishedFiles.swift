@@ -18,7 +18,7 @@ package final class UnfinishedFiles: Sendable {
         try Directory.create(directory, permissions: 0o700)
         while true {
             let path = directory.appending(String(UInt64.random(in: 0 ... .max), radix: 36))
-            // Who looks for leftovers may hold it for a moment, and remove it.
+            // A command that looks for leftovers may hold it for a moment, and remove it.
             guard let lock = try FileLock.tryAcquire(path), let status = try FileStatus.of(path) else { continue }
             let record = try File(path, .readWrite)
             guard try record.status().identity == status.identity else { continue }
@@ -42,7 +42,7 @@ package final class UnfinishedFiles: Sendable {
         try record.write(bytes, at: offset)
     }
 
-    /// Removes what is noted in the records of commands that are no more. What can't be removed stays noted.
+    /// Removes what is noted in the records of commands that have ended. What can't be removed stays noted.
     package static func removeLeftovers(in directory: FilePath) {
         for name in (try? Directory.names(in: directory)) ?? [] {
             let path = directory.appending(name)

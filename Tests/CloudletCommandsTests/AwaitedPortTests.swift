@@ -12,7 +12,7 @@ import Testing
     ) {
         var texts: [String] = []
         var asked = 0
-        let port = AwaitedPort(port: 2222, doubt: doubt, silence: silence, interval: .milliseconds(1))
+        let port = AwaitedPort(port: 2222, doubt: doubt, hintTimeout: silence, interval: .milliseconds(1))
         try await port.wait {
             texts.append($0)
         } until: { () throws(CloudletError) in
@@ -28,9 +28,9 @@ import Testing
         #expect(asked == 40 && texts.count == 1)
         let text = try #require(texts.first)
         #expect(text.contains("Port 2222 of the VM has not answered for 0"), "\(text)")
-        #expect(text.contains("Ctrl-C gives it up") && text.contains("--viewer"), "\(text)")
+        #expect(text.contains("Ctrl-C gives up") && text.contains("--viewer"), "\(text)")
         #expect(text.hasSuffix("Note: the disk has no boot loader."), "\(text)")
-        #expect(AwaitedPort(port: 1, doubt: nil).silence == .seconds(60))
+        #expect(AwaitedPort(port: 1, doubt: nil).hintTimeout == .seconds(60))
     }
 
     @Test("of a port that answers in time nothing is told, and nothing is asked of it any more")
@@ -43,9 +43,9 @@ import Testing
     func givenUp(silence: Duration) async throws {
         let asked = AsyncEvent()
         let task = Task { () async -> CloudletError? in
-            let port = AwaitedPort(port: 1, doubt: nil, silence: silence, interval: .milliseconds(1))
+            let port = AwaitedPort(port: 1, doubt: nil, hintTimeout: silence, interval: .milliseconds(1))
             do throws(CloudletError) {
-                try await port.wait(tell: { _ in }) { () throws(CloudletError) in
+                try await port.wait(report: { _ in }) { () throws(CloudletError) in
                     asked.set()
                     return false
                 }

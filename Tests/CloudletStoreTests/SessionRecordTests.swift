@@ -1,7 +1,10 @@
 import CloudletCore
-import CloudletStore
 import CloudletTestSupport
+import GRDB
+import SystemPackage
 import Testing
+
+@testable import CloudletStore
 
 @Suite struct SessionRecordTests {
     let registry: Registry
@@ -36,16 +39,28 @@ import Testing
         #expect(Set(try other.sessions().map(\.id.value)) == [1, .max - 1])
     }
 
-    @Test("a wish to stop a session stays while the node writes on, and is gone with the session")
-    func wish() throws {
-        try registry.write([record(1)])
-        #expect(try registry.wantStop(of: SessionID(1)))
-        try registry.write([record(1, .resuming)])
-        #expect(try registry.sessionsToStop() == [SessionID(1)])
-        try registry.write([record(1, .ended)])
-        #expect(try registry.sessionsToStop().isEmpty)
-        #expect(try !registry.wantStop(of: SessionID(1)))
-        #expect(try !registry.wantStop(of: SessionID(9)))
+    @Test("sessions of a version before, marks to stop them included, are read and gone on with")
+    func oldSessions() async throws {
+        let code = """
+            import sqlite3, sys
+            c = sqlite3.connect(sys.argv[1])
+            c.execute("ALTER TABLE session ADD COLUMN stop_wanted BOOLEAN NOT NULL DEFAULT 0")
+            c.execute("UPDATE session SET stop_wanted = 1 WHERE id = '1'")
+            c.execute("DELETE FROM grdb_migrations WHERE identifier = 'no stop marks of sessions'")
+            c.commit()
+            """
+        try registry.write([record(1), record(2)])
+        let path = scratch.file("cloudlet.db")
+        let made = try await Tool.run("python3", ["-c", code, path.string])
+        #expect(made.status == 0, "\(made.errors)")
+        // Also by a program that can't change the tables.
+        do { #expect(try Registry(alone: path).sessions() == [record(1), record(2)]) }
+        let new = try Registry(path)
+        #expect(try new.sessions() == [record(1), record(2)])
+        try new.write([record(1, .ended)])
+        #expect(try new.sessions() == [record(2)])
+        let columns = try new.read { try $0.columns(in: "session").map(\.name) }
+        #expect(!columns.contains("stop_wanted") && columns.contains("failure"))
     }
 
     @Test("live sessions of a dead node are marked, except those that go on; the oldest ended ones are forgotten")

@@ -9,14 +9,19 @@ import SystemPackage
 package enum Console {
     private static let writeFailure = Mutex<Int32?>(nil)
 
+    /// Takes what is printed in place of the process's own output, as in a test of a command.
+    @TaskLocal package static var transcript: Transcript?
+
     /// Prints a result. Names of nodes, files and interfaces may be in it that others chose: nothing in them steers the
-    /// terminal. That it could not be written is told by ``requireWritten()``.
+    /// terminal. ``requireWritten()`` reports when it could not be written.
     package static func result(_ text: String) {
-        guard let number = writeAll(text.displayableLines + "\n", to: STDOUT_FILENO) else { return }
+        let line = text.displayableLines + "\n"
+        if let transcript { return transcript.add(line, isResult: true) }
+        guard let number = writeAll(line, to: STDOUT_FILENO) else { return }
         writeFailure.withLock { $0 = $0 ?? number }
     }
 
-    /// Whether nobody sees further results.
+    /// Whether results can't be written any more.
     package static var isClosed: Bool { writeFailure.withLock { $0 != nil } }
 
     /// Fails when a result could not be written, so that a script does not take what is missing for nothing. A reader that
@@ -60,6 +65,7 @@ package enum Console {
 
     /// Writes to standard error, unless its reader stalls: what is only a remark holds up nothing, an end least of all.
     fileprivate static func write(_ text: String) {
+        if let transcript { return transcript.add(text, isResult: false) }
         var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
         guard unsafe poll(&entry, 1, 2000) > 0 else { return }
         _ = writeAll(text, to: STDERR_FILENO)

@@ -35,7 +35,7 @@ struct ListBaseCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let registry = try Registry(try CloudletHome.current().database)
+        let registry = try Registry.forCommand(try CloudletHome.current().database)
         var bases: [(base: BaseVM, state: String)] = []
         for base in try registry.bases() { bases.append((base, await Self.state(of: base, registry))) }
         for disk in try registry.damaged() {
@@ -82,7 +82,9 @@ struct AddBaseCommand: AsyncParsableCommand {
     var disk: String
 
     @Argument(
-        help: "The hash the disk must have, which is proved by hashing it whole; otherwise its maker's seal counts.")
+        help:
+            "The hash that the disk must have: the whole disk is hashed. Without it, the seal of the base VM's maker is trusted."
+    )
     var hash: String?
 
     func run() async throws {
@@ -92,7 +94,7 @@ struct AddBaseCommand: AsyncParsableCommand {
         if let hash {
             guard let digest = SHA256Digest(hex: hash) else {
                 throw CloudletError(
-                    .usage, "'\(hash.displayable(limit: 80))' is no hash of a base VM",
+                    .usage, "'\(hash.displayable(limit: 80))' is not the hash of a base VM",
                     advice: "give 64 hexadecimal digits, or leave it out")
             }
             expected = digest
@@ -103,16 +105,16 @@ struct AddBaseCommand: AsyncParsableCommand {
     }
 }
 
-/// `cloudlet del-base DISK`: forgets a base VM.
+/// `cloudlet del-base DISK`: removes a base VM from the registry.
 struct DelBaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "del-base", abstract: "Forget a base VM; its files stay.", aliases: ["del_base"])
+        commandName: "del-base", abstract: "Remove a base VM from the registry; its files stay.", aliases: ["del_base"])
 
     @Argument(help: "The base VM's disk.", completion: .file())
     var disk: String
 
     func run() async throws {
-        let registry = try Registry(try CloudletHome.current().database)
+        let registry = try Registry.forCommand(try CloudletHome.current().database)
         // The disk may be gone already: then the path is taken as it was given.
         let path = (try? CloudletHome.resolve(FilePath(disk))) ?? CloudletHome.currentDirectory.pushing(FilePath(disk))
         if try registry.damaged().contains(path), try registry.removeDamaged(disk: path) {
@@ -121,11 +123,11 @@ struct DelBaseCommand: AsyncParsableCommand {
         }
         guard let base = try registry.remove(disk: path) else {
             throw CloudletError(
-                .notFound, "\(path) is no registered base VM", advice: "see 'cloudlet list-base'")
+                .notFound, "\(path) is not a registered base VM", advice: "see 'cloudlet list-base'")
         }
         if try !BaseImport.unprotect(base) {
             Console.note(
-                "the disk's mode stays as it is, as the one it had before is not known; to write to it, run: "
+                "the mode of the disk is left unchanged, because its former mode is not known; to make it writable, run: "
                     + Shell.command("chmod", "u+w", base.files.disk.string))
         }
         Console.result("Base VM \(base.hash) is forgotten; its files are still beside \(base.files.disk)")

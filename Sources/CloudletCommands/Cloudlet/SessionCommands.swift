@@ -1,7 +1,7 @@
 import ArgumentParser
 import CloudletCommandLine
+import CloudletControl
 import CloudletCore
-import CloudletHypervisor
 import CloudletStore
 import CloudletSystem
 import Foundation
@@ -12,75 +12,61 @@ struct ListSessionCommand: AsyncParsableCommand {
         commandName: "list-session", abstract: "List the sessions of the node on this machine.",
         aliases: ["list_session"])
 
-    @Flag(help: "Show those that have ended as well.")
+    @Flag(help: "List the sessions that have ended, too.")
     var all = false
 
-    @Flag(help: "Go on and show every change.")
+    @Flag(help: "Keep running, and list the sessions again after every change.")
     var watch = false
 
-    @Option(help: "table or json.")
+    @Option(help: "Output format: table or json.")
     var format: OutputFormat = .table
-
-    /// One session in JSON.
-    private struct Entry: Encodable {
-        let id: String
-        let stage: String
-        let client: String
-        let app: String?
-        let base: String?
-        let forwards: [String]
-        let receivedBytes: Int
-        let place: Int?
-        let age: Int
-        let reason: String?
-        let failure: String?
-
-        enum CodingKeys: String, CodingKey {
-            case id, stage, client, app, base, forwards, place, age, reason, failure
-            case receivedBytes = "received_bytes"
-        }
-    }
 
     func run() async throws {
         let home = try CloudletHome.current()
-        let registry = try Registry(home.database)
-        var shown: [SessionRecord]?
-        repeat {
-            let sessions = try sessions(registry, home)
-            if shown != sessions { try show(sessions) }
-            shown = sessions
-            if watch { try await Task.sleep(for: .milliseconds(500)) }
-        } while watch && !Console.isClosed
+        let node = NodeControl(home: home)
+        if watch { return try await follow(node) }
+        try show(try await node.ask(ListSessions()), home)
     }
 
-    /// The sessions as they are: those of a node that is gone are not live, whatever it wrote last.
-    private func sessions(_ registry: Registry, _ home: CloudletHome) throws(CloudletError) -> [SessionRecord] {
-        let nodeRuns = try HypervisorRoot.nodeRuns(under: home.hypervisors)
-        return all || nodeRuns ? try registry.sessions(all: all) : []
+    /// Lists the sessions again and again, of one node after the other.
+    private func follow(_ node: NodeControl) async throws {
+        // From here on, so that no node that starts meanwhile is missed.
+        let starts = try node.watch()
+        var shown: [SessionRecord]?
+        func update(_ list: SessionList?) throws(CloudletError) {
+            let sessions = try sessions(list, node.home)
+            if shown != sessions { try show(sessions) }
+            shown = sessions
+        }
+        repeat {
+            let replies = try await node.send(WatchSessions())
+            while let list = try await replies?.next(within: nil), !Console.isClosed { try update(list) }
+            try update(nil)
+            if replies == nil, !Console.isClosed, !(try await starts.waitForFile()) {
+                throw CloudletError(.interrupted, "interrupted")
+            }
+        } while !Console.isClosed
+    }
+
+    /// Those that the node lists, and with `--all` those in the registry. The sessions of a node that is gone are not
+    /// live, whatever it wrote last.
+    private func sessions(_ list: SessionList?, _ home: CloudletHome) throws(CloudletError) -> [SessionRecord] {
+        let listed = list?.sessions ?? []
+        guard all else { return listed.filter { !$0.stage.isEnded } }
+        let ids = Set(listed.map(\.id))
+        let noted = try Registry.forCommand(home.database).sessions(all: true).filter { !ids.contains($0.id) }
+        return (noted + listed).sorted { ($0.created, $0.id.value) < ($1.created, $1.id.value) }
+    }
+
+    private func show(_ list: SessionList?, _ home: CloudletHome) throws(CloudletError) {
+        try show(try sessions(list, home))
     }
 
     private func show(_ sessions: [SessionRecord]) throws(CloudletError) {
-        let now = Int(Date().timeIntervalSince1970)
+        let listing = SessionListing(sessions, withEnded: all, now: Int(Date().timeIntervalSince1970))
         switch format {
-        case .json:
-            try Console.json(
-                sessions.map {
-                    Entry(
-                        id: $0.id.description, stage: $0.stage.rawValue, client: $0.client, app: $0.app, base: $0.base,
-                        forwards: $0.forwards, receivedBytes: $0.receivedBytes, place: $0.place,
-                        age: now &- $0.created, reason: $0.reason, failure: $0.failure)
-                })
-        case .table:
-            var table = TextTable("ID", "STAGE", "CLIENT", "APP", "BASE", "AGE", all ? "PORTS OR REASON" : "PORTS")
-            for session in sessions {
-                let stage = session.stage.rawValue + (session.place.map { " (place \($0))" } ?? "")
-                table.add(
-                    session.id.description, stage, session.client, session.app?.displayable(limit: 30) ?? "-",
-                    session.base.map { String($0.prefix(12)) } ?? "-",
-                    Duration.seconds((session.ended ?? now) - session.created).shown,
-                    session.reason?.displayable(limit: 80) ?? session.forwards.joined(separator: ", "))
-            }
-            Console.result(table.text)
+        case .json: try Console.json(listing.entries)
+        case .table: Console.result(listing.table.text)
         }
     }
 }
@@ -94,24 +80,35 @@ struct StopSessionCommand: AsyncParsableCommand {
     @Argument(help: "The session's number, as list-session shows it.")
     var id: String
 
+    /// How long the end of a session, with its VM, may take.
+    private static let timeout = Duration.seconds(30)
+
     func run() async throws {
         guard let id = UInt64(id).map(SessionID.init) else {
-            throw CloudletError(.usage, "'\(id.displayable(limit: 40))' is no session number")
+            throw CloudletError(.usage, "'\(id.displayable(limit: 40))' is not a session number")
         }
         let home = try CloudletHome.current()
-        let registry = try Registry(home.database)
-        guard try registry.wantStop(of: id) else {
-            throw CloudletError(.notFound, "there is no live session \(id)", advice: "see 'cloudlet list-session'")
-        }
-        guard try HypervisorRoot.nodeRuns(under: home.hypervisors) else {
+        guard let replies = try await NodeControl(home: home).send(StopSession(id)) else {
+            let session = try Registry.forCommand(home.database).session(id)
+            guard let session, !session.stage.isEnded else {
+                throw CloudletError(
+                    .notFound, "there is no live session \(id)", advice: "see 'cloudlet list-session'")
+            }
             throw CloudletError(
                 .unavailable, "the node that ran session \(id) is gone",
                 advice: "start cloudlet-node: it ends what is left")
         }
-        let ended = try await poll(every: .milliseconds(100), for: .seconds(30)) { () throws(CloudletError) in
-            try registry.session(id)?.stage.isEnded ?? false
+        var reply = try await replies.next(within: ControlClient.timeout)
+        if reply == .ending {
+            do throws(CloudletError) { reply = try await replies.next(within: Self.timeout) } catch {
+                guard error.code == .unavailable else { throw error }
+                throw CloudletError(
+                    .unavailable, "the node did not end session \(id) within \(Self.timeout.shown)")
+            }
         }
-        guard ended else { throw CloudletError(.unavailable, "the node did not end session \(id) within 30 s") }
+        guard reply == .ended else {
+            throw CloudletError(.unavailable, "the node ended before it reported the end of session \(id)")
+        }
         Console.result("session \(id) has ended")
     }
 }

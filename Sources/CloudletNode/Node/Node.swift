@@ -39,6 +39,7 @@ package struct Node: Sendable {
         let machines = try await MachinePart(context, registry: state.registry, interfaces: network.interfaces)
         let sessions = try await SessionPart(
             context, registry: state.registry, machines: machines, interfaces: network.interfaces)
+        let control = ControlPart(context, sessions: sessions)
         let identity = await IdentityPart(context, registry: state.registry, machines: machines, sessions: sessions)
         ProcessRights.current().report(
             context.settings, accelerator: machines.hypervisor.accelerator, to: context.logger)
@@ -53,9 +54,10 @@ package struct Node: Sendable {
             record: identity.record.value, accelerator: machines.hypervisor.accelerator.rawValue,
             bound: sessions.sockets.bound, logger: context.logger)
 
-        // Started in this order, and ended in reverse: first the node says goodbye, last it notes how sessions ended.
+        // Started in this order, and ended in reverse: first the node says goodbye, last it notes how sessions ended, and
+        // tells who asks.
         let parts: [any NodePart] = [
-            network, state, sessions, machines, identity, operation, web, advertising, announcement,
+            control, network, state, sessions, machines, identity, operation, web, advertising, announcement,
         ]
         var group = ServiceGroupConfiguration(
             services: parts.flatMap(\.services), gracefulShutdownSignals: [.sigterm, .sigint, .sigquit],

@@ -11,11 +11,12 @@ struct RegistryPart: NodePart {
         try await registry.open()
     }
 
-    var services: [NodeService] { [NodeService("registry", registry)] }
+    let services: [NodeService] = []
 
     var checks: [Health.Check] {
         [
-            Health.Check("registry") { [registry] () throws(CloudletError) in
+            Health.Check("registry") { [registry] () async throws(CloudletError) in
+                await registry.retry()
                 if let trouble = registry.troubles.first { throw CloudletError(.unavailable, trouble) }
             }
         ]

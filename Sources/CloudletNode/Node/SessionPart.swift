@@ -13,7 +13,8 @@ struct SessionPart: NodePart {
     let sockets: SynthesisSockets
     private let listener: SynthesisListener
     private let context: NodeContext
-    private let registry: NodeRegistry
+    /// What the sessions are and were.
+    let journal: SessionJournal
     private let machines: MachinePart
 
     /// Adopts the VMs of an earlier node, ends what else it left behind, and binds the sockets.
@@ -24,7 +25,6 @@ struct SessionPart: NodePart {
         let (settings, configuration) = (context.settings, context.configuration)
         let scratch = machines.hypervisor.workDirectory
         self.context = context
-        self.registry = registry
         self.machines = machines
         admission = Admission(
             policy: { Admission.Policy(configuration.value) },
@@ -45,14 +45,14 @@ struct SessionPart: NodePart {
         server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: context.metrics),
             limits: context.connections.bounding(settings.sessionLimits), logger: context.logger)
+        journal = SessionJournal(registry: registry, table: server.table)
         listener = SynthesisListener(
             server: server, adopting: adopted, sockets: sockets, interfaces: interfaces, logger: context.logger)
     }
 
     var services: [NodeService] {
         [
-            NodeService(
-                "session journal", SessionJournal(registry: registry, table: server.table, logger: context.logger)),
+            NodeService("session journal", journal),
             NodeService("synthesis listener", listener),
             NodeService(
                 "session limits",

@@ -1,19 +1,17 @@
-import AsyncAlgorithms
 import CloudletCore
 import CloudletStore
 import CloudletSystem
 import Logging
-import ServiceLifecycle
 import Synchronization
 import SystemPackage
 
-/// The registry as the node uses it: nobody who serves a session waits for its database, which other programs may hold
-/// for long (a backup, `sqlite3`) and which a full disk closes.
+/// The registry as the node uses it: no session waits for its database, which other programs may lock for long (a backup,
+/// `sqlite3`) and which can't be used on a full disk.
 ///
 /// Base VMs are read anew each time as long as that works, and are those known before when it does not. What sessions are
 /// doing is written by a queue of its own in the order in which it happened, the newest state of each session, as soon as
 /// the database can be written.
-final class NodeRegistry: Service, BaseRegister {
+final class NodeRegistry: BaseRegister {
     /// A thread for calls that block.
     private actor Lane {
         private let executor: QueueExecutor
@@ -63,7 +61,7 @@ final class NodeRegistry: Service, BaseRegister {
     private let writer = Lane("cloudlet-registry-writer")
 
     /// How long one try waits for others that hold the database.
-    private static let patience = Duration.milliseconds(200)
+    private static let timeout = Duration.milliseconds(200)
     /// For how long the database is left alone after a try that failed.
     private static let pause = Duration.seconds(1)
     private static let longestBacklog = 10_000
@@ -84,12 +82,15 @@ final class NodeRegistry: Service, BaseRegister {
             guard error.code == .busy || error.code == .io else { throw error }
             note(error, .reading)
             let path = path
-            let glance = try? await reader.run { () throws(CloudletError) in try Registry.glance(at: path) }
-            if let glance { state.withLock { ($0.bases, $0.sessions) = (glance.bases, glance.sessions) } }
+            let known = try? await reader.run { () throws(CloudletError) in
+                let registry = try Registry(alone: path)
+                return (bases: try registry.bases(), sessions: try registry.sessions())
+            }
+            if let known { state.withLock { ($0.bases, $0.sessions) = (known.bases, known.sessions) } }
             logger.error(
                 "the registry can't be opened",
                 metadata: [
-                    "reason": "\(error)", "base VMs": "\(glance.map { "\($0.bases.count) known" } ?? "unknown")",
+                    "reason": "\(error)", "base VMs": "\(known.map { "\($0.bases.count) known" } ?? "unknown")",
                 ])
         }
     }
@@ -100,7 +101,7 @@ final class NodeRegistry: Service, BaseRegister {
         if !isTroubled(.reading) {
             do throws(CloudletError) {
                 let bases = try await reader.run { () throws(CloudletError) in
-                    // Those who waited for a try that failed try no more.
+                    // A task that waited for an attempt that failed does not try again.
                     if let trouble = self.fresh(.reading) { throw trouble }
                     return try self.readBases()
                 }
@@ -141,21 +142,10 @@ final class NodeRegistry: Service, BaseRegister {
     /// The sessions that the node before left; `nil` when they can't be read.
     var sessionsLeft: [SessionRecord]? { state.withLock(\.sessions) }
 
-    /// Sessions that others wish to be stopped; none while the registry can't be read.
-    func sessionsToStop() async -> [SessionID] {
-        guard !isTroubled(.reading) else { return [] }
-        do throws(CloudletError) {
-            return try await reader.run { () throws(CloudletError) in
-                if let trouble = self.fresh(.reading) { throw trouble }
-                return try self.opened().sessionsToStop()
-            }
-        } catch {
-            note(error, .reading)
-            return []
-        }
-    }
+    /// Sessions whose state is not written yet, the oldest first.
+    var unwritten: [SessionRecord] { state.withLock(\.pending) }
 
-    /// Has the state of sessions written.
+    /// Takes over the state of sessions, to be written by ``flush()``.
     func put(_ records: [SessionRecord]) {
         state.withLock { state in
             let changed = Set(records.map(\.id))
@@ -182,7 +172,13 @@ final class NodeRegistry: Service, BaseRegister {
         }
     }
 
-    /// Marks the sessions of a node that died as ended, except those that are gone on with; now, or when it can be written.
+    /// Tries to write what is to be written until that works, but no longer than `limit`. SQLite can't tell when another
+    /// program lets go of the database.
+    func flush(within limit: Duration) async {
+        _ = try? await poll(every: Self.pause, for: limit) { () async throws(CloudletError) in await flush() }
+    }
+
+    /// Marks the sessions of a node that died as ended, except those that are continued; now, or when the database can be written.
     func reconcile(keeping kept: Set<SessionID>) async {
         state.withLock { $0.own.formUnion(kept) }
         await flush()
@@ -203,13 +199,10 @@ final class NodeRegistry: Service, BaseRegister {
         }
     }
 
-    /// Looks whether the database can be used, until the service is shut down.
-    func run() async throws {
-        let times = AsyncTimerSequence(interval: Self.pause, clock: .continuous)
-        for await _ in times.cancelOnGracefulShutdown() {
-            _ = try? await bases()
-            await flush()
-        }
+    /// Finds out whether the database can be used, and writes what could not be written before.
+    func retry() async {
+        _ = try? await bases()
+        await flush()
     }
 
     // MARK: - On the threads
@@ -217,7 +210,7 @@ final class NodeRegistry: Service, BaseRegister {
     private func opened() throws(CloudletError) -> Registry {
         try handle.withLock { (handle) throws(CloudletError) in
             if let handle { return handle }
-            let registry = try Registry(path, patience: Self.patience)
+            let registry = try Registry(path, timeout: Self.timeout)
             handle = registry
             return registry
         }

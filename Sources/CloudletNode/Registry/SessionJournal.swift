@@ -1,53 +1,72 @@
-import AsyncAlgorithms
 import CloudletCore
 import CloudletSession
 import CloudletStore
 import CloudletSystem
 import Foundation
-import Logging
 import ServiceLifecycle
+import Synchronization
 
-/// Keeps the registry's sessions true, and carries out wishes to stop them that other programs write there.
-struct SessionJournal: Service {
-    let registry: NodeRegistry
-    let table: SessionTable
-    let logger: Logger
+/// Keeps the registry's sessions as they are in the node, and lists them for other programs.
+final class SessionJournal: Service {
+    private let registry: NodeRegistry
+    private let table: SessionTable
+    /// One task at a time looks at the sessions: what one of them has found must not be put down after what another has.
+    private let turn = AsyncSemaphore(1)
+    private let collected = Mutex<[SessionID: SessionRecord]>([:])
 
-    private static let interval = Duration.milliseconds(250)
+    /// Time between two transactions.
+    private static let pace = Duration.milliseconds(100)
+    /// How long the node tries to write the end of the last sessions before it ends itself.
+    private static let closeTimeout = Duration.seconds(5)
 
-    func run() async throws {
-        var put: [SessionID: SessionRecord] = [:]
-        let times = AsyncTimerSequence(interval: Self.interval, clock: .continuous)
-        for await _ in times.cancelOnGracefulShutdown() { await step(&put) }
-        // The listener has stopped before: every session has ended.
-        await step(&put)
-        _ = try? await poll(every: Self.interval, for: Self.farewell) { () async throws(CloudletError) in
-            await registry.flush()
-        }
+    init(registry: NodeRegistry, table: SessionTable) {
+        (self.registry, self.table) = (registry, table)
     }
 
-    /// How long the end of the last sessions is tried to be written.
-    private static let farewell = Duration.seconds(5)
+    func run() async throws {
+        for await _ in table.changes.values().cancelOnGracefulShutdown() {
+            await collect()
+            if !registry.unwritten.isEmpty { await registry.flush() }
+            try? await Task.sleep(for: Self.pace)
+        }
+        // The listener has stopped before: every session has ended.
+        await collect()
+        await registry.flush(within: Self.closeTimeout)
+    }
 
-    private func step(_ put: inout [SessionID: SessionRecord]) async {
-        let live = await table.statuses().filter { $0.stage != .created }
-        let records = (live + (await table.takeEnded())).map(Self.record)
-        let changed = records.filter { put[$0.id] != $0 }
-        put = Dictionary(uniqueKeysWithValues: records.prefix(live.count).map { ($0.id, $0) })
-        if !changed.isEmpty {
-            registry.put(changed)
-            await registry.flush()
+    /// The sessions that live, and those that have ended but are not in the registry yet; the oldest first.
+    func sessions() async -> [SessionRecord] {
+        let live = await collect()
+        let ids = Set(live.map(\.id))
+        let ended = registry.unwritten.filter { $0.stage.isEnded && !ids.contains($0.id) }
+        return (ended + live).sorted { ($0.created, $0.id.value) < ($1.created, $1.id.value) }
+    }
+
+    /// Hands the registry what has changed.
+    /// - Returns: the sessions that live; none when the task is cancelled.
+    @discardableResult
+    private func collect() async -> [SessionRecord] {
+        guard (try? await turn.acquire()) != nil else { return [] }
+        defer { turn.release() }
+        let live = await table.statuses().filter { $0.stage != .created }.map(Self.record)
+        let ended = await table.takeEnded().map(Self.record)
+        let changed = collected.withLock { collected in
+            defer { collected = Dictionary(uniqueKeysWithValues: live.map { ($0.id, $0) }) }
+            return (live + ended).filter { record in
+                var former = collected[record.id]
+                // How much of an overlay has come is no reason to write to the disk.
+                former?.receivedBytes = record.receivedBytes
+                return former != record
+            }
         }
-        guard !live.isEmpty else { return }
-        for id in await registry.sessionsToStop() where await table.stop(id) {
-            logger.notice("stopping a session as wished", metadata: ["session": "\(id)"])
-        }
+        if !changed.isEmpty { registry.put(changed) }
+        return live
     }
 
     /// Seconds since 1970.
     static var now: Int { Int(Date().timeIntervalSince1970) }
 
-    /// The session as the registry keeps it.
+    /// The session as other programs see it.
     static func record(_ status: SessionStatus) -> SessionRecord {
         var record = SessionRecord(
             id: status.id, stage: status.stage,

@@ -55,7 +55,7 @@ package struct CloudletHome: Hashable, Sendable {
     private static func isOurs(_ name: String) -> Bool {
         [
             "cloudlet.", "hypervisor", "accelerator.json", "node-id", "boot-id", "known-nodes", "unfinished",
-            "kept", "lost+found",
+            "kept", "control", "lost+found",
         ].contains { name.hasPrefix($0) }
     }
 

@@ -1,0 +1,100 @@
+package import CloudletCore
+package import CloudletSystem
+import Synchronization
+
+/// Asks the node of a home.
+package struct ControlClient: Sendable {
+    private let home: CloudletHome
+
+    /// How long a node that works takes to answer, at most.
+    package static let timeout = Duration.seconds(10)
+
+    /// Asks the node of this home.
+    package init(_ home: CloudletHome) { self.home = home }
+
+    /// Sends a request.
+    /// - Returns: the replies; `nil` when no program listens at the control socket.
+    /// - Throws: `CloudletError.unavailable` when the node does not accept the connection.
+    package func send<Request: ControlRequest>(
+        _ request: Request
+    ) async throws(CloudletError) -> ControlReplies<Request>? {
+        let line = try ControlProtocol.line(ControlRequestMessage(body: request))
+        let path = home.controlSocket
+        let socket = try await blocking { () throws(CloudletError) -> File? in
+            guard let socket = try LocalStream.connect(to: path, timeout: Self.timeout) else { return nil }
+            try socket.writeAll(line.span)
+            return socket
+        }
+        return socket.map { ControlReplies($0) }
+    }
+}
+
+/// The replies to a request, as they come. One task reads them.
+package final class ControlReplies<Request: ControlRequest>: Sendable {
+    private let socket: File
+    private let received = Mutex<[UInt8]>([])
+
+    init(_ socket: File) { self.socket = socket }
+
+    /// The next reply.
+    /// - Parameter limit: how long to wait for it; `nil` waits without end.
+    /// - Returns: the reply; `nil` when the node has closed the connection, as it does after the last one.
+    /// - Throws: the error that the node replies with; `CloudletError.unavailable` when there is no reply in time,
+    ///   `.protocolViolation` when what comes is none, `.interrupted` when the task is cancelled.
+    package func next(within limit: Duration?) async throws(CloudletError) -> Request.Reply? {
+        let deadline = limit.map { ContinuousClock.now + $0 }
+        let result: Result<[UInt8]?, CloudletError> = await withTaskCancellationHandler {
+            do throws(CloudletError) {
+                return .success(try await blocking { () throws(CloudletError) in try self.line(before: deadline) })
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            // The thread that waits for the socket goes on.
+            socket.shutDown()
+        }
+        if Task.isCancelled { throw CloudletError(.interrupted, "interrupted") }
+        guard let line = try result.get() else { return nil }
+        let reply = try ControlProtocol.read(ControlReplyMessage<Request.Reply>.self, line)
+        if let failure = reply.error { throw failure.error }
+        guard reply.version == ControlProtocol.version, let body = reply.body else {
+            throw CloudletError(
+                .protocolViolation,
+                "the node speaks version \(reply.version) of the control protocol, this program version "
+                    + "\(ControlProtocol.version)", advice: "use the program 'cloudlet' of the node's version")
+        }
+        return body
+    }
+
+    /// The only reply.
+    /// - Throws: as ``next(within:)``; also when the node closes the connection before.
+    package func only() async throws(CloudletError) -> Request.Reply {
+        guard let reply = try await next(within: ControlClient.timeout) else {
+            throw CloudletError(.unavailable, "the node closed its control connection before it replied")
+        }
+        return reply
+    }
+
+    /// Waits for a line; `nil` at the end of the stream. Blocks.
+    private func line(before deadline: ContinuousClock.Instant?) throws(CloudletError) -> [UInt8]? {
+        try received.withLock { (received) throws(CloudletError) in
+            while true {
+                if let end = received.firstIndex(of: ControlProtocol.lineFeed) {
+                    defer { received.removeSubrange(...end) }
+                    return Array(received[..<end])
+                }
+                guard received.count < ControlProtocol.maximumReplyBytes else {
+                    throw CloudletError(.protocolViolation, "the node's reply is too long")
+                }
+                guard let bytes = try socket.receive(atMost: 256 << 10, before: deadline) else {
+                    throw CloudletError(
+                        .unavailable,
+                        "the node does not answer at \(socket.path) within \(ControlClient.timeout.shown)",
+                        advice: "see the node's log, or restart cloudlet-node")
+                }
+                if bytes.isEmpty { return nil }
+                received += bytes
+            }
+        }
+    }
+}

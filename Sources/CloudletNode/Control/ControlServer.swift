@@ -1,0 +1,110 @@
+import CloudletControl
+import CloudletCore
+import CloudletSession
+import CloudletSystem
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// Answers programs of the same user at the control socket in the node's home; see ``ControlProtocol``.
+///
+/// Whoever runs this holds the node's lock of the home: a socket that lies there belongs to a node that has died.
+struct ControlServer: Service {
+    let home: CloudletHome
+    let routes: ControlRoutes
+    /// How long a client may take to send its request, or to take in a reply.
+    var timeout = Duration.seconds(10)
+    let logger: Logger
+
+    /// Connections at the same time; further ones wait in the system's queue.
+    static let connections = 64
+    /// Time between two tries to make the socket, as on a full disk.
+    private static let pause = Duration.seconds(5)
+
+    func run() async throws {
+        var isReported = false
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            do {
+                try Directory.createPrivate(home.controlDirectory)
+                try await serve(try LocalStream.listen(at: home.controlSocket))
+            } catch {
+                if !isReported {
+                    logger.error(
+                        "the control socket can't be used; 'cloudlet list-session' and 'stop-session' don't work",
+                        metadata: ["reason": "\(error)"])
+                }
+                isReported = true
+            }
+            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.pause) }
+        }
+    }
+
+    /// Serves the connections to a socket until the node stops, and removes it then.
+    private func serve(_ socket: File) async throws {
+        let (channel, accepted) = try await accept(socket)
+        await withDiscardingTaskGroup { group in
+            for await connection in accepted.cancelOnGracefulShutdown() {
+                group.addTask {
+                    await withTaskCancellationHandler {
+                        await serve(connection)
+                    } onCancel: {
+                        connection.close()
+                    }
+                }
+            }
+            // No program finds the node from here on.
+            try? FileSystem.remove(home.controlSocket)
+            group.cancelAll()
+        }
+        try? await channel.close()
+    }
+
+    private func accept(_ socket: File) async throws -> (any Channel, AsyncStream<ControlConnection>) {
+        let (accepted, continuation) = AsyncStream.makeStream(of: ControlConnection.self)
+        let gate = AcceptGate(limit: Self.connections)
+        let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .serverChannelInitializer { gate.guardListener($0) }
+            .childChannelInitializer { [timeout] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let connection = try ControlConnection(channel, timeout: TimeAmount(timeout))
+                    if case .terminated = continuation.yield(connection) { connection.close() }
+                }
+            }
+            .withBoundSocket(fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)).get()
+        channel.closeFuture.whenComplete { _ in continuation.finish() }
+        return (channel, accepted)
+    }
+
+    private func serve(_ connection: ControlConnection) async {
+        defer { connection.close() }
+        guard let user = connection.user, user == 0 || user == geteuid() else {
+            logger.warning(
+                "refused another user's program at the control socket",
+                metadata: ["user": "\(connection.user.map { "\($0)" } ?? "unknown")"])
+            return await refuse(
+                connection,
+                CloudletError(.permission, "the node belongs to another user", advice: "run this as that user"))
+        }
+        do throws(CloudletError) {
+            guard let line = try await connection.line() else { return }
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    // A client that went away needs no answer.
+                    try? await routes.serve(line, connection.send)
+                    connection.close()
+                }
+                await connection.waitForClose()
+                group.cancelAll()
+            }
+        } catch {
+            await refuse(connection, error)
+        }
+    }
+
+    private func refuse(_ connection: ControlConnection, _ error: CloudletError) async {
+        guard let line = try? ControlRoutes.line(error) else { return }
+        try? await connection.send(line)
+    }
+}

@@ -1,0 +1,48 @@
+import CloudletControl
+import CloudletCore
+import CloudletSession
+import CloudletSystem
+import Logging
+
+/// Lists and stops the node's sessions for programs at the control socket.
+struct SessionControl: Sendable {
+    let journal: SessionJournal
+    let table: SessionTable
+    let logger: Logger
+
+    /// Time between two lists for one who watches.
+    private static let pace = Duration.milliseconds(500)
+
+    /// Adds the requests about sessions.
+    func add(to routes: inout ControlRoutes) {
+        routes.on(ListSessions.self) { (_, reply) async throws(CloudletError) in
+            try await reply.send(SessionList(await journal.sessions()))
+        }
+        routes.on(WatchSessions.self) { (_, reply) async throws(CloudletError) in try await watch(reply) }
+        routes.on(StopSession.self) { (request, reply) async throws(CloudletError) in
+            try await stop(request.session, reply)
+        }
+    }
+
+    private func watch(_ reply: ControlReplySender<SessionList>) async throws(CloudletError) {
+        var last: SessionList?
+        for await _ in table.changes.values() {
+            let list = SessionList(await journal.sessions())
+            if list != last { try await reply.send(list) }
+            last = list
+            try? await Task.sleep(for: Self.pace)
+        }
+    }
+
+    private func stop(
+        _ session: SessionID, _ reply: ControlReplySender<StopSession.Reply>
+    ) async throws(CloudletError) {
+        guard await table.stop(session) else {
+            throw CloudletError(.notFound, "there is no live session \(session)", advice: "see 'cloudlet list-session'")
+        }
+        logger.notice("a program on this machine stops a session", metadata: ["session": "\(session)"])
+        try await reply.send(.ending)
+        await table.waitForEnd(of: session)
+        try await reply.send(.ended)
+    }
+}
