@@ -28,7 +28,7 @@ package struct FindCommand: AsyncParsableCommand {
 
     @Flag(
         name: .customLong("fixed-ports"),
-        help: "Fail when ports of the overlay are taken on the node, which chooses others otherwise.")
+        help: "Fail when ports of the overlay are in use on the node; without this option the node chooses others.")
     var fixedPorts = false
 
     @Flag(name: .customLong("move-ports"), help: .hidden)
@@ -42,7 +42,7 @@ package struct FindCommand: AsyncParsableCommand {
     /// Lists nodes, or runs a session.
     package func run() async throws {
         if movePorts, fixedPorts {
-            throw CloudletError(.usage, "--move-ports, which is the default by now, contradicts --fixed-ports")
+            throw CloudletError(.usage, "--move-ports, which is the default, contradicts --fixed-ports")
         }
         guard let overlay else {
             guard launch == nil, !hold, !fixedPorts, !movePorts else {

@@ -27,7 +27,7 @@ struct NodeChoice: Sendable {
         return first
     }
 
-    /// Searches, best node first. The search ends early with the node that was named, or, where nobody is asked, with
+    /// Searches, best node first. The search ends early with the node that was named, or, where no person can choose, with
     /// the first one that holds the base VM; its IPv4 address must be known, for forwards have no other.
     private func collect(_ finder: Finder) async throws -> [FoundNode] {
         let asks = isatty(STDIN_FILENO) == 1

@@ -13,7 +13,7 @@ struct NodeListing: Sendable {
         let finder = try search.finder()
         let shown = NodeLine(json: search.printsJSON, signs: search.watch)
         let count = try await finder.withEvents { events in
-            // Where nothing can be searched there is no list.
+            // No list is begun where no search is possible.
             if !search.printsJSON { Console.result(NodeLine.header(signs: search.watch)) }
             var count = 0
             for await event in events {
@@ -37,7 +37,7 @@ struct NodeListing: Sendable {
         markDead(finder.unverified)
     }
 
-    /// Says what was announced, or known from before, and is not there.
+    /// Reports nodes that were announced, or known from before, and do not answer.
     private func markDead(_ claims: [UnverifiedNode]) {
         for claim in claims.prefix(Self.maximumDead) {
             let name = claim.name.map { " (\($0.displayable(limit: 60)))" } ?? ""

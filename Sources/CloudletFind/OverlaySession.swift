@@ -65,7 +65,7 @@ struct OverlaySession: Sendable {
         if let status = launched.withLock({ $0 }), status != 0 { throw LaunchedProgramFailed(status: status) }
     }
 
-    /// What is told when the VM runs.
+    /// What is printed when the VM runs.
     private struct Result: Encodable {
         struct Forward: Encodable {
             let transport: String
@@ -112,7 +112,7 @@ struct OverlaySession: Sendable {
             }
             if let asked, asked.hostPort != forward.hostPort {
                 Console.note(
-                    "port \(asked.hostPort) is taken on the node, or not given out: \(forward.hostPort) takes its place"
+                    "port \(asked.hostPort) is in use on the node, or reserved: port \(forward.hostPort) is used instead"
                 )
             }
             Console.result("\(forward.transport) \(result.host):\(forward.hostPort) -> \(forward.guestPort)")

@@ -31,7 +31,7 @@ struct BaseCommand: AsyncParsableCommand {
 
     @Flag(
         name: .customLong("no-free-page-reporting"),
-        help: "Leave out the device by which guests tell which memory is free; overlays become larger.")
+        help: "Leave out the device by which guests report free memory; overlays become larger.")
     var noFreePageReporting = false
 
     @Option(name: .customLong("disk-bus"), help: "How the disk is attached: virtio or ide.")

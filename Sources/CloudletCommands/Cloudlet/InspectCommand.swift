@@ -29,7 +29,7 @@ struct InspectCommand: AsyncParsableCommand {
     }
 }
 
-/// What `cloudlet inspect` tells; the JSON form is what is encoded, with the keys as named here.
+/// What `cloudlet inspect` prints; the JSON form is what is encoded, with the keys as named here.
 struct OverlayReport: Encodable {
     /// Items of one kind in one image.
     struct Kind: Encodable {
@@ -105,13 +105,13 @@ struct OverlayReport: Encodable {
         }
     }
 
-    /// Who does something for a resumed guest, as an overlay of any version tells it.
+    /// What does something for a resumed guest, as an overlay of any version states it.
     private static func shown(_ helper: String?, _ otherwise: String) -> String {
         switch helper {
         case "agent": "set by the guest agent"
         case "kernel": "seeded anew by the guest's kernel"
-        case "none": "\(otherwise): the guest had no means when the overlay was made"
-        case nil: "\(otherwise), as far as the overlay tells"
+        case "none": "\(otherwise): the guest had no means for it when the overlay was made"
+        case nil: "\(otherwise), as far as the overlay says"
         case .some(let word): word.displayable(limit: 40)
         }
     }

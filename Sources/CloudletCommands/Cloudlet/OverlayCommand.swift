@@ -12,7 +12,7 @@ import SystemPackage
 struct OverlayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "overlay", abstract: "Customise a VM on a base VM and save what differs as an overlay.",
-        discussion: "The base VM goes on from where it was saved. Install and start your server in it; when you are "
+        discussion: "The base VM is resumed from where it was saved. Install and start your server in it; when you are "
             + "done, a directory with the overlay is written.")
 
     @Argument(help: "The base VM's disk.", completion: .file())
@@ -33,7 +33,7 @@ struct OverlayCommand: AsyncParsableCommand {
     @Option(name: .customLong("ready-port"), help: "Guest TCP port that answers when the application is ready.")
     var readyPort: UInt16?
 
-    @Flag(name: .customLong("disk-only"), help: "Save only the disk: the VM boots at synthesis instead of going on.")
+    @Flag(name: .customLong("disk-only"), help: "Save only the disk: the VM boots at synthesis instead of being resumed.")
     var diskOnly = false
 
     @Flag(name: .customLong("no-discard"), help: "Keep blocks that the guest discards or fills with zeros.")
@@ -84,7 +84,7 @@ struct OverlayCommand: AsyncParsableCommand {
             try await times.measure(.customise) { () async throws(CloudletError) in
                 try await customisation.wait(running.machine, running.forwards)
             }
-            // From here on the work is in the VM, and in nothing else: one who interrupts this does not throw it away.
+            // From here on the user's work exists only in the VM: an interruption must not throw it away.
             try await closingStep.run(running, times: times, until: CommandRunner.interruptions)
             let result = try await OverlayCreation(base: base, options: options, records: records).cut(
                 running, into: directory, keepingIn: .command(home), times: times

@@ -83,8 +83,8 @@ struct SynthesisCommand: AsyncParsableCommand {
         if detach {
             try await running.detach(uri: hypervisorOptions.connect)
             Console.note(
-                "It goes on by itself; 'cloudlet stop-vm \(running.machine.name)' ends it. Nobody looks after it: if the "
-                    + "host's disk gets full, it stands still and stays so.")
+                "The VM keeps running; 'cloudlet stop-vm \(running.machine.name)' ends it. No program watches it: if the "
+                    + "host's disk becomes full, the VM stops and is not resumed.")
             return
         }
         try await running.endingAfter { () async throws(CloudletError) in

@@ -83,8 +83,8 @@ struct ClosingStep: Sendable {
         } else {
             command = nil
             Console.note(
-                "There is no way into the VM for the closing step (--ssh-key or --closing-step). A smaller overlay "
-                    + "comes from running this in the VM, as its last work:\n"
+                "The closing step can't reach the VM: neither --ssh-key nor --closing-step is given. For a smaller overlay, run "
+                    + "this in the VM as the last work:\n"
                     + Self.script.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n") + "\n  sleep 3")
         }
         needsSSH = command?.contains(Self.portPlace) == true

@@ -49,7 +49,7 @@ package struct NodeCommand: AsyncParsableCommand {
     /// Creates the command.
     package init() {}
 
-    /// Runs the node until it is told to end.
+    /// Runs the node until a signal ends it.
     package func run() async throws {
         MallocArenas.limit()
         DescriptorLimit.raise()

@@ -5,7 +5,7 @@ import CloudletOverlay
 import CloudletSynthesis
 import SystemPackage
 
-/// What a finished job tells about itself on standard error.
+/// What a finished job reports on standard error.
 enum Report {
     /// The stages of a job with their start and duration.
     static func times(_ times: StageTimes) {
@@ -27,7 +27,7 @@ enum Report {
         if let support = GuestSupport(result.meta) { guest(support) }
     }
 
-    /// What a guest can't do for itself when it goes on from the state that was saved.
+    /// What a guest can't do for itself when it is resumed from the state that was saved.
     static func guest(_ support: GuestSupport) {
         let warnings = support.warnings
         guard !warnings.isEmpty else { return }
@@ -35,7 +35,7 @@ enum Report {
         Console.note("To mend that, \(GuestSupport.advice).")
     }
 
-    /// What was not done for a guest that goes on now.
+    /// What was not done for a guest that was resumed.
     static func refresh(_ refresh: GuestRefresh) {
         for warning in refresh.warnings { Console.note("Note: \(warning).") }
     }

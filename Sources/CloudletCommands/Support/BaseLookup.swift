@@ -17,13 +17,13 @@ enum BaseLookup {
     private static func registered(_ disk: String, _ registry: Registry) throws(CloudletError) -> BaseVM {
         let path = try CloudletHome.resolve(FilePath(disk))
         guard let base = try registry.base(disk: path) else {
-            // Where its files are it was one on another machine, and must not be booted.
+            // With the other files beside it, it is the disk of a base VM from another machine, and must not be booted.
             let isMade = try FileStatus.of(BaseFiles(disk: path).memory) != nil
             throw CloudletError(
-                .notFound, "\(path) is no registered base VM; 'cloudlet list-base' lists those that are",
+                .notFound, "\(path) is not a registered base VM; 'cloudlet list-base' lists those that are",
                 advice: isMade
-                    ? "its files are there, register it; run: " + Shell.command("cloudlet", "add-base", path.string)
-                    : "make it one, which boots it and writes to it; run: "
+                    ? "its files are there: register it; run: " + Shell.command("cloudlet", "add-base", path.string)
+                    : "make it a base VM, which boots the disk and writes to it; run: "
                         + Shell.command("cloudlet", "base", path.string))
         }
         return base

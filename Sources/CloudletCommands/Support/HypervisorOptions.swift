@@ -37,7 +37,7 @@ struct HypervisorOptions: ParsableArguments {
 
 extension CloudletHome {
     /// The home that the process's environment names, closed to other users.
-    /// - Parameter securing: `false` for who only looks how things are.
+    /// - Parameter securing: `false` for a command that only examines.
     /// - Returns: the home.
     /// - Throws: `CloudletError` when there can be none, or other users could write to it.
     static func current(securing: Bool = true) throws(CloudletError) -> CloudletHome {
