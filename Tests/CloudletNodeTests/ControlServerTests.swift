@@ -59,6 +59,9 @@ import Testing
         try await running.value
     }
 
+    /// What a client gets that asks as it should; `nil` when nobody listens.
+    private func answer() async throws -> String? { try await ControlClient(home).send(Ask())?.only() }
+
     /// A connection that has sent a text.
     private func connection(_ text: String) throws -> File {
         let socket = try #require(try LocalStream.connect(to: home.controlSocket))
@@ -79,11 +82,11 @@ import Testing
         try Directory.create(home.controlDirectory, permissions: 0o755)
         // What a node that died has left.
         _ = try LocalStream.listen(at: home.controlSocket)
-        try await serving { [home] in
+        try await serving { [self] in
             #expect(home.controlSocket.string.utf8.count > 108)
             #expect(try FileStatus.of(home.controlSocket)?.permissions == 0o600)
             #expect(try FileStatus.of(home.controlDirectory)?.permissions == 0o700)
-            #expect(try await ControlClient(home).send(Ask())?.only() == "answer")
+            #expect(try await answer() == "answer")
         }
         #expect(try Directory.names(in: home.controlDirectory).isEmpty)
         #expect(try await ControlClient(home).send(Ask()) == nil)
@@ -97,7 +100,7 @@ import Testing
             #expect(try await reply(to: #"{"version":1,"request":"x","body":{}}"# + "\nmore").contains("'x'"))
             let long = try await reply(to: String(repeating: "a", count: ControlProtocol.maximumRequestBytes))
             #expect(long.contains("longer than 65536 bytes"), "\(long)")
-            #expect(try await ControlClient(home).send(Ask())?.only() == "answer")
+            #expect(try await answer() == "answer")
         }
     }
 
@@ -106,7 +109,7 @@ import Testing
         try await serving(timeout: .milliseconds(200)) { [self] in
             // More than are served at a time: the rest waits in the system's queue.
             let silent = try (0..<ControlServer.connections + 8).map { _ in try connection(#"{"version":"#) }
-            #expect(try await ControlClient(home).send(Ask())?.only() == "answer")
+            #expect(try await answer() == "answer")
             for socket in silent {
                 let end = try await blocking { () throws(CloudletError) in try socket.readToEnd(limit: 1000) }
                 #expect(end.isEmpty)
@@ -149,7 +152,7 @@ import Testing
             let refused = try await Tool.run("python3", ["-c", script, home.controlDirectory.string])
             #expect(refused.status == 0 && refused.output.contains(#""code":"permission""#), "\(refused)")
             #expect(!refused.output.contains("answer"))
-            #expect(try await ControlClient(home).send(Ask())?.only() == "answer")
+            #expect(try await answer() == "answer")
         }
     }
 }
