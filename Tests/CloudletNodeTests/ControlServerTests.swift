@@ -82,7 +82,7 @@ import Testing
         try Directory.create(home.controlDirectory, permissions: 0o755)
         // What a node that died has left.
         _ = try LocalStream.listen(at: home.controlSocket)
-        try await serving { [self] in
+        try await serving { [self] () async throws in
             #expect(home.controlSocket.string.utf8.count > 108)
             #expect(try FileStatus.of(home.controlSocket)?.permissions == 0o600)
             #expect(try FileStatus.of(home.controlDirectory)?.permissions == 0o700)
@@ -94,7 +94,7 @@ import Testing
 
     @Test("garbage and requests without end are refused with a reason, and others are served")
     func garbage() async throws {
-        try await serving { [self] in
+        try await serving { [self] () async throws in
             #expect(try await reply(to: "GET / HTTP/1.1\r\n").contains("not a JSON object"))
             #expect(try await reply(to: "\0\u{FFFD}\n").contains(#""code":"protocol""#))
             #expect(try await reply(to: #"{"version":1,"request":"x","body":{}}"# + "\nmore").contains("'x'"))
@@ -106,7 +106,7 @@ import Testing
 
     @Test("clients that send half a request, or nothing, are let go; others are served meanwhile and afterwards")
     func halfRequests() async throws {
-        try await serving(timeout: .milliseconds(200)) { [self] in
+        try await serving(timeout: .milliseconds(200)) { [self] () async throws in
             // More than are served at a time: the rest waits in the system's queue.
             let silent = try (0..<ControlServer.connections + 8).map { _ in try connection(#"{"version":"#) }
             #expect(try await answer() == "answer")
@@ -119,14 +119,14 @@ import Testing
 
     @Test("a client that never reads is let go, and so is one that goes away")
     func unread() async throws {
-        try await serving(timeout: .milliseconds(200)) { [self] in
+        try await serving(timeout: .milliseconds(200)) { [self] () async throws in
             let socket = try connection(#"{"version":1,"request":"flood","body":{}}"# + "\n")
             await floodHasEnded.wait()
             #expect(floodHasEnded.isSet)
             withExtendedLifetime(socket) {}
         }
         let other = try Self()
-        try await other.serving { [other] in
+        try await other.serving { [other] () async throws in
             let socket = try other.connection(#"{"version":1,"request":"flood","body":{}}"# + "\n")
             _ = try await blocking { () throws(CloudletError) in try socket.receive(atMost: 1, before: nil) }
             socket.shutDown()
@@ -144,7 +144,7 @@ import Testing
             s.sendall(b'{"version":1,"request":"ask","body":{}}\\n')
             print(s.makefile().read())
             """
-        try await serving { [self] in
+        try await serving { [self] () async throws in
             let denied = try await Tool.run("python3", ["-c", script, home.controlDirectory.string])
             #expect(denied.status != 0 && denied.errors.contains("PermissionError"), "\(denied)")
             try File.setPermissions(0o777, of: home.controlDirectory)
