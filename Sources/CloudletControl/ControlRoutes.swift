@@ -38,8 +38,8 @@ package struct ControlRoutes: Sendable {
     /// No request is answered yet.
     package init() {}
 
-    /// Adds a request.
-    /// - Parameter answer: sends the replies; what it throws is sent as an error. It is cancelled when the client goes away.
+    /// Adds a request. `answer` sends the replies; what it throws is sent as an error. It is cancelled when the client goes
+    /// away.
     package mutating func on<Request: ControlRequest>(
         _: Request.Type,
         _ answer: @escaping @Sendable (Request, ControlReplySender<Request.Reply>) async throws(CloudletError) -> Void

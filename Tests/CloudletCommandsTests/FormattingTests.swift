@@ -90,18 +90,18 @@ import Testing
             #expect(SizeArgument(argument: word) == nil, "\(word)")
         }
         for size in ["63K", "2G"] {
-            var options = OverlayCreation.Options(name: "a")
+            var options = OverlayOptions(name: "a")
             let error = #expect(throws: CloudletError.self) {
                 try CompressionOptions.parse(["--blob-size", size]).apply(to: &options)
             }
             #expect(error?.code == .usage && error?.description.contains("64K to 1G") == true)
         }
-        var options = OverlayCreation.Options(name: "a")
+        var options = OverlayOptions(name: "a")
         try CompressionOptions.parse(["--blob-size", "2M", "--compression-memory", "64M"]).apply(to: &options)
         #expect(options.blobBytes == 2 << 20 && options.compressionMemory == 64 << 20)
         for words in [["--level", "10"], ["--compression", "zstd", "--level", "20"], ["--long", "27"]] {
             let error = #expect(throws: CloudletError.self) {
-                var options = OverlayCreation.Options(name: "a")
+                var options = OverlayOptions(name: "a")
                 try CompressionOptions.parse(words).apply(to: &options)
             }
             #expect(error?.code == .usage, "\(words)")

@@ -25,6 +25,7 @@ import Testing
         let script = """
             import os, socket, sys, time
             os.chdir(sys.argv[1])
+            if os.path.exists("node.sock"): os.remove("node.sock")
             s = socket.socket(socket.AF_UNIX); s.bind("node.sock"); s.listen(1)
             print("listening", flush=True)
             while True:
@@ -33,7 +34,8 @@ import Testing
                 c.close()
             """
         return try await Tool.with(
-            "python3", ["-c", script, home.controlDirectory.string], log: scratch.file("log")
+            "python3", ["-c", script, home.controlDirectory.string],
+            log: scratch.file("log-\(UInt64.random(in: 0 ... .max))")
         ) { peer in
             try await peer.waitFor("listening")
             return try await body()

@@ -14,13 +14,13 @@ import Testing
     @Test("a domain is made, paused, resumed, ended, and its end is told")
     func lifecycle() async throws {
         let connection = try LibvirtConnection(uri: "test:///default")
-        let domain = try connection.createDomain(xml("cloudlet-t"), paused: false)
+        let domain = try LibvirtDomain.create(xml("cloudlet-t"), paused: false, on: connection)
         #expect(domain.name == "cloudlet-t" && domain.isActive)
         try domain.suspend()
         #expect(try domain.state() == .paused)
         try domain.resume()
         #expect(try domain.state() == .running)
-        #expect(try connection.activeDomains().map(\.name).contains("cloudlet-t"))
+        #expect(try LibvirtDomain.active(on: connection).map(\.name).contains("cloudlet-t"))
         let events = connection.events.stream(of: "cloudlet-t")
         try domain.destroy()
         var ended = false
@@ -32,7 +32,9 @@ import Testing
     @Test("libvirt's reason reaches the reader, with a code and without chatter")
     func failures() throws {
         let connection = try LibvirtConnection(uri: "test:///default")
-        let error = #expect(throws: CloudletError.self) { try connection.createDomain("<domain", paused: false) }
+        let error = #expect(throws: CloudletError.self) {
+            try LibvirtDomain.create("<domain", paused: false, on: connection)
+        }
         #expect(error?.description.hasPrefix("can't start the VM: ") == true)
         let wrong = #expect(throws: CloudletError.self) { try LibvirtConnection(uri: "nosuch:///x") }
         #expect(wrong?.code == .unavailable)

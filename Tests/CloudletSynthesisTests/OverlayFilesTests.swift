@@ -12,7 +12,7 @@ import Testing
 /// Overlay directories: written by us, read by us and by an independent reader of the original's format.
 @Suite struct OverlayFilesTests {
     private func write(_ pair: SyntheticPair, blobBytes: Int = 1 << 20) async throws -> OverlayDirectory {
-        var options = OverlayCreation.Options(name: "face")
+        var options = OverlayOptions(name: "face")
         options.forwards = [PortForward(hostPort: 2222, guestPort: 22)]
         let identity = OverlayDirectoryWriter.BaseIdentity(
             hash: try DiskFingerprint.identity(of: pair.base.disk),
@@ -29,7 +29,9 @@ import Testing
     func appName() async {
         await #expect(processExitsWith: .success) {
             let tests = OverlayFilesTests()
-            let overlay = try await tests.write(SyntheticPair(seed: 6))
+            let pair = try await SyntheticPair(seed: 6)
+            defer { withExtendedLifetime(pair) {} }
+            let overlay = try await tests.write(pair)
             let meta = try #require(overlay.metaPath.lastComponent?.string)
             try #require(FileManager.default.changeCurrentDirectoryPath(overlay.directory.string))
             for path in [overlay.directory.string, "\(overlay.directory)/.", ".", meta, "./\(meta)", "../face/\(meta)"]

@@ -14,7 +14,7 @@ import Testing
     /// What stands in the way at a place.
     private func refusal(_ directory: FilePath, name: String = "face") -> CloudletError? {
         do throws(CloudletError) {
-            try OverlayCreation.requirePlace(directory, name: name)
+            try OverlayPlace.tryWriting(to: directory, name: name)
             return nil
         } catch { return error }
     }
@@ -49,7 +49,7 @@ import Testing
     @Test("a place without room is told at once, and nothing is left there")
     func room() throws {
         let error = #expect(throws: CloudletError.self) {
-            try OverlayCreation.requirePlace(scratch.file("face"), name: "face", room: .max)
+            try OverlayPlace.tryWriting(to: scratch.file("face"), name: "face", room: .max)
         }
         #expect(error?.description.contains("too little") == true, "\(error as Any)")
         #expect(try Directory.names(in: scratch.path).isEmpty)

@@ -87,14 +87,14 @@ struct OverlayBench {
     private static func create(
         _ base: OpenBase, _ directory: FilePath, _ overlay: FilePath, _ how: [String]
     ) async throws {
-        var options = OverlayCreation.Options(name: "bench")
+        var options = OverlayOptions(name: "bench")
         guard let method = CompressionMethod(rawValue: how[0]) else { throw usage }
         let numbers = how.dropFirst().map { Int($0) ?? 0 }
         options.compression = try Compressor.Options(
             method, level: numbers.first, historyLog: numbers.count > 2 ? numbers[2] : nil)
         if numbers.count > 1 { options.blobBytes = numbers[1] }
         let times = StageTimes()
-        let images = OverlayCreation.CustomisedImages(
+        let images = CustomisedImages(
             memory: try .file(try File(directory.appending("memory"), .read), base: base.snapshot.file, as: .memory),
             disk: try await ImageMap.changes(in: directory.appending("disk.qcow2"), size: base.record.diskBytes))
         let result = try await OverlayCreation(base: base, options: options).write(

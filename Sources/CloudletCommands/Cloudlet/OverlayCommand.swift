@@ -33,7 +33,8 @@ struct OverlayCommand: AsyncParsableCommand {
     @Option(name: .customLong("ready-port"), help: "Guest TCP port that answers when the application is ready.")
     var readyPort: UInt16?
 
-    @Flag(name: .customLong("disk-only"), help: "Save only the disk: the VM boots at synthesis instead of being resumed.")
+    @Flag(
+        name: .customLong("disk-only"), help: "Save only the disk: the VM boots at synthesis instead of being resumed.")
     var diskOnly = false
 
     @Flag(name: .customLong("no-discard"), help: "Keep blocks that the guest discards or fills with zeros.")
@@ -51,7 +52,7 @@ struct OverlayCommand: AsyncParsableCommand {
         let records = try UnfinishedFiles(in: home.unfinished)
         if let package { try OverlayPackageWriter.require(FilePath(package)) }
         if let kept { return try await write(try KeptVM(FilePath(kept), on: base), base, directory, records) }
-        try await OverlayCreation.require(directory, name: directory.overlayName)
+        try await OverlayPlace.require(directory, name: directory.overlayName)
         let forwards = try customise.forwards()
         if forwards.contains(where: { $0.transport == .udp }) {
             Console.note(
@@ -60,7 +61,7 @@ struct OverlayCommand: AsyncParsableCommand {
             )
         }
         let customisation = try Customisation(customise)
-        var options = OverlayCreation.Options(name: directory.overlayName)
+        var options = OverlayOptions(name: directory.overlayName)
         options.forwards = forwards
         options.readyPort = readyPort
         options.diskOnly = diskOnly
@@ -103,9 +104,9 @@ struct OverlayCommand: AsyncParsableCommand {
     ) async throws(CloudletError) {
         var options = try vm.options()
         try compression.apply(to: &options)
-        try await OverlayCreation.require(directory, name: options.name)
+        try await OverlayPlace.require(directory, name: options.name)
         let times = StageTimes()
-        let result: OverlayCreation.Written
+        let result: WrittenOverlay
         do throws(CloudletError) {
             result = try await OverlayCreation(base: base, options: options, records: records).write(
                 vm, to: directory, times: times
@@ -121,7 +122,7 @@ struct OverlayCommand: AsyncParsableCommand {
     }
 
     /// Writes the package of an overlay that is complete.
-    private func writePackage(_ result: OverlayCreation.Written) throws(CloudletError) {
+    private func writePackage(_ result: WrittenOverlay) throws(CloudletError) {
         guard let package else { return }
         try OverlayPackageWriter.write(OverlaySource(at: result.metaPath), to: FilePath(package)) {
             ProgressLine.show("package", $0)

@@ -102,7 +102,7 @@ struct SynthesisCommand: AsyncParsableCommand {
     /// Where and how the VM is saved at its end.
     private struct Residue: Sendable {
         let directory: FilePath
-        let options: OverlayCreation.Options
+        let options: OverlayOptions
         let records: UnfinishedFiles
         let places: KeepingPlaces
     }
@@ -111,8 +111,8 @@ struct SynthesisCommand: AsyncParsableCommand {
     private func prepareResidue(
         _ directory: FilePath, _ meta: OverlayMeta, _ home: CloudletHome
     ) async throws(CloudletError) -> Residue {
-        try await OverlayCreation.require(directory, name: directory.overlayName)
-        var options = OverlayCreation.Options(name: directory.overlayName)
+        try await OverlayPlace.require(directory, name: directory.overlayName)
+        var options = OverlayOptions(name: directory.overlayName)
         options.forwards = meta.forwards
         options.readyPort = meta.readyPort
         options.diskOnly = meta.isDiskOnly

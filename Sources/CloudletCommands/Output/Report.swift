@@ -18,7 +18,7 @@ enum Report {
     }
 
     /// An overlay that was written.
-    static func overlay(_ result: OverlayCreation.Written) {
+    static func overlay(_ result: WrittenOverlay) {
         Console.result("Overlay meta: \(result.metaPath)")
         Console.result(
             "Blobs: \(result.meta.blobs.count), \(ByteCount(result.meta.totalBlobBytes)) "

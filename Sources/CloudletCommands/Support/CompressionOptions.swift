@@ -29,7 +29,7 @@ struct CompressionOptions: ParsableArguments {
     }
 
     /// Puts the choices into an overlay's options.
-    func apply(to options: inout OverlayCreation.Options) throws(CloudletError) {
+    func apply(to options: inout OverlayOptions) throws(CloudletError) {
         options.compression = try Compressor.Options(
             compression == .xz ? .xz : .zstd, level: level, historyLog: long)
         if let memory { options.compressionMemory = memory.bytes }

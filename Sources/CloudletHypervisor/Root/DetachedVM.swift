@@ -5,6 +5,8 @@ package import SystemPackage
 
 /// A VM that was left running on purpose by the command that made it: a file in its scratch directory says so.
 package struct DetachedVM: Hashable, Sendable {
+    static let workName = "work"
+
     /// The VM's name.
     package let name: String
     /// The emulator's process.
@@ -43,7 +45,7 @@ package struct DetachedVM: Hashable, Sendable {
 
     /// The detached VMs of one holder's directory, dead ones included.
     static func all(in directory: FilePath) throws(CloudletError) -> [DetachedVM] {
-        let work = directory.appending(HypervisorRoot.workName)
+        let work = directory.appending(workName)
         var found: [DetachedVM] = []
         for name in try Directory.names(in: work) {
             guard let file = try? File(work.appending(name).appending(marker), .read),

@@ -68,9 +68,7 @@ package final class HypervisorRoot: Sendable {
     }
 
     /// Scratch directories of the VMs, each named after its VM.
-    package var workDirectory: FilePath { directory.appending(Self.workName) }
-
-    static let workName = "work"
+    package var workDirectory: FilePath { directory.appending(DetachedVM.workName) }
 
     private static func vmPrefix(of slot: String, in parent: FilePath) -> String {
         let home = SHA256Digest(hashing: Array(parent.string.utf8).span).hex.prefix(4)

@@ -24,7 +24,7 @@ extension Hypervisor {
             try await machine.destroy()
         } else {
             let domain = try await blocking { [connection] () throws(CloudletError) in
-                try connection.activeDomain(name)
+                try LibvirtDomain.active(name, on: connection)
             }
             try await domain?.end()
         }

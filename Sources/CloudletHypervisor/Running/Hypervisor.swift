@@ -104,7 +104,8 @@ package final class Hypervisor: Sendable {
         ) { () async throws(CloudletError) in
             try await blocking { [connection] () throws(CloudletError) in
                 try ChildReaper.shared.expecting { () throws(CloudletError) in
-                    try connection.createDomain(document, paused: paused || resources.waitsForState)
+                    try LibvirtDomain.create(
+                        document, paused: paused || resources.waitsForState, on: connection)
                 }
             }
         }
@@ -114,7 +115,7 @@ package final class Hypervisor: Sendable {
         }
         let started = VirtualMachine(
             domain, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
-            care: care)
+            shortage: care.vms.shortage, keeping: care)
         care.vms.add(started)
         await started.findProcess()
         if resources.waitsForState {
@@ -144,6 +145,6 @@ package final class Hypervisor: Sendable {
     func isOurs(_ name: String) -> Bool { Self.isOurs(name, root, isEmbedded) }
 
     func activeDomains() async throws(CloudletError) -> [LibvirtDomain] {
-        try await blocking { [connection] () throws(CloudletError) in try connection.activeDomains() }
+        try await blocking { [connection] () throws(CloudletError) in try LibvirtDomain.active(on: connection) }
     }
 }

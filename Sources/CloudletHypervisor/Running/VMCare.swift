@@ -91,7 +91,8 @@ final class VMCare: Sendable {
     /// Names of VMs that are in a state now.
     private func names(of state: LibvirtDomain.State) async -> [String] {
         let found = try? await blocking { [connection, isOurs] () throws(CloudletError) in
-            try connection.activeDomains().filter { isOurs($0.name) && (try? $0.state()) == state }.map(\.name)
+            try LibvirtDomain.active(on: connection).filter { isOurs($0.name) && (try? $0.state()) == state }.map(
+                \.name)
         }
         return found ?? []
     }
@@ -101,7 +102,9 @@ final class VMCare: Sendable {
     private func wake(_ name: String) async {
         guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
         let isAwake = try? await blocking { [connection] () throws(CloudletError) in
-            guard let domain = try connection.activeDomain(name), try domain.state() == .asleep else { return false }
+            guard let domain = try LibvirtDomain.active(name, on: connection), try domain.state() == .asleep else {
+                return false
+            }
             try domain.wakeUp()
             return true
         }
@@ -114,7 +117,7 @@ final class VMCare: Sendable {
             name: name, directory: directory,
             state: { [connection] in
                 let state = try? await blocking { () throws(CloudletError) in
-                    try connection.activeDomain(name)?.state() ?? .off
+                    try LibvirtDomain.active(name, on: connection)?.state() ?? .off
                 }
                 switch state {
                 case .stalled, nil: return .stalled
@@ -125,7 +128,7 @@ final class VMCare: Sendable {
             goOn: { [self] () async throws(CloudletError) in
                 if let machine = machine(name) { return try await machine.goOn() }
                 try await blocking { [connection] () throws(CloudletError) in
-                    try connection.activeDomain(name)?.resume()
+                    try LibvirtDomain.active(name, on: connection)?.resume()
                 }
             })
     }

@@ -9,7 +9,10 @@ package actor VirtualMachine {
     /// The VM as libvirt knows it.
     nonisolated let domain: LibvirtDomain
     let log: FilePath?
-    let care: VMCare.Running
+    /// Whether the host's memory was used up lately.
+    let shortage: MemoryShortage
+    /// What looks after the VM; it must last as long as the VM does.
+    private let care: any AnyObject & Sendable
     private let executor: QueueExecutor
     /// The emulator's process, where it could be found.
     private(set) var process: Int32?
@@ -34,13 +37,13 @@ package actor VirtualMachine {
 
     init(
         _ domain: LibvirtDomain, machine: MachineDescription, _ resources: VMResources, log: FilePath?,
-        care: VMCare.Running
+        shortage: MemoryShortage, keeping care: any AnyObject & Sendable
     ) {
         self.domain = domain
         self.machine = machine
         self.resources = resources
         self.log = log
-        self.care = care
+        (self.shortage, self.care) = (shortage, care)
         name = domain.name
         executor = QueueExecutor(label: "cloudlet-vm-\(domain.name)")
     }

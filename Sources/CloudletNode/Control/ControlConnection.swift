@@ -11,8 +11,8 @@ struct ControlConnection: Sendable {
     private let request: EventLoopFuture<[UInt8]>
     private let timeout: TimeAmount
 
-    /// Takes over a channel; called on its event loop.
-    /// - Parameter timeout: how long a client may take to send its request, or to take in a reply.
+    /// Takes over a channel; called on its event loop. `timeout` is how long a client may take to send its request, or to
+    /// receive a reply.
     init(_ channel: any Channel, timeout: TimeAmount) throws {
         (self.channel, self.timeout) = (channel, timeout)
         let operations = channel.pipeline.syncOperations

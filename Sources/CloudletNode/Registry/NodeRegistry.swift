@@ -1,6 +1,7 @@
 import CloudletCore
 import CloudletStore
 import CloudletSystem
+import Foundation
 import Logging
 import Synchronization
 import SystemPackage
@@ -232,7 +233,7 @@ final class NodeRegistry: BaseRegister {
         let registry = try opened()
         let (pending, notes, own, isReconciled) = state.withLock { ($0.pending, $0.notes, $0.own, $0.isReconciled) }
         if !isReconciled {
-            let left = try registry.endSessions(except: own, at: SessionJournal.now, reason: "the node died")
+            let left = try registry.endSessions(except: own, at: Date.secondsNow, reason: "the node died")
             for session in left {
                 logger.notice("a session had not ended when the node died", metadata: ["session": "\(session.id)"])
             }

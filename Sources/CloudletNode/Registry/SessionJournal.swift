@@ -63,9 +63,6 @@ final class SessionJournal: Service {
         return live
     }
 
-    /// Seconds since 1970.
-    static var now: Int { Int(Date().timeIntervalSince1970) }
-
     /// The session as other programs see it.
     static func record(_ status: SessionStatus) -> SessionRecord {
         var record = SessionRecord(
@@ -78,7 +75,7 @@ final class SessionJournal: Service {
         record.receivedBytes = status.receivedBytes
         record.place = status.queuePosition
         if status.stage.isEnded {
-            record.ended = now
+            record.ended = Date.secondsNow
             record.reason = status.endReason?.description
             record.failure = status.failure?.description
         }

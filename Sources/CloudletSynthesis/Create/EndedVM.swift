@@ -31,7 +31,7 @@ struct EndedVM: Sendable {
     /// - Returns: its images.
     /// - Throws: `CloudletError` when it can't be saved, or its guest does not shut down.
     static func end(
-        _ running: RunningVM, on base: OpenBase, _ options: OverlayCreation.Options, _ times: StageTimes
+        _ running: RunningVM, on base: OpenBase, _ options: OverlayOptions, _ times: StageTimes
     ) async throws(CloudletError) -> EndedVM {
         let memory = options.diskOnly ? nil : try await save(running, base, options, times)
         if options.diskOnly { try await shutDown(running, times) }
@@ -40,7 +40,7 @@ struct EndedVM: Sendable {
     }
 
     private static func save(
-        _ running: RunningVM, _ base: OpenBase, _ options: OverlayCreation.Options, _ times: StageTimes
+        _ running: RunningVM, _ base: OpenBase, _ options: OverlayOptions, _ times: StageTimes
     ) async throws(CloudletError) -> Memory {
         guard await running.machine.isActive else {
             throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
@@ -55,7 +55,7 @@ struct EndedVM: Sendable {
     /// Writes description, device state and footer: the part of the new snapshot behind its RAM. It lies in memory, which
     /// needs no room on a disk now that the guest's work is done.
     private static func saveTail(
-        _ running: RunningVM, _ base: OpenBase, _ options: OverlayCreation.Options, _ guest: GuestSupport
+        _ running: RunningVM, _ base: OpenBase, _ options: OverlayOptions, _ guest: GuestSupport
     ) async throws(CloudletError) -> Memory {
         let state = try await running.machine.saveState()
         var description = running.description
@@ -81,7 +81,7 @@ struct EndedVM: Sendable {
     }
 
     /// The images, with the parts in which they may differ from the base's.
-    func images(on base: OpenBase) async throws(CloudletError) -> OverlayCreation.CustomisedImages {
+    func images(on base: OpenBase) async throws(CloudletError) -> CustomisedImages {
         var changed: ChangedImage?
         if let memory {
             let ram = try ChangedImage.file(memory.ram, base: base.snapshot.file, as: .memory)
@@ -91,7 +91,7 @@ struct EndedVM: Sendable {
                     .init(try memory.ram.size()..<memory.snapshotBytes, .file(memory.tail, offset: 0))
                 ])
         }
-        return OverlayCreation.CustomisedImages(
+        return CustomisedImages(
             memory: changed, disk: try await ImageMap.changes(in: disk, size: base.record.diskBytes),
             guest: memory?.guest)
     }

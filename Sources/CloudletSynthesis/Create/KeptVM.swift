@@ -48,8 +48,8 @@ package struct KeptVM: Sendable {
     private init(_ directory: FilePath, _ note: Note) { (self.directory, self.note) = (directory, note) }
 
     /// The options of the overlay that was to be made, but for its compression.
-    package func options() throws(CloudletError) -> OverlayCreation.Options {
-        var options = OverlayCreation.Options(name: note.name)
+    package func options() throws(CloudletError) -> OverlayOptions {
+        var options = OverlayOptions(name: note.name)
         options.forwards = try note.forwards.map { (text) throws(CloudletError) in try PortForward(parsing: text) }
         options.readyPort = note.ready_port
         options.diskOnly = note.snapshot_bytes == nil
@@ -74,7 +74,7 @@ package struct KeptVM: Sendable {
     /// Keeps a VM in the first of the places where there is room; while there is none, waits until there is. Its disk is
     /// moved there.
     static func keep(
-        _ vm: EndedVM, of base: OpenBase, _ options: OverlayCreation.Options, in places: KeepingPlaces
+        _ vm: EndedVM, of base: OpenBase, _ options: OverlayOptions, in places: KeepingPlaces
     ) async throws(CloudletError) -> KeptVM {
         let note = Note(
             base: base.record.hash.hex, base_memory: base.record.memoryHash.hex, name: options.name,

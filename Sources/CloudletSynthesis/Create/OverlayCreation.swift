@@ -1,7 +1,7 @@
-package import CloudletCompression
+import CloudletCompression
 package import CloudletCore
-package import CloudletHypervisor
-package import CloudletOverlay
+import CloudletHypervisor
+import CloudletOverlay
 package import CloudletStore
 import CloudletSystem
 package import SystemPackage
@@ -9,63 +9,15 @@ package import SystemPackage
 /// Cuts an overlay from a customised VM: pauses it, takes its state, ends it, and writes what its disk and memory
 /// differ in from the base into a directory of one meta file and compressed blobs.
 package struct OverlayCreation: Sendable {
-    /// How an overlay is written.
-    package struct Options: Sendable {
-        /// The file names' first part.
-        package var name: String
-        /// Bytes of delta items a blob holds before compression; sets when a receiver can begin to decode.
-        package var blobBytes = 4 << 20
-        /// Compression of the blobs.
-        package var compression = Compressor.Options.standard
-        /// Bytes of memory for compressors: as many blobs are compressed at once as it bears, on at most all cores.
-        package var compressionMemory = 192 << 20
-        /// The forwards stored with the overlay.
-        package var forwards: [PortForward] = []
-        /// A guest port that answers when the application is ready.
-        package var readyPort: UInt16?
-        /// Whether only the disk is saved: the guest is shut down now and boots at synthesis.
-        package var diskOnly = false
-
-        /// Names an overlay.
-        package init(name: String) { self.name = name }
-    }
-
-    /// What was written.
-    package struct Written: Sendable {
-        /// The meta file.
-        package let metaPath: FilePath
-        /// Its content.
-        package let meta: OverlayMeta
-        /// Items by kind.
-        package let statistics: OverlayStatistics
-    }
-
     private let base: OpenBase
-    private let options: Options
+    private let options: OverlayOptions
     private let records: UnfinishedFiles?
 
     /// Prepares to cut an overlay from a VM on `base`; its files are noted in `records` while they are written.
-    package init(base: OpenBase, options: Options, records: UnfinishedFiles? = nil) {
+    package init(base: OpenBase, options: OverlayOptions, records: UnfinishedFiles? = nil) {
         self.base = base
         self.options = options
         self.records = records
-    }
-
-    /// Refuses to begin where the overlay could not be written at the end: tries the directory, and the program that is needed
-    /// then.
-    package static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
-        try requirePlace(directory, name: name)
-        _ = try await ImageTool.run(["--version"])
-    }
-
-    /// Refuses a directory to which an overlay can't go, before any work is done.
-    package static func requireFree(_ directory: FilePath) throws(CloudletError) {
-        guard let status = try FileStatus.of(directory) else { return }
-        guard status.isDirectory, try Directory.names(in: directory).isEmpty else {
-            throw CloudletError(
-                .cannotCreate, "\(directory) exists and is not empty",
-                advice: "name another directory, or one that is empty")
-        }
     }
 
     /// Pauses the VM, cuts the overlay and ends the VM. It goes on when the calling task is cancelled: the work in the VM exists
@@ -83,7 +35,7 @@ package struct OverlayCreation: Sendable {
     package func cut(
         _ running: RunningVM, into directory: FilePath, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
-    ) async throws(CloudletError) -> Written {
+    ) async throws(CloudletError) -> WrittenOverlay {
         let ended = try await places.saving { () async throws(CloudletError) in
             try await EndedVM.end(running, on: base, options, times)
         }
@@ -119,7 +71,7 @@ package struct OverlayCreation: Sendable {
 
     private func advice(_ kept: KeptVM, _ directory: FilePath) -> String {
         // Where somebody else took the name meanwhile, the command names one that is free.
-        let isFree = (try? Self.requireFree(directory)) != nil
+        let isFree = (try? OverlayPlace.requireFree(directory)) != nil
         let place = isFree ? directory.absolute : directory.absolute.firstFree
         return "then run: "
             + Shell.command(
@@ -131,30 +83,15 @@ package struct OverlayCreation: Sendable {
     package func write(
         _ kept: KeptVM, to directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
-    ) async throws(CloudletError) -> Written {
+    ) async throws(CloudletError) -> WrittenOverlay {
         try await write(try await kept.ended().images(on: base), to: directory, times: times, progress: progress)
-    }
-
-    /// The images of a customised VM: where they may differ from the base.
-    package struct CustomisedImages: Sendable {
-        let memory: ChangedImage?
-        let disk: ChangedImage
-        let guest: GuestSupport?
-
-        /// Joins them; no memory makes an overlay of the disk alone. `guest` is what the guest can do for itself when it goes
-        /// on from this memory, if known.
-        package init(memory: ChangedImage?, disk: ChangedImage, guest: GuestSupport? = nil) {
-            self.memory = memory
-            self.disk = disk
-            self.guest = guest
-        }
     }
 
     /// Compares the images with the base and writes the overlay.
     package func write(
         _ images: CustomisedImages, to directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void
-    ) async throws(CloudletError) -> Written {
+    ) async throws(CloudletError) -> WrittenOverlay {
         let extents = (images.memory?.extents ?? []) + images.disk.extents
         let total = Double(max(1, extents.reduce(0) { $0 + $1.range.count }))
         let plan = try await times.measure(.compare) { () async throws(CloudletError) -> OverlayPlan in

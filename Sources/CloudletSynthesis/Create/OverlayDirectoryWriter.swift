@@ -29,12 +29,12 @@ struct OverlayDirectoryWriter {
     let base: BaseIdentity
     let memoryBytes: Int
     var guest: GuestSupport?
-    let options: OverlayCreation.Options
+    let options: OverlayOptions
     var records: UnfinishedFiles?
 
     func write(
         to directory: FilePath, progress: (Double) -> Void
-    ) async throws(CloudletError) -> OverlayCreation.Written {
+    ) async throws(CloudletError) -> WrittenOverlay {
         let place = try OverlayPlace(directory, noting: records)
         do throws(CloudletError) {
             let result = try await writeFiles(to: place.part, final: directory, progress)
@@ -46,11 +46,11 @@ struct OverlayDirectoryWriter {
         }
     }
 
-    private static func metaName(_ options: OverlayCreation.Options) -> String { "\(options.name).overlay-meta" }
+    private static func metaName(_ options: OverlayOptions) -> String { "\(options.name).overlay-meta" }
 
     private func writeFiles(
         to part: FilePath, final: FilePath, _ progress: (Double) -> Void
-    ) async throws(CloudletError) -> OverlayCreation.Written {
+    ) async throws(CloudletError) -> WrittenOverlay {
         var blobs: [OverlayMeta.Blob] = []
         var statistics = OverlayStatistics()
         let atOnce = WorkerPool.shared.unitsAtOnce(
@@ -109,7 +109,7 @@ struct OverlayDirectoryWriter {
 /// Compressors that are used for one blob after another: a fresh one for each would have its memory, some ten or hundred
 /// megabytes, cleared each time, and the allocator would keep it for the thread it came from.
 private final class CompressorPool: Sendable {
-    private let options: OverlayCreation.Options
+    private let options: OverlayOptions
     private let idle = Mutex<[Idle]>([])
 
     /// `@unchecked Sendable`: lies still until one thread takes it out.
@@ -119,7 +119,7 @@ private final class CompressorPool: Sendable {
         init(_ compressor: consuming Compressor) { self.compressor = consume compressor }
     }
 
-    init(_ options: OverlayCreation.Options) { self.options = options }
+    init(_ options: OverlayOptions) { self.options = options }
 
     /// Calls `body` with a compressor at the start of a blob. After an error it is not used again.
     func lend<Value>(

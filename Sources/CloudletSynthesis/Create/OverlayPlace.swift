@@ -1,12 +1,12 @@
-import CloudletCore
+package import CloudletCore
 import CloudletOverlay
 import CloudletStore
 import CloudletSystem
-import SystemPackage
+package import SystemPackage
 
 /// Where an overlay is written: beside its directory, which appears when it is complete; in an existing directory, which
 /// may be a file system of its own, inside of it. Nothing that appears there meanwhile is touched.
-struct OverlayPlace: Sendable {
+package struct OverlayPlace: Sendable {
     /// The overlay's directory.
     let directory: FilePath
     /// Where the files are until all are there.
@@ -19,7 +19,7 @@ struct OverlayPlace: Sendable {
     /// Makes the directory for the files.
     init(_ directory: FilePath, noting records: UnfinishedFiles?) throws(CloudletError) {
         try Publication.recover([directory.absolute])
-        try OverlayCreation.requireFree(directory)
+        try Self.requireFree(directory)
         self.directory = directory
         isInside = try FileStatus.of(directory) != nil
         let parent = isInside ? directory.absolute : directory.absolute.removingLastComponent()
@@ -82,7 +82,24 @@ struct OverlayPlace: Sendable {
     }
 }
 
-extension OverlayCreation {
+extension OverlayPlace {
+    /// Refuses to begin where the overlay could not be written at the end: tries the directory, and the program that is needed
+    /// then.
+    package static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
+        try tryWriting(to: directory, name: name)
+        _ = try await ImageTool.run(["--version"])
+    }
+
+    /// Refuses a directory to which an overlay can't go, before any work is done.
+    package static func requireFree(_ directory: FilePath) throws(CloudletError) {
+        guard let status = try FileStatus.of(directory) else { return }
+        guard status.isDirectory, try Directory.names(in: directory).isEmpty else {
+            throw CloudletError(
+                .cannotCreate, "\(directory) exists and is not empty",
+                advice: "name another directory, or one that is empty")
+        }
+    }
+
     /// Free bytes without which nobody begins to write an overlay.
     private static let leastRoom = 32 << 20
 
@@ -92,8 +109,8 @@ extension OverlayCreation {
     ///   - name: the first part of its files' names.
     ///   - room: free bytes that there must be.
     /// - Throws: `CloudletError` with what is in the way; nothing is left there in any case.
-    static func requirePlace(
-        _ directory: FilePath, name: String, room: Int = leastRoom
+    static func tryWriting(
+        to directory: FilePath, name: String, room: Int = leastRoom
     ) throws(CloudletError) {
         guard !directory.isEmpty else {
             throw CloudletError(.usage, "the overlay's directory has no name", advice: "name one")

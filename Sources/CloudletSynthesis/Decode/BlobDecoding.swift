@@ -68,35 +68,44 @@ struct BlobDecoding {
         _ source: Source, _ budget: AsyncSemaphore, _ feed: AsyncStream<Job>.Continuation,
         _ received: @Sendable (Int) -> Void
     ) async throws where Source.Element == BlobPiece {
-        var complete = 0
-        var current: AsyncThrowingStream<[UInt8], any Error>.Continuation?
+        var seen = Set<Int>()
+        var current: (index: Int, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation, bytes: Int)?
         do {
             for try await piece in source {
                 switch piece {
                 case .begin(let index):
+                    guard current == nil, meta.blobs.indices.contains(index), seen.insert(index).inserted else {
+                        throw CloudletError(.protocolViolation, "a blob came twice or inside another")
+                    }
                     let (pieces, continuation) = AsyncThrowingStream.makeStream(of: [UInt8].self)
-                    current = continuation
+                    current = (index, continuation, 0)
                     feed.yield(Job(blob: meta.blobs[index], pieces: pieces))
                 case .bytes(let bytes):
+                    guard let (index, pieces, count) = current, count + bytes.count <= meta.blobs[index].size else {
+                        throw CloudletError(.protocolViolation, "more bytes of a blob came than the meta announces")
+                    }
                     try await budget.acquire(bytes.count)
                     try Task.checkCancellation()
-                    current?.yield(bytes)
+                    pieces.yield(bytes)
+                    current = (index, pieces, count + bytes.count)
                     received(bytes.count)
                 case .end:
-                    current?.finish()
+                    guard let (index, pieces, count) = current, count == meta.blobs[index].size else {
+                        throw CloudletError(.protocolViolation, "fewer bytes of a blob came than the meta announces")
+                    }
+                    pieces.finish()
                     current = nil
-                    complete += 1
                 }
             }
-            guard current == nil, complete == meta.blobs.count else {
+            guard current == nil, seen.count == meta.blobs.count else {
                 try Task.checkCancellation()
                 throw CloudletError(
-                    .protocolViolation, "only \(complete) of \(meta.blobs.count) blobs came",
+                    .protocolViolation, "only \(seen.count) of \(meta.blobs.count) blobs came",
                     advice: "send them again")
             }
         } catch {
             // The decoder of the blob under way fails for this reason, not for the bytes it misses.
-            current?.finish(throwing: error)
+            current?.pieces.finish(throwing: error)
             throw error
         }
     }

@@ -100,6 +100,7 @@ extension File {
     ///   - limit: the most bytes to take.
     ///   - deadline: when to give up; `nil` waits without end.
     /// - Returns: the bytes, none at the end of the stream; `nil` when nothing came before the deadline.
+    /// - Throws: `CloudletError` when the socket can't be read.
     package func receive(
         atMost limit: Int, before deadline: ContinuousClock.Instant?
     ) throws(CloudletError) -> [UInt8]? {

@@ -1,0 +1,16 @@
+import CLibvirt
+
+/// A text that libvirt allocated; freed with the object.
+@safe struct LibvirtText: ~Copyable {
+    private let pointer: UnsafeMutablePointer<CChar>
+
+    /// Takes over a text; `nil` stays `nil`.
+    init?(_ pointer: UnsafeMutablePointer<CChar>?) {
+        guard let pointer = unsafe pointer else { return nil }
+        unsafe self.pointer = pointer
+    }
+
+    deinit { unsafe free(pointer) }
+
+    var string: String { unsafe String(cString: pointer) }
+}

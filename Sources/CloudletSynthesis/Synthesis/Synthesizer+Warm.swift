@@ -1,0 +1,20 @@
+package import CloudletCore
+package import CloudletHypervisor
+
+extension Synthesizer {
+    /// Makes a VM that waits for an overlay of `base`.
+    /// - Parameters:
+    ///   - base: the base.
+    ///   - options: what cannot be changed later: display, network and discarding.
+    /// - Returns: the VM, started and waiting.
+    /// - Throws: `CloudletError` with the reason; nothing is left behind then.
+    package func makeWarmVM(_ base: OpenBase, _ options: VMOptions) async throws(CloudletError) -> WarmVM {
+        let launch = try VMLaunch(base.machine, on: hypervisor)
+        return try await launch.complete { () async throws(CloudletError) in
+            let layer = try launch.layer(over: base)
+            try await launch.copyMemory(of: base)
+            try await launch.startEmulator(on: .layer(layer), waitingForState: true, options, StageTimes())
+            return WarmVM(base: base, launch: launch, layer: layer, machine: try launch.machine)
+        }
+    }
+}
