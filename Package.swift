@@ -43,7 +43,6 @@ let configuration = Target.Dependency.product(name: "Configuration", package: "s
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -125,7 +124,7 @@ let package = Package(
             ]),
 
         // The engine and what it stands on.
-        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, grdbSQLite, system]),
+        library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
         library("CloudletControl", ["CloudletCore", "CloudletStore", "CloudletSystem", system]),
         library(
             "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),

@@ -54,7 +54,6 @@ package final class Registry: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .timeout(timeout.seconds)
         configuration.label = "cloudlet-registry"
-        configuration.prepareDatabase { try $0.keepHelperFiles() }
         return configuration
     }
 

@@ -80,4 +80,15 @@ import Testing
         transfer.markBroken()
         #expect(transfer.beginConnection() == nil)
     }
+
+    @Test("a session whose end was requested before its first connection was attached ends when its beginning fails")
+    func endedBeforeAttached() {
+        var state = SessionState(id: SessionID(1), client: "192.0.2.7", created: .distantPast)
+        let hasBegun = state.begin(meta: SessionStateTests.digest, SessionStateTests.details)
+        #expect(hasBegun && state.requestEnd(.closed) == .accepted)
+        let attached = state.attach(reconnects: false)
+        #expect(attached == nil)
+        let hasFailed = state.fail(SessionStateTests.error)
+        #expect(hasFailed && state.hasReached(.ended) && state.hasReached(.settled))
+    }
 }

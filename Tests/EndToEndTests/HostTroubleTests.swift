@@ -255,7 +255,7 @@ extension EndToEndTests {
         ) { trouble, node in
             let read = try await trouble.shell("cat '\(memory)' > /dev/null")
             try #require(read.status != 0 && read.errors.contains("Input/output error"), "\(read)")
-            try await node.waitFor("a VM can't be kept ready", seconds: 20)
+            try await node.waitFor("no warm VM can be made", seconds: 20)
             let refused = try await trouble.find()
             #expect(refused.status != 0 && refused.errors.contains("can't read a local file"), "\(refused.errors)")
             #expect(refused.errors.contains("Input/output error"), "\(refused.errors)")

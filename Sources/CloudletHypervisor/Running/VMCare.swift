@@ -67,34 +67,45 @@ final class VMCare: Sendable {
         let events = connection.events.stream()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.shortage.watch() }
-            // No event will report what VMs that an earlier process has left are doing already.
-            for name in await names(of: .stalled) { attend(to: name, in: &group) }
-            for name in await names(of: .asleep) { group.addTask { await self.wake(name) } }
+            group.addTask { await self.lookAfterLeftovers() }
             for await entry in events where isOurs(entry.name) {
                 guard case .lifecycle(let change) = entry.event else { continue }
-                if change.isDiskError { attend(to: entry.name, in: &group) }
+                if change.isDiskError { group.addTask { await self.attend(to: entry.name) } }
                 if change.isSleep { group.addTask { await self.wake(entry.name) } }
             }
             group.cancelAll()
         }
     }
 
-    /// Sees to a VM whose disk can't grow, unless that is being done already.
-    private func attend(to name: String, in group: inout DiscardingTaskGroup) {
-        guard attended.withLock({ $0.insert(name).inserted }) else { return }
-        group.addTask {
-            await self.vm(name).attend { self.note(.disk($0)) }
-            self.attended.withLock { _ = $0.remove(name) }
+    /// Looks for stalled and sleeping VMs that an earlier process has left, as long as there are any such VMs. libvirt
+    /// connects to their emulators in the background and reports no event for the states that it finds.
+    private func lookAfterLeftovers() async {
+        await withDiscardingTaskGroup { group in
+            repeat {
+                for name in await names(of: .stalled, leftOnly: true) { group.addTask { await self.attend(to: name) } }
+                for name in await names(of: .asleep, leftOnly: true) { group.addTask { await self.wake(name) } }
+                guard await !names(of: nil, leftOnly: true).isEmpty else { break }
+            } while (try? await Task.sleep(for: Self.pause)) != nil
+            group.cancelAll()
         }
     }
 
-    /// Names of VMs that are in a state now.
-    private func names(of state: LibvirtDomain.State) async -> [String] {
+    /// Attends to a VM whose disk can't grow, unless that is being done already.
+    private func attend(to name: String) async {
+        guard attended.withLock({ $0.insert(name).inserted }) else { return }
+        await vm(name).attend { note(.disk($0)) }
+        attended.withLock { _ = $0.remove(name) }
+    }
+
+    /// Names of the holder's VMs that are in a state now, or in any.
+    /// `leftOnly` says whether to leave out those that this process has started.
+    private func names(of state: LibvirtDomain.State?, leftOnly: Bool) async -> [String] {
         let found = try? await blocking { [connection, isOurs] () throws(CloudletError) in
-            try LibvirtDomain.active(on: connection).filter { isOurs($0.name) && (try? $0.state()) == state }.map(
-                \.name)
+            try LibvirtDomain.active(on: connection).filter {
+                isOurs($0.name) && (state == nil || (try? $0.state()) == state)
+            }.map(\.name)
         }
-        return found ?? []
+        return (found ?? []).filter { !leftOnly || machine($0) == nil }
     }
 
     /// Wakes a guest up that sleeps, after a pause: one that goes to sleep at once again is not woken without end. One that

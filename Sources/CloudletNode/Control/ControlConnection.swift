@@ -95,6 +95,9 @@ private final class ControlRequestReader: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
+    /// Also where the channel fails before it becomes active.
+    func handlerRemoved(context: ChannelHandlerContext) { finish(.failure(ChannelError.eof)) }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     private func finish(_ result: Result<[UInt8], any Error>) {

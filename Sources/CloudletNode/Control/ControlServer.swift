@@ -64,6 +64,8 @@ struct ControlServer: Service {
     private func accept(_ socket: File) async throws -> (any Channel, AsyncStream<ControlConnection>) {
         let (accepted, continuation) = AsyncStream.makeStream(of: ControlConnection.self)
         let gate = AcceptGate(limit: Self.connections)
+        let descriptor = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't listen at \(home.controlSocket)") }
         let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelInitializer { gate.guardListener($0) }
             .childChannelInitializer { [timeout] channel in
@@ -72,7 +74,7 @@ struct ControlServer: Service {
                     if case .terminated = continuation.yield(connection) { connection.close() }
                 }
             }
-            .withBoundSocket(fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)).get()
+            .withBoundSocket(descriptor).get()
         channel.closeFuture.whenComplete { _ in continuation.finish() }
         return (channel, accepted)
     }

@@ -31,10 +31,13 @@ extension ServerConnection {
         let details = SessionState.Details(
             appName: appName, baseHash: meta.baseHash, totalBytes: meta.totalBlobBytes)
         let isNew = session.begin(meta: digest, details, holding: holding)
-        guard isNew || (announcement.resumes && session.mayGoOn(with: digest)),
-            let attachment = session.attach(
-                .init(permit: state.permit, reconnects: announcement.resumes, probe: probe))
-        else { throw Self.inUse(session) }
+        guard isNew || (announcement.resumes && session.mayGoOn(with: digest)) else { throw Self.inUse(session) }
+        let peer = Session.Peer(permit: state.permit, reconnects: announcement.resumes, probe: probe)
+        guard let attachment = session.attach(peer) else {
+            // Another connection, or the node, requested the end meanwhile: nobody else would bring a new session to it.
+            if isNew { session.fail(Self.inUse(session)) }
+            throw Self.inUse(session)
+        }
         state.permit.isBusy = true
         state.link = .init(session: session, number: attachment.number, reconnects: announcement.resumes)
         if isNew {

@@ -34,8 +34,9 @@ package struct Synthesizer: Sendable {
         using warm: WarmVM? = nil, times: StageTimes,
         progress: @escaping @Sendable (SynthesisProgress) -> Void = { _ in }
     ) async throws(CloudletError) -> RunningVM where Source.Element == BlobPiece {
-        // A VM whose disk alone is saved boots, which one that waits for a state can't.
-        if meta.isDiskOnly { try await warm?.discard() }
+        // An overlay of the disk alone boots its VM, which a VM that waits for a state can't do. The next holder of the
+        // hypervisor's directory removes what can't be removed now.
+        if meta.isDiskOnly { try? await warm?.discard() }
         let warm = meta.isDiskOnly ? nil : warm
         let launch = if let warm { warm.launch } else { try VMLaunch(base.machine, on: hypervisor) }
         return try await launch.complete { () async throws(CloudletError) in
