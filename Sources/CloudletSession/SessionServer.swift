@@ -6,11 +6,12 @@ import NIOCore
 
 /// Listens for clients of the synthesis protocol and serves each in a task of its own.
 package struct SessionServer: Sendable {
-    /// The bounds on clients.
+    /// The limits on clients.
     package typealias Limits = SessionLimits
 
     private let backend: any SynthesisBackend
-    /// The bounds on clients; changed ones hold for connections that come later, the time after a lost connection at once.
+    /// The limits on clients. A change applies to connections that come later; the time after a lost connection changes
+    /// at once.
     package let limits: CurrentValue<Limits>
     private let logger: Logger
     private let budgets: ClientBudgets
@@ -30,8 +31,8 @@ package struct SessionServer: Sendable {
     /// - Parameters:
     ///   - address: an IPv4 or IPv6 address of this host, or a wildcard.
     ///   - port: the port; 0 picks a free one.
-    ///   - gate: bounds the connections that are accepted at all; shared by listeners.
-    /// - Returns: the listener, to be handed to ``serve(_:)``.
+    ///   - gate: limits the number of accepted connections; several listeners share it.
+    /// - Returns: the listener, to be passed to ``serve(_:)``.
     /// - Throws: `CloudletError.busy` when the port is taken.
     package static func bind(
         address: String, port: UInt16, gate: AcceptGate = AcceptGate()
@@ -39,8 +40,8 @@ package struct SessionServer: Sendable {
         try await SessionListener(address: address, port: port, gate: gate)
     }
 
-    /// Serves clients of the listeners that `listeners` gives, until the task is cancelled. All sessions and their VMs
-    /// have ended then, unless they are to be kept.
+    /// Serves clients of the listeners that `listeners` yields, until the task is cancelled. When it returns, all
+    /// sessions and their VMs have ended, unless VMs are to be kept.
     /// - Parameters:
     ///   - listeners: the bound sockets.
     ///   - adopted: sessions of an earlier server whose VMs run.
@@ -103,7 +104,7 @@ package struct SessionServer: Sendable {
             table: table, supervisor: supervisor, backend: backend, limits: limits.value, budgets: budgets,
             permit: permit, localAddress: channel.localAddress?.ipAddress ?? "", probe: probe, logger: logger)
         probe(false)
-        // `serve` logs failures of the connection itself.
+        // `serve` logs connection failures.
         try? await connection.stream.executeThenClose { inbound, outbound in
             await served.serve(inbound, outbound, connection.arrived)
         }

@@ -1,12 +1,13 @@
 package import CloudletCore
 
-/// Why a session ends. ``description`` turns the reason into the words that clients, logs and `cloudlet list-session` show.
+/// Why a session ends. ``description`` gives the reason in the words that clients, logs and `cloudlet list-session`
+/// show.
 package enum EndReason: Sendable, Hashable {
     /// A failure that ends a session.
     package struct Failure: Sendable, Hashable {
-        /// Its kind.
+        /// The kind of failure.
         package let code: CloudletError.Code
-        /// All of it in words.
+        /// The error's full description.
         package let text: String
 
         /// Describes an error.
@@ -19,17 +20,17 @@ package enum EndReason: Sendable, Hashable {
     case closed
     /// The connection ended before the VM ran, and the client had not announced that it reconnects.
     case disconnected
-    /// The connection ended for a fault of its client.
+    /// The connection ended because of an error of its client.
     case clientFault(Failure)
-    /// No connection came within the time after one was lost.
+    /// The connection was lost, and no other one came in time.
     case reconnectTimeout
     /// The client lost its connection and began another session with the same overlay.
     case replaced
-    /// Nothing was begun with the session.
+    /// The client never used the session.
     case unused
-    /// The node's owner stopped it.
+    /// The node's owner stopped the session.
     case stopped
-    /// The node ends.
+    /// The node is stopping.
     case nodeStopped
     /// The synthesis failed.
     case failed(Failure)

@@ -6,9 +6,9 @@ package struct NodeResources: Sendable, Hashable {
     package var sockets = 1
     /// Cores in all sockets.
     package var cores = 1
-    /// Threads a core runs.
+    /// Threads per core.
     package var threadsPerCore = 1
-    /// Processors the system sees.
+    /// Processors that the system sees.
     package var processors = 1
     /// Clock in MHz.
     package var clockMHz = 0
@@ -16,10 +16,10 @@ package struct NodeResources: Sendable, Hashable {
     package var totalMemoryMiB = 0
     /// Share of processor time in use, percent.
     package var cpuUsagePercent = 0.0
-    /// Memory that could be used, MiB.
+    /// Available memory in MiB.
     package var freeMemoryMiB = 0
 
-    /// A machine of which nothing is known.
+    /// A machine about which nothing is known.
     package init() {}
 }
 

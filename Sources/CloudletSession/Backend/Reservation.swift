@@ -1,14 +1,15 @@
 import Synchronization
 
-/// What a session was admitted with: memory, disk space and one of the VMs that may run. Released when the VM is gone.
+/// What a session reserves on the host: memory, disk space and one of the VMs that may run. Released when the VM is
+/// gone.
 package final class Reservation: Sendable {
     private let onRelease: Mutex<(@Sendable () -> Void)?>
     private let onSettle: @Sendable () -> Void
 
-    /// Holds something.
+    /// Creates a reservation.
     /// - Parameters:
-    ///   - release: called once, when it is released.
-    ///   - settled: called when the VM runs: what it takes shows in the host's figures from then on.
+    ///   - release: called once, when the reservation is released.
+    ///   - settled: called when the VM runs, because the host's own figures include it from then on.
     package init(release: @escaping @Sendable () -> Void, settled: @escaping @Sendable () -> Void = {}) {
         onSettle = settled
         onRelease = Mutex(release)
@@ -19,7 +20,7 @@ package final class Reservation: Sendable {
     /// Notes that the VM runs.
     package func settle() { onSettle() }
 
-    /// Frees what was held. Safe to call more than once.
+    /// Releases the reservation. Safe to call more than once.
     package func release() {
         let action = onRelease.withLock { action in
             defer { action = nil }

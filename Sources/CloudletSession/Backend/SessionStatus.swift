@@ -1,15 +1,15 @@
 package import CloudletCore
 package import Foundation
 
-/// What a session is doing, for lists and logs.
+/// The status of a session, for lists and logs.
 package struct SessionStatus: Sendable, Hashable {
     /// The session's number.
     package let id: SessionID
     /// The client's address.
     package let client: String
-    /// When it was made.
+    /// When the session was created.
     package let created: Date
-    /// What it is doing.
+    /// The stage that the session has reached.
     package var stage = SynthesisStage.created
     /// The application's name, when the client sent it.
     package var appName: String?
@@ -17,18 +17,18 @@ package struct SessionStatus: Sendable, Hashable {
     package var baseHash: SHA256Digest?
     /// Bytes of the overlay that were received.
     package var receivedBytes = 0
-    /// Its position in the queue, while it waits for room.
+    /// The session's position in the queue, while it waits for room.
     package var queuePosition: Int?
-    /// The forwards in force, as text.
+    /// The active forwards, as text.
     package var forwards: [String] = []
     /// The VM's name in the hypervisor.
     package var vm: String?
-    /// Why the session is over.
+    /// Why the session ended.
     package var endReason: EndReason?
-    /// The kind of failure, of a session that failed.
+    /// The kind of failure, if the session failed.
     package var failure: CloudletError.Code?
 
-    /// A session that was just made.
+    /// The status of a session that was just created.
     package init(id: SessionID, client: String, created: Date) {
         self.id = id
         self.client = client

@@ -4,39 +4,39 @@ package import CloudletOverlay
 import CloudletSystem
 package import CloudletWire
 
-/// What the session server hands its work to: the part of the node that knows bases and VMs.
+/// The part of the node that knows base VMs and runs VMs; the session server passes its work to it.
 package protocol SynthesisBackend: Sendable {
     /// Decides whether this overlay can be synthesized here, and waits until there is room for its VM.
     /// - Parameters:
-    ///   - request: what is wanted.
+    ///   - request: the overlay and the client's options.
     ///   - progress: receives the position in the queue.
-    /// - Returns: what it takes of the host, held until the VM is gone.
+    /// - Returns: the resources reserved for the VM, held until it is gone.
     /// - Throws: `CloudletError` with a reason that is sent to the client.
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> Reservation
 
-    /// Rebuilds and resumes the VM while its blobs arrive. Returns when the VM really runs.
-    /// - Throws: `CloudletError` with a reason that is sent to the client; nothing is left behind then.
+    /// Rebuilds and resumes the VM while its blobs arrive. Returns when the VM runs.
+    /// - Throws: `CloudletError` with a reason that is sent to the client; everything has been cleaned up by then.
     func synthesize(
         _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM
 
-    /// Fetches an overlay from where a client says.
+    /// Fetches an overlay from a URL that a client names.
     /// - Throws: `CloudletError` with a reason that is sent to the client.
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource
 
-    /// Notes durably that a session's VM runs; the client learns it afterwards.
+    /// Records durably that a session's VM runs, before the client is informed.
     func note(_ status: SessionStatus) async
 
     /// The machine's figures for GET_RESOURCE_INFO.
     func resources() async -> NodeResources
 }
 
-/// Blobs on their way from a connection to the synthesis, with back pressure.
+/// Passes blobs from a connection to the synthesis, with back pressure.
 package typealias BlobChannel = AsyncThrowingChannel<BlobPiece, any Error>
 
-/// What a client asks to be synthesized, checked as far as the message goes.
+/// A client's request for a synthesis. The message is valid; whether the overlay fits this node has not been checked.
 package struct SynthesisRequest: Sendable {
     /// The session.
     package let session: SessionID
@@ -50,7 +50,7 @@ package struct SynthesisRequest: Sendable {
     package let appName: String?
     /// The client's options.
     package let options: SynthesisOptions
-    /// Whether forwards may be moved to free ports.
+    /// Whether the node may forward another port when a requested one is taken.
     package let moveForwards: Bool
 }
 
@@ -58,11 +58,11 @@ package struct SynthesisRequest: Sendable {
 package protocol SynthesizedVM: Sendable {
     /// The VM's name in the hypervisor.
     var name: String { get }
-    /// The forwards in force.
+    /// The active forwards.
     var forwards: [ServerMessage.ReportedForward] { get }
     /// Ends the VM and frees what it holds.
     func end() async
     /// Waits until the VM has ended, by itself or by `end`.
-    /// - Returns: the reason when it failed; `nil` when its guest was shut down or it was ended.
+    /// - Returns: the reason if the VM failed; `nil` if its guest was shut down or `end` was called.
     func waitForEnd() async -> CloudletError?
 }

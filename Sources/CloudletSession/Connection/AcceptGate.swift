@@ -2,27 +2,27 @@ import Glibc
 package import NIOCore
 import Synchronization
 
-/// Bounds the connections that listeners together have accepted and that are not closed yet, whatever becomes of them:
-/// beyond, further ones wait in the system's queue until one is closed. Accepting pauses too when the system has no
-/// descriptors or no memory left; NIO would ask it again and again.
+/// Limits the number of open connections that several listeners have accepted together. At the limit, further
+/// connections wait in the system's queue until one is closed. Accepting also pauses when the system has no descriptors
+/// or no memory left, because NIO would retry in a busy loop.
 package final class AcceptGate: Sendable {
     private struct State {
         var open = 0
-        /// What listeners do when there is room again.
+        /// What each waiting listener does when there is room again.
         var waiting: [ObjectIdentifier: @Sendable () -> Void] = [:]
     }
 
-    /// Connections that may be open.
+    /// The largest number of open connections.
     package let limit: Int
     private let state = Mutex(State())
 
-    /// How long to wait after the system had nothing left: it does not say when it has.
+    /// How long to wait after the system ran out of descriptors or memory: no event reports when there are some again.
     fileprivate static let pause = TimeAmount.milliseconds(250)
 
-    /// A gate for `limit` connections. Each listener may let in a few more at once.
+    /// Creates a gate for `limit` connections. Each listener may accept a few more at the same moment.
     package init(limit: Int = 608) { self.limit = limit }
 
-    /// Connections that are open.
+    /// The number of open connections.
     package var open: Int { state.withLock(\.open) }
 
     fileprivate func enter() { state.withLock { $0.open += 1 } }
@@ -37,7 +37,7 @@ package final class AcceptGate: Sendable {
         for retry in waiting.values { retry() }
     }
 
-    /// Whether there is room; if not, `retry` is called once there is.
+    /// Whether there is room. If not, `retry` is called when there is.
     fileprivate func hasRoom(for listener: ObjectIdentifier, orElse retry: @escaping @Sendable () -> Void) -> Bool {
         state.withLock { state in
             guard state.open >= limit else { return true }
@@ -58,7 +58,7 @@ package final class AcceptGate: Sendable {
     }
 }
 
-/// The gate at one listener.
+/// The handler that applies the gate to one listener.
 private final class GateKeeper: ChannelDuplexHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -98,7 +98,7 @@ private final class GateKeeper: ChannelDuplexHandler {
         }
     }
 
-    /// A lack of descriptors or memory ends neither the listener nor those behind it in the pipeline.
+    /// Running out of descriptors or memory must not close the listener, so this error is not passed on.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let number = (error as? IOError)?.errnoCode, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) else {
             return context.fireErrorCaught(error)

@@ -1,14 +1,14 @@
 import NIOCore
 import Synchronization
 
-/// Counts the bytes that have come by a connection, those included that wait to be taken.
+/// Counts the bytes that have arrived on a connection, including those that have not been read from it yet.
 final class ArrivedBytes: Sendable {
     private let total = Atomic(0)
 
-    /// How many have come so far.
+    /// The number of bytes that have arrived.
     var count: Int { total.load(ordering: .relaxed) }
 
-    /// Begins to count; called on the channel's event loop before anything comes.
+    /// Starts counting. Called on the channel's event loop before any bytes arrive.
     func count(on channel: any Channel) throws {
         try channel.pipeline.syncOperations.addHandler(Counter(self))
     }

@@ -1,6 +1,6 @@
 import CloudletSystem
 
-/// What bounds all connections of a server together.
+/// The limits that all connections of a server share.
 final class ClientBudgets: Sendable {
     let unreadMetas: MetaBudget
     let heldMetas: HeldMetas

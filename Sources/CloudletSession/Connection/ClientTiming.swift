@@ -1,24 +1,24 @@
 import CloudletCore
 import CloudletWire
 
-/// How long a client lets the server wait, as a pure value: the time comes as a parameter.
+/// Decides when a client is too slow. A pure value: the time comes as a parameter.
 ///
-/// Time in which the client can't send, because the server is busy with what it sent, does not count.
+/// Time in which the client can't send because the server is still processing its earlier bytes does not count.
 struct ClientTiming: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// The bounds.
+    /// The limits.
     struct Limits: Sendable, Hashable {
-        /// How long it may be silent when it is its turn, how long one message may take, and the length of the windows over
-        /// which the rate of bulk data is measured.
+        /// How long the client may send nothing when it is its turn, how long one message may take, and the length of
+        /// the windows over which the rate of bulk data is measured.
         var idleTimeout: Duration
-        /// Fewest bytes a second of bulk data.
+        /// The minimum rate of bulk data in bytes a second.
         var minimumRate: Int
-        /// How long it may take to end its connection after the server's last word.
+        /// How long the client may take to close its connection after the server's last message.
         var closeTimeout: Duration
     }
 
-    /// What a client is too slow with.
+    /// How the client is too slow.
     enum Delay: Sendable, Hashable {
         /// It sent nothing.
         case silent
@@ -26,18 +26,18 @@ struct ClientTiming: Sendable {
         case message
         /// It sent too few bytes of bulk data.
         case bulk
-        /// It did not end the connection after the server's last word.
+        /// It did not close the connection after the server's last message.
         case close
     }
 
     private let limits: Limits
-    /// What the client is to send.
+    /// What the client is expected to send.
     private var expectation = ServerConversation.Expectation.message
-    /// When something came last, or the server's side ended.
+    /// When bytes last arrived, or when the server finished.
     private var lastActivity: Instant
-    /// When the present message began.
+    /// When the current message began.
     private var messageBegan: Instant
-    /// Bytes that came since `windowBegan`, and the time since then in which the client could not send.
+    /// Bytes received since `windowBegan`, and how long since then the client could not send.
     private var windowBytes = 0
     private var windowBegan: Instant
     private var windowPaused = Duration.zero
@@ -50,15 +50,15 @@ struct ClientTiming: Sendable {
         (lastActivity, messageBegan, windowBegan) = (now, now, now)
     }
 
-    /// Bytes came; a message has ended with them if `isBoundary`.
+    /// Notes that bytes arrived; `isBoundary` says whether they complete a message.
     mutating func received(_ count: Int, isBoundary: Bool, at now: Instant) {
         lastActivity = now
         windowBytes += count
         if isBoundary { messageBegan = now }
     }
 
-    /// Something else is to come from now on. Where it is the client's turn again, or bulk data begins, all its time is
-    /// before it.
+    /// Notes that the client is expected to send something else from now on. If it becomes the client's turn, or bulk
+    /// data begins, the time limits start again.
     mutating func expect(_ expectation: ServerConversation.Expectation, at now: Instant) {
         guard expectation != self.expectation else { return }
         if self.expectation == .nothing || expectation == .bulk {
@@ -70,26 +70,27 @@ struct ClientTiming: Sendable {
 
     private mutating func beginWindow(at now: Instant) { (windowBegan, windowBytes, windowPaused) = (now, 0, .zero) }
 
-    /// The client can't send from now on.
+    /// Notes that the client can't send from now on.
     mutating func pause(at now: Instant) { pausedSince = now }
 
-    /// The client can send again.
+    /// Notes that the client can send again.
     mutating func resume(at now: Instant) {
         if let pausedSince { windowPaused += now - max(pausedSince, windowBegan) }
         pausedSince = nil
         lastActivity = now
     }
 
-    /// The server has said its last word.
+    /// Notes that the server has sent its last message.
     mutating func close(at now: Instant) { (closedSince, lastActivity) = (now, now) }
 
-    /// Whether the server has said its last word.
+    /// Whether the server has sent its last message.
     var isClosed: Bool { closedSince != nil }
 
-    /// The next instant at which the client may be too slow; `nil` while it can't be.
+    /// The next instant at which the client may be too slow; `nil` if it can't be.
     var due: Instant? {
         if let closedSince {
-            // As long as it sends what it had begun it has more time: many clients read only then.
+            // A client that is still sending gets more time: many clients read the answer only after they have sent
+            // everything.
             return min(lastActivity + limits.closeTimeout, closedSince + limits.idleTimeout)
         }
         guard pausedSince == nil else { return nil }
@@ -100,7 +101,7 @@ struct ClientTiming: Sendable {
         }
     }
 
-    /// What the client is too slow with, if anything. Begins another window of bulk data where one ends.
+    /// How the client is too slow, if it is. Starts the next window of bulk data when one ends.
     mutating func delay(at now: Instant) -> Delay? {
         guard let due, due <= now else { return nil }
         guard !isClosed else { return .close }

@@ -2,7 +2,7 @@ import CloudletSystem
 import CloudletWire
 import Synchronization
 
-/// Slows a client down that wants much at once, by a rate of its connection and one of all connections of its address.
+/// Slows down clients that send many commands, by a rate for each connection and one for each client address.
 final class CommandPacing: Sendable {
     private let client: String
     private let connection: Mutex<Pacer>
@@ -14,11 +14,11 @@ final class CommandPacing: Sendable {
         connection = Mutex(Pacer(perSecond: limits.commandRate.perSecond, burst: limits.commandRate.burst))
     }
 
-    /// Takes what an event costs.
-    /// - Returns: how long the client has to wait; `nil` for what costs nothing.
+    /// Charges an event to the client's rates.
+    /// - Returns: how long the client has to wait; `nil` if the event costs nothing.
     func take(_ event: ServerConversation.Event) -> Duration? { event.cost.map(take) }
 
-    /// Takes what a connection costs.
+    /// Charges a new connection to the client's rates.
     func takeConnection() -> Duration { take(1) }
 
     private func take(_ cost: Int) -> Duration {
@@ -27,12 +27,12 @@ final class CommandPacing: Sendable {
 }
 
 extension ServerConversation.Event {
-    /// What it costs of the client's rate; `nil` for what belongs to a transfer, which is bounded by itself.
+    /// What the event costs of the client's rates; `nil` for parts of a transfer, which has limits of its own.
     fileprivate var cost: Int? {
         switch self {
         case .createSession, .finish, .closeSession, .resourceInfo: 1
         case .meta: 4
-        // A program is started for each.
+        // The node starts a program for each of these.
         case .overlayURL: 16
         case .blob, .request, .allReceived: nil
         }

@@ -3,20 +3,20 @@ import CloudletSystem
 import CloudletWire
 import NIOCore
 
-/// Gives connections their permits, and refuses those for which there is none.
+/// Gives permits to connections, and refuses connections when there is no permit left.
 final class ConnectionLimiter: Sendable {
     private let shares = ConnectionShares()
-    /// Connections that receive the reason of their refusal, at the same time; the others are closed at once.
+    /// How many connections can receive the reason for their refusal at the same time; others are closed at once.
     private let refusals = AsyncSemaphore(32)
     private static let refusalTimeout = Duration.seconds(1)
 
-    /// Takes a permit.
+    /// Acquires a permit.
     /// - Parameters:
     ///   - client: the client's address.
-    ///   - limits: the bounds.
-    ///   - onRevoke: closes the connection, when another one needs its permit more.
+    ///   - limits: the limits on clients.
+    ///   - onRevoke: closes the connection when its permit is needed for another one.
     /// - Returns: the permit.
-    /// - Throws: `CloudletError.busy` when there is none.
+    /// - Throws: `CloudletError.busy` when there is no permit left.
     func acquire(
         _ client: String, _ limits: SessionLimits, onRevoke: @escaping @Sendable () -> Void
     ) throws(CloudletError) -> ConnectionShares.Permit {
@@ -31,10 +31,10 @@ final class ConnectionLimiter: Sendable {
         }
     }
 
-    /// Frees a permit.
+    /// Releases a permit.
     func release(_ permit: ConnectionShares.Permit) { shares.release(permit) }
 
-    /// Tells a client why it is refused, and closes the connection.
+    /// Sends a client the reason for its refusal, and closes the connection.
     func refuse(_ connection: SessionListener.Connection, _ reason: CloudletError) async {
         guard refusals.tryAcquire() else { return await SessionListener.refuse(connection) }
         defer { refusals.release() }
@@ -43,7 +43,8 @@ final class ConnectionLimiter: Sendable {
             _ = try? await withDeadline(Self.refusalTimeout) { () async throws(CloudletError) in
                 try? await outbound.write(ByteBuffer(bytes: message))
                 outbound.finish()
-                // Closed with bytes unread, the connection would be reset and the reason lost.
+                // Read what the client sends: closing with unread bytes would reset the connection, and the reason
+                // would be lost.
                 do { for try await _ in inbound {} } catch {}
             }
         }

@@ -4,7 +4,8 @@ import CloudletWire
 import NIOCore
 import Synchronization
 
-/// What the tasks of one connection share: the conversation, the way to the client, and whether the last word was said.
+/// The state that the tasks of one connection share: the conversation, the writer, and whether the last message was
+/// sent.
 final class ConnectionState: Sendable {
     private struct State {
         var conversation: ServerConversation
@@ -12,15 +13,15 @@ final class ConnectionState: Sendable {
         var endIsExpected = false
         var wantsDetails = false
         var link: Link?
-        /// Bytes that were taken from the client.
+        /// Bytes that were read from the client.
         var taken = 0
-        /// Bytes of a meta that is complete and waits to be read.
+        /// Bytes of a complete meta that waits to be parsed.
         var unread = 0
-        /// The task that waits until the client may be too slow: until when it sleeps, and what wakes it.
+        /// The task that waits until the client may be too slow: its deadline, and the event that wakes it.
         var watcher: (until: ContinuousClock.Instant?, wake: AsyncEvent)?
     }
 
-    /// The session a connection speaks for.
+    /// The session that a connection speaks for.
     struct Link: Sendable {
         let session: Session
         /// The connection's number in the session.
@@ -52,33 +53,33 @@ final class ConnectionState: Sendable {
         self.permit = permit
     }
 
-    /// The session the connection speaks for.
+    /// The session that the connection speaks for.
     var link: Link? {
         get { state.withLock(\.link) }
         set { state.withLock { $0.link = newValue } }
     }
 
-    /// Notes that the client of this connection has asked for the end itself.
+    /// Notes that the client of this connection has requested the end of its session.
     func expectEnd() { state.withLock { $0.endIsExpected = true } }
 
-    /// Whether the client of this connection has asked for the end itself.
+    /// Whether the client of this connection has requested the end of its session.
     var endIsExpected: Bool { state.withLock(\.endIsExpected) }
 
-    /// Notes that the client understands our additions; others get the original's bytes only.
+    /// Notes that the client understands our additions; other clients get exactly the original's messages.
     func wantDetails() { state.withLock { $0.wantsDetails = true } }
 
-    /// Whether our side of the conversation has ended.
+    /// Whether the server has sent its last message.
     var isOver: Bool { state.withLock(\.timing.isClosed) }
 
-    /// Whether the client may go away now.
+    /// Whether the client may close the connection now.
     var mayEnd: Bool { state.withLock(\.conversation.mayEnd) }
 
-    /// What the conversation is doing.
+    /// The name of the conversation's state.
     var name: String { state.withLock(\.conversation.stateName) }
 
     // MARK: - Time
 
-    /// Changes what the time limits depend on, and wakes the watching task where it would sleep too long.
+    /// Changes the state that the time limits depend on, and wakes the watching task if its deadline became earlier.
     private func update<Result: Sendable, Failure>(
         _ change: (inout State, ContinuousClock.Instant) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -97,14 +98,14 @@ final class ConnectionState: Sendable {
         }
     }
 
-    /// Notes that the client can't send because we are busy with what it sent.
+    /// Notes that the client can't send because the server is still processing its earlier bytes.
     func pause() { update { state, now in state.timing.pause(at: now) } }
 
     /// Notes that the client can send again.
     func resume() { update { state, now in state.timing.resume(at: now) } }
 
     /// Waits until the client may be too slow, or the task is cancelled.
-    /// - Returns: what it is too slow with, if it is.
+    /// - Returns: how the client is too slow, if it is.
     func nextDelay() async -> ClientTiming.Delay? {
         while !Task.isCancelled {
             let (due, wake) = state.withLock { state in
@@ -146,7 +147,7 @@ final class ConnectionState: Sendable {
         }
     }
 
-    /// Notes that the meta that came was read.
+    /// Notes that the meta was parsed.
     func metaWasRead() {
         state.withLock { state in
             state.unread = 0
@@ -175,15 +176,15 @@ final class ConnectionState: Sendable {
         try await outbound.write(ByteBuffer(bytes: Frame.encode(message.value)))
     }
 
-    /// Says that a command was carried out. It is the last word unless more has come meanwhile: each command is answered,
-    /// also of a client that says twice that it is done.
+    /// Confirms a command. This is the last message unless more bytes have arrived meanwhile, because every command
+    /// gets an answer, even a repeated FINISH.
     func answer(_ message: ServerMessage, isLast: Bool) async throws {
         let isAlone = isLast && state.withLock { $0.conversation.isAtBoundary && $0.taken == arrived.count }
         if isAlone { await end(with: message) } else { try await send(message) }
     }
 
-    /// Says the last word, once: the client sees it and then the end of the stream.
-    /// - Returns: whether this was the call that said it.
+    /// Sends the last message, once: the client reads it and then the end of the stream.
+    /// - Returns: whether this call sent it.
     @discardableResult
     func end(with message: ServerMessage) async -> Bool {
         let (isFirst, wantsDetails) = update { state, now in
@@ -195,7 +196,7 @@ final class ConnectionState: Sendable {
         permit.isBusy = false
         var last = message
         if case .fail(let reason, _) = message, !wantsDetails { last = .fail(reason: reason) }
-        // A client that reads nothing must not block the server.
+        // The deadline keeps a client that reads nothing from blocking the server.
         _ = try? await withDeadline(limits.closeTimeout) { [last] () async throws(CloudletError) in
             try? await self.send(last)
         }

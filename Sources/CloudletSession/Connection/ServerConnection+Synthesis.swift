@@ -4,7 +4,7 @@ import CloudletSystem
 import CloudletWire
 import Logging
 
-// MARK: - The synthesis that a connection asks for
+// MARK: - The synthesis that a connection requests
 
 extension ServerConnection {
     /// A synthesis that this connection follows.
@@ -15,7 +15,7 @@ extension ServerConnection {
         let attachment: Session.Attachment
     }
 
-    /// Begins the synthesis, or goes on with one whose last connection was lost.
+    /// Begins the synthesis, or continues one whose last connection was lost.
     func begin(
         _ announcement: ClientMessage.SendMeta, _ bytes: [UInt8], of fetched: OverlaySource? = nil,
         _ state: ConnectionState
@@ -70,7 +70,7 @@ extension ServerConnection {
         }
     }
 
-    /// Fetches the overlay of a session, and follows its synthesis.
+    /// Fetches the overlay of a session from a URL, and reports on its synthesis.
     func fetch(_ url: String, for session: Session, _ state: ConnectionState) async {
         defer { session.endFetch() }
         do {
@@ -83,7 +83,8 @@ extension ServerConnection {
         }
     }
 
-    /// Reports to the client how its synthesis goes, asks for blobs, and reports the session's end when it comes unasked.
+    /// Reports the progress of the synthesis to the client, requests blobs, and reports when the session ends
+    /// unexpectedly.
     func follow(_ work: Work, _ state: ConnectionState, fetched: OverlaySource? = nil) async {
         let session = work.session
         do {
@@ -117,7 +118,7 @@ extension ServerConnection {
         }
     }
 
-    /// Gives a session the overlay that was fetched for it.
+    /// Passes a fetched overlay to its session.
     private func feed(_ overlay: OverlaySource, to work: Work) async {
         let session = work.session
         do {

@@ -4,8 +4,8 @@ import CloudletWire
 import Logging
 import NIOCore
 
-/// One connection of a client: reads its commands and answers them. The synthesis that it asks for is in
-/// `ServerConnection+Synthesis.swift`.
+/// One connection of a client: reads its commands and answers them. `ServerConnection+Synthesis.swift` has the part for
+/// a synthesis.
 struct ServerConnection: Sendable {
     let table: SessionTable
     let supervisor: SessionSupervisor
@@ -14,14 +14,14 @@ struct ServerConnection: Sendable {
     let budgets: ClientBudgets
     let permit: ConnectionShares.Permit
     let localAddress: String
-    /// Has the system check whether the client is still there, at once or at the usual times.
+    /// Makes the system check whether the client is still reachable, at once or at the usual intervals.
     let probe: @Sendable (_ isUrgent: Bool) -> Void
     let logger: Logger
 
     /// The client's address.
     var client: String { permit.source }
 
-    /// Serves the client until it has ended the connection, or does not although it should.
+    /// Serves the client until it closes the connection, or exceeds the time to do so.
     func serve(
         _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
         _ arrived: ArrivedBytes
@@ -36,7 +36,7 @@ struct ServerConnection: Sendable {
         if let link = state.link { link.session.detach(link.number) }
     }
 
-    /// Reads commands until the client ends the connection. Once our side is over, what comes is thrown away.
+    /// Reads commands until the client closes the connection. After the server's last message, input is discarded.
     private func readCommands(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ state: ConnectionState) async {
         await withTaskGroup { group in
             let pacing = CommandPacing(of: client, limits, budgets.rates)
@@ -63,8 +63,8 @@ struct ServerConnection: Sendable {
         }
     }
 
-    /// Lets a client wait that wants much at once. Others go first in any case: most commands are carried out without a
-    /// pause.
+    /// Delays a client that sends many commands. Yields to other tasks even without a delay, because most commands are
+    /// executed without any suspension.
     private func wait(_ pause: Duration, _ state: ConnectionState) async {
         guard pause > .zero else { return await Task.yield() }
         state.pause()
@@ -72,8 +72,8 @@ struct ServerConnection: Sendable {
         try? await Task.sleep(for: pause)
     }
 
-    /// Ends the conversation of a client that is too slow, and the connection of one that does not end it after the
-    /// conversation.
+    /// Ends the conversation when the client is too slow, and closes the connection when the client does not close it
+    /// afterwards.
     private func watch(_ state: ConnectionState) async {
         while let delay = await state.nextDelay() {
             let complaint: String
@@ -84,7 +84,7 @@ struct ServerConnection: Sendable {
                 complaint = "no whole message came within \(limits.idleTimeout.seconds) s while \(state.name)"
             case .bulk: complaint = "fewer than \(limits.minimumRate) bytes a second came while \(state.name)"
             }
-            // A client that reconnects is only cut off.
+            // A client that reconnects gets no failure; the connection is closed.
             if state.link?.reconnects == true { return logLoss(complaint, state) }
             await fail(CloudletError(.protocolViolation, complaint), state)
         }
@@ -92,7 +92,7 @@ struct ServerConnection: Sendable {
 
     // MARK: - Commands
 
-    /// Does what the client asked. `isLast` says whether nothing more came in the same piece.
+    /// Executes a command. `isLast` says whether the input contained nothing after it.
     private func handle(
         _ event: ServerConversation.Event, isLast: Bool, _ state: ConnectionState, _ group: inout TaskGroup<Void>
     ) async throws {
@@ -130,7 +130,7 @@ struct ServerConnection: Sendable {
         }
     }
 
-    /// Ends a session, which may take long: that is not the client's silence.
+    /// Ends a session, which may take long; meanwhile the client's idle timeout is suspended.
     private func whileBusy(_ state: ConnectionState, _ body: () async throws -> Void) async throws {
         state.pause()
         defer { state.resume() }
@@ -138,13 +138,14 @@ struct ServerConnection: Sendable {
         try await body()
     }
 
-    /// Ends a session for its client.
+    /// Ends a session at its client's request.
     /// - Returns: the session.
     @discardableResult
     private func end(
         _ id: SessionID?, _ reason: EndReason, _ state: ConnectionState
     ) async throws(CloudletError) -> Session {
-        // A session that ended otherwise is not unknown to the connection that speaks for it, whoever sees the end first.
+        // The connection that speaks for a session must not learn that the session is unknown when it has ended for
+        // another reason, whichever task notices the end first.
         if let link = state.link, link.session.id == id, link.session.isEnded, !state.endIsExpected {
             throw link.session.endError
         }
@@ -168,8 +169,8 @@ struct ServerConnection: Sendable {
 
     // MARK: - The end
 
-    /// Tells the client, and the log, why the conversation is over, and ends its session; not where only the connection
-    /// is to blame, or another one speaks for the session by now.
+    /// Sends the client the reason why the conversation is over, logs it, and ends the session. The session continues
+    /// if only the connection is at fault, or if another connection speaks for the session by now.
     func fail(_ error: any Error, _ state: ConnectionState) async {
         let failure = CloudletError.wrapping(error, .protocolViolation, "the connection broke off")
         let sent = await state.end(with: .fail(reason: failure.publicDescription, code: failure.code.description))

@@ -1,52 +1,55 @@
 package import CloudletWire
 
-/// Bounds on the clients of a session server.
+/// The limits on the clients of a session server.
 package struct SessionLimits: Sendable, Hashable {
-    /// A number of units a second in the long run, and at once.
+    /// A rate: units a second in the long run, and a burst.
     package struct Rate: Sendable, Hashable {
         /// Units a second in the long run.
         package var perSecond: Double
-        /// Units at once.
+        /// Units that may be used at once.
         package var burst: Int
 
-        /// A rate.
+        /// Creates a rate.
         package init(perSecond: Double, burst: Int) { (self.perSecond, self.burst) = (perSecond, burst) }
     }
 
-    /// Bounds on messages.
+    /// The limits on messages.
     package var conversation = ServerConversation.Limits()
-    /// How long a client may be silent when it is its turn: before a command, in the middle of one, in a transfer.
+    /// How long a client may send nothing when it is its turn: before a command, in the middle of one, or in a
+    /// transfer.
     package var idleTimeout = Duration.seconds(30)
-    /// Fewest bytes a second in a transfer, over windows as long as `idleTimeout`.
+    /// The minimum rate of a transfer in bytes a second, measured over windows as long as `idleTimeout`.
     package var minimumRate = 1024
-    /// How long a VM lives on after its client's connection was lost.
+    /// How long a VM is kept after its client's connection was lost.
     package var lease = Duration.seconds(300)
-    /// How long a client may take to reconnect when its connection was lost in the transfer.
+    /// How long a client may take to reconnect when its connection was lost during the transfer.
     package var reconnectTimeout = Duration.seconds(60)
-    /// Bytes of metas of all connections that have not been read yet, because they are incomplete or wait for
-    /// their turn. A client address has a quarter.
+    /// The largest total size in bytes of metas that have not been parsed yet, because they are incomplete or wait for
+    /// their turn. Each client address may use a quarter.
     package var bufferedMetas = 64 << 20
-    /// Bytes that the large metas of all sessions take once they are read. A client address has a quarter.
+    /// The largest total memory in bytes of the parsed large metas of all sessions. Each client address may use a
+    /// quarter.
     package var heldMetas = 128 << 20
-    /// Commands of a connection that are answered.
+    /// The rate at which commands of one connection are answered.
     package var commandRate = Rate(perSecond: 32, burst: 64)
-    /// Connections and commands of a client address that are taken on.
+    /// The rate at which connections and commands of one client address are accepted.
     package var addressRate = Rate(perSecond: 256, burst: 768)
-    /// How long a client may take to end its connection after the last word.
+    /// How long a client may take to close its connection after the server's last message.
     package var closeTimeout = Duration.seconds(2)
-    /// Whether VMs are left running when the server stops, for the next one to adopt.
+    /// Whether VMs keep running when the server stops, so that the next server adopts them.
     package var keepsVMs = false
-    /// Connections at the same time. One more, and an idle connection of the client address that has most is closed.
+    /// The largest number of connections. Beyond it, an idle connection of the client address that has the most is
+    /// closed.
     package var connections = 512
-    /// Those of one client address.
+    /// The largest number of connections of one client address.
     package var connectionsPerClient = 256
-    /// How long a client's host may be unreachable before its connection counts as lost. Whole seconds, at least 3.
+    /// How long a client's host may be unreachable before its connection counts as lost, in whole seconds, at least 3.
     package var unreachableTimeout = Duration.seconds(60)
 
-    /// The default bounds.
+    /// The default limits.
     package init() {}
 
-    /// How long a client may let the server wait.
+    /// The limits on how slow a client may be.
     var timing: ClientTiming.Limits {
         .init(idleTimeout: idleTimeout, minimumRate: minimumRate, closeTimeout: closeTimeout)
     }

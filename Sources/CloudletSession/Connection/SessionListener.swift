@@ -4,15 +4,15 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// A bound socket and the connections that wait to be taken from it.
+/// A bound socket, and its accepted connections that wait to be served.
 ///
-/// Connections come through a mailbox of ours and not as NIO's own sequence: that one drops what waits when it ends,
-/// and a dropped `NIOAsyncChannel` that was never executed ends the process.
+/// Connections pass through a mailbox and not through NIO's own sequence: when that sequence ends, it drops the waiting
+/// connections, and NIO ends the process when a `NIOAsyncChannel` is dropped without having been executed.
 package final class SessionListener: Sendable {
     /// A connection that was accepted.
     struct Connection: Sendable {
         let stream: NIOAsyncChannel<ByteBuffer, ByteBuffer>
-        /// Counts what has come by it.
+        /// Counts the bytes that have arrived on the connection.
         let arrived: ArrivedBytes
 
         var channel: any Channel { stream.channel }
@@ -26,9 +26,10 @@ package final class SessionListener: Sendable {
     /// The address the socket is bound to.
     package let address: String
 
-    /// Bytes that the system buffers of a connection, as far as net.core.rmem_max allows. The same for all, which is what shares
-    /// a link fairly: in a common queue connections get as much as their windows are wide, and windows that the system
-    /// chooses differ by a factor of two and more. Enough for 400 Mbit/s at 5 ms.
+    /// The size in bytes of the system's receive buffer of each connection, limited by net.core.rmem_max. It is the
+    /// same for all connections, so that they share a link fairly: in a common queue, connections get bandwidth in
+    /// proportion to their windows, and windows chosen by the system differ by a factor of two and more. It is enough
+    /// for 400 Mbit/s at 5 ms.
     private static let receiveBuffer = 256 << 10
 
     init(address: String, port: UInt16, gate: AcceptGate) async throws(CloudletError) {
@@ -52,7 +53,8 @@ package final class SessionListener: Sendable {
                             isOutboundHalfClosureEnabled: true, inboundType: ByteBuffer.self,
                             outboundType: ByteBuffer.self))
                     let connection = Connection(stream: stream, arrived: arrived)
-                    // Too late to be served: an event loop can't wait, so a task of its own closes it.
+                    // The listener is closed, so nothing will serve this connection. An event loop can't wait, so a
+                    // task closes it.
                     if !waiting.put(connection) { Task { await Self.refuse(connection) } }
                 }
             }
@@ -83,13 +85,13 @@ package final class SessionListener: Sendable {
     /// The next connection; `nil` when the listener is closed.
     func next() async throws -> Connection? { try await waiting.next() }
 
-    /// Stops listening and closes the connections that wait.
+    /// Stops listening and closes the waiting connections.
     package func close() async {
         try? await channel.close()
         waiting.finish()
         for connection in waiting.drain() { await Self.refuse(connection) }
     }
 
-    /// Closes a connection that is not served.
+    /// Closes a connection without serving it.
     static func refuse(_ connection: Connection) async { try? await connection.stream.executeThenClose { _, _ in } }
 }

@@ -1,13 +1,13 @@
 /// A session of an earlier server whose VM still runs.
 package struct AdoptedSession: Sendable {
-    /// What it is doing.
+    /// The session's status.
     package let status: SessionStatus
     /// Its VM.
     package let machine: any SynthesizedVM
-    /// What it holds of the host.
+    /// The resources reserved for the VM.
     package let reservation: Reservation
 
-    /// Describes a session.
+    /// Creates a description of a session.
     package init(status: SessionStatus, machine: any SynthesizedVM, reservation: Reservation) {
         self.status = status
         self.machine = machine

@@ -2,7 +2,7 @@ import CloudletCore
 import CloudletSystem
 
 extension AsyncEvent {
-    /// Waits until it has happened, an instant has come, or the task is cancelled.
+    /// Waits until the event has happened, the deadline has passed, or the task is cancelled.
     func wait(until deadline: ContinuousClock.Instant?) async {
         guard let deadline else { return await wait() }
         _ = try? await withDeadline(deadline - .now) { () async throws(CloudletError) in await self.wait() }

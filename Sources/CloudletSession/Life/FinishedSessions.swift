@@ -1,18 +1,18 @@
 import CloudletCore
 
-/// Sessions that their clients have finished but not closed yet. The original's clients close them afterwards; once a session
-/// is forgotten, the answer is that there is no such session.
+/// Sessions that their clients have finished but not closed yet. The original's clients close a session after FINISH;
+/// once a session is forgotten, that request fails because there is no such session.
 ///
-/// The newest is always kept. Where a client address has its share, or no other address has more, its own oldest session is
-/// forgotten for it; otherwise the oldest of the address that has most. So no client makes the node forget what it keeps for
-/// a client that has fewer.
+/// The newest session is always kept. If its client address has reached its share, or no other address has more
+/// sessions, the oldest session of the same address is forgotten for it; otherwise the oldest session of the address
+/// that has the most. So no client can displace the sessions of a client that has fewer.
 struct FinishedSessions {
     private struct Entry {
         let id: SessionID
         let since: ContinuousClock.Instant
     }
 
-    /// The oldest first.
+    /// The sessions of each client address, the oldest first.
     private var clients: [String: [Entry]] = [:]
     private var owners: [SessionID: String] = [:]
 
@@ -21,8 +21,8 @@ struct FinishedSessions {
     ///   - id: the session.
     ///   - client: the address the session was made from.
     ///   - now: the time.
-    ///   - perClient: how many are kept of one client address.
-    ///   - total: how many are kept of all.
+    ///   - perClient: how many sessions of one client address are kept.
+    ///   - total: how many sessions are kept in total.
     mutating func note(
         _ id: SessionID, of client: String, at now: ContinuousClock.Instant = .now, perClient: Int, total: Int
     ) {
@@ -38,7 +38,7 @@ struct FinishedSessions {
         owners[id] = client
     }
 
-    /// Whether the first of these is forgotten rather than one of the others.
+    /// Whether the oldest session of `own` is forgotten before the oldest of `others`.
     private static func isForgotten(_ own: [Entry], before others: [Entry]) -> Bool {
         guard own.count == others.count, let first = own.first, let other = others.first else {
             return own.count > others.count
@@ -51,7 +51,7 @@ struct FinishedSessions {
     }
 
     /// Closes a session.
-    /// - Returns: `false` when it was not finished, was closed before, or is forgotten.
+    /// - Returns: `false` if it was not finished, was closed before, or is forgotten.
     mutating func close(_ id: SessionID) -> Bool {
         guard let client = owners.removeValue(forKey: id) else { return false }
         clients[client]?.removeAll { $0.id == id }
@@ -59,7 +59,7 @@ struct FinishedSessions {
         return true
     }
 
-    /// Forgets those that were not closed in so long a time.
+    /// Forgets sessions that were finished longer than `age` ago.
     mutating func forget(olderThan age: Duration, at now: ContinuousClock.Instant = .now) {
         for list in clients.values {
             for entry in list where now - entry.since >= age { _ = close(entry.id) }

@@ -7,10 +7,11 @@ import Synchronization
 // MARK: - The connection that speaks for a session
 
 extension Session {
-    /// Whether a client may go on with the session by another connection and this meta.
+    /// Whether a client with this meta may continue the session on another connection.
     func mayGoOn(with meta: SHA256Digest) -> Bool { guarded.withLock { $0.state.mayGoOn(with: meta) } }
 
-    /// Makes a connection the one that speaks for the session; that of the one before is kept for nothing any more.
+    /// Makes a connection the one that speaks for the session. The previous connection counts as idle from then on, so
+    /// that it may be closed to make room.
     /// - Returns: `nil` when the session can't go on.
     func attach(_ peer: Peer) -> Attachment? {
         let (reports, continuation) = AsyncStream.makeStream(
@@ -28,10 +29,11 @@ extension Session {
     /// Notes that a connection has ended.
     func detach(_ number: Int) { update { _ = $0.state.detach(number, at: .now) } }
 
-    /// Notes that a connection was ended for a fault of its client.
+    /// Notes that a connection was closed because of an error of its client.
     func reject(_ number: Int, _ error: CloudletError) { update { _ = $0.state.reject(number, .init(error)) } }
 
-    /// Passes on what of a piece did not come by an earlier connection, and waits until it is taken.
+    /// Passes on the part of a piece that did not come on an earlier connection, and waits until the synthesis has
+    /// taken it.
     /// - Throws: `CloudletError.protocolViolation` when another connection speaks for the session by now.
     func take(_ piece: BlobPiece, from number: Int) async throws(CloudletError) {
         let new = try guarded.withLock { (guarded) throws(CloudletError) in
@@ -42,25 +44,25 @@ extension Session {
         }
         guard let new else { return }
         await pieces.send(new)
-        // A piece that was not taken because the connection was given up can't be told from one that was.
+        // When the task is cancelled, it is not known whether the synthesis has taken the piece.
         if Task.isCancelled { guarded.withLock { $0.state.transfer.markBroken() } }
     }
 
-    /// Notes that the whole overlay has come.
+    /// Notes that the whole overlay has been received.
     func finishTransfer() { pieces.finish() }
 
     /// Notes that the rest of the overlay will not come.
     func failTransfer(_ error: any Error) { pieces.fail(error) }
 
-    /// Whether its VM is of this overlay and runs for this client.
+    /// Whether the session's VM was made from this overlay and runs for this client.
     func runs(_ meta: SHA256Digest, for client: String) -> Bool {
         guarded.withLock { $0.state.runs(meta, for: client) }
     }
 
-    /// Ends the session in favour of another one of the same client, if no connection speaks for it.
+    /// Ends the session so that another one of the same client can replace it, if no connection speaks for it.
     func replace() -> Bool { update { $0.state.replace(at: .now) } }
 
-    /// Has the system check whether the connection that speaks for the session is still there, at once or at the usual
-    /// times.
+    /// Makes the system check whether the connection that speaks for the session is still alive, at once or at the
+    /// usual intervals.
     func probe(isUrgent: Bool) { guarded.withLock(\.peer)?.probe(isUrgent) }
 }

@@ -2,14 +2,14 @@ import CloudletCore
 import CloudletSystem
 import Synchronization
 
-// MARK: - Waiting for what a session reaches
+// MARK: - Waiting for a session's milestones
 
 extension Session {
     /// Waits until the session has reached a milestone, or the task is cancelled.
     func wait(for milestone: SessionState.Milestone) async { await events[milestone]?.wait() }
 
     /// Waits for room on the node.
-    /// - Returns: `false` when there will be none, or the task is cancelled.
+    /// - Returns: `false` if the session will not get room, or the task is cancelled.
     func waitForAdmission() async -> Bool {
         await wait(for: .decided)
         return guarded.withLock { guarded in
@@ -19,13 +19,14 @@ extension Session {
         }
     }
 
-    /// Waits for what becomes of the synthesis; `nil` when the task is cancelled.
+    /// Waits for the outcome of the synthesis; `nil` when the task is cancelled.
     func outcome() async -> SessionState.Outcome? {
         await wait(for: .settled)
         return guarded.withLock(\.state.outcome)
     }
 
-    /// Waits until the end was requested, which is done here when no connection comes in time, or the task is cancelled.
+    /// Waits until the end of the session is requested or the task is cancelled. Requests the end itself when no
+    /// connection comes in time.
     func waitForEndRequest(_ timeouts: @Sendable () -> SessionState.Timeouts) async {
         while !Task.isCancelled {
             let (deadline, change) = update { guarded in
@@ -37,8 +38,8 @@ extension Session {
         }
     }
 
-    /// Waits until another session of the same client may replace this one, or the task is cancelled. It may not any more
-    /// when a connection comes meanwhile.
+    /// Waits until another session of the same client may replace this one, the task is cancelled, or a connection
+    /// comes, after which it may not be replaced.
     func waitUntilReplaceable() async {
         while !Task.isCancelled {
             let (from, change) = guarded.withLock { ($0.state.replaceableFrom, $0.change) }
@@ -47,7 +48,7 @@ extension Session {
         }
     }
 
-    /// Has deadlines looked at again: the timeouts have changed.
+    /// Makes waiting tasks compute their deadlines again, because the timeouts have changed.
     func timeoutsChanged() {
         let change = guarded.withLock { guarded in
             defer { guarded.change = AsyncEvent() }

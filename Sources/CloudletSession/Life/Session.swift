@@ -5,22 +5,23 @@ import CloudletWire
 import Foundation
 import Synchronization
 
-/// One session: its ``SessionState`` behind a lock, the events that others wait for, and what is released when it ends.
+/// One session: its ``SessionState`` behind a lock, the events that tasks wait for, and the resources to release at its
+/// end.
 final class Session: Sendable {
     /// What the lock protects.
     struct Guarded {
         var state: SessionState
         var peer: Peer?
         var reports: AsyncStream<SessionReport>.Continuation?
-        /// What its meta takes of the memory for all; kept until the session has ended.
+        /// The share of the memory for metas that the session's meta uses; held until the session has ended.
         var holding: HeldMetas.Holding?
-        /// Set when what deadlines depend on has changed, and replaced then.
+        /// The event that wakes tasks when their deadlines may have changed. It is then replaced by another one.
         var change = AsyncEvent()
     }
 
     let id: SessionID
     let born = ContinuousClock.now
-    /// The overlay on its way to the synthesis.
+    /// Passes the pieces of the overlay to the synthesis.
     let pieces = BlobChannel()
     let guarded: Mutex<Guarded>
     let events = Dictionary(uniqueKeysWithValues: SessionState.Milestone.allCases.map { ($0, AsyncEvent()) })
@@ -33,35 +34,35 @@ final class Session: Sendable {
         update { _ in }
     }
 
-    /// A session that was just made.
+    /// Creates a session.
     /// - Parameters:
     ///   - id: its number.
     ///   - client: the client's address.
-    ///   - changed: called whenever its status has changed.
+    ///   - changed: called whenever its status changes.
     convenience init(id: SessionID, client: String, changed: @escaping @Sendable () -> Void = {}) {
         self.init(SessionState(id: id, client: client, created: Date()), changed: changed)
     }
 
-    /// A session whose VM runs already, and that waits for its client to reconnect.
+    /// Creates a session whose VM already runs, and that waits for its client to reconnect.
     convenience init(adopting status: SessionStatus, changed: @escaping @Sendable () -> Void = {}) {
         self.init(SessionState(adopting: status, at: .now), changed: changed)
         pieces.finish()
     }
 
-    /// What the session is doing.
+    /// The session's status.
     var status: SessionStatus { guarded.withLock(\.state.status) }
-    /// Why it ends or has ended.
+    /// Why the session ends or has ended.
     var endReason: EndReason? { guarded.withLock(\.state.endReason) }
-    /// What a client receives when the session ends without its asking.
+    /// The error that a client receives when the session ends unexpectedly.
     var endError: CloudletError { guarded.withLock(\.state.endError) }
-    /// Whether the session is over.
+    /// Whether the session has ended.
     var isEnded: Bool { guarded.withLock { $0.state.hasReached(.ended) } }
     /// Whether a connection speaks for the session.
     var isConnected: Bool { guarded.withLock { $0.state.connection.state == .attached } }
-    /// Whether nothing was begun with the session.
+    /// Whether the client has not used the session yet.
     var isUnused: Bool { guarded.withLock { $0.state.phase == .created } }
 
-    /// Changes the state, and sets the events of what it has reached.
+    /// Changes the state, and triggers the events of the milestones that were reached.
     @discardableResult
     func update<Result: Sendable>(_ change: (inout Guarded) -> Result) -> Result {
         let (result, reached, wake, isNews) = guarded.withLock { guarded in
@@ -87,19 +88,19 @@ final class Session: Sendable {
 
     // MARK: - The work
 
-    /// Notes that its overlay is being fetched from now on.
-    /// - Returns: `false` when it is already, or a synthesis was begun.
+    /// Notes that the session's overlay is being fetched.
+    /// - Returns: `false` if it is being fetched already, or a synthesis has begun.
     func beginFetch() -> Bool { update { $0.state.beginFetch() } }
 
-    /// Notes that its overlay is not being fetched any more.
+    /// Notes that the session's overlay is no longer being fetched.
     func endFetch() { update { _ = $0.state.endFetch() } }
 
     /// Begins the synthesis.
     /// - Parameters:
     ///   - meta: the digest of its meta.
     ///   - details: what the client announced.
-    ///   - holding: what the meta takes of the memory for all; kept until the session has ended.
-    /// - Returns: `false` when it was begun before.
+    ///   - holding: the share of the memory for metas that the meta uses; held until the session has ended.
+    /// - Returns: `false` if a synthesis was begun before.
     func begin(meta: SHA256Digest, _ details: SessionState.Details = .init(), holding: HeldMetas.Holding? = nil) -> Bool
     {
         update { guarded in
@@ -110,12 +111,12 @@ final class Session: Sendable {
     }
 
     /// Notes that the session has room on the node.
-    /// - Returns: `false` when its end was requested.
+    /// - Returns: `false` if the session's end was requested.
     func admit() -> Bool { update { $0.state.admit() } }
 
-    /// Notes how far the synthesis is, and reports what is new.
+    /// Notes the progress of the synthesis, and sends a report if there is something new.
     func note(_ progress: SynthesisProgress) {
-        // Not by `update`: this comes with every piece, and brings no session to a milestone.
+        // This does not use `update`, because it is called for every piece and reaches no milestone.
         let isNews = guarded.withLock { guarded in
             guard let report = guarded.state.note(progress) else { return false }
             guarded.reports?.yield(report)
@@ -125,23 +126,23 @@ final class Session: Sendable {
     }
 
     /// Notes that the VM runs.
-    /// - Returns: `false` when the end was requested.
+    /// - Returns: `false` if the session's end was requested.
     func run(_ machine: any SynthesizedVM) -> Bool { update { $0.state.run(machine.name, machine.forwards) } }
 
-    /// Lets the client know that the VM runs.
+    /// Informs the client that the VM runs.
     func announce(_ machine: any SynthesizedVM) { update { _ = $0.state.announce(machine.forwards) } }
 
-    /// Notes that the synthesis failed and nothing of it is left.
+    /// Notes that the synthesis failed and was cleaned up.
     func fail(_ error: CloudletError) { update { _ = $0.state.fail(error) } }
 
     /// Requests the end of the session.
     @discardableResult
     func requestEnd(_ reason: EndReason) -> SessionState.EndRequest { update { $0.state.requestEnd(reason) } }
 
-    /// Ends the session if nothing was begun with it.
-    /// - Returns: whether it is over now.
+    /// Ends the session if the client has not used it.
+    /// - Returns: whether the session has ended.
     func endIfUnused() -> Bool { update { $0.state.endIfUnused() } }
 
-    /// Notes that everything the session had brought up is gone.
+    /// Notes that the session's VM and files are gone.
     func end() { update { _ = $0.state.end() } }
 }

@@ -1,16 +1,16 @@
 /// The connection that speaks for a session: the one that was attached last, until it is lost.
 struct SessionConnection: Sendable {
     enum State: Sendable, Hashable {
-        /// There was none yet.
+        /// No connection was attached yet.
         case none
         case attached
         case lost(since: ContinuousClock.Instant)
     }
 
     private(set) var state = State.none
-    /// Counts the connections; the number of the one that was attached last.
+    /// The number of the connection that was attached last. Numbers count up from 1.
     private(set) var number = 0
-    /// Whether its client reconnects by itself when it is lost.
+    /// Whether the client of this connection reconnects by itself when it is lost.
     private(set) var reconnects = false
 
     /// Makes another connection the one that speaks for the session.
@@ -27,7 +27,7 @@ struct SessionConnection: Sendable {
 
     mutating func lose(at now: ContinuousClock.Instant) { state = .lost(since: now) }
 
-    /// Since when no connection has spoken for the session, after one had.
+    /// When the connection was lost; `nil` if one is attached or none was attached yet.
     var lostSince: ContinuousClock.Instant? {
         if case .lost(let since) = state { since } else { nil }
     }

@@ -1,23 +1,23 @@
 import CloudletSystem
 
 extension Session {
-    /// What connects a session to the connection that speaks for it.
+    /// What a session knows of the connection that speaks for it.
     struct Peer: Sendable {
         /// The connection's permit.
         let permit: ConnectionShares.Permit
         /// Whether the client reconnects by itself when the connection is lost.
         let reconnects: Bool
-        /// Has the system check whether the client is still there, at once or at the usual times.
+        /// Makes the system check whether the client is still reachable, at once or at the usual intervals.
         let probe: @Sendable (_ isUrgent: Bool) -> Void
     }
 
-    /// The part of a connection in a session.
+    /// What a connection gets when it is attached to a session.
     struct Attachment: Sendable {
         /// The connection's number in the session.
         let number: Int
-        /// Where it begins to send.
+        /// Where the transfer continues.
         let point: TransferState.ResumePoint
-        /// What the session reports, until another connection takes over.
+        /// The session's reports, until another connection is attached.
         let reports: AsyncStream<SessionReport>
     }
 }

@@ -1,16 +1,16 @@
 import CloudletCore
 import CloudletWire
 
-/// What a session reports to a client that wants to know how far the work is.
+/// The progress that a session reports to clients that want it.
 enum SessionReport: Sendable, Hashable {
-    /// It waits for room; position 1 is the next.
+    /// The session waits for room; position 1 is the next.
     case queued(position: Int)
-    /// So much of the overlay was received, 0 to 100.
+    /// The percentage of the overlay that was received, 0 to 100.
     case received(percent: UInt64)
     /// The VM is being resumed.
     case resuming
 
-    /// The report as it is sent.
+    /// The message that carries the report.
     var message: ServerMessage {
         switch self {
         case .queued(let position):

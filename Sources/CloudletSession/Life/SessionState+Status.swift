@@ -1,9 +1,9 @@
 import CloudletCore
 
-// MARK: - What a session shows of itself
+// MARK: - The state as others see it
 
 extension SessionState {
-    /// The stage that is shown: that of a session that is ending is the one at which its end was requested.
+    /// The stage to show. For a session that is ending, it is the stage at which the end was requested.
     var stage: SynthesisStage {
         switch phase {
         case .created, .fetching: .created
@@ -16,7 +16,7 @@ extension SessionState {
         }
     }
 
-    /// Why it ends or has ended.
+    /// Why the session ends or has ended.
     var endReason: EndReason? {
         switch phase {
         case .ending(let reason, _), .ended(let reason, _): reason
@@ -24,7 +24,7 @@ extension SessionState {
         }
     }
 
-    /// Whether its overlay was announced and its end was not requested.
+    /// Whether the session's overlay was announced and its end was not requested.
     var isActive: Bool {
         switch phase {
         case .waiting, .receiving, .resuming, .running: true
@@ -44,7 +44,7 @@ extension SessionState {
         return status
     }
 
-    /// What a client receives when the session ends without its asking.
+    /// The error that a client receives when the session ends unexpectedly.
     var endError: CloudletError {
         if case .failed(let error)? = outcome, case .ended(.failed, _) = phase { return error }
         return CloudletError(failure ?? .unavailable, endReason?.description ?? "the session ended")

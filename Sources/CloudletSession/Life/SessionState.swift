@@ -2,7 +2,7 @@ import CloudletCore
 import CloudletWire
 import Foundation
 
-/// The life of a session as a pure state machine: no I/O and no clock; the time comes as a parameter.
+/// The life cycle of a session as a pure state machine: no I/O and no clock; the time comes as a parameter.
 ///
 /// ```
 /// created <--> fetching          an overlay is fetched for it, or not any more
@@ -11,25 +11,25 @@ import Foundation
 /// waiting, receiving, resuming, running --requestEnd--> ending --end--> ended
 /// waiting, receiving, resuming --fail--> ended
 /// ```
-/// A transition that the present phase does not allow changes nothing and returns `false` or `nil`.
+/// A transition that the current phase does not allow changes nothing and returns `false` or `nil`.
 struct SessionState: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// Where in its life a session is.
+    /// The phases of a session.
     enum Phase: Sendable, Hashable {
         case created
         case fetching
-        /// It waits for room on the node, in the queue if it has a position.
+        /// It waits for room on the node. It has a position while it is in the queue.
         case waiting(position: Int?)
         case receiving
         case resuming
         case running
-        /// Its end was requested while it was at `stage`; what it has brought up is taken down.
+        /// Its end was requested at `stage`; its VM and files are being removed.
         case ending(EndReason, at: SynthesisStage)
         case ended(EndReason, at: SynthesisStage)
     }
 
-    /// What became of the synthesis, for the client.
+    /// The outcome of the synthesis, as reported to the client.
     enum Outcome: Sendable {
         /// The VM runs.
         case running([ServerMessage.ReportedForward])
@@ -37,11 +37,11 @@ struct SessionState: Sendable {
         case failed(CloudletError)
     }
 
-    /// What others wait for. Once reached, each stays reached.
+    /// The milestones that tasks wait for. Once reached, a milestone stays reached.
     enum Milestone: Sendable, Hashable, CaseIterable {
-        /// The session has room on the node, or never will.
+        /// The session has got room on the node, or will not get any.
         case decided
-        /// It is known what became of the synthesis.
+        /// The outcome of the synthesis is known.
         case settled
         /// The end was requested.
         case endRequested
@@ -49,13 +49,13 @@ struct SessionState: Sendable {
         case ended
     }
 
-    /// What requesting the end did.
+    /// The result of requesting the end.
     enum EndRequest: Sendable, Hashable {
-        /// Nothing was begun: the session is over.
+        /// The session had not been used, so it has ended.
         case ended
-        /// The session is ending now.
+        /// The session is ending.
         case accepted
-        /// It was ending or over before.
+        /// The session was ending or had ended before.
         case tooLate
     }
 
@@ -83,12 +83,12 @@ struct SessionState: Sendable {
         var totalBytes = 0
     }
 
-    /// A session that was just made.
+    /// Creates the state of a new session.
     init(id: SessionID, client: String, created: Date) {
         (self.id, self.client, self.created) = (id, client, created)
     }
 
-    /// A session of an earlier node whose VM runs already and that waits for its client to reconnect.
+    /// Creates the state of a session of an earlier node. Its VM runs, and it waits for its client to reconnect.
     init(adopting status: SessionStatus, at now: Instant) {
         self.init(id: status.id, client: status.client, created: status.created)
         phase = .running
@@ -100,21 +100,21 @@ struct SessionState: Sendable {
 
     // MARK: - Transitions
 
-    /// An overlay is being fetched for the session.
+    /// Notes that an overlay is being fetched for the session.
     mutating func beginFetch() -> Bool {
         guard phase == .created else { return false }
         phase = .fetching
         return true
     }
 
-    /// The overlay is not being fetched any more.
+    /// Notes that the overlay is no longer being fetched.
     @discardableResult mutating func endFetch() -> Bool {
         guard phase == .fetching else { return false }
         phase = .created
         return true
     }
 
-    /// The synthesis of an overlay begins.
+    /// Notes that the synthesis of an overlay begins.
     mutating func begin(meta: SHA256Digest, _ details: Details) -> Bool {
         guard phase == .created || phase == .fetching else { return false }
         phase = .waiting(position: nil)
@@ -122,15 +122,16 @@ struct SessionState: Sendable {
         return true
     }
 
-    /// The session has room on the node.
+    /// Notes that the session has room on the node.
     mutating func admit() -> Bool {
         guard case .waiting = phase else { return false }
         phase = .receiving
         return true
     }
 
-    /// The work went on.
-    /// - Returns: what there is to report that was not reported last: a percent more, not every piece that comes.
+    /// Notes the progress of the synthesis.
+    /// - Returns: the report to send, if it differs from the last one. Received bytes are reported once for each
+    ///   percent.
     mutating func note(_ progress: SynthesisProgress) -> SessionReport? {
         let report: SessionReport
         switch (progress, phase) {
@@ -143,7 +144,7 @@ struct SessionState: Sendable {
         case (.resuming, .receiving):
             phase = .resuming
             report = .resuming
-        // What comes late changes nothing any more.
+        // Late progress is ignored.
         default: return nil
         }
         guard report != lastReport else { return nil }
@@ -151,7 +152,7 @@ struct SessionState: Sendable {
         return report
     }
 
-    /// The VM runs. The client does not know yet.
+    /// Notes that the VM runs. The client is informed later, by ``announce(_:)``.
     mutating func run(_ vm: String, _ forwards: [ServerMessage.ReportedForward]) -> Bool {
         guard phase == .receiving || phase == .resuming else { return false }
         phase = .running
@@ -160,14 +161,14 @@ struct SessionState: Sendable {
         return true
     }
 
-    /// The client may know that the VM runs.
+    /// Allows the client to be informed that the VM runs.
     mutating func announce(_ forwards: [ServerMessage.ReportedForward]) -> Bool {
         guard phase == .running, outcome == nil else { return false }
         outcome = .running(forwards)
         return true
     }
 
-    /// Somebody or something wants the session to end. The first reason stays.
+    /// Requests the end of the session. The first reason given is kept.
     @discardableResult mutating func requestEnd(_ reason: EndReason) -> EndRequest {
         switch phase {
         case .created, .fetching:
@@ -180,14 +181,14 @@ struct SessionState: Sendable {
         }
     }
 
-    /// Ends the session if nothing was begun with it.
+    /// Ends the session if the client has not used it.
     mutating func endIfUnused() -> Bool {
         guard phase == .created else { return false }
         finish(.unused)
         return true
     }
 
-    /// The synthesis failed, and nothing of it is left. A session whose end was requested is over for that reason.
+    /// Notes that the synthesis failed and was cleaned up. If the end was requested before, that reason is kept.
     mutating func fail(_ error: CloudletError) -> Bool {
         switch phase {
         case .waiting, .receiving, .resuming:
@@ -199,7 +200,7 @@ struct SessionState: Sendable {
         return true
     }
 
-    /// Everything that the session had brought up is gone.
+    /// Notes that the session's VM and files are gone.
     mutating func end() -> Bool {
         guard case .ending(let reason, _) = phase else { return false }
         finish(reason)
@@ -208,7 +209,7 @@ struct SessionState: Sendable {
 
     private mutating func finish(_ reason: EndReason) {
         let stage = stage
-        // A synthesis that was begun and has not come to its end was interrupted.
+        // A synthesis that had begun but not finished was interrupted.
         let wasInterrupted = [.waiting, .receiving, .resuming].contains(stage)
         failure = reason.failure ?? (wasInterrupted ? .interrupted : nil)
         phase = .ended(reason, at: stage)

@@ -4,15 +4,15 @@ import CloudletSystem
 import CloudletWire
 import Logging
 
-/// Runs the syntheses of sessions and keeps their VMs as long as the sessions last, whichever connection comes and goes.
-/// A session ends when its client is done, when no connection comes in time after one was lost, when its VM ends, or when
-/// the node stops.
+/// Runs the syntheses of sessions and keeps their VMs as long as the sessions last, independently of their connections.
+/// A session ends when its client is done, when no connection comes in time after one was lost, when its VM ends, or
+/// when the node stops.
 struct SessionSupervisor: Sendable {
-    /// A session whose overlay begins to come.
+    /// A session whose overlay begins to arrive.
     struct Job: Sendable {
         let session: Session
         let request: SynthesisRequest
-        /// A session that this one replaces; it is about to end.
+        /// The session that this one replaces; it is about to end.
         var former: Session?
     }
 
@@ -34,10 +34,10 @@ struct SessionSupervisor: Sendable {
         (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
     }
 
-    /// Takes over a session.
+    /// Starts to supervise a session.
     func start(_ job: Job) { continuation.yield(job) }
 
-    /// Runs until the task is cancelled; every VM has ended then, unless VMs are kept.
+    /// Runs until the task is cancelled. When it returns, all VMs have ended, unless VMs are to be kept.
     func run(adopting adopted: [AdoptedSession], table: SessionTable) async {
         await withDiscardingTaskGroup { group in
             for entry in adopted {
@@ -94,8 +94,8 @@ struct SessionSupervisor: Sendable {
         CloudletError(.interrupted, session.endReason?.description ?? "interrupted")
     }
 
-    /// Runs `body` unless the session's end is requested meanwhile; then `body` is cancelled, and what it has brought up
-    /// nevertheless is undone.
+    /// Runs `body`. If the session's end is requested meanwhile, `body` is cancelled, and a VM that it has started
+    /// nevertheless is ended.
     private func unlessEnding<Value: Sendable>(
         _ session: Session, _ body: @escaping @Sendable () async throws(CloudletError) -> Value,
         undo: (Value) async -> Void
@@ -110,7 +110,7 @@ struct SessionSupervisor: Sendable {
             }
             let first = await group.next() ?? nil
             group.cancelAll()
-            // In any case `body` must come to its end: what it has brought up must be ended again.
+            // Wait for `body` in any case, because a VM that it has started must be ended.
             let last = await group.next() ?? nil
             return first ?? last
         }
@@ -121,7 +121,7 @@ struct SessionSupervisor: Sendable {
         throw Self.interruption(of: session)
     }
 
-    /// Keeps a running VM until its session ends; when the node stops and VMs are kept, leaves it running.
+    /// Keeps a VM running until its session ends. If the node stops and VMs are to be kept, it leaves the VM running.
     private func keep(_ machine: any SynthesizedVM, for session: Session, _ reservation: Reservation) async {
         await waitForEndRequest(of: session, machine)
         if Task.isCancelled, keepsVMs, session.endReason == nil {
@@ -144,8 +144,8 @@ struct SessionSupervisor: Sendable {
             metadata: ["session": "\(session.id)", "reason": "\(session.endReason?.description ?? "")"])
     }
 
-    /// Waits until the end of a session with a VM was requested, which is done here when the VM ends, or the task is
-    /// cancelled.
+    /// Waits until the end of a session with a VM is requested or the task is cancelled. Requests the end itself when
+    /// the VM ends.
     private func waitForEndRequest(of session: Session, _ machine: any SynthesizedVM) async {
         await withDiscardingTaskGroup { group in
             group.addTask {

@@ -2,19 +2,19 @@ package import CloudletCore
 import CloudletNetwork
 package import CloudletSystem
 
-/// The sessions of the node, live and recently ended.
+/// The sessions of the node: the live ones, and those that ended recently.
 package actor SessionTable {
     /// How many sessions are kept, and how long.
     package struct Limits: Sendable {
-        /// A session that was made but not used yet.
+        /// How long a session may exist without being used.
         package var unused = Duration.seconds(120)
-        /// Sessions that exist at the same time, used or not. One more, and the oldest unused one of the client address
-        /// that has most of them is given up.
+        /// The largest number of live sessions, used or not. Beyond it, the oldest unused session of the client address
+        /// that has the most of them is dropped.
         package var sessions = 10_000
-        /// Sessions of one client address that are not used yet. One more, and the oldest of them is given up.
+        /// The largest number of unused sessions of one client address. Beyond it, the oldest of them is dropped.
         package var unusedPerClient = 64
-        /// Sessions of one client address that are finished but not closed yet, see ``FinishedSessions``. As many as
-        /// ``sessions`` of all together.
+        /// The largest number of sessions of one client address that are finished but not closed yet, see
+        /// ``FinishedSessions``. The largest total number is ``sessions``.
         var finishedPerClient = 64
 
         /// The default limits.
@@ -22,7 +22,7 @@ package actor SessionTable {
     }
 
     private var sessions: [SessionID: Session] = [:]
-    /// Sessions by client address, the oldest first, that were unused when they were looked at last.
+    /// Sessions by client address, the oldest first, that were unused at the last check.
     private var unused: [String: [Session]] = [:]
     private var swept = ContinuousClock.now
     private var ended: [SessionStatus] = []
@@ -35,10 +35,10 @@ package actor SessionTable {
     /// An empty table.
     package init(limits: Limits = Limits()) { self.limits = limits }
 
-    /// Makes a session for a client.
+    /// Creates a session for a client.
     /// - Throws: `CloudletError.busy` when there are too many.
     func create(client: String) throws(CloudletError) -> Session {
-        // Looking at all of them for each would be much work when a client makes many.
+        // Checking all sessions each time would be expensive when a client creates many.
         if ContinuousClock.now - swept > Self.sweepInterval { removeStale() }
         unused[client]?.removeAll { !$0.isUnused }
         let own = unused[client, default: []]
@@ -55,9 +55,10 @@ package actor SessionTable {
         return session
     }
 
-    /// Gives up an unused session of the client address that has most.
-    /// - Parameter own: how many the client has that wants one more; others that have fewer keep theirs.
-    /// - Throws: `CloudletError.busy` when no client has more.
+    /// Drops an unused session of the client address that has the most.
+    /// - Parameter own: how many unused sessions the requesting client has; clients that have no more than that lose
+    ///   none.
+    /// - Throws: `CloudletError.busy` if no client has more.
     private func makeRoom(own: Int) throws(CloudletError) {
         while let (client, list) = unused.max(by: { $0.value.count < $1.value.count }), list.count > own {
             let live = list.filter(\.isUnused)
@@ -76,13 +77,13 @@ package actor SessionTable {
     /// Notes that the status of a session has changed.
     nonisolated func noteChange() { changes.update { $0 &+= 1 } }
 
-    /// Ends the oldest session that its client has abandoned, because the client begins another one with the same overlay:
-    /// the new VM would find its own ports taken.
+    /// Ends the oldest session that its client has abandoned, because the client begins another one with the same
+    /// overlay and the new VM needs the same ports.
     /// - Parameters:
     ///   - client: the client's address.
     ///   - meta: digest of the overlay's meta.
-    ///   - asksPeers: whether connections that seem to be there are probed first.
-    /// - Returns: the session that ends, if there was one.
+    ///   - asksPeers: whether connections that seem alive are probed first.
+    /// - Returns: the session that is ending, if there was one.
     func replace(of client: String, _ meta: SHA256Digest, asksPeers: Bool) async -> Session? {
         let own = sessions.values.filter { $0.runs(meta, for: client) }.sorted { $0.born < $1.born }
         if let session = own.first(where: { $0.replace() }) { return session }
@@ -97,7 +98,7 @@ package actor SessionTable {
         return nil
     }
 
-    /// Waits until one of the sessions may be replaced, or an instant.
+    /// Waits until one of the sessions may be replaced, but no longer than `end`.
     private static func waitUntilReplaceable(_ sessions: [Session], until end: ContinuousClock.Instant) async {
         _ = try? await withDeadline(end - .now) { () async throws(CloudletError) in
             await withDiscardingTaskGroup { group in
@@ -120,32 +121,32 @@ package actor SessionTable {
         return session
     }
 
-    /// Notes that a client has finished a session: the original's clients close it afterwards.
+    /// Notes that a client has finished a session, because the original's clients close it afterwards.
     func noteFinished(_ session: Session) {
         finished.note(
             session.id, of: session.status.client, perClient: limits.finishedPerClient, total: limits.sessions)
     }
 
     /// Closes a session that was finished.
-    /// - Returns: `false` when it was not, or was closed before.
+    /// - Returns: `false` if it was not finished, or was closed before.
     func closeFinished(_ id: SessionID?) -> Bool { id.map { finished.close($0) } ?? false }
 
-    /// What all live sessions are doing, the oldest first.
+    /// The status of all live sessions, the oldest first.
     package func statuses() -> [SessionStatus] {
         removeStale()
         return sessions.values.map(\.status).filter { !$0.stage.isEnded }.sorted { $0.created < $1.created }
     }
 
-    /// Sessions that have ended since the last call, but at most so many as may live; those that were never used are
-    /// left out.
+    /// Returns the sessions that have ended since the last call, except those that were never used. At most as many are
+    /// remembered as may live.
     package func takeEnded() -> [SessionStatus] {
         removeStale()
         defer { ended = [] }
         return ended
     }
 
-    /// Ends a session, whatever it is doing.
-    /// - Returns: `false` when there is no such session.
+    /// Requests the end of a session, in any stage.
+    /// - Returns: `false` if there is no such session.
     package func stop(_ id: SessionID) -> Bool {
         guard let session = session(id) else { return false }
         session.requestEnd(.stopped)
@@ -170,7 +171,7 @@ package actor SessionTable {
             let status = session.status
             if status.stage.isEnded {
                 sessions[id] = nil
-                // Those that were never used are no news.
+                // Sessions that were never used are not reported.
                 if status.endReason != .unused, ended.count < limits.sessions { ended.append(status) }
             }
         }
@@ -180,8 +181,8 @@ package actor SessionTable {
         }
     }
 
-    /// Drops a session that was never used; a connection that has just found it finds it ended. One that was begun
-    /// meanwhile goes on.
+    /// Drops a session that was never used. A connection that has just looked it up sees that it has ended. If its use
+    /// has begun meanwhile, it continues.
     private func giveUp(_ session: Session) {
         guard session.endIfUnused() else { return }
         sessions[session.id] = nil

@@ -1,33 +1,33 @@
 import CloudletOverlay
 
-/// How far the overlay of a session was received, across its connections: when one breaks off, the next one goes on with
-/// what is missing. The order of the pieces was checked by the conversation of the connection that they came by.
+/// How much of a session's overlay was received over all its connections: when one is lost, the next one sends what is
+/// missing. The conversation of each connection has already checked the order of the pieces.
 struct TransferState: Sendable {
     /// Indices of the blobs that are complete.
     private var received: Set<Int> = []
-    /// The blob that has begun to come, and how many of its bytes were passed on.
+    /// The blob that is partly received, and how many of its bytes were passed on.
     private var partial: (index: Int, passed: Int)?
-    /// How many of its bytes came on the present connection.
+    /// How many of its bytes came on the current connection.
     private var position = 0
     /// Whether bytes were lost on their way to the synthesis.
     private var isBroken = false
 
-    /// Where a connection begins to send.
+    /// Where a connection continues the transfer.
     struct ResumePoint: Sendable, Hashable {
         /// Indices of the blobs that are complete.
         var received: Set<Int> = []
-        /// Index of the blob that must come first.
+        /// Index of the blob that must be sent first.
         var first: Int?
     }
 
-    /// Where a new connection begins; `nil` when bytes were lost and the transfer can't go on.
+    /// Returns where a new connection continues; `nil` if bytes were lost, so that the transfer can't continue.
     mutating func beginConnection() -> ResumePoint? {
         guard !isBroken else { return nil }
         position = 0
         return ResumePoint(received: received, first: partial?.index)
     }
 
-    /// What of a piece did not come by an earlier connection; `nil` for nothing.
+    /// The part of a piece that was not received on an earlier connection; `nil` if all of it was.
     mutating func remainder(of piece: BlobPiece) -> BlobPiece? {
         switch piece {
         case .begin(let index):

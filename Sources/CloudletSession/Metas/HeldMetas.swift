@@ -3,12 +3,13 @@ import CloudletOverlay
 import CloudletSystem
 import Synchronization
 
-/// Bounds what the metas of all sessions take in memory once they are read, and gives it back to the system afterwards.
+/// Limits the memory that the parsed metas of all sessions take, and returns it to the system afterwards.
 ///
-/// An ordinary meta is not counted: sessions are bounded by the admission, and large metas of one client must not keep others
-/// from synthesizing small overlays. Large ones share a budget, of which each client address has a quarter.
+/// Metas of ordinary size are not counted: admission limits the number of sessions, and the large metas of one client
+/// must not prevent others from synthesizing small overlays. Large metas share a budget, of which each client address
+/// may use a quarter.
 final class HeldMetas: Sendable {
-    /// What one meta takes. It is given back with the last reference.
+    /// The share of the budget that one meta takes. It is released with the last reference.
     final class Holding: Sendable {
         private let client: String
         private let bytes: Int
@@ -31,16 +32,16 @@ final class HeldMetas: Sendable {
     private let isTrimming = Atomic(false)
     /// Bytes that one meta may take without being counted.
     static let ordinary = 1 << 20
-    /// How long after a meta is given up its last users have let go of it.
+    /// How long to wait after a meta is released, so that the last tasks have dropped it.
     private static let settling = Duration.seconds(1)
 
     init(limit: Int) { self.limit = limit }
 
-    /// Bytes of the metas that are counted.
+    /// The total memory of the counted metas in bytes.
     var bytes: Int { state.withLock(\.total) }
 
-    /// Counts a meta.
-    /// - Returns: `nil` when metas take too much already.
+    /// Reserves memory for a meta.
+    /// - Returns: the share of the budget, or `nil` if metas take too much memory already.
     func take(_ meta: OverlayMeta, for client: String) -> Holding? {
         let size = meta.memoryBytes
         let bytes = size > Self.ordinary ? size : 0
@@ -65,7 +66,7 @@ final class HeldMetas: Sendable {
         trimSoon()
     }
 
-    /// Gives freed memory back to the system, once for all metas that are let go of in the next moment.
+    /// Returns freed memory to the system, once for all metas that are released within a moment.
     func trimSoon() {
         guard !isTrimming.exchange(true, ordering: .acquiringAndReleasing) else { return }
         Task.detached { [self] in
@@ -77,7 +78,7 @@ final class HeldMetas: Sendable {
 }
 
 extension OverlayMeta {
-    /// About what the meta takes in memory for a session: its own tables and those of the transfer.
+    /// The approximate memory that the meta takes for a session: its own tables and those of the transfer.
     var memoryBytes: Int {
         let each = MemoryLayout<Blob>.stride + MemoryLayout<String>.stride + 6 * MemoryLayout<Int>.stride
         return blobs.reduce(0) { sum, blob in

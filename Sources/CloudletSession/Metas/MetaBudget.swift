@@ -1,14 +1,14 @@
 import Synchronization
 
-/// Bounds the bytes of metas that were not read yet: of all connections together, and of each client address to a quarter
-/// of that. The first bytes of each connection are not counted, so that small metas pass whatever others hold.
+/// Limits the bytes of metas that have not been parsed yet: in total, and for each client address to a quarter of that.
+/// The first bytes of each connection are not counted, so that small metas pass whatever other connections hold.
 final class MetaBudget: Sendable {
     private struct State {
         var used = 0
         var clients: [String: Int] = [:]
     }
 
-    /// What one connection holds. It is given back with the last reference.
+    /// The bytes that one connection holds. They are released with the last reference.
     final class Account: Sendable {
         private let client: String
         private let budget: MetaBudget
@@ -18,8 +18,8 @@ final class MetaBudget: Sendable {
 
         deinit { _ = hold(0) }
 
-        /// Notes that the connection holds `count` bytes now.
-        /// - Returns: `false` when that is too much.
+        /// Notes that the connection now holds `count` bytes.
+        /// - Returns: `false` if that is too much.
         func hold(_ count: Int) -> Bool {
             held.withLock { held in
                 let counted = max(0, count - MetaBudget.free)
@@ -31,12 +31,12 @@ final class MetaBudget: Sendable {
 
     private let state = Mutex(State())
     private let limit: Int
-    /// Bytes of a connection that are not counted.
+    /// The number of bytes of each connection that are not counted.
     private static let free = 64 << 10
 
     init(limit: Int) { self.limit = limit }
 
-    /// The account of a new connection of `client`.
+    /// Creates the account of a new connection of `client`.
     func account(for client: String) -> Account { Account(client, self) }
 
     private func change(by count: Int, _ client: String) -> Bool {
