@@ -3,23 +3,23 @@ import CloudletMessagePack
 
 /// The client's side of a synthesis connection as a pure state machine.
 package struct ClientConversation: Sendable {
-    /// What the server did.
+    /// Something that the server did.
     package enum Event: Sendable, Hashable {
         /// The meta was accepted.
         case metaAccepted
-        /// A session was made.
+        /// A session was created.
         case session(SessionID)
-        /// A blob is to be sent: its index in the list given at the start.
+        /// The server requests a blob, given by its index in the list passed to the initializer.
         case send(Int)
-        /// The server reports how far the work is.
+        /// The server reports the progress of the synthesis.
         case progress(stage: SynthesisStage, percent: UInt64?)
-        /// The server has no room yet; position 1 is the next.
+        /// The server has no room yet. Position 1 is the next in the queue.
         case queued(position: Int)
         /// The VM runs.
         case done([ServerMessage.ReportedForward]?)
         /// A command was carried out.
         case success(Command.Client)
-        /// The server gave up, with its reason and our code for it, if it sent one.
+        /// The server reports a failure: its reason, and the code of our error table if it sent one.
         case failed(reason: String, code: String?)
     }
 
@@ -27,10 +27,10 @@ package struct ClientConversation: Sendable {
     private let blobNames: [String]
     private var sent: Set<Int> = []
 
-    /// A conversation about an overlay with these blobs; none for short commands.
+    /// Creates a conversation about an overlay with these blobs; without blobs, for short commands.
     package init(blobNames: [String] = []) { self.blobNames = blobNames }
 
-    /// Takes bytes from the server.
+    /// Processes bytes from the server.
     /// - Throws: `WireError` when the server breaks the protocol.
     package mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
         var input = bytes
@@ -51,7 +51,7 @@ package struct ClientConversation: Sendable {
         case .success(let command, _, _): return .success(command)
         case .fail(let reason, let code): return .failed(reason: reason, code: code)
         case .progress(_, _, let position?): return .queued(position: Int(clamping: position))
-        // A stage of a newer server is no reason to give up.
+        // A stage that only a newer server knows is ignored.
         case .progress(let stage, let percent, nil): return stage.map { .progress(stage: $0, percent: percent) }
         case .synthesisDone(let forwards): return .done(forwards)
         case .onDemand(let name):

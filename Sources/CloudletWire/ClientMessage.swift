@@ -3,22 +3,22 @@ package import CloudletMessagePack
 
 /// A message from client to server.
 package enum ClientMessage: Hashable, Sendable {
-    /// Asks for a session.
+    /// Requests a session.
     case createSession
     /// Announces the overlay-meta, whose bytes follow.
     case sendMeta(SendMeta)
     /// Announces a blob, whose bytes follow.
     case sendOverlay(name: String, size: Int, session: SessionID?)
-    /// The client is done with the VM; `statistics` is free.
+    /// The client is done with the VM. `statistics` may contain anything.
     case finish(session: SessionID?, statistics: [MessagePackValue.Pair])
-    /// Asks for the machine's resources.
+    /// Requests the machine's resources.
     case resourceInfo
     /// Ends the session.
     case closeSession(SessionID?)
-    /// Names a URL to fetch the overlay from (0.8.6).
+    /// Gives a URL from which the server should fetch the overlay (0.8.6).
     case overlayURL(String, session: SessionID?)
 
-    /// What comes with the announcement of a meta.
+    /// The fields of the message that announces a meta.
     package struct SendMeta: Hashable, Sendable {
         /// Bytes of the meta.
         package var size: Int
@@ -28,13 +28,14 @@ package enum ClientMessage: Hashable, Sendable {
         package var options = SynthesisOptions()
         /// Ours: the application's name.
         package var appName: String?
-        /// Ours: the version of our additions that the client speaks; absent in the original's clients.
+        /// Ours: the version of our additions that the client speaks; absent in messages of the original's clients.
         package var apiVersion: UInt64?
-        /// Ours: whether the client wants `progress` messages and details with the end.
+        /// Ours: whether the client wants `progress` messages, and details in the last message.
         package var wantsProgress = false
-        /// Ours: whether forwarded ports may be moved when they are taken; where a client of ours says nothing, they may.
+        /// Ours: whether other ports may be forwarded when the requested ones are taken. If one of our clients does not
+        /// send this, they may.
         package var moveForwards = false
-        /// Ours: whether the client comes back with the same session when its connection breaks off in the transfer.
+        /// Ours: whether the client continues the same session when its connection is lost during the transfer.
         package var resumes = false
 
         /// Announces a meta of `size` bytes.
@@ -49,12 +50,12 @@ package enum ClientMessage: Hashable, Sendable {
 package struct SynthesisOptions: Hashable, Sendable {
     /// Show the VM's display on the server.
     package var displayVNC = false
-    /// Resume before all has arrived.
+    /// Resume the VM before the whole overlay has arrived.
     package var earlyStart = false
     /// Log statistics.
     package var showStatistics = false
 
-    /// All off.
+    /// Creates options that are all off.
     package init() {}
 }
 
@@ -72,7 +73,7 @@ extension ClientMessage {
         }
     }
 
-    /// Whether it is complete in itself: no bulk data follows, and the server answers it.
+    /// Whether the message is complete in itself: no bulk data follows, and the server answers it.
     var isShortCommand: Bool {
         switch self {
         case .createSession, .finish, .resourceInfo, .closeSession, .overlayURL: true
@@ -80,7 +81,7 @@ extension ClientMessage {
         }
     }
 
-    /// Reads a message. Unknown keys are ignored.
+    /// Parses a message. Unknown keys are ignored.
     package init(_ value: MessagePackValue) throws(WireError) {
         guard case .map = value else { throw .malformed("no map") }
         let code = value[WireKey.command]?.unsigned
@@ -100,7 +101,7 @@ extension ClientMessage {
             message.appName = value[WireKey.appName]?.text
             message.apiVersion = value[WireKey.apiVersion]?.unsigned
             message.wantsProgress = value[WireKey.wantsProgress]?.bool ?? false
-            // The original's clients know their ports beforehand.
+            // The original's clients expect exactly the ports that they requested.
             message.moveForwards = value[WireKey.moveForwards]?.bool ?? (message.apiVersion != nil)
             message.resumes = value[WireKey.resumes]?.bool ?? false
             self = .sendMeta(message)
@@ -155,7 +156,7 @@ extension ClientMessage {
             if let appName = message.appName { pairs.append((WireKey.appName, .text(appName))) }
             if let version = message.apiVersion { pairs.append((WireKey.apiVersion, .unsigned(version))) }
             if message.wantsProgress { pairs.append((WireKey.wantsProgress, .bool(true))) }
-            // Nodes before 0.9 take silence for no.
+            // Nodes before 0.9 take a missing key for `false`.
             if message.moveForwards || message.apiVersion != nil {
                 pairs.append((WireKey.moveForwards, .bool(message.moveForwards)))
             }

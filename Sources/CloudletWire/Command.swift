@@ -18,7 +18,7 @@ package enum Command {
         case fail = 0x02
         case onDemand = 0x03
         case synthesisDone = 0x04
-        /// Ours: how far the work is. Sent only to clients that asked for it.
+        /// Ours: the progress of the synthesis. Sent only to clients that asked for it.
         case progress = 0x41
     }
 }
@@ -51,7 +51,7 @@ enum WireKey {
     static let code = "code"
 }
 
-/// The version of our additions; sent by our client, answered by our server.
+/// The version of our additions to the protocol. Our client sends it, and our server replies with it.
 package enum ProtocolVersion {
     /// The version this code speaks.
     package static let current: UInt64 = 1

@@ -1,10 +1,10 @@
 import CloudletCore
 package import CloudletMessagePack
 
-/// Messages with their length in front. Length and body are always one piece: the original's Python client reads the
-/// length with one call, its Android client the body.
+/// Messages preceded by their length. Length and body are always written in one piece, because the original's Python
+/// client reads the length with one call, and its Android client reads the body with one call.
 package enum Frame {
-    /// A message ready to be written.
+    /// Encodes a message as it is sent.
     package static func encode(_ message: MessagePackValue) -> [UInt8] {
         var writer = MessagePackWriter()
         writer.write(message)
@@ -14,9 +14,9 @@ package enum Frame {
     }
 }
 
-/// Takes a byte stream apart into messages and the bulk data that follows some of them. Keeps at most one message.
+/// Splits a byte stream into messages and the bulk data that follows some of them. Buffers at most one message.
 package struct FrameReader: Sendable {
-    /// What was found.
+    /// A part of the stream.
     package enum Event: Sendable, Hashable {
         /// A complete message.
         case message(MessagePackValue)
@@ -26,22 +26,22 @@ package struct FrameReader: Sendable {
         case bulkEnd
     }
 
-    /// Longest accepted message.
+    /// The longest accepted message in bytes.
     package let limit: Int
     private var pending: [UInt8] = []
     private var bulkLeft: Int?
 
-    /// A reader that accepts messages of up to `limit` bytes.
+    /// Creates a reader that accepts messages of up to `limit` bytes.
     package init(limit: Int = 64 << 10) { self.limit = limit }
 
-    /// Makes the next `count` bytes bulk data.
+    /// Declares the next `count` bytes of the stream to be bulk data.
     package mutating func expectBulk(_ count: Int) { bulkLeft = count }
 
-    /// Whether the stream may end here: not inside a message or bulk data.
+    /// Whether the stream may end here, which is not inside a message or bulk data.
     package var isAtBoundary: Bool { pending.isEmpty && bulkLeft == nil }
 
-    /// Takes the next event off the front of `input`, removing the bytes it used; `nil` when more input is needed
-    /// (the bytes are kept).
+    /// Reads the next event and removes its bytes from `input`; `nil` when more input is needed (the reader keeps the
+    /// bytes).
     package mutating func next(_ input: inout ArraySlice<UInt8>) throws(WireError) -> Event? {
         if let left = bulkLeft {
             if left == 0 {

@@ -9,38 +9,38 @@ package import CloudletOverlay
 /// idle: CREATE_SESSION, CLOSE_SESSION, FINISH, GET_RESOURCE_INFO, SEND_OVERLAY_URL   transfer: SEND_OVERLAY   running: FINISH
 /// ```
 package struct ServerConversation: Sendable {
-    /// What the client did.
+    /// Something that the client did.
     package enum Event: Sendable, Hashable {
-        /// It asks for a session.
+        /// It requests a session.
         case createSession
         /// It sent a meta; answer with ``ServerConversation/beginTransfer(_:present:first:)`` or a failure.
         case meta(ClientMessage.SendMeta, [UInt8])
-        /// It sends a blob that was asked for.
+        /// It sends a part of a blob that was requested.
         case blob(BlobPiece)
-        /// These blobs are to be asked for now.
+        /// The server should request these blobs now.
         case request([String])
-        /// The last blob has come.
+        /// The last blob has arrived.
         case allReceived
         /// It is done with the VM of a session.
         case finish(SessionID?)
         /// It ends a session.
         case closeSession(SessionID?)
-        /// It asks for the machine's resources.
+        /// It requests the machine's resources.
         case resourceInfo
-        /// It wants the overlay to be fetched.
+        /// It wants the server to fetch the overlay from a URL.
         case overlayURL(String, SessionID?)
     }
 
-    /// Bounds on what a client may send.
+    /// The limits on what a client may send.
     package struct Limits: Sendable, Hashable {
-        /// Bytes of a message.
+        /// Bytes of one message.
         package var message = 64 << 10
-        /// Bytes of a meta.
+        /// Bytes of one meta.
         package var meta = 16 << 20
-        /// Commands that may come without waiting for the answers. Clients wait for each.
+        /// Commands that may arrive before earlier ones were answered. Ordinary clients wait for each answer.
         package var unanswered = 128
 
-        /// The default bounds.
+        /// The default limits.
         package init() {}
     }
 
@@ -59,13 +59,13 @@ package struct ServerConversation: Sendable {
     private var requests = BlobRequests([])
     private var meta: [UInt8] = []
 
-    /// A conversation that has not begun.
+    /// Creates a conversation that has not begun.
     package init(limits: Limits = Limits()) {
         self.limits = limits
         frames = FrameReader(limit: limits.message)
     }
 
-    /// Whether the client may go away now without breaking off a message or a transfer.
+    /// Whether the client may close the connection now without interrupting a message or a transfer.
     package var mayEnd: Bool {
         switch state {
         case .idle, .running: frames.isAtBoundary
@@ -73,17 +73,17 @@ package struct ServerConversation: Sendable {
         }
     }
 
-    /// What the client is to send next.
+    /// What the client has to send next.
     package enum Expectation: Sendable, Hashable {
         /// It is not the client's turn.
         case nothing
         /// A message, or the rest of one.
         case message
-        /// Bulk data: a meta, or blobs that were asked for.
+        /// Bulk data: a meta, or requested blobs.
         case bulk
     }
 
-    /// What the client is to send next.
+    /// What the client has to send next.
     package var expectation: Expectation {
         switch state {
         case .idle: .message
@@ -93,13 +93,13 @@ package struct ServerConversation: Sendable {
         }
     }
 
-    /// Whether a message, a meta or a blob has not begun to come, or has come completely.
+    /// Whether the input is between messages, metas and blobs, not inside one.
     package var isAtBoundary: Bool { frames.isAtBoundary }
 
-    /// Bytes of an incomplete meta that are kept.
+    /// Bytes of an incomplete meta that are buffered.
     package var bufferedBytes: Int { meta.count }
 
-    /// A word for the state, for logs and failures.
+    /// The name of the state, for logs and failures.
     package var stateName: String {
         switch state {
         case .idle: "idle"
@@ -111,7 +111,7 @@ package struct ServerConversation: Sendable {
         }
     }
 
-    /// Takes bytes from the client. The events of one call are to be answered before the next.
+    /// Processes bytes from the client. The events of one call must be answered before the next call.
     /// - Throws: `WireError` when the client breaks the protocol; the conversation is over then.
     package mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
         var input = bytes
@@ -131,12 +131,12 @@ package struct ServerConversation: Sendable {
         return events
     }
 
-    /// The meta was accepted: the messages that say so and ask for the first blobs.
+    /// Accepts the meta.
     /// - Parameters:
     ///   - blobs: the blobs of the meta.
-    ///   - present: indices of those that are there already.
-    ///   - first: index of the blob that an earlier connection broke off in, and that must come first.
-    /// - Returns: what to send, in order.
+    ///   - present: indices of blobs that have arrived already.
+    ///   - first: index of the blob during which an earlier connection was lost; it must come first.
+    /// - Returns: the messages to send, in order: the confirmation and the requests for the first blobs.
     package mutating func beginTransfer(
         _ blobs: [BlobRequests.Blob], present: Set<Int> = [], first: Int? = nil
     ) -> [ServerMessage] {
@@ -145,13 +145,13 @@ package struct ServerConversation: Sendable {
         return [.success(.sendMeta)] + requests.next().map(ServerMessage.onDemand)
     }
 
-    /// The overlay was fetched and accepted: the message that says so.
+    /// Accepts an overlay that the server has fetched, and returns the message that confirms it.
     package mutating func beginFetched() -> ServerMessage {
         state = .working
         return .success(.overlayURL)
     }
 
-    /// The VM runs: the message that says so.
+    /// Notes that the VM runs, and returns the message to send.
     package mutating func markRunning(_ message: ServerMessage) -> ServerMessage {
         state = .running
         return message

@@ -3,26 +3,27 @@ package import CloudletMessagePack
 
 /// A message from server to client.
 package enum ServerMessage: Hashable, Sendable {
-    /// A command was carried out; with a new session's id, or a payload.
+    /// A command was executed; the message carries a new session's id, or a payload.
     case success(Command.Client, session: SessionID? = nil, payload: MessagePackValue? = nil)
-    /// A command or the synthesis failed. `code` is ours: the word of the error table, for clients that asked.
+    /// A command or the synthesis failed. `code` is our addition for clients that asked for details: a word of the
+    /// error table.
     case fail(reason: String, code: String? = nil)
-    /// Asks for a blob.
+    /// Requests a blob.
     case onDemand(String)
-    /// The VM runs. `forwards` is ours, for clients that asked.
+    /// The VM runs. `forwards` is our addition for clients that asked for details.
     case synthesisDone(forwards: [ReportedForward]? = nil)
-    /// Ours: how far the work is; a stage that this version does not know is `nil`. `position` is the client's in the
-    /// queue, from 1.
+    /// Ours: the progress of the synthesis. A stage that this version does not know is `nil`. `position` is the
+    /// client's position in the queue, from 1.
     case progress(stage: SynthesisStage?, percent: UInt64?, position: UInt64? = nil)
 
-    /// A forward in force, as our server reports it.
+    /// An active forward, as our server reports it.
     package struct ReportedForward: Hashable, Sendable {
-        /// Address of the server on which it listens.
+        /// The server's address on which it listens.
         package let address: String
-        /// Transport and ports.
+        /// Its transport and ports.
         package let forward: PortForward
 
-        /// Names a forward.
+        /// Creates a description of a forward.
         package init(address: String, forward: PortForward) {
             self.address = address
             self.forward = forward
@@ -64,7 +65,7 @@ extension ServerMessage {
         return .map(pairs.map { .init(.text($0.0), $0.1) })
     }
 
-    /// Reads a message from a server, ours or the original's.
+    /// Parses a message from one of our servers or one of the original's.
     package init(_ value: MessagePackValue) throws(WireError) {
         guard case .map = value else { throw .malformed("no map") }
         let code = value[WireKey.command]?.unsigned

@@ -1,29 +1,29 @@
 import CloudletCore
 
-/// Why bytes from the other side are not a valid message, or not allowed now.
+/// Why bytes from the other side are not a valid message, or not allowed in the current state.
 package enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The announced length of a message.
+    /// A message that is longer than the limit, by its announced length.
     case messageTooLong(Int, limit: Int)
     /// A message that is not a MessagePack map.
     case malformed(String)
-    /// A command that is not known.
+    /// An unknown command.
     case unknownCommand(UInt64?)
     /// A field that is missing or of the wrong type.
     case badField(String)
-    /// A command that is not allowed in the present state.
+    /// A command that is not allowed in the current state.
     case unexpected(String)
     /// A size above the limit.
     case tooLarge(String, Int, limit: Int)
-    /// A blob that was not asked for, or already came.
+    /// A blob that was not requested, or has already arrived.
     case unknownBlob(String)
-    /// A blob before the one in which the connection before broke off.
+    /// Another blob than the one during which the previous connection was lost.
     case notTheBrokenOffBlob
     /// More commands than the client may send without waiting for answers.
     case tooManyCommands(limit: Int)
-    /// A blob whose announced size is not the meta's.
+    /// A blob whose announced size differs from the meta's.
     case wrongBlobSize(String, Int, expected: Int)
 
-    /// A sentence.
+    /// The error as a sentence.
     package var description: String {
         switch self {
         case .messageTooLong(let length, let limit): "a message of \(length) bytes; at most \(limit) are accepted"
