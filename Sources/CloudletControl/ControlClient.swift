@@ -2,14 +2,14 @@ package import CloudletCore
 package import CloudletSystem
 import Synchronization
 
-/// Asks the node of a home.
+/// Sends requests to the node that runs in a home directory.
 package struct ControlClient: Sendable {
     private let home: CloudletHome
 
-    /// How long a node that works takes to answer, at most.
+    /// How long a working node takes at most to reply.
     package static let timeout = Duration.seconds(10)
 
-    /// Asks the node of this home.
+    /// Creates a client of the node in this home.
     package init(_ home: CloudletHome) { self.home = home }
 
     /// Sends a request.
@@ -29,7 +29,7 @@ package struct ControlClient: Sendable {
     }
 }
 
-/// The replies to a request, as they come. One task reads them.
+/// The replies to a request, in order. Only one task may read them.
 package final class ControlReplies<Request: ControlRequest>: Sendable {
     private let socket: File
     private let received = Mutex<[UInt8]>([])
@@ -37,10 +37,11 @@ package final class ControlReplies<Request: ControlRequest>: Sendable {
     init(_ socket: File) { self.socket = socket }
 
     /// The next reply.
-    /// - Parameter limit: how long to wait for it; `nil` waits without end.
-    /// - Returns: the reply; `nil` when the node has closed the connection, as it does after the last one.
-    /// - Throws: the error that the node replies with; `CloudletError.unavailable` when there is no reply in time,
-    ///   `.protocolViolation` when what comes is none, `.interrupted` when the task is cancelled.
+    /// - Parameter limit: how long to wait for it; `nil` waits indefinitely.
+    /// - Returns: the reply; `nil` when the node has closed the connection, which it does after the last reply.
+    /// - Throws: the error that the node replies with; `CloudletError.unavailable` when no reply comes in time,
+    ///   `.protocolViolation` when the node sends something else than a reply, `.interrupted` when the task is
+    ///   cancelled.
     package func next(within limit: Duration?) async throws(CloudletError) -> Request.Reply? {
         let deadline = limit.map { ContinuousClock.now + $0 }
         let result: Result<[UInt8]?, CloudletError> = await withTaskCancellationHandler {
@@ -50,7 +51,7 @@ package final class ControlReplies<Request: ControlRequest>: Sendable {
                 return .failure(error)
             }
         } onCancel: {
-            // The thread that waits for the socket goes on.
+            // Wake the thread that waits for the socket.
             socket.shutDown()
         }
         if Task.isCancelled { throw CloudletError(.interrupted, "interrupted") }
@@ -66,8 +67,8 @@ package final class ControlReplies<Request: ControlRequest>: Sendable {
         return body
     }
 
-    /// The only reply.
-    /// - Throws: as ``next(within:)``; also when the node closes the connection before.
+    /// Waits for the reply to a request that has only one.
+    /// - Throws: the errors of ``next(within:)``; also when the node closes the connection without a reply.
     package func only() async throws(CloudletError) -> Request.Reply {
         guard let reply = try await next(within: ControlClient.timeout) else {
             throw CloudletError(.unavailable, "the node closed its control connection before it replied")

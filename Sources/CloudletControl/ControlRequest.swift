@@ -1,28 +1,28 @@
 import CloudletCore
 
-/// Something that the node can be asked for. The type's own form is the body of the request.
+/// A request to the node. The body of the message is the request encoded as JSON.
 package protocol ControlRequest: Codable, Sendable {
-    /// The body of each reply.
+    /// The type of the body of each reply.
     associatedtype Reply: Codable & Sendable
 
-    /// The word by which the request is known.
+    /// The name of the request in the protocol.
     static var name: String { get }
 }
 
-/// What every request says, whatever its body.
+/// The keys that every request has, whatever its body.
 struct ControlRequestHead: Decodable {
     let version: Int
     let request: String
 }
 
-/// A request as it is sent.
+/// A request message as it is sent.
 struct ControlRequestMessage<Request: ControlRequest>: Codable {
     var version = ControlProtocol.version
     var request = Request.name
     let body: Request
 }
 
-/// A reply as it is sent.
+/// A reply message as it is sent.
 struct ControlReplyMessage<Body: Codable>: Codable {
     var version = ControlProtocol.version
     var body: Body?
@@ -32,7 +32,7 @@ struct ControlReplyMessage<Body: Codable>: Codable {
 /// An error as it is sent.
 struct ControlFailure: Codable {
     let code: String
-    /// What went wrong, with what can be done about it.
+    /// What went wrong and what can be done about it.
     let message: String
 
     init(_ error: CloudletError) { (code, message) = (error.code.description, error.description) }

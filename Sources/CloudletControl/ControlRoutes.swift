@@ -7,13 +7,13 @@ package struct ControlReplySender<Reply: Codable & Sendable>: Sendable {
     init(_ line: @escaping @Sendable ([UInt8]) async throws(CloudletError) -> Void) { self.line = line }
 
     /// Sends a reply.
-    /// - Throws: `CloudletError` when the client has gone away.
+    /// - Throws: `CloudletError` when the client has closed the connection.
     package func send(_ reply: Reply) async throws(CloudletError) {
         try await line(try ControlProtocol.line(ControlReplyMessage(body: reply)))
     }
 }
 
-/// How a request is answered.
+/// The handler of one kind of request.
 private protocol ControlRoute: Sendable {
     func answer(
         _ line: [UInt8], _ send: @escaping @Sendable ([UInt8]) async throws(CloudletError) -> Void
@@ -31,15 +31,15 @@ private struct TypedControlRoute<Request: ControlRequest>: ControlRoute {
     }
 }
 
-/// Which part of the node answers which request.
+/// Maps each request to the part of the node that answers it.
 package struct ControlRoutes: Sendable {
     private var routes: [String: any ControlRoute] = [:]
 
-    /// No request is answered yet.
+    /// Creates an empty table, which answers no request.
     package init() {}
 
-    /// Adds a request. `answer` sends the replies; what it throws is sent as an error. It is cancelled when the client goes
-    /// away.
+    /// Adds a handler for a request. `answer` sends the replies; an error that it throws is sent to the client. It is
+    /// cancelled when the client closes the connection.
     package mutating func on<Request: ControlRequest>(
         _: Request.Type,
         _ answer: @escaping @Sendable (Request, ControlReplySender<Request.Reply>) async throws(CloudletError) -> Void
@@ -47,11 +47,11 @@ package struct ControlRoutes: Sendable {
         routes[Request.name] = TypedControlRoute(body: answer)
     }
 
-    /// Answers a request, with an error if need be.
+    /// Answers a request. If it is not valid or fails, the answer is an error.
     /// - Parameters:
-    ///   - line: the request as it came.
-    ///   - send: sends a line.
-    /// - Throws: what `send` throws.
+    ///   - line: the request as it was received.
+    ///   - send: sends one line to the client.
+    /// - Throws: the errors of `send`.
     package func serve(
         _ line: [UInt8], _ send: @escaping @Sendable ([UInt8]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) {
@@ -60,7 +60,7 @@ package struct ControlRoutes: Sendable {
         }
     }
 
-    /// An error as it is sent.
+    /// Encodes an error as it is sent.
     package static func line(_ error: CloudletError) throws(CloudletError) -> [UInt8] {
         try ControlProtocol.line(ControlReplyMessage<Bool>(error: ControlFailure(error)))
     }

@@ -1,7 +1,7 @@
 package import CloudletCore
 package import CloudletStore
 
-/// Asks what the sessions are doing.
+/// Requests the list of sessions.
 package struct ListSessions: ControlRequest {
     package static let name = "list-sessions"
     package typealias Reply = SessionList
@@ -10,7 +10,7 @@ package struct ListSessions: ControlRequest {
     package init() {}
 }
 
-/// Asks what the sessions are doing, now and after every change; the replies end with the node.
+/// Requests the list of sessions now and after every change. The replies end when the node ends.
 package struct WatchSessions: ControlRequest {
     package static let name = "watch-sessions"
     package typealias Reply = SessionList
@@ -21,28 +21,28 @@ package struct WatchSessions: ControlRequest {
 
 /// The sessions of a node.
 package struct SessionList: Codable, Sendable, Hashable {
-    /// Those that live, and those that have ended but are not in the registry yet; the oldest first.
+    /// The live sessions, and those that have ended but are not in the registry yet; the oldest first.
     package let sessions: [SessionRecord]
 
-    /// A list of these.
+    /// Creates a list of sessions.
     package init(_ sessions: [SessionRecord]) { self.sessions = sessions }
 }
 
-/// Asks for the end of a session. The first reply says that it is being ended, the second one that it has ended.
+/// Requests the end of a session. The first reply says that it is ending, the second one that it has ended.
 package struct StopSession: ControlRequest {
     package static let name = "stop-session"
 
-    /// A step of the end.
+    /// A step in ending the session.
     package enum Reply: String, Codable, Sendable {
         /// The session has been asked to end.
         case ending
-        /// The session has ended, and its VM with it.
+        /// The session and its VM have ended.
         case ended
     }
 
     /// The session.
     package let session: SessionID
 
-    /// Asks for the end of this session.
+    /// Creates the request to end a session.
     package init(_ session: SessionID) { self.session = session }
 }
