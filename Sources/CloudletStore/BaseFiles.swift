@@ -2,20 +2,21 @@ package import CloudletCore
 import CloudletSystem
 package import SystemPackage
 
-/// The files of a base VM beside its disk `DIR/NAME.EXT`. NAME is the disk's name without its last extension, as in
-/// the original.
+/// The files of a base VM. Its disk is `DIR/NAME.EXT`, and the others are beside it. NAME is the disk's name without
+/// its last extension, as in the original.
 package struct BaseFiles: Hashable, Sendable {
     /// The user's raw disk.
     package let disk: FilePath
 
-    /// The files of this disk.
+    /// Creates the names of the files that belong to this disk.
     package init(disk: FilePath) { self.disk = disk }
 
-    /// The real path of a disk that is to become a base VM.
-    /// - Throws: `CloudletError` when there is no such file, or its path can't be used.
+    /// Resolves the path of a disk from which a base VM is to be made.
+    /// - Throws: `CloudletError` when the file does not exist, or its path can't be used.
     package static func locate(_ disk: FilePath) throws(CloudletError) -> FilePath {
         let path = try CloudletHome.resolve(disk)
-        // Libvirt writes the path into XML documents without escaping these, and reads them back.
+        // Libvirt writes the path into XML documents without escaping these characters, so it could not read the
+        // documents back.
         guard !path.string.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
             throw CloudletError(
                 .usage, "the path '\(path.string.displayable(limit: 1000))' has a control character, as a line feed",
@@ -30,15 +31,15 @@ package struct BaseFiles: Hashable, Sendable {
     package var memory: FilePath { beside("base-mem") }
     /// Page hashes of the memory snapshot, in page order.
     package var memoryHashes: FilePath { beside("base-mem-meta") }
-    /// The same in order of hash; ours.
+    /// The same page hashes, ordered by hash; ours.
     package var memoryIndex: FilePath { beside("base-mem-index") }
     /// The identity: 64 hexadecimal digits and a line feed.
     package var hash: FilePath { beside("base-hash") }
 
-    /// What its maker noted of the files; ours.
+    /// The manifest: fingerprints of the files, recorded when the base VM was made; ours.
     package var seal: FilePath { beside("base-seal") }
 
-    /// All files but the disk.
+    /// All files except the disk.
     package var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash, seal] }
 
     /// The disk's name without its last extension.

@@ -3,24 +3,24 @@ import CloudletSystem
 import FoundationEssentials
 package import SystemPackage
 
-/// What the maker of a base VM notes of its files (`NAME.base-seal`, JSON), so that other nodes need not hash the holes of
-/// its images to know it: the identities, and a fingerprint of the data of each file.
+/// The manifest of a base VM (`NAME.base-seal`, JSON). It records the identities and a fingerprint of the data of each
+/// file, so that other nodes can check the images without hashing their holes.
 ///
-/// It shows that files are as their maker left them; it proves nothing about the maker.
+/// It shows that the files have not changed since they were made. It proves nothing about who made them.
 package struct BaseManifest: Sendable, Hashable, Codable {
     /// The identity: SHA-256 of the disk.
     package let hash: SHA256Digest
     /// SHA-256 of the memory snapshot.
     package let memoryHash: SHA256Digest
-    /// Fingerprints of the data of files, by the ends of their names; the disk's is `disk`.
+    /// Fingerprints of the files' data. The keys are the endings of the file names; the disk's key is `disk`.
     package let data: [String: SHA256Digest]
 
-    /// Notes what is known of a base VM.
+    /// Creates a manifest.
     package init(hash: SHA256Digest, memoryHash: SHA256Digest, data: [String: SHA256Digest]) {
         (self.hash, self.memoryHash, self.data) = (hash, memoryHash, data)
     }
 
-    /// The fingerprints of the two images, where both are noted.
+    /// The fingerprints of the disk and the memory snapshot, if the manifest has both.
     package var imageData: BaseVM.ImageData? {
         guard let disk = data["disk"], let memory = data["base-mem"] else { return nil }
         return .init(disk: disk, memory: memory)
@@ -34,7 +34,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
     private static let format = 1
     private static let maximumBytes = 64 << 10
 
-    /// Reads what `encode` writes.
+    /// Decodes what `encode` writes.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         func digest(_ text: String, _ key: CodingKeys) throws -> SHA256Digest {
@@ -51,7 +51,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
         data = try container.decode([String: String].self, forKey: .data).mapValues { try digest($0, .data) }
     }
 
-    /// Digests are written in hexadecimal digits.
+    /// Encodes digests as hexadecimal digits.
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(Self.format, forKey: .format)
@@ -60,8 +60,8 @@ package struct BaseManifest: Sendable, Hashable, Codable {
         try container.encode(data.mapValues(\.hex), forKey: .data)
     }
 
-    /// Reads the seal of a base VM; `nil` when it has none.
-    /// - Throws: `CloudletError.badData` when the file is no seal.
+    /// Reads the manifest of a base VM; `nil` when it has none.
+    /// - Throws: `CloudletError.badData` when the file is not a valid manifest.
     package init?(of files: BaseFiles) throws(CloudletError) {
         guard try FileStatus.of(files.seal) != nil else { return nil }
         let bytes = try File(files.seal, .read).read(Self.maximumBytes, at: 0)
@@ -71,7 +71,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
         }
     }
 
-    /// As it is written to a file.
+    /// The manifest as text, ready to be written to a file.
     package func text() throws(CloudletError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -82,7 +82,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
 }
 
 extension BaseFiles {
-    /// The files that a seal covers, by the names it has for them.
+    /// The files that a manifest covers, with their keys in it.
     package var sealed: [(name: String, path: FilePath)] {
         [
             ("disk", disk), ("base-mem", memory), ("base-img-meta", diskHashes), ("base-mem-meta", memoryHashes),

@@ -1,12 +1,13 @@
 package import CloudletCore
 package import SystemPackage
 
-/// Where the entry of a base VM is found, and what was found out of its files is noted.
+/// Looks up the registered entries of base VMs, and records the results of checking their files.
 package protocol BaseRegister: Sendable {
-    /// The entry of the base VM with this disk, as it is now.
+    /// The current entry of the base VM with this disk.
     func base(disk: FilePath) async throws(CloudletError) -> BaseVM?
 
-    /// Notes what the file system says of the images of a base VM that were found to be as registered, or others.
+    /// Records the stamp of a base VM's images after they were compared with the registered data, and whether they
+    /// matched.
     func note(_ stamp: BaseStamp, isAsRegistered: Bool, of disk: FilePath) async throws(CloudletError)
 }
 

@@ -1,18 +1,18 @@
 package import CloudletSystem
 
-/// What the file system says of a base VM's images, by which a change is noticed without reading them: sizes, inode
-/// numbers, and the times of the last change of content and of anything (stat(2)). Everybody who may write can set the time
-/// of the content; the other one is the kernel's own. Device numbers are left out: some differ after each boot.
+/// The file system's metadata of a base VM's images, which shows a change without reading them: sizes, inode numbers,
+/// and the times mtime and ctime (stat(2)). Anybody who may write to a file can set its mtime; only the kernel sets the
+/// ctime. Device numbers are left out, because some change at each boot.
 ///
-/// The same stamp means the same content. Another one (the files were copied, touched, linked) says nothing: then the
-/// content is looked at once, and the new stamp noted.
+/// An unchanged stamp means unchanged content. A changed stamp proves nothing, because the files may only have been
+/// copied, touched or linked. Then the content is compared once, and the new stamp is recorded.
 package struct BaseStamp: Hashable, Sendable {
-    /// As it is kept.
+    /// The stamp as it is stored.
     let text: String
 
     init(text: String) { self.text = text }
 
-    /// From what is known of the open files.
+    /// Creates a stamp from the status of the open files.
     package init(disk: FileStatus, memory: FileStatus) {
         text = [disk, memory].map { "\($0.size):\($0.identity.inode):\($0.modified):\($0.changed)" }
             .joined(separator: " ")

@@ -4,7 +4,7 @@ import Foundation
 import GRDB
 import SystemPackage
 
-/// A base VM as the registry knows it.
+/// A base VM as it is registered.
 package struct BaseVM: Hashable, Sendable {
     /// Its files.
     package let files: BaseFiles
@@ -12,38 +12,39 @@ package struct BaseVM: Hashable, Sendable {
     package let hash: SHA256Digest
     /// SHA-256 of the memory snapshot.
     package let memoryHash: SHA256Digest
-    /// Bytes of the disk.
+    /// Size of the disk in bytes.
     package let diskBytes: Int
-    /// Time of the disk's last change when it was registered, nanoseconds since 1970.
+    /// The disk's modification time when it was registered, in nanoseconds since 1970.
     package let diskModified: Int
-    /// Bytes of guest RAM.
+    /// Guest RAM in bytes.
     package let memoryBytes: Int
-    /// `kvm` or `tcg`.
+    /// The accelerator, `kvm` or `tcg`.
     package let accelerator: String
-    /// When it was registered, seconds since 1970.
+    /// When it was registered, in seconds since 1970.
     package let created: Int
-    /// Permission bits that the disk had before the right to write to it was taken away; `nil` where that is not known, as of
-    /// one registered by a version before.
+    /// The disk's permission bits before it was write-protected; `nil` if they are not known, as for base VMs
+    /// registered by an earlier version.
     package var diskPermissions: UInt32?
-    /// Fingerprints of its images, by which they are known again quickly; `nil` for one registered by a version before.
+    /// Fingerprints of its images, with which they can be checked quickly; `nil` if it was registered by an earlier
+    /// version.
     package var data: ImageData?
-    /// What the file system said of the images when they were last found to be as registered.
+    /// The stamp of the images when they were last found unchanged.
     package var seen: BaseStamp?
-    /// What it said when they were found to be others.
+    /// The stamp of the images when they were last found changed.
     package var refused: BaseStamp?
 
-    /// Fingerprints of the data of both images, as in a seal.
+    /// Fingerprints of the data of both images, as in a manifest.
     package struct ImageData: Hashable, Sendable {
         /// The disk's.
         package let disk: SHA256Digest
         /// The memory snapshot's.
         package let memory: SHA256Digest
 
-        /// Joins them.
+        /// Creates a pair of fingerprints.
         package init(disk: SHA256Digest, memory: SHA256Digest) { (self.disk, self.memory) = (disk, memory) }
     }
 
-    /// Describes a base VM.
+    /// Creates a description of a base VM.
     package init(
         files: BaseFiles, hash: SHA256Digest, memoryHash: SHA256Digest, diskBytes: Int, diskModified: Int,
         memoryBytes: Int, accelerator: String, created: Int
@@ -94,7 +95,7 @@ struct BaseVMRow: Codable, FetchableRecord, PersistableRecord {
     }
 }
 
-/// An entry of the registry as it lies there: damaged or not.
+/// An entry of the registry as it is stored, which may be damaged.
 struct BaseVMEntry: Sendable {
     let disk: FilePath
     private let row: BaseVMRow?
@@ -104,11 +105,11 @@ struct BaseVMEntry: Sendable {
         self.row = try? BaseVMRow(row: row)
     }
 
-    /// No disk, no memory and no time is more than this.
+    /// No valid size or time is larger than this.
     private static let most = 1 << 60
 
-    /// The base VM.
-    /// - Throws: `CloudletError.badData` when the entry has values that none can have.
+    /// Converts the entry into a base VM.
+    /// - Throws: `CloudletError.badData` when the entry has impossible values.
     func baseVM() throws(CloudletError) -> BaseVM {
         guard let row, let hash = SHA256Digest(hex: row.hash_value),
             let memoryHash = SHA256Digest(hex: row.memory_hash),

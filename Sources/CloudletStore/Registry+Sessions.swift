@@ -23,7 +23,8 @@ extension Registry {
         }
     }
 
-    /// Sessions were once stopped by a mark in their rows. No program reads it any more: the node has a control socket.
+    /// Removes the column by which sessions were stopped in earlier versions. No program reads it any more, because the
+    /// node has a control socket.
     static func removeStopMarks(_ migrator: inout DatabaseMigrator) {
         migrator.registerMigration("no stop marks of sessions") { database in
             try database.alter(table: SessionRow.databaseTableName) { $0.drop(column: "stop_wanted") }
@@ -34,7 +35,7 @@ extension Registry {
 
     static var liveSessions: QueryInterfaceRequest<SessionRow> { SessionRow.filter(live) }
 
-    /// The sessions, the oldest first; `all` includes those that have ended.
+    /// The sessions, the oldest first; with `all`, including those that have ended.
     package func sessions(all: Bool = false) throws(CloudletError) -> [SessionRecord] {
         let rows = try read { database in
             let request = SessionRow.order(Column("created"), Column("id"))
@@ -42,17 +43,17 @@ extension Registry {
                 try? SessionRow(row: $0)
             }
         }
-        // A damaged one must not hide the others.
+        // A damaged row must not hide the others.
         return rows.compactMap { $0?.record }
     }
 
-    /// The session with this number, live or ended.
+    /// The session with this number, whether it is live or has ended.
     package func session(_ id: SessionID) throws(CloudletError) -> SessionRecord? {
         try read { try Row.fetchOne($0, SessionRow.filter(key: id.description)).flatMap { try? SessionRow(row: $0) } }?
             .record
     }
 
-    /// Writes what sessions are doing, in one transaction. Ended ones beyond the newest `kept` are removed.
+    /// Writes the status of sessions in one transaction. Removes ended sessions beyond the newest `kept`.
     package func write(_ records: [SessionRecord], keepingEnded kept: Int = 1000) throws(CloudletError) {
         try write { database in
             for record in records { try SessionRow(record).upsert(database) }
@@ -66,11 +67,11 @@ extension Registry {
         }
     }
 
-    /// Marks live sessions as ended: their node is gone.
+    /// Marks live sessions as ended, because their node no longer runs.
     /// - Parameters:
-    ///   - kept: those that go on.
-    ///   - time: now, seconds since 1970.
-    ///   - reason: why.
+    ///   - kept: sessions that continue.
+    ///   - time: the current time in seconds since 1970.
+    ///   - reason: why they ended.
     /// - Returns: the sessions that were marked.
     /// - Throws: `CloudletError` when the registry can't be changed.
     package func endSessions(
@@ -90,7 +91,7 @@ extension Registry {
         return left
     }
 
-    /// Removes rows that can't be read as sessions: nobody would ever end them.
+    /// Removes rows that can't be read as sessions, because no node would ever mark them as ended.
     private func forgetDamaged() throws(CloudletError) {
         try write { database in
             for row in try Row.fetchAll(database, SessionRow.all()) where (try? SessionRow(row: row))?.record == nil {

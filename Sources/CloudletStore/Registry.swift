@@ -7,13 +7,13 @@ package import SystemPackage
 package final class Registry: Sendable {
     private let database: any DatabaseWriter
     private let path: FilePath
-    /// Whether no other program can use the database meanwhile.
+    /// Whether this process has the database for itself.
     private let isAlone: Bool
 
     /// Opens the database and brings its tables up to date.
     /// - Parameters:
     ///   - path: the database.
-    ///   - timeout: how long each call waits for other programs that hold the database.
+    ///   - timeout: how long each call waits while another program has locked the database.
     /// - Throws: `CloudletError` when the database can't be opened or brought up to date.
     package init(_ path: FilePath, timeout: Duration = .seconds(10)) throws(CloudletError) {
         (self.path, isAlone) = (path, false)
@@ -27,8 +27,8 @@ package final class Registry: Sendable {
         }
     }
 
-    /// Opens the database for a program that has it for itself. That works on a full disk, where the usual way fails: SQLite
-    /// wants a file for those who share a database (sqlite.org/wal.html, section 8). Tables are taken as they are.
+    /// Opens the database exclusively. This works on a full disk, where the usual way fails because SQLite has to
+    /// create a file for sharing the database (sqlite.org/wal.html, section 8). The tables are not brought up to date.
     package init(alone path: FilePath) throws(CloudletError) {
         (self.path, isAlone) = (path, true)
         do {
@@ -40,7 +40,7 @@ package final class Registry: Sendable {
         }
     }
 
-    /// Opens the database for one command, which should list what there is also when the disk is full.
+    /// Opens the database for one command. When the disk is full, the entries can still be listed.
     package static func forCommand(_ path: FilePath) throws(CloudletError) -> Registry {
         do throws(CloudletError) { return try Registry(path) } catch {
             guard error.code == .io || error.code == .permission,
@@ -57,18 +57,20 @@ package final class Registry: Sendable {
         return configuration
     }
 
-    /// Finds out whether the database can be changed now.
-    /// - Throws: `CloudletError.busy` when another program holds it.
+    /// Checks whether the database can be changed now.
+    /// - Throws: `CloudletError.busy` when another program has locked it.
     package func requireWritable() throws(CloudletError) {
         try write { _ in }
     }
 
-    /// The registry holds session numbers, and whoever knows one can end the session. SQLite gives the helper files the rights of
-    /// the database. Opening reports a registry that can't be changed.
+    /// Closes the registry to other users, because it contains session numbers, with which sessions can be ended.
+    /// SQLite gives its helper files the permissions of the database. Errors are ignored here: opening the database
+    /// reports them.
     private static func closeToOthers(_ path: FilePath) {
         if (try? FileStatus.of(path)) == .some(nil) { _ = try? File(path, .create(permissions: 0o600)) }
         for suffix in ["", "-wal", "-shm"] {
-            // Not opened: closing it would take SQLite's locks from another connection of this process (fcntl(2)).
+            // The file is not opened: closing it would release the locks of another connection of this process
+            // (fcntl(2)).
             let file = FilePath(path.string + suffix)
             guard let status = try? FileStatus.of(file), status.permissions & 0o077 != 0 else { continue }
             try? File.setPermissions(status.permissions & ~0o077, of: file)
@@ -102,12 +104,12 @@ package final class Registry: Sendable {
         return migrator
     }
 
-    /// All base VMs, by path. An entry that is damaged is left out: it must not keep the others from being used.
+    /// All base VMs, by path. Damaged entries are left out, so that the others can still be used.
     package func bases() throws(CloudletError) -> [BaseVM] {
         try entries().compactMap { try? $0.baseVM() }
     }
 
-    /// The disks of entries that are damaged, by path; ``removeDamaged(disk:)`` takes them out.
+    /// The disks of damaged entries, by path; ``removeDamaged(disk:)`` removes them.
     package func damaged() throws(CloudletError) -> [FilePath] {
         try entries().filter { (try? $0.baseVM()) == nil }.map(\.disk)
     }
@@ -118,7 +120,7 @@ package final class Registry: Sendable {
         }
     }
 
-    /// The base VM with this disk, an absolute path.
+    /// The base VM with this disk, given by its absolute path.
     package func base(disk: FilePath) throws(CloudletError) -> BaseVM? {
         try read { try Row.fetchOne($0, BaseVMRow.filter(key: disk.string)).map { BaseVMEntry($0) } }?.baseVM()
     }
@@ -131,13 +133,13 @@ package final class Registry: Sendable {
     }
 
     /// Adds a base VM.
-    /// - Throws: `CloudletError.cannotCreate` when its disk, or a disk with the same content, is registered already.
+    /// - Throws: `CloudletError.cannotCreate` when its disk, or a disk with the same content, is already registered.
     package func add(_ base: BaseVM) throws(CloudletError) {
         try requireUnknown(base)
         try writeDurably { try BaseVMRow(base).insert($0) }
     }
 
-    /// Refuses a base VM whose disk, or a disk with the same content, is registered already.
+    /// Throws an error if the disk of a base VM, or a disk with the same content, is already registered.
     package func requireUnknown(_ base: BaseVM) throws(CloudletError) {
         if try self.base(disk: base.files.disk) != nil {
             throw CloudletError(
@@ -153,7 +155,8 @@ package final class Registry: Sendable {
         }
     }
 
-    /// Notes what the file system says of the images of a base VM that were found to be as registered, or others.
+    /// Records the stamp of a base VM's images after they were compared with the registered data, and whether they
+    /// matched.
     package func note(_ stamp: BaseStamp, isAsRegistered: Bool, of disk: FilePath) throws(CloudletError) {
         _ = try write { database in
             try BaseVMRow.filter(key: disk.string)
@@ -161,16 +164,16 @@ package final class Registry: Sendable {
         }
     }
 
-    /// Removes the entry of a base VM; its files stay.
-    /// - Returns: the entry, or `nil` when there was none.
+    /// Removes the entry of a base VM; its files are kept.
+    /// - Returns: the removed entry, or `nil` if there was none.
     package func remove(disk: FilePath) throws(CloudletError) -> BaseVM? {
         let found = try base(disk: disk)
         if found != nil { _ = try removeDamaged(disk: disk) }
         return found
     }
 
-    /// Removes the entry of a disk, whatever it holds.
-    /// - Returns: whether there was one.
+    /// Removes the entry of a disk, even if it is damaged.
+    /// - Returns: whether there was an entry.
     package func removeDamaged(disk: FilePath) throws(CloudletError) -> Bool {
         try writeDurably { try BaseVMRow.deleteOne($0, key: disk.string) }
     }
@@ -185,8 +188,8 @@ package final class Registry: Sendable {
         do { return try database.write(body) } catch { throw Self.failure("can't change the registry", path, error) }
     }
 
-    /// A change that a power cut must not take back. The others may be lost with the last moments (SQLite's
-    /// `synchronous`), which spares each session several waits for the disk.
+    /// Makes a change that survives a power cut. Other changes may be lost if they were made moments before (SQLite's
+    /// `synchronous`), which saves each session several waits for the disk.
     func writeDurably<Value: Sendable>(
         _ body: @Sendable (Database) throws -> Value
     ) throws(CloudletError) -> Value {
@@ -222,7 +225,7 @@ package final class Registry: Sendable {
             CloudletError(
                 .busy, "\(message): another program has locked it", advice: "end that program, or wait for it")
         case .SQLITE_FULL: CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
-        // SQLite says no more than that input or output failed.
+        // SQLite reports only that input or output failed.
         case .SQLITE_IOERR where (try? FileSystem.freeSpace(at: path.removingLastComponent()) < 1 << 20) == true:
             CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
         default: CloudletError(.io, text)

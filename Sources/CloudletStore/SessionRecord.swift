@@ -1,12 +1,12 @@
 package import CloudletCore
 import GRDB
 
-/// A session as other programs see it, in the registry and from the node's control socket. The registry keeps it, so that a
-/// node can go on with sessions of one that died, and so that it is known what became of them.
+/// A session as other programs see it, in the registry and from the node's control socket. The registry stores it so
+/// that the next node can continue the sessions of one that died, and so that users can see how sessions ended.
 package struct SessionRecord: Hashable, Sendable {
     /// The session's number.
     package var id: SessionID
-    /// What it is doing.
+    /// The stage that it has reached.
     package var stage: SynthesisStage
     /// The client's address.
     package var client: String
@@ -16,22 +16,22 @@ package struct SessionRecord: Hashable, Sendable {
     package var base: String?
     /// The VM's name in the hypervisor.
     package var vm: String?
-    /// The forwards in force.
+    /// The active forwards.
     package var forwards: [String]
     /// Bytes of the overlay that have been received.
     package var receivedBytes: Int
-    /// Position in the queue, while it waits for room.
+    /// Its position in the queue, while it waits for room.
     package var place: Int?
-    /// When it was made, seconds since 1970.
+    /// When it was created, in seconds since 1970.
     package var created: Int
-    /// When it ended.
+    /// When it ended, in seconds since 1970.
     package var ended: Int?
     /// Why it ended.
     package var reason: String?
-    /// Kind of failure, of a session that failed.
+    /// The kind of failure, if it failed.
     package var failure: String?
 
-    /// A session that was just made.
+    /// Creates the record of a new session.
     package init(id: SessionID, stage: SynthesisStage, client: String, created: Int) {
         self.id = id
         self.stage = stage
@@ -51,7 +51,8 @@ extension SessionRecord: Codable {
 
 extension SynthesisStage: Codable {}
 
-/// In JSON a session's number is a string: it has more digits than numbers of JSON keep everywhere (RFC 8259, section 6).
+/// In JSON, a session's number is a string: it has more digits than many implementations keep in a number (RFC 8259,
+/// section 6).
 extension SessionID: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -67,7 +68,7 @@ extension SessionID: Codable {
     }
 }
 
-/// The row of a session.
+/// The database row of a session.
 struct SessionRow: Codable, FetchableRecord, PersistableRecord {
     static let databaseTableName = "session"
 

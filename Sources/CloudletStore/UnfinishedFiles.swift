@@ -3,22 +3,22 @@ package import CloudletSystem
 import Synchronization
 package import SystemPackage
 
-/// The files that a command writes under temporary names, noted in its home: what a command that was killed left is
-/// found and removed by the next one, wherever it lies.
+/// Records the files that a command writes under temporary names in its home, so that the next command can remove the
+/// files of a command that was killed, wherever they are.
 package final class UnfinishedFiles: Sendable {
     private let lock: FileLock
     private let record: File
     private let end = Mutex(0)
 
-    /// In the name of every file that is noted.
+    /// A part of the name of every recorded file.
     private static let mark = ".part-"
 
-    /// Starts a record in `directory`.
+    /// Creates a record in `directory`.
     package init(in directory: FilePath) throws(CloudletError) {
         try Directory.create(directory, permissions: 0o700)
         while true {
             let path = directory.appending(String(UInt64.random(in: 0 ... .max), radix: 36))
-            // A command that looks for leftovers may hold it for a moment, and remove it.
+            // Another command that looks for leftovers may have locked the file for a moment, and may remove it.
             guard let lock = try FileLock.tryAcquire(path), let status = try FileStatus.of(path) else { continue }
             let record = try File(path, .readWrite)
             guard try record.status().identity == status.identity else { continue }
@@ -32,7 +32,7 @@ package final class UnfinishedFiles: Sendable {
     /// The ending of a temporary name.
     package static func suffix() -> String { mark + String(UInt32.random(in: 0 ... .max), radix: 36) }
 
-    /// Notes a file or directory, which has such an ending, before it is made.
+    /// Records a file or directory with such an ending before it is created.
     package func note(_ path: FilePath) throws(CloudletError) {
         let bytes = Array(path.absolute.string.utf8) + [0]
         let offset = end.withLock { end in
@@ -42,7 +42,7 @@ package final class UnfinishedFiles: Sendable {
         try record.write(bytes, at: offset)
     }
 
-    /// Removes what is noted in the records of commands that have ended. What can't be removed stays noted.
+    /// Removes the files in the records of commands that have ended. Files that can't be removed stay recorded.
     package static func removeLeftovers(in directory: FilePath) {
         for name in (try? Directory.names(in: directory)) ?? [] {
             let path = directory.appending(name)
@@ -64,6 +64,6 @@ package final class UnfinishedFiles: Sendable {
 extension CloudletHome {
     /// Records of the files that commands are writing; see ``UnfinishedFiles``.
     package var unfinished: FilePath { root.appending("unfinished") }
-    /// VMs whose overlays or base VMs could not be written.
+    /// The directory of VMs whose overlays or base VMs could not be written.
     package var kept: FilePath { root.appending("kept") }
 }

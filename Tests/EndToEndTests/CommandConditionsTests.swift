@@ -67,7 +67,7 @@ import Testing
     @Test(
         "a configuration file that is no list of settings, or has a wrong one, is refused with the reason",
         arguments: [
-            ("- a\n", "but a list"), ("hello\n", "contains a text"), ("nmae:\n", "unknown key 'nmae'"),
+            ("- a\n", "contains a list"), ("hello\n", "contains a text"), ("nmae:\n", "unknown key 'nmae'"),
             ("guest:\n  forward-address: localhost\n", "an IPv4 address"),
             ("guest:\n  forward-address: '::1'\n", "an IPv4 address"),
             ("name: [a, b]\n", "has a list for name, which takes one value"),
