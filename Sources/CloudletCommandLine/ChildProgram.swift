@@ -5,21 +5,22 @@ import Glibc
 import Subprocess
 import SystemPackage
 
-/// Runs a program of the user's with our own input and output.
+/// Runs a program that the user names, with this process's standard input and output.
 package enum ChildProgram {
-    /// Whether there is such a program, by path or name.
+    /// Whether the program, given by path or name, is installed.
     package static func isInstalled(_ program: String) -> Bool {
         if program.contains("/") { return unsafe access(program, X_OK) == 0 && !FilePath(program).isDirectory }
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         return path.split(separator: ":").contains { isInstalled("\($0)/\(program)") }
     }
 
-    /// Runs it to its end.
+    /// Runs a program and waits until it ends.
     /// - Parameters:
     ///   - command: the program, by path or name, and its arguments.
-    ///   - environment: variables beside our own.
-    /// - Returns: its exit status; 128 plus the signal's number when a signal ended it.
-    /// - Throws: `CloudletError` when it can't be started. When the task is cancelled the program gets SIGTERM.
+    ///   - environment: variables to set in addition to this process's own.
+    /// - Returns: the program's exit status, or 128 plus the signal's number if a signal ended it.
+    /// - Throws: `CloudletError` when the program can't be started. When the task is cancelled, the program gets
+    ///   SIGTERM.
     package static func run(_ command: [String], adding environment: [String: String]) async throws(CloudletError)
         -> Int32
     {
@@ -52,7 +53,7 @@ extension FilePath {
     fileprivate var isDirectory: Bool { (try? FileStatus.of(self))??.isDirectory == true }
 }
 
-/// A program that was started for the user failed; its status becomes ours.
+/// Thrown when a program that was started for the user failed. Its exit status becomes this process's.
 package struct LaunchedProgramFailed: Error {
     package let status: Int32
 

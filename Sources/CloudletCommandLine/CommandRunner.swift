@@ -4,16 +4,17 @@ package import CloudletSystem
 import Glibc
 import UnixSignals
 
-/// Runs a program's command tree: failures become one line and the exit status of the table; the signals by which a
-/// person, a terminal or a system ends programs cancel the command and let it clean up.
+/// Runs a command of a program. A failure is printed as one line and sets the exit status of the error table. Signals
+/// that end programs (from a person, a terminal or the system) cancel the command, so that it can clean up.
 package enum CommandRunner {
-    /// How often the command was asked to stop. A second request gives up what the first one only breaks off.
+    /// How often the command was asked to stop. After the first request, some commands still keep their results; the
+    /// second request makes them discard these.
     package static let interruptions = Interruptions()
 
     /// Parses the process's arguments, runs the command and ends the process.
     /// - Parameters:
     ///   - root: the command tree.
-    ///   - handlesSignals: whether signals cancel the command; `false` for one that handles them itself.
+    ///   - handlesSignals: whether signals cancel the command; `false` for a command that handles them itself.
     package static func run<Root: AsyncParsableCommand & SendableMetatype>(
         _ root: Root.Type, handlesSignals: Bool = true
     ) async -> Never {
@@ -21,11 +22,11 @@ package enum CommandRunner {
         exit(await status(of: root, handlesSignals: handlesSignals))
     }
 
-    /// Parses arguments, runs the command, and prints its failure or the help that was asked for.
+    /// Parses arguments, runs the command, and prints its failure or the requested help.
     /// - Parameters:
     ///   - root: the command tree.
     ///   - arguments: the arguments; `nil` takes the process's.
-    ///   - handlesSignals: whether signals cancel the command.
+    ///   - handlesSignals: whether signals cancel the command; `false` for a command that handles them itself.
     /// - Returns: the status with which the process should end.
     package static func status<Root: AsyncParsableCommand & SendableMetatype>(
         of root: Root.Type, arguments: [String]? = nil, handlesSignals: Bool
@@ -57,11 +58,11 @@ package enum CommandRunner {
         return error.code.exitStatus
     }
 
-    /// Prints what the parser or a library threw: help that was asked for, which is a result, or a mistake.
+    /// Prints what the parser or a library threw: the requested help, which is a result, or an error.
     private static func report<Root: ParsableCommand>(_ error: any Error, of root: Root.Type) -> Int32 {
         let code = root.exitCode(for: error)
         if code == .failure, !(error is ExitCode) {
-            // Neither the parser's nor one of ours.
+            // The error is neither from the parser nor a `CloudletError`.
             _ = report(CloudletError(.defect, "unexpected failure", cause: error))
             return code.rawValue
         }
@@ -75,15 +76,15 @@ package enum CommandRunner {
         return code.rawValue
     }
 
-    /// The signals that end a command: Ctrl-C, `kill`, and, unless it was started to survive them, Ctrl-\ and a terminal
-    /// that went away.
+    /// The signals that end a command: those of Ctrl-C, `kill`, Ctrl-\ and a closed terminal; the last two are left out
+    /// if the command was started with them ignored.
     private static var ending: [UnixSignal] {
         [.sigint, .sigterm] + [.sighup, .sigquit].filter { !InheritedState.ignores($0.rawValue) }
     }
 
     private static func directly(_ body: @escaping @Sendable () async throws -> Void) async throws { try await body() }
 
-    /// Runs `body`; signals cancel it. What it then returns or throws decides how the program ends.
+    /// Runs `body`, and cancels it when a signal arrives. What it then returns or throws decides how the program ends.
     private static func untilSignal(_ body: @escaping @Sendable () async throws -> Void) async throws {
         let signals = await UnixSignalsSequence(trapping: ending)
         let work = Task { try await body() }

@@ -2,9 +2,9 @@ package import CloudletCore
 import CloudletSystem
 import SystemPackage
 
-/// Checks files that users name before any work is done.
+/// Checks files that users name, before any work is done.
 package enum ExistingFile {
-    /// Fails unless there is such a file.
+    /// Throws an error if the file does not exist.
     package static func require(_ path: String) throws(CloudletError) {
         guard let status = try FileStatus.of(FilePath(path)) else {
             throw CloudletError(.notFound, "there is no file \(path.displayable())")

@@ -5,15 +5,15 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// What the programs print: results on standard output, everything else on standard error.
+/// Prints results on standard output, and everything else on standard error.
 package enum Console {
     private static let writeFailure = Mutex<Int32?>(nil)
 
-    /// Takes what is printed in place of the process's own output, as in a test of a command.
+    /// Receives the output in place of the process's standard output and error, for tests of commands.
     @TaskLocal package static var transcript: Transcript?
 
-    /// Prints a result. Names of nodes, files and interfaces may be in it that others chose: nothing in them steers the
-    /// terminal. ``requireWritten()`` reports when it could not be written.
+    /// Prints a result. It may contain names of nodes, files and interfaces that others chose, so control characters
+    /// are replaced. ``requireWritten()`` reports an error if the result could not be written.
     package static func result(_ text: String) {
         let line = text.displayableLines + "\n"
         if let transcript { return transcript.add(line, isResult: true) }
@@ -21,24 +21,24 @@ package enum Console {
         writeFailure.withLock { $0 = $0 ?? number }
     }
 
-    /// Whether results can't be written any more.
+    /// Whether writing a result has failed, so that further ones can't be written.
     package static var isClosed: Bool { writeFailure.withLock { $0 != nil } }
 
-    /// Fails when a result could not be written, so that a script does not take what is missing for nothing. A reader that
-    /// went away (a pager, `head`) is no reason to fail.
+    /// Throws an error if a result could not be written, so that a script does not take incomplete output for complete.
+    /// A reader that closed the pipe (a pager, `head`) is not an error.
     package static func requireWritten() throws(CloudletError) {
         guard let number = writeFailure.withLock({ $0 }), number != EPIPE else { return }
         throw CloudletError(
             .io, "the results can't be written to standard output: \(Errno(rawValue: number).description)")
     }
 
-    /// Prints a remark for the person at the terminal; as with results, nothing in it steers that.
+    /// Prints a remark for the person at the terminal. Control characters are replaced, as in results.
     package static func note(_ text: String) {
         ProgressLine.clear()
         write(text.displayableLines + "\n")
     }
 
-    /// Prints a failure: one line.
+    /// Prints an error as one line.
     package static func failure(_ error: CloudletError) {
         let line = error.description.split(whereSeparator: \.isNewline).joined(separator: " ")
         note("error: \(line.displayable(limit: 8000))")
@@ -63,7 +63,7 @@ package enum Console {
         }
     }
 
-    /// Writes to standard error, unless its reader stalls: what is only a remark holds up nothing, an end least of all.
+    /// Writes to standard error. Gives up when the reader stalls, because a remark must not delay a command or its end.
     fileprivate static func write(_ text: String) {
         if let transcript { return transcript.add(text, isResult: false) }
         var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
@@ -71,8 +71,8 @@ package enum Console {
         _ = writeAll(text, to: STDERR_FILENO)
     }
 
-    /// Writes all of a text; waits where others made the descriptor one that doesn't.
-    /// - Returns: the number of the error that kept it from that, if any.
+    /// Writes all of a text. Waits if another process has made the descriptor non-blocking.
+    /// - Returns: the error number if writing failed.
     private static func writeAll(_ text: String, to descriptor: Int32) -> Int32? {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
@@ -95,11 +95,11 @@ package enum Console {
     }
 }
 
-/// One line on the terminal that shows how far a job is; nothing where there is no terminal.
+/// A line on the terminal that shows the progress of a job. Without a terminal, nothing is shown.
 package enum ProgressLine {
     private static let shown = Mutex(false)
 
-    /// Shows a stage and, when known, how much of it is done (0 to 1).
+    /// Shows a stage and, if known, its progress (0 to 1).
     package static func show(_ stage: String, _ part: Double? = nil) {
         guard Console.isTerminal else { return }
         var text = stage

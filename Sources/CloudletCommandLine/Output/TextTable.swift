@@ -1,4 +1,4 @@
-/// Rows of text in aligned columns with a header, two blanks between columns.
+/// Rows of text in aligned columns with a header and two spaces between columns.
 package struct TextTable {
     package let header: [String]
     private(set) var rows: [[String]] = []
@@ -7,7 +7,7 @@ package struct TextTable {
 
     package mutating func add(_ row: String...) { rows.append(row) }
 
-    /// The lines of the table; trailing blanks are left out.
+    /// The lines of the table, without trailing spaces.
     package var text: String {
         let all = [header] + rows
         let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }

@@ -1,16 +1,16 @@
 import Synchronization
 
-/// What a command has printed.
+/// Collects the output of a command.
 package final class Transcript: Sendable {
     private let state = Mutex((results: "", notes: ""))
 
-    /// Nothing is printed yet.
+    /// Creates an empty transcript.
     package init() {}
 
-    /// What went to standard output.
+    /// The text written to standard output.
     package var results: String { state.withLock(\.results) }
 
-    /// What went to standard error.
+    /// The text written to standard error.
     package var notes: String { state.withLock(\.notes) }
 
     func add(_ text: String, isResult: Bool) {
