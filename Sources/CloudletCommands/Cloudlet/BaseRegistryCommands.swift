@@ -7,7 +7,7 @@ import CloudletSystem
 import Foundation
 import SystemPackage
 
-/// `cloudlet list-base`: the base VMs of this machine.
+/// `cloudlet list-base`: lists the base VMs of this machine.
 struct ListBaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list-base", abstract: "List the base VMs.", aliases: ["list_base"])
@@ -62,7 +62,7 @@ struct ListBaseCommand: AsyncParsableCommand {
         }
     }
 
-    /// `ok`, or why the base VM can't be used.
+    /// Returns `ok`, or why the base VM can't be used.
     private static func state(of base: BaseVM, _ registry: Registry) async -> String {
         do {
             _ = try await OpenBase.open(base, in: registry)
@@ -115,7 +115,7 @@ struct DelBaseCommand: AsyncParsableCommand {
 
     func run() async throws {
         let registry = try Registry.forCommand(try CloudletHome.current().database)
-        // The disk may be gone already: then the path is taken as it was given.
+        // If the disk no longer exists, the path is used as given.
         let path = (try? CloudletHome.resolve(FilePath(disk))) ?? CloudletHome.currentDirectory.pushing(FilePath(disk))
         if try registry.damaged().contains(path), try registry.removeDamaged(disk: path) {
             Console.result("The damaged entry of \(path) is removed; 'cloudlet add-base' registers the base VM again")

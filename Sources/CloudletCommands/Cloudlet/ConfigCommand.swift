@@ -7,7 +7,7 @@ import CloudletSystem
 import Foundation
 import SystemPackage
 
-/// `cloudlet config`: the node's settings, as a node started now would have them.
+/// `cloudlet config`: lists the node's settings with the values that a node started now would use.
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config", abstract: "List the node's settings.",

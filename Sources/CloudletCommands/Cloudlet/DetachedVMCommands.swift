@@ -5,7 +5,7 @@ import CloudletHypervisor
 import CloudletStore
 import CloudletSystem
 
-/// `cloudlet list-vm`: the VMs that `cloudlet synthesis --detach` left running.
+/// `cloudlet list-vm`: lists the VMs that `cloudlet synthesis --detach` left running.
 struct ListVMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list-vm", abstract: "List the VMs left running by 'synthesis --detach'.", aliases: ["list_vm"])

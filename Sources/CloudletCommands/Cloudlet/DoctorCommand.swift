@@ -7,7 +7,7 @@ import CloudletSystem
 import Foundation
 import SystemPackage
 
-/// `cloudlet doctor`: can this machine be a node?
+/// `cloudlet doctor`: checks whether this machine can be a node.
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Examine whether this machine can be a node, and say what to do if not.",

@@ -5,7 +5,7 @@ import CloudletOverlay
 import CloudletSynthesis
 import SystemPackage
 
-/// `cloudlet inspect META`: what an overlay holds.
+/// `cloudlet inspect META`: shows the contents of an overlay.
 struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Show what an overlay holds; needs no base VM.")
@@ -29,7 +29,7 @@ struct InspectCommand: AsyncParsableCommand {
     }
 }
 
-/// What `cloudlet inspect` prints; the JSON form is what is encoded, with the keys as named here.
+/// The report that `cloudlet inspect` prints. Its JSON form has the properties' names as keys.
 struct OverlayReport: Encodable {
     /// Items of one kind in one image.
     struct Kind: Encodable {
@@ -49,7 +49,7 @@ struct OverlayReport: Encodable {
         let disk_pages: Int
     }
 
-    /// A part of an image that brings much of its own.
+    /// A part of an image with much content of the overlay's own.
     struct Part: Encodable {
         let image: String
         let offset: Int
@@ -105,7 +105,7 @@ struct OverlayReport: Encodable {
         }
     }
 
-    /// What does something for a resumed guest, as an overlay of any version states it.
+    /// Describes how a resumed guest gets its time or random numbers, as recorded in an overlay of any version.
     private static func shown(_ helper: String?, _ otherwise: String) -> String {
         switch helper {
         case "agent": "set by the guest agent"
@@ -116,7 +116,7 @@ struct OverlayReport: Encodable {
         }
     }
 
-    /// The report for a person.
+    /// The report as text for a person.
     var text: String {
         var lines = [
             "Overlay meta: \(meta)", "Base VM: \(base_sha256)", "Base memory: \(base_memory_sha256 ?? "not named")",

@@ -8,7 +8,7 @@ import CloudletSynthesis
 import CloudletSystem
 import SystemPackage
 
-/// `cloudlet overlay DISK`: customises a VM on a base and cuts an overlay from it.
+/// `cloudlet overlay DISK`: customises a VM of a base and makes an overlay of the differences.
 struct OverlayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "overlay", abstract: "Customise a VM on a base VM and save what differs as an overlay.",
@@ -85,7 +85,7 @@ struct OverlayCommand: AsyncParsableCommand {
             try await times.measure(.customise) { () async throws(CloudletError) in
                 try await customisation.wait(running.machine, running.forwards)
             }
-            // From here on the user's work exists only in the VM: an interruption must not throw it away.
+            // From here on the user's work exists only in the VM, so an interruption must not discard it.
             try await closingStep.run(running, times: times, until: CommandRunner.interruptions)
             let result = try await OverlayCreation(base: base, options: options, records: records).cut(
                 running, into: directory, keepingIn: .command(home), times: times
@@ -98,7 +98,7 @@ struct OverlayCommand: AsyncParsableCommand {
         try writePackage(result)
     }
 
-    /// Writes the overlay of a VM that was kept, and forgets the VM then.
+    /// Writes the overlay of a kept VM, and then removes the kept files of the VM.
     private func write(
         _ vm: KeptVM, _ base: OpenBase, _ directory: FilePath, _ records: UnfinishedFiles
     ) async throws(CloudletError) {
@@ -121,7 +121,7 @@ struct OverlayCommand: AsyncParsableCommand {
         try writePackage(result)
     }
 
-    /// Writes the package of an overlay that is complete.
+    /// Writes a complete overlay as a package.
     private func writePackage(_ result: WrittenOverlay) throws(CloudletError) {
         guard let package else { return }
         try OverlayPackageWriter.write(OverlaySource(at: result.metaPath), to: FilePath(package)) {

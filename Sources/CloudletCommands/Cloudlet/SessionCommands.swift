@@ -6,7 +6,7 @@ import CloudletStore
 import CloudletSystem
 import Foundation
 
-/// `cloudlet list-session`: what the sessions of this machine's node are doing.
+/// `cloudlet list-session`: lists the sessions of this machine's node.
 struct ListSessionCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list-session", abstract: "List the sessions of the node on this machine.",
@@ -28,9 +28,9 @@ struct ListSessionCommand: AsyncParsableCommand {
         try show(try await node.ask(ListSessions()), home)
     }
 
-    /// Lists the sessions again and again, of one node after the other.
+    /// Lists the sessions after every change. When the node ends, waits for the next one.
     private func follow(_ node: NodeControl) async throws {
-        // From here on, so that no node that starts meanwhile is missed.
+        // Watch from here on, so that a node that starts meanwhile is not missed.
         let starts = try node.watch()
         var shown: [SessionRecord]?
         func update(_ list: SessionList?) throws(CloudletError) {
@@ -48,8 +48,8 @@ struct ListSessionCommand: AsyncParsableCommand {
         } while !Console.isClosed
     }
 
-    /// Those that the node lists, and with `--all` those in the registry. The sessions of a node that is gone are not
-    /// live, whatever it wrote last.
+    /// Returns the sessions that the node lists and, with `--all`, those in the registry. Sessions of a node that has
+    /// ended are not live, whatever it wrote last.
     private func sessions(_ list: SessionList?, _ home: CloudletHome) throws(CloudletError) -> [SessionRecord] {
         let listed = list?.sessions ?? []
         guard all else { return listed.filter { !$0.stage.isEnded } }
@@ -80,7 +80,7 @@ struct StopSessionCommand: AsyncParsableCommand {
     @Argument(help: "The session's number, as list-session shows it.")
     var id: String
 
-    /// How long the end of a session, with its VM, may take.
+    /// The longest time that ending a session and its VM may take.
     private static let timeout = Duration.seconds(30)
 
     func run() async throws {

@@ -10,7 +10,7 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// `cloudlet synthesis DISK META`: rebuilds a VM from a base and an overlay on this machine and resumes it.
+/// `cloudlet synthesis DISK META`: rebuilds a VM from a base VM and an overlay, and resumes it on this machine.
 struct SynthesisCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "synthesis", abstract: "Rebuild a VM from a base VM and an overlay, and resume it.",
@@ -99,7 +99,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         }
     }
 
-    /// Where and how the VM is saved at its end.
+    /// Where and how the VM's final state is saved.
     private struct Residue: Sendable {
         let directory: FilePath
         let options: OverlayOptions
@@ -107,7 +107,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         let places: KeepingPlaces
     }
 
-    /// Checks what can be checked before the VM runs.
+    /// Checks before the VM runs that its final state can be saved.
     private func prepareResidue(
         _ directory: FilePath, _ meta: OverlayMeta, _ home: CloudletHome
     ) async throws(CloudletError) -> Residue {
@@ -122,8 +122,8 @@ struct SynthesisCommand: AsyncParsableCommand {
             places: KeepingPlaces.command(home))
     }
 
-    /// Saves the VM as a new overlay against the same base. Ctrl-C, which ended the VM's run, must not end this too; one
-    /// more breaks the writing off.
+    /// Saves the VM as a new overlay for the same base VM. The Ctrl-C that ended the VM does not interrupt this;
+    /// another one does.
     private func save(
         _ residue: Residue, of running: RunningVM, on base: OpenBase
     ) async throws(CloudletError) {
@@ -135,7 +135,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         Report.overlay(result)
     }
 
-    /// Waits for Ctrl-C, the viewer's end or the VM's.
+    /// Waits for Ctrl-C, the end of the viewer or the end of the VM.
     private func hold(_ running: RunningVM, _ viewer: Viewer?) async throws(CloudletError) {
         guard let viewer, let port = try await running.machine.displayPort() else {
             Console.note("Ctrl-C ends the VM.")

@@ -8,7 +8,7 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// `cloudlet verify META --base DISK`: whether a VM can be rebuilt from an overlay.
+/// `cloudlet verify META --base DISK`: checks whether a VM can be rebuilt from an overlay.
 struct VerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check every item of an overlay against its base VM.",

@@ -1,19 +1,20 @@
 import CloudletCore
 import CloudletSystem
 
-/// A port of a guest whose answer says that the work in the VM is done.
+/// A port of the guest. When it answers, the work in the VM is done.
 struct AwaitedPort {
     let port: UInt16
-    /// What speaks against the guest's booting, if anything.
+    /// A reason why the guest may not boot, if there is one.
     let doubt: String?
-    /// After this time without an answer something may be wrong. Under emulation a guest boots in about a minute.
+    /// After this time without an answer, a hint is printed. Under emulation a guest boots in about a minute.
     var hintTimeout = Duration.seconds(60)
-    /// Time between two questions.
+    /// The time between two requests.
     var interval = Duration.milliseconds(250)
 
-    /// Asks until there is an answer; when that takes longer than `hintTimeout`, reports once what can be done. QEMU accepts
-    /// connections to a forwarded port at once, whether or not the guest does: only asking shows it.
-    /// - Throws: `CloudletError` when the task is cancelled, and what `answers` throws.
+    /// Sends requests until there is an answer. If that takes longer than `hintTimeout`, reports once what the user can
+    /// do. A successful connection is no answer: QEMU accepts connections to a forwarded port even if nothing listens
+    /// in the guest.
+    /// - Throws: `CloudletError` when the task is cancelled, and the errors of `answers`.
     func wait(
         report: (String) -> Void, until answers: () async throws(CloudletError) -> Bool
     ) async throws(CloudletError) {

@@ -5,8 +5,7 @@ import CloudletSynthesis
 import CloudletSystem
 import SystemPackage
 
-/// Options of the closing step: what is done in the guest right before its state is saved, so that nothing dead is
-/// saved with it.
+/// Options of the closing step. It runs in the guest right before its state is saved, and frees what need not be saved.
 struct ClosingStepOptions: ParsableArguments {
     @Option(
         name: .customLong("ssh-key"),
@@ -33,14 +32,15 @@ struct ClosingStepOptions: ParsableArguments {
     }
 }
 
-/// Frees in the guest what an overlay need not carry: dirty pages go to the disk, unused blocks are discarded, cached
-/// file pages are dropped, and free pages are reported, which makes them holes of the memory file.
+/// Frees in the guest what an overlay need not contain: dirty pages are written to the disk, unused blocks are
+/// discarded, cached file pages are dropped, and free pages are reported, which makes them holes in the memory file.
 struct ClosingStep: Sendable {
     private let command: [String]?
-    /// The private key, open: ssh replaces parts of the names it is given, as `%h` and `${HOME}`.
+    /// The private key as an open file, because ssh expands parts of file names, such as `%h` and `${HOME}`.
     private let key: File?
 
-    /// What is run in the guest. The first lines let it report single free pages; what does not exist is passed over.
+    /// The script that runs in the guest. Its first lines let the guest report single free pages; missing files are
+    /// ignored.
     static let script = """
         order=/sys/module/page_reporting/parameters/page_reporting_order
         if [ -w $order ]; then echo 0 > $order; fi
@@ -51,7 +51,7 @@ struct ClosingStep: Sendable {
         echo 3 > /proc/sys/vm/drop_caches
         """
 
-    /// Finds out how the step will be run.
+    /// Determines how the step is run.
     init(_ options: ClosingStepOptions) throws(CloudletError) {
         key = try options.sshKey.map { (path) throws(CloudletError) in
             try ExistingFile.require(path)
@@ -69,7 +69,7 @@ struct ClosingStep: Sendable {
         } else if let program = options.program {
             command = [program]
         } else if let key {
-            // Reads nothing of the user's SSH configuration and leaves nothing behind.
+            // The settings make ssh ignore the user's SSH configuration and leave no files behind.
             let settings = [
                 "IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=no",
                 "UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR",
@@ -90,13 +90,13 @@ struct ClosingStep: Sendable {
         needsSSH = command?.contains(Self.portPlace) == true
     }
 
-    /// Whether the step needs a way to the guest's SSH server.
+    /// Whether the step connects to the guest's SSH server.
     let needsSSH: Bool
 
     private static let portPlace = "SSH-PORT"
 
-    /// Runs the step and waits until the guest has given its free memory back. A step that fails, or is interrupted, costs
-    /// size, not the work that was done in the VM.
+    /// Runs the step and waits until the guest has returned its free memory. A step that fails or is interrupted only
+    /// makes the overlay larger; the work in the VM is not lost.
     func run(
         _ running: RunningVM, times: StageTimes, until interruptions: Interruptions
     ) async throws(CloudletError) {

@@ -12,11 +12,11 @@ struct Customisation: Sendable {
     private let untilPort: UInt16?
     private let provision: String?
     private let readsInput: Bool
-    /// What speaks against the guest's booting, if anything: reported when it does not answer.
+    /// A reason why the guest may not boot, if there is one. It is reported when the guest does not answer.
     var doubt: String?
 
-    /// Finds out how the end of the work will be recognised.
-    /// - Throws: `CloudletError.usage` when there is no way to tell.
+    /// Determines how the end of the work is recognised.
+    /// - Throws: `CloudletError.usage` when there is no way to recognise it.
     init(_ options: CustomiseOptions) throws(CloudletError) {
         untilPort = options.untilPort
         provision = options.provision
@@ -44,7 +44,7 @@ struct Customisation: Sendable {
             && (raw.st_mode & S_IFMT == S_IFIFO || raw.st_mode & S_IFMT == S_IFREG)
     }
 
-    /// Returns when the first of the ways says that the work is done.
+    /// Returns when one of the chosen ways shows that the work is done.
     func wait(_ machine: VirtualMachine, _ forwards: [ActiveForward]) async throws(CloudletError) {
         do {
             try await withThrowingTaskGroup { group in
@@ -103,7 +103,7 @@ struct Customisation: Sendable {
         }
     }
 
-    /// What a host program learns about the VM.
+    /// The environment variables that describe the VM to a program on the host.
     static func variables(_ forwards: [ActiveForward]) -> [String: String] {
         var environment = ["CLOUDLET_VM_HOST": "127.0.0.1"]
         for active in forwards where active.forward.transport == .tcp {
@@ -125,7 +125,7 @@ struct Customisation: Sendable {
 
     private func waitForEnter() async throws(CloudletError) {
         if try await StandardInput.waitForLine() { return }
-        // An input that ends without a line says nothing; the other ways go on.
+        // The end of the input without a line is not the end of the work; the other ways decide.
         await AsyncEvent().wait()
         throw CloudletError(.interrupted, "interrupted")
     }

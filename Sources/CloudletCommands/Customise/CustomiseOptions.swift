@@ -1,8 +1,8 @@
 import ArgumentParser
 import CloudletCore
 
-/// How a person or a script works in a VM, and how the program learns that the work is done: of `cloudlet base` and
-/// `cloudlet overlay`.
+/// Options of `cloudlet base` and `cloudlet overlay`: how a person or a script works in the VM, and how the command
+/// recognises that the work is done.
 struct CustomiseOptions: ParsableArguments {
     @Option(help: "Program that shows the VM's VNC display, or 'none'; done when it is closed.")
     var viewer: String?
@@ -19,10 +19,10 @@ struct CustomiseOptions: ParsableArguments {
     @Argument(parsing: .postTerminator, help: "Behind '--': -redir tcp:HOSTPORT::GUESTPORT, repeatable.")
     var emulatorArguments: [String] = []
 
-    /// What the user can do about a port that is taken, beside freeing it.
+    /// Advice for a port that is taken, as an alternative to freeing it.
     static let takenPortAdvice = "choose another with -redir"
 
-    /// The forwards behind `--`.
+    /// The forwards given after `--`.
     func forwards() throws(CloudletError) -> [PortForward] {
         var forwards: [PortForward] = []
         var rest = emulatorArguments[...]
@@ -43,8 +43,8 @@ struct CustomiseOptions: ParsableArguments {
         return forwards
     }
 
-    /// Forwards that the work itself needs, on free ports of the loopback address: for the port to wait for, and SSH
-    /// for a provisioning program.
+    /// Forwards that the work itself needs, on free ports of the loopback address: one for the port to wait for, and
+    /// one for the SSH connection of a provisioning program.
     func temporaryForwards(beside forwards: [PortForward], ssh: Bool = false) -> [PortForward] {
         var wanted: [UInt16] = []
         if let untilPort { wanted.append(untilPort) }

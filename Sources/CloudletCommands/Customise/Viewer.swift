@@ -9,8 +9,8 @@ struct Viewer: Sendable {
 
     private static let known = ["gvncviewer", "remote-viewer"]
 
-    /// The viewer the user named, or the first known one when there is a display to show it on; `nil` for `none` and
-    /// where there is none.
+    /// Chooses the viewer that the user named, or the first installed one if there is a screen to show it on. The
+    /// result is `nil` for `none`, and if there is no screen.
     init?(choice: String?) throws(CloudletError) {
         if choice == "none" { return nil }
         if let choice {
@@ -29,9 +29,9 @@ struct Viewer: Sendable {
         name = installed
     }
 
-    /// Shows the display on this port of 127.0.0.1 until the user closes the viewer.
+    /// Shows the VNC display at this port of 127.0.0.1 until the user closes the viewer.
     func show(port: UInt16) async throws(CloudletError) {
-        // gvncviewer takes a display number, others a URI.
+        // gvncviewer takes a display number, the others take a URI.
         let target = name.hasSuffix("gvncviewer") ? "127.0.0.1:\(Int(port) - 5900)" : "vnc://127.0.0.1:\(port)"
         let status = try await ChildProgram.run([name, target], adding: [:])
         guard status == 0 else {

@@ -73,7 +73,7 @@ package struct NodeCommand: AsyncParsableCommand {
         }
     }
 
-    /// What the command line says, by key.
+    /// The settings given on the command line, by key.
     private var options: [String: [String]] {
         let settings = NodeSettings.declared
         let given: [(any AnySetting, [String?])] = [
@@ -91,7 +91,7 @@ package struct NodeCommand: AsyncParsableCommand {
 }
 
 extension ArgumentHelp {
-    /// The help of an option that sets one of the node's settings.
+    /// The help text of an option that sets one of the node's settings.
     fileprivate static func setting(_ path: KeyPath<NodeSettings, some AnySetting>) -> ArgumentHelp {
         let setting = NodeSettings.declared[keyPath: path]
         let choices = setting.choices.isEmpty ? "" : ": \(setting.choices.joined(separator: ", "))"
@@ -101,8 +101,9 @@ extension ArgumentHelp {
     }
 }
 
-/// What `cloudlet-node` runs before anything else: in the contained child of the libupnp engine it never returns.
+/// Must run before anything else in `cloudlet-node`. In the confined child process of the libupnp engine it does not
+/// return.
 package enum NodeEngineChild {
-    /// Becomes the engine's child when the process was started as one.
+    /// Runs the engine's child if the process was started as one.
     package static func runIfRequested() { UPnPEngineChild.runIfRequested() }
 }

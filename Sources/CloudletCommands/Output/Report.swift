@@ -5,9 +5,9 @@ import CloudletOverlay
 import CloudletSynthesis
 import SystemPackage
 
-/// What a finished job reports on standard error.
+/// Reports about a finished job, on standard error.
 enum Report {
-    /// The stages of a job with their start and duration.
+    /// Prints the stages of a job with their start and duration.
     static func times(_ times: StageTimes) {
         var table = TextTable("stage", "start", "time")
         for entry in times.entries {
@@ -17,7 +17,7 @@ enum Report {
         Console.note(table.text)
     }
 
-    /// An overlay that was written.
+    /// Prints the result of writing an overlay.
     static func overlay(_ result: WrittenOverlay) {
         Console.result("Overlay meta: \(result.metaPath)")
         Console.result(
@@ -27,7 +27,7 @@ enum Report {
         if let support = GuestSupport(result.meta) { guest(support) }
     }
 
-    /// What a guest can't do for itself when it is resumed from the state that was saved.
+    /// Prints what a guest can't do for itself when it is resumed from the saved state.
     static func guest(_ support: GuestSupport) {
         let warnings = support.warnings
         guard !warnings.isEmpty else { return }
@@ -35,7 +35,7 @@ enum Report {
         Console.note("To mend that, \(GuestSupport.advice).")
     }
 
-    /// What was not done for a guest that was resumed.
+    /// Prints what could not be done for a resumed guest.
     static func refresh(_ refresh: GuestRefresh) {
         for warning in refresh.warnings { Console.note("Note: \(warning).") }
     }
@@ -50,7 +50,7 @@ extension FilePath {
 }
 
 extension String {
-    /// The name without what no file of an overlay may have in its name, and short enough for the endings of its files.
+    /// The name as a part of file names of an overlay: control characters replaced, and short enough to append endings.
     var plainFileName: String {
         displayable(limit: .max).replacing("\u{FFFD}", with: "_").cut(toBytes: 200)
     }

@@ -2,17 +2,17 @@ import CloudletCommandLine
 import CloudletCore
 import CloudletStore
 
-/// What `cloudlet list-session` prints.
+/// The output of `cloudlet list-session`.
 struct SessionListing {
     private let sessions: [SessionRecord]
     private let withEnded: Bool
     private let now: Int
 
-    /// Lists these sessions.
+    /// Creates a list of sessions.
     /// - Parameters:
     ///   - sessions: the sessions.
-    ///   - withEnded: whether those that have ended are among them.
-    ///   - now: the time, seconds since 1970.
+    ///   - withEnded: whether `sessions` includes those that have ended.
+    ///   - now: the current time in seconds since 1970.
     init(_ sessions: [SessionRecord], withEnded: Bool, now: Int) {
         (self.sessions, self.withEnded, self.now) = (sessions, withEnded, now)
     }
@@ -47,7 +47,7 @@ struct SessionListing {
         }
     }
 
-    /// The form for people.
+    /// The table for people.
     var table: TextTable {
         var table = TextTable("ID", "STAGE", "CLIENT", "APP", "BASE", "AGE", withEnded ? "PORTS OR REASON" : "PORTS")
         for session in sessions {

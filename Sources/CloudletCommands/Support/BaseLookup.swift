@@ -4,20 +4,21 @@ import CloudletSynthesis
 import CloudletSystem
 import SystemPackage
 
-/// Finds registered base VMs for commands.
+/// Looks up registered base VMs for commands.
 enum BaseLookup {
-    /// The base VM with this disk, its files open and found to be as registered.
+    /// Opens the files of the base VM with this disk and checks that they are as registered.
     static func open(_ disk: String, _ home: CloudletHome) async throws(CloudletError) -> OpenBase {
         let registry = try Registry(home.database)
         return try await OpenBase.open(try registered(disk, registry), in: registry)
     }
 
-    /// The base VM with this disk.
-    /// - Throws: `CloudletError.notFound` with what to do.
+    /// Looks up the base VM with this disk.
+    /// - Throws: `CloudletError.notFound` with advice.
     private static func registered(_ disk: String, _ registry: Registry) throws(CloudletError) -> BaseVM {
         let path = try CloudletHome.resolve(FilePath(disk))
         guard let base = try registry.base(disk: path) else {
-            // With the other files beside it, it is the disk of a base VM from another machine, and must not be booted.
+            // If the other files exist beside it, it is the disk of a base VM from another machine, and must not be
+            // booted.
             let isMade = try FileStatus.of(BaseFiles(disk: path).memory) != nil
             throw CloudletError(
                 .notFound, "\(path) is not a registered base VM; 'cloudlet list-base' lists those that are",

@@ -4,7 +4,7 @@ import CloudletCompression
 import CloudletCore
 import CloudletSynthesis
 
-/// Options of how an overlay is written.
+/// Options for writing an overlay.
 struct CompressionOptions: ParsableArguments {
     @Option(help: "xz, which every node reads, or zstd, which decodes faster and needs a node of this version.")
     var compression: Method = .xz
@@ -28,7 +28,7 @@ struct CompressionOptions: ParsableArguments {
         case xz, zstd
     }
 
-    /// Puts the choices into an overlay's options.
+    /// Sets the chosen values in an overlay's options.
     func apply(to options: inout OverlayOptions) throws(CloudletError) {
         options.compression = try Compressor.Options(
             compression == .xz ? .xz : .zstd, level: level, historyLog: long)

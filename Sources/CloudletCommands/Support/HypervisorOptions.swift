@@ -6,7 +6,7 @@ import CloudletStore
 import CloudletSystem
 import Foundation
 
-/// Options of every command that runs VMs, and what they lead to.
+/// Options of all commands that run VMs.
 struct HypervisorOptions: ParsableArguments {
     @Option(help: "libvirt to use instead of a driver inside this process (e.g. qemu:///session).")
     var connect: String?
@@ -18,7 +18,7 @@ struct HypervisorOptions: ParsableArguments {
         case auto, kvm, tcg
     }
 
-    /// Opens the hypervisor, ending what a crashed command left in the directory it gets.
+    /// Opens the hypervisor. VMs that a crashed command left in the same directory are ended.
     func open(_ home: CloudletHome) async throws(CloudletError) -> Hypervisor {
         let accelerator: MachineDescription.Accelerator =
             switch accelerator {
@@ -36,10 +36,10 @@ struct HypervisorOptions: ParsableArguments {
 }
 
 extension CloudletHome {
-    /// The home that the process's environment names, closed to other users.
-    /// - Parameter securing: `false` for a command that only examines.
+    /// The home directory named in the process's environment, closed to other users.
+    /// - Parameter securing: whether to close the directory to other users; `false` for a command that only examines.
     /// - Returns: the home.
-    /// - Throws: `CloudletError` when there can be none, or other users could write to it.
+    /// - Throws: `CloudletError` when the directory can't be used, or other users could write to it.
     static func current(securing: Bool = true) throws(CloudletError) -> CloudletHome {
         let home = try fromEnvironment()
         if securing { try home.secure() }

@@ -4,7 +4,7 @@ import CloudletSynthesis
 import CloudletSystem
 
 extension KeepingPlaces {
-    /// Where a command keeps what it could not write, or was interrupted while it wrote it.
+    /// The places where a command keeps a VM when its files could not be written, or writing was interrupted.
     static func command(_ home: CloudletHome) -> KeepingPlaces {
         KeepingPlaces(home.kept, interruptions: CommandRunner.interruptions) { Console.note($0) }
     }

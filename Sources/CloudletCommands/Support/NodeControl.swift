@@ -3,23 +3,23 @@ import CloudletCore
 import CloudletHypervisor
 import CloudletSystem
 
-/// The node of a home, asked at its control socket.
+/// Sends requests to the node of a home through its control socket.
 struct NodeControl: Sendable {
     let home: CloudletHome
 
-    /// How long a node may take from its start to its control socket.
+    /// The longest time from a node's start until it listens at its control socket.
     private static let startTimeout = Duration.seconds(5)
 
     /// Sends a request.
     /// - Returns: the replies; `nil` when no node runs.
-    /// - Throws: `CloudletError.unavailable` when the node that runs does not take requests.
+    /// - Throws: `CloudletError.unavailable` when a node runs but does not accept requests.
     func send<Request: ControlRequest>(
         _ request: Request
     ) async throws(CloudletError) -> ControlReplies<Request>? {
         let client = ControlClient(home)
         if let replies = try await client.send(request) { return replies }
         guard try HypervisorRoot.nodeRuns(under: home.hypervisors) else { return nil }
-        // It starts, or ends.
+        // The node is starting, or ending.
         let starts = try watch()
         let replies = try await withDeadline(Self.startTimeout) {
             () async throws(CloudletError) -> ControlReplies<Request>? in
@@ -36,12 +36,12 @@ struct NodeControl: Sendable {
             advice: "see the node's log; a node of an earlier version must be restarted")
     }
 
-    /// The only reply to a request; `nil` when no node runs.
+    /// Sends a request that has one reply; `nil` when no node runs.
     func ask<Request: ControlRequest>(_ request: Request) async throws(CloudletError) -> Request.Reply? {
         try await send(request)?.only()
     }
 
-    /// Watches for nodes that begin to listen.
+    /// Starts watching for nodes that begin to listen.
     func watch() throws(CloudletError) -> DirectoryWatch {
         try Directory.createPrivate(home.controlDirectory)
         return try DirectoryWatch(home.controlDirectory)
