@@ -3,7 +3,7 @@ import CloudletCore
 import CloudletOverlay
 import SystemPackage
 
-/// `cloudlet-find`: finds nodes, and has one of them synthesize a VM.
+/// `cloudlet-find`: finds nodes, and makes one of them synthesize a VM.
 package struct FindCommand: AsyncParsableCommand {
     /// Name and purpose.
     package static let configuration = CommandConfiguration(
@@ -52,7 +52,7 @@ package struct FindCommand: AsyncParsableCommand {
             }
             return try await NodeListing(search: search, node: node).run()
         }
-        // What is wrong with the overlay is said before anything is sent or searched.
+        // Opened first, so that an error in the overlay is reported before anything is sent.
         let source = try OverlaySource(at: FilePath(overlay))
         try await OverlaySession(
             overlay: source, search: search, node: node, launch: launch, hold: hold, movePorts: !fixedPorts

@@ -5,20 +5,20 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// Picks the node that is to synthesize an overlay.
+/// Chooses the node that synthesizes an overlay.
 struct NodeChoice: Sendable {
     let search: SearchOptions
     let node: String?
     let base: SHA256Digest
 
-    /// The node to use.
-    /// - Throws: `CloudletError.noNode` when there is none that fits.
+    /// Returns the node to use.
+    /// - Throws: `CloudletError.noNode` when no suitable node is found.
     func choose() async throws -> FoundNode {
         let finder = try search.finder()
         let found = try await collect(finder)
         if let node {
             if let match = found.first(where: { $0.isCalled(node) }) { return match }
-            // An address that nothing announced is asked directly.
+            // `node` may be the address of a node that does not announce itself, so send a request to it.
             if let direct = try await ask(node) { return direct }
             throw found.isEmpty ? search.nothingFound(finder) : search.noneCalled(node)
         }
@@ -27,8 +27,9 @@ struct NodeChoice: Sendable {
         return first
     }
 
-    /// Searches, best node first. The search ends early with the node that was named, or, where no person can choose, with
-    /// the first one that holds the base VM; its IPv4 address must be known, for forwards have no other.
+    /// Searches, and returns the nodes with the best one first. The search ends early when the named node is found or,
+    /// if there is no person to choose, the first node that has the base VM. The node's IPv4 address must be known by
+    /// then, because forwards are opened on IPv4 addresses only.
     private func collect(_ finder: Finder) async throws -> [FoundNode] {
         let asks = isatty(STDIN_FILENO) == 1
         return try await finder.find(wanting: base) { [node, base] found in
@@ -44,7 +45,7 @@ struct NodeChoice: Sendable {
         return try? await finder.find(wanting: base).first
     }
 
-    /// Lets the person at the terminal choose.
+    /// Asks the person at the terminal to choose.
     private func ask(_ nodes: [FoundNode]) async throws(CloudletError) -> FoundNode {
         for (index, node) in nodes.enumerated() {
             let has = node.holds(base) ? "has the base VM" : "does not have the base VM"

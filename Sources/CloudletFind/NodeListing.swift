@@ -4,7 +4,7 @@ import CloudletDiscovery
 import CloudletFinding
 import CloudletNetwork
 
-/// Lists the nodes found, each the moment it is known.
+/// Prints each node as soon as it is found.
 struct NodeListing: Sendable {
     let search: SearchOptions
     let node: String?
@@ -13,7 +13,7 @@ struct NodeListing: Sendable {
         let finder = try search.finder()
         let shown = NodeLine(json: search.printsJSON, signs: search.watch)
         let count = try await finder.withEvents { events in
-            // No list is begun where no search is possible.
+            // The search can't fail from here on, so the header can be printed.
             if !search.printsJSON { Console.result(NodeLine.header(signs: search.watch)) }
             var count = 0
             for await event in events {
@@ -37,7 +37,7 @@ struct NodeListing: Sendable {
         markDead(finder.unverified)
     }
 
-    /// Reports nodes that were announced, or known from before, and do not answer.
+    /// Prints the nodes that were announced, or are known from earlier searches, but do not answer.
     private func markDead(_ claims: [UnverifiedNode]) {
         for claim in claims.prefix(Self.maximumDead) {
             let name = claim.name.map { " (\($0.displayable(limit: 60)))" } ?? ""
@@ -51,7 +51,7 @@ struct NodeListing: Sendable {
     private func matches(_ found: FoundNode) -> Bool { node.map { found.isCalled($0) } ?? true }
 }
 
-/// One line a node.
+/// Formats a node as one line.
 struct NodeLine: Sendable {
     let json: Bool
     let signs: Bool
@@ -94,10 +94,10 @@ private struct NodeEvent: Encodable {
 }
 
 extension FoundNode {
-    /// Whether it was reached by IPv4; QEMU forwards ports from IPv4 addresses only.
+    /// Whether the node was reached at an IPv4 address; QEMU forwards ports from IPv4 addresses only.
     var hasIPv4: Bool { addresses.contains { !$0.contains(":") } }
 
-    /// Whether the user means this node by a name, an address or an id.
+    /// Whether `word` is the node's name, address or id.
     func isCalled(_ word: String) -> Bool {
         name.lowercased() == word.lowercased() || addresses.contains(word) || key == word
             || addresses.contains { ScopedAddress($0)?.withoutZone.description == word }

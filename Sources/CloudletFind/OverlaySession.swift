@@ -7,7 +7,7 @@ import CloudletSystem
 import FoundationEssentials
 import Synchronization
 
-/// Sends an overlay to a node, reports when its VM runs, and keeps the session as long as it is needed.
+/// Sends an overlay to a node, reports when its VM runs, and keeps the session as long as needed.
 struct OverlaySession: Sendable {
     let overlay: OverlaySource
     let search: SearchOptions
@@ -65,7 +65,7 @@ struct OverlaySession: Sendable {
         if let status = launched.withLock({ $0 }), status != 0 { throw LaunchedProgramFailed(status: status) }
     }
 
-    /// What is printed when the VM runs.
+    /// The JSON form of the result that is printed when the VM runs.
     private struct Result: Encodable {
         struct Forward: Encodable {
             let transport: String
@@ -120,7 +120,7 @@ struct OverlaySession: Sendable {
         Console.note("found in \(shown("discover")), sent in \(shown("send")), running after \(shown("total"))")
     }
 
-    /// Runs the application's client, or waits.
+    /// Runs the application's client program, or waits.
     /// - Returns: the exit status of the launched program.
     private func use(_ vm: RemoteVM, _ chosen: FoundNode) async throws -> Int32? {
         if let launch {

@@ -4,7 +4,7 @@ import CloudletCore
 import CloudletFinding
 import CloudletSystem
 
-/// How nodes are searched, and how they are shown.
+/// Options for searching nodes and printing them.
 struct SearchOptions: ParsableArguments {
     @Option(help: "Interface to search on; repeatable; default every LAN interface.")
     var interface: [String] = []
@@ -38,7 +38,7 @@ struct SearchOptions: ParsableArguments {
     /// Whether to print JSON.
     var printsJSON: Bool { json || format == .json }
 
-    /// The finder these options describe.
+    /// Creates the finder for these options.
     func finder() throws(CloudletError) -> Finder {
         var options = FinderOptions()
         options.interfaces = interface
@@ -48,10 +48,10 @@ struct SearchOptions: ParsableArguments {
         if !`protocol`.isEmpty {
             options.protocols = Set(`protocol`.compactMap { DiscoveryOrigin(rawValue: $0.rawValue) })
         }
-        // What is kept of nodes is verified each time: others may know and change it.
+        // Remembered nodes are verified each time, so it does no harm that other users may see or change them.
         options.stateDirectory = try CloudletHome.fromEnvironment().root
         let finder = Finder(options)
-        // Where no interface is left the search itself says so, unless it waits for them.
+        // If no interface is left, the search itself reports this, unless it waits for interfaces.
         let obstacles = finder.obstacles
         if watch || obstacles.count < interface.count {
             for text in obstacles { Console.note("\(text); the search does without it") }
@@ -59,14 +59,14 @@ struct SearchOptions: ParsableArguments {
         return finder
     }
 
-    /// The failure when nodes were found, but none by the name that is wanted.
+    /// The error when nodes were found, but none with the given name.
     func noneCalled(_ name: String) -> CloudletError {
         CloudletError(
             .noNode, "no node is called '\(name.displayable(limit: 60))'",
             advice: "'cloudlet-find' lists the nodes, by name and address")
     }
 
-    /// The failure when a search found nothing, with what may explain it.
+    /// The error when a search found nothing, with possible causes.
     func nothingFound(_ finder: Finder) -> CloudletError {
         let hints = finder.explainNothingFound()
         for hint in hints.dropFirst() { Console.note("\(hint.finding); \(hint.advice)") }
