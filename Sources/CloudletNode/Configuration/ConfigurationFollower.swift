@@ -1,7 +1,7 @@
 import CloudletSystem
 import ServiceLifecycle
 
-/// Hands each configuration that follows the one at the start to a part that can't ask for it when it needs it.
+/// Passes every configuration after the initial one to a part of the node that can't read the current one when needed.
 struct ConfigurationFollower: Service {
     private let configuration: CurrentValue<NodeConfiguration>
     private let first: NodeConfiguration

@@ -4,20 +4,21 @@ import Configuration
 package import SystemPackage
 import Yams
 
-/// Where settings come from, the first that has one wins: command line, environment (`CLOUDLET_…`), file, default.
+/// The sources of settings. The first one that has a setting wins: command line, environment (`CLOUDLET_…`), file,
+/// default.
 package struct ConfigurationSource: Sendable {
     /// Where a value came from.
     package enum Origin: Sendable, Hashable, CustomStringConvertible {
         /// An option of the command.
         case commandLine
-        /// The variable with this name.
+        /// The environment variable with this name.
         case environment(String)
         /// The file with this path.
         case file(String)
-        /// Nowhere: it is the default.
+        /// No source has a value, so the default applies.
         case defaultValue
 
-        /// For lists.
+        /// The source as shown in lists.
         package var description: String {
             switch self {
             case .commandLine: "command line"
@@ -29,7 +30,7 @@ package struct ConfigurationSource: Sendable {
     }
 
     private let layers: [(reader: ConfigReader, origin: @Sendable (String) -> Origin)]
-    /// Keys that the file names without a value.
+    /// Keys that occur in the file without a value.
     private let empty: Set<String>
 
     /// Gathers the sources.
@@ -89,7 +90,7 @@ package struct ConfigurationSource: Sendable {
         return (setting.defaultText, .defaultValue)
     }
 
-    /// A value of any scalar type as text.
+    /// A scalar value of any type as text.
     private static func text(_ key: ConfigKey, _ reader: ConfigReader) -> String? {
         if let text = reader.string(forKey: key) { return text }
         if let flag = reader.bool(forKey: key) { return String(flag) }
@@ -97,12 +98,13 @@ package struct ConfigurationSource: Sendable {
         return reader.double(forKey: key).map { String($0) }
     }
 
-    /// Bytes of the largest file that is read.
+    /// The largest accepted file in bytes.
     private static let longest = 1 << 20
 
-    /// A mistyped key, or a list where one value is wanted, would otherwise do nothing, silently.
-    /// - Returns: the keys without a value, as of a line whose value was commented out: they say nothing. `nil` when the
-    ///   whole file says nothing.
+    /// Checks the keys of the file, because a mistyped key, or a list instead of a single value, would otherwise be
+    /// ignored silently.
+    /// - Returns: the keys without a value, which have no effect, as when the value was commented out; `nil` if the
+    ///   whole file has no effect.
     private static func requireKnownKeys(_ file: FilePath) throws(CloudletError) -> Set<String>? {
         let open = try File(file, .read)
         let bytes = try open.read(longest + 1, at: 0)
@@ -131,7 +133,7 @@ package struct ConfigurationSource: Sendable {
                     .configuration, "the configuration file \(file) has a list for \(key), which takes one value",
                     advice: "write 'VALUE' in place of '[VALUE]' or '- VALUE'")
             }
-            // A group of which all settings are commented out, or a setting whose value is.
+            // A group whose settings are all commented out, or a setting whose value is commented out.
             if isEmpty(value), isSetting || NodeSettings.all.contains(where: { $0.key.hasPrefix(key + ".") }) {
                 empty.insert(key)
             } else if !isSetting {
@@ -144,7 +146,7 @@ package struct ConfigurationSource: Sendable {
         return empty
     }
 
-    /// Whether a node is YAML's null.
+    /// Whether the value of a YAML node is null.
     private static func isEmpty(_ node: Yams.Node) -> Bool {
         guard case .scalar(let scalar) = node else { return false }
         return scalar.style == .plain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)

@@ -1,7 +1,7 @@
-/// Why a text is not a value of a setting.
+/// Thrown when a text is not a valid value of a setting.
 package struct InvalidSetting: Error {
-    /// The text, or the element of a list that is wrong.
+    /// The text, or the invalid element of a list.
     let text: String
-    /// The reason, where it does not follow from what is expected.
+    /// The reason, if the expected form does not explain it.
     var reason: String?
 }

@@ -3,26 +3,27 @@ import CloudletNetwork
 
 /// An address and a port to listen on, written `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT`.
 package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
-    /// The address, that of an IPv6 link with its interface (`fe80::1%eth0`); `nil` for every LAN address.
+    /// The address; a link-local IPv6 address includes its interface (`fe80::1%eth0`). `nil` stands for every LAN
+    /// address.
     package let address: String?
     /// The port; 0 picks a free one.
     package let port: UInt16
 
-    /// What can be given for one.
+    /// The accepted forms, for help and error messages.
     static let expected = "ADDRESS:PORT, as 192.168.1.5:8021 or [fd00::5]:8021, or :PORT for every LAN address"
 
-    /// Why a text is not an address to listen on.
+    /// Thrown when a text is not an address to listen on.
     struct Invalid: Error {
         let reason: String
     }
 
-    /// Names an address.
+    /// Creates an address.
     package init(address: String?, port: UInt16) {
         self.address = address
         self.port = port
     }
 
-    /// Reads an address.
+    /// Parses an address.
     init(_ text: String) throws(Invalid) {
         guard let colon = text.lastIndex(of: ":") else { throw Invalid(reason: "it has no port") }
         guard let port = UInt16(text[text.index(after: colon)...]) else {
@@ -39,7 +40,7 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         address = host
     }
 
-    /// As it is written.
+    /// The address in the form that is parsed.
     package var description: String {
         guard let address else { return ":\(port)" }
         return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"

@@ -1,7 +1,7 @@
 package import CloudletSession
 
 extension NodeConfiguration {
-    /// Bounds on clients.
+    /// The limits on clients.
     package var sessionLimits: SessionServer.Limits {
         var limits = SessionServer.Limits()
         limits.lease = self.lease

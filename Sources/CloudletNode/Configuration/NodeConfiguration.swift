@@ -1,15 +1,15 @@
 package import CloudletCore
 
-/// The node's configuration: the value of each setting under its name in ``NodeSettings``, all of them checked.
+/// The node's configuration: the checked value of each setting, under its name in ``NodeSettings``.
 @dynamicMemberLookup package struct NodeConfiguration: Sendable, Hashable {
     /// Reads the settings again.
     package typealias Reload = @Sendable () async throws(CloudletError) -> NodeConfiguration
 
-    /// One setting in a list of the configuration.
+    /// One setting in a listing of the configuration.
     package struct Entry: Sendable, Hashable {
         /// The setting.
         package let setting: any AnySetting
-        /// Its value as text; empty for none.
+        /// Its value as text; empty if there is none.
         package let text: String
         /// Where it came from.
         package let origin: ConfigurationSource.Origin
@@ -30,8 +30,8 @@ package import CloudletCore
     private let values: [String: any Sendable]
 
     /// Reads and checks all settings.
-    /// - Throws: `CloudletError.configuration` (or `usage`, for the command line) that names key, value, what is
-    ///   expected and where the value came from.
+    /// - Throws: `CloudletError.configuration` (or `usage`, for the command line) that names the key, the value, the
+    ///   expected form and the source of the value.
     package init(_ source: ConfigurationSource) throws(CloudletError) {
         var entries: [Entry] = []
         for setting in NodeSettings.all {
@@ -73,12 +73,12 @@ package import CloudletCore
 
     // MARK: - Reloading
 
-    /// This configuration with what a running node may take over from `next`.
+    /// Returns this configuration, with the reloadable settings taken from `next`.
     func reloaded(from next: NodeConfiguration) -> NodeConfiguration {
         NodeConfiguration(zip(entries, next.entries).map { $0.setting.isReloadable ? $1 : $0 })
     }
 
-    /// The keys of the settings that have other values in `other`.
+    /// The keys of the settings whose values differ in `other`.
     func keysChanged(in other: NodeConfiguration) -> [String] {
         zip(entries, other.entries).filter { $0 != $1 }.map { $1.setting.key }
     }

@@ -1,7 +1,7 @@
 package import Logging
 
-/// Everything about the node that can be configured, in the order in which it is listed. A setting is declared here and
-/// nowhere else; `NodeConfiguration` has its value under the same name.
+/// All settings of the node, in the order in which they are listed. A setting is declared here and nowhere else;
+/// `NodeConfiguration` has its value under the same name.
 package struct NodeSettings: Sendable {
     // MARK: - The node on its network
 
@@ -106,7 +106,7 @@ package struct NodeSettings: Sendable {
     /// The declarations.
     package static let declared = NodeSettings()
 
-    /// All settings. Taken from the declarations themselves: a list beside them would be a second place to edit.
+    /// All settings, derived from the declarations, so that no second list has to be maintained.
     package static let all: [any AnySetting] = Mirror(reflecting: declared).children.compactMap {
         $0.value as? any AnySetting
     }

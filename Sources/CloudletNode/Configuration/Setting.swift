@@ -4,9 +4,9 @@
 package struct Setting<Value: Sendable>: AnySetting {
     /// The key.
     package let key: String
-    /// The value without configuration.
+    /// The default value.
     package let defaultValue: Value
-    /// Whether a running node takes over a new value when it reads its configuration again (SIGHUP).
+    /// Whether a running node applies a new value when it reads its configuration again (SIGHUP).
     package let isReloadable: Bool
     private let format: SettingFormat<Value>
     private let meaning: String
@@ -22,15 +22,15 @@ package struct Setting<Value: Sendable>: AnySetting {
         self.meaning = meaning
     }
 
-    /// What the setting means, one line, with the unit of its values.
+    /// The meaning of the setting in one line, with the unit of its values.
     package var help: String { format.unit.map { "\(meaning), in \($0)" } ?? meaning }
-    /// The values that can be given, as in "give …".
+    /// The accepted form of a value, as the object of "give …".
     package var expected: String { format.expected }
-    /// The words that can be given, where there are few.
+    /// The accepted words, if the values are words.
     package var choices: [String] { format.choices }
-    /// Whether it takes several values.
+    /// Whether it accepts a list of values.
     package var isList: Bool { format.isList }
-    /// The default as it would be written.
+    /// The default in the form that is parsed.
     package var defaultText: String { format.text(defaultValue) }
 
     package func parsed(_ text: String) throws(InvalidSetting) -> ParsedSetting {
@@ -43,33 +43,33 @@ package struct Setting<Value: Sendable>: AnySetting {
 package protocol AnySetting: Sendable {
     /// The key.
     var key: String { get }
-    /// What the setting means, one line.
+    /// The meaning of the setting in one line, with the unit of its values.
     var help: String { get }
-    /// The values that can be given, as in "give …".
+    /// The accepted form of a value, as the object of "give …".
     var expected: String { get }
-    /// The words that can be given, where there are few.
+    /// The accepted words, if the values are words.
     var choices: [String] { get }
-    /// Whether it takes several values.
+    /// Whether it accepts a list of values.
     var isList: Bool { get }
-    /// The default as it would be written; empty for none.
+    /// The default in the form that is parsed; empty if there is none.
     var defaultText: String { get }
-    /// Whether a running node takes over a new value.
+    /// Whether a running node applies a new value.
     var isReloadable: Bool { get }
 
-    /// Reads a value.
-    /// - Throws: why the text is not one.
+    /// Parses a value.
+    /// - Throws: why the text is not a valid value.
     func parsed(_ text: String) throws(InvalidSetting) -> ParsedSetting
 }
 
-/// A value of some setting.
+/// A parsed value of a setting.
 package struct ParsedSetting: Sendable {
-    /// The value as it is listed.
+    /// The value as text, for listings.
     let text: String
     /// The ``SettingValue`` of the setting's type.
     let value: any Sendable
 }
 
-/// A value in a box of its own type: an optional value would lose a level when it is cast.
+/// Wraps a value in its own type, because casting an optional value directly would lose a level of optionality.
 struct SettingValue<Value: Sendable>: Sendable {
     let value: Value
 }

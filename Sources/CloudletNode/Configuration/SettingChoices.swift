@@ -1,25 +1,25 @@
 import CloudletHypervisor
 
-/// What answers SSDP searches.
+/// The implementation that answers SSDP searches.
 package enum UPnPEngine: String, Sendable, CaseIterable {
     /// The node's own implementation.
     case native
     /// libupnp, in a process of its own.
     case libupnp
-    /// Nothing.
+    /// SSDP searches are not answered.
     case off
 }
 
-/// What executes guest code.
+/// The accelerator that executes guest code.
 package enum AcceleratorChoice: String, Sendable, CaseIterable {
-    /// KVM where it works, else TCG.
+    /// KVM if it works, otherwise TCG.
     case auto
     /// The processor's virtualization.
     case kvm
     /// QEMU's translator.
     case tcg
 
-    /// The accelerator, unless it is chosen automatically.
+    /// The chosen accelerator; `nil` if it is chosen automatically.
     var fixed: MachineDescription.Accelerator? {
         switch self {
         case .auto: nil
@@ -31,10 +31,10 @@ package enum AcceleratorChoice: String, Sendable, CaseIterable {
 
 /// The hosts from which overlays are fetched when a client names a URL.
 package enum OverlayURLPolicy: String, Sendable, CaseIterable {
-    /// None.
+    /// No host.
     case off
-    /// The client's own address.
+    /// The client's own address only.
     case client
-    /// Any.
+    /// Any host.
     case any
 }

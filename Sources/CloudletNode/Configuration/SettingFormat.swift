@@ -3,29 +3,29 @@ import CloudletDiscovery
 import CloudletNetwork
 import CloudletSystem
 
-/// How the values of a setting are written, and which are valid.
+/// The text form of a setting's values, and which values are valid.
 struct SettingFormat<Value: Sendable>: Sendable {
-    /// The values that can be given, as in "give …".
+    /// The accepted form of a value, as the object of "give …".
     let expected: String
-    /// The unit, where a value is a quantity.
+    /// The unit, if a value is a quantity.
     var unit: String?
     /// Whether the values form a list, whose elements are separated by commas.
     var isList = false
-    /// The words that can be given, where there are few.
+    /// The accepted words, if the values are words.
     var choices: [String] = []
-    /// Reads a value.
+    /// Parses a value.
     let parse: @Sendable (String) throws(InvalidSetting) -> Value
-    /// Writes a value.
+    /// Formats a value.
     let text: @Sendable (Value) -> String
 }
 
 extension SettingFormat<String?> {
-    /// Any text; empty for none.
+    /// Any text; an empty text stands for no value.
     static func text(_ expected: String) -> Self {
         optional(expected) { (_) throws(InvalidSetting) in }
     }
 
-    /// An IPv4 address of this host; empty for none.
+    /// An IPv4 address of this host; an empty text stands for no value.
     static var forwardAddress: Self {
         optional("an IPv4 address of this host") { (text) throws(InvalidSetting) in
             if let reason = ForwardAddress.objection(to: text) { throw InvalidSetting(text: text, reason: reason) }
@@ -44,7 +44,7 @@ extension SettingFormat<String?> {
             }, text: { $0 ?? "" })
     }
 
-    /// A name for people, cleaned as every protocol shows it; empty for none.
+    /// A name for people, with unsuitable characters replaced as in every protocol; an empty text stands for no value.
     static var nodeName: Self {
         Self(
             expected: "a name with a letter, a digit or another visible character",
@@ -83,7 +83,7 @@ extension SettingFormat where Value: FixedWidthInteger {
 }
 
 extension SettingFormat<Int> {
-    /// Bytes, written as a whole number of MiB in a range.
+    /// A size in bytes, written as a whole number of MiB in a range.
     static func mebibytes(_ range: ClosedRange<Int>) -> Self {
         let number = number(range)
         return Self(
@@ -123,7 +123,7 @@ extension SettingFormat where Value: RawRepresentable<String> & Equatable {
 }
 
 extension SettingFormat<[String]> {
-    /// Names of interfaces.
+    /// A list of interface names.
     static var interfaces: Self {
         list(
             "names of interfaces, as 'ip -brief address' lists them",
@@ -137,7 +137,7 @@ extension SettingFormat<[String]> {
 }
 
 extension SettingFormat<[ListenAddress]> {
-    /// Addresses to listen on.
+    /// A list of addresses to listen on.
     static var listenAddresses: Self {
         list(
             ListenAddress.expected,
@@ -150,7 +150,7 @@ extension SettingFormat<[ListenAddress]> {
 }
 
 extension SettingFormat {
-    /// Elements between commas.
+    /// A list whose elements are separated by commas.
     fileprivate static func list<Element: Sendable>(
         _ expected: String, element: @escaping @Sendable (String) throws(InvalidSetting) -> Element,
         text: @escaping @Sendable (Element) -> String
@@ -169,7 +169,7 @@ extension SettingFormat {
 }
 
 extension String {
-    /// Without blanks at both ends.
+    /// The text without leading and trailing spaces.
     fileprivate var trimmingBlanks: String {
         String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }

@@ -3,16 +3,16 @@ import CloudletCore
 import CloudletSystem
 import NIOCore
 
-/// A connection to the control socket.
+/// A connection that a program has opened to the control socket.
 struct ControlConnection: Sendable {
     private let channel: any Channel
-    /// The user at its other end; `nil` when that is not known.
+    /// The user who opened the connection; `nil` if unknown.
     let user: UInt32?
     private let request: EventLoopFuture<[UInt8]>
     private let timeout: TimeAmount
 
-    /// Takes over a channel; called on its event loop. `timeout` is how long a client may take to send its request, or to
-    /// receive a reply.
+    /// Takes over a channel. Called on its event loop. `timeout` limits the time in which a client must send its
+    /// request, and the time in which it must read a reply.
     init(_ channel: any Channel, timeout: TimeAmount) throws {
         (self.channel, self.timeout) = (channel, timeout)
         let operations = channel.pipeline.syncOperations
@@ -27,8 +27,9 @@ struct ControlConnection: Sendable {
         }
     }
 
-    /// The request, without its line feed; `nil` when there is none: the client went away, or took too long to send it.
-    /// - Throws: `CloudletError.protocolViolation` when it is too long.
+    /// Returns the request without its line feed; `nil` if the client closed the connection or did not send a request
+    /// in time.
+    /// - Throws: `CloudletError.protocolViolation` when the request is too long.
     func line() async throws(CloudletError) -> [UInt8]? {
         do { return try await request.get() } catch {
             if let error = error as? CloudletError { throw error }
@@ -37,9 +38,9 @@ struct ControlConnection: Sendable {
     }
 
     /// Sends a line.
-    /// - Throws: `CloudletError` when the client has gone away, or does not read.
+    /// - Throws: `CloudletError` when the client has closed the connection, or does not read.
     func send(_ line: [UInt8]) async throws(CloudletError) {
-        // A client that does not read is not waited for: its channel is closed, and the write fails.
+        // If the client does not read in time, its channel is closed, so that the write fails.
         let limit = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
         defer { limit.cancel() }
         do { try await channel.writeAndFlush(ByteBuffer(bytes: line)) } catch {
@@ -50,11 +51,11 @@ struct ControlConnection: Sendable {
     /// Waits until the connection is closed by either side.
     func waitForClose() async { try? await channel.closeFuture.get() }
 
-    /// Closes it. What was sent before goes out.
+    /// Closes the connection after everything written before has been sent.
     func close() { channel.close(promise: nil) }
 }
 
-/// Reads one line. What comes after it is dropped.
+/// Reads one line. Everything after it is discarded.
 private final class ControlRequestReader: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 

@@ -8,19 +8,19 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
-/// Answers programs of the same user at the control socket in the node's home; see ``ControlProtocol``.
+/// Answers requests of programs of the same user at the control socket in the node's home; see ``ControlProtocol``.
 ///
-/// Whoever runs this holds the node's lock of the home: a socket that lies there belongs to a node that has died.
+/// The process must hold the node's lock of the home. Therefore an existing socket belongs to a node that has died.
 struct ControlServer: Service {
     let home: CloudletHome
     let routes: ControlRoutes
-    /// How long a client may take to send its request, or to take in a reply.
+    /// How long a client may take to send its request, or to read a reply.
     var timeout = Duration.seconds(10)
     let logger: Logger
 
-    /// Connections at the same time; further ones wait in the system's queue.
+    /// The largest number of connections at the same time; further ones wait in the system's queue.
     static let connections = 64
-    /// Time between two tries to make the socket, as on a full disk.
+    /// The pause after the socket could not be created, as on a full disk.
     private static let pause = Duration.seconds(5)
 
     func run() async throws {
@@ -41,7 +41,7 @@ struct ControlServer: Service {
         }
     }
 
-    /// Serves the connections to a socket until the node stops, and removes it then.
+    /// Serves the connections to a socket until the node stops, and then removes the socket.
     private func serve(_ socket: File) async throws {
         let (channel, accepted) = try await accept(socket)
         await withDiscardingTaskGroup { group in
@@ -54,7 +54,7 @@ struct ControlServer: Service {
                     }
                 }
             }
-            // No program finds the node from here on.
+            // From here on no program finds the node.
             try? FileSystem.remove(home.controlSocket)
             group.cancelAll()
         }
@@ -93,7 +93,7 @@ struct ControlServer: Service {
             guard let line = try await connection.line() else { return }
             await withDiscardingTaskGroup { group in
                 group.addTask {
-                    // A client that went away needs no answer.
+                    // If the client has closed the connection, it gets no answer.
                     try? await routes.serve(line, connection.send)
                     connection.close()
                 }

@@ -4,16 +4,16 @@ import CloudletSession
 import CloudletSystem
 import Logging
 
-/// Lists and stops the node's sessions for programs at the control socket.
+/// Answers requests to list and stop the node's sessions at the control socket.
 struct SessionControl: Sendable {
     let journal: SessionJournal
     let table: SessionTable
     let logger: Logger
 
-    /// Time between two lists for one who watches.
+    /// The shortest time between two lists for a client that watches the sessions.
     private static let pace = Duration.milliseconds(500)
 
-    /// Adds the requests about sessions.
+    /// Adds the handlers of requests about sessions.
     func add(to routes: inout ControlRoutes) {
         routes.on(ListSessions.self) { (_, reply) async throws(CloudletError) in
             try await reply.send(SessionList(await journal.sessions()))

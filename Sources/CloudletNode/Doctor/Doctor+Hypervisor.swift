@@ -10,12 +10,12 @@ extension Doctor {
 
     private static let reinstall = "sudo apt-get install --reinstall qemu-system-x86"
 
-    /// KVM, by running a guest on it, and libvirt with its QEMU driver, by opening it as the node does.
+    /// Checks KVM by running a guest on it, and libvirt with its QEMU driver by opening it as the node does.
     func examineHypervisor() async -> ([Finding], MachineDescription.Accelerator?) {
         var findings: [Finding] = []
         var accelerator: MachineDescription.Accelerator?
         do throws(CloudletError) {
-            // A cached verdict would examine nothing.
+            // Remove the cached verdict, so that KVM is really checked.
             try FileSystem.remove(home.acceleratorCache)
             let verdict = try await AcceleratorProbe.verdict(cache: home.acceleratorCache)
             accelerator = configuration.accelerator.fixed ?? verdict.accelerator
@@ -56,7 +56,7 @@ extension Doctor {
         return .warn("kvm", emulated, fix: "sudo dmesg | grep -i kvm")
     }
 
-    /// Only a libvirt daemon confines QEMU by AppArmor, whose rules must then allow our files.
+    /// Checks whether AppArmor allows QEMU to use the node's files. Only a libvirt daemon confines QEMU with AppArmor.
     func examineAppArmor() -> Finding {
         let state = (try? File("/sys/module/apparmor/parameters/enabled", .read).read(8, at: 0)) ?? []
         guard state.first == UInt8(ascii: "Y") else { return .ok("apparmor", "not in force") }

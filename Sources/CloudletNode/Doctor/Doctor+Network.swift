@@ -5,7 +5,7 @@ import CloudletSystem
 import SystemPackage
 
 extension Doctor {
-    /// Interfaces to serve on, and whether multicast has a way out.
+    /// Checks whether there are interfaces to serve on, and a route for multicast.
     func examineNetwork() -> [Finding] {
         do throws(CloudletError) {
             return [
@@ -18,7 +18,7 @@ extension Doctor {
         }
     }
 
-    /// What is to be said of a machine with these interfaces, of which those with `names` are to be used.
+    /// The finding for a machine with these interfaces, if the node is to use those with `names`.
     static func network(_ all: [NetworkInterface], names: [String], hasMulticastRoute: Bool) -> Finding {
         let missing = names.filter { name in !all.contains { $0.name == name } }
         guard missing.isEmpty else {
@@ -50,7 +50,8 @@ extension Doctor {
         return .ok("network", detail)
     }
 
-    /// What to do where no interface can be used: take one that was left out, or bring up one that is no program's.
+    /// The finding if no interface can be used. It advises to choose one that was left out, or to bring up an unused
+    /// one.
     private static func noNetwork(
         _ all: [NetworkInterface], _ leftOut: [InterfacePolicy.LeftOut], _ others: String
     ) -> Finding {
@@ -67,7 +68,7 @@ extension Doctor {
             fix: leftOut.first.map { Shell.command("cloudlet-node", "--interface", $0.name) } ?? "ip -brief link")
     }
 
-    /// The ports a node listens on, and who has them.
+    /// Checks whether the ports of the node are free, and which programs use them.
     func examinePorts() -> [Finding] {
         let synthesis = configuration.listenAddresses.first?.port ?? NodeRecord.defaultSynthesisPort
         var findings = [port(synthesis, option: "--listen", mayMove: false)]
@@ -104,7 +105,7 @@ extension Doctor {
         return known.isEmpty ? "sudo ss -lntup" : "kill \(known.map { String($0.pid) }.joined(separator: " "))"
     }
 
-    /// avahi-daemon and the bus that leads to it.
+    /// Checks avahi-daemon and the D-Bus connection to it.
     func examineMDNS() -> [Finding] {
         guard configuration.usesMDNS else { return [.ok("mdns", "switched off")] }
         let found = "the node is found by UPnP only"

@@ -8,7 +8,7 @@ import Glibc
 import SystemPackage
 
 extension Doctor {
-    /// The state directory: ours alone, and writable.
+    /// Checks that the state directory is writable and closed to other users.
     func examineHome() -> [Finding] {
         let root = home.root
         do throws(CloudletError) {
@@ -34,16 +34,16 @@ extension Doctor {
         }
     }
 
-    /// Another directory is safer advice than to take over what may be other people's.
+    /// Advice to use another directory, which is safer than to take over one that may belong to others.
     private static let ownHome = "export CLOUDLET_HOME=\"$HOME/.local/share/cloudlet\""
 
-    /// What to do about a registry that can't be read: one that is damaged is moved away, to a name that is free.
+    /// The command to run if the registry can't be read. A damaged registry is renamed to an unused name.
     private static func away(_ database: FilePath, _ error: CloudletError) -> String {
         guard error.code == .badData else { return "ls -l " + Shell.path(database) }
         return Shell.command("mv", database.string, FilePath(database.string + ".broken").firstFree.string)
     }
 
-    /// Every base VM: its files are there, unchanged, and of an accelerator that this host has.
+    /// Checks every base VM: its files exist and are unchanged, and this host supports its accelerator.
     func examineBases(_ accelerator: MachineDescription.Accelerator?) async -> [Finding] {
         let registry: Registry
         let bases: [BaseVM]
@@ -88,7 +88,8 @@ extension Doctor {
         return .ok("base \(base.files.name)", "\(base.hash.short) \(base.accelerator)")
     }
 
-    /// Disk for what VMs write, memory for their RAM, temporary files, descriptors for connections.
+    /// Checks the disk space for VMs, the memory for their RAM, the directory of temporary files, and the limit of open
+    /// files.
     func examineSpace() -> [Finding] {
         [
             space("disk", home.root, need: 256 << 20, wish: 2 << 30),
@@ -113,7 +114,8 @@ extension Doctor {
         }
     }
 
-    /// Guest RAM is in memory files, which count against the machine and the control group, not against /dev/shm.
+    /// Checks the memory for guest RAM. It is in memory files, which count as memory of the machine and its control
+    /// group, not of /dev/shm.
     private var memory: Finding {
         let figures = MemoryFigures.current()
         let available = figures.available

@@ -1,18 +1,18 @@
 import CloudletStore
 package import CloudletSystem
 
-/// Examines whether this machine can be a node, by trying what a node does.
+/// Checks whether this machine can be a node, by trying the operations of a node.
 package struct Doctor: Sendable {
     let configuration: NodeConfiguration
     let home: CloudletHome
 
-    /// A doctor for a node with this configuration and state directory.
+    /// Creates a doctor for a node with this configuration and state directory.
     package init(configuration: NodeConfiguration, home: CloudletHome) {
         self.configuration = configuration
         self.home = home
     }
 
-    /// All findings, in the order in which things are needed.
+    /// Checks everything and returns the findings, in the order in which a node needs the parts.
     package func examine() async -> [Finding] {
         let (hypervisor, accelerator) = await examineHypervisor()
         let bases = await examineBases(accelerator)

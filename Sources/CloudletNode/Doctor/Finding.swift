@@ -1,22 +1,22 @@
-/// What the doctor found out about one part of the machine.
+/// The result of checking one part of the machine.
 package struct Finding: Sendable, Hashable, Codable {
-    /// How bad it is.
+    /// The severity of a finding.
     package enum State: String, Sendable, Hashable, Codable {
-        /// Works.
+        /// The part works.
         case ok
-        /// Works, but less well than it could.
+        /// The part works, but not as well as it could.
         case warn
-        /// A node can't do its work like this.
+        /// The part prevents a node from working.
         case fail
     }
 
-    /// The part.
+    /// The part that was checked.
     package let check: String
-    /// How bad it is.
+    /// The severity.
     package let state: State
     /// What was found.
     package let detail: String
-    /// A command that puts it right; `nil` when nothing is wrong.
+    /// A command that fixes the problem; `nil` if there is none.
     package let fix: String?
 
     private init(_ check: String, _ state: State, _ detail: String, _ fix: String?) {

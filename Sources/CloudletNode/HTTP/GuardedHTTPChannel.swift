@@ -6,8 +6,9 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// HTTP/1.1 connections with bounds, so that slow, idle or greedy clients harm only themselves: on the number of connections
-/// in all, which sources share, and of one source, on the time without progress, and on the size of headers.
+/// HTTP/1.1 connections with limits, so that slow, idle or greedy clients harm only themselves: on the total number of
+/// connections, which client addresses share, on the number from one address, on the time without progress, and on the
+/// size of headers.
 struct GuardedHTTPChannel: ServerChildChannel {
     private let inner: HTTP1Channel
     private let shares: ConnectionShares
@@ -15,7 +16,7 @@ struct GuardedHTTPChannel: ServerChildChannel {
 
     private static let perSource = 32
 
-    /// Connections of which `shares` takes no more than `connections`.
+    /// Creates a channel that accepts at most `connections` connections, which client addresses share by `shares`.
     init(shares: ConnectionShares, connections: Int, responder: @escaping HTTPChannelHandler.Responder) {
         self.shares = shares
         self.connections = connections
@@ -28,7 +29,7 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<AcceptedConnection> {
-        // Requests take next to no time: any connection may be closed for another one.
+        // Requests are answered quickly, so any connection may be closed to make room for another one.
         let permit = try? shares.acquire(
             from: channel.remoteAddress?.ipAddress ?? "", total: connections, perSource: Self.perSource
         ) { channel.close(promise: nil) }
@@ -48,8 +49,8 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 }
 
-/// A connection that waits to be served. When it is released without being served, as happens when the server ends, it is
-/// closed properly: NIO ends the process when a channel of this kind is dropped that never ran.
+/// A connection that waits to be served. If it is released without being served, as happens when the server ends, it is
+/// closed properly, because NIO ends the process when a channel of this kind is dropped without having been executed.
 final class AcceptedConnection: ServerChildChannelValue {
     private let connection: Mutex<HTTP1Channel.Value?>
     let channel: any Channel
@@ -64,7 +65,7 @@ final class AcceptedConnection: ServerChildChannelValue {
         Task { try? await connection.executeThenClose { _, _ in } }
     }
 
-    /// Takes the connection over; `nil` the second time.
+    /// Returns the connection the first time, then `nil`.
     func take() -> HTTP1Channel.Value? {
         connection.withLock { connection in
             defer { connection = nil }

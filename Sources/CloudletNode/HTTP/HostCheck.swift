@@ -2,20 +2,21 @@ import CloudletNetwork
 import HTTPTypes
 package import Hummingbird
 
-/// Answers only requests whose Host is a literal address (or `localhost`): a page of a foreign site that makes its own
-/// name point to this node (DNS rebinding, CVE-2021-29462) is refused. HTTP/1.1 without Host, or with several, is no
-/// request (RFC 9112 §3.2); what asks for a document of another server is none for this one (RFC 9110 §7.4).
+/// Answers only requests whose Host is a literal address or `localhost`. This refuses a page of a foreign site that
+/// makes its own name point to this node (DNS rebinding, CVE-2021-29462). An HTTP/1.1 request without Host, or with
+/// several, is not valid (RFC 9112 §3.2), and a request for a document of another server is misdirected (RFC 9110
+/// §7.4).
 package struct HostCheck<Context: RequestContext>: RouterMiddleware {
     private let names: Set<String>
 
-    /// A check that also accepts these names, in lower case and without port.
+    /// Creates a check that also accepts these names, given in lower case and without port.
     package init(names: Set<String> = []) { self.names = names.union(["localhost"]) }
 
-    /// Refuses with 400 or 421, or passes on.
+    /// Refuses the request with 400 or 421, or passes it on.
     @concurrent package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
-        // The first Host is the authority; a second one is left among the other fields.
+        // The parsed request has the first Host as its authority, and any further ones among the header fields.
         guard let host = request.head.authority, !host.isEmpty, request.headers[.host] == nil else {
             return .text("the request needs one header Host", .badRequest)
         }
@@ -27,7 +28,7 @@ package struct HostCheck<Context: RequestContext>: RouterMiddleware {
 
     private func isAnswered(_ host: Authority.Host) -> Bool {
         switch host {
-        // A zone names an interface of the client's, so it says something of link-local addresses only (RFC 6874).
+        // A zone names an interface of the client, so it is meaningful for link-local addresses only (RFC 6874).
         case .address(let scoped): scoped.zone == nil || scoped.address.needsZone
         case .name(let name): names.contains(name.lowercased())
         }
@@ -35,12 +36,12 @@ package struct HostCheck<Context: RequestContext>: RouterMiddleware {
 }
 
 extension HTTPField.Name {
-    /// Host, where a request has more than one.
+    /// The Host field, which remains if a request has more than one.
     fileprivate static let host = named("Host")
 }
 
 extension Response {
-    /// A short plain text.
+    /// Creates a response with a short plain text.
     static func text(_ text: String, _ status: HTTPResponse.Status) -> Response {
         Response(
             status: status, headers: [.contentType: "text/plain; charset=utf-8"],

@@ -11,11 +11,11 @@ package import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// The node's HTTP server: one listener for each address of the chosen interfaces, and none elsewhere; follows the
+/// The node's HTTP server. It has one listener for each address of the chosen interfaces, and follows changes of the
 /// network.
 ///
-/// The port is the record's. When another program has it, a free one is taken and written into the record, so that
-/// every advertiser announces the right one.
+/// The port is the one in the node's record. If another program uses it, the server takes a free port and writes it
+/// into the record, so that every advertiser announces the right one.
 package struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder.Context == NodeRequestContext {
     private let record: CurrentValue<NodeRecord>
     private let interfaces: CurrentValue<[NetworkInterface]>
@@ -25,17 +25,17 @@ package struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder
     private let connections: Int
     private let gate: AcceptGate
 
-    /// Requests have threads of their own: `/health` is answered whatever else the node has to do.
+    /// Requests are answered on separate threads, so that `/health` is answered even if the node is busy.
     private static var threads: WorkerPool { HTTPThreads.pool }
 
-    /// A server that answers with `responder`. Settles the port at once: advertisers that are started later announce
-    /// it rightly from the beginning.
+    /// Creates a server that answers with `responder`. The port is determined here, so that advertisers that start
+    /// later announce the right one from the beginning.
     /// - Parameters:
     ///   - record: the node's record.
     ///   - interfaces: where to listen.
     ///   - responder: answers requests.
-    ///   - connections: most connections at the same time.
-    ///   - gate: bounds the connections that are accepted at all.
+    ///   - connections: the largest number of connections at the same time.
+    ///   - gate: limits the number of accepted connections.
     ///   - logger: receives failures.
     package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, responder: Responder,
@@ -70,14 +70,15 @@ package struct NodeHTTPServer<Responder: HTTPResponder>: Service where Responder
         }
     }
 
-    /// Where to listen now.
+    /// The endpoints to listen on now.
     private var endpoints: Set<InterfaceListeners.Endpoint> {
         let port = record.value.httpPort
         let hosts = interfaces.value.flatMap(\.scopedAddresses).map(\.description)
         return Set(hosts.map { InterfaceListeners.Endpoint(host: $0, port: port) })
     }
 
-    /// Of a port that stays taken (an own listener of before may need a moment to go), the whole server moves away.
+    /// Moves the whole server to another port if its port stays taken. It tries several times before, because a
+    /// listener of this process may need a moment to release the port.
     private func leaveTakenPort(_ endpoint: InterfaceListeners.Endpoint, _ error: any Error, _ failures: Int) {
         guard failures == 4, (error as? IOError)?.errnoCode == EADDRINUSE else { return }
         move(from: endpoint.port, to: TCPPort.free(preferred: endpoint.port, at: interfaces.value))

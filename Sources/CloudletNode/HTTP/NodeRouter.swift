@@ -2,26 +2,27 @@ import HTTPTypes
 package import Hummingbird
 import Synchronization
 
-/// The routes of the node, and what holds for all of them: HEAD works wherever GET does (RFC 9110 §9.1), a method that
-/// a path does not have is answered with those that it has (§15.5.6), and `RequestPace` and `HostCheck` come first.
+/// The routes of the node, and what applies to all of them: HEAD works wherever GET does (RFC 9110 §9.1), a request
+/// with a method that its path does not support is answered with the supported ones (§15.5.6), and `RequestPace` and
+/// `HostCheck` come first.
 package struct NodeRouter {
-    /// What answers a request.
+    /// A function that answers a request.
     package typealias Handler = @Sendable (Request, NodeRequestContext) async throws -> Response
 
     private let router = Router(context: NodeRequestContext.self, options: .autoGenerateHeadEndpoints)
     private let table = MethodTable()
 
-    /// A router without routes.
+    /// Creates a router without routes.
     package init() { self.init(pace: RequestPace()) }
 
-    /// A router whose clients may ask as often as `pace` says.
+    /// Creates a router that limits the rate of requests with `pace`.
     init(pace: RequestPace) {
         router.add(middleware: pace)
         router.add(middleware: HostCheck())
         router.add(middleware: MethodCheck(table: table))
     }
 
-    /// Adds a route; what `check` refuses does not get there.
+    /// Adds a route. Requests that `check` refuses don't reach it.
     package func on(
         _ path: String, _ method: HTTPRequest.Method, through check: LinkCheck? = nil, use handler: @escaping Handler
     ) {
@@ -33,16 +34,16 @@ package struct NodeRouter {
         }
     }
 
-    /// Adds a route for GET, and HEAD.
+    /// Adds a route for GET and HEAD.
     package func get(_ path: String, through check: LinkCheck? = nil, use handler: @escaping Handler) {
         on(path, .get, through: check, use: handler)
     }
 
-    /// What answers by these routes.
+    /// Creates the responder that answers requests with these routes.
     package func buildResponder() -> RouterResponder<NodeRequestContext> { router.buildResponder() }
 }
 
-/// Which methods each path has.
+/// The methods of each path.
 private final class MethodTable: Sendable {
     private let methods = Mutex<[String: [HTTPRequest.Method]]>([:])
 
@@ -50,11 +51,11 @@ private final class MethodTable: Sendable {
         methods.withLock { $0[path, default: []] += method == .get ? [.get, .head] : [method] }
     }
 
-    /// `nil` for an unknown path.
+    /// The methods of a path; `nil` if the path is unknown.
     func methods(of path: String) -> [HTTPRequest.Method]? { methods.withLock { $0[path] } }
 }
 
-/// Answers methods that a path does not have with 405.
+/// Answers 405 to a method that a path does not support.
 private struct MethodCheck: RouterMiddleware {
     typealias Context = NodeRequestContext
 

@@ -2,23 +2,24 @@ import CloudletSystem
 import HTTPTypes
 package import Hummingbird
 
-/// Bounds the requests of each client address that are answered per second. Further ones wait, and their connection with
-/// them; they are refused where they would wait long. Health probes (`/health`, `/ready`) have a rate of their own.
+/// Limits the rate at which the requests of each client address are answered. Further requests wait, and with them
+/// their connections; a request that would wait long is refused. Health probes (`/health`, `/ready`) have a rate of
+/// their own.
 package struct RequestPace: RouterMiddleware {
-    /// What it looks at.
+    /// The context that the limit reads.
     package typealias Context = NodeRequestContext
 
     private let requests: RateLimit
     private let probes: RateLimit
     private static let longest = Duration.seconds(1)
 
-    /// So many requests a second in the long run, and at once.
+    /// Creates a limit of `perSecond` requests a second in the long run and `burst` requests at once.
     package init(perSecond: Double = 64, burst: Int = 256) {
         requests = RateLimit(perSecond: perSecond, burst: burst)
         probes = RateLimit(perSecond: perSecond, burst: burst)
     }
 
-    /// Passes on in time, or refuses with 429 (RFC 6585 §4).
+    /// Passes the request on when its turn comes, or refuses it with 429 (RFC 6585 §4).
     @concurrent package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {

@@ -2,11 +2,11 @@ import CloudletNetwork
 import NIOCore
 import NIOHTTP1
 
-/// Converts the forms in which a request may name its server into one (RFC 9112 §3.2): the absolute form, when its
-/// authority is this server, becomes the origin form with a Host; HTTP/1.0, which has no Host, gets the address that the
-/// client connected to. A request to another server gets a Host that `HostCheck` refuses.
+/// Converts all forms in which a request may name its server into one (RFC 9112 §3.2). The absolute form becomes the
+/// origin form with a Host if its authority is this server. An HTTP/1.0 request, which has no Host, gets the address
+/// that the client connected to. A request to another server gets a Host that `HostCheck` refuses.
 ///
-/// It comes before the conversion into HTTPTypes, which drops the version.
+/// The handler runs before the conversion into HTTPTypes, which loses the HTTP version.
 final class RequestTargetHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -38,6 +38,6 @@ final class RequestTargetHandler: ChannelInboundHandler, RemovableChannelHandler
 }
 
 extension HTTPRequestHead {
-    /// HTTP/1.0 or before.
+    /// Whether the version is HTTP/1.0 or earlier.
     fileprivate var isOld: Bool { version.major == 1 && version.minor == 0 || version.major == 0 }
 }

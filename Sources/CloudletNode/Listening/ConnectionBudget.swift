@@ -1,21 +1,22 @@
 import CloudletSession
 
-/// How many connections a node accepts by its limit of open files: half of the files are left to VMs, the registry and
-/// everything else that a node opens.
+/// The numbers of connections that a node accepts, derived from its limit of open files. Half of the files are left to
+/// VMs, the registry and everything else that a node opens.
 struct ConnectionBudget: Sendable {
-    /// Connections of the synthesis protocol.
+    /// The number of connections of the synthesis protocol.
     let sessions: Int
-    /// HTTP connections.
+    /// The number of HTTP connections.
     let http: Int
-    /// Bounds what listeners of the synthesis protocol accept: ``sessions``, and some that are refused with a reason.
+    /// Limits the connections that listeners of the synthesis protocol accept: ``sessions``, and some more that are
+    /// refused with a reason.
     let sessionGate: AcceptGate
-    /// The same for HTTP.
+    /// Limits the connections that HTTP listeners accept.
     let httpGate: AcceptGate
 
     private static let mostHTTP = 512
     private static let mostRefused = 96
 
-    /// A budget for a process that may have `descriptors` open files.
+    /// Creates the budget of a process that may have `descriptors` open files.
     init(descriptors: Int) {
         let all = max(16, descriptors / 2)
         let refused = min(Self.mostRefused, all / 8)
@@ -25,7 +26,7 @@ struct ConnectionBudget: Sendable {
         httpGate = AcceptGate(limit: http + refused)
     }
 
-    /// The configured limits, as far as the budget allows.
+    /// The configured limits, reduced if they exceed the budget.
     func bounding(_ limits: SessionServer.Limits) -> SessionServer.Limits {
         var limits = limits
         limits.connections = min(limits.connections, sessions)

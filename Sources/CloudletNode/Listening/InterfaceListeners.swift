@@ -4,36 +4,37 @@ import CloudletSystem
 import Logging
 import ServiceLifecycle
 
-/// Listens on the addresses of the network as they come and go: opens a listener on each endpoint that is wanted, closes it
-/// when its endpoint is not wanted any more, and tries again where one can't be opened or fails.
+/// Listens on the addresses of the network as they appear and disappear. Opens a listener on each wanted endpoint,
+/// closes it when the endpoint is no longer wanted, and retries if it can't be opened or fails.
 struct InterfaceListeners: Sendable {
-    /// A host, an IPv6 address of a link with its interface (`fe80::1%eth0`), and a port to listen on.
+    /// An endpoint to listen on: a host, which includes the interface of a link-local IPv6 address (`fe80::1%eth0`),
+    /// and a port.
     struct Endpoint: Hashable, Sendable {
         let host: String
         let port: UInt16
     }
 
-    /// Makes the listener of an endpoint: a service that binds it, calls `isBound` and serves until it is shut down.
+    /// Creates the listener of an endpoint: a service that binds it, calls `isBound` and serves until it is shut down.
     typealias MakeListener = @Sendable (_ endpoint: Endpoint, _ isBound: @escaping @Sendable () -> Void) -> any Service
 
-    /// The endpoints that are listened on now.
+    /// The endpoints with an open listener.
     let bound: CurrentValue<Set<Endpoint>>
     private let purpose: String
     private let logger: Logger
     private let onFailure: @Sendable (Endpoint, any Error, _ count: Int) -> Void
     private let makeListener: MakeListener
 
-    /// The pause before another try, and the one after several failures.
+    /// The pause before the next try: at first, and after several failures.
     private static let pauses = (short: Duration.milliseconds(500), long: Duration.seconds(5))
     private static let quickTries = 6
 
-    /// Listeners of one kind.
+    /// Creates listeners of one kind.
     /// - Parameters:
-    ///   - purpose: what they serve, for the log.
+    ///   - purpose: the purpose of the listeners, for the log.
     ///   - bound: the endpoints that are bound already.
     ///   - logger: receives failures.
-    ///   - onFailure: learns each failure, and how many there were in a row.
-    ///   - makeListener: makes the listener of an endpoint.
+    ///   - onFailure: called for each failure, with the number of successive failures.
+    ///   - makeListener: creates the listener of an endpoint.
     init(
         _ purpose: String, bound: Set<Endpoint> = [], logger: Logger,
         onFailure: @escaping @Sendable (Endpoint, any Error, _ count: Int) -> Void = { _, _, _ in },
@@ -46,14 +47,14 @@ struct InterfaceListeners: Sendable {
         self.makeListener = makeListener
     }
 
-    /// Listens on the endpoints that `wanted` names last, until the service is shut down or the task is cancelled. All
-    /// listeners are closed then.
+    /// Listens on the endpoints in the latest set from `wanted`, until the service is shut down or the task is
+    /// cancelled. All listeners are closed when it returns.
     func run<Wanted: AsyncSequence & Sendable>(
         _ wanted: Wanted
     ) async where Wanted.Element == Set<Endpoint>, Wanted.Failure == Never {
         await withDiscardingTaskGroup { group in
             var removals: [Endpoint: AsyncEvent] = [:]
-            // What is bound already may not be wanted any more; then it has to be closed.
+            // An endpoint that is bound already may not be wanted any more; its listener must then be closed.
             for endpoint in bound.value { removals[endpoint] = keepListener(on: endpoint, in: &group) }
             for await endpoints in wanted.cancelOnGracefulShutdown() {
                 for (endpoint, removal) in removals where !endpoints.contains(endpoint) {
@@ -75,8 +76,8 @@ struct InterfaceListeners: Sendable {
         return removal
     }
 
-    /// Keeps one listener open until its endpoint is removed or the service is shut down. Opens it at least once: what is
-    /// bound already is closed by that.
+    /// Keeps one listener open until its endpoint is removed or the service is shut down. The listener is created at
+    /// least once, because that is the way to close a socket that is bound already.
     private func keepListener(on endpoint: Endpoint, until removal: AsyncEvent) async {
         var failures = 0
         repeat {
@@ -95,7 +96,7 @@ struct InterfaceListeners: Sendable {
         } while !removal.isSet && !Task.isCancelled && !Task.isShuttingDownGracefully
     }
 
-    /// A listener in a service group of its own, so that it can be closed alone and in good order.
+    /// Runs a listener in a service group of its own, so that it can be shut down alone and gracefully.
     private func listen(on endpoint: Endpoint, until removal: AsyncEvent) async throws {
         var quiet = logger
         quiet.logLevel = .warning
@@ -103,7 +104,7 @@ struct InterfaceListeners: Sendable {
         let service = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: listener, serviceName: "\(purpose) listener")], logger: quiet))
-        // Cancelled when the listener has ended.
+        // This task is cancelled when the listener has ended.
         async let _: Void = {
             await removal.wait()
             await service.triggerGracefulShutdown()
@@ -112,7 +113,8 @@ struct InterfaceListeners: Sendable {
     }
 
     private func report(_ error: any Error, _ endpoint: Endpoint, _ failures: Int) {
-        // A listener that was closed a moment ago may still have the port: the second failure counts.
+        // A listener that was closed a moment ago may not have released the port yet, so the first failure is not
+        // logged.
         if failures == 2 {
             logger.warning(
                 "can't listen on an address, will try again",

@@ -1,13 +1,13 @@
 import CloudletDiscovery
 import CloudletNetwork
 
-/// Where the synthesis protocol is to be served, by the configuration.
+/// The addresses of the synthesis protocol, by the configuration.
 struct SynthesisAddresses: Sendable {
     typealias Endpoint = InterfaceListeners.Endpoint
 
-    /// The addresses configured, in their order; those without a host stand for every address of the interfaces.
+    /// The configured addresses in order; one without a host stands for every address of the interfaces.
     let configured: [ListenAddress]
-    /// Whether the user chose the interfaces: the machine's loopback address is left out then.
+    /// Whether the user chose the interfaces. If so, a loopback address is not added.
     let isConfined: Bool
 
     /// The endpoints on these interfaces, in the order of ``configured``.
@@ -23,8 +23,8 @@ struct SynthesisAddresses: Sendable {
         }
     }
 
-    /// The port to announce, of the ports that were `bound`: the first configured of those that clients on the
-    /// interfaces can reach, or else the first.
+    /// The port to announce, chosen from the bound ones: the first configured port that clients on the interfaces can
+    /// reach, or else the first one.
     func announcedPort(bound: [Endpoint: UInt16], interfaces: [NetworkInterface]) -> UInt16? {
         let all = endpoints(on: interfaces, isConfined: false)
         let near = Set(Self.hosts(of: interfaces, isConfined: true).compactMap(Self.address)).union(Self.wildcards)
@@ -34,7 +34,7 @@ struct SynthesisAddresses: Sendable {
 
     private static let wildcards = ["0.0.0.0", "::"].compactMap(IPAddress.init)
 
-    /// The address of a host that may have a zone.
+    /// Parses the address of a host that may have a zone.
     private static func address(_ host: String) -> IPAddress? {
         ScopedAddress(host)?.address
     }
@@ -47,7 +47,7 @@ struct SynthesisAddresses: Sendable {
 }
 
 extension SynthesisAddresses {
-    /// The addresses that are configured; by default the port of the protocol on every LAN address.
+    /// Reads the configured addresses; the default is the protocol's port on every LAN address.
     init(_ settings: NodeConfiguration) {
         let configured = settings.listenAddresses
         self.init(

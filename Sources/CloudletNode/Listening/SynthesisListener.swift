@@ -4,24 +4,24 @@ import CloudletSystem
 import Logging
 import ServiceLifecycle
 
-/// Serves the synthesis protocol on the addresses configured, or on every address of the chosen interfaces, following the
-/// network.
+/// Serves the synthesis protocol on the configured addresses, or on every address of the chosen interfaces, following
+/// changes of the network.
 struct SynthesisListener: Service {
     private let server: SessionServer
     private let adopted: [AdoptedSession]
     private let addresses: SynthesisAddresses
     private let interfaces: CurrentValue<[NetworkInterface]>
     private let listeners: InterfaceListeners
-    /// Hands sockets to the server.
+    /// Passes sockets to the server.
     private let opened: AsyncStream<SessionListener>
     private let feed: AsyncStream<SessionListener>.Continuation
 
-    /// A service for clients.
+    /// Creates the service.
     /// - Parameters:
-    ///   - server: serves them.
-    ///   - adopted: sessions of an earlier node.
-    ///   - sockets: the sockets, some of them bound already.
-    ///   - interfaces: the interfaces of the network, as they come and go.
+    ///   - server: serves the clients.
+    ///   - adopted: sessions of an earlier node to continue.
+    ///   - sockets: the sockets, some of which are bound already.
+    ///   - interfaces: the interfaces of the network, which may change.
     ///   - logger: receives failures.
     init(
         server: SessionServer, adopting adopted: [AdoptedSession] = [], sockets: SynthesisSockets,
@@ -38,7 +38,7 @@ struct SynthesisListener: Service {
         }
     }
 
-    /// The endpoints that are listened on now.
+    /// The endpoints with an open listener.
     var bound: CurrentValue<Set<InterfaceListeners.Endpoint>> { listeners.bound }
 
     func run() async throws {
@@ -46,13 +46,13 @@ struct SynthesisListener: Service {
             group.addTask { await server.serve(opened, adopting: adopted) }
             await listeners.run(interfaces.values().map { [addresses] in Set(addresses.endpoints(on: $0)) })
             feed.finish()
-            // Clients can't come any more: now their sessions end.
+            // No client can connect any more, so end the sessions.
             group.cancelAll()
         }
     }
 }
 
-/// One socket, which the server serves until it is closed.
+/// A socket that the server serves until it is closed.
 private struct SynthesisSocket: Service {
     let endpoint: InterfaceListeners.Endpoint
     let sockets: SynthesisSockets
@@ -63,7 +63,7 @@ private struct SynthesisSocket: Service {
         let socket = try await sockets.socket(on: endpoint)
         isBound()
         feed.yield(socket)
-        // Ends by cancellation, too.
+        // Cancellation ends this, too.
         try? await gracefulShutdown()
         await socket.close()
     }

@@ -3,26 +3,26 @@ import CloudletNetwork
 import CloudletSession
 import Synchronization
 
-/// The sockets of the synthesis protocol. Those that can be bound when the node starts are bound before it announces itself,
-/// so that a port that is taken ends the start, and the port announced is known.
+/// The sockets of the synthesis protocol. Those that can be bound at the start are bound before the node announces
+/// itself, so that a taken port makes the start fail, and the port to announce is known.
 final class SynthesisSockets: Sendable {
     typealias Endpoint = InterfaceListeners.Endpoint
 
-    /// Where to listen.
+    /// The addresses to listen on.
     let addresses: SynthesisAddresses
-    /// The port to announce; further addresses get it where any port will do.
+    /// The port to announce. Sockets that are opened later use it if the configured port is 0.
     let announcedPort: UInt16
-    /// The endpoints bound at the start, with the ports that they got.
+    /// The endpoints bound at the start, with their actual ports.
     let bound: [Endpoint: UInt16]
     private let gate: AcceptGate
     private let unused: Mutex<[Endpoint: SessionListener]>
 
-    /// Binds what can be bound now.
+    /// Binds the endpoints that can be bound now.
     /// - Parameters:
-    ///   - addresses: where to listen.
-    ///   - interfaces: the interfaces now.
-    ///   - gate: bounds the connections that are accepted at all.
-    /// - Throws: `CloudletError` when an address that exists can't be bound.
+    ///   - addresses: the addresses to listen on.
+    ///   - interfaces: the current interfaces.
+    ///   - gate: limits the number of accepted connections.
+    /// - Throws: `CloudletError` when an existing address can't be bound.
     init(
         _ addresses: SynthesisAddresses, on interfaces: [NetworkInterface], gate: AcceptGate = AcceptGate()
     ) async throws(CloudletError) {
@@ -38,10 +38,10 @@ final class SynthesisSockets: Sendable {
         unused = Mutex(sockets)
     }
 
-    /// All ports that are listened on, or will be.
+    /// All ports that have a listener, or may get one.
     var ports: Set<UInt16> { Set(bound.values).union(addresses.configured.map(\.port)) }
 
-    /// The socket of an endpoint: the one that is bound already, or a new one.
+    /// Returns the socket of an endpoint: one that is bound already, or a new one.
     func socket(on endpoint: Endpoint) async throws(CloudletError) -> SessionListener {
         if let socket = unused.withLock({ $0.removeValue(forKey: endpoint) }) { return socket }
         return try await SessionServer.bind(

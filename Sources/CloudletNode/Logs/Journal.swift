@@ -6,7 +6,7 @@ import Glibc
 enum Journal {
     private static let socket = LocalDatagram(to: "/run/systemd/journal/socket")
 
-    /// Whether standard error leads to the journal: `JOURNAL_STREAM` holds its device and inode (systemd.exec(5)).
+    /// Whether standard error is connected to the journal: `JOURNAL_STREAM` has its device and inode (systemd.exec(5)).
     static var isStandardError: Bool {
         guard let stream = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] else { return false }
         var status = stat()
@@ -15,7 +15,7 @@ enum Journal {
     }
 
     /// Sends an entry.
-    /// - Returns: whether the journal took it.
+    /// - Returns: whether the journal accepted it.
     static func send(_ fields: [(name: String, value: String)]) -> Bool {
         var bytes: [UInt8] = []
         for (name, value) in fields {

@@ -2,7 +2,7 @@ import CloudletCore
 import Foundation
 import Logging
 
-/// One thing that was said, and the ways to write it.
+/// A log entry and its text forms.
 struct LogLine {
     let time = Date()
     let level: Logger.Level
@@ -14,8 +14,8 @@ struct LogLine {
         time.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
     }
 
-    /// `TIME LEVEL message key=value …`; values with blanks are quoted, and nothing in them can end the line or steer a
-    /// terminal.
+    /// `TIME LEVEL message key=value …`. Values with spaces are quoted, and characters that could end the line or
+    /// control a terminal are replaced.
     var text: String {
         var text = "\(timestamp) \(level.rawValue.padding(toLength: 7, withPad: " ", startingAt: 0)) "
         text += message.displayable(limit: Self.limit)
@@ -27,7 +27,8 @@ struct LogLine {
         return text
     }
 
-    /// One JSON object; the fields of the line come as they are, what a terminal would act upon escaped, beside `time`, `level`, `message`, `program`, `source`.
+    /// One JSON object: `time`, `level`, `message`, `program`, `source`, and the fields unchanged, except that control
+    /// characters are escaped.
     func json(_ program: String) -> String {
         var object = fields
         object["time"] = timestamp
@@ -40,7 +41,7 @@ struct LogLine {
         return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self).displayableJSON } ?? "{}"
     }
 
-    /// The fields of the journal (systemd.journal-fields(7)); our own begin with `CLOUDLET_`.
+    /// The fields of the journal's protocol (systemd.journal-fields(7)); our own begin with `CLOUDLET_`.
     func journalFields(_ program: String) -> [(name: String, value: String)] {
         var result = [
             (name: "MESSAGE", value: message.displayable(limit: Self.limit) + plainFields),
@@ -54,12 +55,12 @@ struct LogLine {
         return result
     }
 
-    /// journalctl shows the message alone, so the fields are in it as well.
+    /// The message with the fields, because journalctl shows only the message.
     private var plainFields: String {
         fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value.displayable(limit: 400))" }.joined()
     }
 
-    /// The level in syslog's numbers (RFC 5424 §6.2.1).
+    /// The level as a syslog number (RFC 5424 §6.2.1).
     var priority: Int {
         switch level {
         case .trace, .debug: 7

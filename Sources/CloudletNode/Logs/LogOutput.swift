@@ -4,7 +4,7 @@ import Glibc
 package import Logging
 import Synchronization
 
-/// Where the node's log lines go, in which form, and from which level on. Form and level may change while the node runs.
+/// Writes the node's log lines, in a chosen format, from a chosen level on. Both may change while the node runs.
 package final class LogOutput: Sendable {
     private struct State {
         var form: LogForm
@@ -14,10 +14,10 @@ package final class LogOutput: Sendable {
 
     private let state: Mutex<State>
     private let writer: LogWriter
-    /// What names the program in JSON lines and in the journal.
+    /// The name of the program in JSON lines and in the journal.
     let identifier: String
 
-    /// Output of the program named `identifier` on standard error or in the journal.
+    /// Creates an output on standard error or in the journal for the program named `identifier`.
     package convenience init(identifier: String, format: LogFormat = .auto, level: Logger.Level = .info) {
         self.init(identifier: identifier, format: format, level: level, writer: .standardError)
     }
@@ -28,25 +28,25 @@ package final class LogOutput: Sendable {
         state = Mutex(State(form: LogForm(format), level: level))
     }
 
-    /// The level from which on lines are written.
+    /// The lowest level that is written.
     package var level: Logger.Level { state.withLock(\.level) }
 
-    /// Changes form and level; loggers that exist follow.
+    /// Changes format and level, also for existing loggers.
     package func change(format: LogFormat, level: Logger.Level) {
         let form = LogForm(format)
         state.withLock { ($0.form, $0.level) = (form, level) }
     }
 
-    /// A logger that writes here.
+    /// Creates a logger that writes here.
     package func logger() -> Logger { Logger(label: identifier) { _ in NodeLogHandler(output: self) } }
 
-    /// Writes a line, unless too many like it were written recently.
+    /// Writes a line, unless too many similar ones were written recently.
     func write(_ line: LogLine) {
         if state.withLock({ $0.repeated.admits(line) }) { put(line) }
     }
 
-    /// Logs how many lines were not written because there were too many like them.
-    /// - Parameter all: whether also those that a minute has not passed for.
+    /// Logs how many lines were not written because there were too many similar ones.
+    /// - Parameter all: whether to include lines that have been counted for less than a minute.
     func reportRepeated(all: Bool = false) {
         for (subject, lines) in state.withLock({ $0.repeated.due(all: all) }) {
             var fields = ["line": subject.message, "count": String(lines)]
@@ -55,7 +55,7 @@ package final class LogOutput: Sendable {
         }
     }
 
-    /// Waits, for a moment, until what was said is written: the last thing before the process ends.
+    /// Waits briefly until all lines are written. Called last before the process ends.
     package func flush() async {
         reportRepeated(all: true)
         await writer.flush()
@@ -63,7 +63,7 @@ package final class LogOutput: Sendable {
 
     private func put(_ line: LogLine) {
         let form = state.withLock(\.form)
-        // A journal that went away must not swallow what is said.
+        // If the journal no longer accepts lines, they go to standard error instead.
         if form == .journald, Journal.send(line.journalFields(identifier)) { return }
         writer.write(shown(line, form)) { lost in
             let loss = LogLine(
@@ -83,19 +83,19 @@ package final class LogOutput: Sendable {
     }
 }
 
-/// The forms that can be configured.
+/// The formats that can be configured.
 package enum LogFormat: String, Sendable, CaseIterable {
-    /// `journald` where standard error is the journal, `text` on a terminal, else `json`.
+    /// `journald` if standard error is connected to the journal, `text` on a terminal, otherwise `json`.
     case auto
-    /// For people.
+    /// Lines for people.
     case text
-    /// An object a line.
+    /// One JSON object per line.
     case json
     /// The journal's native protocol.
     case journald
 }
 
-/// The forms there are.
+/// The format that is used.
 private enum LogForm {
     case text
     case json
@@ -111,7 +111,7 @@ private enum LogForm {
     }
 }
 
-/// Hands log events to the output. A level set on a logger itself wins over the output's.
+/// Passes log events to the output. A level set on a logger overrides the output's level.
 private struct NodeLogHandler: LogHandler {
     let output: LogOutput
     var metadata: Logger.Metadata = [:]

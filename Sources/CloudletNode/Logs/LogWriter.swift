@@ -3,8 +3,8 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Writes lines to a descriptor on a thread of its own, so that a reader that stalls does not hold up those who log. Lines
-/// for which there is no room are left out and counted; a line says how many when the reader goes on.
+/// Writes lines to a descriptor on a thread of its own, so that a stalled reader does not block the tasks that log.
+/// Lines that exceed the buffer are dropped and counted; when the reader continues, a line reports their number.
 final class LogWriter: Sendable {
     private struct State {
         var lines: [[UInt8]] = []
@@ -12,7 +12,7 @@ final class LogWriter: Sendable {
         var dropped = 0
         var isWriting = false
         var hasThread = false
-        /// Happen when everything is written.
+        /// Events that are set when everything is written.
         var flushes: [AsyncEvent] = []
     }
 
@@ -24,16 +24,16 @@ final class LogWriter: Sendable {
     private let state = Mutex(State())
     private let available = DispatchSemaphore(value: 0)
 
-    /// A writer to `descriptor`, for which up to `capacity` bytes may wait, and as many again be on their way.
+    /// Creates a writer to `descriptor`. Up to `capacity` bytes may be waiting, and as many being written.
     init(_ descriptor: Int32, capacity: Int = 1 << 20) {
         self.descriptor = descriptor
         self.capacity = capacity
     }
 
-    /// Writes a line, soon. Never waits.
+    /// Queues a line to be written. Never blocks.
     /// - Parameters:
-    ///   - line: the line without its end.
-    ///   - loss: the line that says how many were left out before this one.
+    ///   - line: the line without its line feed.
+    ///   - loss: creates the line that reports how many lines were dropped before this one.
     func write(_ line: String, loss: (Int) -> String) {
         let bytes = Array((line + "\n").utf8)
         let needsThread = state.withLock { state in
@@ -52,7 +52,7 @@ final class LogWriter: Sendable {
             defer { state.hasThread = true }
             return !state.hasThread
         }
-        // Where there is no thread now, there may be one for the next line.
+        // If no thread can be started now, the next line tries again.
         if needsThread, !DetachedThread.start({ [self] in run() }) { state.withLock { $0.hasThread = false } }
         available.signal()
     }
@@ -88,8 +88,8 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Writes one line, in one piece where that is possible, so that lines of several threads and processes don't mix.
-    /// - Returns: whether it was taken: a disk may be full, a reader gone.
+    /// Writes one line, in a single call if possible, so that lines of several threads and processes don't mix.
+    /// - Returns: `false` if it could not be written, as on a full disk or after the reader has closed the pipe.
     private func put(_ line: [UInt8]) -> Bool {
         var done = 0
         while done < line.count {

@@ -1,24 +1,24 @@
 import CloudletCore
 import Logging
 
-/// Counts lines with the same message about the same client, instead of writing all of them: strangers decide how often they
-/// are refused, and must not fill the disk with that.
+/// Limits how many lines with the same message about the same client are written; further ones are counted. Clients
+/// control how often they are refused, and must not be able to fill the disk with log lines.
 struct RepeatedLines {
-    /// What makes lines the same.
+    /// The properties in which repeated lines are equal.
     struct Subject: Hashable {
         let level: Logger.Level
         let message: String
-        /// `nil` for all lines with the message, whomever they are about.
+        /// The client; `nil` for all lines with the message, whatever their client.
         let client: String?
     }
 
-    /// How many lines may come at once, and how many per minute in the long run.
+    /// How many lines may be written at once, and how many per minute in the long run.
     struct Limit {
         let burst: Double
         let perMinute: Double
     }
 
-    /// Lines of one subject: how many may be written now, and how many were not.
+    /// The state of one subject: how many lines may be written now, and how many were not.
     private struct Account {
         var left: Double
         var changed: ContinuousClock.Instant
@@ -26,16 +26,16 @@ struct RepeatedLines {
         var since: ContinuousClock.Instant?
     }
 
-    /// A subject of which lines were not written, and how many.
+    /// A subject and the number of its lines that were not written.
     typealias Count = (subject: Subject, lines: Int)
 
     private let perClient: Limit
     private let perMessage: Limit
     private var accounts: [Subject: Account] = [:]
 
-    /// Most subjects that are distinguished; further lines count for their message only.
+    /// The largest number of subjects. Beyond it, lines count for their message only.
     private static let mostSubjects = 2048
-    /// How long lines are counted before the count is logged.
+    /// How long lines are counted before their number is logged.
     private static let pause = Duration.seconds(60)
 
     init(
@@ -45,7 +45,8 @@ struct RepeatedLines {
         self.perMessage = perMessage
     }
 
-    /// Whether a line is to be written; it is counted if not. What is only written on demand is always written.
+    /// Whether to write a line; if not, it is counted. Debug lines are always written, because they are written only on
+    /// request.
     mutating func admits(_ line: LogLine, at now: ContinuousClock.Instant = .now) -> Bool {
         guard line.level > .debug else { return true }
         let whole = Subject(level: line.level, message: line.message, client: nil)
@@ -72,7 +73,8 @@ struct RepeatedLines {
         return true
     }
 
-    /// The counts to log now: those that are a minute old, or all of them. Forgets subjects that were quiet for long.
+    /// Returns the counts to log now: those older than a minute, or all of them. Removes subjects that had no lines for
+    /// a long time.
     mutating func due(all: Bool = false, at now: ContinuousClock.Instant = .now) -> [Count] {
         var counts: [Count] = []
         for (subject, account) in accounts {

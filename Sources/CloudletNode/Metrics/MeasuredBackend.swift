@@ -5,7 +5,7 @@ import CloudletSystem
 import CloudletWire
 import Synchronization
 
-/// Counts the results of another back end.
+/// Counts the results of the back end that it wraps.
 struct MeasuredBackend: SynthesisBackend {
     let backend: any SynthesisBackend
     let metrics: NodeMetrics
@@ -46,7 +46,7 @@ struct MeasuredBackend: SynthesisBackend {
     func resources() async -> NodeResources { await backend.resources() }
 }
 
-/// A VM whose end is counted, once.
+/// A VM whose end is counted once.
 final class MeasuredVM: SynthesizedVM {
     private let machine: any SynthesizedVM
     private let metrics: NodeMetrics

@@ -1,6 +1,6 @@
-/// All series of one name.
+/// All series with the same name.
 struct MetricFamily: Sendable {
-    /// The kinds of the text format.
+    /// The types of metrics in the text format.
     enum Kind: String, Sendable {
         case counter
         case gauge
@@ -13,10 +13,10 @@ struct MetricFamily: Sendable {
     var buckets: [Double] = []
     var series: [[MetricLabel]: any MetricSeries] = [:]
 
-    /// From 5 ms, a cheap stage, to two minutes, an overlay over a slow link.
+    /// The buckets of a histogram in seconds: from 5 ms, a short stage, to two minutes, an overlay over a slow link.
     static let defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 
-    /// The family's lines; none without a series.
+    /// The lines of the family; empty if it has no series.
     func text(named name: String) -> String {
         guard !series.isEmpty else { return "" }
         let name = name.metricName

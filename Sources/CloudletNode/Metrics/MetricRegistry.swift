@@ -1,21 +1,21 @@
 package import CoreMetrics
 import Synchronization
 
-/// Keeps the metrics of the process and shows them in Prometheus's text format 0.0.4
-/// (https://prometheus.io/docs/instrumenting/exposition_formats). A back end of swift-metrics.
+/// Collects the metrics of the process and writes them in Prometheus's text format 0.0.4
+/// (https://prometheus.io/docs/instrumenting/exposition_formats). It is a back end of swift-metrics.
 ///
-/// Families are described once, before their first sample; a metric without a description keeps the kind with which
-/// it was made. What is counted is decided by our code, never by a client, so the number of series is bounded.
+/// Families are described once, before their first sample; a metric without a description keeps the kind with which it
+/// was created. Names and labels come from our code, never from a client, so the number of series is bounded.
 package final class MetricRegistry: MetricsFactory, Sendable {
     private let families = Mutex<[String: MetricFamily]>([:])
 
-    /// An empty registry.
+    /// Creates an empty registry.
     package init() {}
 
     /// Describes a metric.
     /// - Parameters:
     ///   - name: the metric's name.
-    ///   - help: its meaning, one line.
+    ///   - help: its meaning in one line.
     ///   - buckets: upper bounds of a histogram's buckets, ascending, in the metric's unit.
     package func describe(_ name: String, _ help: String, buckets: [Double] = []) {
         families.withLock { families in
@@ -41,7 +41,8 @@ package final class MetricRegistry: MetricsFactory, Sendable {
             if family.series.isEmpty { family.kind = kind }
             if let known = family.series[labels] as? Series { return known }
             let series = make(family.buckets.isEmpty ? MetricFamily.defaultBuckets : family.buckets)
-            // A name is of one kind: another one under it would make the whole page unreadable, and is not shown.
+            // A name has only one kind. A series of another kind under it would make the whole page invalid, so it is
+            // left out.
             if family.kind == kind { family.series[labels] = series }
             families[name] = family
             return series
@@ -65,7 +66,7 @@ package final class MetricRegistry: MetricsFactory, Sendable {
         series(label, dimensions, .gauge) { _ in NumberSeries() }
     }
 
-    /// A histogram, or a gauge for a recorder that does not aggregate.
+    /// A histogram, or a gauge if the recorder does not aggregate.
     package func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
@@ -79,14 +80,14 @@ package final class MetricRegistry: MetricsFactory, Sendable {
         series(label, dimensions, .histogram) { HistogramSeries($0) }
     }
 
-    /// Nothing: series stay, as counters that vanish and come back look like a restart.
+    /// Does nothing: a series is kept, because a counter that disappears and returns looks like a restart.
     package func destroyCounter(_ handler: any CounterHandler) {}
-    /// Nothing, as for counters.
+    /// Does nothing, as for counters.
     package func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
-    /// Nothing, as for counters.
+    /// Does nothing, as for counters.
     package func destroyMeter(_ handler: any MeterHandler) {}
-    /// Nothing, as for counters.
+    /// Does nothing, as for counters.
     package func destroyRecorder(_ handler: any RecorderHandler) {}
-    /// Nothing, as for counters.
+    /// Does nothing, as for counters.
     package func destroyTimer(_ handler: any TimerHandler) {}
 }

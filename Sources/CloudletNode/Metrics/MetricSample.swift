@@ -1,4 +1,4 @@
-/// A name and value that tell series of one family apart.
+/// A name and value that distinguish the series of a family.
 struct MetricLabel: Hashable, Sendable {
     let name: String
     let value: String
@@ -25,7 +25,7 @@ struct MetricSample {
 }
 
 extension String {
-    /// With every character that names may not have replaced.
+    /// The text as a metric name: every character that is not allowed is replaced.
     var metricName: String {
         let mapped = String(
             map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ":") ? $0 : Character("_") })
@@ -34,7 +34,7 @@ extension String {
 }
 
 extension Double {
-    /// The number as Go's parser reads it.
+    /// The number in a form that Go's parser accepts.
     var metricValue: String {
         if isNaN { return "NaN" }
         if isInfinite { return self < 0 ? "-Inf" : "+Inf" }

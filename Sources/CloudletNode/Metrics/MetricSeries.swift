@@ -1,7 +1,7 @@
 import CoreMetrics
 import Synchronization
 
-/// The values behind one name and one set of labels.
+/// The values of one name and one set of labels.
 protocol MetricSeries: AnyObject, Sendable {
     var samples: [MetricSample] { get }
 }
@@ -23,7 +23,7 @@ final class NumberSeries: MetricSeries, CounterHandler, FloatingPointCounterHand
     func record(_ number: Double) { set(number) }
 }
 
-/// A histogram; timers count seconds.
+/// A histogram; timers record seconds.
 final class HistogramSeries: MetricSeries, RecorderHandler, TimerHandler {
     private struct State {
         var counts: [Int]

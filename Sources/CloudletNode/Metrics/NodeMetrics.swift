@@ -4,19 +4,19 @@ import CloudletSynthesis
 import CloudletSystem
 import CoreMetrics
 
-/// What the node counts and measures.
+/// The metrics of the node.
 package struct NodeMetrics: Sendable {
-    /// Where the values are kept.
+    /// The registry that holds the values.
     package let registry: MetricRegistry
     private let received: Counter
 
-    /// What became of an overlay that a client announced.
+    /// The result of an overlay that a client announced.
     enum SynthesisResult: String, CaseIterable {
         /// The VM ran and has ended.
         case completed
-        /// The overlay could not be taken on: base unknown or unfit, no room.
+        /// The overlay was refused: its base VM is unknown or unsuitable, or there was no room.
         case refused
-        /// The VM could not be brought to run, or its emulator failed.
+        /// The VM could not be started, or its emulator failed.
         case failed
     }
 
@@ -54,7 +54,7 @@ package struct NodeMetrics: Sendable {
     /// Counts bytes of overlays.
     func received(bytes: Int) { received.increment(by: bytes) }
 
-    /// Notes how long the stages of a synthesis took.
+    /// Records how long the stages of a synthesis took.
     func synthesized(_ times: StageTimes) {
         for entry in times.entries {
             Timer(
@@ -70,7 +70,7 @@ package struct NodeMetrics: Sendable {
             Meter(label: "cloudlet_sessions", dimensions: [("stage", stage.rawValue)], factory: registry)
                 .set(sessions.count { $0.stage == stage })
         }
-        // Of all sessions, also those an earlier node began.
+        // This counts the VMs of all sessions, including those that an earlier node began.
         Meter(label: "cloudlet_vms", factory: registry).set(sessions.count { $0.stage == .running })
         Meter(label: "cloudlet_queue_length", factory: registry).set(queue)
         Meter(label: "cloudlet_standby_vms", factory: registry).set(standby)

@@ -1,7 +1,7 @@
 import CloudletSystem
 import CoreMetrics
 
-/// Figures of this process under the names that Prometheus's own libraries use.
+/// Metrics of this process, with the names that Prometheus's own libraries use.
 enum ProcessMetrics {
     static func describe(in registry: MetricRegistry) {
         registry.describe("process_resident_memory_bytes", "Resident memory size in bytes.")
@@ -12,7 +12,8 @@ enum ProcessMetrics {
         registry.describe("process_start_time_seconds", "Start of the process, seconds since 1970.")
     }
 
-    /// Reads several files below /proc, and more the more files are open.
+    /// The figures are cached, because reading them needs several files in /proc and takes longer the more files are
+    /// open.
     private static let figures = Cached(for: .milliseconds(500)) { ProcessFigures.current() }
 
     static func refresh(in registry: MetricRegistry) {
@@ -27,7 +28,7 @@ enum ProcessMetrics {
 }
 
 extension MetricRegistry {
-    /// Sets a counter that somebody else, here the kernel, counts.
+    /// Sets a counter whose value comes from elsewhere, here from the kernel.
     fileprivate func setCounter(_ name: String, to value: Double) {
         (makeCounter(label: name, dimensions: []) as? NumberSeries)?.set(value)
     }

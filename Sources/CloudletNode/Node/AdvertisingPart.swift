@@ -4,11 +4,11 @@ import CloudletLibUPnP
 import CloudletNetwork
 import CloudletSystem
 
-/// What makes the node known on the network.
+/// Announces the node on the network.
 struct AdvertisingPart: NodePart {
     let services: [NodeService]
 
-    /// The advertisers that are configured.
+    /// Creates the configured advertisers.
     init(_ context: NodeContext, record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>) {
         let (settings, logger) = (context.settings, context.logger)
         var services: [NodeService] = []

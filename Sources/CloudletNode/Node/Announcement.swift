@@ -3,8 +3,8 @@ import CloudletDiscovery
 import Logging
 import ServiceLifecycle
 
-/// Logs that the node is ready. It is a service because signals are handled only once services run: a program that reads the
-/// line may end the node at once.
+/// Logs that the node is ready. This is a service because signals are handled only while services run: a program that
+/// reads the line may stop the node at once.
 struct Announcement: Service, NodePart {
     private let metadata: Logger.Metadata
     private let logger: Logger

@@ -1,11 +1,11 @@
 import CloudletControl
 import CloudletSession
 
-/// What programs of the same user may ask the node.
+/// Answers requests that programs of the same user send to the node.
 struct ControlPart: NodePart {
     private let server: ControlServer
 
-    /// Each part that answers requests adds them here.
+    /// Creates the server. Each part that answers requests adds its handlers here.
     init(_ context: NodeContext, sessions: SessionPart) {
         var routes = ControlRoutes()
         SessionControl(journal: sessions.journal, table: sessions.server.table, logger: context.logger).add(to: &routes)

@@ -4,7 +4,7 @@ import CloudletSystem
 import Logging
 
 extension Hypervisor {
-    /// Opens the hypervisor that the node's configuration names; what happens to its VMs is logged with their sessions.
+    /// Opens the configured hypervisor. Events of its VMs are logged with their sessions.
     static func opened(_ context: NodeContext, _ vms: VMSessions) async throws(CloudletError) -> Hypervisor {
         let (settings, logger) = (context.settings, context.logger)
         let verdict = try await AcceleratorProbe.verdict(cache: context.home.acceleratorCache)
@@ -16,8 +16,8 @@ extension Hypervisor {
         }
     }
 
-    /// Takes the directory of the hypervisor. Where a full disk does not let it be made the first time, the node waits for
-    /// room: ending would bring it no further.
+    /// Takes the directory of the hypervisor. If it can't be created because the disk is full, the node waits for
+    /// space, because stopping would not help.
     private static func root(in home: CloudletHome, _ logger: Logger) async throws(CloudletError) -> HypervisorRoot {
         var isReported = false
         while true {
@@ -27,11 +27,11 @@ extension Hypervisor {
                 if !isReported { logger.error("the node waits for room on its disk", metadata: ["reason": "\(error)"]) }
                 isReported = true
             }
-            // No event reports that a disk has room again.
+            // No event reports that a disk has space again.
             await promptSleep(for: .milliseconds(500))
         }
     }
 
-    /// With less the disk counts as full.
+    /// With less free space, in bytes, the disk counts as full.
     private static let leastRoom = 1 << 20
 }

@@ -6,13 +6,13 @@ import CloudletSystem
 import Foundation
 import Logging
 
-/// What the node says of itself to the network: its record, kept true.
+/// Keeps the node's record, which describes the node on the network, up to date.
 struct IdentityPart: NodePart {
     let record: CurrentValue<NodeRecord>
     private let context: NodeContext
     private let keeper: RecordKeeper
 
-    /// Makes the record. Its ports are closed to overlays from here on.
+    /// Creates the record. From here on, overlays can't use its ports.
     init(_ context: NodeContext, registry: NodeRegistry, machines: MachinePart, sessions: SessionPart) async {
         self.context = context
         record = CurrentValue(
@@ -48,7 +48,7 @@ struct IdentityPart: NodePart {
         }
     }
 
-    /// The name of the node: the configured one, or else one made from the host's name.
+    /// The name of the node: the configured one, or one derived from the host's name.
     private static func name(_ configuration: NodeConfiguration) -> String {
         if let name = configuration.name { return name }
         let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "host"

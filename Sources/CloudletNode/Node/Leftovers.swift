@@ -4,7 +4,7 @@ import CloudletSession
 import CloudletSystem
 import Logging
 
-/// What a node that ended or died before may have left: VMs, files and sessions.
+/// VMs, files and sessions that an earlier node left behind when it stopped or died.
 struct Leftovers {
     private let context: NodeContext
     private let registry: NodeRegistry
@@ -18,8 +18,8 @@ struct Leftovers {
         self.admission = admission
     }
 
-    /// Ends and removes everything except the sessions that the node is configured to adopt.
-    /// - Returns: those sessions.
+    /// Ends and removes all leftovers except the sessions that the node is configured to adopt.
+    /// - Returns: the sessions to adopt.
     func cleared() async throws(CloudletError) -> [AdoptedSession] {
         let adopted =
             context.settings.keepsVMs

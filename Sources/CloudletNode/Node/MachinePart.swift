@@ -5,16 +5,16 @@ import CloudletSynthesis
 import CloudletSystem
 import Logging
 
-/// What runs VMs: the hypervisor, and the warm VMs that it keeps ready.
+/// Runs VMs: the hypervisor, and the pool of warm VMs.
 struct MachinePart: NodePart {
     let hypervisor: Hypervisor
     let synthesizer: Synthesizer
     let warmPool: WarmPool
-    /// How sessions run their VMs.
+    /// Options for running the VMs of sessions.
     let options: NodeBackend.Options
     /// The session of each VM.
     let vms = VMSessions()
-    /// The host ports that overlays may open.
+    /// The host ports that overlays may use.
     let guestPorts: GuestPorts
 
     /// Opens the hypervisor.
@@ -27,7 +27,7 @@ struct MachinePart: NodePart {
         synthesizer = Synthesizer(hypervisor: hypervisor)
         guestPorts = GuestPorts(isOpen: settings.lowPorts)
         options = NodeBackend.Options(settings, guestPorts: guestPorts, interfaces: interfaces)
-        // Threads that the node will need are made before the system can run out of them.
+        // Create these threads now, because later the system may not have any left.
         _ = (WorkerPool.shared, WorkerPool.background)
         options.threads.start { isShort in
             if isShort {

@@ -8,16 +8,17 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// The daemon: listens for clients, advertises itself, serves description and status, until SIGTERM, SIGINT or SIGQUIT.
+/// The daemon: accepts clients, announces itself, and serves its description and status, until SIGTERM, SIGINT or
+/// SIGQUIT.
 package struct Node: Sendable {
     private let context: NodeContext
     private let reload: NodeConfiguration.Reload
 
-    /// A node.
+    /// Creates a node.
     /// - Parameters:
-    ///   - configuration: the settings to start with.
+    ///   - configuration: the initial settings.
     ///   - home: the state directory.
-    ///   - logs: where lines of the log go.
+    ///   - logs: writes the log lines.
     ///   - reload: reads the settings again.
     package init(
         configuration: NodeConfiguration, home: CloudletHome, logs: LogOutput,
@@ -30,7 +31,7 @@ package struct Node: Sendable {
     /// Runs the node.
     /// - Throws: `CloudletError` when it can't start.
     package func run() async throws {
-        // From here on, not only when all is up: a SIGHUP during the start must not end the node.
+        // Trapped from here on, because a SIGHUP during the start must not end the node.
         let hangups = await UnixSignalsSequence(trapping: .sighup)
 
         let network = try NetworkMonitor(
@@ -54,8 +55,8 @@ package struct Node: Sendable {
             record: identity.record.value, accelerator: machines.hypervisor.accelerator.rawValue,
             bound: sessions.sockets.bound, logger: context.logger)
 
-        // Started in this order, and ended in reverse: first the node says goodbye, last it notes how sessions ended, and
-        // tells who asks.
+        // The parts start in this order and stop in reverse. So the node first announces that it leaves; last, it
+        // records how sessions ended, and reports that to programs that asked.
         let parts: [any NodePart] = [
             control, network, state, sessions, machines, identity, operation, web, advertising, announcement,
         ]

@@ -2,11 +2,11 @@ import CloudletSystem
 import Logging
 import ServiceLifecycle
 
-/// A part of the node: the services that run for it, and how to try whether it works.
+/// A part of the node: its services, and the checks of whether it works.
 protocol NodePart: Sendable {
-    /// What runs, in the order of its start; ended in reverse.
+    /// The services, in the order of their start; they stop in reverse order.
     var services: [NodeService] { get }
-    /// What has to work for the node to be ready.
+    /// The checks that must succeed for the node to be ready.
     var checks: [Health.Check] { get }
 }
 
@@ -21,9 +21,9 @@ extension NodeService {
     init(_ name: String, _ service: any Service) { self.init(service: service, serviceName: name) }
 }
 
-/// What all parts share.
+/// What all parts of the node share.
 struct NodeContext: Sendable {
-    /// The configuration in force.
+    /// The current configuration.
     let configuration: CurrentValue<NodeConfiguration>
     let home: CloudletHome
     let logs: LogOutput
@@ -38,6 +38,6 @@ struct NodeContext: Sendable {
         logger = logs.logger()
     }
 
-    /// The configuration to start with, for what does not change while the node runs.
+    /// The initial configuration, for settings that don't change while the node runs.
     var settings: NodeConfiguration { configuration.value }
 }

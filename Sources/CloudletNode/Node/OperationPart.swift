@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 import UnixSignals
 
-/// What watches and steers the node: health, the service manager, reloading, the log.
+/// Monitors and controls the node: health, the service manager, reloading, the log.
 struct OperationPart: NodePart {
     let health: Health
     private let context: NodeContext
@@ -14,7 +14,7 @@ struct OperationPart: NodePart {
     private let reloading: Reloading
     private let manager: ServiceManager
 
-    /// Watches over some parts.
+    /// Monitors these parts.
     init(
         _ context: NodeContext, watching parts: [any NodePart], table: SessionTable, hangups: UnixSignalsSequence,
         reload: @escaping NodeConfiguration.Reload
@@ -45,7 +45,7 @@ struct OperationPart: NodePart {
         ]
     }
 
-    /// Every event loop takes on and does a task.
+    /// Checks that every event loop still executes tasks.
     private static func requireEventLoops() async throws(CloudletError) {
         for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() {
             do { try await loop.submit {}.get() } catch {

@@ -6,18 +6,18 @@ import CloudletSession
 import CloudletSystem
 import Logging
 
-/// What serves clients: admission, the server of the synthesis protocol and its sockets, and the journal of its sessions.
+/// Serves clients: admission, the server of the synthesis protocol and its sockets, and the journal of its sessions.
 struct SessionPart: NodePart {
     let admission: Admission
     let server: SessionServer
     let sockets: SynthesisSockets
     private let listener: SynthesisListener
     private let context: NodeContext
-    /// What the sessions are and were.
+    /// Records the sessions.
     let journal: SessionJournal
     private let machines: MachinePart
 
-    /// Adopts the VMs of an earlier node, ends what else it left behind, and binds the sockets.
+    /// Adopts the VMs of an earlier node, removes everything else that it left behind, and binds the sockets.
     init(
         _ context: NodeContext, registry: NodeRegistry, machines: MachinePart,
         interfaces: CurrentValue<[NetworkInterface]>

@@ -6,12 +6,12 @@ import CloudletSession
 import CloudletSystem
 import Hummingbird
 
-/// What answers over HTTP: the UPnP device, the page for people, and the paths that monitoring asks for.
+/// Answers HTTP requests: the UPnP device, the page for people, and the paths for monitoring.
 struct WebPart: NodePart {
     private let subscriptions: EventSubscriptions
     private let server: NodeHTTPServer<RouterResponder<NodeRequestContext>>
 
-    /// Settles the HTTP port.
+    /// Creates the server, which determines the HTTP port.
     init(
         _ context: NodeContext, record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
         sessions: SessionPart, machines: MachinePart, health: Health
@@ -36,7 +36,8 @@ struct WebPart: NodePart {
 
     var services: [NodeService] { [NodeService("UPnP events", subscriptions), NodeService("HTTP server", server)] }
 
-    /// What every host on the LAN may know about sessions. Their ids are left out: a client with an id can end the session.
+    /// The lines about sessions that every host on the LAN may see. They omit the ids, because a client with an id can
+    /// end the session.
     static func lines(about sessions: [SessionStatus]) -> [String] {
         sessions.enumerated().map { "\($0 + 1) \($1.stage.rawValue) \($1.appName ?? "-")" }
     }

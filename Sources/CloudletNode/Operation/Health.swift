@@ -4,20 +4,20 @@ package import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Tries again and again whether the parts of the node work.
+/// Repeatedly checks whether the parts of the node work.
 ///
-/// One round follows the other, so that a part that hangs costs one waiting call and no more, however often somebody asks.
-/// The answer is the last round's finding; a round that does not end is a finding too.
+/// Only one round of checks runs at a time, so that a part that hangs blocks only one call, however often the health is
+/// queried. The answer is the result of the last round; a round that does not end is reported too.
 package final class Health: Service {
-    /// A part and how to try it.
+    /// The check of one part.
     package struct Check: Sendable {
         let name: String
         let body: @Sendable () async throws(CloudletError) -> Void
 
-        /// Names a part.
+        /// Creates a check.
         /// - Parameters:
-        ///   - name: what is tried, for people.
-        ///   - body: tries it, and throws why it does not work.
+        ///   - name: what is checked, for people.
+        ///   - body: checks the part, and throws an error if it does not work.
         init(_ name: String, _ body: @escaping @Sendable () async throws(CloudletError) -> Void) {
             self.name = name
             self.body = body
@@ -31,7 +31,7 @@ package final class Health: Service {
         var isStopping = false
     }
 
-    /// Threads of its own: what watches over the node must not wait for other work.
+    /// Separate threads, so that the checks don't wait for other work.
     static let threads = WorkerPool(width: 2, label: "cloudlet-watch")
 
     private let checks: [Check]
@@ -39,13 +39,13 @@ package final class Health: Service {
     private let timeout: Duration
     private let logger: Logger
     private let state = Mutex(State())
-    /// Happens when all parts have been tried once.
+    /// Set when all parts have been checked once.
     let firstRound = AsyncEvent()
 
-    /// Health of these parts.
+    /// Creates a monitor of these parts.
     /// - Parameters:
-    ///   - checks: what has to work.
-    ///   - interval: pause between two rounds.
+    ///   - checks: the checks that must succeed.
+    ///   - interval: the pause between two rounds.
     ///   - timeout: how long a round may take.
     ///   - logger: receives changes.
     package init(
@@ -57,7 +57,7 @@ package final class Health: Service {
         self.logger = logger
     }
 
-    /// Why the node can't take on sessions now; empty when it can.
+    /// Why the node can't accept sessions now; empty if it can.
     package var reasons: [String] {
         state.withLock { state in
             if state.isStopping { return ["the node is stopping"] }
@@ -66,7 +66,7 @@ package final class Health: Service {
         }
     }
 
-    /// Whether rounds come to an end, whatever they find.
+    /// Whether rounds of checks come to an end, whatever their results.
     package var isAlive: Bool {
         state.withLock { $0.isStopping || Self.hanging($0, timeout) == nil }
     }
@@ -76,7 +76,7 @@ package final class Health: Service {
         return age > timeout ? "\(state.current): no answer for \(age.seconds.rounded()) s" : nil
     }
 
-    /// Tries the parts until the service is shut down.
+    /// Checks the parts until the service is shut down.
     package func run() async throws {
         await withGracefulShutdownHandler {
             await cancelWhenGracefulShutdown {
@@ -107,7 +107,7 @@ package final class Health: Service {
             return state.reasons ?? []
         }
         firstRound.set()
-        // Figures change with each round; a reason with other figures is the same reason.
+        // Numbers in a reason may change with each round, so reasons that differ only in numbers count as the same.
         let known = Set(before.map(Self.withoutFigures))
         for reason in reasons where !known.contains(Self.withoutFigures(reason)) {
             logger.error("not ready", metadata: ["reason": "\(reason)"])
@@ -115,8 +115,8 @@ package final class Health: Service {
         if reasons.isEmpty, !before.isEmpty { logger.notice("ready again") }
     }
 
-    /// Tries a part. It has a task of its own, and is not waited for any more when the service is shut down: a part that
-    /// hangs must not keep the node from ending.
+    /// Checks a part in a task of its own. The task is abandoned when the service is shut down, so that a part that
+    /// hangs does not keep the node from stopping.
     private func failure(of check: Check) async -> CloudletError? {
         let (ended, failure) = (AsyncEvent(), LockedValue<CloudletError?>(nil))
         Task(executorPreference: Self.threads) {

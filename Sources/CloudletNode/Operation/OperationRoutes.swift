@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The paths that monitoring asks for: `/health`, `/ready`, `/metrics`.
+/// The paths for monitoring: `/health`, `/ready`, `/metrics`.
 package struct OperationRoutes: Sendable {
     private let health: Health
     private let metrics: NodeMetrics
@@ -12,7 +12,7 @@ package struct OperationRoutes: Sendable {
     private let warmVMs: @Sendable () -> Int
     private let sessions: @Sendable () async -> [SessionStatus]
 
-    /// Routes that answer from these sources.
+    /// Creates routes that answer from these sources.
     package init(
         health: Health, metrics: NodeMetrics, queue: @escaping @Sendable () -> Int,
         warmVMs: @escaping @Sendable () -> Int = { 0 },
@@ -25,8 +25,8 @@ package struct OperationRoutes: Sendable {
         self.sessions = sessions
     }
 
-    /// Adds the routes: `/health` answers 200 as long as the process serves; `/ready` 200 when sessions can be taken
-    /// on, else 503 and a line for each reason; `/metrics` in Prometheus's text format.
+    /// Adds the routes. `/health` answers 200 as long as the process works; `/ready` answers 200 if sessions can be
+    /// accepted, otherwise 503 with a line for each reason; `/metrics` answers in Prometheus's text format.
     package func add(to router: NodeRouter) {
         router.get("/health") { _, _ in Self.answer("alive\n", .ok) }
         router.get("/ready") { [health] _, _ in

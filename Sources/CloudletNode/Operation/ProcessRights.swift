@@ -2,13 +2,13 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// The rights this process has, from /proc/self/status.
+/// The privileges of this process, from /proc/self/status.
 struct ProcessRights: Sendable, Hashable {
     let user: String
     /// Effective capabilities: `none`, `all`, or the kernel's hexadecimal set.
     let capabilities: String
     let noNewPrivileges: Bool
-    /// Whether a system-call filter is on.
+    /// Whether a system-call filter is active.
     let isFiltered: Bool
     let isRoot: Bool
 

@@ -4,8 +4,8 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// Reads the configuration again at each SIGHUP, and takes over what may change while the node runs. The log says what has
-/// changed, and what needs a restart; when the new configuration is wrong, the one in force stays.
+/// Reads the configuration again at each SIGHUP, and applies the reloadable settings. The log reports what has changed,
+/// and what needs a restart. If the new configuration is not valid, the current one stays in use.
 struct Reloading: Service {
     let signals: UnixSignalsSequence
     let configuration: CurrentValue<NodeConfiguration>

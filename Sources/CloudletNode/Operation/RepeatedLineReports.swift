@@ -1,7 +1,7 @@
 import AsyncAlgorithms
 import ServiceLifecycle
 
-/// Logs regularly how many lines were not written.
+/// Regularly logs how many repeated lines were not written.
 struct RepeatedLineReports: Service {
     let logs: LogOutput
 

@@ -2,7 +2,7 @@ import CloudletHypervisor
 import Logging
 
 extension ProcessRights {
-    /// Logs the rights with which the node runs, and what confines its guests.
+    /// Logs the privileges of the node, and how its guests are confined.
     func report(_ settings: NodeConfiguration, accelerator: MachineDescription.Accelerator, to logger: Logger) {
         logger.notice(
             "rights of this process",

@@ -2,14 +2,14 @@ import CloudletSystem
 import Dispatch
 import Glibc
 
-/// Sends messages to the service manager that started the process (sd_notify(3), systemd.service(5) `Type=notify`); does
-/// nothing when there is none.
+/// Sends messages to the service manager that started the process (sd_notify(3), systemd.service(5) `Type=notify`).
+/// Without a service manager, it does nothing.
 package final class ServiceManager: Sendable {
     private let socket: LocalDatagram?
-    /// How often the manager wants to hear from the process, if at all.
+    /// How often the service manager expects a message, if it does.
     package let watchdogInterval: Duration?
 
-    /// The manager named in the environment.
+    /// Finds the service manager in the environment.
     package init(environment: [String: String]) {
         socket = environment["NOTIFY_SOCKET"].flatMap { LocalDatagram(to: $0) }
         let isMeant = environment["WATCHDOG_PID"].map { $0 == String(getpid()) } ?? true
@@ -24,18 +24,18 @@ package final class ServiceManager: Sendable {
         _ = socket?.send(Array(lines.joined(separator: "\n").utf8), waiting: waits)
     }
 
-    /// The node is up.
+    /// Reports that the node is ready.
     package func ready(_ status: String) { send("READY=1", Self.status(status)) }
-    /// What the node is doing, one line.
+    /// Reports what the node is doing, in one line.
     package func status(_ text: String) { send(Self.status(text), waiting: false) }
-    /// The node has begun to end.
+    /// Reports that the node has begun to stop.
     package func stopping() { send("STOPPING=1", Self.status("stopping")) }
-    /// The node reads its configuration again; ``ready(_:)`` ends this.
+    /// Reports that the node reads its configuration again; ``ready(_:)`` reports the end.
     package func reloading() {
-        // CLOCK_MONOTONIC, as sd_notify(3) asks for.
+        // sd_notify(3) requires the time of CLOCK_MONOTONIC.
         send("RELOADING=1", "MONOTONIC_USEC=\(DispatchTime.now().uptimeNanoseconds / 1000)")
     }
-    /// The node works.
+    /// Reports to the watchdog that the node works.
     package func beat() { send("WATCHDOG=1", waiting: false) }
 
     private static func status(_ text: String) -> String {

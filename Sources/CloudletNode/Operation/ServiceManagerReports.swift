@@ -3,10 +3,10 @@ import CloudletSession
 import CloudletSystem
 import ServiceLifecycle
 
-/// Reports to the service manager when the node is ready, what it does, that it works and that it ends.
+/// Reports to the service manager that the node is ready, what it does, that it works, and that it stops.
 ///
-/// Watchdog messages go out only as long as the rounds of ``Health`` end: when the sessions, the registry or libvirt no longer
-/// answer, they stop, and the manager restarts the node.
+/// Watchdog messages are sent only as long as the rounds of ``Health`` come to an end. If the sessions, the registry or
+/// libvirt no longer answer, the messages stop, and the service manager restarts the node.
 struct ServiceManagerReports: Service {
     let manager: ServiceManager
     let health: Health

@@ -1,6 +1,6 @@
 import Foundation
 
 extension Date {
-    /// The time now, in seconds since 1970.
+    /// The current time in seconds since 1970.
     static var secondsNow: Int { Int(Date().timeIntervalSince1970) }
 }

@@ -6,14 +6,14 @@ import Logging
 import Synchronization
 import SystemPackage
 
-/// The registry as the node uses it: no session waits for its database, which other programs may lock for long (a backup,
-/// `sqlite3`) and which can't be used on a full disk.
+/// The registry as the node uses it. No session waits for the database, because other programs may lock it for long (a
+/// backup, `sqlite3`), and a full disk can make it unusable.
 ///
-/// Base VMs are read anew each time as long as that works, and are those known before when it does not. What sessions are
-/// doing is written by a queue of its own in the order in which it happened, the newest state of each session, as soon as
-/// the database can be written.
+/// Base VMs are read from the database each time; if that fails, the ones read last are used. Changes of sessions are
+/// queued in the order in which they happened, only the newest state of each session, and are written as soon as the
+/// database can be written.
 final class NodeRegistry: BaseRegister {
-    /// A thread for calls that block.
+    /// An actor with a thread of its own, for calls that block.
     private actor Lane {
         private let executor: QueueExecutor
 
@@ -26,7 +26,7 @@ final class NodeRegistry: BaseRegister {
         ) throws(CloudletError) -> Value { try body() }
     }
 
-    /// What is wrong, and since when.
+    /// A failure of the database, and since when it lasts.
     private struct Trouble {
         let reason: CloudletError
         let since: ContinuousClock.Instant
@@ -44,13 +44,13 @@ final class NodeRegistry: BaseRegister {
         var bases: [BaseVM]?
         var sessions: [SessionRecord]?
         var troubles: [Kind: Trouble] = [:]
-        /// Sessions whose state is not written yet, the oldest first.
+        /// Sessions whose state has not been written yet, the oldest first.
         var pending: [SessionRecord] = []
-        /// What was found out of base VMs' files and is not written yet.
+        /// Results of checking base VMs' files that have not been written yet.
         var notes: [FilePath: Note] = [:]
         /// Sessions of this node.
         var own: Set<SessionID> = []
-        /// Whether the sessions of the node before are marked as ended.
+        /// Whether the sessions of the previous node have been marked as ended.
         var isReconciled = false
     }
 
@@ -61,21 +61,21 @@ final class NodeRegistry: BaseRegister {
     private let reader = Lane("cloudlet-registry-reader")
     private let writer = Lane("cloudlet-registry-writer")
 
-    /// How long one try waits for others that hold the database.
+    /// How long one attempt waits for other programs that have locked the database.
     private static let timeout = Duration.milliseconds(200)
-    /// For how long the database is left alone after a try that failed.
+    /// How long no attempt is made after one has failed.
     private static let pause = Duration.seconds(1)
     private static let longestBacklog = 10_000
 
-    /// The registry in this database; nothing is opened yet.
+    /// Creates the registry in this database, without opening it yet.
     init(_ path: FilePath, logger: Logger) {
         self.path = path
         self.logger = logger
     }
 
-    /// Opens and reads the registry. One that can't be opened now (locked, a full disk) is opened later; what is in it is
-    /// read all the same where that is possible.
-    /// - Throws: `CloudletError` when the database is damaged or belongs to somebody else.
+    /// Opens and reads the registry. If it can't be opened now (locked, a full disk), it is opened later, and its
+    /// contents are still read if possible.
+    /// - Throws: `CloudletError` when the database is damaged or belongs to another user.
     func open() async throws(CloudletError) {
         do throws(CloudletError) {
             _ = try await reader.run { () throws(CloudletError) in try self.readAll() }
@@ -96,13 +96,13 @@ final class NodeRegistry: BaseRegister {
         }
     }
 
-    /// The base VMs: as they are registered now, or as they were known when the registry can't be read.
+    /// The registered base VMs. If the registry can't be read, returns the ones read last.
     /// - Throws: `CloudletError` when it could never be read.
     func bases() async throws(CloudletError) -> [BaseVM] {
         if !isTroubled(.reading) {
             do throws(CloudletError) {
                 let bases = try await reader.run { () throws(CloudletError) in
-                    // A task that waited for an attempt that failed does not try again.
+                    // If an attempt failed while this task waited, it does not try again.
                     if let trouble = self.fresh(.reading) { throw trouble }
                     return try self.readBases()
                 }
@@ -117,7 +117,7 @@ final class NodeRegistry: BaseRegister {
         return noted(known)
     }
 
-    /// The base VMs with what is not written yet.
+    /// Returns the base VMs, updated with the results that have not been written yet.
     private func noted(_ bases: [BaseVM]) -> [BaseVM] {
         let notes = state.withLock(\.notes)
         return bases.map { base in
@@ -140,13 +140,13 @@ final class NodeRegistry: BaseRegister {
         await flush()
     }
 
-    /// The sessions that the node before left; `nil` when they can't be read.
+    /// The sessions that the previous node left; `nil` if they can't be read.
     var sessionsLeft: [SessionRecord]? { state.withLock(\.sessions) }
 
-    /// Sessions whose state is not written yet, the oldest first.
+    /// Sessions whose state has not been written yet, the oldest first.
     var unwritten: [SessionRecord] { state.withLock(\.pending) }
 
-    /// Takes over the state of sessions, to be written by ``flush()``.
+    /// Queues the state of sessions, to be written by ``flush()``.
     func put(_ records: [SessionRecord]) {
         state.withLock { state in
             let changed = Set(records.map(\.id))
@@ -155,8 +155,8 @@ final class NodeRegistry: BaseRegister {
         }
     }
 
-    /// Tries to write what is to be written.
-    /// - Returns: whether all is written.
+    /// Tries to write the queued changes.
+    /// - Returns: whether everything was written.
     @discardableResult
     func flush() async -> Bool {
         guard !isTroubled(.writing) else { return false }
@@ -173,19 +173,20 @@ final class NodeRegistry: BaseRegister {
         }
     }
 
-    /// Tries to write what is to be written until that works, but no longer than `limit`. SQLite can't tell when another
-    /// program lets go of the database.
+    /// Tries to write the queued changes until that succeeds, but no longer than `limit`. It has to poll, because
+    /// SQLite can't report that another program has unlocked the database.
     func flush(within limit: Duration) async {
         _ = try? await poll(every: Self.pause, for: limit) { () async throws(CloudletError) in await flush() }
     }
 
-    /// Marks the sessions of a node that died as ended, except those that are continued; now, or when the database can be written.
+    /// Marks the sessions of a node that died as ended, except those that are continued. If the database can't be
+    /// written now, this is done later.
     func reconcile(keeping kept: Set<SessionID>) async {
         state.withLock { $0.own.formUnion(kept) }
         await flush()
     }
 
-    /// What does not work; empty when all does.
+    /// The current failures; empty if everything works.
     var troubles: [String] {
         let now = ContinuousClock().now
         return state.withLock { state in
@@ -200,13 +201,13 @@ final class NodeRegistry: BaseRegister {
         }
     }
 
-    /// Finds out whether the database can be used, and writes what could not be written before.
+    /// Checks whether the database can be used, and writes what could not be written before.
     func retry() async {
         _ = try? await bases()
         await flush()
     }
 
-    // MARK: - On the threads
+    // MARK: - On the registry's threads
 
     private func opened() throws(CloudletError) -> Registry {
         try handle.withLock { (handle) throws(CloudletError) in
@@ -246,21 +247,21 @@ final class NodeRegistry: BaseRegister {
         guard !pending.isEmpty else { return try registry.requireWritable() }
         try registry.write(pending)
         state.withLock { state in
-            // What changed meanwhile is written the next time.
+            // Sessions that have changed meanwhile stay queued.
             state.pending.removeAll { pending.contains($0) }
         }
     }
 
-    // MARK: - Troubles
+    // MARK: - Failures
 
-    /// What went wrong a moment ago.
+    /// The error of an attempt that failed a moment ago.
     private func fresh(_ kind: Kind) -> CloudletError? {
         let now = ContinuousClock().now
         return state.withLock { Self.fresh($0.troubles[kind], now) }
     }
 
     private static func fresh(_ trouble: Trouble?, _ now: ContinuousClock.Instant) -> CloudletError? {
-        // Less than the time between two looks, so that none of them is left out.
+        // This is shorter than the time between two attempts, so that no attempt is skipped.
         trouble.flatMap { now - $0.last < pause * 0.9 ? $0.reason : nil }
     }
 

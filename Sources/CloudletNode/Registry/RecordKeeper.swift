@@ -8,7 +8,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 
-/// Keeps the node's record true: base VMs in the registry, load, memory, sessions.
+/// Keeps the node's record up to date: base VMs in the registry, load, memory, sessions.
 struct RecordKeeper: Service {
     let record: CurrentValue<NodeRecord>
     let registry: NodeRegistry
@@ -38,19 +38,20 @@ struct RecordKeeper: Service {
         }
     }
 
-    /// The base VMs held.
+    /// The base VMs that the node has.
     static func bases(_ registry: NodeRegistry) async throws(CloudletError) -> [HeldBase] {
         try await registry.bases().map { HeldBase(hash: $0.hash, name: $0.files.name) }
     }
 
-    /// Runnable tasks a processor over the last minute, in tenths: small changes are not worth an announcement.
+    /// The load average per processor over the last minute, rounded to tenths, because small changes should not cause
+    /// announcements.
     static func load() -> Double {
         let text = (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8)) ?? ""
         let tasks = text.split(separator: " ").first.flatMap { Double($0) } ?? 0
         return (tasks / Double(max(1, ProcessInfo.processInfo.activeProcessorCount)) * 10).rounded() / 10
     }
 
-    /// In steps of 256 MiB, for the same reason.
+    /// The available memory in steps of 256 MiB, for the same reason.
     static func roundedFreeMemory() -> ByteCount {
         ByteCount((MemoryFigures.current().available >> 28) << 28)
     }

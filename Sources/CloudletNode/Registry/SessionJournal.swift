@@ -6,17 +6,17 @@ import Foundation
 import ServiceLifecycle
 import Synchronization
 
-/// Keeps the registry's sessions as they are in the node, and lists them for other programs.
+/// Records the node's sessions in the registry, and lists them for other programs.
 final class SessionJournal: Service {
     private let registry: NodeRegistry
     private let table: SessionTable
-    /// One task at a time looks at the sessions: what one of them has found must not be put down after what another has.
+    /// Lets only one task at a time read the sessions, so that an older state is never recorded after a newer one.
     private let turn = AsyncSemaphore(1)
     private let collected = Mutex<[SessionID: SessionRecord]>([:])
 
-    /// Time between two transactions.
+    /// The shortest time between two transactions.
     private static let pace = Duration.milliseconds(100)
-    /// How long the node tries to write the end of the last sessions before it ends itself.
+    /// How long the node tries to write the end of the last sessions before it stops.
     private static let closeTimeout = Duration.seconds(5)
 
     init(registry: NodeRegistry, table: SessionTable) {
@@ -29,12 +29,12 @@ final class SessionJournal: Service {
             if !registry.unwritten.isEmpty { await registry.flush() }
             try? await Task.sleep(for: Self.pace)
         }
-        // The listener has stopped before: every session has ended.
+        // The listener has already stopped, so every session has ended.
         await collect()
         await registry.flush(within: Self.closeTimeout)
     }
 
-    /// The sessions that live, and those that have ended but are not in the registry yet; the oldest first.
+    /// The live sessions, and those that have ended but are not in the registry yet; the oldest first.
     func sessions() async -> [SessionRecord] {
         let live = await collect()
         let ids = Set(live.map(\.id))
@@ -42,8 +42,8 @@ final class SessionJournal: Service {
         return (ended + live).sorted { ($0.created, $0.id.value) < ($1.created, $1.id.value) }
     }
 
-    /// Hands the registry what has changed.
-    /// - Returns: the sessions that live; none when the task is cancelled.
+    /// Passes the changed sessions to the registry.
+    /// - Returns: the live sessions; empty if the task is cancelled.
     @discardableResult
     private func collect() async -> [SessionRecord] {
         guard (try? await turn.acquire()) != nil else { return [] }
@@ -54,7 +54,7 @@ final class SessionJournal: Service {
             defer { collected = Dictionary(uniqueKeysWithValues: live.map { ($0.id, $0) }) }
             return (live + ended).filter { record in
                 var former = collected[record.id]
-                // How much of an overlay has come is no reason to write to the disk.
+                // Progress of an overlay alone does not justify writing to the disk.
                 former?.receivedBytes = record.receivedBytes
                 return former != record
             }

@@ -1,5 +1,5 @@
 extension Admission.Policy {
-    /// The configured bounds.
+    /// Reads the configured limits.
     init(_ configuration: NodeConfiguration) {
         machines = configuration.maximumVMs
         perClient = configuration.sessionsPerClient

@@ -3,13 +3,14 @@ import CloudletSession
 import CloudletSystem
 import Synchronization
 
-/// Packages that the node fetches for its clients.
+/// Admission of overlay packages that the node fetches for its clients.
 extension Admission {
     private static let fetchesAtOnce = 16
 
-    /// Permits the fetch of a client's package. It counts as a session of the client's until the permit's place is given back.
-    /// - Returns: the permit; its `makeRoom` is called before bytes are written.
-    /// - Throws: `CloudletError.busy` when the quota is used up, or too much is being fetched already.
+    /// Permits the fetch of a client's package. It counts as a session of the client until the permit's reservation is
+    /// released.
+    /// - Returns: the permit; call its `makeRoom` before bytes are written.
+    /// - Throws: `CloudletError.busy` when the quota is used up, or too many packages are being fetched.
     func beginFetch(client: String) throws(CloudletError) -> FetchPermit {
         let policy = policy()
         let ticket = try state.withLock { (state) throws(CloudletError) in
@@ -27,7 +28,8 @@ extension Admission {
         ) { (bytes) throws(CloudletError) in try self.reserve(bytes, for: ticket) }
     }
 
-    /// Counts bytes that a fetch is about to write in place of those that it wrote before.
+    /// Reserves space for bytes that a fetch is about to write. It replaces the previous reservation, because the bytes
+    /// written since then are included in the host's figures.
     private func reserve(_ bytes: Int, for ticket: Int) throws(CloudletError) {
         let (policy, figures) = (policy(), look(isNew: true))
         try state.withLock { (state) throws(CloudletError) in
@@ -42,10 +44,10 @@ extension Admission {
     }
 }
 
-/// What a fetch was admitted with.
+/// The permission to fetch a package.
 struct FetchPermit: Sendable {
-    /// Counts the fetch among the client's sessions until it is given back.
+    /// Counts the fetch among the client's sessions until it is released.
     let place: Reservation
-    /// To be called before so many bytes are written; throws when there is no room for them.
+    /// Called with a number of bytes before they are written; throws an error if there is no space for them.
     let makeRoom: @Sendable (Int) throws(CloudletError) -> Void
 }

@@ -1,53 +1,53 @@
 import CloudletCore
 import CloudletSystem
 
-/// What sessions hold of the host, and which of them wait.
+/// The resources that sessions have reserved, and the queue of waiting sessions.
 struct AdmissionState {
-    /// A synthesis or VM that was admitted.
+    /// An admitted synthesis or VM.
     struct Held {
         let client: String
         let need: Admission.Need
-        /// Whether what it takes does not show in the host's figures yet.
+        /// Whether its resources are not included in the host's figures yet.
         var fills = true
     }
 
     /// A package that is being fetched.
     struct Fetch {
         let client: String
-        /// Bytes that are about to be written; what was written shows in the host's figures.
+        /// Bytes that are about to be written; those already written are included in the host's figures.
         var writing = 0
     }
 
-    /// A session that waits.
+    /// A waiting session.
     struct Waiting {
         let ticket: Int
         let client: String
         let need: Admission.Need
-        /// From then on it is no longer passed by those that would take what it waits for.
+        /// From this time on, later sessions may not take the resources that it waits for.
         let insistsFrom: ContinuousClock.Instant
-        /// Until when it waits.
+        /// The time at which it stops waiting.
         let end: ContinuousClock.Instant
         /// Whether memory is being freed for it.
         var isRelieved = false
-        /// Set when it should look again.
+        /// Set when it should check again.
         var changed: AsyncEvent?
     }
 
-    /// What is neither used nor promised, in bytes.
+    /// The resources that are neither used nor reserved.
     struct Room {
         var memory: Int
         var disk: Int
-        /// VMs that may still be begun.
+        /// The number of VMs that may still be started.
         var machines: Int
-        /// Bytes that are left to the host, for messages.
+        /// The bytes that are left to the host, for messages.
         var reserves = (memory: 0, disk: 0)
     }
 
-    /// What a session that waits lacks.
+    /// What a waiting session lacks.
     struct Turn {
-        /// In words; `nil` when it may go.
+        /// A description; `nil` if the session may proceed.
         let lack: String?
-        /// Bytes of memory, where nothing else is missing.
+        /// The missing bytes of memory, if only memory is missing.
         var missingMemory = 0
     }
 
@@ -55,9 +55,9 @@ struct AdmissionState {
     var fetches: [Int: Fetch] = [:]
     var queue: [Waiting] = []
     var next = 0
-    /// The host's figures as they were seen last.
+    /// The host's figures when they were last read, and the time.
     var seen: (time: ContinuousClock.Instant, figures: Admission.Figures)?
-    /// Counts what changes the host's figures or their meaning.
+    /// Counts the events after which figures read earlier are no longer valid.
     private(set) var changes = 0
 
     mutating func begin(_ ticket: Int, _ entry: Held) { held[ticket] = entry }
@@ -90,7 +90,7 @@ struct AdmissionState {
 
     func room(_ policy: Admission.Policy, _ host: Admission.Figures) -> Room {
         let promised = held.values.reduce(0) { $0 + $1.need.memory }
-        // What is being filled does not show in the host's figures yet.
+        // The host's figures don't include the resources of these yet.
         let filling = held.values.filter(\.fills)
         let writing = fetches.values.reduce(0) { $0 + $1.writing }
         return Room(
@@ -101,7 +101,7 @@ struct AdmissionState {
             reserves: (policy.memoryReserve, policy.diskReserve))
     }
 
-    /// Whether the session at a position of the queue may go now.
+    /// Whether the session at a position of the queue may proceed now.
     func turn(
         of position: Int, _ policy: Admission.Policy, _ host: Admission.Figures, _ now: ContinuousClock.Instant
     ) -> Turn {
@@ -109,7 +109,7 @@ struct AdmissionState {
         var room = room(policy, host)
         for other in queue[..<position] where other.end > now {
             if other.isRelieved || lack(other.need, room) == nil {
-                // It goes as soon as it looks.
+                // It proceeds as soon as it checks again.
                 room.memory -= other.need.memory
                 room.disk -= other.need.disk
                 room.machines -= 1
@@ -122,7 +122,7 @@ struct AdmissionState {
         return Turn(lack: lack, missingMemory: isMemoryOnly ? entry.need.memory - room.memory : 0)
     }
 
-    /// What is missing, or `nil` when there is room.
+    /// Describes what is missing; `nil` if there is room.
     private func lack(_ need: Admission.Need, _ room: Room) -> String? {
         if room.machines <= 0 { return "\(held.count) VMs run, more are not allowed" }
         if need.memory > room.memory {
@@ -140,8 +140,8 @@ struct AdmissionState {
         "\(ByteCount(max(0, bytes))) are left beside the host's \(ByteCount(reserve))"
     }
 
-    /// Whether one that waits gets its room when those before it have ended, although others that came later have passed
-    /// it and another one does.
+    /// Whether a waiting session will get its room once the sessions admitted before it have ended, if a session with
+    /// `need` is admitted now in addition to the later ones that were.
     private func leaves(
         _ waiting: Waiting, beside need: Admission.Need, _ policy: Admission.Policy, _ host: Admission.Figures
     ) -> Bool {
@@ -152,7 +152,7 @@ struct AdmissionState {
             && all.count <= most.machines
     }
 
-    /// Whether there would be room if all that may end had ended.
+    /// Whether there would be room once all VMs had ended and the reclaimable memory was freed.
     func isHopeful(
         _ need: Admission.Need, _ policy: Admission.Policy, _ host: Admission.Figures, sparing spare: Int
     ) -> Bool {
@@ -160,7 +160,7 @@ struct AdmissionState {
         return need.memory <= most.memory && need.disk <= most.disk
     }
 
-    /// The room there would be if all VMs had ended, and so much memory been given up.
+    /// The room that there would be once all VMs had ended and `spare` bytes of memory were freed.
     private func most(_ policy: Admission.Policy, _ host: Admission.Figures, sparing spare: Int) -> Room {
         let taken = held.values.reduce(0) { $0 + $1.need.memory }
         return Room(

@@ -3,24 +3,24 @@ package import CloudletSession
 import CloudletSystem
 import Synchronization
 
-/// Decides which syntheses may run: by the guest memory and the disk space the host really has, by a maximum, and by a
-/// quota for each client. A session for which there is no room waits in a queue.
+/// Decides which syntheses may run: by the available memory and disk space of the host, by a maximum, and by a quota
+/// for each client. A session without room waits in a queue.
 package final class Admission: Sendable {
     let state = Mutex(AdmissionState())
     let policy: @Sendable () -> Policy
     private let figures: @Sendable () -> Figures
     private let reclaimable: ReclaimableMemory
-    /// How often the host's figures are looked at while somebody waits: no event reports that others have freed memory or
-    /// disk space.
+    /// How often the host's figures are read while a session waits: no event reports that other programs have freed
+    /// memory or disk space.
     private static let sampling = Duration.milliseconds(250)
-    /// How long figures are good for others who wait.
+    /// How long figures that were read for one session can be used for others.
     private static let freshness = Duration.milliseconds(50)
 
-    /// Decides by these bounds and figures; both are asked anew each time.
+    /// Creates an admission. Policy and figures are read each time they are needed.
     /// - Parameters:
-    ///   - policy: the bounds.
-    ///   - reclaimable: memory that is freed where that makes room for the next session.
-    ///   - figures: what the host has.
+    ///   - policy: the limits.
+    ///   - reclaimable: memory that can be freed if that makes room for the next session.
+    ///   - figures: the resources of the host.
     package init(
         policy: @escaping @Sendable () -> Policy, reclaimable: ReclaimableMemory = .none,
         figures: @escaping @Sendable () -> Figures
@@ -30,20 +30,21 @@ package final class Admission: Sendable {
         self.figures = figures
     }
 
-    /// How many sessions wait.
+    /// The number of waiting sessions.
     package var waiting: Int { state.withLock(\.queue.count) }
 
     /// Waits for room.
     ///
-    /// A session that waits is passed by those behind it that fit: for the first half of its time by all, then only by those
-    /// that leave what it waits for. None is held up by one that may never get in, and none is passed for ever.
+    /// Later sessions that fit may pass a waiting one: for the first half of its time all of them, then only those that
+    /// leave the resources that it waits for. So no session is held up by one that may never be admitted, and none is
+    /// passed forever.
     /// - Parameters:
     ///   - client: the client's address.
-    ///   - need: what the synthesis takes.
-    ///   - progress: receives the position in the queue, 1 for the next, when it changes.
-    /// - Returns: the place.
-    /// - Throws: `CloudletError.busy` when the quota or the queue is full, no room came in time, or none would come if all
-    ///   VMs ended; `CloudletError.unavailable` when this host can never have room.
+    ///   - need: the resources that the synthesis needs.
+    ///   - progress: receives the position in the queue when it changes; 1 is the next.
+    /// - Returns: the reservation of the resources.
+    /// - Throws: `CloudletError.busy` when the quota or the queue is full, no room became free in time, or there would
+    ///   be none even if all VMs ended; `CloudletError.unavailable` when this host can never have enough.
     package func enter(
         client: String, need: Need, progress: (Int) -> Void
     ) async throws(CloudletError) -> Reservation {
@@ -81,7 +82,7 @@ package final class Admission: Sendable {
         }
     }
 
-    /// Refuses what a host with nothing else to do would have no room for.
+    /// Throws an error if the need exceeds what the host would have without any other VM.
     private static func requirePossible(
         _ need: Need, _ policy: Policy, _ host: Figures
     ) throws(CloudletError) {
@@ -96,18 +97,18 @@ package final class Admission: Sendable {
         try require("overlay", need.disk, host.disk - policy.diskReserve, "disk space")
     }
 
-    /// The host's figures; those that another session which waits has just looked at are as good.
+    /// The host's figures. Unless `isNew`, figures that were just read for another session are used.
     func look(isNew: Bool) -> Figures {
         let now = ContinuousClock().now
         if !isNew, let seen = state.withLock(\.seen), now - seen.time < Self.freshness { return seen.figures }
         let changes = state.withLock(\.changes)
         let figures = figures()
-        // What was given back or taken meanwhile may not show in them.
+        // If a reservation changed meanwhile, the figures may not include that, so don't keep them.
         state.withLock { if $0.changes == changes { $0.seen = (now, figures) } }
         return figures
     }
 
-    /// Counts a VM that runs already.
+    /// Reserves the memory of a VM that already runs.
     package func adopt(client: String, memory: Int) -> Reservation {
         let ticket = state.withLock { state in
             state.next += 1
@@ -137,7 +138,8 @@ package final class Admission: Sendable {
 
     private enum Verdict {
         case granted(Reservation)
-        /// `isHopeful`: room would come if others ended. `changed` is set when what was decided by may have changed.
+        /// `isHopeful` means that there would be room if other sessions ended. `changed` is set when the decision may
+        /// have changed.
         case waits(position: Int, lack: String, isHopeful: Bool, changed: AsyncEvent)
     }
 
@@ -155,7 +157,7 @@ package final class Admission: Sendable {
                 state.begin(ticket, .init(client: entry.client, need: entry.need))
                 return (.granted(place(ticket)), 0, state.queue.compactMap(\.changed))
             }
-            // Others' memory is given up only where it is all that is missing, and enough.
+            // Memory is reclaimed only if nothing else is missing, and if it is enough.
             let helps = turn.missingMemory > 0 && turn.missingMemory <= spare
             state.queue[index].isRelieved = helps
             state.queue[index].changed = changed
@@ -180,7 +182,7 @@ package final class Admission: Sendable {
 
     private func leave(_ ticket: Int) { change { $0.queue.removeAll { $0.ticket == ticket } } }
 
-    /// Changes what is held or waits, and has those that wait look again.
+    /// Changes what is reserved or waits, and makes the waiting sessions check again.
     func change(_ body: (inout AdmissionState) -> Void) {
         let waiting = state.withLock { state in
             body(&state)

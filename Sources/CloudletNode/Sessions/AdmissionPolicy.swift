@@ -1,40 +1,40 @@
-/// What decides over admission: the bounds, what the host has, and what a synthesis takes.
+/// The inputs of admission: the limits, the resources of the host, and the needs of a synthesis.
 extension Admission {
-    /// The bounds.
+    /// The limits.
     package struct Policy: Sendable, Hashable {
-        /// VMs at the same time; 0 for as many as memory allows.
+        /// The largest number of VMs; 0 for as many as memory allows.
         package var machines = 0
-        /// Sessions that one client address may have, waiting ones included.
+        /// The largest number of sessions of one client address, including waiting ones.
         package var perClient = 8
-        /// Sessions that may wait.
+        /// The largest number of waiting sessions.
         package var queue = 64
-        /// How long a session waits.
+        /// How long a session may wait.
         package var queueTimeout = Duration.seconds(60)
         /// Bytes of memory left to the host.
         package var memoryReserve = 512 << 20
         /// Bytes of disk space left to the host.
         package var diskReserve = 256 << 20
 
-        /// The default bounds.
+        /// The default limits.
         package init() {}
     }
 
-    /// What the host has, in bytes.
+    /// The resources of the host, in bytes.
     package struct Figures: Sendable {
-        /// Memory in all.
+        /// Total memory.
         package var memory: Int
-        /// Memory that could be used now.
+        /// Available memory.
         package var freeMemory: Int
-        /// Space on the disk that holds scratch files.
+        /// Free space on the disk that holds scratch files.
         package var freeDisk: Int
-        /// All space of that disk.
+        /// Total space of that disk.
         package var disk: Int
-        /// Space there that the end of all VMs would give back.
+        /// Space on that disk that would become free if all VMs ended.
         package var disposableDisk: Int
-        /// Whether that disk is memory (tmpfs).
+        /// Whether that disk is in memory (tmpfs).
         package var diskIsMemory: Bool
 
-        /// The figures; those of the disk that are left out say that it is large and holds nothing of VMs.
+        /// Creates figures. By default the disk is very large and holds no files of VMs.
         package init(
             memory: Int, freeMemory: Int, freeDisk: Int, disk: Int = .max >> 1, disposableDisk: Int = 0,
             diskIsMemory: Bool = false
@@ -50,29 +50,29 @@ extension Admission {
 
     /// Memory that can be freed for sessions.
     package struct ReclaimableMemory: Sendable {
-        /// How many bytes could be freed, or are being freed already.
+        /// The number of bytes that could be freed, or are being freed already.
         let bytes: @Sendable () -> Int
-        /// Begins to free at least so many bytes.
+        /// Begins to free at least the given number of bytes.
         let reclaim: @Sendable (Int) -> Void
 
-        /// Memory of some kind.
+        /// Creates a source of reclaimable memory.
         package init(bytes: @escaping @Sendable () -> Int, reclaim: @escaping @Sendable (Int) -> Void) {
             self.bytes = bytes
             self.reclaim = reclaim
         }
 
-        /// There is none.
+        /// No reclaimable memory.
         package static let none = ReclaimableMemory(bytes: { 0 }, reclaim: { _ in })
     }
 
-    /// What a synthesis takes, in bytes.
+    /// The resources that a synthesis needs, in bytes.
     package struct Need: Sendable, Hashable {
-        /// Memory of the guest and what its emulator takes beside it.
+        /// Memory of the guest and of its emulator.
         package var memory: Int
-        /// Disk space of what the overlay brings.
+        /// Disk space for the contents of the overlay.
         package var disk: Int
 
-        /// Names a need.
+        /// Creates a need.
         package init(memory: Int, disk: Int) {
             self.memory = memory
             self.disk = disk

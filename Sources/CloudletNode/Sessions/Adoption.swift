@@ -14,11 +14,11 @@ struct Adoption: Sendable {
     let vms: VMSessions
     let logger: Logger
 
-    /// The sessions that can continue. Their clients have the lease's time to come back.
+    /// The sessions that can continue. Each client has the time of the lease to reconnect.
     func sessions() async throws(CloudletError) -> [AdoptedSession] {
         let running = try await hypervisor.runningVMs()
         var adopted: [AdoptedSession] = []
-        // Without them, VMs that sessions still use would be ended.
+        // If the sessions are unknown, VMs that they still use would be ended.
         guard let left = registry.sessionsLeft else {
             throw CloudletError(
                 .busy, "the registry, which says whose VMs were kept running, can't be read",

@@ -1,8 +1,8 @@
 import CloudletCore
 import CloudletStore
 
-/// Base VMs of which no warm VM could be made. Each is left alone for a time, which doubles with every failure of its
-/// files: a damaged file or disk stays as it is. One whose files were touched since is tried at once.
+/// Remembers base VMs for which no warm VM could be created. Each is not tried for some time, which doubles with every
+/// failure that is likely to last, such as a damaged file. If its entry has changed since, it is tried at once.
 struct BaseBackoff {
     private struct Failure {
         var base: BaseVM
@@ -16,14 +16,14 @@ struct BaseBackoff {
     private static let shortest = Duration.seconds(30)
     private static let mostDoublings = 6
 
-    /// Whether a VM on this base may be tried now.
+    /// Whether a VM of this base may be created now.
     func mayTry(_ base: BaseVM, at now: ContinuousClock.Instant) -> Bool {
         guard let failure = failures[base.hash], failure.base == base else { return true }
         return failure.until <= now
     }
 
     /// Notes a failure.
-    /// - Returns: whether it says something new.
+    /// - Returns: whether the reason differs from the previous failure's.
     mutating func failed(_ base: BaseVM, _ error: CloudletError, at now: ContinuousClock.Instant) -> Bool {
         let before = failures[base.hash].flatMap { $0.base == base ? $0 : nil }
         let isLasting = [.badData, .io, .notFound, .permission].contains(error.code)
@@ -34,10 +34,10 @@ struct BaseBackoff {
         return before?.reason != reason
     }
 
-    /// Notes that a VM could be made.
+    /// Notes that a VM of this base was created.
     mutating func succeeded(_ base: BaseVM) { failures[base.hash] = nil }
 
-    /// Forgets bases that are no longer registered.
+    /// Forgets base VMs that are no longer registered.
     mutating func keep(_ bases: [BaseVM]) {
         let known = Set(bases.map(\.hash))
         failures = failures.filter { known.contains($0.key) }

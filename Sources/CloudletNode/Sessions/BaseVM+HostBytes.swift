@@ -3,7 +3,7 @@ import CloudletStore
 import CloudletSystem
 
 extension BaseVM {
-    /// Bytes of the host's memory that a VM on this base takes, as far as the files of the base tell.
+    /// The memory of the host that a VM of this base needs, in bytes, as far as it can be known from the base's files.
     var hostBytes: Int {
         let snapshot = (try? File(files.memory, .read)).flatMap { try? SnapshotFile($0) }
         let accelerator = MachineDescription.Accelerator(rawValue: accelerator) ?? .tcg

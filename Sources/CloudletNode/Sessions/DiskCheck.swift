@@ -1,10 +1,10 @@
 import CloudletCore
 import CloudletSystem
 
-/// Whether the disk on which VMs write has room for more of them.
+/// Checks whether the disk to which VMs write has space for more of them.
 enum DiskCheck {
-    /// Refuses where there is no room for the smallest overlay beside what is left to the host; `nil` is a disk of which nothing is
-    /// known.
+    /// Throws an error if there is no space for the smallest overlay in addition to the host's reserve. `nil` means
+    /// that nothing is known about the disk.
     static func requireRoom(_ space: FileSystemSpace?, reserve: Int) throws(CloudletError) {
         guard let space, space.free - reserve < NodeBackend.scratchBytes else { return }
         throw CloudletError(

@@ -2,19 +2,20 @@ import CloudletCore
 import CloudletSystem
 import Synchronization
 
-/// Which ports of the host overlays may open: not those below 1,024, which a node that runs as root could, nor those of
-/// the node's own services. Others on the LAN trust who answers there.
+/// Decides which host ports overlays may use. Ports below 1,024, which a node running as root could open, and the ports
+/// of the node's own services are refused, because other hosts on the LAN trust the services at these ports.
 final class GuestPorts: Sendable {
     private let own = Mutex<@Sendable () -> Set<UInt16>>({ [] })
     private let isOpen: Bool
 
-    /// `isOpen`: all may be opened.
+    /// `isOpen` says whether all ports may be used.
     init(isOpen: Bool) { self.isOpen = isOpen }
 
-    /// Names the ports of the node's own services, beside those of discovery; asked anew each time.
+    /// Registers the ports of the node's own services, in addition to those of discovery. The closure is called for
+    /// each decision.
     func reserve(_ ports: @escaping @Sendable () -> Set<UInt16>) { own.withLock { $0 = ports } }
 
-    /// Whether an overlay may have the host port of a forward.
+    /// Whether an overlay may use the host port of a forward.
     func allow(_ forward: PortForward) -> Bool {
         let port = forward.hostPort
         return isOpen || port >= 1024 && !Self.discovery.contains(port) && !own.withLock { $0 }().contains(port)

@@ -4,10 +4,10 @@ import Foundation
 import Synchronization
 import SystemPackage
 
-/// The machine's figures, from /proc.
+/// The resources of the machine, from /proc.
 enum HostResources {
-    /// The figures, at most a second old however often they are asked for. Processor use is the share since they were
-    /// found out before, the first time since boot.
+    /// The figures, at most a second old however often they are requested. Processor use covers the time since the
+    /// previous reading; the first one covers the time since boot.
     static func current() -> NodeResources { cache.value }
 
     private static let cache = Cached(for: .seconds(1)) { read() }
@@ -33,7 +33,7 @@ enum HostResources {
         return resources
     }
 
-    /// What there is for VMs; `scratch` is the directory in which each has one of its own.
+    /// The resources for VMs. Each VM has a directory of its own in `scratch`.
     static func figures(scratch: FilePath) -> Admission.Figures {
         let memory = MemoryFigures.current()
         let space = space(of: scratch)
@@ -43,12 +43,12 @@ enum HostResources {
             diskIsMemory: space?.isMemory ?? false)
     }
 
-    /// The room for scratch files; the directory itself is made with the first VM.
+    /// The space for scratch files. The directory may not exist yet, because the first VM creates it.
     static func space(of scratch: FilePath) -> FileSystemSpace? {
         (try? FileSystemSpace(at: scratch)) ?? (try? FileSystemSpace(at: scratch.removingLastComponent()))
     }
 
-    /// Bytes that the files of VMs take up.
+    /// The disk space of all VMs' files, in bytes.
     private static func allocated(below scratch: FilePath) -> Int {
         ((try? Directory.names(in: scratch)) ?? []).reduce(0) { sum, vm in
             let directory = scratch.appending(vm)
@@ -61,7 +61,7 @@ enum HostResources {
     private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
 }
 
-/// Remembers the processor's counters between two questions.
+/// Remembers the processor's counters from the previous reading.
 private final class ProcessorUse: Sendable {
     static let shared = ProcessorUse()
     private let last = Mutex((busy: 0.0, total: 0.0))

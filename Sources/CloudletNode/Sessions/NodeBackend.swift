@@ -9,7 +9,7 @@ import CloudletSystem
 import CloudletWire
 import Logging
 
-/// Does what sessions ask for: finds the base VM, rebuilds and resumes the VM, and ends it.
+/// Executes the requests of sessions: finds the base VM, rebuilds and resumes the VM, and ends it.
 struct NodeBackend: SynthesisBackend {
     private let registry: NodeRegistry
     private let synthesizer: Synthesizer
@@ -21,21 +21,21 @@ struct NodeBackend: SynthesisBackend {
     private let vms: VMSessions
     private let logger: Logger
 
-    /// How the node runs VMs.
+    /// Options for running VMs.
     struct Options: Sendable {
-        /// The IPv4 address on which forwards listen, for a client that reached the node by the address given; `nil`
-        /// when there is none.
+        /// Maps the node's address that a client used to the IPv4 address on which its forwards listen; `nil` if there
+        /// is none.
         var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
-        /// What all VMs have in common.
+        /// The options that all VMs have in common.
         var machine = VMOptions()
-        /// Tells whether the system gives no more threads.
+        /// Reports when the system can't provide more threads.
         var threads = ThreadReserve()
 
-        /// Forwards where the client is, no network for guests.
+        /// Creates options: forwards listen on the address that the client used, and guests have no network.
         init() {}
     }
 
-    /// Uses this registry and synthesizer.
+    /// Creates a back end with this registry and synthesizer.
     init(
         registry: NodeRegistry, synthesizer: Synthesizer, pool: WarmPool, admission: Admission, fetch: OverlayFetch,
         options: Options,
@@ -52,12 +52,12 @@ struct NodeBackend: SynthesisBackend {
         self.logger = logger
     }
 
-    /// Refuses overlays whose base VM is not here or doesn't fit; others wait for room.
+    /// Refuses overlays whose base VM is missing or does not match. If there is no room, waits for it.
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> Reservation {
         try DescriptorLimit.requireRoom(for: Self.filesOfVM)
-        // Neither an emulator nor what rebuilds a VM would start.
+        // Without threads, neither an emulator nor the rebuilding of a VM can start.
         guard !options.threads.isShort else { throw DetachedThread.refusal }
         let base = try await base(of: request.meta)
         let address = try forwardAddress(for: request)
@@ -70,12 +70,12 @@ struct NodeBackend: SynthesisBackend {
         return try await admission.enter(client: request.client, need: need) { progress(.waiting(position: $0)) }
     }
 
-    /// Files and connections that a synthesis and its VM have open, with room for what the node itself needs.
+    /// The files and connections that a synthesis and its VM may have open, with a margin for the node itself.
     private static let filesOfVM = 64
-    /// Logs and small files.
+    /// Disk space for logs and small files, in bytes.
     static let scratchBytes = 16 << 20
 
-    /// Looks the base up each time: one that was added a moment ago counts.
+    /// Looks up the base VM each time, so that one that was just added is found.
     private func base(of meta: OverlayMeta) async throws(CloudletError) -> OpenBase {
         let bases = try await registry.bases()
         guard let record = bases.first(where: { $0.hash == meta.baseHash }) else {
@@ -122,8 +122,8 @@ struct NodeBackend: SynthesisBackend {
         return how
     }
 
-    /// QEMU forwards from IPv4 addresses only; a client that came over IPv6 finds its ports at the IPv4 address of the
-    /// same interface.
+    /// QEMU forwards from IPv4 addresses only; a client that connected over IPv6 finds its ports at the IPv4 address of
+    /// the same interface.
     private func forwardAddress(for request: SynthesisRequest) throws(CloudletError) -> String {
         let local = request.localAddress
         if let address = options.forwardAddress(local.hasPrefix("::ffff:") ? String(local.dropFirst(7)) : local) {
@@ -145,13 +145,13 @@ struct NodeBackend: SynthesisBackend {
         return try await overlayFetch.fetch(url, for: client, makeRoom: admitted.makeRoom)
     }
 
-    /// Writes the session to the registry. Where that can't be done now it is done later: no reason to keep the client
-    /// waiting, or to end the VM.
+    /// Records the session in the registry. If that is not possible now, it is done later, because the client should
+    /// not wait for it and the VM should not be ended.
     func note(_ status: SessionStatus) async {
         registry.put([SessionJournal.record(status)])
         await registry.flush()
     }
 
-    /// The machine's figures.
+    /// The machine's resources.
     func resources() async -> NodeResources { HostResources.current() }
 }

@@ -5,19 +5,19 @@ import CloudletSynthesis
 import CloudletWire
 import Logging
 
-/// The VM of a session: one that this node has synthesized, or one that an earlier node left running.
+/// The VM of a session, created by this node or left running by an earlier one.
 struct NodeVM: SynthesizedVM {
     let name: String
-    /// None for a VM of an earlier node, which has reported them to the client.
+    /// The active forwards. Empty for a VM of an earlier node, which has already reported them to the client.
     let forwards: [ServerMessage.ReportedForward]
     private let session: SessionID
     private let hypervisor: Hypervisor
     private let vms: VMSessions
     private let logger: Logger
-    /// Kept while the VM lives: it knows why its emulator ends.
+    /// Kept while the VM lives, because it knows why the emulator ends.
     private let running: RunningVM?
 
-    /// A VM of this node's.
+    /// Creates the VM of a session that this node has synthesized.
     init(_ running: RunningVM, session: SessionID, on hypervisor: Hypervisor, vms: VMSessions, logger: Logger) {
         name = running.machine.name
         forwards = running.forwards.map { .init(address: $0.address, forward: $0.forward) }
@@ -28,7 +28,7 @@ struct NodeVM: SynthesizedVM {
         self.running = running
     }
 
-    /// A VM of an earlier node's, by its name.
+    /// Creates the VM of a session from the name of a VM that an earlier node left running.
     init(adopting name: String, session: SessionID, on hypervisor: Hypervisor, vms: VMSessions, logger: Logger) {
         self.name = name
         forwards = []

@@ -10,29 +10,30 @@ import SystemPackage
 
 /// Fetches overlay packages from URLs that clients name (SEND_OVERLAY_URL).
 ///
-/// A node that fetches any URL can be used to reach what its clients can't. By default it fetches only from
-/// the client's own address.
+/// A node that fetches any URL could be used to reach hosts that its clients can't reach. By default it fetches only
+/// from the client's own address.
 struct OverlayFetch: Sendable {
-    /// From where overlays are fetched.
+    /// The hosts from which overlays are fetched.
     let policy: OverlayURLPolicy
-    /// Where packages are kept while they are used.
+    /// The directory of packages while they are used.
     let directory: FilePath
-    /// Largest package in bytes.
+    /// The largest package in bytes.
     let limit: @Sendable () -> Int
 
-    /// Seconds that a whole package may take.
+    /// The longest time for a whole package, in seconds.
     var longest = 3600
 
     private static let stallSeconds = 30
     private static let slowest = 1024
-    /// Bytes for which room is made at a time.
+    /// Space is reserved in steps of this many bytes.
     private static let step = 1 << 20
 
-    /// Fetches a package. Its file has no name: it is gone with the last reference.
+    /// Fetches a package. Its file has no name, so it is removed when the last reference is released.
     /// - Parameters:
     ///   - text: the URL.
     ///   - client: the address of the client that named it.
-    ///   - makeRoom: called before so many bytes are written; throws when there is no room for them.
+    ///   - makeRoom: called with a number of bytes before they are written; throws an error if there is no space for
+    ///     them.
     /// - Returns: the overlay in the package.
     /// - Throws: `CloudletError` with a reason for the client.
     func fetch(
@@ -40,11 +41,11 @@ struct OverlayFetch: Sendable {
         makeRoom: @escaping @Sendable (Int) throws(CloudletError) -> Void = { _ in }
     ) async throws(CloudletError) -> OverlaySource {
         let url = try check(text, client)
-        // Made with the first VM, or removed since.
+        // The directory is created with the first VM, and may have been removed since.
         try Directory.create(directory, permissions: 0o700)
         let file = try File.unnamed(in: directory)
         try await download(url, to: file, makeRoom)
-        // A large directory or meta takes a second.
+        // Opening a package with a large directory or meta takes a second, so it is done on another thread.
         return try await WorkerPool.shared.run { () throws(CloudletError) in OverlaySource(try OverlayPackage(file)) }
     }
 
@@ -59,7 +60,7 @@ struct OverlayFetch: Sendable {
         else {
             throw CloudletError(.badData, "'\(text.displayable(limit: 80))' is not an http or https URL")
         }
-        // A zone in it would name a link of this host, which may be another one than the client's.
+        // A zone in the URL would name a link of this host, which may differ from the client's.
         let named = (Authority(host)?.host ?? .name(host)) == ScopedAddress(client).map { .address($0.withoutZone) }
         guard policy == .any || named else {
             throw CloudletError(
@@ -83,7 +84,8 @@ struct OverlayFetch: Sendable {
                     "\(Self.stallSeconds)", "--max-time", "\(longest)", "--max-filesize", "\(limit)", "--", url,
                 ], input: .none, output: .sequence, error: .string(limit: 16 << 10)
             ) { curl in
-                // curl knows no limit for a package whose size isn't announced; it is ended when this throws.
+                // curl has no size limit for a package whose size isn't announced; it is ended when this throws an
+                // error.
                 var (count, room) = (0, 0)
                 for try await piece in curl.standardOutput {
                     let bytes = piece.bytes

@@ -3,14 +3,14 @@ import CloudletHypervisor
 import Logging
 import Synchronization
 
-/// Which session a VM runs for, so that what the hypervisor reports of a VM is logged with its session.
+/// Maps VMs to sessions, so that events of a VM are logged with its session.
 final class VMSessions: Sendable {
     private let sessions = Mutex<[String: SessionID]>([:])
 
-    /// Sets or, with `nil`, forgets the session of the VM with this name.
+    /// Sets the session of the VM with this name, or removes it with `nil`.
     func set(_ vm: String, _ session: SessionID?) { sessions.withLock { $0[vm] = session } }
 
-    /// Logs that a VM stands still because there is no room for its disk, or goes on, or was woken up.
+    /// Logs that a VM was stopped because its disk has no space, continues, or was woken up.
     func log(_ incident: VMIncident, to logger: Logger) {
         switch incident {
         case .woken(let vm):

@@ -6,9 +6,10 @@ import CloudletSystem
 import Logging
 import Synchronization
 
-/// Which warm VMs there should be.
+/// Decides which warm VMs there should be.
 extension WarmPool {
-    /// The base of each VM to be kept warm: one for each base in the order of their use, then another round.
+    /// The base of each VM to keep warm: one for each base, the ones used last first; if more VMs are to be kept, the
+    /// list repeats.
     func wantedBases() async -> [OpenBase] {
         guard let records = try? await registry.bases(), !records.isEmpty else { return [] }
         let use = state.withLock { state in
@@ -45,7 +46,7 @@ extension WarmPool {
 
     static let hasEnded = "its emulator has ended"
 
-    /// The bases of which warm VMs are missing; none while there is other work.
+    /// The bases for which warm VMs are missing; empty while a synthesis runs.
     func missing(_ wanted: [OpenBase]) -> [OpenBase] {
         state.withLock { state in
             guard state.syntheses == 0 else { return [] }
@@ -58,13 +59,13 @@ extension WarmPool {
         }
     }
 
-    /// Whether there is memory for a VM on `base` and for another one beside it.
+    /// Whether there is memory for a VM of `base` and for another one in addition.
     func hasRoom(for base: OpenBase) -> Bool {
         guard state.withLock({ $0.syntheses == 0 }) else { return false }
         return freeMemory() - 2 * base.machine.hostBytes >= policy().memoryReserve
     }
 
-    /// Leaves a base alone for a while with which something is wrong; others get their VMs.
+    /// Notes that no VM of a base could be created. It is not tried for a while, so that other bases get their VMs.
     func failed(_ base: BaseVM, _ error: CloudletError) {
         let isNew = state.withLock { $0.backoff.failed(base, error, at: .now) }
         guard isNew else { return }

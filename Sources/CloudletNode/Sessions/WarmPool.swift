@@ -8,11 +8,11 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Keeps warm VMs, which wait for overlays of the base VMs used last, so that a synthesis neither copies the base's memory
-/// nor starts an emulator. They are made when there is no other work, from memory that is free, and ended when sessions need
-/// that memory.
+/// Keeps warm VMs, which wait for overlays of the base VMs used last, so that a synthesis neither has to copy the
+/// base's memory nor start an emulator. They are created when no synthesis runs and memory is free, and ended when
+/// sessions need that memory.
 final class WarmPool: Service {
-    /// The bounds, asked anew each time.
+    /// The limits, read each time they are needed.
     struct Policy: Sendable, Hashable {
         /// How many warm VMs are kept.
         var machines = 1
@@ -24,7 +24,7 @@ final class WarmPool: Service {
         var warm: [WarmVM] = []
         var use = BaseUse()
         var syntheses = 0
-        /// When the last of them ended.
+        /// When the last synthesis ended.
         var lastEnd: ContinuousClock.Instant?
         /// Bytes of memory that sessions need.
         var wantedMemory = 0
@@ -42,9 +42,9 @@ final class WarmPool: Service {
     let state = Mutex(State())
     private let (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    /// How often the registry, to which other programs write, and the host's free memory are looked at.
+    /// How often the registry, which other programs change, and the host's free memory are read.
     private static let interval = Duration.seconds(5)
-    /// How long a VM that was just resumed has the processors for itself.
+    /// How long no warm VM is created after a synthesis, so that the resumed VM has the processors for itself.
     private static let rest = Duration.seconds(2)
 
     init(
@@ -59,10 +59,10 @@ final class WarmPool: Service {
         self.logger = logger
     }
 
-    /// How many VMs are warm.
+    /// The number of warm VMs.
     var count: Int { state.withLock(\.warm.count) }
 
-    /// Runs a synthesis on `base` with a warm VM of that base, if there is one; none is made meanwhile.
+    /// Runs a synthesis for `base` with a warm VM of that base, if there is one. No warm VMs are created meanwhile.
     func withWarmVM<Value>(
         of base: OpenBase, _ body: (WarmVM?) async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
@@ -88,14 +88,14 @@ final class WarmPool: Service {
 
     // MARK: - Memory for sessions
 
-    /// Bytes of memory of VMs that are warm or are being ended.
+    /// The memory of warm VMs, including those that are being ended, in bytes.
     var memory: Int {
         let (warm, leaving) = state.withLock { ($0.warm, $0.leavingMemory) }
         return warm.reduce(leaving) { $0 + Self.memory(of: $1) }
     }
 
-    /// Ends as many VMs, those least likely to be used first, as give back so many bytes of memory, because sessions need
-    /// them.
+    /// Ends enough warm VMs to free the given number of bytes, those least likely to be used first, because sessions
+    /// need the memory.
     func reclaimMemory(_ bytes: Int) {
         let isNew = state.withLock { state in
             guard !state.warm.isEmpty, bytes > state.leavingMemory, state.wantedMemory < bytes else { return false }
@@ -107,10 +107,10 @@ final class WarmPool: Service {
 
     private static func memory(of machine: WarmVM) -> Int { machine.memoryBytes + idleEmulatorMemory }
 
-    /// What an emulator takes at least that has not run yet (measured).
+    /// The least memory of an emulator that has not run yet, in bytes (measured).
     private static let idleEmulatorMemory = 40 << 20
 
-    /// VMs to be ended for sessions.
+    /// The VMs to end so that sessions get their memory.
     private func reclaimed() -> [WarmVM] {
         let (warm, use, wanted) = state.withLock { state in
             defer { state.wantedMemory = 0 }
@@ -147,8 +147,8 @@ final class WarmPool: Service {
         for machine in state.withLock({ Array($0.warm) }) { await discard(machine, "the node stops") }
     }
 
-    /// Ends warm VMs that are no longer of use and makes those that are missing.
-    /// - Returns: after what time to look again.
+    /// Ends warm VMs that are no longer useful, and creates missing ones.
+    /// - Returns: the time after which to check again, if it has to wait.
     private func reconcile(_ group: inout DiscardingTaskGroup) async -> Duration? {
         let reclaimed = reclaimed()
         guard reclaimed.isEmpty else {
@@ -179,7 +179,7 @@ final class WarmPool: Service {
         return nil
     }
 
-    /// What is left of the time in which a VM that was just resumed has the processors for itself.
+    /// How much longer the last resumed VM has the processors for itself.
     private var restLeft: Duration? {
         guard let lastEnd = state.withLock(\.lastEnd) else { return nil }
         let rest = Self.rest - (ContinuousClock.now - lastEnd)

@@ -6,12 +6,12 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The page that people see who open the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
+/// The page for people who open the node from a list of UPnP devices (UDA 2.0 §5): plain HTML that works without
 /// scripts. Unknown query strings are accepted, because some systems append one.
 package struct PresentationPage: Sendable {
     private let record: CurrentValue<NodeRecord>
 
-    /// A page about `record`.
+    /// Creates a page about `record`.
     package init(record: CurrentValue<NodeRecord>) { self.record = record }
 
     /// Adds the page at `/`.

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Methods of GENA (UDA 2.0 §4) that HTTP itself doesn't have.
+/// The methods of GENA (UDA 2.0 §4), which HTTP itself does not define.
 extension HTTPRequest.Method {
     static let subscribe = Self("SUBSCRIBE") ?? .post
     static let unsubscribe = Self("UNSUBSCRIBE") ?? .post
@@ -15,7 +15,7 @@ extension HTTPField.Name {
     static let sid = named("SID")
     static let timeout = named("TIMEOUT")
 
-    /// A name that is known to be well formed.
+    /// Creates a field name from a text that is known to be valid.
     static func named(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is not a field name") }
         return name

@@ -8,16 +8,16 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The HTTP side of the UPnP device (UDA 2.0 §2 to §5): descriptions, control, events, and the status document by which
-/// finders verify the node.
+/// The HTTP part of the UPnP device (UDA 2.0 §2 to §5): descriptions, control, events, and the status document with
+/// which clients verify the node.
 package struct UPnPRoutes: Sendable {
     private let record: CurrentValue<NodeRecord>
     private let subscriptions: EventSubscriptions
     private let interfaces: CurrentValue<[NetworkInterface]>
     private let sessions: @Sendable () async -> [String]
 
-    /// Routes that answer from `record`; those of UPnP answer hosts on the links of `interfaces` only.
-    /// `sessions` are the sessions running now, one line of text each that every host may read, for the action
+    /// Creates routes that answer from `record`; the UPnP routes answer only hosts on the links of `interfaces`.
+    /// `sessions` returns a line of text for each running session, which every host may read, for the action
     /// ListSessions.
     package init(
         record: CurrentValue<NodeRecord>, subscriptions: EventSubscriptions,
@@ -58,7 +58,7 @@ package struct UPnPRoutes: Sendable {
         router.get(path, through: LinkCheck(interfaces: interfaces)) { [record] request, _ in
             let body = ByteBuffer(string: text(UPnPDocuments(UPnPDevice(record.value))))
             var headers: HTTPFields = [.contentType: UPnPRoutes.xml, .contentLength: String(body.readableBytes)]
-            // Only where the client asks for a language (UDA 2.0 §2.11).
+            // Sent only if the client requests a language (UDA 2.0 §2.11).
             if request.headers[.acceptLanguage] != nil { headers[.contentLanguage] = "en" }
             return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
         }
@@ -66,8 +66,8 @@ package struct UPnPRoutes: Sendable {
 
     private static let xml = "text/xml; charset=\"utf-8\""
 
-    /// Control (UDA 2.0 §3). The content type is checked because a web page may post `text/plain` to foreign hosts
-    /// unasked, but no XML.
+    /// Handles control requests (UDA 2.0 §3). The content type is checked because a web page can make a browser post
+    /// `text/plain`, but not XML, to other hosts without permission.
     private func control(_ service: UPnPService, _ request: Request) async throws -> Response {
         guard let type = request.headers[.contentType]?.lowercased(), type.hasPrefix("text/xml") else {
             return .text("control requests are text/xml", .unsupportedMediaType)
@@ -98,7 +98,7 @@ package struct UPnPRoutes: Sendable {
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 
-    /// SUBSCRIBE, new or renewed (UDA 2.0 §4.1.2, §4.1.3).
+    /// Handles SUBSCRIBE, for a new or a renewed subscription (UDA 2.0 §4.1.2, §4.1.3).
     private func subscribe(
         _ service: UPnPService, _ request: Request, _ context: NodeRequestContext
     ) async throws -> Response {
