@@ -21,7 +21,7 @@ final class ConnectionState: Sendable {
         var watcher: (until: ContinuousClock.Instant?, wake: AsyncEvent)?
     }
 
-    /// The session that a connection speaks for.
+    /// The session to which a connection is attached.
     struct Link: Sendable {
         let session: Session
         /// The connection's number in the session.
@@ -53,7 +53,7 @@ final class ConnectionState: Sendable {
         self.permit = permit
     }
 
-    /// The session that the connection speaks for.
+    /// The session to which the connection is attached.
     var link: Link? {
         get { state.withLock(\.link) }
         set { state.withLock { $0.link = newValue } }

@@ -144,7 +144,7 @@ struct ServerConnection: Sendable {
     private func end(
         _ id: SessionID?, _ reason: EndReason, _ state: ConnectionState
     ) async throws(CloudletError) -> Session {
-        // The connection that speaks for a session must not learn that the session is unknown when it has ended for
+        // The connection that is attached to a session must not learn that the session is unknown when it has ended for
         // another reason, whichever task notices the end first.
         if let link = state.link, link.session.id == id, link.session.isEnded, !state.endIsExpected {
             throw link.session.endError
@@ -170,7 +170,7 @@ struct ServerConnection: Sendable {
     // MARK: - The end
 
     /// Sends the client the reason why the conversation is over, logs it, and ends the session. The session continues
-    /// if only the connection is at fault, or if another connection speaks for the session by now.
+    /// if only the connection is at fault, or if another connection is attached to the session by now.
     func fail(_ error: any Error, _ state: ConnectionState) async {
         let failure = CloudletError.wrapping(error, .protocolViolation, "the connection broke off")
         let sent = await state.end(with: .fail(reason: failure.publicDescription, code: failure.code.description))

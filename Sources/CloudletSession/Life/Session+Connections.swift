@@ -4,15 +4,15 @@ import CloudletOverlay
 import CloudletSystem
 import Synchronization
 
-// MARK: - The connection that speaks for a session
+// MARK: - The connection that is attached to a session
 
 extension Session {
     /// Whether a client with this meta may continue the session on another connection.
     func mayGoOn(with meta: SHA256Digest) -> Bool { guarded.withLock { $0.state.mayGoOn(with: meta) } }
 
-    /// Makes a connection the one that speaks for the session. The previous connection counts as idle from then on, so
-    /// that it may be closed to make room.
-    /// - Returns: `nil` when the session can't go on.
+    /// Attaches a connection to the session. The previous connection counts as idle from then on, so that it may be
+    /// closed to make room.
+    /// - Returns: `nil` if the session can't continue.
     func attach(_ peer: Peer) -> Attachment? {
         let (reports, continuation) = AsyncStream.makeStream(
             of: SessionReport.self, bufferingPolicy: .bufferingNewest(1))
@@ -34,7 +34,7 @@ extension Session {
 
     /// Passes on the part of a piece that did not come on an earlier connection, and waits until the synthesis has
     /// taken it.
-    /// - Throws: `CloudletError.protocolViolation` when another connection speaks for the session by now.
+    /// - Throws: `CloudletError.protocolViolation` if another connection is attached to the session by now.
     func take(_ piece: BlobPiece, from number: Int) async throws(CloudletError) {
         let new = try guarded.withLock { (guarded) throws(CloudletError) in
             guard guarded.state.connection.isAttached(number) else {
@@ -59,10 +59,10 @@ extension Session {
         guarded.withLock { $0.state.runs(meta, for: client) }
     }
 
-    /// Ends the session so that another one of the same client can replace it, if no connection speaks for it.
+    /// Ends the session so that another one of the same client can replace it, if no connection is attached to it.
     func replace() -> Bool { update { $0.state.replace(at: .now) } }
 
-    /// Makes the system check whether the connection that speaks for the session is still alive, at once or at the
+    /// Makes the system check whether the connection that is attached to the session is alive, at once or at the
     /// usual intervals.
     func probe(isUrgent: Bool) { guarded.withLock(\.peer)?.probe(isUrgent) }
 }

@@ -57,7 +57,7 @@ final class Session: Sendable {
     var endError: CloudletError { guarded.withLock(\.state.endError) }
     /// Whether the session has ended.
     var isEnded: Bool { guarded.withLock { $0.state.hasReached(.ended) } }
-    /// Whether a connection speaks for the session.
+    /// Whether a connection is attached to the session.
     var isConnected: Bool { guarded.withLock { $0.state.connection.state == .attached } }
     /// Whether the client has not used the session yet.
     var isUnused: Bool { guarded.withLock { $0.state.phase == .created } }

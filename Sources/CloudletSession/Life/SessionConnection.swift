@@ -1,4 +1,4 @@
-/// The connection that speaks for a session: the one that was attached last, until it is lost.
+/// The connection that is attached to a session: the latest one, until it is lost.
 struct SessionConnection: Sendable {
     enum State: Sendable, Hashable {
         /// No connection was attached yet.
@@ -13,7 +13,7 @@ struct SessionConnection: Sendable {
     /// Whether the client of this connection reconnects by itself when it is lost.
     private(set) var reconnects = false
 
-    /// Makes another connection the one that speaks for the session.
+    /// Attaches another connection to the session in place of the previous one.
     /// - Returns: its number.
     mutating func attach(reconnects: Bool) -> Int {
         number += 1
@@ -22,7 +22,7 @@ struct SessionConnection: Sendable {
         return number
     }
 
-    /// Whether the connection with this number speaks for the session.
+    /// Whether the connection with this number is attached to the session.
     func isAttached(_ number: Int) -> Bool { state == .attached && self.number == number }
 
     mutating func lose(at now: ContinuousClock.Instant) { state = .lost(since: now) }

@@ -1,7 +1,7 @@
 import CloudletSystem
 
 extension Session {
-    /// What a session knows of the connection that speaks for it.
+    /// What a session knows of the connection that is attached to it.
     struct Peer: Sendable {
         /// The connection's permit.
         let permit: ConnectionShares.Permit

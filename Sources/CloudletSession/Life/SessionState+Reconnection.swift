@@ -14,7 +14,7 @@ extension SessionState {
     /// Whether a client with this meta may continue the session on another connection.
     func mayGoOn(with meta: SHA256Digest) -> Bool { isActive && self.meta == meta }
 
-    /// Makes a connection the one that speaks for the session.
+    /// Attaches a connection to the session in place of the previous one.
     /// - Parameter reconnects: whether the client reconnects by itself when the connection is lost.
     /// - Returns: the connection's number and where the transfer continues; `nil` if the session can't be continued.
     mutating func attach(reconnects: Bool) -> (number: Int, point: TransferState.ResumePoint)? {
@@ -22,9 +22,9 @@ extension SessionState {
         return (connection.attach(reconnects: reconnects), point)
     }
 
-    /// Notes that a connection has ended. If it spoke for the session, the session is kept for a while if its VM runs
-    /// or its client reconnects by itself; otherwise it ends.
-    /// - Returns: whether it spoke for the session.
+    /// Notes that a connection has ended. If it was attached to the session, the session is kept for a while if its VM
+    /// runs or its client reconnects by itself; otherwise it ends.
+    /// - Returns: whether it was attached to the session.
     @discardableResult mutating func detach(_ number: Int, at now: Instant) -> Bool {
         guard connection.isAttached(number) else { return false }
         connection.lose(at: now)
@@ -32,8 +32,8 @@ extension SessionState {
         return true
     }
 
-    /// Notes that a connection was closed because of an error of its client. If it speaks for the session, the session
-    /// ends, unless its VM runs.
+    /// Notes that a connection was closed because of an error of its client. If it is attached to the session, the
+    /// session ends, unless its VM runs.
     @discardableResult mutating func reject(_ number: Int, _ failure: EndReason.Failure) -> Bool {
         guard connection.isAttached(number), isActive, phase != .running else { return false }
         requestEnd(.clientFault(failure))
@@ -62,8 +62,8 @@ extension SessionState {
     /// its session.
     static let reconnectGrace = Duration.seconds(3)
 
-    /// The instant from which another session of the same client may replace this one; `nil` if a connection speaks for
-    /// it.
+    /// The instant from which another session of the same client may replace this one; `nil` if a connection is
+    /// attached.
     var replaceableFrom: Instant? {
         guard phase == .running, let since = connection.lostSince else { return nil }
         return since + (connection.reconnects ? Self.reconnectGrace : .zero)
