@@ -5,8 +5,12 @@ package import CloudletOverlay
 /// The server's side of one connection as a pure state machine: bytes in, events out, no I/O and no clock.
 ///
 /// ```
-/// idle --SEND_META--> meta --all bytes--> deciding --beginTransfer--> transfer --last blob--> working --markRunning--> running
-/// idle: CREATE_SESSION, CLOSE_SESSION, FINISH, GET_RESOURCE_INFO, SEND_OVERLAY_URL   transfer: SEND_OVERLAY   running: FINISH
+/// idle --SEND_META--> meta --all bytes--> deciding --beginTransfer--> transfer --last blob--> working
+/// working --markRunning--> running
+///
+/// idle: CREATE_SESSION, CLOSE_SESSION, FINISH, GET_RESOURCE_INFO, SEND_OVERLAY_URL
+/// transfer: SEND_OVERLAY
+/// running: FINISH, CLOSE_SESSION, GET_RESOURCE_INFO
 /// ```
 package struct ServerConversation: Sendable {
     /// Something that the client did.
