@@ -1,6 +1,6 @@
-/// One setting of the node, declared once in ``NodeSettings``: help texts, the reference in the documentation, validation
-/// and reloading follow from the declaration. A key `a.b-c` is the variable `CLOUDLET_A_B_C` and the YAML entry `b-c` under
-/// `a`.
+/// A setting of the node, declared once in ``NodeSettings``. Help texts, the reference in the documentation, validation
+/// and reloading follow from the declaration. A key `a.b-c` is the variable `CLOUDLET_A_B_C` and the YAML entry `b-c`
+/// under `a`.
 package struct Setting<Value: Sendable>: AnySetting {
     /// The key.
     package let key: String
