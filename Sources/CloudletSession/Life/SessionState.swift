@@ -5,7 +5,7 @@ import Foundation
 /// The life cycle of a session as a pure state machine: no I/O and no clock; the time comes as a parameter.
 ///
 /// ```
-/// created <--> fetching          an overlay is fetched for it, or not any more
+/// created <--> fetching          an overlay begins to be fetched, or the fetch ends
 /// created, fetching --begin--> waiting --admit--> receiving --resuming--> resuming --run--> running
 /// created, fetching --requestEnd--> ended
 /// waiting, receiving, resuming, running --requestEnd--> ending --end--> ended
