@@ -6,8 +6,8 @@ import CloudletSystem
 import FoundationEssentials
 import SystemPackage
 
-/// Writes the files of a base VM, which get their names, write-protected, when all are complete and on the disk. The
-/// seal's name decides (see ``Publication``).
+/// Writes the files of a base VM. They get their names, write-protected, only when all are complete and on the disk.
+/// The base VM exists from the moment the seal has its name (see ``Publication``).
 struct BaseFileWriter: Sendable {
     private let files: BaseFiles
     private let publication = Publication()
@@ -15,11 +15,11 @@ struct BaseFileWriter: Sendable {
     init(disk: FilePath) { files = BaseFiles(disk: disk) }
 
     private static let permissions: UInt32 = 0o444
-    /// A guest's memory, and what tells of its pages: keys and passwords are in there.
+    /// For the guest's memory and the hashes of its pages: the memory can contain keys and passwords.
     private static let secret: UInt32 = 0o440
 
-    /// Completes the files of a base VM whose writer was killed while they got their names, and removes those of one that
-    /// was killed before.
+    /// Completes the files of a base VM whose writer was killed while it named them. Removes files of a writer that was
+    /// killed earlier.
     static func recover(_ files: BaseFiles) throws(CloudletError) { try Publication.recover(files.derived) }
 
     private func create(_ path: FilePath, permissions: UInt32 = permissions) throws(CloudletError) -> File {
@@ -35,8 +35,7 @@ struct BaseFileWriter: Sendable {
         try await MemoryCopy.copy(0..<memory.size, from: memory, to: file)
     }
 
-    /// Hashes disk and memory and writes the lists. The disk must not change any more, nor a snapshot that was there
-    /// before.
+    /// Hashes disk and memory and writes the lists. The disk and an already existing snapshot must not change any more.
     func writeHashes(
         accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> BaseVM {
@@ -47,7 +46,7 @@ struct BaseFileWriter: Sendable {
             disk: try create(files.diskHashes), memory: try create(files.memoryHashes, permissions: Self.secret),
             index: try create(files.memoryIndex, permissions: Self.secret)
         )
-        // The identities are chains over whole files, one core each; the lists take what is left.
+        // The identities are hash chains over whole files, and each uses one core. The lists use the remaining cores.
         let chains = WorkerPool.background
         async let diskHash = chains.run { () throws(CloudletError) in try DiskFingerprint.identity(of: disk) }
         async let memoryHash = chains.run { () throws(CloudletError) in try MemoryFingerprint.identity(of: memory) }
@@ -76,7 +75,7 @@ struct BaseFileWriter: Sendable {
         return try Self.record(files, disk, memory, seal, accelerator)
     }
 
-    /// The registry's entry of a base VM. To be made before its disk is protected, so that the disk's mode is in it.
+    /// The registry's entry of a base VM. Make it before the disk is protected, to store the disk's original mode.
     static func record(
         _ files: BaseFiles, _ disk: File, _ memory: File, _ seal: BaseManifest,
         _ accelerator: MachineDescription.Accelerator
@@ -90,12 +89,12 @@ struct BaseFileWriter: Sendable {
         return base
     }
 
-    /// A file for sorting that nobody else sees: it is gone when it is closed.
+    /// A file for sorting that has no name and is deleted when it is closed.
     private func sortingFile() throws(CloudletError) -> File {
         try File.unnamed(in: files.disk.removingLastComponent())
     }
 
-    /// Gives the files their names and takes away the right to write to the disk. All of the base VM is on the disk then.
+    /// Gives the files their names and makes the disk read-only. Afterwards the whole base VM is on the disk.
     func publish() throws(CloudletError) {
         try File(files.disk, .read).synchronize()
         if publication.file(of: files.memory) == nil { try File(files.memory, .read).synchronize() }
@@ -103,15 +102,16 @@ struct BaseFileWriter: Sendable {
         try protectDisk()
     }
 
-    /// Takes away the right to write to the disk.
+    /// Makes the disk read-only.
     func protectDisk() throws(CloudletError) {
         let disk = try File(files.disk, .read)
         let permissions = try disk.status().permissions
-        // A change that changes nothing would still look like one (see ``BaseStamp``), and on an image layer copy the disk.
+        // Setting the same mode again would still count as a change (see ``BaseStamp``), and on an overlay file system
+        // it would copy the whole disk.
         if permissions & 0o222 != 0 { try disk.setPermissionsIfAllowed(permissions & ~0o222) }
     }
 
-    /// Notes in an entry what the file system says of the images now, when nothing more is done to them.
+    /// Stores in an entry the current file status of the images. Call it after the last change to them.
     func stamped(_ base: BaseVM) throws(CloudletError) -> BaseVM {
         var base = base
         base.seen = BaseStamp(
@@ -119,10 +119,10 @@ struct BaseFileWriter: Sendable {
         return base
     }
 
-    /// Removes what was written under temporary names.
+    /// Removes the files that still have temporary names.
     func discard() { publication.discard() }
 
-    /// Whether all files are there, and only some have not got their names yet: the next one to look for them completes that.
+    /// Whether all files are complete and only some lack their final names. The next ``recover(_:)`` then names them.
     var isDecided: Bool {
         let names = (try? Directory.names(in: files.disk.removingLastComponent())) ?? []
         return names.contains { $0.hasPrefix("\(files.seal.lastComponent?.string ?? "").commit-") }

@@ -5,20 +5,21 @@ package import CloudletStore
 import CloudletSystem
 package import SystemPackage
 
-/// Registers base VMs whose files are there already, and gives their disks back.
+/// Registers base VMs whose files already exist, and makes disks writable again when they are no longer base VMs.
 package struct BaseImport: Sendable {
     private let registry: Registry
 
     /// Uses this registry.
     package init(registry: Registry) { self.registry = registry }
 
-    /// Checks the files of a base VM against its seal and registers it. Without a seal, or when the identity is to be proved,
-    /// hashes them whole and writes its hash lists anew.
+    /// Checks the files of a base VM against its seal and registers it. Without a seal, or when the caller names an
+    /// expected identity, hashes all files and writes new hash lists.
     /// - Parameters:
     ///   - disk: absolute path of the disk, with a memory snapshot beside it.
-    ///   - expected: the identity the disk must be proved to have; `nil` to believe its seal.
+    ///   - expected: the identity that the disk must have, checked by hashing the disk; `nil` to trust its seal.
     /// - Returns: the registry's entry.
-    /// - Throws: `CloudletError.badData` when the files are not those of a base VM or the hash differs; nothing is registered then.
+    /// - Throws: `CloudletError.badData` when the files are not those of a base VM or the hash differs. Then nothing is
+    ///   registered.
     package func add(_ disk: FilePath, expected: SHA256Digest?) async throws(CloudletError) -> BaseVM {
         let files = BaseFiles(disk: disk)
         try DiskImageCheck.requireBootableRaw(try File(disk, .read))
@@ -49,7 +50,7 @@ package struct BaseImport: Sendable {
             return stamped
         } catch {
             writer.discard()
-            // Where nothing can be written, lists that are as their maker left them will do.
+            // In a read-only directory, use the existing hash lists if they still match the seal.
             guard error.code == .permission, let seal = try BaseManifest(of: files) else { throw error }
             let hash = try await WorkerPool.background.run { () throws(CloudletError) in
                 try DiskFingerprint.identity(of: try File(disk, .read))
@@ -67,7 +68,7 @@ package struct BaseImport: Sendable {
             advice: "the disk is damaged or another one; copy it again")
     }
 
-    /// Registers a base VM whose files are as its maker left them.
+    /// Registers a base VM whose files match its seal.
     private func add(
         _ files: BaseFiles, _ seal: BaseManifest, noted: SHA256Digest?, _ accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> BaseVM {
@@ -82,7 +83,7 @@ package struct BaseImport: Sendable {
                     advice: "copy all its files again, or remove \(files.seal) to have them hashed anew")
             }
         }
-        // Whoever copied them may not have waited until they were on the disk.
+        // The program that copied the files may not have waited until they were on the disk.
         for (_, path) in files.sealed { try File(path, .read).synchronize() }
         try Directory.synchronize(files.disk.removingLastComponent())
         let writer = BaseFileWriter(disk: files.disk)
@@ -94,7 +95,7 @@ package struct BaseImport: Sendable {
         return stamped
     }
 
-    /// The identity noted in `.base-hash`, when there is such a file.
+    /// The identity in the file `.base-hash`, if that file exists.
     private func notedHash(_ files: BaseFiles) throws(CloudletError) -> SHA256Digest? {
         guard try FileStatus.of(files.hash) != nil else { return nil }
         let text = String(decoding: try File(files.hash, .read).read(65, at: 0), as: UTF8.self)
@@ -104,10 +105,10 @@ package struct BaseImport: Sendable {
         return hash
     }
 
-    /// Gives back the rights to write to the disk of a disk that is no longer a base VM's: those that were taken away when it
-    /// became one. A mode that somebody has set since is left.
-    /// - Returns: whether it is known which rights these are. Where it isn't, the disk stays as it is: one that was never
-    ///   to be written to must not become writable.
+    /// Makes the disk of a former base VM writable again: restores the mode that it had before it became a base VM. If
+    /// somebody has changed the mode since, it stays as it is.
+    /// - Returns: whether the former mode is known. If not, the disk stays as it is, because it may have been read-only
+    ///   before it became a base VM.
     package static func unprotect(_ base: BaseVM) throws(CloudletError) -> Bool {
         guard try FileStatus.of(base.files.disk) != nil else { return true }
         guard let former = base.diskPermissions else { return false }

@@ -4,7 +4,7 @@ package import CloudletOverlay
 package import CloudletStore
 import CloudletSystem
 
-/// A base VM with its files open and checked: what overlays are cut from and VMs are rebuilt on.
+/// A base VM with its files open and checked: overlays are made from it and VMs are rebuilt on it.
 package struct OpenBase: Sendable {
     /// The registry's entry.
     package let record: BaseVM
@@ -13,20 +13,21 @@ package struct OpenBase: Sendable {
     /// The memory snapshot's parts.
     package let snapshot: SnapshotFile
 
-    /// What the file system said of the files when they were opened.
+    /// The status of the files when they were opened.
     private let stamp: BaseStamp
     private let memoryStatus: FileStatus
 
-    /// Opens the files of a base VM and sees to it that they are as they were registered. That costs nothing where the
-    /// file system says that nobody touched them; otherwise their content is looked at, and what was found is noted.
-    /// - Throws: `CloudletError.badData` when the disk or the memory snapshot was changed since it was registered, or is
+    /// Opens the files of a base VM and checks that they have not changed since they were registered. If their file
+    /// status is the same, nothing is read. Otherwise their content is checked, and the result is stored in the
+    /// registry.
+    /// - Throws: `CloudletError.badData` when the disk or the memory snapshot was changed after its registration, or is
     ///   damaged; `notFound` when one is missing; `io` when one can't be read.
     package static func open(_ record: BaseVM, in registry: some BaseRegister) async throws(CloudletError) -> OpenBase {
         do throws(CloudletError) {
             let base = try OpenBase(opening: record)
             if base.stamp == record.seen { return base }
             if base.stamp == record.refused { throw base.changed }
-            // One at a time, so that the others find what it found.
+            // Only one task checks at a time, so that the others can use its result.
             try await looking.acquire()
             defer { looking.release() }
             let latest = try await registry.base(disk: record.files.disk) ?? record
@@ -38,7 +39,7 @@ package struct OpenBase: Sendable {
                     .busy, "the files of \(record.files.disk) change while they are looked at",
                     advice: "end the program that writes to them and try again")
             }
-            // What can't be noted is found out again the next time.
+            // If the result can't be stored, the next caller checks again.
             try? await registry.note(base.stamp, isAsRegistered: isAsRegistered, of: record.files.disk)
             guard isAsRegistered else { throw base.changed }
             var found = latest
@@ -65,8 +66,8 @@ package struct OpenBase: Sendable {
         BaseStamp(disk: try images.disk.status(), memory: try snapshot.file.status())
     }
 
-    /// Whether the files hold what was registered: by their fingerprints, for which holes cost nothing, or for an entry
-    /// that has none by their identities.
+    /// Whether the files have the registered content. Compares the fingerprints, which skip holes, or for an entry
+    /// without fingerprints the identities.
     private func hasContent(of record: BaseVM) async throws(CloudletError) -> Bool {
         guard images.diskSize == record.diskBytes else { return false }
         if let data = record.data {
@@ -91,7 +92,7 @@ package struct OpenBase: Sendable {
             advice: "copy both again from where they are whole; overlays of this base VM fit no other one")
     }
 
-    /// Refuses to go on with what was read when somebody has changed the memory snapshot since it was opened.
+    /// Throws when the memory snapshot was changed after it was opened.
     func requireUnchangedMemory() throws(CloudletError) {
         let now = try snapshot.file.status()
         guard BaseStamp(disk: now, memory: now) == BaseStamp(disk: memoryStatus, memory: memoryStatus) else {

@@ -17,7 +17,7 @@ package struct BaseCreation: Sendable {
         self.registry = registry
     }
 
-    /// Checks everything that can be checked before the VM boots.
+    /// Makes all checks that are possible before the VM boots.
     package static func requireNew(_ disk: FilePath, registry: Registry) throws(CloudletError) -> FilePath {
         let path = try BaseFiles.locate(disk)
         try DiskImageCheck.requireBootableRaw(try File(path, .read))
@@ -37,19 +37,19 @@ package struct BaseCreation: Sendable {
         return path
     }
 
-    /// Boots the disk, waits for `setUp`, and makes the base VM.
+    /// Boots the disk, waits for `setUp`, and creates the base VM.
     /// - Parameters:
     ///   - disk: the user's raw disk; the VM writes to it.
     ///   - machine: the virtual hardware, which every VM on this base will have.
     ///   - options: forwards, display and network for the set-up only.
-    ///   - places: where the VM's memory is kept when the files can't be written, also because of an interruption; a second
-    ///     one gives it up.
-    ///   - times: notes the stages.
-    ///   - progress: receives what is being done.
+    ///   - places: directories for the VM's memory when the files can't be written or the writing is interrupted. A
+    ///     second interruption discards the memory.
+    ///   - times: records the stages.
+    ///   - progress: receives the name of each step when it begins.
     ///   - setUp: returns when the user is done; the VM runs meanwhile.
     /// - Returns: the registry's entry.
-    /// - Throws: `CloudletError` that says what became of the disk; no file and no row of a base VM is left then. When the
-    ///   memory was kept, it says with which commands the base VM is made of it.
+    /// - Throws: `CloudletError` that says in which state the disk is. Then no file and no registry entry of a base VM
+    ///   exists. When the memory was kept, the error names the commands that make the base VM from it.
     package func create(
         _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, keepingIn places: KeepingPlaces,
         times: StageTimes, progress: @escaping @Sendable (String) -> Void = { _ in },
@@ -89,7 +89,7 @@ package struct BaseCreation: Sendable {
             advice: error.advice, cause: error)
     }
 
-    /// Writes and registers the base VM; where that fails the memory is kept elsewhere.
+    /// Writes and registers the base VM. If the writing fails, keeps the memory elsewhere.
     private func write(
         _ saved: SavedVM, beside disk: FilePath, _ places: KeepingPlaces, _ times: StageTimes,
         _ progress: @escaping @Sendable (String) -> Void
@@ -112,7 +112,7 @@ package struct BaseCreation: Sendable {
         } catch {
             files.discard()
             if files.isDecided { throw Self.notRegistered(disk, error) }
-            // A base VM with this content is there.
+            // A base VM with this content already exists.
             if error.code == .cannotCreate { throw Self.notMade(disk, hasRun: true, error) }
             places.explainKeeping(because: error)
             let kept: CloudletError
@@ -121,7 +121,7 @@ package struct BaseCreation: Sendable {
                     try await saved.keep(for: BaseFiles(disk: disk), in: places, because: error)
                 }
             } catch { throw Self.notMade(disk, hasRun: true, error) }
-            // It must not be booted meanwhile.
+            // The disk must not be booted before the base VM is made from the kept memory.
             try? files.protectDisk()
             throw kept
         }

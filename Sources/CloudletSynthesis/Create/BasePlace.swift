@@ -6,12 +6,12 @@ import CloudletSystem
 package import SystemPackage
 
 extension BaseCreation {
-    /// Finds out whether the files of a base VM can be written beside its disk, by writing there, before the VM boots: their
-    /// names, also those they have meanwhile, the size of the memory snapshot, and the room.
+    /// Checks, before the VM boots, whether the files of a base VM can be written beside its disk. Writes files with
+    /// their longest temporary names there, one of them as large as the memory snapshot, and checks the free space.
     /// - Parameters:
     ///   - disk: absolute path of the disk.
     ///   - memoryBytes: the VM's memory.
-    /// - Throws: `CloudletError` with what is in the way; nothing is left there in any case.
+    /// - Throws: `CloudletError` with the reason. No file is left there in any case.
     package static func requirePlace(_ disk: FilePath, memoryBytes: Int) throws(CloudletError) {
         guard disk.string.utf8.count <= QCOW2Layout.longestBackingPath else {
             throw CloudletError(
@@ -27,7 +27,7 @@ extension BaseCreation {
             let file = try File(trial, .create(permissions: 0o600))
             if path == files.memory { try file.resize(to: memoryBytes + SnapshotLayout.maximumState) }
         }
-        // The lists of the pages' hashes, and what sorting them takes meanwhile.
+        // The hash lists of the pages, and the temporary files for sorting them.
         let lists = 3 * Page.count(covering: memoryBytes) + 2 * Page.count(covering: bytes)
         let need = memoryBytes + lists * HashRecord.byteCount
         let free = try FileSystem.freeSpace(at: disk.removingLastComponent())

@@ -7,8 +7,8 @@ package struct CustomisedImages: Sendable {
     let disk: ChangedImage
     let guest: GuestSupport?
 
-    /// Joins them; no memory makes an overlay of the disk alone. `guest` is what the guest can do for itself when it goes
-    /// on from this memory, if known.
+    /// Combines the images. Without memory, they make a disk-only overlay. `guest` is the guest's support for being
+    /// resumed from this memory, if known.
     package init(memory: ChangedImage?, disk: ChangedImage, guest: GuestSupport? = nil) {
         self.memory = memory
         self.disk = disk

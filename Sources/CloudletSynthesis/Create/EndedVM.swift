@@ -5,30 +5,30 @@ import CloudletStore
 import CloudletSystem
 import SystemPackage
 
-/// A customised VM that has ended: its images.
+/// The images of a customised VM that has ended.
 struct EndedVM: Sendable {
-    /// The memory snapshot in its parts.
+    /// The two parts of the memory snapshot.
     struct Memory: Sendable {
         let ram: File
-        /// What is behind the RAM.
+        /// The part of the snapshot behind the RAM.
         let tail: File
         let snapshotBytes: Int
-        /// What the guest can do for itself when it goes on.
+        /// The guest's own support for being resumed (clock, random numbers).
         let guest: GuestSupport
     }
 
-    /// Its disk, a qcow2 image over the base's.
+    /// The VM's disk, a qcow2 image over the base's.
     let disk: FilePath
-    /// `nil` for an overlay of the disk alone.
+    /// `nil` for a disk-only overlay.
     let memory: Memory?
 
-    /// Saves a running VM and ends it. Its files stay, for the overlay.
+    /// Saves a running VM and ends it. Its files are kept for the overlay.
     /// - Parameters:
     ///   - running: the VM.
-    ///   - base: the base VM it runs on.
-    ///   - options: what is saved with it, and whether its memory is.
-    ///   - times: notes the stages.
-    /// - Returns: its images.
+    ///   - base: the base VM that it runs on.
+    ///   - options: the forwards and the port saved with it, and whether its memory is saved.
+    ///   - times: records the stages.
+    /// - Returns: the images of the VM.
     /// - Throws: `CloudletError` when it can't be saved, or its guest does not shut down.
     static func end(
         _ running: RunningVM, on base: OpenBase, _ options: OverlayOptions, _ times: StageTimes
@@ -52,8 +52,8 @@ struct EndedVM: Sendable {
         }
     }
 
-    /// Writes description, device state and footer: the part of the new snapshot behind its RAM. It lies in memory, which
-    /// needs no room on a disk now that the guest's work is done.
+    /// Writes description, device state and footer, the part of the new snapshot behind its RAM. The file is in memory,
+    /// so that a full disk can't make it fail after the user's work in the guest is done.
     private static func saveTail(
         _ running: RunningVM, _ base: OpenBase, _ options: OverlayOptions, _ guest: GuestSupport
     ) async throws(CloudletError) -> Memory {
@@ -68,7 +68,7 @@ struct EndedVM: Sendable {
         return Memory(ram: running.memory.file, tail: file, snapshotBytes: layout.fileBytes, guest: guest)
     }
 
-    /// A disk without its memory must be one that a guest has let go of.
+    /// Shuts the guest down, because a disk saved without its memory must have been unmounted by the guest.
     private static func shutDown(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) {
         let done = try await times.measure(.shutDown) { () async throws(CloudletError) in
             try await running.machine.shutDown()
@@ -80,7 +80,7 @@ struct EndedVM: Sendable {
         }
     }
 
-    /// The images, with the parts in which they may differ from the base's.
+    /// The images, with the ranges in which they may differ from the base's.
     func images(on base: OpenBase) async throws(CloudletError) -> CustomisedImages {
         var changed: ChangedImage?
         if let memory {

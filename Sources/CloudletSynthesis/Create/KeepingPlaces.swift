@@ -2,19 +2,20 @@ import CloudletCore
 package import CloudletSystem
 package import SystemPackage
 
-/// Directories in which something is kept that could not be written where it belongs.
+/// Directories that can keep data when it could not be written to its destination.
 package struct KeepingPlaces: Sendable {
     private let directories: [FilePath]
     private let note: @Sendable (String) -> Void
-    /// How often the program was asked to stop.
+    /// Counts how often the user asked the program to stop.
     private let interruptions: Interruptions
 
-    /// Directories of this host; the first that can hold it is taken.
+    /// Directories of this host. The first one with enough space is used.
     /// - Parameters:
-    ///   - first: the directory to try first; made when it is missing.
-    ///   - interruptions: how often the program was asked to stop. The first time breaks off what can be done again from
-    ///     what is kept; the second gives up the keeping itself.
-    ///   - note: receives a sentence when there is no room anywhere, and when something is kept because of an interruption.
+    ///   - first: the directory to try first; it is created if it is missing.
+    ///   - interruptions: counts how often the user asked the program to stop. The first interruption ends work that
+    ///     can be repeated from the kept data. The second one also ends the keeping.
+    ///   - note: receives a sentence when no directory has enough space, and when data is kept because of an
+    ///     interruption.
     package init(_ first: FilePath, interruptions: Interruptions, note: @escaping @Sendable (String) -> Void) {
         self.init([first, "/var/tmp", File.temporaryDirectory], interruptions: interruptions, note: note)
     }
@@ -28,32 +29,32 @@ package struct KeepingPlaces: Sendable {
         self.note = note
     }
 
-    /// Runs what makes, of a VM in which all work is done, what is kept of it: a first interruption does not end it.
+    /// Runs `body`, which saves a VM in which the user's work is done. A first interruption does not end it.
     func saving<Value: Sendable>(
         _ body: @escaping @Sendable () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value { try await interruptions.run(until: 2, body) }
 
-    /// Runs what can be done again from what is kept: a first interruption ends it.
+    /// Runs `body`, which can be repeated from the kept data. A first interruption ends it.
     func writing<Value: Sendable>(
         _ body: @escaping @Sendable () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value { try await interruptions.run(until: 1, body) }
 
-    /// Explains to whoever has interrupted the writing why the program still runs.
+    /// Explains, after an interruption, why the program still runs.
     func explainKeeping(because error: CloudletError) {
         guard error.code == .interrupted else { return }
         note("Interrupted. The VM is being kept, so that no work is lost; Ctrl-C again gives it up.")
     }
 
-    /// How long room is waited for.
+    /// How long to wait for free space.
     private static let timeout = Duration.seconds(3600)
 
-    /// Makes a directory (0700) and has it filled. When that fails in all places it is tried again until there is room:
-    /// what is to be kept lives in this process.
-    /// - Throws: `CloudletError` when the task is cancelled, or nothing worked for an hour.
+    /// Makes a directory (0700) and calls `body` to fill it. If that fails in all directories, tries again until there
+    /// is space, because the data exists only in this process.
+    /// - Throws: `CloudletError` when the task is cancelled, or when nothing worked for an hour.
     func fill(_ body: (FilePath) async throws(CloudletError) -> Void) async throws(CloudletError) -> FilePath {
         var found: FilePath?
         var failures: [String] = []
-        // File systems report no event when there is room again.
+        // File systems report no event when space becomes free.
         _ = try await poll(every: .seconds(1), upTo: .seconds(15), for: Self.timeout) {
             () async throws(CloudletError) in
             let isFirst = failures.isEmpty

@@ -6,14 +6,14 @@ import CloudletSystem
 import FoundationEssentials
 package import SystemPackage
 
-/// A customised VM whose overlay could not be written, kept in files: its memory, what is behind the memory in its
-/// snapshot, its disk, and how the overlay was to be made.
+/// A customised VM whose overlay could not be written, kept in files: its memory, the part of its snapshot behind the
+/// memory, its disk, and the options of the overlay.
 package struct KeptVM: Sendable {
     /// The directory with the files.
     package let directory: FilePath
     private let note: Note
 
-    /// What is noted beside the files (`kept.json`).
+    /// The content of `kept.json`, which is stored beside the files.
     private struct Note: Codable {
         var format = 1
         let base: String
@@ -30,7 +30,7 @@ package struct KeptVM: Sendable {
     private static let diskName = "disk.qcow2"
 
     /// Opens a kept VM.
-    /// - Throws: `CloudletError` when the directory holds none, or one of another base VM.
+    /// - Throws: `CloudletError` when the directory contains no kept VM, or one of another base VM.
     package init(_ directory: FilePath, on base: OpenBase) throws(CloudletError) {
         self.directory = directory
         guard try FileStatus.of(directory.appending(Self.diskName)) != nil else {
@@ -47,7 +47,7 @@ package struct KeptVM: Sendable {
 
     private init(_ directory: FilePath, _ note: Note) { (self.directory, self.note) = (directory, note) }
 
-    /// The options of the overlay that was to be made, but for its compression.
+    /// The options of the overlay that was to be made, except its compression.
     package func options() throws(CloudletError) -> OverlayOptions {
         var options = OverlayOptions(name: note.name)
         options.forwards = try note.forwards.map { (text) throws(CloudletError) in try PortForward(parsing: text) }
@@ -56,7 +56,7 @@ package struct KeptVM: Sendable {
         return options
     }
 
-    /// The VM as it was when it was ended.
+    /// The images of the VM as they were when it ended.
     func ended() throws(CloudletError) -> EndedVM {
         var memory: EndedVM.Memory?
         if let bytes = note.snapshot_bytes {
@@ -71,8 +71,8 @@ package struct KeptVM: Sendable {
     /// Removes the files.
     package func remove() throws(CloudletError) { try FileSystem.remove(directory) }
 
-    /// Keeps a VM in the first of the places where there is room; while there is none, waits until there is. Its disk is
-    /// moved there.
+    /// Keeps a VM in the first directory with enough space. If there is none, waits for space. The VM's disk is moved
+    /// into the directory.
     static func keep(
         _ vm: EndedVM, of base: OpenBase, _ options: OverlayOptions, in places: KeepingPlaces
     ) async throws(CloudletError) -> KeptVM {
@@ -89,7 +89,7 @@ package struct KeptVM: Sendable {
                 throw CloudletError(.defect, "the note can't be written")
             }
             try File(directory.appending(noteName), .create(permissions: 0o600)).write(Array(text), at: 0)
-            // Complete with the disk.
+            // The disk gets its name last: with it the kept VM is complete.
             let part = directory.appending("disk.part")
             if (try? FileSystem.move(vm.disk, to: part)) == nil { try await copy(try File(vm.disk, .read), to: part) }
             try FileSystem.move(part, to: directory.appending(diskName))

@@ -6,32 +6,32 @@ package import CloudletStore
 import CloudletSystem
 package import SystemPackage
 
-/// Cuts an overlay from a customised VM: pauses it, takes its state, ends it, and writes what its disk and memory
-/// differ in from the base into a directory of one meta file and compressed blobs.
+/// Makes an overlay from a customised VM: pauses it, saves its state, ends it, and writes the differences of its disk
+/// and memory from the base into a directory with one meta file and compressed blobs.
 package struct OverlayCreation: Sendable {
     private let base: OpenBase
     private let options: OverlayOptions
     private let records: UnfinishedFiles?
 
-    /// Prepares to cut an overlay from a VM on `base`; its files are noted in `records` while they are written.
+    /// Prepares to make an overlay from a VM on `base`. Unfinished files are recorded in `records`.
     package init(base: OpenBase, options: OverlayOptions, records: UnfinishedFiles? = nil) {
         self.base = base
         self.options = options
         self.records = records
     }
 
-    /// Pauses the VM, cuts the overlay and ends the VM. It goes on when the calling task is cancelled: the work in the VM exists
-    /// only once. The first interruption that `places` knows of breaks the writing off, and the VM is kept;
-    /// the second gives the VM up.
+    /// Pauses the VM, makes the overlay and ends the VM. Cancelling the calling task does not stop it, because the work
+    /// in the VM exists only once. The first interruption counted by `places` stops the writing, and the VM is kept.
+    /// The second one discards the VM.
     /// - Parameters:
     ///   - running: the customised VM.
-    ///   - directory: where the overlay goes; made anew, and there only when it is complete.
-    ///   - places: where the VM is kept when the overlay can't be written.
-    ///   - times: notes the stages.
-    ///   - progress: receives what is done, as a part of 1, of the stage named.
+    ///   - directory: the overlay's directory; it is created, and appears only when the overlay is complete.
+    ///   - places: directories for the VM when the overlay can't be written.
+    ///   - times: records the stages.
+    ///   - progress: receives the name of a stage and the finished fraction of it (0 to 1).
     /// - Returns: what was written.
-    /// - Throws: `CloudletError`; no part of the overlay is left then. When the VM was kept, it says with which command
-    ///   its overlay is written.
+    /// - Throws: `CloudletError`. Then no part of the overlay exists. When the VM was kept, the error names the command
+    ///   that writes its overlay.
     package func cut(
         _ running: RunningVM, into directory: FilePath, keepingIn places: KeepingPlaces, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
@@ -60,7 +60,7 @@ package struct OverlayCreation: Sendable {
         }
     }
 
-    /// What is to be done before the overlay is written.
+    /// The advice on what to do before the overlay is written again.
     private func way(from error: CloudletError, _ kept: KeptVM) -> String {
         guard error.code == .interrupted else {
             return (error.firstAdvice ?? "mend this, or name another directory") + "; "
@@ -70,7 +70,7 @@ package struct OverlayCreation: Sendable {
     }
 
     private func advice(_ kept: KeptVM, _ directory: FilePath) -> String {
-        // Where somebody else took the name meanwhile, the command names one that is free.
+        // If another program has taken the name meanwhile, the command names a free one.
         let isFree = (try? OverlayPlace.requireFree(directory)) != nil
         let place = isFree ? directory.absolute : directory.absolute.firstFree
         return "then run: "
@@ -79,7 +79,7 @@ package struct OverlayCreation: Sendable {
                 kept.directory.absolute.string, "-o", place.string)
     }
 
-    /// Writes the overlay of a VM that was kept; the VM is still kept afterwards.
+    /// Writes the overlay of a kept VM. The VM stays kept afterwards.
     package func write(
         _ kept: KeptVM, to directory: FilePath, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }

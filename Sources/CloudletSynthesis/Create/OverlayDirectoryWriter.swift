@@ -7,8 +7,8 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// Writes the files of an overlay: blobs compressed on all cores, the meta last, moved into their place when all are
-/// there.
+/// Writes the files of an overlay: compresses the blobs on all cores, writes the meta last, and moves the files to
+/// their final directory when all are complete.
 struct OverlayDirectoryWriter {
     /// What the meta says about the base.
     struct BaseIdentity {
@@ -106,13 +106,13 @@ struct OverlayDirectoryWriter {
     }
 }
 
-/// Compressors that are used for one blob after another: a fresh one for each would have its memory, some ten or hundred
-/// megabytes, cleared each time, and the allocator would keep it for the thread it came from.
+/// Compressors that are reused for one blob after another. A new one for each blob would have to clear its memory (ten
+/// to some hundred megabytes) each time, and the allocator would keep that memory for each thread.
 private final class CompressorPool: Sendable {
     private let options: OverlayOptions
     private let idle = Mutex<[Idle]>([])
 
-    /// `@unchecked Sendable`: lies still until one thread takes it out.
+    /// `@unchecked Sendable`: nothing uses the compressor until one thread takes it from the pool.
     private final class Idle: @unchecked Sendable {
         var compressor: Compressor?
 
@@ -121,7 +121,7 @@ private final class CompressorPool: Sendable {
 
     init(_ options: OverlayOptions) { self.options = options }
 
-    /// Calls `body` with a compressor at the start of a blob. After an error it is not used again.
+    /// Calls `body` with a compressor at the start of a blob. A compressor is not reused after an error.
     func lend<Value>(
         _ body: (inout Compressor) throws(CloudletError) -> Value
     ) throws(CloudletError) -> Value {

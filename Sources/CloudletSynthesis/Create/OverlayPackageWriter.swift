@@ -4,12 +4,12 @@ package import CloudletOverlay
 import CloudletSystem
 package import SystemPackage
 
-/// Writes an overlay as a package, the one file that elijah-cloudlet has made since 0.8.4: a ZIP archive with stored members,
-/// `overlay-meta` and the blobs, and the comment `Cloudlet VM overlay`. Source of the layout: PKWARE APPNOTE 6.3, sections
-/// 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3 (ZIP64).
+/// Writes an overlay as a package, the single-file form that elijah-cloudlet has used since 0.8.4: a ZIP archive with
+/// stored members, `overlay-meta` and the blobs, and the comment `Cloudlet VM overlay`. Source: PKWARE APPNOTE 6.3,
+/// sections 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3 (ZIP64).
 package enum OverlayPackageWriter {
-    /// Finds out whether a package can be written to a path, before any work is done.
-    /// - Throws: `CloudletError.cannotCreate` when something is there already, and what speaks against writing there.
+    /// Checks whether a package can be written to a path, before any work is done.
+    /// - Throws: `CloudletError.cannotCreate` when the path already exists, or the error of trying to write there.
     package static func require(_ path: FilePath) throws(CloudletError) {
         guard try FileStatus.of(path) == nil else {
             throw CloudletError(.cannotCreate, "\(path) exists already", advice: "name another file with --package")
@@ -19,19 +19,19 @@ package enum OverlayPackageWriter {
         _ = try probe.create(path, permissions: 0o644)
     }
 
-    /// Writes a package; it appears when it is complete and on the disk.
+    /// Writes a package. It gets its name when it is complete and on the disk.
     /// - Parameters:
     ///   - overlay: the overlay.
     ///   - path: the file, which must not exist.
-    ///   - progress: receives which part of the blobs is done.
-    /// - Throws: `CloudletError` when it can't be written; nothing is left then.
+    ///   - progress: receives the finished fraction of the blobs (0 to 1).
+    /// - Throws: `CloudletError` when it can't be written. Then no file is left.
     package static func write(
         _ overlay: OverlaySource, to path: FilePath, progress: (Double) -> Void = { _ in }
     ) throws(CloudletError) {
         try write(overlay, to: path, largeFrom: Int(UInt32.max), progress)
     }
 
-    /// `largeFrom` is the size or offset from which on ZIP64's longer fields are used.
+    /// `largeFrom` is the smallest size or offset that is written in ZIP64's longer fields.
     static func write(
         _ overlay: OverlaySource, to path: FilePath, largeFrom: Int, _ progress: (Double) -> Void = { _ in }
     ) throws(CloudletError) {
@@ -83,7 +83,7 @@ private struct ZIPWriter {
         self.largeFrom = largeFrom
     }
 
-    /// Adds a member whose bytes `read` gives.
+    /// Adds a member. `read` returns its bytes.
     mutating func add(
         _ name: String, size: Int, _ read: (Range<Int>) throws(CloudletError) -> [UInt8]
     ) throws(CloudletError) {
@@ -94,13 +94,13 @@ private struct ZIPWriter {
             member.checksum.add(bytes.span)
             try file.write(bytes.span, at: start + range.lowerBound)
         }
-        // Its checksum is known now.
+        // The checksum is known now, so the header can be written.
         try file.write(localHeader(member).span, at: position)
         position = start + size
         members.append(member)
     }
 
-    /// Writes the directory.
+    /// Writes the central directory.
     func finish(comment: String) throws(CloudletError) {
         var end: [UInt8] = []
         for member in members { end += directoryEntry(member) }
@@ -121,7 +121,7 @@ private struct ZIPWriter {
         try file.write((end + Array(comment.utf8)).span, at: position)
     }
 
-    /// Names are UTF-8 (bit 11); the time is the earliest that the format knows, for the same overlay makes the same bytes.
+    /// Names are UTF-8 (bit 11). The date is the format's earliest, so that an overlay always gives the same bytes.
     private static let flags: UInt16 = 1 << 11
     private static let date: UInt16 = 1 << 5 | 1
 

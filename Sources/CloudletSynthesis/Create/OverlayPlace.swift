@@ -4,15 +4,16 @@ import CloudletStore
 import CloudletSystem
 package import SystemPackage
 
-/// Where an overlay is written: beside its directory, which appears when it is complete; in an existing directory, which
-/// may be a file system of its own, inside of it. Nothing that appears there meanwhile is touched.
+/// The place where an overlay is written. A new directory is written beside its final path and renamed when it is
+/// complete. An existing directory may be a file system of its own, so the files are written inside it. Files that
+/// others create there meanwhile are not touched.
 package struct OverlayPlace: Sendable {
     /// The overlay's directory.
     let directory: FilePath
-    /// Where the files are until all are there.
+    /// The directory of the files until all are complete.
     let part: FilePath
     private let made: [FilePath]
-    /// Gives a new directory its name.
+    /// Renames a new directory to its final name.
     private let publication: Publication?
     fileprivate let isInside: Bool
 
@@ -42,16 +43,17 @@ package struct OverlayPlace: Sendable {
         }
     }
 
-    /// Moves the files into their place, the one named `last` behind the others. A power cut takes nothing back then.
+    /// Moves the files to their final directory, the one named `last` after all others. Afterwards a power cut loses
+    /// nothing.
     func publish(last: String) throws(CloudletError) {
         if let publication {
-            // A directory takes the place of nothing or of an empty one.
+            // A directory can be renamed to a free name or over an empty directory.
             try publication.publish()
         } else {
             try Directory.synchronize(part)
             try move(last: last)
         }
-        // The names of directories that were made for it are in those above them.
+        // New directories also need their names on the disk: synchronize their parents.
         for path in [part] + made { try Directory.synchronize(path.removingLastComponent()) }
     }
 
@@ -74,7 +76,7 @@ package struct OverlayPlace: Sendable {
         }
     }
 
-    /// Removes what was written, and the directories that were made for it.
+    /// Removes the files written so far and the directories made for them.
     func discard() {
         publication?.discard()
         try? FileSystem.remove(part)
@@ -83,14 +85,14 @@ package struct OverlayPlace: Sendable {
 }
 
 extension OverlayPlace {
-    /// Refuses to begin where the overlay could not be written at the end: tries the directory, and the program that is needed
-    /// then.
+    /// Throws if the overlay could not be written at the end: tries to write to the directory, and to run `qemu-img`,
+    /// which is needed then.
     package static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
         try tryWriting(to: directory, name: name)
         _ = try await ImageTool.run(["--version"])
     }
 
-    /// Refuses a directory to which an overlay can't go, before any work is done.
+    /// Throws if an overlay can't be written to this directory; called before any work is done.
     package static func requireFree(_ directory: FilePath) throws(CloudletError) {
         guard let status = try FileStatus.of(directory) else { return }
         guard status.isDirectory, try Directory.names(in: directory).isEmpty else {
@@ -100,15 +102,15 @@ extension OverlayPlace {
         }
     }
 
-    /// Free bytes without which nobody begins to write an overlay.
+    /// Bytes that must be free before an overlay is begun.
     private static let leastRoom = 32 << 20
 
-    /// Finds out whether an overlay can go to a place, by writing there, before any work is done.
+    /// Checks, by writing there and before any work is done, whether an overlay can be written to a directory.
     /// - Parameters:
     ///   - directory: the overlay's directory.
     ///   - name: the first part of its files' names.
-    ///   - room: free bytes that there must be.
-    /// - Throws: `CloudletError` with what is in the way; nothing is left there in any case.
+    ///   - room: bytes that must be free.
+    /// - Throws: `CloudletError` with the reason. No file is left there in any case.
     static func tryWriting(
         to directory: FilePath, name: String, room: Int = leastRoom
     ) throws(CloudletError) {
@@ -122,7 +124,7 @@ extension OverlayPlace {
             try trial.write([UInt8](repeating: 1, count: 4096), at: 0)
         }
         if !place.isInside {
-            // The last step, the directory's own name.
+            // Also try the last step, which makes the directory itself.
             try Directory.create(directory)
             Directory.removeEmpty([directory])
         }

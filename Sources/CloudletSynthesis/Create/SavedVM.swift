@@ -4,7 +4,7 @@ import CloudletStore
 import CloudletSystem
 import SystemPackage
 
-/// What a VM that was set up leaves when it has ended: its memory and device state, from which a base VM is made.
+/// The memory and device state of a VM that was set up and has ended; a base VM is made from them.
 struct SavedVM: Sendable {
     let memory: SharedMemory
     let state: [UInt8]
@@ -23,8 +23,8 @@ struct SavedVM: Sendable {
         }
     }
 
-    /// Keeps the snapshot where there is room for it, as its files could not be written beside the disk.
-    /// - Returns: the error to report, with the commands that make the base VM of it.
+    /// Keeps the snapshot in a directory with enough space, because its files could not be written beside the disk.
+    /// - Returns: the error to report, with the commands that make the base VM from the snapshot.
     func keep(
         for files: BaseFiles, in places: KeepingPlaces, because error: CloudletError
     ) async throws(CloudletError) -> CloudletError {

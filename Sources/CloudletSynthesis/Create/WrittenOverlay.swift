@@ -5,8 +5,8 @@ package import SystemPackage
 package struct WrittenOverlay: Sendable {
     /// The meta file.
     package let metaPath: FilePath
-    /// Its content.
+    /// The content of the meta file.
     package let meta: OverlayMeta
-    /// Items by kind.
+    /// The number of items of each kind.
     package let statistics: OverlayStatistics
 }

@@ -4,14 +4,14 @@ import CloudletOverlay
 import CloudletSystem
 import SystemPackage
 
-/// Decompresses and places the blobs of an overlay on several cores while they arrive. Bytes that wait for a core are
-/// bounded; beyond that the receiver waits.
+/// Decompresses and places the blobs of an overlay on several cores while they arrive. The number of bytes that wait
+/// for a core is limited; at the limit, the receiver waits.
 struct BlobDecoding {
     let meta: OverlayMeta
     let geometry: OverlayGeometry
     let base: BaseImages
     let targets: PageTargets
-    /// Directory for blobs that can be decoded only when they are complete.
+    /// Directory for blobs that can only be decoded when they are complete.
     var scratch = File.temporaryDirectory
     var waitingBytes = 2 << 20
 
@@ -21,7 +21,7 @@ struct BlobDecoding {
         let pieces: AsyncThrowingStream<[UInt8], any Error>
     }
 
-    /// Takes all blobs of the meta from `source`, each once, and calls `received` with the number of bytes of each piece.
+    /// Takes each blob of the meta once from `source`, and calls `received` with the number of bytes of each piece.
     func run<Source: AsyncSequence & Sendable>(
         _ source: Source, received: @escaping @Sendable (Int) -> Void
     ) async throws(CloudletError) -> OverlayStatistics where Source.Element == BlobPiece {
@@ -50,7 +50,7 @@ struct BlobDecoding {
                 do {
                     for try await statistics in group { total.add(statistics) }
                 } catch {
-                    // No task may go on waiting for bytes that will not be taken or given back.
+                    // Cancel all tasks: none may keep waiting for bytes that no other task takes or releases any more.
                     group.cancelAll()
                     feed.finish()
                     throw error
@@ -104,13 +104,13 @@ struct BlobDecoding {
                     advice: "send them again")
             }
         } catch {
-            // The decoder of the blob under way fails for this reason, not for the bytes it misses.
+            // The decoder of the current blob must report this error, not that bytes are missing.
             current?.pieces.finish(throwing: error)
             throw error
         }
     }
 
-    /// Decodes one blob, with the decompressor of the blob before where it can be used again.
+    /// Decodes one blob. Reuses the decompressor of the previous blob if possible.
     private func decode(
         _ job: Job, _ budget: AsyncSemaphore, _ former: inout Decompressor?
     ) async throws -> OverlayStatistics {
@@ -126,7 +126,7 @@ struct BlobDecoding {
             try spool?.append(piece.span.extracting(taken..<piece.count))
         }
         if let spool {
-            // From here on it waits for nothing but the processor.
+            // All bytes of the blob are here, so from now on it needs only processor time.
             try await running.takePermit()
             for part in pieces(of: 0..<spool.count, length: 128 << 10) {
                 try Task.checkCancellation()
@@ -140,7 +140,7 @@ struct BlobDecoding {
     }
 }
 
-/// Hands the elements of one stream to several takers.
+/// Distributes the elements of one stream to several consumers.
 private actor JobQueue<Element: Sendable> {
     private var iterator: AsyncStream<Element>.Iterator
     private var busy = false

@@ -3,24 +3,24 @@ import CloudletCore
 import CloudletOverlay
 import CloudletSystem
 
-/// A blob that is being decoded: its decompressor, what takes the output, and the permit for a large window where it has
-/// one.
+/// A blob that is being decoded: its decompressor, the consumer of the output, and the permit for a large window if it
+/// needs one.
 struct BlobInProgress: ~Copyable {
     private let blob: OverlayMeta.Blob
-    // Freed before the permit is given back.
+    // Declared before the permit, so that its memory is freed before the permit is released.
     private var decoder: Decompressor
     private var permit: LargeWindow.Permit?
     private var output: Output
     private var taken = 0
     private var isLarge = false
 
-    /// Where the output goes.
+    /// The consumer of the output.
     private struct Output {
         var applier: BlobApplier
         var produced = 0
     }
 
-    /// Begins a blob, with the decompressor of the one before where it can be used again.
+    /// Begins a blob. Reuses the decompressor of the previous blob if possible.
     init(
         _ blob: OverlayMeta.Blob, _ applier: BlobApplier, reusing former: inout Decompressor?
     ) throws(CloudletError) {
@@ -29,8 +29,8 @@ struct BlobInProgress: ~Copyable {
         decoder = try Decompressor.ready(for: blob.compression, reusing: former.take())
     }
 
-    /// Decodes `input` up to where the decompressor is about to use more memory than it may.
-    /// - Returns: how many bytes were taken.
+    /// Decodes `input`, but stops where the decompressor would use more memory than it may.
+    /// - Returns: the number of bytes decoded.
     mutating func decode(_ input: Span<UInt8>) throws(CloudletError) -> Int {
         var done = 0
         while done < input.count, mayGoOn() {
@@ -47,12 +47,12 @@ struct BlobInProgress: ~Copyable {
         return done
     }
 
-    /// Waits until the decompressor may use as much memory as it likes; only for a blob of which all bytes are here.
+    /// Waits until the decompressor may use any amount of memory. Call it only for a blob that has arrived completely.
     mutating func takePermit() async throws(CloudletError) {
         if permit == nil { permit = try await LargeWindow.permit() }
     }
 
-    /// Ends the blob, which must be complete, and leaves the decompressor for the next one where that pays.
+    /// Ends the blob, which must be complete. Leaves the decompressor for the next blob unless its window is large.
     consuming func finish(reusable former: inout Decompressor?) throws(CloudletError) -> OverlayStatistics {
         do throws(CloudletError) { try decoder.finish() } catch { throw error.located(in: blob) }
         try output.applier.finish()
@@ -67,7 +67,7 @@ struct BlobInProgress: ~Copyable {
         return permit != nil
     }
 
-    /// How much may go in before the memory is looked at: a byte of input can become ten thousand and more.
+    /// Bytes of input between two checks of the memory. A byte of input can become more than ten thousand bytes.
     private var step: Int {
         if permit != nil { return .max >> 1 }
         return isLarge || taken < LargeWindow.headBytes ? 64 : 4 << 10
@@ -75,7 +75,7 @@ struct BlobInProgress: ~Copyable {
 
     private mutating func notice(_ memoryBytes: Int) throws(CloudletError) {
         guard !isLarge, memoryBytes > LargeWindow.smallBytes else { return }
-        // No encoder does this; by now more than what waits cheaply for a permit may be in use.
+        // No encoder does this. The decompressor may already use more memory than is allowed without a permit.
         guard taken <= LargeWindow.headBytes else {
             throw CloudletError(
                 .badData, "a later block needs more memory than the first", cause: CompressionError.damaged

@@ -6,7 +6,7 @@ extension Decompressor {
     /// A decompressor for blobs of this compression.
     init(_ compression: BlobCompression) throws(CloudletError) { try self.init(compression.method) }
 
-    /// A decompressor at the start of a blob, made from a former one when that is of the same method.
+    /// A decompressor at the start of a blob. Reuses `former` if it has the same method.
     static func ready(
         for compression: BlobCompression, reusing former: consuming Decompressor?
     ) throws(CloudletError) -> Decompressor {
@@ -21,7 +21,7 @@ extension BlobCompression {
 }
 
 extension CloudletError {
-    /// The error with the blob's name, when it is one of decompression.
+    /// The error with the blob's name, if it is an error of decompression.
     func located(in blob: OverlayMeta.Blob) -> CloudletError {
         cause is CompressionError ? during("overlay is damaged in \(blob.name.displayable(limit: 80))") : self
     }

@@ -2,23 +2,23 @@ import CloudletCore
 import CloudletSystem
 import SystemPackage
 
-/// The memory of decompressors beyond what blobs of ours take. The original's streams take 64 MiB each, as soon as so
-/// much has come out of them: only two may do so at once, over all sessions.
+/// Limits the memory of decompressors that need more than this program's own blobs do. The original's streams use up to
+/// 64 MiB each, growing with their output. Only two of them may do so at once, over all sessions.
 ///
-/// No blob waits for another one's network. A blob that still arrives gets a permit only if one is free at once; it goes
-/// to a file otherwise, and is decoded when it is complete. For such blobs there is a permit of their own.
+/// No blob waits for another client's network. A blob that is still arriving gets a permit only if one is free at once.
+/// Otherwise it is written to a file and decoded when it is complete. Complete blobs have a separate permit.
 enum LargeWindow {
-    /// A decompressor that takes no more than this needs no permit.
+    /// A decompressor that uses at most this many bytes needs no permit.
     static let smallBytes = 9 << 20
-    /// Nor does one out of which no more than this has come: it has not used more yet.
+    /// A decompressor that has produced at most this many bytes needs no permit: it has not used more memory yet.
     static let freeBytes = 1 << 20
-    /// The head of a stream, which tells how much memory it takes, is not longer than this.
+    /// Upper limit of the length of a stream's header, which contains the memory that the stream needs.
     static let headBytes = 2 << 10
 
     private static let arriving = AsyncSemaphore(1)
     private static let complete = AsyncSemaphore(1)
 
-    /// A permit to use a large window; given back with the value.
+    /// A permit to use a large window. It is released when the value is destroyed.
     struct Permit: ~Copyable {
         private let semaphore: AsyncSemaphore
 
@@ -27,10 +27,10 @@ enum LargeWindow {
         deinit { semaphore.release() }
     }
 
-    /// A permit for a blob that still arrives, if one is free.
+    /// A permit for a blob that is still arriving, or `nil` if none is free.
     static func permitAtOnce() -> Permit? { arriving.tryAcquire() ? Permit(arriving) : nil }
 
-    /// A permit for a blob of which all bytes are here, waiting for it.
+    /// Waits for a permit for a blob that has arrived completely.
     static func permit() async throws(CloudletError) -> Permit {
         if let permit = permitAtOnce() { return permit }
         try await complete.acquire()
@@ -41,10 +41,10 @@ enum LargeWindow {
 /// The part of a blob that can't be decoded yet, in a file without a name.
 struct BlobSpool {
     private let file: File
-    /// Bytes in it.
+    /// Number of bytes in the file.
     private(set) var count = 0
 
-    /// An empty one, its file in this directory.
+    /// An empty spool whose file is in this directory.
     init(in directory: FilePath) throws(CloudletError) { file = try File.unnamed(in: directory) }
 
     /// Adds bytes.

@@ -1,10 +1,10 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// Reasons why the BIOS of a VM may not boot a disk, as far as the disk's tables tell. A boot loader can do without
-/// what is looked for here, so that they are reported and not refused.
+/// Finds reasons why the BIOS of a VM may not boot a disk, from the disk's partition tables. Some boot loaders work
+/// without what is checked here, so a finding is reported but the disk is not refused.
 package enum BootOutlook {
-    /// The reason, as a sentence about "the disk"; `nil` when nothing speaks against it.
+    /// The reason, as a sentence about "the disk"; `nil` when nothing was found.
     package static func doubt(about disk: File) throws(CloudletError) -> String? {
         let head = try disk.read(ForeignFormat.headBytes, at: 0)
         guard head.count >= 2 * Page.sector else { return nil }
@@ -34,17 +34,19 @@ package enum BootOutlook {
 
     private static let remedy = "VMs here have a BIOS, and wait for ever where it finds no boot loader"
 
-    /// Types of GPT partitions as they are stored (UEFI specification, 5.3.3): EFI system partition, BIOS boot partition.
+    /// Types of GPT partitions in their stored form (UEFI specification, 5.3.3): EFI system partition, BIOS boot
+    /// partition.
     private static let efiSystem: [UInt8] = [
         0x28, 0x73, 0x2A, 0xC1, 0x1F, 0xF8, 0xD2, 0x11, 0xBA, 0x4B, 0x00, 0xA0, 0xC9, 0x3E, 0xC9, 0x3B,
     ]
     private static let biosBoot = Array("Hah!IdontNeedEFI".utf8)
 
-    /// The types of the partitions of a GPT, as far as its table lies in `head`; `nil` without a GPT.
+    /// The partition types of a GPT, as far as its table is in `head`; `nil` without a GPT.
     private static func partitionTypes(_ head: [UInt8]) -> [[UInt8]]? {
         let header = head[Page.sector..<2 * Page.sector]
         guard header.starts(with: Array("EFI PART".utf8)) else { return nil }
-        // Places and sizes are those that every partitioner uses; others are not followed.
+        // Uses the table position and entry size that every partitioning tool writes. Other values in the header are
+        // ignored.
         let table = head.dropFirst(2 * Page.sector).prefix(128 * 128)
         return stride(from: table.startIndex, to: table.endIndex - 127, by: 128)
             .map { Array(table[$0..<$0 + 16]) }.filter { $0.contains { $0 != 0 } }

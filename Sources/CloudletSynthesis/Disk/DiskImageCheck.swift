@@ -3,12 +3,12 @@ import CloudletOverlay
 package import CloudletSystem
 import SystemPackage
 
-/// Refuses what is not a bootable raw disk image, and says what it is and how to convert it.
+/// Refuses files that are not bootable raw disk images, and says which format they have and how to convert them.
 package enum DiskImageCheck {
     private static let largest = OverlayMeta.Limits().imageBytes
 
     /// Checks the first sectors and the size of `disk`.
-    /// - Throws: `CloudletError.badData` with the reason and, where there is one, the command that converts it.
+    /// - Throws: `CloudletError.badData` with the reason and, if there is one, the command that converts the file.
     package static func requireBootableRaw(_ disk: File) throws(CloudletError) {
         let status = try disk.status()
         guard status.isRegular else {
@@ -34,14 +34,14 @@ package enum DiskImageCheck {
                 .badData, "\(disk.path) has no boot sector\(content(head)): a VM can't boot from it",
                 advice: "give the raw image of a whole disk with a boot loader, not of a partition")
         }
-        // Only of what is a disk, so that the advice changes no other file.
+        // Checked after the boot sector, so that the advice is given for disks only: it changes the file.
         guard status.size % Page.sector == 0 else {
             throw CloudletError(
                 .badData, "\(disk.path) has \(status.size) bytes, not a multiple of \(Page.sector): it is cut off",
                 advice: "get the image again; if it is whole, fill the last sector; run: truncate -s %512 "
                     + Shell.path(disk.path))
         }
-        // The entry of a GPT is there, and the GPT where it is on disks with sectors of 4096 bytes.
+        // The boot sector has the entry of a GPT, but the GPT is where disks with sectors of 4096 bytes have it.
         if (0..<4).contains(where: { head[446 + $0 * 16 + 4] == 0xEE }), !head.dropFirst(512).starts(with: gptMark),
             head.dropFirst(4096).starts(with: gptMark)
         {
@@ -52,12 +52,12 @@ package enum DiskImageCheck {
         try requireWholePartitions(disk, head, size: status.size)
     }
 
-    /// A partition that ends behind the file's end means that the image was cut off.
+    /// Throws when a partition ends behind the end of the file, because then the image was cut off.
     private static func requireWholePartitions(_ disk: File, _ head: [UInt8], size: Int) throws(CloudletError) {
         func number(_ bytes: [UInt8], _ start: Int, _ count: Int) -> UInt64 {
             bytes[start..<start + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
-        // Numbers of a stranger's: any value may stand there.
+        // The numbers come from an untrusted file and can have any value.
         func requireWhole(_ what: String, endSector end: UInt64) throws(CloudletError) {
             let (bytes, overflow) = end.multipliedReportingOverflow(by: UInt64(Page.sector))
             guard overflow || bytes > UInt64(size) else { return }
@@ -69,7 +69,7 @@ package enum DiskImageCheck {
         for entry in 0..<4 {
             let start = 446 + entry * 16
             let type = head[start + 4]
-            // 0xEE stands for a GPT, whose own header tells its end.
+            // 0xEE stands for a GPT, whose header contains its end.
             if type == 0 || type == 0xEE { continue }
             try requireWhole(
                 "partition \(entry + 1)", endSector: number(head, start + 8, 4) + number(head, start + 12, 4))
@@ -82,7 +82,7 @@ package enum DiskImageCheck {
 
     private static let gptMark = Array("EFI PART".utf8)
 
-    /// What a file without a boot sector holds, in brackets, where that is known.
+    /// The known content of a file without a boot sector, in brackets; empty if unknown.
     private static func content(_ head: [UInt8]) -> String {
         func has(_ mark: [UInt8], at offset: Int) -> Bool { head.dropFirst(offset).starts(with: mark) }
         if head.isISO9660 { return " (it is an ISO image for optical media)" }

@@ -4,15 +4,15 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// What a file is that is not a raw disk image, by its first bytes, and how a raw image is made from it.
+/// The format of a file that is not a raw disk image, recognised by its bytes, and how to make a raw image from it.
 struct ForeignFormat {
-    /// With its article, as `a qcow2 file`.
+    /// The format's name with its article, such as `a qcow2 file`.
     let name: String
     let advice: String
 
-    /// The format of a file whose first and last bytes are `head` and `tail`; `nil` when none is known by them.
+    /// Recognises a format by the first (`head`) and last bytes (`tail`) of a file; `nil` if it is unknown.
     init?(_ disk: File, head: [UInt8], tail: [UInt8]) throws(CloudletError) {
-        // The mark of a tar archive is where a boot sector has its code.
+        // The mark of a tar archive lies inside the code of a boot sector, which can contain the same bytes.
         let boots = head.dropFirst(510).starts(with: [0x55, 0xAA])
         if Self.isFixedVHD(tail) {
             name = "a VHD file"
@@ -24,13 +24,14 @@ struct ForeignFormat {
         advice = try mark.way.advice(for: disk)
     }
 
-    /// Bytes from a file's start that are needed to tell.
+    /// Bytes needed from the start of a file.
     static let headBytes = 68 << 10
-    /// Bytes from a file's end that are needed to tell.
+    /// Bytes needed from the end of a file.
     static let tailBytes = 512
 
-    /// A VHD of fixed size is a raw disk with a footer (Virtual Hard Disk Image Format Specification: cookie, version 1.0,
-    /// type 2). Booted as it is, the VM would have a disk that is one sector longer, and might write into the footer.
+    /// A VHD of fixed size is a raw disk with a footer (Virtual Hard Disk Image Format Specification: cookie, version
+    /// 1.0, type 2). If it were used unchanged, the VM's disk would be one sector too long, and the VM might overwrite
+    /// the footer.
     private static func isFixedVHD(_ tail: [UInt8]) -> Bool {
         tail.starts(with: Array("conectix".utf8)) && tail.dropFirst(12).starts(with: [0, 1, 0, 0])
             && tail.dropFirst(60).starts(with: [0, 0, 0, 2])
@@ -67,7 +68,7 @@ struct ForeignFormat {
         Mark("an xz file", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], .unpack("xz -dc")),
         Mark("a bzip2 file", "BZh", .unpack("bzip2 -dc")),
         Mark("a zstd file", [0x28, 0xB5, 0x2F, 0xFD], .unpack("zstd -dc")),
-        // A frame to be skipped, as pzstd and others lay first.
+        // A skippable frame, which pzstd and other programs write first.
         Mark("a zstd file", [0x50, 0x2A, 0x4D, 0x18], .unpack("zstd -dc")),
         Mark("an lzma file", [0x5D, 0x00, 0x00, 0x80, 0x00], .unpack("xz -dc --format=lzma")),
         Mark("a file of compress", [0x1F, 0x9D], .unpack("gzip -dc")),
@@ -83,7 +84,7 @@ struct ForeignFormat {
             .words("give the raw image of a disk that is not encrypted: a VM has no key for it")),
     ]
 
-    /// What to do with a file.
+    /// How to make a raw image from a file.
     private enum Way {
         case convert(String)
         case unpack(String)
@@ -101,12 +102,12 @@ struct ForeignFormat {
                 return "convert it; run: qemu-img convert -f \(format) -O raw \(input) \(output)"
             case .unpack(let tool): return "unpack it; run: \(tool) < \(input) > \(output)"
             case .zip:
-                // More files than one would be written behind each other.
+                // `unzip -p` would write several files one after the other into the same output.
                 let files = (try? ZIPArchive(disk).entries())?.filter { !$0.name.hasSuffix("/") }
                 if let files, files.count > 1 {
                     return "unpack it, and give the raw disk image in it; run: unzip \(input) -d \(directory)"
                 }
-                // unzip takes such names for patterns.
+                // unzip treats a name with these characters as a pattern.
                 let isPattern = disk.path.string.contains { "*?[\\".contains($0) }
                 return "unpack it; run: \(isPattern ? "funzip <" : "unzip -p") \(input) > \(output)"
             case .sevenZip:
@@ -122,8 +123,8 @@ struct ForeignFormat {
 }
 
 extension FilePath {
-    /// A free name for what is made from this file: its stem with this extension, or marked as unpacked; beside it, or in
-    /// the working directory where nothing can be written beside it.
+    /// A free name for a file or directory made from this file: its stem with this extension, or with `-unpacked`. It
+    /// is beside this file, or in the working directory if nothing can be written beside it.
     fileprivate func convertedName(_ extension: String?) -> FilePath {
         let stem = lastComponent?.stem ?? "disk"
         let name = `extension`.map { "\(stem).\($0)" } ?? "\(stem)-unpacked"

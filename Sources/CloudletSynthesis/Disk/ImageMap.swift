@@ -3,12 +3,12 @@ package import CloudletOverlay
 import CloudletSystem
 package import SystemPackage
 
-/// What a VM wrote to its qcow2 disk, as `qemu-img map` tells: exactly the 4 KiB subclusters it touched.
+/// The ranges that a VM wrote to its qcow2 disk, from `qemu-img map`: exactly the 4 KiB subclusters that it touched.
 package enum ImageMap {
     private static let outputLimit = 64 << 20
 
-    /// The ranges of `image` that are not as in its base, with the places in the file where their bytes are. The VM
-    /// must have ended.
+    /// The ranges of `image` that differ from its base, with the positions of their bytes in the file. The VM must have
+    /// ended.
     package static func changes(in image: FilePath, size: Int) async throws(CloudletError) -> ChangedImage {
         let output = try await ImageTool.run(
             ["map", "--output=json", "-f", "qcow2", image.string], outputLimit: outputLimit)

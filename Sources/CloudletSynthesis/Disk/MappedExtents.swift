@@ -3,8 +3,8 @@ import CloudletOverlay
 import CloudletSystem
 import FoundationEssentials
 
-/// The output of `qemu-img map --output=json`: what is where in an image. The image is one that a guest wrote to, so no
-/// number in it is believed.
+/// The output of `qemu-img map --output=json`: the extents of an image. A guest wrote the image, so every number in the
+/// output is checked.
 struct MappedExtents {
     /// One line of the map.
     private struct Entry: Decodable {
@@ -25,8 +25,8 @@ struct MappedExtents {
         }
     }
 
-    /// The ranges that are not as in the base, in ascending order, cut to `size`; their bytes are in `file`.
-    /// - Throws: `CloudletError.unavailable` when the map is none of such an image.
+    /// The ranges that differ from the base, in ascending order, cut to `size`. Their bytes are in `file`.
+    /// - Throws: `CloudletError.unavailable` when the map is not valid for such an image.
     func extents(of file: File, size: Int) throws(CloudletError) -> [ChangedImage.Extent] {
         var extents: [ChangedImage.Extent] = []
         var position = 0

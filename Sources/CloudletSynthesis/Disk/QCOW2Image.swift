@@ -8,8 +8,8 @@ package import SystemPackage
 /// with 32 subclusters of 4 KiB (extended L2), so that scattered pages neither copy from the base nor cost a table
 /// entry each. Source: the qcow2 specification (docs/interop/qcow2.txt of QEMU).
 ///
-/// Data clusters are appended in the order in which their first page comes; the tables follow when all pages are there.
-/// Until then the file is a valid empty image, and QEMU reads the tables anew when the VM is activated.
+/// Data clusters are appended in the order in which their first pages arrive. The tables are written when all pages
+/// have arrived. Until then the file is a valid empty image, and QEMU reads the tables again when the VM is activated.
 package final class QCOW2Image: PageTarget {
     /// The image file.
     package let path: FilePath
@@ -19,7 +19,7 @@ package final class QCOW2Image: PageTarget {
     private let state: Mutex<State>
     private let turn = BlockingMutex()
 
-    /// One data cluster: where it is, and which of its pages are data or zeros.
+    /// One data cluster: its position in the file, and which of its pages are data or zeros.
     private struct Cluster {
         var hostOffset = 0
         var data: UInt32 = 0
@@ -30,8 +30,8 @@ package final class QCOW2Image: PageTarget {
         var clusters: [Int: Cluster] = [:]
         var end: Int
 
-        /// Notes that `count` pages of a cluster are data now.
-        /// - Returns: where the cluster is in the file.
+        /// Records that `count` pages of a cluster are now data.
+        /// - Returns: the cluster's position in the file.
         mutating func store(_ count: Int, at page: Int, ofCluster index: Int) -> Int {
             var cluster = clusters[index] ?? Cluster()
             if cluster.hostOffset == 0 {
@@ -67,11 +67,11 @@ package final class QCOW2Image: PageTarget {
         try writeRefcounts(upTo: end)
     }
 
-    /// Bytes that the tables of an image take at most in which so many pages are stored.
+    /// The most bytes that the tables of an image with this number of stored pages can take.
     static func tableBytes(pages: Int, virtualSize: Int) -> Int {
         let tables = min(pages, virtualSize / (QCOW2Layout.clusterSize * QCOW2Layout.entriesPerTable) + 1)
         let clusters = min(pages, virtualSize / QCOW2Layout.clusterSize + 1)
-        // The header, the tables of reference counts, the first level, and those that are written at the end.
+        // The header, the tables of reference counts, the first level, and the tables written at the end.
         return (4 + tables + clusters / QCOW2Layout.refcountsPerBlock + tables / QCOW2Layout.refcountsPerBlock)
             .multipliedOrMost(
                 by: QCOW2Layout.clusterSize)
@@ -93,7 +93,7 @@ package final class QCOW2Image: PageTarget {
         }
     }
 
-    /// Marks pages that lie behind each other as zeros.
+    /// Marks consecutive pages as zeros.
     package func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         state.withLock { state in
             for (index, page, count) in QCOW2Layout.parts(of: length, at: offset) {
@@ -106,7 +106,7 @@ package final class QCOW2Image: PageTarget {
         }
     }
 
-    /// Reads back a page that was placed.
+    /// Reads a page that was placed before.
     package func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         let (index, page) = QCOW2Layout.locate(offset)
         let cluster = state.withLock { $0.clusters[index] ?? Cluster() }
@@ -117,7 +117,7 @@ package final class QCOW2Image: PageTarget {
         }
     }
 
-    /// Writes the tables; the image is complete afterwards.
+    /// Writes the tables. Afterwards the image is complete.
     package func finish() throws(CloudletError) {
         var (clusters, end) = state.withLock { ($0.clusters, $0.end) }
         var firstLevel = [UInt64](repeating: 0, count: firstLevelEntries)
@@ -147,12 +147,12 @@ package final class QCOW2Image: PageTarget {
         state.withLock { $0.end = end }
     }
 
-    /// Sets the reference count of every cluster below `end` to 1, and of those that the counts themselves need.
+    /// Sets the reference count of every cluster below `end` to 1, and of the clusters that the counts themselves take.
     /// - Returns: the new end of the file.
     @discardableResult
     private func writeRefcounts(upTo end: Int) throws(CloudletError) -> Int {
         var clusters = end / QCOW2Layout.clusterSize
-        // Block 0 has its place; each further block takes a cluster at the end, which needs a count as well.
+        // Block 0 has a fixed position. Each further block takes a cluster at the end, which needs a count as well.
         var blocks = 1
         while blocks * QCOW2Layout.refcountsPerBlock < clusters {
             blocks += 1

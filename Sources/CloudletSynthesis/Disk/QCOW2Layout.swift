@@ -1,10 +1,10 @@
 import CloudletCore
 import SystemPackage
 
-/// Where things are in the qcow2 images that ``QCOW2Image`` writes, and their header. Source: the qcow2 specification
+/// The layout of the qcow2 images that ``QCOW2Image`` writes, and their header. Source: the qcow2 specification
 /// (docs/interop/qcow2.txt of QEMU).
 enum QCOW2Layout {
-    /// Bytes of a base disk's path; the format has no room for more.
+    /// The longest path of a base disk that the format can store, in bytes.
     static let longestBackingPath = 1023
 
     static let clusterBits = 17
@@ -16,7 +16,7 @@ enum QCOW2Layout {
     static let refcountBlockOffset = 2 * clusterSize
     static let firstLevelOffset = 3 * clusterSize
 
-    /// The clusters that a range touches: each with the first page in it and the bytes from there on.
+    /// The clusters that a range touches, each with the range's first page in it and its bytes from there.
     static func parts(
         of length: Int, at offset: Int
     ) -> some Sequence<(cluster: Int, page: Int, count: Int)> {
@@ -29,7 +29,7 @@ enum QCOW2Layout {
         }
     }
 
-    /// The bits of `count` pages from `page` on.
+    /// The bits of `count` pages, beginning with `page`.
     static func bits(_ count: Int, at page: Int) -> UInt32 {
         (UInt32.max >> UInt32(32 - count)) << UInt32(page)
     }
@@ -38,7 +38,7 @@ enum QCOW2Layout {
         (offset >> clusterBits, offset % clusterSize / Page.size)
     }
 
-    /// Version 3 header with the backing file's format as extension and the extended-L2 feature bit.
+    /// A version 3 header with the extended-L2 feature bit and an extension for the backing file's format.
     static func header(
         backing: FilePath, size: Int, firstLevelEntries: Int
     ) throws(CloudletError) -> [UInt8] {

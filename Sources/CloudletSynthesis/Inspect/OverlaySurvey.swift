@@ -3,13 +3,13 @@ package import CloudletCore
 package import CloudletOverlay
 import CloudletSystem
 
-/// Looks through an overlay without its base: reads every item of every blob and counts.
+/// Reads every item of every blob of an overlay without its base, and counts them.
 package enum OverlaySurvey {
     /// Reads all blobs, several at a time.
     /// - Parameters:
     ///   - overlay: the overlay.
-    ///   - progress: receives how many compressed bytes are done.
-    /// - Returns: what the overlay holds, and what each blob holds, in the order of the meta.
+    ///   - progress: receives the number of compressed bytes read so far.
+    /// - Returns: the counts of the whole overlay and of each blob, in the order of the meta.
     /// - Throws: `CloudletError.badData` with blob, item and byte when the overlay is damaged.
     package static func survey(
         _ overlay: OverlaySource, progress: (Int) -> Void = { _ in }
@@ -19,7 +19,7 @@ package enum OverlaySurvey {
         var total = BlobSurvey.Findings()
         var blobs: [BlobSurvey.Findings] = []
         var done = 0
-        // The original's blobs need histories of 64 MiB.
+        // Decoding a blob of the original needs a window of 64 MiB.
         let atOnce = WorkerPool.shared.unitsAtOnce(takingBytes: 64 << 20, within: 192 << 20)
         try await mapInOrder(meta.blobs.indices, atOnce: atOnce) { (index) throws(CloudletError) in
             try survey(meta.blobs[index], try overlay.open(index), geometry)

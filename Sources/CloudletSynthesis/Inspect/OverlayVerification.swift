@@ -5,27 +5,27 @@ package import CloudletStore
 import CloudletSystem
 package import SystemPackage
 
-/// Checks that an overlay can be rebuilt on a base: does all that a synthesis does short of running the VM, and
-/// throws the result away. Neither the base nor the overlay is written to; rebuilt pages are kept in a file without a
-/// name.
+/// Checks that an overlay can be rebuilt on a base: makes all steps of a synthesis except running the VM, and discards
+/// the result. Base and overlay are only read. Rebuilt pages are stored in a file without a name.
 package struct OverlayVerification: Sendable {
     private let base: BaseVM
     private let images: BaseImages
     private let snapshot: SnapshotFile
 
-    /// What was found to be in order.
+    /// The result of a successful verification.
     package struct Verdict: Sendable {
-        /// Items by kind.
+        /// The number of items of each kind.
         package let statistics: OverlayStatistics
-        /// The VM the overlay makes.
+        /// The VM that the overlay makes.
         package let description: VMDescription
     }
 
     /// Prepares to verify overlays on a base VM.
     /// - Parameters:
-    ///   - disk: the base's disk, with its other files beside it.
-    ///   - known: the registry's entry, if there is one; without it, or when somebody touched the files, they are hashed.
-    ///   - progress: receives what is being done.
+    ///   - disk: the base's disk; the base's other files are beside it.
+    ///   - known: the registry's entry, if there is one. Without it, or if the files were changed, the files are
+    ///     hashed.
+    ///   - progress: receives the name of each step when it begins.
     /// - Throws: `CloudletError` when the files are missing or are not those of a base VM.
     package init(
         disk: FilePath, known: BaseVM?, progress: (String) -> Void = { _ in }
@@ -54,12 +54,13 @@ package struct OverlayVerification: Sendable {
             accelerator: snapshot.description.machine.accelerator.rawValue, created: 0)
     }
 
-    /// Rebuilds everything the overlay describes and checks it.
+    /// Rebuilds all pages that the overlay describes and checks them.
     /// - Parameters:
     ///   - overlay: the overlay.
-    ///   - progress: receives the number of compressed bytes of each piece that is done.
-    /// - Returns: what was checked.
-    /// - Throws: `CloudletError.badData` with blob, item and byte, or what of the whole does not fit.
+    ///   - progress: receives the number of compressed bytes of each finished piece.
+    /// - Returns: the counts and the rebuilt VM's description.
+    /// - Throws: `CloudletError.badData` with blob, item and byte, or with the reason why the overlay does not fit the
+    ///   base.
     package func verify(
         _ overlay: OverlaySource, progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws(CloudletError) -> Verdict {
@@ -83,7 +84,7 @@ package struct OverlayVerification: Sendable {
     }
 }
 
-/// Keeps rebuilt pages in a sparse file without a name, gone with the last reference.
+/// Stores rebuilt pages in a sparse file without a name. The file disappears with the last reference.
 private final class ScratchTarget: PageTarget {
     let file: File
 
@@ -98,7 +99,7 @@ private final class ScratchTarget: PageTarget {
     }
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
-        // The file starts as a hole, and no page is placed twice.
+        // The file begins as one hole, and no page is placed twice.
     }
 
     func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {

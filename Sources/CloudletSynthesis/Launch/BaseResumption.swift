@@ -1,8 +1,8 @@
 package import CloudletCore
 package import CloudletHypervisor
 
-/// Resumes a base VM as it was saved, on a copy of its memory and an empty image over its disk: the start of every
-/// overlay. The base's files are only read.
+/// Resumes a base VM from its saved state, with a copy of its memory and an empty image over its disk. Every overlay
+/// begins with this. The base's files are only read.
 package struct BaseResumption: Sendable {
     private let hypervisor: Hypervisor
 
@@ -11,8 +11,8 @@ package struct BaseResumption: Sendable {
         self.hypervisor = hypervisor
     }
 
-    /// Brings the base's VM to where it was saved, and lets it run on.
-    /// - Throws: `CloudletError` with the reason; nothing is left behind then.
+    /// Restores the base's VM to its saved state and lets it run.
+    /// - Throws: `CloudletError` with the reason. Then nothing is left behind.
     package func resume(
         _ base: OpenBase, _ options: VMOptions, times: StageTimes
     ) async throws(CloudletError) -> RunningVM {

@@ -3,14 +3,15 @@ import CloudletHypervisor
 import CloudletSystem
 
 extension RunningVM {
-    /// Waits until the guest gives no more memory back. A Linux guest reports what it freed in rounds two seconds apart, so
-    /// that nothing more is to come when a longer time than that has passed without; after ten seconds the wait ends anyway.
+    /// Waits until the guest returns no more memory to the host. A Linux guest reports freed memory in rounds two
+    /// seconds apart, so it has finished when a longer time passes without a report. The wait ends after ten seconds at
+    /// the latest.
     package func waitForFreedMemory() async throws(CloudletError) {
         guard machine.machine.freePageReporting else { return }
         let clock = ContinuousClock()
         var least = try memory.file.status().allocated
         var changed = clock.now
-        // The kernel reports no event when a file becomes smaller.
+        // The kernel reports no event when a file takes less memory.
         _ = try await poll(every: .milliseconds(250), for: .seconds(10)) { () throws(CloudletError) in
             let now = try memory.file.status().allocated
             if now < least - (1 << 20) { changed = clock.now }

@@ -3,20 +3,20 @@ package import CloudletHypervisor
 package import CloudletSystem
 package import SystemPackage
 
-/// A VM that runs, with all that belongs to it: its memory, its disk, its forwards and its scratch directory. The holder
-/// must end it.
+/// A running VM with its resources: its memory, its disk, its forwards and its scratch directory. The holder must end
+/// it.
 package final class RunningVM: Sendable {
     /// The VM.
     package let machine: VirtualMachine
-    /// The forwards in force.
+    /// The active forwards.
     package let forwards: [ActiveForward]
-    /// What the snapshot it was resumed from says.
+    /// The description in the snapshot from which it was resumed.
     package let description: VMDescription
     /// Its disk: a qcow2 image over a base's, or the raw disk of a base VM that is being made.
     package let disk: FilePath
     /// Its RAM.
     package let memory: SharedMemory
-    /// What was done for the guest when it went on.
+    /// How the guest's clock and random numbers were refreshed when it was resumed.
     package let refresh: GuestRefresh
     private let directory: FilePath
     private let hypervisor: Hypervisor
@@ -50,13 +50,13 @@ package final class RunningVM: Sendable {
         return value
     }
 
-    /// Marks the VM as one that goes on without this process; `uri` is the libvirt daemon it runs under, if any.
+    /// Marks the VM as one that keeps running without this process. `uri` is the libvirt daemon that runs it, if any.
     package func detach(uri: String?) async throws(CloudletError) {
         try DetachedVM.mark(
             directory, process: try await machine.processID(), uri: uri,
             forwards: forwards.map { "\($0.address) \($0.forward)" })
     }
 
-    /// Ends the VM and removes what it left. Safe to call more than once.
+    /// Ends the VM and removes its files. Can be called more than once.
     package func end() async throws(CloudletError) { try await hypervisor.tearDown(machine.name) }
 }

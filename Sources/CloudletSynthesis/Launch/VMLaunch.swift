@@ -5,32 +5,33 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// Brings up one VM, and owns what the VM takes of its host until it runs: scratch directory, memory, disk and emulator.
+/// Brings up one VM, and owns the VM's resources until it runs: scratch directory, memory, disk and emulator.
 ///
-/// There is one launch for every way of bringing up a VM. They differ in what they put into memory and disk, in when the
-/// emulator starts, and in whether the guest goes on from a saved state or boots:
+/// There is one launch for every way of bringing up a VM. The ways differ in what they write into memory and disk, in
+/// when the emulator starts, and in whether the guest is resumed from a saved state or boots:
 ///
 /// | way | memory | disk | guest |
 /// | --- | --- | --- | --- |
 /// | a base VM is made (``BaseCreation``) | zeros | the user's own | boots |
-/// | a base VM is resumed (``BaseResumption``) | the base's | an empty layer over the base's | goes on |
-/// | synthesis (``Synthesizer``) | the base's and the overlay's | a layer with the overlay's pages | goes on |
-/// | synthesis of a disk alone | zeros | a layer with the overlay's pages | boots |
-/// | a warm VM (``WarmVM``) takes an overlay | the base's, then the overlay's | as in a synthesis | goes on |
+/// | a base VM is resumed (``BaseResumption``) | the base's | an empty layer over the base's | is resumed |
+/// | synthesis (``Synthesizer``) | the base's and the overlay's | a layer with the overlay's pages | is resumed |
+/// | synthesis of a disk-only overlay | zeros | a layer with the overlay's pages | boots |
+/// | a warm VM (``WarmVM``) receives an overlay | the base's, then the overlay's | as in a synthesis | is resumed |
 ///
-/// To add a way, write a function that makes a launch and does all that is particular to the way inside of ``complete(_:)``:
-/// fill `memory` and a layer, before or while ``startEmulator(on:waitingForState:_:_:)`` runs, or after it; end with
-/// ``run(_:_:_:)``, which hands all over to a ``RunningVM``. Such a function releases nothing: whatever it throws, cancellation
-/// included, `complete` gives everything back, in one place (``Hypervisor/tearDown(_:)``).
+/// To add a way, write a function that makes a launch and does all its own work inside ``complete(_:)``: fill `memory`
+/// and a layer before, during or after ``startEmulator(on:waitingForState:_:_:)``, and end with ``run(_:_:_:)``, which
+/// transfers all resources to a ``RunningVM``. Such a function releases nothing: when it throws, also because of
+/// cancellation, `complete` releases everything in one place (``Hypervisor/tearDown(_:)``).
 ///
-/// It is an object, not a noncopyable value with a `deinit`: the emulator is started by one task while another one fills the
-/// memory, and its end has to be waited for.
+/// It is a class, not a noncopyable value with a `deinit`, because one task starts the emulator while another one fills
+/// the memory, and because ending the emulator is asynchronous.
 final class VMLaunch: Sendable {
     private let hypervisor: Hypervisor
     private let description: MachineDescription
     /// The VM's name.
     let name: String
-    /// The VM's scratch directory (0700). When this process dies, the next holder of the hypervisor's directory removes it.
+    /// The VM's scratch directory (0700). If this process dies, the next process that uses the hypervisor's directory
+    /// removes it.
     let directory: FilePath
     /// The VM's RAM, zeros at first.
     let memory: SharedMemory
@@ -42,7 +43,7 @@ final class VMLaunch: Sendable {
         var hasRun = false
     }
 
-    /// What the VM has for a disk.
+    /// The kind of the VM's disk.
     enum Disk: Sendable {
         /// A raw file, to which the VM writes.
         case raw(FilePath)
@@ -50,32 +51,33 @@ final class VMLaunch: Sendable {
         case layer(QCOW2Image)
     }
 
-    /// Takes memory and a directory for a VM with this hardware.
+    /// Allocates memory and a directory for a VM with this hardware.
     init(_ description: MachineDescription, on hypervisor: Hypervisor) throws(CloudletError) {
         self.hypervisor = hypervisor
         self.description = description
         memory = try SharedMemory(named: "cloudlet-ram", size: description.memoryBytes)
         name = hypervisor.newName()
-        // Last: nothing after it can fail.
+        // The directory is made last, because no failure after it would remove it.
         directory = try hypervisor.makeDirectory(of: name)
     }
 
-    /// Runs `body`, which brings the VM up or a step further. When it fails or is cancelled, all that the launch has taken by
-    /// then is given back before this returns.
+    /// Runs `body`, which brings the VM up, completely or in part. If it fails or is cancelled, all resources that the
+    /// launch owns by then are released before this function returns.
     func complete<Value>(
         _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         do throws(CloudletError) { return try await body() } catch {
-            // The first error is the one to report; what could not be removed is found by the next holder.
+            // The first error is the one to report. Files that could not be removed are removed by the next process
+            // that uses the directory.
             try? await tearDown()
             throw error
         }
     }
 
-    /// Gives all back.
+    /// Releases all resources of the launch.
     func tearDown() async throws(CloudletError) { try await hypervisor.tearDown(name) }
 
-    /// The VM, once its emulator was started.
+    /// The VM, after its emulator was started.
     var machine: VirtualMachine {
         get throws(CloudletError) {
             guard let machine = started.withLock({ $0?.machine }) else {
@@ -85,28 +87,28 @@ final class VMLaunch: Sendable {
         }
     }
 
-    /// Whether the guest may have executed anything.
+    /// Whether the guest may have executed instructions.
     var hasRun: Bool { started.withLock { $0?.hasRun ?? false } }
 
-    /// Makes an empty layer over a base's disk.
+    /// Makes an empty qcow2 layer over a base's disk.
     func layer(over base: OpenBase) throws(CloudletError) -> QCOW2Image {
         try QCOW2Image(
             directory.appending("disk.qcow2"), backing: base.record.files.disk, size: base.record.diskBytes)
     }
 
-    /// Fills the memory with a base's RAM.
+    /// Copies a base's RAM into the memory.
     func copyMemory(of base: OpenBase) async throws(CloudletError) {
         try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory)
         try base.requireUnchangedMemory()
     }
 
-    /// Starts the emulator, which executes nothing yet.
+    /// Starts the emulator. The guest executes nothing yet.
     /// - Parameters:
     ///   - disk: the VM's disk; a layer may be filled later.
-    ///   - waitsForState: whether the guest will go on from a saved state; otherwise it will boot.
+    ///   - waitsForState: whether the guest will be resumed from a saved state; otherwise it will boot.
     ///   - options: display, network and discarding.
-    ///   - times: notes the stage.
-    /// - Throws: `CloudletError` with the reason; the launch may have taken an emulator all the same.
+    ///   - times: records the stage.
+    /// - Throws: `CloudletError` with the reason. The launch may own an emulator even then.
     func startEmulator(
         on disk: Disk, waitingForState waitsForState: Bool, _ options: VMOptions, _ times: StageTimes
     ) async throws(CloudletError) {
@@ -124,16 +126,16 @@ final class VMLaunch: Sendable {
         started.withLock { $0 = Started(machine: machine, disk: path) }
     }
 
-    /// How a guest comes to life.
+    /// How a guest begins to run.
     struct Guest: Sendable {
-        /// The state it goes on from; `nil` when it boots.
+        /// The state from which it is resumed; `nil` when it boots.
         var state: SnapshotFile?
-        /// What is known of the VM: the forwards stored with it above all.
+        /// The VM's description, above all the forwards stored with it.
         var description: VMDescription
         /// A guest port that answers when the application is ready.
         var readyPort: UInt16?
 
-        /// A guest that goes on from a saved state.
+        /// A guest that is resumed from a saved state.
         init(from state: SnapshotFile, readyPort: UInt16? = nil) {
             self.state = state
             description = state.description
@@ -147,9 +149,9 @@ final class VMLaunch: Sendable {
         }
     }
 
-    /// Brings the guest to life: loads its state, opens its forwards, lets it go on or boot, and waits until it runs and its
-    /// application answers. When the task is cancelled or the emulator does not do its work in time, the VM is ended.
-    /// - Returns: the VM, to which everything the launch has taken belongs from now on.
+    /// Starts the guest: loads its state, opens its forwards, resumes or boots it, and waits until it runs and its
+    /// application answers. If the task is cancelled or the emulator exceeds its time limit, the VM is ended.
+    /// - Returns: the VM, which owns all resources of the launch from now on.
     /// - Throws: `CloudletError` with the reason.
     func run(_ guest: Guest, _ options: VMOptions, _ times: StageTimes) async throws(CloudletError) -> RunningVM {
         guard let (machine, disk) = started.withLock({ $0.map { ($0.machine, $0.disk) } }) else {
@@ -171,8 +173,8 @@ final class VMLaunch: Sendable {
             refresh: refresh, directory: directory, hypervisor: hypervisor)
     }
 
-    /// How long an emulator may take to bring a VM up, beside what its guest takes.
+    /// How long an emulator may take to bring a VM up, without the guest's own time.
     private static let emulatorLimit = Duration.seconds(120)
-    /// How long a guest may take to boot, beside what its application takes to answer.
+    /// How long a guest may take to boot, without the time until its application answers.
     private static let bootLimit = Duration.seconds(120)
 }

@@ -2,15 +2,15 @@ import CloudletCore
 import CloudletHypervisor
 import CloudletSystem
 
-/// Bringing a guest to life.
+/// Starting a guest.
 extension VirtualMachine {
-    /// Loads the device state of a waiting VM, and opens its forwards meanwhile.
+    /// Loads the device state of a waiting VM, and opens its forwards at the same time.
     /// - Parameters:
-    ///   - state: holds the device state; `nil` for a VM that will boot.
+    ///   - state: contains the device state; `nil` for a VM that will boot.
     ///   - forwards: the forwards to open.
-    ///   - forwarding: where they listen, and what is done when a port is taken.
-    ///   - times: notes the stage.
-    /// - Returns: the forwards in force, in the order wanted.
+    ///   - forwarding: the address on which the forwards listen, and what to do when a port is taken.
+    ///   - times: records the stage.
+    /// - Returns: the active forwards, in the order of `forwards`.
     /// - Throws: `CloudletError` when the state can't be loaded, or a forward can't be opened.
     func load(
         _ state: SnapshotFile?, opening forwards: [PortForward], _ forwarding: VMOptions.Forwarding,
@@ -27,7 +27,7 @@ extension VirtualMachine {
         ).1
     }
 
-    /// Opens several forwards; when one can't be opened, those before it are closed with the VM.
+    /// Opens several forwards. If one can't be opened, the ones before it are closed when the VM ends.
     /// - Throws: `CloudletError.busy` when a port is taken.
     private func addForwards(
         _ forwards: [PortForward], _ forwarding: VMOptions.Forwarding
@@ -44,17 +44,17 @@ extension VirtualMachine {
         }
     }
 
-    /// Lets the VM run and waits until it does and its application answers. The application is asked from the start, so
-    /// that the question is there when the guest goes on.
+    /// Lets the VM run and waits until it runs and its application answers. The application is asked from the
+    /// beginning, so that the request is already waiting when the guest runs again.
     /// - Parameters:
-    ///   - stage: the stage as which the VM's start is measured.
+    ///   - stage: the stage under which the VM's start is measured.
     ///   - port: the application's TCP port in the guest, if known.
-    ///   - forwards: the forwards in force.
+    ///   - forwards: the active forwards.
     ///   - limit: how long the application may take.
-    ///   - times: notes the stages.
-    ///   - support: what the guest can do for itself, if it goes on from a saved state.
-    /// - Returns: what was done for the guest. It is done before anybody learns that the VM runs, so that no client draws
-    ///   numbers from it that its twins draw as well.
+    ///   - times: records the stages.
+    ///   - support: the guest's own support for being resumed, if it is resumed from a saved state.
+    /// - Returns: how the guest was refreshed. This happens before any client learns that the VM runs, so that no
+    ///   client gets random numbers that another VM of the same overlay produces as well.
     /// - Throws: `CloudletError.unavailable` when the VM does not run or nothing answers in time.
     func run(
         stage: TimedStage, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration,
@@ -84,8 +84,8 @@ extension VirtualMachine {
     /// Waits until the application in the VM answers on its port.
     /// - Parameters:
     ///   - port: the guest's TCP port.
-    ///   - forwards: the forwards in force; when none leads to the port, one is opened on the loopback address for as
-    ///     long as it takes.
+    ///   - forwards: the active forwards. If none leads to the port, a forward on the loopback address is opened for
+    ///     the duration of this call.
     ///   - limit: how long to wait.
     /// - Throws: `CloudletError.unavailable` when nothing answers in time.
     private func requireReadiness(

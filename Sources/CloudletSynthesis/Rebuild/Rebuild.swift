@@ -5,7 +5,7 @@ import CloudletStore
 package import CloudletSystem
 package import SystemPackage
 
-/// A VM under reconstruction: its memory, its disk and the part of its snapshot behind the RAM.
+/// A VM that is being rebuilt: its memory, its disk and the part of its snapshot behind the RAM.
 package struct Rebuild: Sendable {
     let meta: OverlayMeta
     let base: OpenBase
@@ -13,10 +13,10 @@ package struct Rebuild: Sendable {
     package let disk: QCOW2Image
     private let tail: File
     private let directory: FilePath
-    /// Whether the memory holds the base's RAM already.
+    /// Whether the memory already contains the base's RAM.
     private let isFilled: Bool
 
-    /// Makes empty images, their files in a directory.
+    /// Makes empty images whose files are in a directory.
     package init(_ meta: OverlayMeta, _ base: OpenBase, in directory: FilePath) throws(CloudletError) {
         try self.init(
             meta, base, memory: SharedMemory(named: "cloudlet-ram", size: base.machine.memoryBytes),
@@ -25,7 +25,8 @@ package struct Rebuild: Sendable {
             in: directory)
     }
 
-    /// Takes memory and an empty layer over the base's disk; `isFilled` says that the base's RAM is in the memory already.
+    /// Uses this memory and this empty layer over the base's disk. `isFilled` says that the memory already contains the
+    /// base's RAM.
     init(
         _ meta: OverlayMeta, _ base: OpenBase, memory: SharedMemory, disk: QCOW2Image, in directory: FilePath,
         isFilled: Bool = false
@@ -40,12 +41,12 @@ package struct Rebuild: Sendable {
         try tail.resize(to: meta.memorySize - memory.size)
     }
 
-    /// Receives and places the overlay while the base's RAM is copied.
+    /// Receives and places the overlay, and copies the base's RAM at the same time.
     /// - Parameters:
     ///   - source: the blobs as they arrive.
-    ///   - times: notes the stages.
-    ///   - received: receives the number of bytes of each piece that comes.
-    /// - Throws: `CloudletError` when the overlay is damaged or does not come.
+    ///   - times: records the stages.
+    ///   - received: receives the number of bytes of each piece that arrives.
+    /// - Throws: `CloudletError` when the overlay is damaged or does not arrive.
     package func run<Source: AsyncSequence & Sendable>(
         _ source: Source, times: StageTimes, received: @escaping @Sendable (Int) -> Void
     ) async throws(CloudletError) where Source.Element == BlobPiece {
@@ -84,20 +85,20 @@ package struct Rebuild: Sendable {
             scratch: directory)
     }
 
-    /// Copies the base's RAM without the pages that the overlay brings.
+    /// Copies the base's RAM except the pages that the overlay contains.
     private func copyBaseMemory() async throws(CloudletError) {
         let brought = meta.pages(of: .memory)
         try await MemoryCopy.copy(0..<memory.size, from: base.snapshot.file, to: memory) { brought.gaps(in: $0) }
     }
 
-    /// Copies what is behind the base's RAM without the pages that the overlay brings.
+    /// Copies the part of the base's snapshot behind the RAM, except the pages that the overlay contains.
     private func copyBaseTail() throws(CloudletError) {
         try SnapshotTail.copy(
             of: base.snapshot, from: memory.size, to: tail, origin: memory.size, size: meta.memorySize,
             without: meta.pages(of: .memory))
     }
 
-    /// The snapshot behind the RAM, checked.
+    /// The rebuilt part of the snapshot behind the RAM, checked.
     package func rebuiltSnapshot() throws(CloudletError) -> SnapshotFile {
         try SnapshotTail.open(tail, origin: memory.size, machine: base.machine)
     }

@@ -5,14 +5,14 @@ import CloudletSystem
 
 /// The part of a rebuilt snapshot behind its RAM: description, device state, footer.
 enum SnapshotTail {
-    /// Copies the pages behind the RAM that the overlay does not bring from the base's snapshot.
+    /// Copies those pages behind the RAM that the overlay does not contain from the base's snapshot.
     /// - Parameters:
     ///   - base: the base's snapshot.
-    ///   - start: bytes of RAM.
+    ///   - start: bytes of RAM; the copy begins there.
     ///   - target: the file for the rebuilt pages.
-    ///   - origin: the snapshot's byte that is the file's first.
+    ///   - origin: the offset in the snapshot that corresponds to the first byte of the file.
     ///   - size: bytes of the rebuilt snapshot.
-    ///   - brought: the pages the overlay brings.
+    ///   - brought: the pages that the overlay contains.
     /// - Throws: `CloudletError` when a file can't be read or written.
     static func copy(
         of base: SnapshotFile, from start: Int, to target: File, origin: Int = 0, size: Int, without brought: PageSet
@@ -27,7 +27,7 @@ enum SnapshotTail {
         }
     }
 
-    /// Opens a rebuilt snapshot: it must describe the base's own machine, or it can't be resumed there.
+    /// Opens a rebuilt snapshot. It must describe the base's virtual hardware; otherwise it can't be resumed there.
     static func open(
         _ file: File, origin: Int = 0, machine: MachineDescription
     ) throws(CloudletError) -> SnapshotFile {

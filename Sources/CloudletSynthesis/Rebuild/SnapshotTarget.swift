@@ -3,14 +3,14 @@ import CloudletHypervisor
 import CloudletOverlay
 import CloudletSystem
 
-/// The memory snapshot under reconstruction: guest RAM goes straight into the shared memory of the waiting VM, the
-/// pages behind it (description, device state, footer) into a small file.
+/// The memory snapshot that is being rebuilt: guest RAM is written directly into the shared memory of the waiting VM,
+/// the pages behind it (description, device state, footer) into a small file.
 final class SnapshotTarget: PageTarget {
     private let memory: SharedMemory
     private let tail: File
     private let isFilled: Bool
 
-    /// `isFilled` says that the memory holds the base's pages already; otherwise it is all zeros.
+    /// `isFilled` says that the memory already contains the base's pages; otherwise it is all zeros.
     init(memory: SharedMemory, tail: File, isFilled: Bool) {
         self.memory = memory
         self.tail = tail
@@ -32,12 +32,12 @@ final class SnapshotTarget: PageTarget {
 
     func placeZeros(_ length: Int, at offset: Int) throws(CloudletError) {
         let inMemory = min(length, max(0, memory.size - offset))
-        // No page is placed twice: what is not filled is zeros.
+        // No page is placed twice, so memory that was not filled is still zero.
         if isFilled, inMemory > 0 { try memory.clear(offset..<offset + inMemory) }
         guard inMemory < length else { return }
         let behind = offset + inMemory - memory.size..<offset + length - memory.size
         do throws(CloudletError) { try tail.punchHole(behind) } catch {
-            // Not every file system has holes.
+            // Not every file system supports holes.
             for piece in pieces(of: behind, length: 64 << 10) {
                 try tail.write([UInt8](repeating: 0, count: piece.count), at: piece.lowerBound)
             }

@@ -5,9 +5,9 @@ import Synchronization
 package final class StageTimes: Sendable {
     /// The measured time of one stage.
     package struct Entry: Sendable, Hashable {
-        /// What was done.
+        /// The stage.
         package let stage: TimedStage
-        /// When it began, after the job's start.
+        /// The time from the start of the job to the start of the stage.
         package let start: Duration
         /// How long it took.
         package let duration: Duration
@@ -19,19 +19,19 @@ package final class StageTimes: Sendable {
     private let recorded = Mutex<[Entry]>([])
 
     /// Starts the clock.
-    /// - Parameter began: is called with each stage when it begins.
+    /// - Parameter began: called with each stage when it begins.
     package init(began: @escaping @Sendable (TimedStage) -> Void = { _ in }) {
         origin = clock.now
         self.began = began
     }
 
-    /// The stages that have ended, in the order in which they began.
+    /// The finished stages, in the order in which they began.
     package var entries: [Entry] { recorded.withLock { $0 }.sorted { $0.start < $1.start } }
 
     /// Time since the start.
     package var elapsed: Duration { clock.now - origin }
 
-    /// Runs `body` as a stage.
+    /// Runs `body` and records its time as that of a stage.
     package func measure<Value>(
         _ stage: TimedStage, _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {

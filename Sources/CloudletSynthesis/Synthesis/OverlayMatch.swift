@@ -4,19 +4,19 @@ package import CloudletOverlay
 import CloudletStore
 import CloudletSystem
 
-/// Which overlays can be synthesized on a base, and what that takes.
+/// Which overlays can be synthesized on a base, and how much disk space that needs.
 extension Synthesizer {
-    /// Refuses an overlay with forwards that can't work with these options.
+    /// Refuses an overlay whose forwards can't work with these options.
     package static func requireForwards(_ meta: OverlayMeta, _ options: VMOptions) throws(CloudletError) {
         try options.requireAnswers(to: options.forwarding.wanted(meta.forwards))
     }
 
-    /// Refuses an overlay that was not cut from this base, or whose sizes don't fit it.
+    /// Refuses an overlay that was not made from this base, or whose sizes don't fit it.
     package static func requireMatch(_ meta: OverlayMeta, _ base: OpenBase) throws(CloudletError) {
         try requireMatch(meta, base.record, base.machine)
     }
 
-    /// The same for a base that need not be registered.
+    /// Does the same for a base that need not be registered.
     static func requireMatch(
         _ meta: OverlayMeta, _ base: BaseVM, _ machine: MachineDescription
     ) throws(CloudletError) {
@@ -50,12 +50,12 @@ extension Synthesizer {
         }
     }
 
-    /// Disk space that a synthesis may take in its scratch directory, by all that the meta announces; `.max` where that is
+    /// Disk space that a synthesis can take in its scratch directory, from the sizes in the meta; `.max` when that is
     /// more than any disk has.
     ///
-    /// This is the sum of the pages of the disk and the tables that list them, what is behind the RAM in the memory snapshot (the
-    /// device state above all: it compresses a thousand times and more), and for a while blobs with large windows, which
-    /// are kept until they are complete, as many as are decoded at once.
+    /// This is the sum of three parts: the pages of the disk and their tables; the part of the memory snapshot behind
+    /// the RAM (above all the device state, which can be a thousand times larger than its compressed form); and blobs
+    /// with large windows, which are stored until they are complete, as many as are decoded at once.
     package static func diskBytes(for meta: OverlayMeta, on machine: MachineDescription) -> Int {
         let pages = meta.blobs.reduce(0) { $0.addedOrMost($1.diskChunks.count) }
         let kept = meta.blobs.map(\.size).sorted(by: >).prefix(WorkerPool.shared.width)

@@ -5,7 +5,7 @@ import CloudletStore
 import CloudletSystem
 
 extension Synthesizer {
-    /// Rebuilds the disk of a VM whose overlay brings no memory, and boots it on the base's machine.
+    /// Rebuilds the disk of a VM whose overlay contains no memory, and boots it on the base's virtual hardware.
     func boot<Source: AsyncSequence & Sendable>(
         _ launch: VMLaunch, _ layer: QCOW2Image, _ meta: OverlayMeta, on base: OpenBase, from source: Source,
         _ options: VMOptions, _ times: StageTimes, _ progress: @escaping @Sendable (SynthesisProgress) -> Void
@@ -26,7 +26,7 @@ extension Synthesizer {
     }
 }
 
-/// Stands for an image of no bytes: the reader refuses every item for it.
+/// An image of no bytes. The reader of the overlay refuses every item for it.
 struct NoPages: PageTarget {
     func place(_ runs: [Range<Int>], of bytes: Span<UInt8>) throws(CloudletError) { throw Self.refusal }
 

@@ -5,9 +5,9 @@ extension Synthesizer {
     /// Makes a VM that waits for an overlay of `base`.
     /// - Parameters:
     ///   - base: the base.
-    ///   - options: what cannot be changed later: display, network and discarding.
+    ///   - options: the options that can't be changed later: display, network and discarding.
     /// - Returns: the VM, started and waiting.
-    /// - Throws: `CloudletError` with the reason; nothing is left behind then.
+    /// - Throws: `CloudletError` with the reason. Then nothing is left behind.
     package func makeWarmVM(_ base: OpenBase, _ options: VMOptions) async throws(CloudletError) -> WarmVM {
         let launch = try VMLaunch(base.machine, on: hypervisor)
         return try await launch.complete { () async throws(CloudletError) in

@@ -2,8 +2,8 @@ package import CloudletCore
 package import CloudletHypervisor
 import CloudletSystem
 
-/// A VM that waits for an overlay of its base: the base's RAM is in its memory, its emulator has started. The holder must
-/// give it to a synthesis or discard it.
+/// A VM that waits for an overlay of its base: its memory contains the base's RAM, and its emulator has started. The
+/// holder must give it to a synthesis or discard it.
 package final class WarmVM: Sendable {
     /// The base.
     package let base: OpenBase
@@ -22,13 +22,13 @@ package final class WarmVM: Sendable {
     /// The VM's name.
     package var name: String { launch.name }
 
-    /// Bytes of memory its guest has by now.
+    /// Bytes of memory that the host has allocated for the guest.
     package var memoryBytes: Int { (try? launch.memory.file.status().allocated) ?? 0 }
 
     /// Whether the emulator still waits.
     package var isWaiting: Bool {
         get async {
-            // One that does not answer is of no use.
+            // A VM that does not answer can't be used.
             let isWaiting = try? await machine.watched(within: .seconds(10)) { () async throws(CloudletError) in
                 await machine.isWaitingForState
             }
