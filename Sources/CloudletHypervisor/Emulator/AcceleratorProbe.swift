@@ -5,14 +5,14 @@ import Glibc
 import Subprocess
 package import SystemPackage
 
-/// Finds out whether KVM really runs guests here, by running one: a `/dev/kvm` may be there and open, and still execute
-/// guest code a hundred times too slowly or not at all (nested and paravirtual KVM).
+/// Checks whether KVM really works on this host, by running a test program in a guest. With nested or paravirtual KVM,
+/// `/dev/kvm` can exist and be usable, and yet guest code runs a hundred times too slowly or not at all.
 package enum AcceleratorProbe {
-    /// What was found, and why.
+    /// Whether KVM can be used, and why.
     package struct Verdict: Sendable, Hashable, Codable {
         /// Whether KVM can be used.
         package let kvm: Bool
-        /// The reason, for people.
+        /// The reason, for messages.
         package let reason: String
 
         /// The accelerator to use.
@@ -22,10 +22,10 @@ package enum AcceleratorProbe {
     private static let device = "/dev/kvm"
     private static let emulator = "qemu-system-x86_64"
     private static let limit = Duration.seconds(2)
-    /// What the test program leaves in the emulator's exit status.
+    /// The emulator's exit status when the test program succeeds.
     private static let success: Int32 = 33
 
-    /// The verdict for this host. It is kept in `cache` until the next boot or until the device or its rights change.
+    /// The verdict for this host. It is stored in `cache` until the next boot or a change of the device's permissions.
     package static func verdict(cache: FilePath) async throws(CloudletError) -> Verdict {
         guard unsafe access(device, F_OK) == 0 else { return Verdict(kvm: false, reason: "there is no \(device)") }
         guard unsafe access(device, R_OK | W_OK) == 0 else {
@@ -39,7 +39,7 @@ package enum AcceleratorProbe {
         return verdict
     }
 
-    /// Whether the emulator can be run at all: the test program, emulated.
+    /// Whether the emulator works at all: runs the test program in emulation.
     package static func emulatorWorks() async throws(CloudletError) -> Bool {
         try await run(accelerator: "tcg", within: .seconds(20)).kvm
     }
@@ -48,7 +48,7 @@ package enum AcceleratorProbe {
     static func run(
         accelerator: String = "kvm", within limit: Duration = limit
     ) async throws(CloudletError) -> Verdict {
-        // In memory: a directory for temporary files may be full, missing or read-only, and others write there too.
+        // The firmware is in memory, because a directory for temporary files can be full, missing, read-only or shared.
         let firmware = try SharedMemory(named: "cloudlet-probe", size: ProbeProgram.firmware.count)
         try firmware.file.write(ProbeProgram.firmware, at: 0)
         defer { withExtendedLifetime(firmware) {} }
@@ -76,7 +76,7 @@ package enum AcceleratorProbe {
         }
     }
 
-    /// The verdict may change with the boot, the device's rights and the user.
+    /// Identifies the conditions of a verdict: the boot, the device's permissions and owner, and the user.
     private static func cacheKey() throws(CloudletError) -> String {
         let boot = (try? File("/proc/sys/kernel/random/boot_id", .read).read(64, at: 0)) ?? []
         let status = try FileStatus.of(FilePath(device))
@@ -85,7 +85,7 @@ package enum AcceleratorProbe {
     }
 }
 
-/// The verdict as it is kept between runs.
+/// A verdict as it is stored between runs.
 private struct CachedVerdict: Codable {
     let key: String
     let verdict: AcceleratorProbe.Verdict
@@ -95,7 +95,7 @@ private struct CachedVerdict: Codable {
         return try? JSONDecoder().decode(CachedVerdict.self, from: Data(bytes))
     }
 
-    /// A verdict that can't be kept is found again the next time.
+    /// Stores the verdict. If that fails, the next run probes again.
     func store(to path: FilePath) {
         guard let data = try? JSONEncoder().encode(self) else { return }
         try? data.write(to: URL(filePath: path.string), options: .atomic)

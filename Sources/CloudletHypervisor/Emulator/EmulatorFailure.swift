@@ -3,18 +3,18 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// Why an emulator is gone that nobody asked to go.
+/// Why an emulator ended although nothing in this program ended it.
 struct EmulatorFailure {
-    /// How its process ended, where this process was its parent.
+    /// How its process ended, if this process was its parent.
     var end: ProcessEnd?
-    /// Whether libvirt saw it go without the guest's having been shut down.
+    /// Whether libvirt reported its end as a failure, not as a shutdown of the guest.
     var isFailure: Bool
-    /// Whether the kernel has ended processes lately because memory was short.
+    /// Whether the kernel has recently killed processes because memory was short.
     var memoryWasShort: Bool
-    /// What it said last.
+    /// The last error messages in the emulator's log.
     var words: String?
 
-    /// The error to report; `nil` when the guest was shut down as it should be.
+    /// The error to report; `nil` when the guest was shut down normally.
     var error: CloudletError? {
         switch end {
         case .signalled(SIGKILL) where memoryWasShort:
@@ -35,8 +35,8 @@ struct EmulatorFailure {
         return isFailure ? CloudletError(.unavailable, "the emulator crashed or was killed\(said)") : nil
     }
 
-    /// Whether QEMU ended in order because of a signal, which it reports with the sender's number. The driver in this
-    /// process sends one as well when the guest was shut down.
+    /// Whether another process ended QEMU with a signal. QEMU reports the sender's process number. The driver in this
+    /// process also sends a signal, after the guest was shut down.
     private static func wasEndedByOthers(_ words: String) -> Bool {
         guard let sender = words.firstRange(of: " from pid "), words.contains("terminating on signal ") else {
             return false
@@ -47,14 +47,14 @@ struct EmulatorFailure {
     private var said: String { words.map { ": \($0)" } ?? "" }
 }
 
-/// Notices whether the kernel has ended processes lately because memory was short.
+/// Checks whether the kernel has recently killed processes because memory was short.
 final class MemoryShortage: Sendable {
-    /// The count of such ends at the last looks.
+    /// The counts of such kills at the last two checks.
     private let seen = Mutex<[Int]>([])
 
     init() { look() }
 
-    /// Looks every few seconds, until the task is cancelled: the kernel counts these ends, but reports no event of them.
+    /// Checks every few seconds until the task is cancelled. The kernel counts such kills but reports no events.
     func watch() async {
         while (try? await Task.sleep(for: Self.interval)) != nil { look() }
     }
@@ -66,7 +66,7 @@ final class MemoryShortage: Sendable {
         seen.withLock { $0 = $0.suffix(1) + [count] }
     }
 
-    /// Whether there were any since the look before the last.
+    /// Whether there was such a kill since the check before the last one.
     var isRecent: Bool {
         guard let count = OutOfMemoryKills.count, let before = seen.withLock(\.first) else { return false }
         return count > before

@@ -2,17 +2,17 @@ import CloudletCore
 import CloudletSystem
 import SystemPackage
 
-/// What QEMU said before it ended, from the log libvirt keeps.
+/// The last messages of QEMU before it ended, from the log that libvirt writes.
 enum EmulatorLog {
-    /// How many logs of VMs that have ended are kept.
+    /// How many logs of ended VMs are kept.
     private static let kept = 16
-    /// Bytes after which the driver's log begins anew.
+    /// Size in bytes at which the driver's log is emptied.
     private static let longest = 1 << 20
 
-    /// Bounds what a driver with this root directory logs for good: a file for each VM that ever ran, and lines of its own.
+    /// Limits the logs of a driver with this root directory: the files of ended VMs, and the driver's own log.
     static func prune(_ root: FilePath) throws(CloudletError) {
         let directory = root.appending("log").appending("qemu")
-        // The driver keeps a status file for each VM that runs.
+        // The driver has a status file for each running VM.
         let running = Set(
             try Directory.names(in: root.appending("run").appending("qemu")).filter { $0.hasSuffix(".xml") }
                 .map { String($0.dropLast(4)) + ".log" })
@@ -23,20 +23,20 @@ enum EmulatorLog {
         }
         for log in logs.sorted(by: { $0.modified < $1.modified }).dropLast(kept) { try FileSystem.remove(log.path) }
         let driver = root.appending("libvirt.log")
-        // The driver appends, so it goes on at the front.
+        // The driver appends to its log, so after truncation it continues at the beginning.
         if let status = try FileStatus.of(driver), status.size > longest {
             try File(driver, .readWrite).resize(to: 0)
         }
     }
 
-    /// The last lines that look like a complaint, joined; `nil` when there are none.
+    /// The last two error messages in a log, joined; `nil` when there are none.
     static func lastWords(in log: FilePath) -> String? {
         guard let file = try? File(log, .read), let size = try? file.size(),
             let bytes = try? file.read(8192, at: max(0, size - 8192))
         else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
         let complaints = lines.filter {
-            // The command line stands in the log, too.
+            // The log also contains the emulator's command line.
             $0.contains("qemu-system-x86_64: ") && !$0.contains("warning")
         }
         .suffix(2)

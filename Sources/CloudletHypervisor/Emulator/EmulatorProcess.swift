@@ -3,15 +3,15 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// The process of a VM's emulator, found and ended without asking the emulator or libvirt: one that was stopped, or
-/// whose main loop hangs, answers neither.
+/// Finds and kills the process of a VM's emulator without the emulator's or libvirt's help, because an emulator that is
+/// stopped or whose main loop hangs does not answer.
 enum EmulatorProcess {
     /// The process of the VM with this name.
     /// - Parameters:
     ///   - name: the VM's name.
-    ///   - files: where an embedded driver writes the numbers of its emulators. Where that is not known, or says nothing,
-    ///     all processes are looked through.
-    /// - Returns: the process's number; `nil` when there is none.
+    ///   - files: the directory in which an embedded driver stores the process numbers of its emulators. If it is `nil`
+    ///     or does not contain the VM, all processes are searched.
+    /// - Returns: the process number; `nil` when there is no such process.
     /// - Throws: `CloudletError` when the processes can't be listed.
     static func of(vm name: String, files: FilePath? = nil) throws(CloudletError) -> Int32? {
         if let files, let noted = number(in: files.appending("\(name).pid")), runs(noted, name, as: geteuid()) {
@@ -23,18 +23,19 @@ enum EmulatorProcess {
         return nil
     }
 
-    /// Whether a process is the emulator of the VM with this name: QEMU, run by this user, with the name in its command line. Any program's command line may hold the name, and be meant for no emulator or for ours to be spared.
+    /// Whether a process is the emulator of the VM with this name: QEMU, run by this user, with the name in its command
+    /// line. The command line alone proves nothing, because that of any program can contain the name.
     /// - Parameters:
-    ///   - process: the process's number.
+    ///   - process: the process number.
     ///   - name: the VM's name.
     ///   - user: the user that must run it; `nil` for any.
-    /// - Returns: whether it is.
+    /// - Returns: whether it is that emulator.
     static func runs(_ process: Int32, _ name: String, as user: uid_t? = nil) -> Bool {
         guard let status = text(FilePath("/proc/\(process)/status"), 4096).map({ ProcessStatus($0) }),
             status.name.hasPrefix("qemu"), user == nil || status.user == user,
             let command = text(FilePath("/proc/\(process)/cmdline"), 1 << 16)
         else { return false }
-        // What the kernel does not let us see decides nothing.
+        // If the kernel hides the program's path, the other checks decide.
         if let program = program(of: process), !program.hasPrefix("qemu") { return false }
         let words = command.split(separator: "\0", omittingEmptySubsequences: false)
         return zip(words, words.dropFirst()).contains { $0 == "-name" && $1.hasPrefix("guest=\(name),") }
@@ -43,16 +44,16 @@ enum EmulatorProcess {
     /// Kills the emulator of the VM with this name, if there is one.
     static func kill(vm name: String, files: FilePath? = nil) throws(CloudletError) {
         guard let process = try of(vm: name, files: files), let handle = ProcessHandle(process) else { return }
-        // The number may have been another's since it was found.
+        // Another process may have got the number since it was found.
         if runs(process, name, as: geteuid()) { handle.send(SIGKILL) }
     }
 
-    /// Runs `body`; when that takes longer than `limit`, the emulator of the VM with this name is killed, upon which
-    /// libvirt's calls for it come back.
+    /// Runs `body`. If that takes longer than `limit`, kills the emulator of the VM with this name, so that the libvirt
+    /// calls that wait for it return.
     static func killing<Value>(
         _ name: String, files: FilePath?, after limit: Duration, _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
-        // Not a child: what ends a VM must do so in a task that is cancelled, too.
+        // Not a child task: it must also work when a cancelled task ends a VM.
         let watch = Task {
             try await Task.sleep(for: limit)
             try Self.kill(vm: name, files: files)
@@ -70,7 +71,7 @@ enum EmulatorProcess {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The last part of the path of the program that a process runs; `nil` when the kernel does not tell.
+    /// The file name of the program that a process runs; `nil` when the kernel does not allow to read it.
     private static func program(of process: Int32) -> String? {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = unsafe readlink("/proc/\(process)/exe", &buffer, 4096)
@@ -80,11 +81,11 @@ enum EmulatorProcess {
     }
 }
 
-/// What the kernel says of a process (/proc/PID/status, proc(5)).
+/// The kernel's information about a process (/proc/PID/status, proc(5)).
 private struct ProcessStatus {
     /// The program's name, cut to 15 characters.
     var name = ""
-    /// The user it acts as.
+    /// The effective user.
     var user: uid_t?
 
     init(_ text: String) {
@@ -101,8 +102,8 @@ extension LibvirtDomain {
     /// How long an emulator may take to end by itself.
     private static let timeout = Duration.seconds(3)
 
-    /// Ends the emulator, also while other calls wait for it; one that is gone already is fine. libvirt itself asks an
-    /// emulator that hangs for ten seconds before it kills it.
+    /// Ends the emulator, also while other calls wait for it. Does nothing if it has already ended. Kills a hanging
+    /// emulator earlier than libvirt, which waits ten seconds before it does so.
     func end() async throws(CloudletError) {
         try await EmulatorProcess.killing(name, files: connection.processFiles, after: Self.timeout) {
             () async throws(CloudletError) in

@@ -1,7 +1,7 @@
 import CloudletCore
 import Foundation
 
-/// A QMP command as it goes to QEMU's monitor, and its answer.
+/// A QMP command for QEMU's monitor.
 struct MonitorCommand<Arguments: Encodable>: Encodable {
     let execute: String
     let arguments: Arguments
@@ -39,10 +39,10 @@ struct MonitorAnswer<Value: Decodable>: Decodable {
     }
 }
 
-/// No arguments, or no result worth reading.
+/// Stands for no arguments or an ignored result.
 struct Nothing: Codable, Sendable {}
 
-/// State of a migration, saving or loading (`query-migrate`).
+/// State of a migration, when saving or loading (`query-migrate`).
 struct MigrationStatus: Decodable, Sendable {
     let status: String?
     let errorText: String?
@@ -53,7 +53,7 @@ struct MigrationStatus: Decodable, Sendable {
     }
 }
 
-/// Switches of the migration code (`migrate-set-capabilities`).
+/// Capabilities of the migration code (`migrate-set-capabilities`).
 struct MigrationCapabilities: Encodable {
     struct Capability: Encodable {
         let capability: String
@@ -62,12 +62,12 @@ struct MigrationCapabilities: Encodable {
 
     let capabilities: [Capability]
 
-    /// Guest RAM stays in the shared file; only devices and small memory blocks go through the stream.
+    /// Guest RAM stays in the shared file. Only device state and small memory blocks go through the stream.
     static let ignoreShared = MigrationCapabilities(
         capabilities: [Capability(capability: "x-ignore-shared", state: true)])
 }
 
-/// Settings of the migration code (`migrate-set-parameters`).
+/// Parameters of the migration code (`migrate-set-parameters`).
 struct MigrationParameters: Codable {
     var maxBandwidth: Int?
     var announceRounds: Int?
@@ -77,11 +77,11 @@ struct MigrationParameters: Codable {
         case announceRounds = "announce-rounds"
     }
 
-    /// As fast as the reader takes it.
+    /// No limit of the bandwidth.
     static let unbounded = MigrationParameters(maxBandwidth: 1 << 40)
-    /// The guest makes its address known anew once, not five times as for the switches of a real network: in a user network
-    /// there are none, and under emulation it takes long. Not at all would be best, but for that QEMU (7.2 at least) frees
-    /// the network card's timer for it, and dies when the guest resets the card.
+    /// The guest announces its network address once instead of five times. The announcements are for the switches of a
+    /// real network. A user network has none, and under emulation they take long. Zero rounds would be best, but then
+    /// QEMU (at least 7.2) frees the network card's announcement timer, and crashes when the guest resets the card.
     static let quiet = MigrationParameters(announceRounds: 1)
 }
 

@@ -3,7 +3,7 @@ import CloudletCore
 /// A firmware image that runs twenty million instructions in 32-bit protected mode, a quarter of them memory writes,
 /// and then ends the emulator with status 33 through its debug-exit port. Hardware needs a few hundredths of a second.
 enum ProbeProgram {
-    /// 64 KiB, mapped below 4 GiB and below 1 MiB; the processor starts 16 bytes before its end.
+    /// 64 KiB, mapped below 4 GiB and below 1 MiB. The processor starts 16 bytes before the end of the image.
     static let firmware: [UInt8] = {
         var image = [UInt8](repeating: 0xF4, count: 64 << 10)
         func put(_ bytes: [UInt8], at offset: Int) { image.replaceSubrange(offset..<offset + bytes.count, with: bytes) }

@@ -2,18 +2,18 @@ import CloudletCore
 import CloudletSystem
 import Foundation
 
-/// Speaks with qemu-guest-agent in a VM (QEMU's `qga/qapi-schema.json`) through libvirt, which bounds the size of answers.
-/// What comes from a guest is hostile until checked: each call has a limit of time, and only what is needed is read.
+/// Calls qemu-guest-agent in a VM (QEMU's `qga/qapi-schema.json`) through libvirt, which limits the size of answers. A
+/// guest can be hostile: each call has a time limit, and only the needed fields of an answer are read.
 struct GuestAgent: Sendable {
     private let domain: LibvirtDomain
 
-    /// Seconds that libvirt waits for one answer.
+    /// Seconds that libvirt waits for an answer.
     private static let answerSeconds: Int32 = 3
 
     init(_ domain: LibvirtDomain) { self.domain = domain }
 
-    /// Waits until the agent answers. libvirt refuses at once to ask one that has not opened its channel.
-    /// - Returns: whether it does within `limit`.
+    /// Waits until the agent answers. libvirt refuses calls at once while the agent has not opened its channel.
+    /// - Returns: whether it answers within `limit`.
     func answers(within limit: Duration) async -> Bool {
         let answered = try? await domain.connection.events.wait(for: domain.name, within: limit) { event in
             event == .agentConnected || event.isEnd
@@ -25,13 +25,13 @@ struct GuestAgent: Sendable {
     }
 
     /// Sets the guest's clock to the host's.
-    /// - Throws: `CloudletError.unavailable` when the agent can't or may not.
+    /// - Throws: `CloudletError.unavailable` when the agent can't do it or is not allowed to.
     func setClock() async throws(CloudletError) {
         struct Time: Encodable { let time: Int64 }
         let time = Time(time: Self.now)
         let answer = Mailbox<Result<Nothing, CloudletError>>()
-        // The agent sets the guest's clock at once, then for a second or two the machine's by `hwclock`, which is right
-        // already: only a refusal is worth waiting for. The answer may come when it likes.
+        // The agent sets the guest's clock at once. Then it runs `hwclock` for a second or two to set the machine's
+        // clock, which is already right. So only a refusal is worth waiting for, and a later answer is ignored.
         Task { [self] in
             do throws(CloudletError) {
                 answer.put(.success(try await call("guest-set-time", time, as: Nothing.self)))
@@ -43,18 +43,18 @@ struct GuestAgent: Sendable {
             try? await answer.next()
         }
         guard case .failure(let refusal)? = given ?? nil else { return }
-        // It does so only where there is `hwclock`; `date` belongs to every system.
+        // `guest-set-time` needs `hwclock` in the guest. Every system has `date`.
         let now = Self.now
         let text = "@\(now / 1_000_000_000).\(String(now % 1_000_000_000 + 1_000_000_000).dropFirst())"
         guard let ended = try? await execute("date", ["-u", "-s", text]), ended.status == 0 else { throw refusal }
     }
 
-    /// How long an agent that has just answered may take to refuse.
+    /// How long to wait for a refusal of an agent that has just answered a call.
     private static let refusalLimit = Duration.milliseconds(40)
 
-    /// Mixes 64 bytes of the host's random generator into the guest's and makes the guest's kernel use them at once
-    /// (`RNDADDENTROPY` and `RNDRESEEDCRNG` of random(4)): what is drawn afterwards depends on them.
-    /// - Throws: `CloudletError.unavailable` when the agent may not run programs, or the guest has none that can do it.
+    /// Mixes 64 bytes of the host's random generator into the guest's generator and makes the guest's kernel use them
+    /// at once (`RNDADDENTROPY` and `RNDRESEEDCRNG` of random(4)). All later random numbers depend on them.
+    /// - Throws: `CloudletError.unavailable` when the agent may not run programs, or the guest has no suitable program.
     func reseed() async throws(CloudletError) {
         let bytes = (0..<64).map { _ in UInt8.random(in: 0 ... .max) }
         var failure: CloudletError?
@@ -70,14 +70,14 @@ struct GuestAgent: Sendable {
         throw failure ?? CloudletError(.defect, "no program was tried")
     }
 
-    /// Whether a driver of the VM generation id is bound in the guest's kernel.
+    /// Whether the guest's kernel has bound a driver to the VM generation id.
     func hasGenerationDriver() async throws(CloudletError) -> Bool {
-        // The driver's directory holds a link for each device it drives; it was an ACPI driver first, a platform driver later.
+        // The driver's directory contains a link for each of its devices. The driver's bus was ACPI, later platform.
         let script = "for d in /sys/bus/*/drivers/vmgenid/*:*; do [ -e \"$d\" ] && exit 0; done; exit 1"
         return try await execute("sh", ["-c", script]).status == 0
     }
 
-    /// Programs of which at least one is in nearly every Linux guest, each with what makes it reseed from its standard input.
+    /// Programs of which nearly every Linux guest has one, with arguments that make it reseed from its standard input.
     private static let reseedingPrograms: [(String, [String])] = [
         (
             "perl",
@@ -103,7 +103,7 @@ struct GuestAgent: Sendable {
         let status: Int
     }
 
-    /// Runs a program in the guest and waits until it has ended.
+    /// Runs a program in the guest and waits until it ends.
     private func execute(
         _ program: String, _ arguments: [String], input: [UInt8] = []
     ) async throws(CloudletError) -> Ended {

@@ -1,8 +1,8 @@
-/// What was done for a guest that goes on from a saved state.
+/// What was done for a guest that was resumed from a saved state.
 package struct GuestRefresh: Hashable, Sendable {
-    /// How one of the two things came out.
+    /// The result for the clock or the random generator.
     package enum Outcome: Hashable, Sendable {
-        /// It was done, or the guest's kernel does it by itself.
+        /// It was done, or the guest's kernel does it without help.
         case done
         /// It was not done, for this reason.
         case missing(String)
@@ -10,19 +10,19 @@ package struct GuestRefresh: Hashable, Sendable {
 
     /// Whether the guest's clock was set.
     package var clock: Outcome
-    /// Whether the guest's random generator has numbers of its own.
+    /// Whether the guest's random generator was seeded again.
     package var random: Outcome
 
-    /// Joins both.
+    /// Combines both results.
     package init(clock: Outcome, random: Outcome) {
         self.clock = clock
         self.random = random
     }
 
-    /// A guest that booted here has the host's time and seeds its generator anew.
+    /// A guest that booted here has the host's time, and has seeded its generator itself.
     package static let booted = GuestRefresh(clock: .done, random: .done)
 
-    /// What was not done, a line each, with its reason.
+    /// One line for each thing that was not done, with the reason.
     package var warnings: [String] {
         var lines: [String] = []
         if case .missing(let reason) = clock {

@@ -1,16 +1,16 @@
 import CloudletCore
 
 extension VirtualMachine {
-    /// The guest's agent, if the guest has one.
+    /// Calls the guest's agent, which a guest need not have.
     private nonisolated var agent: GuestAgent { GuestAgent(domain) }
 
-    /// How long a guest's agent may take to answer for the first time after a resume. One that was there when the state was
-    /// saved is there at once; a busy host under emulation takes its time.
+    /// How long a guest's agent may take to answer for the first time after a resume. An agent that ran when the state
+    /// was saved answers at once, except on a busy host with emulation.
     private static let agentLimit = Duration.seconds(1)
 
-    /// Gives a guest that goes on from a saved state the host's time and random numbers of its own. Called while it runs;
-    /// never fails, as the VM runs either way.
-    /// - Parameter support: what the guest could do when its state was saved.
+    /// Gives a guest that was resumed from a saved state the host's time and new random numbers. Call it while the VM
+    /// runs. It never fails, because the VM can be used either way.
+    /// - Parameter support: what the guest supported when its state was saved.
     /// - Returns: what was done.
     package nonisolated func refreshGuest(_ support: GuestSupport) async -> GuestRefresh {
         guard machine.hasGuestDevices else {
@@ -32,14 +32,14 @@ extension VirtualMachine {
         return result
     }
 
-    /// Finds out what the running guest will be able to do when it goes on from a state that is saved now, by doing it. Its
-    /// clock is right afterwards if it can be set.
+    /// Finds out what the running guest supports when it is resumed from a state saved now, by trying it. As a side
+    /// effect, the guest's clock is set if that is supported.
     package nonisolated func guestSupport() async -> GuestSupport {
         try? await wakeUp()
         guard machine.hasGuestDevices, await agent.answers(within: Self.agentLimit) else { return .unknown }
         var support = GuestSupport.unknown
-        // The clock first: the questions after it are answered when the agent has done with it, and it must not be busy in
-        // the state that is saved.
+        // The clock comes first: the agent answers the later calls only after it has set the clock, and it must not be
+        // busy in the saved state.
         if await outcome(agent.setClock) == .done { support.clock = .agent }
         if (try? await agent.hasGenerationDriver()) == true {
             support.random = .kernel

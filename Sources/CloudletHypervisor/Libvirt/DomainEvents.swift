@@ -2,7 +2,7 @@ import CloudletCore
 import CloudletSystem
 import Synchronization
 
-/// Passes the events of a connection's domains on to the tasks that wait for them.
+/// Delivers the events of a connection's domains to the tasks that wait for them.
 final class DomainEvents: Sendable {
     /// An event and the name of its domain.
     struct Entry: Sendable {
@@ -13,7 +13,7 @@ final class DomainEvents: Sendable {
     private struct State {
         var listeners: [Int: Listener] = [:]
         var next = 0
-        /// How the last domains ended, the latest last.
+        /// How the most recently ended domains ended, the latest last.
         var ends: [(name: String, event: LifecycleEvent)] = []
     }
 
@@ -26,8 +26,8 @@ final class DomainEvents: Sendable {
     private let state = Mutex(State())
     private static let remembered = 256
 
-    /// The events from now on, of the domain with this name until it ends, or of all domains; the last ones where the
-    /// listener is slow.
+    /// The events from now on, of the domain with this name until it ends, or of all domains. A slow listener gets only
+    /// the latest 256.
     func stream(of name: String? = nil) -> AsyncStream<Entry> { open(name).events }
 
     private func open(_ name: String?) -> (events: AsyncStream<Entry>, feed: AsyncStream<Entry>.Continuation) {
@@ -43,7 +43,7 @@ final class DomainEvents: Sendable {
         return (events, feed)
     }
 
-    /// Passes an event on.
+    /// Delivers an event to its listeners.
     func notify(_ name: String, _ event: DomainEvent) {
         let listeners = state.withLock { state in
             if case .lifecycle(let change) = event, change.isEnd {
@@ -61,8 +61,8 @@ final class DomainEvents: Sendable {
     /// Waits until the domain with this name has ended.
     /// - Parameters:
     ///   - name: the domain's name.
-    ///   - isActive: whether it is still there.
-    /// - Returns: how it ended; `nil` when that was before anybody listened, or the task was cancelled.
+    ///   - isActive: whether the domain still runs.
+    /// - Returns: how it ended; `nil` when it ended before its events were recorded, or the task was cancelled.
     func end(of name: String, isActive: () async -> Bool) async -> LifecycleEvent? {
         let events = stream(of: name)
         guard await isActive() else { return state.withLock { $0.ends.last { $0.name == name }?.event } }
@@ -72,12 +72,12 @@ final class DomainEvents: Sendable {
         return nil
     }
 
-    /// Waits until `condition` holds. It is asked at once, after each event that `matters`, and when the time is over.
+    /// Waits until `condition` is true. Evaluates it at once, after each event that `matters`, and at the end.
     /// - Parameters:
-    ///   - name: the domain whose events are heeded.
+    ///   - name: the domain whose events are used.
     ///   - limit: how long to wait.
     ///   - matters: whether an event may have changed the answer.
-    ///   - condition: what is waited for.
+    ///   - condition: the condition.
     /// - Returns: `false` when the time was over first.
     /// - Throws: what `condition` throws, or `CloudletError.interrupted` when the task is cancelled.
     func wait(

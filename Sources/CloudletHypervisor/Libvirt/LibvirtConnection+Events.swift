@@ -1,8 +1,8 @@
 import CLibvirt
 
 extension LibvirtConnection {
-    /// Has libvirt report what happens to domains. A driver without one of the kinds of events (as libvirt's own for tests)
-    /// reports the others; who waits then asks when the time is over.
+    /// Registers for the events of domains. A driver may lack a kind of event (such as libvirt's test driver) and
+    /// reports the others. Then the waiting tasks check their condition only when their time is over.
     func listen() {
         let lifecycle: virConnectDomainEventCallback = { _, domain, event, detail, context in
             unsafe DomainEvents.notify(domain, .lifecycle(LifecycleEvent(event: event, detail: detail)), context)
@@ -12,13 +12,13 @@ extension LibvirtConnection {
             guard state == Int32(VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED.rawValue) else { return }
             unsafe DomainEvents.notify(domain, .agentConnected, context)
         }
-        // Source: QEMU's QMP reference, event MIGRATION; libvirt has the capability `events` switched on.
+        // Source: QEMU's QMP reference, event MIGRATION. libvirt switches on the capability `events`, which it needs.
         let migration: virConnectDomainQemuMonitorEventCallback = { _, domain, _, _, _, details, context in
             let text = unsafe details.map { unsafe String(cString: $0) } ?? ""
             guard ["completed", "failed", "cancelled"].contains(where: { text.contains("\"\($0)\"") }) else { return }
             unsafe DomainEvents.notify(domain, .migrationEnded, context)
         }
-        // libvirt releases the reference with the callback, where it has taken that.
+        // If libvirt accepts the callback, it releases the reference together with it.
         func register(_ body: (UnsafeMutableRawPointer) -> Int32) {
             let reference = unsafe Unmanaged.passRetained(events)
             if unsafe body(reference.toOpaque()) < 0 { unsafe reference.release() }
@@ -37,7 +37,7 @@ extension DomainEvents {
         if let context = unsafe context { unsafe Unmanaged<DomainEvents>.fromOpaque(context).release() }
     }
 
-    /// Passes on what libvirt's event loop reports of a domain.
+    /// Delivers an event that libvirt's event loop reports.
     fileprivate static func notify(
         _ domain: OpaquePointer?, _ event: DomainEvent, _ context: UnsafeMutableRawPointer?
     ) {

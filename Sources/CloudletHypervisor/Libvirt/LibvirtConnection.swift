@@ -3,20 +3,21 @@ import CloudletCore
 import CloudletSystem
 import SystemPackage
 
-/// An open connection to a libvirt driver; closed when the last reference goes.
+/// An open connection to a libvirt driver. It is closed when the last reference is released.
 ///
 /// `@unchecked Sendable`: libvirt's connection objects are thread-safe by contract, and the pointer never changes.
 @safe final class LibvirtConnection: @unchecked Sendable {
     let pointer: OpaquePointer
     /// The URI it was opened with.
     let uri: String
-    /// Where an embedded driver writes the process numbers of its emulators.
+    /// The directory in which an embedded driver stores the process numbers of its emulators.
     let processFiles: FilePath?
-    /// What happens to its domains.
+    /// The events of its domains.
     let events = DomainEvents()
     private let kept: File?
 
-    /// Opens a connection; libvirt's warnings go to the file `log`. What the URI names is kept open as `keeping`. Blocks.
+    /// Opens a connection and keeps the directory `kept`, which the URI can name, open. libvirt writes warnings to the
+    /// file `log`. Blocks.
     init(
         uri: String, log: String = "/dev/null", keeping kept: File? = nil, processFiles: FilePath? = nil
     ) throws(CloudletError) {

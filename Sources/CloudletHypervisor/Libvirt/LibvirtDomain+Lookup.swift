@@ -2,7 +2,7 @@ import CLibvirt
 import CloudletCore
 
 extension LibvirtDomain {
-    /// Starts a domain that exists as long as it runs. Blocks until the emulator is up.
+    /// Starts a transient domain, which exists only while it runs. Blocks until the emulator has started.
     static func create(
         _ xml: String, paused: Bool, on connection: LibvirtConnection
     ) throws(CloudletError) -> LibvirtDomain {

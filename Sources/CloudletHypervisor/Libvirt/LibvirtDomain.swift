@@ -2,17 +2,17 @@ import CLibvirt
 import CloudletCore
 import Glibc
 
-/// A domain (VM) of a connection; the reference is given back with the object, the VM goes on.
+/// A domain (VM) of a connection. The reference is released with the object; the VM keeps running.
 ///
 /// `@unchecked Sendable`: libvirt's domain objects are thread-safe by contract, and the pointer never changes. Every
-/// call blocks; callers run on an executor of their own.
+/// call blocks; callers use executors of their own.
 @safe final class LibvirtDomain: @unchecked Sendable {
     private let pointer: OpaquePointer
     let connection: LibvirtConnection
-    /// The domain's name. Kept, because asking libvirt for it would wipe out the error that is being reported.
+    /// The domain's name, stored here because asking libvirt for it would overwrite the error that is being reported.
     let name: String
 
-    /// Takes over a reference.
+    /// Takes ownership of a reference.
     init(owning pointer: OpaquePointer, of connection: LibvirtConnection) {
         unsafe self.pointer = pointer
         self.connection = connection
@@ -24,7 +24,7 @@ import Glibc
     /// Whether the emulator still runs.
     var isActive: Bool { unsafe virDomainIsActive(pointer) == 1 }
 
-    /// The domain's state as libvirt knows it.
+    /// The domain's state according to libvirt.
     func state() throws(CloudletError) -> State {
         var state: Int32 = 0
         var reason: Int32 = 0
@@ -41,13 +41,13 @@ import Glibc
         }
     }
 
-    /// A domain's state, as far as it matters here.
+    /// A domain's state, as far as it is used here.
     enum State: Sendable {
         case running
         case paused
-        /// QEMU has stopped it because its disk can't be written.
+        /// QEMU has paused it because its disk can't be written.
         case stalled
-        /// The guest went to sleep by itself (ACPI S3): its memory is whole, its processors are off.
+        /// The guest went to sleep by itself (ACPI S3): its memory is intact, its processors are off.
         case asleep
         case off
         case other
@@ -63,18 +63,18 @@ import Glibc
         guard unsafe virDomainResume(pointer) == 0 else { throw LibvirtError.current("can't resume VM \(name)") }
     }
 
-    /// Wakes a guest that sleeps, as a press of a key does.
+    /// Wakes up a sleeping guest, as pressing a key does.
     func wakeUp() throws(CloudletError) {
         guard unsafe virDomainPMWakeup(pointer, 0) == 0 else { throw LibvirtError.current("can't wake up VM \(name)") }
     }
 
-    /// Ends the emulator at once; one that is gone already is fine.
+    /// Ends the emulator at once. Does nothing if it has already ended.
     func destroy() throws(CloudletError) {
         if unsafe virDomainDestroy(pointer) == 0 || LibvirtError.domainIsGone { return }
         throw LibvirtError.current("can't end VM \(name)")
     }
 
-    /// The description with what libvirt filled in (ports, addresses).
+    /// The description, including what libvirt filled in (ports, addresses).
     func description() throws(CloudletError) -> String {
         guard let text = unsafe LibvirtText(virDomainGetXMLDesc(pointer, 0)) else {
             throw LibvirtError.current("can't read the description of VM \(name)")
@@ -82,7 +82,7 @@ import Glibc
         return text.string
     }
 
-    /// Sends a command to the guest's agent and gives back its answer, both as JSON text; waits at most `seconds` for it.
+    /// Sends a command to the guest's agent and returns its answer, both as JSON text. Waits at most `seconds`.
     func agent(_ command: String, seconds: Int32) throws(CloudletError) -> String {
         guard let text = unsafe LibvirtText(virDomainQemuAgentCommand(pointer, command, seconds, 0)) else {
             throw LibvirtError.current("the guest agent of VM \(name) did not carry out a command")
@@ -90,7 +90,7 @@ import Glibc
         return text.string
     }
 
-    /// Sends a QMP command and gives back its answer, both as JSON text. `descriptors` go with it (SCM_RIGHTS).
+    /// Sends a QMP command and returns its answer, both as JSON text. `descriptors` are sent with it (SCM_RIGHTS).
     func monitor(_ command: String, descriptors: [Int32] = []) throws(CloudletError) -> String {
         var result: UnsafeMutablePointer<CChar>?
         let status: Int32

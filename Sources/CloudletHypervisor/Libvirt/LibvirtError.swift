@@ -1,9 +1,9 @@
 import CLibvirt
 import CloudletCore
 
-/// What libvirt says about its last failure on this thread.
+/// libvirt's last error on this thread.
 enum LibvirtError {
-    /// An error for a libvirt call that just failed; `message` says what was tried.
+    /// An error for a libvirt call that has just failed; `message` says what was tried.
     static func current(_ message: String) -> CloudletError {
         guard let raw = unsafe virGetLastError() else { return CloudletError(.unavailable, message) }
         let text = unsafe raw.pointee.message.map { unsafe String(cString: $0) } ?? "no reason given"

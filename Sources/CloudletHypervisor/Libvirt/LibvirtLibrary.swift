@@ -3,13 +3,13 @@ import CloudletCore
 import CloudletSystem
 import Glibc
 
-/// Process-wide set-up of libvirt: no chatter on stderr, and the event loop that an embedded driver needs before the
-/// first connection is opened.
+/// Process-wide setup of libvirt: nothing is written to stderr, and the event loop runs, which an embedded driver needs
+/// before the first connection is opened.
 enum LibvirtLibrary {
-    /// Runs the set-up once.
-    /// - Parameter log: where libvirt writes warnings; errors come back to the caller as well. `LIBVIRT_LOG_OUTPUTS`
-    ///   of the user's goes first.
-    /// - Throws: `CloudletError.unavailable` when there is no libvirt that works.
+    /// Runs the setup once.
+    /// - Parameter log: the file for libvirt's warnings; errors are also returned to the caller. A
+    ///   `LIBVIRT_LOG_OUTPUTS` set by the user takes precedence.
+    /// - Throws: `CloudletError.unavailable` when libvirt can't be set up.
     static func prepare(log: String) throws(CloudletError) {
         unsafe setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(log)", 0)
         guard prepared else { throw CloudletError(.unavailable, "libvirt can't be set up in this process") }

@@ -1,10 +1,10 @@
 import CLibvirt
 
-/// A text that libvirt allocated; freed with the object.
+/// A text that libvirt allocated. It is freed with the object.
 @safe struct LibvirtText: ~Copyable {
     private let pointer: UnsafeMutablePointer<CChar>
 
-    /// Takes over a text; `nil` stays `nil`.
+    /// Takes ownership of a text; `nil` for `nil`.
     init?(_ pointer: UnsafeMutablePointer<CChar>?) {
         guard let pointer = unsafe pointer else { return nil }
         unsafe self.pointer = pointer

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletMarkup
 
-/// Reads what libvirt filled into a domain's description.
+/// Reads the values that libvirt filled into a domain's description.
 enum DomainDescriptionReader {
     /// The port of the VNC display.
     static func vncPort(in document: String) throws(CloudletError) -> UInt16? {
@@ -10,7 +10,7 @@ enum DomainDescriptionReader {
         return graphics?.attributes["port"].flatMap { UInt16($0) }
     }
 
-    /// The machine types a host offers for 64-bit x86 guests, from its capabilities: each name with the type it stands for.
+    /// A host's machine types for 64-bit x86 guests, from its capabilities: each name with the type that it stands for.
     static func machineTypes(in capabilities: String) throws(CloudletError) -> [String: String] {
         let root = try capabilitiesParser.parse(capabilities)
         let architectures = root.children("guest").flatMap { $0.children("arch") }
@@ -19,7 +19,7 @@ enum DomainDescriptionReader {
         return Dictionary(machines.map { ($0.text, $0.attributes["canonical"] ?? $0.text) }) { first, _ in first }
     }
 
-    /// Capabilities tell of many machines.
+    /// A parser with larger limits, because capabilities list many machines.
     private static var capabilitiesParser: MarkupParser {
         var parser = MarkupParser()
         parser.maximumBytes = 4 << 20

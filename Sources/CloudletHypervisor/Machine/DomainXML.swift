@@ -1,15 +1,15 @@
 import CloudletMarkup
 import SystemPackage
 
-/// Builds libvirt domain descriptions. The same machine always gives the same devices at the same addresses, which is
-/// what makes state saved on one host loadable on another; the reasons of each line are in the article Snapshots.
+/// Builds libvirt domain descriptions. The same machine always gives the same devices at the same addresses, so that a
+/// state saved on one host can be loaded on another. The article Snapshots explains each line.
 struct DomainXML {
     let machine: MachineDescription
     let resources: VMResources
-    /// Labels that keep libvirt from handing our files to another user.
+    /// Labels that prevent libvirt from giving our files to another user.
     let securityLabels: [MarkupElement]
 
-    /// Names inside QEMU that must never change: the memory block's is part of the saved state.
+    /// Names inside QEMU that must never change. The name of the memory block is part of the saved state.
     static let memoryBlock = "mem0"
     static let network = "net0"
 
@@ -38,11 +38,11 @@ struct DomainXML {
         ).document()
     }
 
-    /// The VM generation id: libvirt makes a new one for each VM, and QEMU tells the guest when it loads a state that had
-    /// another.
+    /// The VM generation id. libvirt generates a new one for each VM, and QEMU notifies the guest when it loads a state
+    /// with another id.
     private var generation: [MarkupElement] { machine.hasGuestDevices ? [MarkupElement("genid")] : [] }
 
-    /// The channel for qemu-guest-agent. libvirt makes its socket in a directory of its own.
+    /// The channel for qemu-guest-agent. libvirt creates its socket in a directory of its own.
     private var agentChannel: [MarkupElement] {
         guard machine.hasGuestDevices else { return [] }
         return [
@@ -109,7 +109,7 @@ struct DomainXML {
             "name": "qemu", "type": resources.diskFormat.rawValue,
             "discard": resources.options.discards ? "unmap" : "ignore",
             "detect_zeroes": resources.options.discards ? "unmap" : "off",
-            // A base's own disk must survive a power cut; a scratch disk is thrown away with its session.
+            // The disk of a base VM must survive a power cut. A scratch disk is deleted with its session.
             "cache": resources.diskFormat == .raw ? "writeback" : "unsafe",
         ]
         let children = [
@@ -145,8 +145,8 @@ struct DomainXML {
         return MarkupElement(name, attributes: attributes, children: children + [address])
     }
 
-    /// What libvirt 9 has no elements for: shared memory at a path of ours, and user networking whose forwards can be
-    /// changed while the VM runs.
+    /// QEMU options for which libvirt 9 has no elements: shared memory at a path of ours, and user networking whose
+    /// forwards can be changed while the VM runs.
     private var commandLine: MarkupElement {
         var arguments = [
             "-object",

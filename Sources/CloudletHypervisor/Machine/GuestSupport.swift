@@ -1,41 +1,42 @@
-/// What a guest can do for itself when it goes on from a saved state. All VMs of one state go on from the same second and
-/// with the same random generator; a guest that can't learn of it believes the old time and draws the same numbers as
-/// its twins. Found out before the state is saved, and stored with it.
+/// How a guest can get the right time and new random numbers when it is resumed from a saved state. All VMs resumed
+/// from one state begin at the same second and with the same random generator. A guest that does not notice keeps the
+/// old time and draws the same numbers as the other VMs. The support is found out before the state is saved, and stored
+/// with it.
 package struct GuestSupport: Hashable, Sendable {
     /// How the guest's clock is set.
     package enum Clock: String, Sendable, Hashable, CaseIterable {
         /// By qemu-guest-agent (`guest-set-time`, or `date` where that is not supported).
         case agent
-        /// Not at all: the guest has no agent, or its agent may not.
+        /// The clock is not set: the guest has no agent, or its agent is not allowed to set it.
         case none
     }
 
-    /// How the guest's random generator gets numbers of its own.
+    /// How the guest's random generator is seeded again.
     package enum Random: String, Sendable, Hashable, CaseIterable {
-        /// The guest's kernel has a driver of the VM generation id (Linux 5.18 and later with `CONFIG_VMGENID`): it does so
-        /// before its programs go on.
+        /// By the guest's kernel, which has a driver for the VM generation id (Linux 5.18 and later with
+        /// `CONFIG_VMGENID`). It reseeds before the guest's programs run again.
         case kernel
-        /// qemu-guest-agent mixes fresh bytes of the host in and makes the kernel use them.
+        /// By qemu-guest-agent, which mixes in random bytes of the host and makes the kernel use them.
         case agent
-        /// Not known to happen: without an agent nobody can ask the guest whether its kernel has the driver.
+        /// Not known: without an agent, the guest can't be asked whether its kernel has the driver.
         case none
     }
 
     /// How the guest's clock is set.
     package var clock: Clock
-    /// How the guest's random generator gets numbers of its own.
+    /// How the guest's random generator is seeded again.
     package var random: Random
 
-    /// A guest that nothing is known of.
+    /// A guest about which nothing is known.
     package static let unknown = GuestSupport(clock: .none, random: .none)
 
-    /// Joins both.
+    /// Combines both.
     package init(clock: Clock, random: Random) {
         self.clock = clock
         self.random = random
     }
 
-    /// What a person should know who makes a base VM or an overlay of this guest; empty when all is well.
+    /// Warnings for the person who makes a base VM or an overlay of this guest; empty when everything is supported.
     package var warnings: [String] {
         var lines: [String] = []
         if clock == .none {
@@ -50,7 +51,7 @@ package struct GuestSupport: Hashable, Sendable {
         return lines
     }
 
-    /// What is to be done in the guest so that there are no warnings.
+    /// What to do in the guest so that there are no warnings.
     package static let advice =
         "install qemu-guest-agent in the guest (with perl or python3), have it running when the state is saved, and use a "
         + "kernel with CONFIG_VMGENID where there is one"

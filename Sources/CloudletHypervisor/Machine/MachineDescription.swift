@@ -1,26 +1,26 @@
 package import CloudletCore
 
 /// The virtual hardware of a VM. It is fixed when the base VM is made, stored in its snapshot, and must be the same
-/// wherever the VM is resumed: QEMU itself doesn't notice another CPU model.
+/// wherever the VM is resumed, because QEMU itself does not notice a different CPU model.
 package struct MachineDescription: Hashable, Sendable {
     /// Guest memory in MiB.
     package var memoryMiB: Int
     /// Virtual CPUs.
     package var vcpus: Int
-    /// Versioned machine type of QEMU.
+    /// QEMU's machine type, with its version.
     package var machineType: String
-    /// CPU model by name, never the host's.
+    /// Name of the CPU model; never `host`.
     package var cpuModel: String
-    /// What executes guest code.
+    /// The accelerator that executes guest code.
     package var accelerator: Accelerator
     /// How the disk is attached.
     package var diskBus: DiskBus
-    /// Whether the guest tells which pages it freed, so that they cost nothing in an overlay.
+    /// Whether the guest reports the pages that it has freed, so that an overlay need not contain them.
     package var freePageReporting: Bool
-    /// Number of the fixed list of devices with their addresses; see `DomainXML`.
+    /// Version of the fixed list of devices and their addresses; see `DomainXML`.
     package var deviceList: Int
 
-    /// What executes guest code; state saved under one is not resumed under the other.
+    /// The accelerator that executes guest code. A state saved under one can't be resumed under the other.
     package enum Accelerator: String, Sendable, Hashable, CaseIterable {
         /// Hardware virtualisation.
         case kvm
@@ -30,20 +30,21 @@ package struct MachineDescription: Hashable, Sendable {
 
     /// How the disk is attached.
     package enum DiskBus: String, Sendable, Hashable, CaseIterable {
-        /// virtio-blk: any Linux of the last fifteen years, Windows with drivers.
+        /// virtio-blk: for any Linux of the last fifteen years, and Windows with drivers.
         case virtio
-        /// IDE: anything.
+        /// IDE: for any system.
         case ide
     }
 
-    /// The oldest machine type QEMU 7.2 and later have in common with us.
+    /// A machine type that QEMU 7.2 and all later versions have.
     package static let defaultMachineType = "pc-i440fx-7.2"
-    /// A model of our own name: qemu64 with the features of the x86-64-v2 level, which both accelerators have.
+    /// A model name of this program: qemu64 with the features of the x86-64-v2 level, which both accelerators support.
     package static let defaultCPUModel = "x86-64-v2"
-    /// The device list of new base VMs. 2 has a VM generation id and a channel for a guest agent; states of list 1 go on.
+    /// The device list of new base VMs. List 2 has a VM generation id and a channel for a guest agent. States with list
+    /// 1 can still be resumed.
     package static let currentDeviceList = 2
 
-    /// Describes a machine; 1 GiB of memory and one CPU unless said otherwise.
+    /// Describes a machine, by default with 1 GiB of memory and one CPU.
     package init(
         memoryMiB: Int = 1024, vcpus: Int = 1, accelerator: Accelerator, diskBus: DiskBus = .virtio,
         cpuModel: String = defaultCPUModel, machineType: String = defaultMachineType, freePageReporting: Bool = true,
@@ -62,10 +63,10 @@ package struct MachineDescription: Hashable, Sendable {
     /// Bytes of guest memory.
     package var memoryBytes: Int { memoryMiB << 20 }
 
-    /// Whether there are devices by which a guest learns that it goes on from a saved state.
+    /// Whether there are devices through which a guest can learn that it was resumed from a saved state.
     var hasGuestDevices: Bool { deviceList >= 2 }
 
-    /// Refuses values that no VM can have or that don't belong into a domain description.
+    /// Refuses values that no VM can have or that must not appear in a domain description.
     package func validate() throws(CloudletError) {
         guard (16...1 << 20).contains(memoryMiB) else {
             throw CloudletError(.usage, "a VM can't have \(memoryMiB) MiB of memory", advice: "give 16 to 1048576 MiB")
@@ -83,7 +84,7 @@ package struct MachineDescription: Hashable, Sendable {
         }
     }
 
-    /// Refuses CPU models that are another CPU on each host: state saved with one would be loaded with another, unnoticed.
+    /// Refuses CPU models that differ from host to host: a saved state would be loaded with another CPU, unnoticed.
     package func requireFixedModel() throws(CloudletError) {
         guard !["host", "max", "base"].contains(cpuModel) else {
             throw CloudletError(

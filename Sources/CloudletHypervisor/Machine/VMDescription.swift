@@ -1,8 +1,8 @@
 package import CloudletCore
 import CloudletMarkup
 
-/// What a snapshot says about its VM: the machine, the ports that are forwarded to it, and how to tell that its
-/// application is ready. Stored as an XML document in the snapshot, so that it travels inside overlays.
+/// A snapshot's description of its VM: the machine, the ports forwarded to it, and how to check that its application is
+/// ready. It is stored as an XML document in the snapshot, so that it is part of overlays.
 package struct VMDescription: Hashable, Sendable {
     /// The virtual hardware.
     package var machine: MachineDescription
@@ -11,7 +11,7 @@ package struct VMDescription: Hashable, Sendable {
     /// A guest port that answers when the application is ready.
     package var readyPort: UInt16?
 
-    /// What the guest can do for itself when it goes on from this state.
+    /// The guest's support for being resumed from this state.
     package var guest: GuestSupport
 
     /// Describes a VM.
@@ -53,7 +53,7 @@ package struct VMDescription: Hashable, Sendable {
         return MarkupElement("cloudlet-vm", namespace: Self.namespace, children: children).document()
     }
 
-    /// Reads a document, which may come from a stranger's overlay: every field is checked.
+    /// Reads a document. It may come from a stranger's overlay, so every field is checked.
     /// - Throws: `CloudletError.badData` that names the field.
     package init(parsing document: [UInt8]) throws(CloudletError) {
         let root = try MarkupParser().parse(document)

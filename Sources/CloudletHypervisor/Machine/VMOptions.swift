@@ -1,31 +1,31 @@
 package import CloudletCore
 
-/// How a VM runs on this host: what a command's options or a node's settings decide anew for each run. No part of it is
-/// saved with the VM; the virtual hardware, which is saved, is a ``MachineDescription``.
+/// How a VM runs on this host: options of a command or settings of a node, which apply to one run. They are not saved
+/// with the VM. The virtual hardware, which is saved, is a ``MachineDescription``.
 package struct VMOptions: Sendable {
     /// The ports of this host that lead into the VM.
     package var forwarding = Forwarding()
     /// Whether the VM has a VNC display on a port of 127.0.0.1.
     package var display = false
-    /// Whether the guest may open connections to other hosts; forwarded ports work either way.
+    /// Whether the guest may open connections to other hosts. Forwarded ports work in both cases.
     package var outboundNetwork = false
-    /// Whether blocks that the guest discards or fills with zeros are freed in the disk's file. The guest sees no difference.
+    /// Whether blocks that the guest discards or fills with zeros are freed in the disk's file. Guests can't see this.
     package var discards = true
-    /// How long the application may take to answer on its readiness port, where it has one.
+    /// How long the application may take to answer on its readiness port, if it has one.
     package var readinessTimeout = Duration.seconds(30)
 
-    /// Forwards of the saved state on the loopback address, no display, no network.
+    /// The forwards of the saved state on the loopback address, no display, no outbound network.
     package init() {}
 
-    /// Which forwards are opened, and where.
+    /// Which forwards are opened, and on which address.
     package struct Forwarding: Sendable {
         /// The forwards to open; `nil` opens those stored with the VM.
         package var forwards: [PortForward]?
         /// The IPv4 address of this host on which they listen.
         package var address = "127.0.0.1"
-        /// Whether a forward whose host port is taken, or not allowed, is opened on a free port instead.
+        /// Whether a forward whose host port is taken or not allowed is opened on a free port instead.
         package var movesTaken = false
-        /// What the user can do when a port is taken, beside freeing it.
+        /// What the user can do when a port is taken, besides freeing it.
         package var takenPortAdvice: String?
         /// Whether a VM may open the host port of a forward.
         package var mayOpen: @Sendable (PortForward) -> Bool = { _ in true }
@@ -33,12 +33,12 @@ package struct VMOptions: Sendable {
         /// The stored forwards on the loopback address.
         package init() {}
 
-        /// The forwards that are wanted for a VM with which `stored` are stored.
+        /// The forwards wanted for a VM; `stored` are those stored with it.
         package func wanted(_ stored: [PortForward]) -> [PortForward] { forwards ?? stored }
 
-        /// The forwards to open for a VM with which `stored` are stored: one whose host port VMs may not open gets a free
-        /// port where forwards may be moved.
-        /// - Throws: `CloudletError.permission` where they may not.
+        /// The forwards to open for a VM; `stored` are those stored with it. If VMs may not open a forward's host port,
+        /// the forward gets a free port, provided that forwards may be moved.
+        /// - Throws: `CloudletError.permission` when forwards may not be moved.
         package func permitted(_ stored: [PortForward]) throws(CloudletError) -> [PortForward] {
             try wanted(stored).map { (forward) throws(CloudletError) in
                 if forward.hostPort == 0 || mayOpen(forward) { return forward }
@@ -55,9 +55,9 @@ package struct VMOptions: Sendable {
         }
     }
 
-    /// Refuses forwards that would let datagrams in and no answer out: QEMU's user network drops what a guest sends by UDP
-    /// when the guest is kept from other hosts (`restrict=on`; libslirp's `udp_input` does so before it looks for a
-    /// forward). TCP is not concerned.
+    /// Refuses forwards that would let datagrams in but no answers out: if the guest may not reach other hosts
+    /// (`restrict=on`), QEMU's user network drops everything that the guest sends by UDP, because libslirp's
+    /// `udp_input` does so before it looks for a forward. TCP is not affected.
     /// - Throws: `CloudletError.unavailable` that names the forward.
     package func requireAnswers(to forwards: [PortForward]) throws(CloudletError) {
         guard !outboundNetwork, let forward = forwards.first(where: { $0.transport == .udp }) else { return }

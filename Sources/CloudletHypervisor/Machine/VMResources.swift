@@ -1,6 +1,6 @@
 package import SystemPackage
 
-/// What one run of a VM needs beside its machine: names, files and options. None of it is part of the saved state.
+/// What a single run of a VM needs besides its machine: names, files and options. The saved state has none of it.
 package struct VMResources: Sendable {
     /// The domain's name; starts with `cloudlet-`.
     package var name: String
@@ -14,7 +14,7 @@ package struct VMResources: Sendable {
     package var waitsForState: Bool
     /// Display, network and discarding.
     package var options: VMOptions
-    /// Where the guest's first serial port is written to, if anywhere.
+    /// The file to which the guest's first serial port is written, if any.
     package var serialLog: FilePath?
 
     /// Formats of a disk file.

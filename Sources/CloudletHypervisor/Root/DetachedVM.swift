@@ -3,7 +3,7 @@ import CloudletSystem
 import Glibc
 package import SystemPackage
 
-/// A VM that was left running on purpose by the command that made it: a file in its scratch directory says so.
+/// A VM that the command that made it left running on purpose. A file in its scratch directory marks it.
 package struct DetachedVM: Hashable, Sendable {
     static let workName = "work"
 
@@ -11,22 +11,22 @@ package struct DetachedVM: Hashable, Sendable {
     package let name: String
     /// The emulator's process.
     package let process: Int32
-    /// The libvirt daemon it runs under; `nil` for a driver in the process that made it.
+    /// The libvirt daemon that runs it; `nil` if a driver in the process that made it ran it.
     package let uri: String?
     /// Its forwards, as text.
     package let forwards: [String]
 
     private static let marker = "detached"
 
-    /// Whether the emulator is still there: the process with its number may be another one by now. One that the kernel
-    /// hides from this user counts as the emulator.
+    /// Whether the emulator still runs. Its process number may belong to another process by now. A process that the
+    /// kernel hides from this user counts as the emulator.
     package var isAlive: Bool {
         if kill(process, 0) != 0, errno != EPERM { return false }
         let isHidden = (try? File(FilePath("/proc/\(process)/status"), .read)) == nil
         return isHidden || EmulatorProcess.runs(process, name)
     }
 
-    /// Marks the VM whose scratch directory this is.
+    /// Marks the VM with this scratch directory as detached.
     package static func mark(
         _ work: FilePath, process: Int32, uri: String?, forwards: [String]
     ) throws(CloudletError) {
@@ -43,7 +43,7 @@ package struct DetachedVM: Hashable, Sendable {
         return found
     }
 
-    /// The detached VMs of one holder's directory, dead ones included.
+    /// The detached VMs in the directory of one process, including those that have ended.
     static func all(in directory: FilePath) throws(CloudletError) -> [DetachedVM] {
         let work = directory.appending(workName)
         var found: [DetachedVM] = []

@@ -3,25 +3,25 @@ import CloudletMarkup
 import CloudletSystem
 import SystemPackage
 
-/// What an embedded libvirt driver that died left about VMs that are gone.
+/// The status files that an embedded libvirt driver left behind when its process died.
 ///
-/// A driver that finds a VM's status file connects to the emulator's monitor, for 30 seconds, as long as a process with
-/// the emulator's number is there, and the VM can't be ended meanwhile. The number is 0 when the holder died before the
-/// emulator ran, and may be another program's by now when the host (or its container) was started anew since.
+/// When a driver finds a VM's status file, it connects to the emulator's monitor for up to 30 seconds while a process
+/// with the emulator's number exists, and the VM can't be ended during that time. The number is 0 when the process died
+/// before the emulator ran. After a restart of the host (or its container), it may belong to another program.
 struct DriverState: Sendable {
     private let root: FilePath
     private let name: FilePath
 
-    /// The state of the driver with this root directory, which the driver that comes will know by `name`.
+    /// The state of the driver with this root directory; the next driver will use the path `name` for it.
     init(root: FilePath, name: FilePath? = nil) {
         self.root = root
         self.name = name ?? root
     }
 
-    /// Removes the status of VMs whose emulator is not there, and lets that of the others name the directory as it is
-    /// named now: they were written under the path, or the process's number, of an earlier holder. No driver may run on the
-    /// directory.
-    /// - Returns: their names.
+    /// Removes the status of VMs whose emulator does not run. In the status of the others, replaces the directory's
+    /// path by its current one: they contain the path, or the process number, of an earlier process. No driver may run
+    /// on the directory.
+    /// - Returns: the names of the VMs whose status was removed.
     /// - Throws: `CloudletError` when a file can't be removed.
     @discardableResult
     func removeStale() throws(CloudletError) -> [String] {
@@ -37,7 +37,7 @@ struct DriverState: Sendable {
                 try rename(Self.root(of: place), in: text, of: run.appending(file))
                 continue
             }
-            // An emulator that no driver knows could never be ended again.
+            // An emulator without a status file is unknown to every driver and could never be ended.
             try EmulatorProcess.kill(vm: name, files: run)
             if let directory = place?.lastComponent, directory.string.hasPrefix("domain-") {
                 try FileSystem.remove(root.appending("lib").appending("qemu").appending(directory))
@@ -48,7 +48,7 @@ struct DriverState: Sendable {
         return removed
     }
 
-    /// Where the driver with this root directory keeps the status of VMs, and the numbers of their processes.
+    /// The directory in which the driver with this root directory stores the status and process numbers of its VMs.
     static func statusDirectory(of root: FilePath) -> FilePath { root.appending("run").appending("qemu") }
 
     private static func text(_ path: FilePath) throws(CloudletError) -> String {
@@ -57,12 +57,12 @@ struct DriverState: Sendable {
         return String(decoding: try file.read(min(try file.size(), limit), at: 0), as: UTF8.self)
     }
 
-    /// The root of the driver that kept a VM's files in `place`, as it was named: `ROOT/lib/qemu/domain-NUMBER-NAME`.
+    /// The root path of the driver that stored a VM's files in `place`, which is `ROOT/lib/qemu/domain-NUMBER-NAME`.
     private static func root(of place: FilePath) -> FilePath {
         place.removingLastComponent().removingLastComponent().removingLastComponent()
     }
 
-    /// Writes a status file anew with another name of the root.
+    /// Writes a new status file with another root path.
     private func rename(_ old: FilePath, in text: String, of path: FilePath) throws(CloudletError) {
         guard old != name, old.isAbsolute, old != "/" else { return }
         let renamed = text.replacing("\(old.string.escapedForXML)/", with: "\(name.string.escapedForXML)/")

@@ -3,13 +3,13 @@ import CloudletSystem
 import Glibc
 package import SystemPackage
 
-/// A directory in which one process at a time keeps the state of an embedded libvirt driver and the scratch files of
+/// A directory in which one process at a time stores the state of an embedded libvirt driver and the scratch files of
 /// its VMs.
 ///
-/// Commands take the first free of numbered directories, the node always the same one. What a crashed holder left
-/// running or lying is found by the next one and removed, unless a VM was detached on purpose.
+/// A command uses the first free one of several numbered directories, the node always the same one. If a process
+/// crashes, the next one that uses the directory ends its VMs and removes its files, except VMs detached on purpose.
 package final class HypervisorRoot: Sendable {
-    /// What kind of program holds it.
+    /// The kind of program that uses the directory.
     package enum Role: Sendable {
         /// The daemon.
         case node
@@ -19,7 +19,7 @@ package final class HypervisorRoot: Sendable {
 
     /// The directory.
     package let directory: FilePath
-    /// Begins the names of this holder's VMs; other homes that use the same libvirt have other prefixes.
+    /// The first part of the names of this process's VMs. It differs for each CLOUDLET_HOME that uses the same libvirt.
     package let vmPrefix: String
     private let lock: FileLock
     /// The directory, open.
@@ -27,8 +27,8 @@ package final class HypervisorRoot: Sendable {
 
     private static let commandSlots = 32
 
-    /// Takes a directory below `parent`.
-    /// - Throws: `CloudletError.busy` when all are held.
+    /// Takes a free directory below `parent`.
+    /// - Throws: `CloudletError.busy` when all are in use.
     package init(under parent: FilePath, role: Role) throws(CloudletError) {
         try Directory.createPrivate(parent)
         let names = role == .node ? ["node"] : (0..<Self.commandSlots).map { "command-\($0)" }
@@ -55,14 +55,14 @@ package final class HypervisorRoot: Sendable {
 
     private static func lock(_ name: String, in parent: FilePath, tries: Int) throws(CloudletError) -> FileLock? {
         for attempt in 0..<tries {
-            // A program that asks whether the node runs holds the lock for a moment, and flock(2) knows no time limit.
+            // A program that checks whether the node runs holds the lock for a moment, and flock(2) has no time limit.
             if attempt > 0 { usleep(20_000) }
             if let lock = try FileLock.tryAcquire(parent.appending(".\(name).lock")) { return lock }
         }
         return nil
     }
 
-    /// Whether a node runs with this directory.
+    /// Whether a node uses this directory.
     package static func nodeRuns(under parent: FilePath) throws(CloudletError) -> Bool {
         try FileLock.isHeld(parent.appending(".node.lock"))
     }
@@ -75,7 +75,7 @@ package final class HypervisorRoot: Sendable {
         return "cloudlet-\(home)-\(slot.replacing("command-", with: "c"))-"
     }
 
-    /// Takes the directory that a detached VM lives in.
+    /// Takes the directory that contains a detached VM.
     /// - Throws: `CloudletError.notFound` when there is no such VM.
     package convenience init(of vm: String, under parent: FilePath) throws(CloudletError) {
         for index in 0..<Self.commandSlots {
@@ -101,20 +101,20 @@ package final class HypervisorRoot: Sendable {
     /// The URI of the embedded driver on this directory.
     package var uri: String { "qemu:///embed?root=\(driverPath)" }
 
-    /// The directory by the name that libvirt is given. libvirt puts it into URIs, into lists separated by blanks, into
-    /// command lines and into documents that it reads again; and it makes sockets about 80 characters below it, whose
-    /// paths end at 107. A path that is too long or means something in one of these is replaced by that of the open
-    /// directory, which stands for itself in all of them.
+    /// The path of the directory for libvirt. libvirt inserts it into URIs, into lists separated by blanks, into
+    /// command lines and into documents that it reads again. It also creates sockets about 80 characters below it,
+    /// whose paths have at most 107 characters. If the path is too long or has characters with a special meaning, the
+    /// path of the open directory is used instead, which has none.
     var driverPath: FilePath {
         let name = directory.string.utf8
         return name.count <= Self.longestPath && name.allSatisfy(Self.isPlain) ? directory : handle.descriptorPath
     }
 
-    /// What leaves room for the longest of the sockets, the guest agent's:
-    /// `/lib/qemu/channel/target/domain-NUMBER-NAME/org.qemu.guest_agent.0`, of the name 20 characters.
+    /// Leaves enough characters for the longest socket path, that of the guest agent:
+    /// `/lib/qemu/channel/target/domain-NUMBER-NAME/org.qemu.guest_agent.0`, with 20 characters of the name.
     private static let longestPath = 24
 
-    /// Whether a byte of a path stands for itself everywhere.
+    /// Whether a byte has no special meaning in any of these.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -125,7 +125,7 @@ package final class HypervisorRoot: Sendable {
         }
     }
 
-    /// A file below the directory by the name that libvirt is given: its own, unless XML can't hold that.
+    /// The path of a file below the directory for libvirt: its own path, unless XML can't represent it.
     func nameForDriver(_ path: FilePath) -> FilePath {
         var rest = path
         guard path.string.unicodeScalars.contains(where: { $0.value < 0x20 }), rest.removePrefix(directory) else {
@@ -134,7 +134,7 @@ package final class HypervisorRoot: Sendable {
         return handle.descriptorPath.pushing(rest)
     }
 
-    /// The driver's log of its own warnings, by the name that libvirt is given.
+    /// The file for the driver's own warnings; a path for libvirt.
     var driverLog: FilePath { driverPath.appending("libvirt.log") }
 
     /// The driver's log of one VM.
@@ -142,12 +142,12 @@ package final class HypervisorRoot: Sendable {
         directory.appending("log").appending("qemu").appending("\(domain).log")
     }
 
-    /// Whether a name is one that a holder of such a directory gave to a VM, whatever the directory was called then.
+    /// Whether a name has the form of the VM names of this program, under any path of the directory.
     static func isVMName(_ name: String) -> Bool {
         name.wholeMatch(of: /cloudlet-[0-9a-f]{4}-(node|c[0-9]+)-[0-9a-z]+/) != nil
     }
 
-    /// All roots keep what the driver found out about the emulator in one directory: finding out takes seconds.
+    /// All directories share one cache of what the driver found out about the emulator, because that takes seconds.
     private static func shareCache(of directory: FilePath, in parent: FilePath) throws(CloudletError) {
         try Directory.createPrivate(parent.appending("cache"))
         let link = directory.appending("cache")
@@ -156,13 +156,13 @@ package final class HypervisorRoot: Sendable {
         }
     }
 
-    /// Makes what is in every such directory.
+    /// Makes the files that every such directory contains.
     private func furnish() throws(CloudletError) {
         try Directory.createPrivate(workDirectory)
         try writeConfiguration()
     }
 
-    /// Settings under which one process runs VMs without a libvirt daemon, udev, cgroups or mount namespaces.
+    /// Writes settings that let one process run VMs without a libvirt daemon, udev, cgroups or mount namespaces.
     private func writeConfiguration() throws(CloudletError) {
         var lines = [
             "dynamic_ownership = 0", "remember_owner = 0", "security_driver = \"none\"", "namespaces = []",
@@ -173,7 +173,7 @@ package final class HypervisorRoot: Sendable {
         let file = directory.appending("etc").appending("qemu.conf")
         try Directory.createPrivate(file.removingLastComponent())
         let text = Array((lines.joined(separator: "\n") + "\n").utf8)
-        // On a full disk it could not be written anew.
+        // Keep an identical file: on a full disk, it could not be written again.
         if (try? File(file, .read).read(text.count + 1, at: 0)) == text { return }
         try FileSystem.remove(file)
         try File(file, .create(permissions: 0o600)).write(text, at: 0)

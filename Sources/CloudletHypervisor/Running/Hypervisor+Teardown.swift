@@ -2,9 +2,9 @@ package import CloudletCore
 import CloudletSystem
 package import SystemPackage
 
-/// The VMs of one holder, by their names, and how they end. Every VM is ended here and gives back here what it took of the
-/// host: one that was being brought up, a warm one, one that ran for a session or a command, a detached one, and one that
-/// a crashed or interrupted holder left.
+/// The VMs of one process, by name, and how they end. Every VM is ended and its resources on the host are released
+/// here: VMs that are being brought up, warm VMs, VMs of sessions and commands, detached VMs, and VMs of a process that
+/// crashed or was interrupted.
 extension Hypervisor {
     /// Makes the scratch directory of a VM (0700).
     /// - Returns: its path.
@@ -16,9 +16,10 @@ extension Hypervisor {
 
     func directory(of name: String) -> FilePath { workDirectory.appending(name) }
 
-    /// Ends a VM at once, if it runs, and removes its scratch directory. Does so in a cancelled task too; safe at any time and
-    /// more than once. A guest that is to shut down by itself does so before (``VirtualMachine/shutDown(within:)``).
-    /// - Throws: `CloudletError` when the emulator can't be ended, or a file not be removed.
+    /// Ends a VM at once, if it runs, and removes its scratch directory. Works in a cancelled task too, and can be
+    /// called at any time and more than once. To let the guest shut down, call ``VirtualMachine/shutDown(within:)``
+    /// before.
+    /// - Throws: `CloudletError` when the emulator can't be ended, or a file can't be removed.
     package func tearDown(_ name: String) async throws(CloudletError) {
         if let machine = care.vms.machine(name) {
             try await machine.destroy()
@@ -31,9 +32,9 @@ extension Hypervisor {
         try FileSystem.remove(directory(of: name))
     }
 
-    /// Ends what an earlier holder of the directory left running, and removes what it left lying; detached VMs stay.
-    /// - Parameter wanted: names of VMs that stay as well.
-    /// - Returns: names of the VMs ended.
+    /// Ends the VMs of an earlier process that used the directory, and removes its files. Detached VMs are kept.
+    /// - Parameter wanted: names of further VMs to keep.
+    /// - Returns: the names of the ended VMs.
     /// - Throws: `CloudletError` when a VM can't be ended.
     package func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
         let kept = wanted.union(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
@@ -43,14 +44,14 @@ extension Hypervisor {
         return running.sorted()
     }
 
-    /// Names of the VMs that run in this holder's directory.
+    /// Names of the VMs that run in this directory.
     package func runningVMs() async throws(CloudletError) -> Set<String> {
         Set(try await activeDomains().map(\.name).filter(isOurs))
     }
 
     /// Waits until the VM with this name has ended.
-    /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, the VM was ended on purpose, or the
-    ///   task was cancelled.
+    /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, the VM was ended on purpose,
+    ///   or the task was cancelled.
     package func waitForEnd(of name: String) async -> CloudletError? {
         if let machine = care.vms.machine(name) { return await machine.waitForEnd() }
         let end = await connection.events.end(of: name) { (try? await runningVMs().contains(name)) == true }

@@ -4,14 +4,14 @@ import CloudletSystem
 import Glibc
 package import SystemPackage
 
-/// Starts VMs, finds them by their names and ends them.
+/// Starts VMs, finds them by name and ends them.
 package final class Hypervisor: Sendable {
     let connection: LibvirtConnection
     let root: HypervisorRoot
     let isEmbedded: Bool
     private let securityLabels: [MarkupElement]
     let care: VMCare.Running
-    /// What executes guest code on this host.
+    /// The accelerator that executes guest code on this host.
     package let accelerator: MachineDescription.Accelerator
 
     private init(
@@ -29,10 +29,10 @@ package final class Hypervisor: Sendable {
 
     /// Opens the hypervisor.
     /// - Parameters:
-    ///   - root: where state and scratch files of this process are kept.
+    ///   - root: the directory for the state and scratch files of this process.
     ///   - uri: a libvirt daemon to use; `nil` for a driver inside this process.
-    ///   - accelerator: what executes guest code; see `AcceleratorProbe`.
-    ///   - note: receives what happens to VMs that need care.
+    ///   - accelerator: the accelerator that executes guest code; see `AcceleratorProbe`.
+    ///   - note: receives incidents of VMs.
     /// - Returns: the hypervisor.
     /// - Throws: `CloudletError.unavailable` when libvirt can't be used.
     package static func open(
@@ -56,10 +56,10 @@ package final class Hypervisor: Sendable {
         }
     }
 
-    /// Below it each VM has a scratch directory of its name.
+    /// The directory that contains the scratch directory of each VM, which has the VM's name.
     package var workDirectory: FilePath { root.workDirectory }
 
-    /// A label by which a libvirt daemon runs the emulator as this user and leaves our files alone.
+    /// A label that makes a libvirt daemon run the emulator as this user and leave our files unchanged.
     private static func label(for model: String) -> MarkupElement {
         guard model == "dac" else { return MarkupElement("seclabel", attributes: ["type": "none", "model": model]) }
         return MarkupElement(
@@ -70,8 +70,8 @@ package final class Hypervisor: Sendable {
     /// A new name for a VM.
     package func newName() -> String { root.vmPrefix + String(UInt64.random(in: 0 ... .max), radix: 36) }
 
-    /// The machine type that a name stands for here. Names without a version mean another one with each version of QEMU: a
-    /// base VM has the one with the version, which other hosts know.
+    /// The versioned machine type that a name stands for on this host. A name without a version means another type in
+    /// each version of QEMU, so a base VM stores the versioned one, which other hosts know.
     /// - Throws: `CloudletError.unavailable` when there is no such machine type.
     package func machineType(named name: String) async throws(CloudletError) -> String {
         let known = try DomainDescriptionReader.machineTypes(
@@ -84,7 +84,7 @@ package final class Hypervisor: Sendable {
         return type
     }
 
-    /// Starts a VM. One that waits for state, or whose `paused` is set, does not execute guest code yet.
+    /// Starts a VM. If it waits for a state, or `paused` is set, it does not execute guest code yet.
     package func start(
         _ machine: MachineDescription, _ resources: VMResources, paused: Bool = false
     ) async throws(CloudletError) -> VirtualMachine {
@@ -130,14 +130,15 @@ package final class Hypervisor: Sendable {
     /// How long an emulator may take to start; on a busy host it takes seconds.
     private static let startLimit = Duration.seconds(120)
 
-    /// Tries whether libvirt answers.
+    /// Checks whether libvirt answers.
     /// - Throws: `CloudletError` with libvirt's reason.
     package func requireAnswer() async throws(CloudletError) {
         _ = try await activeDomains()
     }
 
-    /// Whether this holder, or an earlier one of its directory, made a VM. A driver in this process knows no others: the
-    /// directory may have had another path, of which the prefix is made, when the VM was started.
+    /// Whether this process, or an earlier one with the same directory, made a VM. A driver in this process only knows
+    /// such VMs. Their prefix is not compared, because it depends on the directory's path, which may have changed
+    /// since.
     private static func isOurs(_ name: String, _ root: HypervisorRoot, _ isEmbedded: Bool) -> Bool {
         isEmbedded ? HypervisorRoot.isVMName(name) : name.hasPrefix(root.vmPrefix)
     }

@@ -2,16 +2,16 @@ import CloudletCore
 import CloudletSystem
 package import SystemPackage
 
-/// What became of a VM whose host has no room for what it writes to its disk.
+/// A report that a VM was paused because its host has no space for its disk, or that it was resumed.
 package struct FullDisk: Sendable, Hashable {
     /// The VM's name.
     package let vm: String
-    /// Where its disk lies.
+    /// The directory of its disk.
     package let directory: FilePath
-    /// Whether there is room again, and the VM goes on; else it stands still, and nothing is lost.
+    /// Whether there is enough space again, so that the VM runs. Otherwise it is paused, and no data is lost.
     package let hasRoom: Bool
 
-    /// In words.
+    /// The text of a message.
     package var shown: String {
         hasRoom
             ? "the VM goes on: there is room for its disk again"
@@ -19,13 +19,13 @@ package struct FullDisk: Sendable, Hashable {
                 + "\(ByteCount(Self.room)) are free there"
     }
 
-    /// Room that there must be, in bytes, before a VM goes on.
+    /// Bytes that must be free before the VM is resumed.
     static let room = HypervisorRoot.fullBelow
 }
 
-/// A VM that QEMU has stopped because its disk can't grow, and what is needed to let it go on.
+/// A VM that QEMU has paused because its disk can't grow, and what is needed to resume it.
 struct StalledVM: Sendable {
-    /// What a VM is doing.
+    /// The state of the VM.
     enum State: Sendable {
         case stalled
         case goes
@@ -33,19 +33,20 @@ struct StalledVM: Sendable {
     }
 
     let name: String
-    /// Where its disk lies.
+    /// The directory of its disk.
     let directory: FilePath
-    /// Asked again and again; one that can't be asked is taken to stand still.
+    /// Returns the state; called again and again. If it can't be found out, the VM counts as stalled.
     let state: @Sendable () async -> State
-    /// Free bytes where its disk lies.
+    /// Returns the free bytes in the directory of its disk.
     let room: @Sendable () -> Int
     let goOn: @Sendable () async throws(CloudletError) -> Void
 
-    /// Lets the VM go on as soon as there is room. Where it stands still again at once, as under a quota, it is tried again
-    /// and nothing more is reported. File systems report no event when there is room again, so it is looked for.
+    /// Resumes the VM as soon as there is space. If it stalls again at once, for example because of a quota, this is
+    /// repeated without a further report. File systems report no event when space becomes free, so the space is checked
+    /// repeatedly.
     /// - Parameters:
-    ///   - interval: how often to look.
-    ///   - note: receives that the VM stands still, and that it goes on.
+    ///   - interval: how often to check.
+    ///   - note: receives a report when the VM stalls, and when it runs again.
     func attend(every interval: Duration = .seconds(1), note: @Sendable (FullDisk) -> Void) async {
         note(FullDisk(vm: name, directory: directory, hasRoom: false))
         while (try? await Task.sleep(for: interval)) != nil {
@@ -53,7 +54,7 @@ struct StalledVM: Sendable {
             case .gone: return
             case .goes: return note(FullDisk(vm: name, directory: directory, hasRoom: true))
             case .stalled:
-                // What can't be done now is tried again.
+                // If this fails, it is tried again.
                 if room() >= FullDisk.room { try? await goOn() }
             }
         }

@@ -3,17 +3,17 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// Takes care of the VMs of one holder, whatever else is done with them: those whose disks can't grow go on when there is
-/// room, and those whose guests sleep are woken up.
+/// Watches the VMs of one process: resumes those that were paused because of a full disk when there is space again, and
+/// wakes up those whose guests sleep.
 final class VMCare: Sendable {
-    /// Whether the host's memory was used up lately.
+    /// Checks whether the host's memory was recently used up.
     let shortage = MemoryShortage()
     private let connection: LibvirtConnection
     private let isOurs: @Sendable (String) -> Bool
     private let workDirectory: FilePath
     private let note: @Sendable (VMIncident) -> Void
     private let known = Mutex<[String: Known]>([:])
-    /// Names of the VMs whose full disk is being attended to.
+    /// Names of the VMs whose full disk is being watched.
     private let attended = Mutex<Set<String>>([])
 
     private struct Known: Sendable {
@@ -33,7 +33,7 @@ final class VMCare: Sendable {
         self.note = note
     }
 
-    /// Notes a VM that was started: it is let go on by way of its own queue.
+    /// Adds a VM that was started, so that it is resumed through its own queue.
     func add(_ machine: VirtualMachine) {
         known.withLock { known in
             known = known.filter { $0.value.machine != nil }
@@ -41,21 +41,21 @@ final class VMCare: Sendable {
         }
     }
 
-    /// Begins; the care ends when what is returned is no longer referenced. `isOurs` decides by their names which VMs are the
-    /// holder's.
+    /// Begins to watch. Watching ends when the returned object is released. `isOurs` decides by the name whether a VM
+    /// belongs to this process.
     static func begin(
         _ connection: LibvirtConnection, isOurs: @escaping @Sendable (String) -> Bool, workDirectory: FilePath,
         note: @escaping @Sendable (VMIncident) -> Void
     ) -> Running { Running(VMCare(connection, isOurs: isOurs, workDirectory: workDirectory, note: note)) }
 
-    /// The care under way; it ends with the last reference.
+    /// The running watch. It ends with the last reference.
     final class Running: Sendable {
         let vms: VMCare
         private let task: Task<Void, Never>
 
         fileprivate init(_ care: VMCare) {
             vms = care
-            // Not a child: it goes on beside all that is done with the VMs.
+            // Not a child task: it runs independently of everything else that is done with the VMs.
             task = Task { await care.run() }
         }
 
@@ -108,8 +108,8 @@ final class VMCare: Sendable {
         return (found ?? []).filter { !leftOnly || machine($0) == nil }
     }
 
-    /// Wakes a guest up that sleeps, after a pause: one that goes to sleep at once again is not woken without end. One that
-    /// can't be woken, as it is just being ended, is left.
+    /// Wakes up a sleeping guest after a pause, so that a guest that always goes back to sleep is not woken without
+    /// end. A guest that can't be woken, for example because it is being ended, is ignored.
     private func wake(_ name: String) async {
         guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
         let isAwake = try? await blocking { [connection] () throws(CloudletError) in
@@ -144,6 +144,6 @@ final class VMCare: Sendable {
             })
     }
 
-    /// The VM of this name that this process has started.
+    /// The VM with this name, if this process has started it.
     func machine(_ name: String) -> VirtualMachine? { known.withLock { $0[name]?.machine } }
 }

@@ -1,11 +1,11 @@
-/// What happened to a VM that is taken care of.
+/// An incident of a watched VM.
 package enum VMIncident: Sendable, Hashable {
-    /// The host has no room for what it writes to its disk, or has it again.
+    /// The host has no space for what the VM writes to its disk, or has space again.
     case disk(FullDisk)
-    /// The guest of the VM with this name went to sleep (ACPI S3), in which no port of it answers, and was woken up.
+    /// The guest of this VM went to sleep (ACPI S3), in which none of its ports answers, and was woken up.
     case woken(vm: String)
 
-    /// In words.
+    /// The text of a message.
     package var shown: String {
         switch self {
         case .disk(let disk): disk.shown

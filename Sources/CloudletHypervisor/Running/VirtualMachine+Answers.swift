@@ -4,8 +4,8 @@ import CloudletSystem
 extension VirtualMachine {
     /// Whether something in the guest accepts TCP connections on a forwarded port.
     ///
-    /// The user network takes every connection itself before it asks the guest, so a successful connect says nothing.
-    /// What tells is data from the guest, or QEMU's own list showing a connection as established with the guest.
+    /// The user network accepts every connection itself before it asks the guest, so a successful connect proves
+    /// nothing. Data from the guest does, or QEMU's own list, if it shows a connection as established with the guest.
     package func answers(on active: ActiveForward) async throws(CloudletError) -> Bool {
         let address = active.address == "0.0.0.0" ? "127.0.0.1" : active.address
         let port = active.forward.hostPort
@@ -15,7 +15,7 @@ extension VirtualMachine {
             })
         else { return false }
         var answers = false
-        // QEMU reports no event when the guest takes a connection up.
+        // QEMU reports no event when the guest accepts a connection.
         _ = try await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .seconds(1)) {
             () throws(CloudletError) in
             switch connection.state() {

@@ -1,7 +1,7 @@
 extension VirtualMachine {
-    /// Tells QEMU to leave the host's cache of the disk files alone when the VM goes on. As after a migration from
-    /// another host it would write them back to the disk first and forget what it read, the base's disk too. That is a
-    /// matter of speed only: a QEMU without the command is used as it is.
+    /// Tells QEMU not to touch the host's cache of the disk files when the VM is resumed. Otherwise QEMU would, as
+    /// after a migration from another host, first write the cached data to the disk and drop the cache, that of the
+    /// base's disk too. This only affects speed, so a QEMU without the command is used unchanged.
     func keepFileCache(discards: Bool) {
         guard let nodes = try? query("query-named-block-nodes", as: [BlockNode].self) else { return }
         let files = nodes.filter { $0.driver == "file" }.map { node in
@@ -38,7 +38,7 @@ private struct NodeCache: Codable {
 
 private struct ReopenedNodes: Encodable { let options: [FileNode] }
 
-/// A file as libvirt 9 describes it to QEMU, but for the cache that is kept.
+/// A file as libvirt 9 describes it to QEMU, except that its cache is kept.
 private struct FileNode: Encodable {
     let driver = "file"
     let filename: String

@@ -2,36 +2,36 @@ package import CloudletCore
 import CloudletSystem
 import Synchronization
 
-/// How a VM ends: by its guest, by us, or by failing.
+/// How a VM ends: the guest shuts down, this program ends it, or it fails.
 extension VirtualMachine {
-    /// Ends the VM at once, also while an operation waits for an emulator that doesn't answer; the operation fails then.
+    /// Ends the VM at once, even while an operation waits for an emulator that does not answer; the operation fails.
     package nonisolated func destroy() async throws(CloudletError) {
         isBeingEnded.store(true, ordering: .sequentiallyConsistent)
         try await domain.end()
     }
 
-    /// Asks the guest to shut down, as a press of the power button does, and waits until it has.
-    /// - Returns: whether it has, within `limit`.
+    /// Asks the guest to shut down, as pressing the power button does, and waits until it has ended.
+    /// - Returns: whether it has ended within `limit`.
     /// - Throws: `CloudletError` when the VM can't be asked.
     package func shutDown(within limit: Duration = .seconds(60)) async throws(CloudletError) -> Bool {
         guard isActive else { return true }
-        // For a guest that sleeps the button only means to wake up.
+        // For a sleeping guest, the power button only means to wake up.
         try await wakeUp()
         try command("system_powerdown", Nothing())
         return try await wait(within: limit) { () throws(CloudletError) in !isActive }
     }
 
-    /// Waits until the VM has ended by itself or was ended.
-    /// - Returns: the reason when its emulator failed: it crashed, or was killed by the kernel or by others. `nil` when the
-    ///   guest was shut down, the VM was ended on purpose, or the task was cancelled.
+    /// Waits until the VM has ended, by itself or by this program.
+    /// - Returns: the reason when its emulator failed: it crashed, or the kernel or another process killed it. `nil`
+    ///   when the guest was shut down, the VM was ended on purpose, or the task was cancelled.
     package nonisolated func waitForEnd() async -> CloudletError? {
         let end = await domain.connection.events.end(of: name) { await isActive }
         guard let end, !Task.isCancelled, !isBeingEnded.load(ordering: .sequentiallyConsistent) else { return nil }
         return await failure(isFailure: end.isFailure)
     }
 
-    /// The error with QEMU's own last words, when it died over it. libvirt learns of that a moment later than those who
-    /// wait for an answer.
+    /// The error with QEMU's last messages, if QEMU ended because of it. libvirt learns of the end a moment later than
+    /// the caller that waits for an answer.
     func explained(_ error: CloudletError) async -> CloudletError {
         let hasEnded = try? await wait(within: .milliseconds(500)) { () throws(CloudletError) in !isActive }
         guard hasEnded == true, !isBeingEnded.load(ordering: .sequentiallyConsistent),
@@ -41,7 +41,7 @@ extension VirtualMachine {
             error.code, failure.message, advice: failure.advice ?? error.advice, cause: error)
     }
 
-    /// Why the emulator is gone, when nobody asked it to go.
+    /// Why the emulator ended, if nothing in this program ended it.
     private func failure(isFailure: Bool) async -> CloudletError? {
         let end: ProcessEnd? =
             if let process { await ChildReaper.shared.end(of: process, within: .milliseconds(500)) } else { nil }

@@ -3,9 +3,9 @@ import CloudletSystem
 import SystemPackage
 
 extension VirtualMachine {
-    /// Waits until the VM is known to run: not paused in libvirt's and QEMU's eyes, and a virtual CPU's thread really
+    /// Waits until the VM really runs: libvirt and QEMU do not report it as paused, and the thread of a virtual CPU has
     /// got processor time after the call.
-    /// - Throws: `CloudletError.unavailable` after two seconds without a sign of life.
+    /// - Throws: `CloudletError.unavailable` when this is not so after two seconds.
     package func requireExecution() async throws(CloudletError) {
         let threads = try virtualCPUs()
         let before = threads.map(Self.runTime)
@@ -25,7 +25,7 @@ extension VirtualMachine {
 
     /// The emulator's process number.
     package func processID() throws(CloudletError) -> Int32 {
-        // A thread's status names its process.
+        // The status of a thread contains the number of its process.
         guard let thread = try virtualCPUs().first,
             let status = try? File(FilePath("/proc/\(thread)/status"), .read).read(4096, at: 0),
             let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first(where: {
@@ -36,7 +36,7 @@ extension VirtualMachine {
         return process
     }
 
-    /// The threads that execute the guest; they stay the same as long as the emulator lives.
+    /// The threads that execute the guest. They stay the same as long as the emulator runs.
     func virtualCPUs() throws(CloudletError) -> [Int] {
         if let knownVirtualCPUs { return knownVirtualCPUs }
         let threads = try query("query-cpus-fast", as: [VirtualCPU].self).map(\.threadID)
@@ -60,7 +60,7 @@ extension VirtualMachine {
 }
 
 extension VirtualMachine {
-    /// The emulator's version, as `7.2.22`.
+    /// The emulator's version, such as `7.2.22`.
     package func emulatorVersion() throws(CloudletError) -> String {
         struct Version: Decodable {
             struct Numbers: Decodable { let major: Int, minor: Int, micro: Int }

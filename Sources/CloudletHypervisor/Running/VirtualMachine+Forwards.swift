@@ -1,11 +1,11 @@
 package import CloudletCore
 import CloudletSystem
 
-/// A forward that is in force.
+/// An active forward.
 package struct ActiveForward: Hashable, Sendable {
-    /// The forward with the real host port.
+    /// The forward with its actual host port.
     package let forward: PortForward
-    /// The address of the host it listens on.
+    /// The address of the host on which it listens.
     package let address: String
 
     /// Names a forward.
@@ -18,11 +18,12 @@ package struct ActiveForward: Hashable, Sendable {
 extension VirtualMachine {
     /// Opens a port of the host that leads into the VM.
     /// - Parameters:
-    ///   - forward: transport and ports; host port 0 picks a free one.
+    ///   - forward: transport and ports; for host port 0, QEMU chooses a free port.
     ///   - address: the IPv4 address of the host to listen on.
-    ///   - movingTaken: whether a free port is picked when this one is taken.
-    /// - Returns: the forward with its real host port.
-    /// - Throws: `CloudletError.busy` when the port is taken, `CloudletError.unavailable` when no answer would come back.
+    ///   - movingTaken: whether to use a free port if this one is taken.
+    /// - Returns: the forward with its actual host port.
+    /// - Throws: `CloudletError.busy` when the port is taken, `CloudletError.unavailable` when answers would be
+    ///   dropped.
     package func addForward(
         _ forward: PortForward, on address: String, movingTaken: Bool = false
     ) throws(CloudletError) -> ActiveForward {
@@ -56,7 +57,7 @@ extension VirtualMachine {
         return ActiveForward(real, address: address)
     }
 
-    /// Closes a forward again.
+    /// Closes a forward.
     package func removeForward(_ active: ActiveForward) throws(CloudletError) {
         let forward = active.forward
         let rule = "\(forward.transport.rawValue):\(active.address):\(forward.hostPort)"
@@ -66,21 +67,21 @@ extension VirtualMachine {
         }
     }
 
-    /// Whether the guest has taken up a TCP connection that came through this forward.
+    /// Whether the guest has accepted a TCP connection through this forward.
     func hasConnection(through forward: PortForward) throws(CloudletError) -> Bool {
         try connections().contains {
             $0.state == "ESTABLISHED" && $0.hostPort == forward.hostPort && $0.guestPort == forward.guestPort
         }
     }
 
-    /// What the user network lists (`info usernet`).
+    /// The connections and forwards of the user network (`info usernet`).
     private func connections() throws(CloudletError) -> [UserNetworkEntry] {
         try human("info usernet").split(whereSeparator: \.isNewline).compactMap { UserNetworkEntry($0) }
     }
 }
 
-/// One line of `info usernet`: protocol and state, descriptor, source address and port, destination address and port. The
-/// source of a connection through a forward is the forward, not the one who connected.
+/// One line of `info usernet`: protocol and state, descriptor, source address and port, destination address and port.
+/// For a connection through a forward, the source is the forward, not the client.
 struct UserNetworkEntry: Hashable {
     let transport: PortForward.Transport
     let state: String

@@ -2,7 +2,7 @@ import CloudletCore
 
 /// Commands to QEMU's monitor (QMP), through libvirt.
 extension VirtualMachine {
-    /// Sends a command whose result doesn't matter.
+    /// Sends a command and ignores its result.
     func command(
         _ name: String, _ arguments: some Encodable, descriptors: [Int32] = []
     ) throws(CloudletError) {
@@ -17,7 +17,7 @@ extension VirtualMachine {
         return try MonitorAnswer<Value>.value(of: try domain.monitor(text), command: name)
     }
 
-    /// Sends a command of the human monitor and reads what it prints.
+    /// Sends a command of the human monitor and returns its output.
     func human(_ line: String) throws(CloudletError) -> String {
         let text = try MonitorCommand(
             execute: "human-monitor-command", arguments: HumanCommand(commandLine: line)

@@ -1,9 +1,9 @@
 package import CloudletCore
 import CloudletSystem
 
-/// Saving and loading device state through QEMU's migration code, with the RAM left where it is.
+/// Saving and loading device state through QEMU's migration code, without moving the RAM.
 extension VirtualMachine {
-    /// The device state of a paused VM. When the task is cancelled meanwhile, or QEMU does not answer, the VM is ended.
+    /// The device state of a paused VM. If the task is cancelled or QEMU does not answer, the VM is ended.
     package nonisolated func saveState() async throws(CloudletError) -> [UInt8] {
         try await watched(within: .seconds(120)) { () async throws(CloudletError) in try await takeState() }
     }
@@ -20,8 +20,8 @@ extension VirtualMachine {
         do { return try await state } catch { throw .wrapping(error, .io, "can't read the device state") }
     }
 
-    /// Lets a VM that was started to wait for device state listen for it, so that nothing is left to arrange when it comes.
-    /// When this process ends, the emulator sees the end of the stream and ends, too.
+    /// Makes a VM that was started to wait for device state listen for it, so that nothing remains to be set up when
+    /// the state arrives. If this process ends, the emulator sees the end of the stream and ends too.
     func listenForState() throws(CloudletError) {
         _ = try virtualCPUs()
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
@@ -31,14 +31,14 @@ extension VirtualMachine {
         stateStream = stream
     }
 
-    /// Gives a waiting VM its device state; its RAM must be complete. The VM is paused afterwards.
+    /// Sends a waiting VM its device state. Its RAM must be complete. The VM is paused afterwards.
     package func loadState(of snapshot: SnapshotFile) async throws(CloudletError) {
         try await loadState { (stream) throws(CloudletError) in
             try snapshot.forEachPieceOfState { (piece) throws(CloudletError) in try stream.writeAll(piece) }
         }
     }
 
-    /// Gives a waiting VM the device state that `write` writes.
+    /// Sends a waiting VM the device state that `write` writes.
     func loadState(
         _ write: @escaping @Sendable (File) throws(CloudletError) -> Void
     ) async throws(CloudletError) {
@@ -46,8 +46,8 @@ extension VirtualMachine {
         try await waitForMigration("loading the device state")
     }
 
-    /// Sends what `write` writes. The stream ends with this function, which alone holds it, so that the emulator does not
-    /// wait for more when the state is cut short.
+    /// Sends what `write` writes. Only this function holds the stream and closes it at its end, so that the emulator
+    /// does not wait for more data if the state is truncated.
     private func send(
         _ write: @escaping @Sendable (File) throws(CloudletError) -> Void
     ) async throws(CloudletError) {
@@ -81,12 +81,12 @@ extension VirtualMachine {
         if !done { throw CloudletError(.unavailable, "\(what) did not end within \(Self.migrationLimit.shown)") }
     }
 
-    /// How long saving or loading a device state of a megabyte may take.
+    /// How long saving or loading a device state (about a megabyte) may take.
     private static let migrationLimit = Duration.seconds(60)
 
     private static let streamName = "cloudlet-state"
 
-    /// Gives QEMU one end of a stream, by the name `streamName`.
+    /// Passes one end of a stream to QEMU, under the name `streamName`.
     /// - Returns: the other end.
     private func passStream() throws(CloudletError) -> File {
         let pair = try SocketPair()

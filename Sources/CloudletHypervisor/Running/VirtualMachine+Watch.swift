@@ -2,8 +2,8 @@ package import CloudletCore
 import Synchronization
 
 extension VirtualMachine {
-    /// Runs `body`, which brings the VM to where it shall be. When the task is cancelled or the time is over, the VM is
-    /// ended: what waits for an emulator that doesn't answer comes back only then.
+    /// Runs `body`, which changes the state of the VM. If the task is cancelled or the time is over, the VM is ended,
+    /// because only then do calls return that wait for an emulator that does not answer.
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws, or `CloudletError.unavailable` when the time was over.
     package nonisolated func watched<Value>(
@@ -31,7 +31,7 @@ extension VirtualMachine {
     }
 }
 
-/// How a watched piece of work came out; only the first word counts.
+/// The result of a watched operation. The first one set is kept.
 private enum Outcome: UInt8, AtomicRepresentable {
     case open
     case done

@@ -3,26 +3,26 @@ import CloudletSystem
 import Synchronization
 import SystemPackage
 
-/// A running (or paused, or waiting) VM. Its operations run one after another on a queue of their own; ending it is
-/// safe at any time and more than once.
+/// A VM that runs, is paused, or waits for a state. Its operations run one after another on a queue of its own. It can
+/// be ended at any time and more than once.
 package actor VirtualMachine {
-    /// The VM as libvirt knows it.
+    /// The VM's libvirt domain.
     nonisolated let domain: LibvirtDomain
     let log: FilePath?
-    /// Whether the host's memory was used up lately.
+    /// Checks whether the host's memory was recently used up.
     let shortage: MemoryShortage
-    /// What looks after the VM; it must last as long as the VM does.
+    /// The watch of the process's VMs. It must exist as long as this VM.
     private let care: any AnyObject & Sendable
     private let executor: QueueExecutor
-    /// The emulator's process, where it could be found.
+    /// The emulator's process, if it was found.
     private(set) var process: Int32?
     /// Whether the VM was paused on purpose.
     private var isHeld = false
-    /// Whether somebody asked for its end.
+    /// Whether this program has been asked to end the VM.
     nonisolated let isBeingEnded = Atomic(false)
-    /// Where a waiting VM takes its device state from.
+    /// The stream for the device state of a waiting VM.
     var stateStream: File?
-    /// Threads of the virtual CPUs, once they were asked for.
+    /// Threads of the virtual CPUs, after they were queried.
     var knownVirtualCPUs: [Int]?
 
     /// The domain's name.
@@ -48,35 +48,35 @@ package actor VirtualMachine {
         executor = QueueExecutor(label: "cloudlet-vm-\(domain.name)")
     }
 
-    /// Whether the emulator is still there.
+    /// Whether the emulator still runs.
     package var isActive: Bool { domain.isActive }
 
-    /// Whether the virtual CPUs run, as libvirt and QEMU both see it.
+    /// Whether the virtual CPUs run according to both libvirt and QEMU.
     package func isRunning() throws(CloudletError) -> Bool {
         struct Status: Decodable { let running: Bool }
         guard try domain.state() == .running else { return false }
         return try query("query-status", as: Status.self).running
     }
 
-    /// Whether the emulator is there and waits for device state. It is asked itself: libvirt may not know yet that it died.
+    /// Whether the emulator runs and waits for device state. Asks QEMU, because libvirt may not know yet that it ended.
     package var isWaitingForState: Bool {
         struct Status: Decodable { let status: String }
         return (try? query("query-status", as: Status.self).status) == "inmigrate"
     }
 
-    /// Stops the virtual CPUs; QEMU writes back what it caches of the disk. A guest that sleeps is woken up before: its
-    /// state can't be saved as long as it does.
+    /// Stops the virtual CPUs, and QEMU writes its cached disk data. A sleeping guest is woken up before, because its
+    /// state can't be saved while it sleeps.
     package func pause() async throws(CloudletError) {
         try await wakeUp()
         isHeld = true
         try domain.suspend()
     }
 
-    /// Wakes the guest up if it sleeps (ACPI S3), which a person who works in it may have let it do.
+    /// Wakes up the guest if it sleeps (ACPI S3), for example because its user suspended it.
     package func wakeUp() async throws(CloudletError) {
         guard try domain.state() == .asleep else { return }
         do throws(CloudletError) { try domain.wakeUp() } catch {
-            // The care for the holder's VMs may have done it just before.
+            // The watch of the VMs may have woken it up just before.
             if try domain.state() == .asleep { throw error }
         }
         let isAwake = try await wait(within: .seconds(10)) { () throws(CloudletError) in
@@ -95,12 +95,12 @@ package actor VirtualMachine {
         do { try domain.resume() } catch { throw await explained(error) }
     }
 
-    /// Lets a VM run on that stood still by itself, unless it was paused on purpose meanwhile.
+    /// Resumes a VM that QEMU has paused, unless it has meanwhile been paused on purpose.
     func goOn() throws(CloudletError) {
         if !isHeld { try domain.resume() }
     }
 
-    /// Waits until `condition` holds; it is asked at once, after each change in the VM's life, and when the time is over.
+    /// Waits until `condition` is true. Evaluates it at once, after each lifecycle event, and when the time is over.
     /// - Returns: `false` when the time was over first.
     func wait(
         within limit: Duration, until condition: () async throws(CloudletError) -> Bool
@@ -113,13 +113,13 @@ package actor VirtualMachine {
         }
     }
 
-    /// Finds out which process the emulator is, so that its end can be explained.
+    /// Finds the emulator's process, so that its end can be explained.
     func findProcess() {
         process = try? processID()
         if let process { ChildReaper.shared.forget(process) }
     }
 
-    /// Port of 127.0.0.1 on which the VNC display answers, if the VM has one.
+    /// Port of 127.0.0.1 for the VNC display, if the VM has one.
     package func displayPort() throws(CloudletError) -> UInt16? {
         try DomainDescriptionReader.vncPort(in: domain.description())
     }

@@ -1,9 +1,9 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// Copies guest RAM between files and shared memory: holes stay holes, pages of zeros are not written.
+/// Copies guest RAM between files and shared memory. Holes stay holes, and pages of zeros are not written.
 package enum MemoryCopy {
-    /// Copies `range` of shared memory to the same place of a file, whose range must read as zeros.
+    /// Copies `range` of shared memory to the same offsets of a file, where the file must contain zeros.
     package static func copy(
         _ range: Range<Int>, from source: SharedMemory, to target: File
     ) async throws(CloudletError) {
@@ -12,15 +12,15 @@ package enum MemoryCopy {
         }
     }
 
-    /// Copies `range` of a file to the same place of another, whose range must read as zeros.
+    /// Copies `range` of a file to the same offsets of another file, where that file must contain zeros.
     package static func copy(_ range: Range<Int>, from source: File, to target: File) async throws(CloudletError) {
         try await copy(range, from: source) { (bytes, offset) throws(CloudletError) in
             try target.write(bytes, at: offset)
         }
     }
 
-    /// Copies `range` of a file to the same place of shared memory, whose range must read as zeros. `keep` is called
-    /// with each run of pages about to be copied and answers the parts to copy, for pages that come from elsewhere.
+    /// Copies `range` of a file to the same offsets of shared memory, which must contain zeros there. `keep` is called
+    /// with each run of pages and returns the parts to copy; it leaves out pages that come from elsewhere.
     package static func copy(
         _ range: Range<Int>, from source: File, to target: SharedMemory,
         keeping keep: @escaping @Sendable (Range<Int>) -> [Range<Int>] = { [$0] }
@@ -30,11 +30,12 @@ package enum MemoryCopy {
         }
     }
 
-    /// Read and written at a time: what a core's cache bears.
+    /// Bytes read and written at a time; they fit into a core's cache.
     private static let pieceBytes = 256 << 10
 
-    /// One piece at a time: a file takes one writer, and one keeps up with what memory gives. The source is read, not
-    /// mapped: a file that is cut meanwhile, or has a sector that can't be read, must fail as an error.
+    /// Copies one piece at a time: the kernel lets only one writer into a file, and one is as fast as the memory. The
+    /// source is read, not mapped, so that a truncated file or an unreadable sector causes an error instead of a
+    /// signal.
     private static func copy(
         _ range: Range<Int>, from source: File,
         keeping keep: @escaping @Sendable (Range<Int>) -> [Range<Int>] = { [$0] },
@@ -51,13 +52,13 @@ package enum MemoryCopy {
                     }
                 }
             }
-            // A file that was cut has a hole there.
+            // In a truncated file, the missing part looks like a hole.
             guard try source.size() >= window.upperBound else { throw source.becameShorter }
         } consume: { (_) throws(CloudletError) in
         }
     }
 
-    /// Writes runs of pages that hold something, each in one go.
+    /// Writes each run of pages that are not all zeros with one call.
     private static func writePages(
         _ bytes: Span<UInt8>, at offset: Int, _ write: (Span<UInt8>, Int) throws(CloudletError) -> Void
     ) throws(CloudletError) {

@@ -1,11 +1,11 @@
 package import CloudletCore
 package import CloudletSystem
 
-/// A snapshot file, opened: its layout, description and device state checked and at hand, its RAM in place.
+/// An open snapshot file. Its layout and description have been read and checked; device state and RAM are in the file.
 package struct SnapshotFile: Sendable {
     /// The file.
     package let file: File
-    /// Where things are.
+    /// The layout of the file.
     package let layout: SnapshotLayout
     /// The machine and its forwards.
     package let description: VMDescription
@@ -15,7 +15,8 @@ package struct SnapshotFile: Sendable {
     /// Opens a snapshot and checks footer and description.
     /// - Parameters:
     ///   - file: the snapshot.
-    ///   - origin: the snapshot's byte that is the file's first; where RAM lies elsewhere, the file holds the rest.
+    ///   - origin: the offset in the snapshot that corresponds to the first byte of the file, if the RAM is stored
+    ///     elsewhere.
     /// - Throws: `CloudletError.badData` when the file is not a snapshot, or is damaged.
     package init(_ file: File, origin: Int = 0) throws(CloudletError) {
         self.file = file
@@ -40,8 +41,8 @@ package struct SnapshotFile: Sendable {
         }
     }
 
-    /// Gives the device state piece by piece: it may be large.
-    /// - Throws: `CloudletError.io` when it can't be read, or was cut off since the file was opened.
+    /// Calls `body` with the device state in pieces, because the state can be large.
+    /// - Throws: `CloudletError.io` when it can't be read, or the file was truncated after it was opened.
     package func forEachPieceOfState(_ body: (Span<UInt8>) throws(CloudletError) -> Void) throws(CloudletError) {
         for piece in pieces(of: 0..<layout.stateBytes, length: Self.pieceBytes) {
             let bytes = try file.read(piece.count, at: layout.stateOffset - origin + piece.lowerBound)
@@ -52,8 +53,8 @@ package struct SnapshotFile: Sendable {
 
     private static let pieceBytes = 256 << 10
 
-    /// Writes a snapshot behind RAM that is in its place already (or into a file that starts with a hole as large).
-    /// - Returns: the layout; the file has exactly its size afterwards.
+    /// Writes the rest of a snapshot behind RAM that is already in the file (or behind a hole of the same size).
+    /// - Returns: the layout. The file then has exactly its size.
     @discardableResult
     package static func writeTail(
         _ description: VMDescription, state: [UInt8], emulator: String, to file: File, at origin: Int = 0

@@ -1,9 +1,9 @@
 package import CloudletCore
 
-/// Where things are in a snapshot file (`NAME.base-mem`, and the memory image overlays address): guest RAM from
-/// offset 0, a description area of fixed size, the device state, and a footer page last. Every part starts at a page
-/// boundary. The delta layer sees opaque pages; RAM at offset 0 keeps page k of a snapshot comparable with page k of
-/// its base.
+/// The layout of a snapshot file (`NAME.base-mem`, and the memory image that overlays address): guest RAM at offset 0,
+/// a description area of fixed size, the device state, and a footer page at the end. Every part starts at a page
+/// boundary. For the delta layer, all pages are opaque. RAM is at offset 0 so that page k of a snapshot can be compared
+/// with page k of its base.
 package struct SnapshotLayout: Hashable, Sendable {
     /// Bytes of guest RAM.
     package let memoryBytes: Int
@@ -16,10 +16,10 @@ package struct SnapshotLayout: Hashable, Sendable {
 
     /// Size of the description area.
     package static let descriptionArea = 64 << 10
-    /// More device state than this is refused; it is under 1 MB plus what the screen shows.
+    /// The most device state that is accepted. It normally has less than 1 MB plus the screen's content.
     package static let maximumState = 256 << 20
 
-    /// A larger snapshot is refused: the largest machine's memory with all that can be behind it.
+    /// The size of the largest accepted snapshot: the memory of the largest machine and the largest possible rest.
     package static let maximumBytes = (1 << 40) + descriptionArea + maximumState + Page.size
 
     private static let magic: [UInt8] = Array("CLOUDLETSNAPSHOT".utf8)
@@ -42,8 +42,8 @@ package struct SnapshotLayout: Hashable, Sendable {
     /// Bytes of the whole file.
     package var fileBytes: Int { footerOffset + Page.size }
 
-    /// The footer page: 16 bytes magic, u32 version, u32 zero, then u64 each: RAM bytes, offset and length of
-    /// description and device state; then u16 length and text of the emulator's version; zeros to the end. Big-endian.
+    /// The footer page: 16 bytes magic, u32 version, u32 zero; then as u64 the RAM bytes and the offset and length of
+    /// description and device state; then the emulator's version as u16 length and text; zeros to the end. Big-endian.
     package func footer() -> [UInt8] {
         var page = Self.magic
         page.appendBigEndian(Self.version)
@@ -59,7 +59,7 @@ package struct SnapshotLayout: Hashable, Sendable {
     }
 
     /// Reads the footer page of a file of `fileBytes` bytes.
-    /// - Throws: `CloudletError.badData` when it is none, or its numbers don't fit the file.
+    /// - Throws: `CloudletError.badData` when it is not a footer, or its numbers don't fit the file.
     package init(footer: Span<UInt8>, fileBytes: Int) throws(CloudletError) {
         var reader = ByteReader(footer)
         guard footer.count == Page.size, let magic = try? reader.readArray(16), magic == Self.magic else {
