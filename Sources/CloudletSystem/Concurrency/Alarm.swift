@@ -1,16 +1,16 @@
-/// The alarm clock of a loop that acts on events and, in between, at times that it knows itself. The loop checks what is due
-/// whenever it runs, so one alarm is enough, and one that rings too early does no harm.
+/// A timer for a loop that acts on events and also at times that it computes itself. Whenever the loop runs, it checks
+/// everything that is due, so one timer is enough, and an early call does no harm.
 package struct Alarm {
     private var time: ContinuousClock.Instant?
 
     /// An alarm that is not set.
     package init() {}
 
-    /// Sets the alarm, unless it is set for an earlier time already.
+    /// Sets the alarm, unless it is already set for an earlier time.
     /// - Parameters:
-    ///   - time: when to ring; `nil` changes nothing.
-    ///   - group: waits for the time; its end cancels the alarm.
-    ///   - ring: is called at that time, and when the group is cancelled.
+    ///   - time: when to call `ring`; `nil` changes nothing.
+    ///   - group: runs the task that waits; cancelling the group calls `ring` at once.
+    ///   - ring: called at that time, or when the group is cancelled.
     package mutating func set(
         for time: ContinuousClock.Instant?, in group: inout DiscardingTaskGroup, ring: @escaping @Sendable () -> Void
     ) {

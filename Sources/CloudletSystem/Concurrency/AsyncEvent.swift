@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Something that happens once and that any number of tasks may wait for.
+/// An event that happens once. Any number of tasks can wait for it.
 package final class AsyncEvent: Sendable {
     private struct State {
         var isSet = false
@@ -13,10 +13,10 @@ package final class AsyncEvent: Sendable {
     /// An event that has not happened.
     package init() {}
 
-    /// Whether it has happened.
+    /// Whether the event has happened.
     package var isSet: Bool { state.withLock(\.isSet) }
 
-    /// Notes that it has happened: everybody who waits, now or later, goes on.
+    /// Records that the event has happened. All tasks that wait now or later continue.
     package func set() {
         let waiting = state.withLock { state in
             state.isSet = true
@@ -26,7 +26,7 @@ package final class AsyncEvent: Sendable {
         for continuation in waiting { continuation.resume() }
     }
 
-    /// Waits until it has happened or the task is cancelled.
+    /// Waits until the event has happened or the task is cancelled.
     package func wait() async {
         let id = state.withLock { state in
             state.next += 1

@@ -1,8 +1,8 @@
 package import CloudletCore
 import Synchronization
 
-/// A weighted semaphore: tasks take and give back permits, some at once if need be; a task that finds too few waits in a
-/// queue, first come, first served. Permits may stand for connections, for bytes in memory, or for whatever is bounded.
+/// A weighted semaphore: a task takes and releases one or more permits. If there are too few, the task waits in a
+/// queue, in order of arrival. A permit can stand for a connection, a byte of memory, or any other limited resource.
 package final class AsyncSemaphore: Sendable {
     private struct Waiter {
         let id: UInt64
@@ -21,7 +21,7 @@ package final class AsyncSemaphore: Sendable {
             return true
         }
 
-        /// Takes the waiters out of the queue for whom there are permits now.
+        /// Removes the waiters from the queue for which there are now enough permits.
         mutating func admitted() -> [Waiter] {
             var admitted: [Waiter] = []
             while let first = waiters.first, available >= first.count {
@@ -44,8 +44,8 @@ package final class AsyncSemaphore: Sendable {
     /// How many tasks wait for permits.
     var waiting: Int { state.withLock(\.waiters.count) }
 
-    /// Takes permits, waiting for them if need be. A request for more than there are at all takes all of them.
-    /// - Throws: `CloudletError.interrupted` when the task is cancelled before it has them; it has none then.
+    /// Takes permits, and waits for them if necessary. If `count` exceeds the capacity, takes all permits.
+    /// - Throws: `CloudletError.interrupted` when the task is cancelled before it has the permits. Then it has none.
     package func acquire(_ count: Int = 1) async throws(CloudletError) {
         let count = min(count, capacity)
         let id = state.withLock { state in
@@ -65,7 +65,7 @@ package final class AsyncSemaphore: Sendable {
         } onCancel: {
             let (cancelled, admitted) = state.withLock { state in
                 let cancelled = state.waiters.firstIndex { $0.id == id }.map { state.waiters.remove(at: $0) }
-                // Those behind one who wanted many may find enough for them.
+                // A waiter that wanted many permits may have blocked others that want few.
                 return (cancelled, state.admitted())
             }
             cancelled?.continuation.resume(returning: false)
@@ -74,11 +74,11 @@ package final class AsyncSemaphore: Sendable {
         guard isAdmitted else { throw CloudletError(.interrupted, "interrupted") }
     }
 
-    /// Takes permits if there are enough and nobody waits for them.
-    /// - Returns: whether they were taken.
+    /// Takes permits if there are enough and no task waits for permits.
+    /// - Returns: whether the permits were taken.
     package func tryAcquire(_ count: Int = 1) -> Bool { state.withLock { $0.takeAtOnce(min(count, capacity)) } }
 
-    /// Gives back what `acquire` or `tryAcquire` took for the same count.
+    /// Releases the permits that `acquire` or `tryAcquire` took for the same count.
     package func release(_ count: Int = 1) {
         let admitted = state.withLock { state in
             state.available += min(count, capacity)

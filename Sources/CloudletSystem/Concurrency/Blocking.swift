@@ -1,8 +1,8 @@
 package import CloudletCore
 
-/// Runs a call that blocks (libvirt, a socket) on a thread of its own, never on the common pool or on Dispatch's, where
-/// a few blocked calls would hold up all others.
-/// - Throws: what `body` throws, or `CloudletError.busy` when the system starts no thread; `body` does not run then.
+/// Runs a blocking call (libvirt, a socket) on a thread of its own. On the common pool or on Dispatch's, a few blocked
+/// calls would block all others.
+/// - Throws: what `body` throws, or `CloudletError.busy` when the system can't start a thread.
 package func blocking<Value: Sendable>(
     _ body: @escaping @Sendable () throws(CloudletError) -> Value
 ) async throws(CloudletError) -> Value {

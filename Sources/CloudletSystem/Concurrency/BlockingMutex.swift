@@ -1,15 +1,15 @@
 package import CloudletCore
 import Dispatch
 
-/// Lets one thread at a time do something that takes a while, as writing to a file, into which the kernel lets one
-/// writer at a time and meanwhile keeps the cores of the others busy. Here they sleep; Synchronization's `Mutex` spins.
+/// A mutex for operations that take long, such as writing to a file: the kernel lets only one writer at a time into a
+/// file, and the other writers spin. With this mutex they sleep. Synchronization's `Mutex` spins too.
 package final class BlockingMutex: Sendable {
     private let free = DispatchSemaphore(value: 1)
 
-    /// Nobody's turn.
+    /// An unlocked mutex.
     package init() {}
 
-    /// Runs `body` when it is the caller's turn.
+    /// Runs `body` while the caller holds the mutex.
     package func take<Value>(_ body: () throws(CloudletError) -> Value) throws(CloudletError) -> Value {
         free.wait()
         defer { free.signal() }

@@ -7,7 +7,7 @@ package final class Cached<Value: Sendable>: Sendable {
     private let compute: @Sendable () -> Value
     private let state = Mutex<(value: Value, computed: ContinuousClock.Instant)?>(nil)
 
-    /// A value that has not been computed yet.
+    /// A value that is computed when it is first read.
     /// - Parameters:
     ///   - lifetime: how old the value may be.
     ///   - compute: computes the value; runs for one caller at a time.

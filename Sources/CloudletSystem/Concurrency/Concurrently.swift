@@ -1,9 +1,9 @@
 package import CloudletCore
 
-/// Runs two pieces of work at the same time.
-/// - Returns: what both return.
-/// - Throws: what `first` throws, if it does; else what `second` throws. When `first` fails, `second` is cancelled
-///   and waited for.
+/// Runs two operations at the same time.
+/// - Returns: the results of both.
+/// - Throws: the error of `first`, if it throws; otherwise the error of `second`. When `first` fails, `second` is
+///   cancelled, and its end is awaited.
 package func concurrently<First, Second: Sendable>(
     _ first: () async throws(CloudletError) -> First,
     _ second: @escaping @Sendable () async throws(CloudletError) -> Second

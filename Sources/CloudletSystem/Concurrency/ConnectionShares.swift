@@ -1,19 +1,19 @@
 import Synchronization
 
-/// Shares a number of permits for connections among their sources: as long as some are free every source gets them; when
-/// all are taken, an idle connection of the source that has most loses its permit to a source that has fewer.
+/// Shares a number of connection permits among sources. While permits are free, every source gets them. When all are
+/// taken, an idle connection of the source with the most connections loses its permit to a source that has fewer.
 package final class ConnectionShares: Sendable {
-    /// The bound that one more connection would exceed.
+    /// The limit that one more connection would exceed.
     package enum Excess: Error, Sendable, Hashable {
-        /// That of all connections, where none may be closed.
+        /// The limit of all connections, when none of them may be closed.
         case total
-        /// That of the connections of one source.
+        /// The limit of the connections of one source.
         case source
     }
 
-    /// What one connection is open with.
+    /// The permit of one open connection.
     package final class Permit: Sendable {
-        /// Where the connection comes from.
+        /// The source of the connection.
         package let source: String
         private let busy = Atomic(false)
         fileprivate let onRevoke: @Sendable () -> Void
@@ -23,7 +23,7 @@ package final class ConnectionShares: Sendable {
             self.onRevoke = onRevoke
         }
 
-        /// Whether the connection does something that it is kept for. One that was just made does not.
+        /// Whether the connection must not be closed for another one. A new connection is not busy.
         package var isBusy: Bool {
             get { busy.load(ordering: .relaxed) }
             set { busy.store(newValue, ordering: .relaxed) }
@@ -32,26 +32,26 @@ package final class ConnectionShares: Sendable {
 
     private struct State {
         var total = 0
-        /// Permits by source, the oldest first.
+        /// The permits of each source, the oldest first.
         var sources: [String: [Permit]] = [:]
     }
 
     private let state = Mutex(State())
 
-    /// All permits are free.
+    /// Shares of which no permit is taken.
     package init() {}
 
-    /// Connections that have a permit.
+    /// The number of connections with a permit.
     package var count: Int { state.withLock(\.total) }
 
     /// Takes a permit for a connection.
     /// - Parameters:
-    ///   - source: where it comes from.
-    ///   - total: permits there are.
-    ///   - perSource: permits that one source may have.
-    ///   - onRevoke: closes the connection; called at most once, when the permit was given to another one.
+    ///   - source: the source of the connection.
+    ///   - total: the number of permits.
+    ///   - perSource: the number of permits that one source may have.
+    ///   - onRevoke: closes the connection; called at most once, when its permit was given to another connection.
     /// - Returns: the permit.
-    /// - Throws: the bound that does not allow it.
+    /// - Throws: the limit that would be exceeded.
     package func acquire(
         from source: String, total: Int, perSource: Int, onRevoke: @escaping @Sendable () -> Void
     ) throws(Excess) -> Permit {
@@ -73,10 +73,10 @@ package final class ConnectionShares: Sendable {
         return permit
     }
 
-    /// Frees a permit. Safe to call more than once.
+    /// Frees a permit. Can be called more than once.
     package func release(_ permit: Permit) { state.withLock { Self.remove(permit, &$0) } }
 
-    /// The oldest idle connection of the source that has most of those that have an idle one.
+    /// The oldest idle connection of the source that has the most connections, among sources with an idle connection.
     private static func leastNeeded(_ state: State, ifMoreThan count: Int) -> Permit? {
         var found: (permit: Permit, among: Int)?
         for permits in state.sources.values where permits.count > max(count, found?.among ?? 0) {

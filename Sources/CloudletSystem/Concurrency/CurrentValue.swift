@@ -1,11 +1,11 @@
 import Synchronization
 
-/// A value that changes, for several readers: each reader gets the current value first, and then the newest one whenever
-/// it is ready for it; values in between may be skipped.
+/// A value that changes, with several readers. Each reader gets the current value first, and then the newest value
+/// whenever it asks for the next one. Values in between can be skipped.
 package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
     private struct State {
         var value: Value
-        /// Counts changes.
+        /// The number of changes.
         var version = 0
         var readers: [Int: AsyncStream<Void>.Continuation] = [:]
         var nextReader = 0
@@ -16,14 +16,14 @@ package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
     /// Starts with `value`.
     package init(_ value: Value) { state = Mutex(State(value: value)) }
 
-    /// The value now.
+    /// The current value.
     package var value: Value { state.withLock { $0.value } }
 
-    /// Changes the value; readers receive it when it differs.
+    /// Sets the value. Readers receive it if it differs from the previous one.
     /// - Returns: whether it differs.
     @discardableResult package func set(_ value: Value) -> Bool { update { $0 = value } }
 
-    /// Changes the value in place; readers receive it when it differs afterwards.
+    /// Changes the value in place. Readers receive it if it differs from the previous one.
     /// - Returns: whether it differs.
     @discardableResult package func update(_ change: (inout Value) -> Void) -> Bool {
         let readers = state.withLock { state -> [AsyncStream<Void>.Continuation]? in
@@ -33,12 +33,12 @@ package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
             state.version += 1
             return Array(state.readers.values)
         }
-        // Not under the lock: waking a task takes a lock of the task, under which its cancellation asks for ours.
+        // Not under the lock: resuming a task takes the task's lock, under which its cancellation takes this one.
         for reader in readers ?? [] { reader.yield() }
         return readers != nil
     }
 
-    /// The value now and every newest value after it, until the reader stops.
+    /// The current value and all later newest values, until the reader stops.
     package func values() -> Values { Values(source: self) }
 
     private func changes() -> AsyncStream<Void> {
@@ -55,7 +55,7 @@ package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
         return changes
     }
 
-    /// The values that one reader sees.
+    /// The values that one reader receives.
     package struct Values: AsyncSequence, Sendable {
         fileprivate let source: CurrentValue
 
@@ -63,7 +63,7 @@ package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
             Iterator(source: source, changes: source.changes().makeAsyncIterator())
         }
 
-        /// Reads on.
+        /// Reads the values.
         package struct Iterator: AsyncIteratorProtocol {
             fileprivate let source: CurrentValue
             fileprivate var changes: AsyncStream<Void>.Iterator
@@ -71,7 +71,7 @@ package final class CurrentValue<Value: Hashable & Sendable>: Sendable {
 
             package mutating func next() async -> Value? { await next(isolation: #isolation) }
 
-            /// The newest value that was not seen yet, waiting for it; `nil` when the task is cancelled.
+            /// Waits until the newest value is one that this reader has not seen; `nil` when the task is cancelled.
             package mutating func next(isolation actor: isolated (any Actor)?) async -> Value? {
                 while await changes.next(isolation: actor) != nil {
                     let (value, version) = source.state.withLock { ($0.value, $0.version) }

@@ -1,7 +1,7 @@
 package import CloudletCore
 
 /// Runs `body` for at most `duration`.
-/// - Returns: what `body` returns, or `nil` when the time is over; `body` is cancelled then, and its end is awaited.
+/// - Returns: what `body` returns, or `nil` when the time is over. Then `body` is cancelled, and its end is awaited.
 package func withDeadline<Value: Sendable>(
     _ duration: Duration, _ body: @escaping @Sendable () async throws(CloudletError) -> Value
 ) async throws(CloudletError) -> Value? {
@@ -20,7 +20,7 @@ package func withDeadline<Value: Sendable>(
     return try result?.get()
 }
 
-/// Evaluates `condition` every `interval` until it is true; with `longest`, at growing intervals up to that.
+/// Evaluates `condition` every `interval` until it is true. With `longest`, the interval grows up to that.
 /// - Returns: `false` when it is not true within `limit`.
 package func poll(
     every interval: Duration, upTo longest: Duration? = nil, for limit: Duration,

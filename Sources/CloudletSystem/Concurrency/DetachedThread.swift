@@ -1,21 +1,21 @@
 package import CloudletCore
 import Glibc
 
-/// The one way to start a thread, for loops that wait in the kernel. Starting one takes a tenth of the time of
-/// Foundation's `Thread`.
+/// Starts threads for loops that wait in the kernel. All threads of the program are started here. Starting one takes a
+/// tenth of the time that Foundation's `Thread` takes.
 package enum DetachedThread {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// The error for work that needs a thread when the system starts none.
+    /// The error for work that needs a thread when the system can't start one.
     package static let refusal = CloudletError(
         .busy, "the system allows no more threads or processes",
         advice: "end some, or raise the limit (TasksMax of the service, pids.max, ulimit -u)")
 
     /// Runs `body` on a new thread.
-    /// - Returns: whether the system has started one; otherwise `body` does not run.
+    /// - Returns: whether the system has started the thread. If not, `body` does not run.
     package static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         let context = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
         var thread = pthread_t()

@@ -1,8 +1,8 @@
 package import CloudletCore
 import Synchronization
 
-/// Counts how often a person, a terminal or a system has asked a program to stop. Work that can't be done again is given
-/// up only when it is asked for more than once.
+/// Counts how often a user, a terminal or the system has asked the program to stop. Work that can't be repeated is only
+/// stopped at the second request.
 package final class Interruptions: Sendable {
     private struct State {
         var count = 0
@@ -18,14 +18,14 @@ package final class Interruptions: Sendable {
 
     private let state = Mutex(State())
 
-    /// Nobody has asked the program to stop yet.
+    /// A counter without requests.
     package init() {}
 
-    /// One request often comes as two signals: `timeout` and `sudo` send their own in addition to the terminal's, and a shell
-    /// sends a second SIGHUP.
+    /// One request often arrives as two signals: `timeout` and `sudo` send their own in addition to the terminal's, and
+    /// a shell sends a second SIGHUP.
     private static let sameRequest = Duration.seconds(1)
 
-    /// Counts a request to stop, unless it belongs to the one right before it.
+    /// Counts a request to stop, unless it belongs to the previous one.
     package func add(at now: ContinuousClock.Instant = .now) {
         let ended = state.withLock { state -> [Work] in
             if let last = state.last, now - last < Self.sameRequest { return [] }
@@ -36,13 +36,13 @@ package final class Interruptions: Sendable {
         for work in ended { work.cancel() }
     }
 
-    /// The request has been met: a later one is a new one.
+    /// Resets the count when the program has done what was requested.
     package func settle() { state.withLock { $0.count = 0 } }
 
-    /// Runs `body` to its end even when the calling task is cancelled; it is cancelled when the program has been asked to
+    /// Runs `body` to its end even if the calling task is cancelled. It is cancelled when the program has been asked to
     /// stop `limit` times.
     /// - Returns: what `body` returns.
-    /// - Throws: what `body` throws, or `CloudletError.interrupted` without having run it.
+    /// - Throws: what `body` throws, or `CloudletError.interrupted`, without running it, if the limit is reached.
     package func run<Value: Sendable>(
         until limit: Int, _ body: @escaping @Sendable () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Hands elements from one task to another. Unlike an `AsyncStream` it remains usable after a task that waited for an
-/// element was cancelled: the next task that waits gets the element.
+/// Hands elements from one task to another. Unlike an `AsyncStream`, it can still be used after a waiting task was
+/// cancelled: the next task that waits gets the element.
 package final class Mailbox<Element: Sendable>: Sendable {
     private struct State {
         var elements: [Element] = []
@@ -15,7 +15,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
     package init() {}
 
     /// Adds an element.
-    /// - Returns: `false` when the mailbox was finished already; the element is not taken then.
+    /// - Returns: `false` when the mailbox was already finished. Then the element is dropped.
     @discardableResult
     package func put(_ element: Element) -> Bool {
         let (taken, waiting) = state.withLock { state -> (Bool, CheckedContinuation<Element?, any Error>?) in
@@ -31,7 +31,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
         return taken
     }
 
-    /// Ends the mailbox: no more elements come, for the reason given.
+    /// Finishes the mailbox: no more elements follow. `error` is the reason, if any.
     package func finish(throwing error: (any Error)? = nil) {
         let waiting = state.withLock { state -> CheckedContinuation<Element?, any Error>? in
             guard state.end == nil else { return nil }
@@ -42,7 +42,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
         if let error { waiting?.resume(throwing: error) } else { waiting?.resume(returning: nil) }
     }
 
-    /// Takes the elements that are there, without waiting; also in a cancelled task.
+    /// Takes all elements in the mailbox without waiting, even in a cancelled task.
     package func drain() -> [Element] {
         state.withLock { state in
             defer { state.elements.removeAll() }
@@ -50,8 +50,8 @@ package final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
-    /// The next element, waiting for it; `nil` when nothing more comes.
-    /// - Throws: the error the mailbox was finished with, or `CancellationError`. Only one task may wait.
+    /// Waits for the next element; `nil` when no more elements follow. Only one task may wait.
+    /// - Throws: the error with which the mailbox was finished, or `CancellationError`.
     package func next() async throws -> Element? {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in

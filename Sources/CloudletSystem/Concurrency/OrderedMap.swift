@@ -1,14 +1,15 @@
 package import CloudletCore
 
-/// Transforms units of work on a pool, a bounded number at once, and hands the results over in the order of the units:
-/// the shape of every stage that reads, computes on all cores and writes.
+/// Transforms units of work on a pool, a limited number at once, and passes on the results in the order of the units.
+/// Every stage that reads, computes on all cores and writes uses it.
 ///
-/// Only so many units are under way or waiting for their turn, so memory stays bounded by the size of a unit. The first failure cancels the rest and is thrown; so is cancellation, as `CloudletError.interrupted`.
+/// Only `atOnce` units are being transformed or wait to be consumed, so the memory is limited by the size of a unit.
+/// The first failure cancels the rest and is thrown. Cancellation is thrown as `CloudletError.interrupted`.
 /// - Parameters:
-///   - units: what is to be done, drawn as room becomes free.
+///   - units: the units; the next one is taken when there is room for it.
 ///   - pool: the threads that run `transform`.
-///   - atOnce: how many units may be under way; one more than the pool has threads unless said otherwise.
-///   - transform: does one unit.
+///   - atOnce: the largest number of units at once; by default one more than the pool has threads.
+///   - transform: transforms one unit.
 ///   - consume: takes the results, one at a time, in order.
 /// - Throws: what `transform` or `consume` throws, or `CloudletError.interrupted`.
 package func mapInOrder<Unit: Sendable, Output: Sendable>(
@@ -49,7 +50,7 @@ package func mapInOrder<Unit: Sendable, Output: Sendable>(
     }
 }
 
-/// The sub-ranges of `range` of at most `length`, in order, drawn lazily.
+/// The sub-ranges of `range`, each of at most `length`, in order, computed lazily.
 @inlinable package func pieces(of range: Range<Int>, length: Int) -> some Sequence<Range<Int>> {
     stride(from: range.lowerBound, to: range.upperBound, by: length).lazy.map {
         $0..<min($0 + length, range.upperBound)

@@ -2,6 +2,6 @@ import Glibc
 
 /// The processors of this machine.
 package enum Processors {
-    /// How many are online; two at least.
+    /// The number of processors online, at least two.
     package static let count = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 }

@@ -1,14 +1,14 @@
 import CloudletCore
 import Dispatch
 
-/// Sleeps until the time is over or the task is cancelled. `Task.sleep` ends on the common threads, which may all be busy;
-/// this one does not wait for them, for tasks that watch whether the process still works. Returns on the executor that the
-/// task prefers.
+/// Sleeps until the time is over or the task is cancelled, even if all threads of the common pool are busy.
+/// `Task.sleep` would have to wait for such a thread. For tasks that check whether the process still works. Returns on
+/// the task's preferred executor.
 package func promptSleep(for duration: Duration) async {
     let gate = AsyncEvent()
     timers.asyncAfter(deadline: .now() + duration.seconds) { gate.set() }
     await gate.wait()
 }
 
-/// A queue of its own gets a thread of its own.
+/// A separate queue, which has a thread of its own.
 private let timers = DispatchQueue(label: "cloudlet-timers", qos: .userInitiated)

@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Runs an actor on a serial queue of its own, so that blocking C calls never hold a thread of the common pool.
+/// Runs an actor on a serial queue of its own, so that blocking C calls never block a thread of the common pool.
 package final class QueueExecutor: SerialExecutor {
     private let queue: DispatchQueue
 

@@ -1,17 +1,17 @@
 import Synchronization
 
-/// Computes how long each piece of work has to wait so that the long-term rate stays below a limit while a burst may run
-/// at once (the generic cell rate algorithm, ITU-T I.371).
+/// Computes how long each unit of work must wait so that the long-term rate stays below a limit but a burst can run at
+/// once (the generic cell rate algorithm, ITU-T I.371).
 package struct Pacer: Sendable {
     private let interval: Duration
     private let tolerance: Duration
-    /// When everything taken so far is within the rate again.
+    /// The time at which all units taken so far are within the rate.
     private var paidOff: ContinuousClock.Instant?
 
-    /// A pacer from which nothing has been taken yet.
+    /// A pacer of which no unit has been taken.
     /// - Parameters:
-    ///   - perSecond: units a second in the long run; above 0.
-    ///   - burst: units at once.
+    ///   - perSecond: long-term number of units per second; greater than 0.
+    ///   - burst: number of units that can be taken at once.
     package init(perSecond: Double, burst: Int) {
         interval = .seconds(1 / perSecond)
         tolerance = interval * max(0, burst - 1)
@@ -19,10 +19,10 @@ package struct Pacer: Sendable {
 
     /// Takes units.
     /// - Parameters:
-    ///   - count: how many.
-    ///   - longest: takes nothing where the wait would be longer.
-    ///   - now: the time.
-    /// - Returns: how long to wait before the work begins; `nil` when nothing was taken.
+    ///   - count: the number of units.
+    ///   - longest: if the wait would be longer, no unit is taken.
+    ///   - now: the current time.
+    /// - Returns: how long to wait before the work begins; `nil` when no unit was taken.
     package mutating func take(
         _ count: Int = 1, waitingAtMost longest: Duration? = nil, at now: ContinuousClock.Instant = .now
     ) -> Duration? {
@@ -33,11 +33,11 @@ package struct Pacer: Sendable {
         return wait
     }
 
-    /// Whether everything taken is within the rate again, so that the state need not be kept.
+    /// Whether all units taken are within the rate, so that the state can be dropped.
     func isRested(at now: ContinuousClock.Instant) -> Bool { paidOff.map { $0 <= now } ?? true }
 }
 
-/// One pacer for each client. The state of a client that has not asked for a while is dropped.
+/// One pacer for each client. The state of a client that has taken no units for a while is dropped.
 package final class RateLimit: Sendable {
     private struct State {
         var pacers: [String: Pacer] = [:]
@@ -49,8 +49,8 @@ package final class RateLimit: Sendable {
 
     /// A limit that no client has used yet.
     /// - Parameters:
-    ///   - perSecond: units a second that each client gets in the long run; above 0.
-    ///   - burst: units at once.
+    ///   - perSecond: long-term number of units per second for each client; greater than 0.
+    ///   - burst: number of units that can be taken at once.
     package init(perSecond: Double, burst: Int) { fresh = Pacer(perSecond: perSecond, burst: burst) }
 
     /// Takes units for a client; see ``Pacer/take(_:waitingAtMost:at:)``.
@@ -67,6 +67,6 @@ package final class RateLimit: Sendable {
         }
     }
 
-    /// Clients whose state is kept.
+    /// The number of clients whose state is kept.
     var remembered: Int { state.withLock(\.pacers.count) }
 }

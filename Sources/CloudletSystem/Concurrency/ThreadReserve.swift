@@ -2,11 +2,11 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Keeps some threads in reserve and ends them when the system allows this program no more threads.
+/// Keeps some threads in reserve, and ends them when the system allows this program no more threads.
 ///
-/// When the system starts no thread, Dispatch, and with it everything on Swift's common pool, waits until it does: in the
-/// end nothing runs any more, timers and signals included, and the program can't be stopped in good order. With the reserve
-/// set free it continues, and can refuse new work.
+/// While the system can't start a thread, Dispatch waits until it can, and with it everything on Swift's common pool.
+/// In the end nothing runs any more, not even timers and signal handlers, and the program can't be stopped properly.
+/// With the threads of the reserve, it continues and can refuse new work.
 package final class ThreadReserve: Sendable {
     private let count: Int
     private let interval: Duration
@@ -19,12 +19,12 @@ package final class ThreadReserve: Sendable {
         self.interval = interval
     }
 
-    /// Whether the system starts no more threads.
+    /// Whether the system can't start threads.
     package var isShort: Bool { short.load(ordering: .relaxed) }
 
-    /// Starts the reserve and the checks. The kernel reports no event for this, so it has to be tried.
-    /// - Parameter report: is called when the system starts no more threads, and when it does again; on a thread of its own,
-    ///   so it must not begin anything that needs another thread.
+    /// Starts the reserve and the checks. The kernel reports no event, so the checks start threads.
+    /// - Parameter report: called when the system can't start threads any more, and when it can again. It runs on a
+    ///   thread of its own and must not do anything that needs another thread.
     package func start(report: @escaping @Sendable (_ isShort: Bool) -> Void) {
         _ = DetachedThread.start { [self] in
             var held = 0
@@ -32,7 +32,7 @@ package final class ThreadReserve: Sendable {
             while true {
                 if held == count || rounds % Self.roundsOfWaiting == 0 {
                     while held < count, DetachedThread.start({ [released] in released.wait() }) { held += 1 }
-                    // There must be one more in addition to the reserve.
+                    // The system must be able to start one more thread besides the reserve.
                     let isShort = held < count || !DetachedThread.start({})
                     if isShort { release(&held) }
                     set(isShort, report)
@@ -43,7 +43,7 @@ package final class ThreadReserve: Sendable {
         }
     }
 
-    /// While there are none, it is tried less often: other programs need the threads that become free.
+    /// While there are no threads, the check runs less often, because other programs need the threads that become free.
     private static let roundsOfWaiting = 8
 
     private func release(_ held: inout Int) {

@@ -3,12 +3,12 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A fixed number of threads for work that keeps a core busy or blocks (compression, page compare, file I/O), as a
-/// task executor: `Task(executorPreference:)` and `addTask(executorPreference:)` run on it.
+/// A task executor with a fixed number of threads for work that computes or blocks (compression, page comparison, file
+/// I/O). `Task(executorPreference:)` and `addTask(executorPreference:)` run on it.
 ///
-/// The threads live as long as the process: a pool is made once and shared.
+/// The threads run as long as the process, so make a pool once and share it.
 package final class WorkerPool: TaskExecutor {
-    /// One thread a core, or as many as `CLOUDLET_WORKERS` says, shared by everything that computes.
+    /// The pool for all computing, with one thread per core or the number in `CLOUDLET_WORKERS`.
     package static let shared = WorkerPool(width: wantedWidth ?? Processors.count, label: "cloudlet-worker")
 
     private static var wantedWidth: Int? {
@@ -16,10 +16,10 @@ package final class WorkerPool: TaskExecutor {
         return Int(unsafe String(cString: text)).flatMap { (1...1024).contains($0) ? $0 : nil }
     }
 
-    /// Two threads for jobs that take seconds without a pause, so that they don't delay those of the shared pool.
+    /// Two threads for jobs that compute for seconds without a pause, so that they don't delay the shared pool.
     package static let background = WorkerPool(width: 2, label: "cloudlet-background")
 
-    /// Runs `body` on a thread of the pool; it sees the cancellation of the calling task.
+    /// Runs `body` on a thread of the pool. It sees the cancellation of the calling task.
     package func run<Value: Sendable>(
         _ body: @escaping @Sendable () throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
@@ -31,8 +31,8 @@ package final class WorkerPool: TaskExecutor {
     /// How many jobs run at once.
     package let width: Int
 
-    /// How many units of work that take so much memory each may be under way: enough to keep all threads busy, as far as
-    /// `limit` bytes reach.
+    /// How many units of work that each need this much memory may run at once: enough to keep all threads busy, but
+    /// within `limit` bytes.
     package func unitsAtOnce(takingBytes bytes: Int, within limit: Int = 64 << 20) -> Int {
         min(width + 1, max(1, limit / max(1, bytes)))
     }
@@ -44,11 +44,11 @@ package final class WorkerPool: TaskExecutor {
     package init(width: Int, label: String) {
         self.width = width
         let started = (0..<width).count { _ in DetachedThread.start { [self] in runJobs() } }
-        // Without a single thread no job would ever run; Dispatch waits until the system starts one.
+        // Without a thread, no job would ever run. Dispatch waits until the system can start one.
         if started == 0 { DispatchQueue(label: label).async { [self] in runJobs() } }
     }
 
-    /// Hands a job to the next free thread.
+    /// Passes a job to the next free thread.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         jobs.withLock { $0.append(job) }

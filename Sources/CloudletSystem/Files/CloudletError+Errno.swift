@@ -3,17 +3,17 @@ import Glibc
 import SystemPackage
 
 extension CloudletError {
-    /// The error of a system call.
+    /// The error of a failed system call.
     /// - Parameters:
-    ///   - number: what the call left in `errno`.
-    ///   - message: what was tried, on what.
+    ///   - number: the value of `errno` after the call.
+    ///   - message: what was tried, and with which file or object.
     package init(errno number: Int32, _ message: String) {
         self.init(
             Self.code(for: number), "\(message): \(Errno(rawValue: number).description)",
             advice: Self.advice(for: number))
     }
 
-    /// The error of a function of swift-system.
+    /// The error of a failed function of swift-system.
     static func systemCall(_ error: any Error, _ message: String) -> CloudletError {
         guard let number = error as? Errno else { return .wrapping(error, .system, message) }
         return CloudletError(errno: number.rawValue, message)

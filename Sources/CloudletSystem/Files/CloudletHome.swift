@@ -3,16 +3,16 @@ import FoundationEssentials
 import Glibc
 package import SystemPackage
 
-/// The directory in which this program keeps everything whose path the user did not give: `CLOUDLET_HOME`, else
-/// `/var/lib/cloudlet` for a system service, else `$XDG_DATA_HOME/cloudlet`.
+/// The directory for all files whose path the user did not give: `CLOUDLET_HOME`, otherwise `/var/lib/cloudlet` for a
+/// system service, otherwise `$XDG_DATA_HOME/cloudlet`.
 package struct CloudletHome: Hashable, Sendable {
     /// The directory.
     package let root: FilePath
 
-    /// Uses this directory and makes it when missing (0700). `root` is the same whether the
-    /// directory is named by links or not, so that what an earlier process left there is found.
+    /// Uses this directory, and makes it if it is missing (0700). `root` is the path without links, so that the files
+    /// of an earlier process are found under any name of the directory.
     package init(_ root: FilePath) throws(CloudletError) {
-        // Bytes that are not UTF-8 have been replaced before: another directory would be made.
+        // Bytes that are not UTF-8 were replaced by U+FFFD, so the path would name another directory.
         guard !root.string.unicodeScalars.contains("\u{FFFD}") else {
             throw CloudletError(
                 .usage, "the path of the directory for cloudlet's state is not valid UTF-8: \(root)",
@@ -28,15 +28,15 @@ package struct CloudletHome: Hashable, Sendable {
         }
     }
 
-    /// Makes sure that other users can neither read nor replace what is kept here: session numbers, by which sessions can be
-    /// ended, and the files that emulators start from.
-    /// - Throws: `CloudletError.permission` when that would need changes to files that are not ours.
+    /// Makes sure that other users can neither read nor replace the files in the directory: session numbers, with which
+    /// sessions can be ended, and the files that emulators load.
+    /// - Throws: `CloudletError.permission` when that would change files that are not ours.
     package func secure() throws(CloudletError) {
         let directory = try Directory.open(root)
         try directory.requireOwn()
         let mode = try directory.status().permissions
         guard mode & 0o077 != 0 else { return }
-        // A directory that holds other things may be meant for others, as / or /tmp are.
+        // A directory with other files may be meant for other users, such as / or /tmp.
         guard try Directory.names(in: root).allSatisfy(Self.isOurs) else {
             guard mode & 0o022 == 0 else {
                 throw CloudletError(
@@ -46,12 +46,12 @@ package struct CloudletHome: Hashable, Sendable {
             return
         }
         do throws(CloudletError) { try directory.setPermissions(mode & 0o700) } catch {
-            // On a read-only file system nobody can replace anything either.
+            // On a read-only file system, other users can't replace files anyway.
             guard mode & 0o022 == 0 else { throw error }
         }
     }
 
-    /// Whether a name is one of those that this program gives to what it keeps here.
+    /// Whether a name is one that this program gives to its files here.
     private static func isOurs(_ name: String) -> Bool {
         [
             "cloudlet.", "hypervisor", "accelerator.json", "node-id", "boot-id", "known-nodes", "unfinished",
@@ -59,12 +59,12 @@ package struct CloudletHome: Hashable, Sendable {
         ].contains { name.hasPrefix($0) }
     }
 
-    /// The directory the environment asks for.
+    /// The directory chosen by the environment.
     package static func fromEnvironment(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(CloudletError) -> CloudletHome {
         if let home = environment["CLOUDLET_HOME"], !home.isEmpty { return try CloudletHome(FilePath(home)) }
-        // systemd hands a service its directory.
+        // systemd passes the state directory to a service.
         if let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
             return try CloudletHome(FilePath(String(state)))
         }
@@ -79,18 +79,18 @@ package struct CloudletHome: Hashable, Sendable {
 
     /// The registry's database.
     package var database: FilePath { root.appending("cloudlet.db") }
-    /// State of hypervisors and scratch files of their VMs, a directory each for the node and for commands.
+    /// State of hypervisors and scratch files of their VMs, with one directory for the node and one for each command.
     package var hypervisors: FilePath { root.appending("hypervisor") }
-    /// The accelerator probe's verdict.
+    /// The stored result of the accelerator probe.
     package var acceleratorCache: FilePath { root.appending("accelerator.json") }
 
-    /// The node's configuration file; it need not exist.
+    /// The node's configuration file, which need not exist.
     package var configuration: FilePath { root.appending("cloudlet.yaml") }
 
-    /// The directory relative paths start from.
+    /// The working directory, at which relative paths start.
     package static var currentDirectory: FilePath { FilePath(FileManager.default.currentDirectoryPath) }
 
-    /// An absolute path without `.`, `..` and symbolic links, as the registry keeps it. The file must exist.
+    /// An absolute path without `.`, `..` and symbolic links, as the registry stores it. The file must exist.
     package static func resolve(_ path: FilePath) throws(CloudletError) -> FilePath {
         let absolute = path.isAbsolute ? path : currentDirectory.pushing(path)
         guard let resolved = unsafe realpath(absolute.string, nil) else {

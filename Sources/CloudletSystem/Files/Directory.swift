@@ -2,10 +2,10 @@ package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// Directories: make, list, open.
+/// Functions that make, list and open directories.
 package enum Directory {
-    /// Makes a directory and those above it; one that exists is left as it is.
-    /// - Returns: those that were not there before, outermost first.
+    /// Makes a directory and its missing parents. An existing directory is not changed.
+    /// - Returns: the directories that were made, outermost first.
     @discardableResult
     package static func create(_ path: FilePath, permissions: UInt16 = 0o755) throws(CloudletError) -> [FilePath] {
         var made: [FilePath] = []
@@ -32,12 +32,12 @@ package enum Directory {
         made.append(path)
     }
 
-    /// Removes directories again that `create` made, innermost first, as far as they are empty.
+    /// Removes the directories that `create` made, innermost first, if they are empty.
     package static func removeEmpty(_ made: [FilePath]) {
         for path in made.reversed() { _ = unsafe rmdir(path.string) }
     }
 
-    /// The names in a directory, sorted; none when it does not exist.
+    /// The names in a directory, sorted; none when the directory does not exist.
     package static func names(in path: FilePath) throws(CloudletError) -> [String] {
         guard let stream = unsafe opendir(path.string) else {
             let reason = errno
@@ -59,11 +59,11 @@ package enum Directory {
         }
     }
 
-    /// Opens a directory, to lock it or to put its entries on the disk.
+    /// Opens a directory, to lock it or to write its entries to the disk.
     package static func open(_ path: FilePath) throws(CloudletError) -> File {
         try File(opening: path, .readOnly, [.directory], "can't open the directory \(path)")
     }
 
-    /// Waits until the names in a directory are on the disk: without it, a power cut may take back a rename.
+    /// Waits until the names in a directory are on the disk. Otherwise, a power cut can undo a rename.
     package static func synchronize(_ path: FilePath) throws(CloudletError) { try open(path).synchronize() }
 }

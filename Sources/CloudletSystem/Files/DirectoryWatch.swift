@@ -6,8 +6,8 @@ package import SystemPackage
 package final class DirectoryWatch: Sendable {
     private let events: File
 
-    /// Watches from here on.
-    /// - Throws: `CloudletError` when there is no such directory, or the system has no more watches.
+    /// Begins to watch.
+    /// - Throws: `CloudletError` when the directory does not exist, or the system has no more watches.
     package init(_ directory: FilePath) throws(CloudletError) {
         let descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't watch \(directory)") }
@@ -17,11 +17,11 @@ package final class DirectoryWatch: Sendable {
         }
     }
 
-    /// Waits until a file has been made in the directory, or got its name there, since the last call or the beginning.
+    /// Waits until a file has been created in or moved into the directory since the last call or since the beginning.
     /// - Returns: `false` when the task is cancelled.
     package func waitForFile() async throws(CloudletError) -> Bool {
         guard try await waitUntilReadable(events.descriptor) else { return false }
-        // What has happened is not looked at, only that something has.
+        // Which events arrived does not matter, only that there was one.
         var buffer = [UInt8](repeating: 0, count: 4096)
         let capacity = buffer.count
         while unsafe read(events.descriptor, &buffer, capacity) > 0 {}

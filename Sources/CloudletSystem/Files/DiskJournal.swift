@@ -1,13 +1,13 @@
 import Synchronization
 package import SystemPackage
 
-/// Lets tests see in which order files reach the disk: a test can't cut the power, but it can check what would survive.
+/// Lets tests check in which order files reach the disk. A test can't cut the power, but can check what would survive.
 package enum DiskJournal {
-    /// What was done.
+    /// An operation.
     package enum Event: Hashable, Sendable {
-        /// Everything written to a file, or all names in a directory, are on the disk.
+        /// Everything written to a file, or all names in a directory, reached the disk.
         case synchronized(FilePath)
-        /// A file got another name.
+        /// A file was renamed.
         case renamed(FilePath, to: FilePath)
     }
 
@@ -19,7 +19,7 @@ package enum DiskJournal {
     private static let isOpen = Atomic(false)
     private static let state = Mutex<[State]>([])
 
-    /// Runs `body` and records what happens at and below `directory` meanwhile.
+    /// Runs `body` and records the operations at and below `directory`.
     package static func recording<Value>(
         below directory: FilePath, _ body: () async throws -> Value
     ) async rethrows -> (Value, [Event]) {

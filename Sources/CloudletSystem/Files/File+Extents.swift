@@ -3,10 +3,10 @@ package import CloudletCore
 import Glibc
 
 extension File {
-    /// The first range of stored data at or behind `offset`, as the file system reports it (SEEK_DATA, SEEK_HOLE);
-    /// `nil` when only holes follow. Holes read as zeros; a range may still hold zeros.
+    /// The first range of stored data at or after `offset`, as the file system reports it (SEEK_DATA, SEEK_HOLE); `nil`
+    /// when only holes follow. Holes read as zeros. A range of data can contain zeros too.
     ///
-    /// Walking a tmpfs file this way matters: reading its holes through a mapping would allocate them.
+    /// For a tmpfs file this saves memory: reading its holes through a mapping would allocate them.
     package func nextDataExtent(from offset: Int) throws(CloudletError) -> Range<Int>? {
         let start = lseek(descriptor, off_t(offset), cloudlet_seek_data)
         if start < 0 {
@@ -18,7 +18,7 @@ extension File {
         return Int(start)..<Int(end)
     }
 
-    /// Calls `body` with every range of stored data inside `range`, each widened to whole pages and cut to `range`.
+    /// Calls `body` with every range of stored data inside `range`, widened to whole pages and cut to `range`.
     package func forEachDataExtent(
         in range: Range<Int>, _ body: (Range<Int>) throws(CloudletError) -> Void
     ) throws(CloudletError) {

@@ -3,9 +3,9 @@ package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// An open file; closed when the last reference goes.
+/// An open file. It is closed when the last reference is released.
 ///
-/// All reads and writes name their offset, so one `File` may be used by several tasks at once.
+/// All reads and writes pass their offset, so several tasks can use one `File` at the same time.
 package final class File: Sendable {
     /// How a file is opened.
     package enum Mode: Sendable {
@@ -17,16 +17,16 @@ package final class File: Sendable {
         case create(permissions: UInt32)
     }
 
-    /// The name it was opened by, for messages.
+    /// The path with which it was opened, for messages.
     package let path: FilePath
     private let file: FileDescriptor
-    /// The descriptor, borrowed: it lives as long as this object.
+    /// The descriptor, which is valid as long as this object exists.
     package var descriptor: Int32 { file.rawValue }
 
-    /// Opens a file. A pipe, a socket or a device is refused, without waiting for it.
+    /// Opens a file. Refuses a pipe, a socket or a device without waiting for it.
     /// - Throws: `CloudletError` that names the path and the system's reason.
     package init(_ path: FilePath, _ mode: Mode) throws(CloudletError) {
-        // Without O_NONBLOCK, opening a named pipe waits for a writer, and no signal's handler ends that.
+        // Without O_NONBLOCK, opening a named pipe waits for a writer, and a signal handler can't end that.
         let options: FileDescriptor.OpenOptions = [.nonBlocking, FileDescriptor.OpenOptions(rawValue: O_NOCTTY)]
         let opened =
             switch mode {
@@ -48,7 +48,7 @@ package final class File: Sendable {
         if let kind = try status().foreignKind { throw Self.isNoFile(path, kind) }
     }
 
-    /// Opens whatever a path names, for this process alone.
+    /// Opens any kind of file; the descriptor is not inherited by other programs.
     /// - Throws: `CloudletError` with `purpose` and the system's reason.
     convenience init(
         opening path: FilePath, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions,
@@ -72,7 +72,7 @@ package final class File: Sendable {
             } catch let failure as Errno {
                 throw failure
             } catch {
-                // It throws nothing else (swift-system declares no type).
+                // Never reached: the function throws only `Errno`, but swift-system does not declare the type.
                 throw .ioError
             }
         }
@@ -82,8 +82,9 @@ package final class File: Sendable {
         CloudletError(.badData, "\(path.string.displayable()) is \(kind), not a file", advice: "name a regular file")
     }
 
-    /// A path that names the open file for as long as this object lives, also to other processes of the same user. It has
-    /// no character that means anything in a URI, a list or an option, however the file's own name is written.
+    /// A path that names the open file as long as this object exists, for other processes of the same user too.
+    /// Whatever the file's own name is, this path has no character with a special meaning in a URI, a list or an
+    /// option.
     package var descriptorPath: FilePath { FilePath("/proc/\(getpid())/fd/\(descriptor)") }
 
     /// The directory for temporary files: `TMPDIR`, or /tmp.
@@ -91,20 +92,20 @@ package final class File: Sendable {
         FilePath(unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp")
     }
 
-    /// A new file without a name, on the file system of `directory`; it vanishes when it is closed.
+    /// A new file without a name, on the file system of `directory`. It is deleted when it is closed.
     package static func unnamed(in directory: FilePath = temporaryDirectory) throws(CloudletError) -> File {
         let unnamed = FileDescriptor.OpenOptions(rawValue: cloudlet_unnamed_file)
         if case .success(let descriptor) = open(directory, .readWrite, unnamed, permissions: 0o600) {
             return File(owning: descriptor.rawValue, named: directory.appending("(unnamed)"))
         }
-        // Not every file system supports files without a name: on others a kill between two calls leaves an empty file.
+        // Not every file system supports files without a name. On others, a kill between the two calls leaves a file.
         let file = try File(
             directory.appending(".unnamed-\(UInt64.random(in: 0 ... .max))"), .create(permissions: 0o600))
         try FileSystem.remove(file.path)
         return file
     }
 
-    /// Takes over an open descriptor.
+    /// Takes ownership of an open descriptor.
     package init(owning descriptor: Int32, named path: FilePath) {
         self.path = path
         file = FileDescriptor(rawValue: descriptor)
@@ -122,15 +123,15 @@ package final class File: Sendable {
         return FileStatus(raw)
     }
 
-    /// Sets the size; growth is a hole.
+    /// Sets the size. Added bytes are a hole.
     package func resize(to bytes: Int) throws(CloudletError) {
         guard ftruncate(descriptor, bytes) == 0 else {
             throw CloudletError(errno: errno, "can't set the size of \(path) to \(ByteCount(bytes))")
         }
     }
 
-    /// Reads `count` bytes at `offset` into the front of `buffer`, which must be that large.
-    /// - Returns: the count read, less than asked only at the end of the file.
+    /// Reads `count` bytes at `offset` to the start of `buffer`, which must be at least that large.
+    /// - Returns: the number of bytes read, less than `count` only at the end of the file.
     package func read(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) -> Int {
         precondition(count <= buffer.count, "the buffer is too small")
         var done = 0
@@ -149,7 +150,7 @@ package final class File: Sendable {
         return done
     }
 
-    /// Reads `count` bytes at `offset` into the front of `buffer`, all of which must be there.
+    /// Reads exactly `count` bytes at `offset` to the start of `buffer`.
     /// - Throws: `CloudletError.io` when another program has truncated the file, or a sector can't be read.
     package func readWhole(into buffer: inout [UInt8], count: Int, at offset: Int) throws(CloudletError) {
         guard try read(into: &buffer, count: count, at: offset) == count else { throw becameShorter }
@@ -161,7 +162,7 @@ package final class File: Sendable {
             .io, "\(path) became shorter while it was read", advice: "copy the file again from its source")
     }
 
-    /// The `count` bytes at `offset`; fewer only at the end of the file.
+    /// The `count` bytes at `offset`, fewer only at the end of the file.
     package func read(_ count: Int, at offset: Int) throws(CloudletError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)
         let got = try read(into: &buffer, count: count, at: offset)
@@ -172,7 +173,7 @@ package final class File: Sendable {
     /// Writes all bytes at `offset`.
     package func write(_ bytes: Span<UInt8>, at offset: Int) throws(CloudletError) {
         do {
-            // `writeAll` is generic and not specialised here: it would take a quarter longer for a page.
+            // `writeAll` is generic and not specialised here, which would take a quarter longer for a page.
             try unsafe bytes.withUnsafeBytes { bytes in
                 var done = 0
                 while done < bytes.count {
@@ -188,8 +189,8 @@ package final class File: Sendable {
     /// Writes all bytes at `offset`.
     package func write(_ bytes: [UInt8], at offset: Int) throws(CloudletError) { try write(bytes.span, at: offset) }
 
-    /// Waits until everything written is on the disk. On a read-only or special file system there is
-    /// nothing to wait for.
+    /// Waits until everything written is on the disk. Does nothing on a read-only or special file
+    /// system.
     package func synchronize() throws(CloudletError) {
         guard fsync(descriptor) == 0 || errno == EROFS || errno == EINVAL else {
             throw CloudletError(errno: errno, "can't write \(path) to the disk")
@@ -197,7 +198,7 @@ package final class File: Sendable {
         DiskJournal.note(.synchronized(path))
     }
 
-    /// Frees the blocks of a range; it reads as zeros afterwards. The size stays.
+    /// Frees the blocks of a range, which then reads as zeros. The size does not change.
     package func punchHole(_ range: Range<Int>) throws(CloudletError) {
         guard !range.isEmpty else { return }
         guard cloudlet_punch_hole(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 else {
@@ -219,7 +220,7 @@ package final class File: Sendable {
         }
     }
 
-    /// Changes the permission bits where this user may: not of another user's file, nor on a read-only file system.
+    /// Changes the permission bits, if this user may: not of another user's file or on a read-only file system.
     package func setPermissionsIfAllowed(_ mode: UInt32) throws(CloudletError) {
         do throws(CloudletError) { try setPermissions(mode) } catch {
             guard error.code == .permission else { throw error }
@@ -227,23 +228,23 @@ package final class File: Sendable {
     }
 }
 
-/// What the file system says about a file.
+/// The status of a file.
 package struct FileStatus: Hashable, Sendable {
-    /// Bytes.
+    /// Size in bytes.
     package let size: Int
-    /// Bytes that take up space; less than `size` in a sparse file.
+    /// Allocated bytes, less than `size` in a sparse file.
     package let allocated: Int
-    /// Time of the last change of the content, nanoseconds since 1970. The owner can set it to anything.
+    /// Time of the last change of the content, in nanoseconds since 1970. The owner can set it to any value.
     package let modified: Int
-    /// Time of the last change of content, mode, owner, name or times, nanoseconds since 1970. Nobody can set it.
+    /// Time of the last change of content, mode, owner, name or times, in nanoseconds since 1970. No user can set it.
     package let changed: Int
-    /// Device and inode: equal for two names of one file.
+    /// Device and inode: equal for all names of one file.
     package let identity: Identity
     /// Whether it is a regular file.
     package let isRegular: Bool
     /// Whether it is a directory.
     package let isDirectory: Bool
-    /// What it is when it is neither a file nor a directory: something that may block a reader for ever.
+    /// The kind of a file that is neither regular nor a directory, which can block a reader without end.
     let foreignKind: String?
     /// Permission bits.
     package let permissions: UInt32
@@ -260,7 +261,7 @@ package struct FileStatus: Hashable, Sendable {
 
     init(_ raw: stat) {
         size = max(0, Int(raw.st_size))
-        // A file system in user space may report anything.
+        // A file system in user space can report any number.
         allocated = min(Int(raw.st_blocks), Int.max / 512) * 512
         modified = Self.nanoseconds(raw.st_mtim)
         changed = Self.nanoseconds(raw.st_ctim)
@@ -278,10 +279,10 @@ package struct FileStatus: Hashable, Sendable {
         owner = raw.st_uid
     }
 
-    /// A file's owner may set times that don't fit into nanoseconds; the result still differs between them.
+    /// A file's owner can set times that don't fit into nanoseconds. Different times still give different results.
     private static func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
 
-    /// The status of the file at `path` (symbolic links followed), or `nil` when there is none.
+    /// The status of the file at `path` (follows symbolic links), or `nil` when there is none.
     package static func of(_ path: FilePath) throws(CloudletError) -> FileStatus? {
         var raw = stat()
         if unsafe stat(path.string, &raw) == 0 { return FileStatus(raw) }

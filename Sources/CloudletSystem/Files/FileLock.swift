@@ -3,11 +3,11 @@ package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// An exclusive advisory lock on a file (flock(2)); given back when the last reference goes or the process dies.
+/// An exclusive advisory lock on a file (flock(2)). It is released with the last reference, or when the process ends.
 package final class FileLock: Sendable {
     private let file: File
 
-    /// Takes the lock without waiting; `nil` when another process holds it. The file is made when missing (0600).
+    /// Takes the lock without waiting; `nil` when another process holds it. Makes the file if it is missing (0600).
     package static func tryAcquire(_ path: FilePath) throws(CloudletError) -> FileLock? {
         let file = try File(
             opening: path, .readWrite, [.create], permissions: 0o600, "can't open the lock file \(path)")
@@ -16,7 +16,7 @@ package final class FileLock: Sendable {
         throw CloudletError(errno: errno, "can't lock \(path)")
     }
 
-    /// Whether some process holds the lock. Asking takes it for a moment: who wants it should try more than once.
+    /// Whether a process holds the lock. This function takes it for a moment, so a process that wants it should retry.
     package static func isHeld(_ path: FilePath) throws(CloudletError) -> Bool {
         guard try FileStatus.of(path) != nil else { return false }
         return try tryAcquire(path) == nil

@@ -3,9 +3,9 @@ package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// What can be done to files and directories by their names.
+/// Operations on files and directories by name.
 package enum FileSystem {
-    /// Removes a file or a whole tree; one that does not exist is fine.
+    /// Removes a file or a whole tree. Does nothing if it does not exist.
     package static func remove(_ path: FilePath) throws(CloudletError) {
         guard unsafe unlink(path.string) != 0, errno != ENOENT, errno != ENOTDIR else { return }
         guard unsafe cloudlet_remove_tree(path.string) == 0 else {
@@ -13,8 +13,8 @@ package enum FileSystem {
         }
     }
 
-    /// Renames a file or a directory; an existing file or empty directory of that name is replaced. What must
-    /// survive a power cut needs ``Publication``.
+    /// Renames a file or a directory, and replaces an existing file or empty directory with that name. Use
+    /// ``Publication`` for what must survive a power cut.
     package static func move(_ source: FilePath, to target: FilePath) throws(CloudletError) {
         guard unsafe rename(source.string, target.string) == 0 else {
             throw CloudletError(errno: errno, "can't rename \(source) to \(target)")
@@ -22,7 +22,7 @@ package enum FileSystem {
         DiskJournal.note(.renamed(source, to: target))
     }
 
-    /// Whether there is a file or directory of this name; a link counts, wherever it leads.
+    /// Whether a file or directory with this name exists. A link counts, even if its target does not exist.
     package static func exists(_ path: FilePath) throws(CloudletError) -> Bool {
         var raw = stat()
         if unsafe lstat(path.string, &raw) == 0 { return true }
@@ -30,6 +30,6 @@ package enum FileSystem {
         throw CloudletError(errno: errno, "can't examine \(path)")
     }
 
-    /// Free bytes on the file system that holds `path`, as an ordinary user may use them.
+    /// Bytes that an ordinary user can use on the file system of `path`.
     package static func freeSpace(at path: FilePath) throws(CloudletError) -> Int { try FileSystemSpace(at: path).free }
 }

@@ -3,17 +3,17 @@ package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// The room on a file system, in bytes. Some file systems (network, FUSE) report more than any number of ours holds; that
-/// is taken for the largest one.
+/// The space on a file system, in bytes. Some file systems (network, FUSE) report more than an `Int` can hold; then the
+/// value is the largest `Int`.
 package struct FileSystemSpace: Sendable, Hashable {
-    /// All there is.
+    /// The total size.
     package let total: Int
-    /// What an ordinary user may still use.
+    /// The bytes that an ordinary user can still use.
     package let free: Int
-    /// Whether what is written there stays in memory.
+    /// Whether its files are in memory.
     package let isMemory: Bool
 
-    /// The room on the file system that holds `path`.
+    /// The space on the file system of `path`.
     package init(at path: FilePath) throws(CloudletError) {
         var raw = statvfs()
         var kind: Int = 0
@@ -27,7 +27,7 @@ package struct FileSystemSpace: Sendable, Hashable {
 
     init(blocks: UInt64, available: UInt64, blockBytes: UInt64, isMemory: Bool = false) {
         total = Int(clamping: blocks.multipliedOrMost(by: blockBytes))
-        // A file system that is fuller than its reserve for root may count below zero.
+        // If even the reserve for root is used, the number can be negative.
         let isNegative = Int64(bitPattern: available) < 0 && available > blocks
         free = isNegative ? 0 : min(total, Int(clamping: available.multipliedOrMost(by: blockBytes)))
         self.isMemory = isMemory

@@ -4,9 +4,9 @@ import Glibc
 package import SystemPackage
 
 extension Directory {
-    /// Makes a directory that only this user may enter (0700). One that is there already is taken if it is this user's;
-    /// rights that others have on it are taken away. What a link leads to is not changed: it may hold other things, too.
-    /// - Throws: `CloudletError.permission` when it belongs to another user, or others may enter what a link leads to.
+    /// Makes a directory that only this user may enter (0700). An existing directory of this user is used, and other
+    /// users' permissions are removed. The target of a link is not changed, because it can contain other files too.
+    /// - Throws: `CloudletError.permission` when it belongs to another user, or others may enter the target of a link.
     package static func createPrivate(_ path: FilePath) throws(CloudletError) {
         try create(path, permissions: 0o700)
         let directory = try Directory.open(path)
@@ -28,8 +28,8 @@ extension Directory {
 }
 
 extension File {
-    /// Fails when the file belongs to another user, who could exchange what is in it at any time. That goes for the
-    /// superuser, too, who would act upon what the other one writes.
+    /// Throws if the file belongs to another user, who could replace its content at any time. This applies to root as
+    /// well, because root would use what the other user writes.
     package func requireOwn() throws(CloudletError) {
         let owner = try status().owner
         guard owner != geteuid() else { return }

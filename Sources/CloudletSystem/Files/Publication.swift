@@ -4,18 +4,18 @@ import Glibc
 import Synchronization
 package import SystemPackage
 
-/// Files and directories that are written under temporary names in their directories, and get their own names when all of
-/// them are complete and on the disk: once ``publish()`` has returned, a power cut can't undo it.
+/// Files and directories that are written under temporary names in their directories, and get their own names when all
+/// of them are complete and on the disk. After ``publish()`` has returned, a power cut can't undo it.
 ///
-/// The temporary names are `NAME.part-TOKEN`. Several files become valid together: when all are on the disk, the last one
-/// is renamed to `NAME.commit-TOKEN`, then the others to their names, then the last one. What a writer that was killed
-/// leaves is recognised by ``recover(_:)``: with a `commit` the rest of the renames is made, without one all is removed.
-/// A writer that lives holds a lock (flock(2)) on each of its files.
+/// The temporary names are `NAME.part-TOKEN`. Several files become valid together: when all are on the disk, the last
+/// one is renamed to `NAME.commit-TOKEN`, then the others to their names, then the last one to its name. If a writer is
+/// killed, ``recover(_:)`` finds its files: if there is a `commit`, it makes the remaining renames, otherwise it
+/// removes all files. A running writer holds a lock (flock(2)) on each of its files.
 package final class Publication: Sendable {
     private struct Part {
         let path: FilePath
         let file: File
-        /// The directories whose entries must reach the disk with this one.
+        /// The directories whose entries must reach the disk together with this part.
         let directories: [FilePath]
     }
 
@@ -27,8 +27,8 @@ package final class Publication: Sendable {
 
     deinit { discard() }
 
-    /// Makes a file that will be `path`. Its permissions are those given, without those in the process's mask.
-    /// - Throws: `CloudletError.permission` when it could never get its name nor be removed.
+    /// Makes the file that will be renamed to `path`, with these permissions without those in the process's umask.
+    /// - Throws: `CloudletError.permission` when the file could be neither renamed nor removed.
     package func create(_ path: FilePath, permissions: UInt32) throws(CloudletError) -> File {
         try Self.requireExchangeable(path)
         let name = partName(path)
@@ -37,8 +37,9 @@ package final class Publication: Sendable {
         return file
     }
 
-    /// Makes a directory that will be `path`, and those above it. What is put in it must be synchronised by who does so.
-    /// - Returns: its temporary name.
+    /// Makes the directory that will be renamed to `path`, and its missing parents. The caller must synchronize its
+    /// content.
+    /// - Returns: the temporary name.
     package func createDirectory(_ path: FilePath) throws(CloudletError) -> FilePath {
         var directories = [path.parent]
         while let last = directories.last, try FileStatus.of(last) == nil, last != last.parent {
@@ -51,27 +52,27 @@ package final class Publication: Sendable {
         return name
     }
 
-    /// The open file that will be `path`, if it is one of these.
+    /// The open file that will be renamed to `path`, if this publication has it.
     package func file(of path: FilePath) -> File? { parts.withLock { $0.first { $0.path == path }?.file } }
 
-    /// Puts all on the disk and gives the files their names, in the order in which they were made; the last one decides.
-    /// Files that have the names are replaced; a directory is, when it is empty.
-    /// - Throws: `CloudletError` when something can't be written; what has no name yet then is removed by ``discard()``,
-    ///   unless the last one decided already.
+    /// Writes all parts to the disk and renames them in the order in which they were made; the last one decides.
+    /// Existing files and empty directories with these names are replaced.
+    /// - Throws: `CloudletError` when something can't be written. Then ``discard()`` removes the parts that have no
+    ///   name yet, unless the last one has decided already.
     package func publish() throws(CloudletError) {
         let parts = parts.withLock { $0 }
         guard let last = parts.last else { return }
         for part in parts { try part.file.synchronize() }
         let directories = Set(parts.flatMap(\.directories))
         if parts.count > 1 {
-            // The parts' own entries must be there before the one that says so.
+            // The entries of the parts must be on the disk before the `commit` that declares them complete.
             for directory in directories { try Directory.synchronize(directory) }
             try FileSystem.move(partName(last.path), to: commitName(last.path))
             try Directory.synchronize(last.path.parent)
         }
         for (index, part) in parts.dropLast().enumerated() {
             do throws(CloudletError) { try FileSystem.move(partName(part.path), to: part.path) } catch {
-                // Nothing has been renamed yet, so the decision can be revoked: nobody could ever complete it.
+                // Nothing has been renamed yet, so undo the decision: no later process could complete it either.
                 if index == 0 { try? FileSystem.move(commitName(last.path), to: partName(last.path)) }
                 throw error
             }
@@ -82,19 +83,19 @@ package final class Publication: Sendable {
         self.parts.withLock { $0 = [] }
     }
 
-    /// Removes what has not been published.
+    /// Removes the parts that have not been published.
     package func discard() {
         let parts = parts.withLock { parts in
             defer { parts = [] }
             return parts
         }
-        // Once it is decided, what is left is for the next one to complete.
+        // After the decision, ``recover(_:)`` completes the rest.
         guard let last = parts.last, let commit = try? FileSystem.exists(commitName(last.path)), !commit else { return }
         for part in parts { try? FileSystem.remove(partName(part.path)) }
     }
 
     private func add(_ path: FilePath, _ file: File, directories: [FilePath]) throws(CloudletError) {
-        // Where the file system has no locks, nobody removes the file either.
+        // On a file system without locks, no other process removes the file either.
         _ = flock(file.descriptor, LOCK_EX)
         parts.withLock { $0.append(Part(path: path, file: file, directories: directories)) }
         guard try FileStatus.of(file.path)?.identity == file.status().identity else {
@@ -102,7 +103,7 @@ package final class Publication: Sendable {
         }
     }
 
-    /// In an append-only directory, or for an immutable file, the temporary file would stay for ever.
+    /// Throws for an append-only directory or an immutable file, where the temporary file would stay forever.
     private static func requireExchangeable(_ path: FilePath) throws(CloudletError) {
         for obstacle in [path, path.parent] where unsafe cloudlet_is_immutable(obstacle.string) != 0 {
             throw CloudletError(
@@ -116,10 +117,10 @@ package final class Publication: Sendable {
 }
 
 extension Publication {
-    /// Completes or removes what ended writers have left of files with these names, which are in one directory. Files of
-    /// other users, and file systems without locks, are left alone.
+    /// Completes the renames of ended writers of files with these names, or removes their files. All names must be in
+    /// one directory. Files of other users are ignored, and so are files on file systems without locks.
     /// - Returns: whether a publication was completed.
-    /// - Throws: `CloudletError` when what was decided can't be completed.
+    /// - Throws: `CloudletError` when renames after a decision can't be completed.
     @discardableResult
     package static func recover(_ paths: [FilePath]) throws(CloudletError) -> Bool {
         guard let directory = paths.first?.parent, let names = try? Directory.names(in: directory) else { return false }
@@ -134,7 +135,7 @@ extension Publication {
         }
         var isCompleted = false
         for leftovers in left.values {
-            // Held until all is done: two processes that find the same files must not both act.
+            // Hold the locks until everything is done: two processes that find the same files must not both act.
             let locks = leftovers.map { try? Lock($0.temporary) }
             guard locks.allSatisfy({ $0 != nil }) else { continue }
             if let decided = leftovers.first(where: \.isCommit) {
@@ -150,7 +151,7 @@ extension Publication {
         return isCompleted
     }
 
-    /// A file under a temporary name.
+    /// A file with a temporary name.
     private struct Leftover {
         let temporary: FilePath
         let path: FilePath
@@ -170,12 +171,12 @@ extension Publication {
         }
     }
 
-    /// The lock of a file of ours whose writer is gone.
+    /// The lock of one of our files whose writer has ended.
     private struct Lock {
         private let file: File
 
         init(_ path: FilePath) throws(CloudletError) {
-            // In a directory of many, others could lay a link or a pipe there.
+            // In a shared directory, other users could put a link or a pipe at this path.
             file = try File(opening: path, .readOnly, [.noFollow, .nonBlocking], "can't open \(path)")
             guard try file.status().owner == geteuid() else {
                 throw CloudletError(.permission, "\(path) belongs to another user")
@@ -188,7 +189,7 @@ extension Publication {
 }
 
 extension File {
-    /// Writes a small file so that readers of `path` see either the old or the new bytes, also after a power cut.
+    /// Writes a small file so that readers of `path` see either the old or the new bytes, even after a power cut.
     package static func replace(
         _ path: FilePath, with bytes: [UInt8], permissions: UInt32
     ) throws(CloudletError) {
@@ -200,7 +201,7 @@ extension File {
 }
 
 extension FilePath {
-    /// The directory in which this is.
+    /// The directory that contains this file.
     fileprivate var parent: FilePath {
         let directory = removingLastComponent()
         return directory.isEmpty ? "." : directory

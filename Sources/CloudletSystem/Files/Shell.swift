@@ -2,16 +2,16 @@ import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// Commands in messages: copied into a shell in any directory, they do what the message says.
+/// Commands in messages. A user can copy them into a shell in any directory.
 package enum Shell {
-    /// A command of these words.
+    /// A command that consists of these words.
     package static func command(_ words: String...) -> String { words.map(word).joined(separator: " ") }
 
-    /// An absolute path as one word: it names the same file everywhere and is never taken for an option.
+    /// An absolute path as one word. It names the same file in every directory and can't be taken for an option.
     package static func path(_ path: FilePath) -> String { word(path.absolute.string) }
 
-    /// A text as one word of any shell (POSIX.1, Shell Command Language, 2.2). Characters that a
-    /// terminal would interpret, or could not show, are written as octal numbers (printf).
+    /// A text as one word for any shell (POSIX.1, Shell Command Language, 2.2). Characters that a terminal
+    /// would interpret, or can't show, are written as octal numbers (printf).
     package static func word(_ text: String) -> String {
         if !text.isEmpty, text.utf8.allSatisfy(isPlain) { return text }
         guard text.displayable(limit: .max) != text else {
@@ -36,7 +36,7 @@ package enum Shell {
 }
 
 extension FilePath {
-    /// The path from the root on; a relative one starts at the working directory.
+    /// The absolute path; a relative one starts at the working directory.
     package var absolute: FilePath {
         if isAbsolute { return self }
         guard let directory = unsafe getcwd(nil, 0) else { return self }
@@ -44,7 +44,7 @@ extension FilePath {
         return FilePath(unsafe String(cString: directory)).pushing(self)
     }
 
-    /// A path that names nothing yet: this one, or this one with a number behind its stem.
+    /// A path that does not exist yet: this one, or this one with a number after its stem.
     package var firstFree: FilePath {
         var candidate = self
         var number = 2

@@ -5,13 +5,13 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// Takes in processes whose parent has gone, and removes them from the system's table when they have ended.
+/// Adopts processes whose parent has ended, and removes them from the process table when they end.
 ///
-/// An emulator is the child of a helper of libvirt's that ends at once, so it falls to the first process of the system.
-/// In containers that is often a program that removes no children, or this one; libvirt would wait for the emulator's end
-/// for ever, or for a second and more.
+/// An emulator is the child of a helper of libvirt that ends at once, so the kernel gives it a new parent, the first
+/// process of the system. In containers that is often a program that never removes ended children, or it is this
+/// program. Then libvirt would wait for the emulator's end forever, or for more than a second.
 package final class ChildReaper: Sendable {
-    /// The one of this process.
+    /// The instance of this process.
     package static let shared = ChildReaper()
 
     private let starts = Atomic(0)
@@ -19,9 +19,9 @@ package final class ChildReaper: Sendable {
     private let wake = DispatchSemaphore(value: 0)
 
     private struct State {
-        /// How the last emulators ended, the latest last.
+        /// How the most recently ended emulators ended, the latest last.
         var ends: [(process: pid_t, end: ProcessEnd)] = []
-        /// Those who wait for an end.
+        /// The tasks that wait for an end.
         var waiting: [(process: pid_t, removed: AsyncEvent)] = []
 
         func end(of process: pid_t) -> ProcessEnd? { ends.last { $0.process == process }?.end }
@@ -35,7 +35,7 @@ package final class ChildReaper: Sendable {
         }
     }
 
-    /// Runs `body`, which may start processes that become orphans.
+    /// Runs `body`, which can start processes that become orphans.
     package func expecting<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         starts.add(1, ordering: .sequentiallyConsistent)
         wake.signal()
@@ -46,14 +46,14 @@ package final class ChildReaper: Sendable {
         return try body()
     }
 
-    /// How an emulator ended whose parent this process was at last; `nil` when it has not been removed from the system's
-    /// table, or others were its parent. Only the last few hundred are known.
+    /// How an emulator ended whose last parent was this process; `nil` when it is still in the process table, or
+    /// another process was its parent. Only the last 256 ends are stored.
     package func end(of process: Int32) -> ProcessEnd? {
         state.withLock { $0.end(of: process) }
     }
 
-    /// How an emulator ended that ends just now: others may know of that before it is removed from the system's table.
-    /// - Returns: `nil` when it is not removed within `limit`, or others were its parent.
+    /// Waits for the result of an emulator that is just ending: others can learn of its end before this object does.
+    /// - Returns: `nil` when it does not leave the table within `limit`, or another process was its parent.
     package func end(of process: Int32, within limit: Duration) async -> ProcessEnd? {
         let removed = AsyncEvent()
         let known = state.withLock { state in
@@ -76,12 +76,12 @@ package final class ChildReaper: Sendable {
 
     private static let remembered = 256
 
-    /// Waits for the end of a child and removes it, if it is an orphan. Others are removed by those who started them;
-    /// `seen` is the one that was left to them last, and how often.
+    /// Waits for the end of a child and removes it if it is an orphan. Other children are removed by the code that
+    /// started them. `seen` is the last child that was not removed, and how often it was found.
     private func removeNext(_ seen: inout (child: pid_t, times: Int)) {
         let child = cloudlet_ended_child()
         guard child >= 0 else {
-            // No children now. One may be there any moment while something is being started.
+            // There are no children now. While a process is being started, one can appear at any moment.
             if starts.load(ordering: .sequentiallyConsistent) > 0 { usleep(20_000) } else { wake.wait() }
             return
         }
@@ -89,13 +89,13 @@ package final class ChildReaper: Sendable {
         if Self.isEmulator(child) || (seen.times > Self.maximumRounds && getsid(child) != getsid(0)) {
             remove(child)
         } else {
-            // A child that nobody removes, for example of a script of the user, hides those that ended after it.
+            // A child that stays in the table, for example one of a user's script, hides those that ended after it.
             if seen.times > 0 { for other in Self.children() where Self.isEmulator(other) { remove(other) } }
             usleep(min(2_000 * UInt32(min(seen.times + 1, 1_000)), 100_000))
         }
     }
 
-    /// Removes a child that is an orphan, if it has ended, and keeps how.
+    /// Removes an orphan if it has ended, and stores how it ended.
     private func remove(_ child: pid_t) {
         var status: Int32 = 0
         guard unsafe waitpid(child, &status, WNOHANG) == child else { return }
@@ -108,7 +108,8 @@ package final class ChildReaper: Sendable {
         for entry in waiting { entry.removed.set() }
     }
 
-    /// Our children, ended or not; none where the kernel doesn't list them (proc(5), `/proc/TID/children`).
+    /// The children of this process, ended or not; none if the kernel does not list them (proc(5),
+    /// `/proc/TID/children`).
     private static func children() -> [pid_t] {
         let threads = (try? Directory.names(in: "/proc/self/task")) ?? []
         return threads.flatMap { thread in
@@ -117,10 +118,11 @@ package final class ChildReaper: Sendable {
         }
     }
 
-    /// So often, a tenth of a second apart at last, an ended child in a session of its own is left to others.
+    /// How often an ended child in a session of its own is left to other code, in the end every tenth of a second.
     private static let maximumRounds = 100
 
-    /// An emulator that libvirt started: in a session of its own, unlike those that this program starts itself.
+    /// Whether this is an emulator started by libvirt: it has a session of its own, unlike those that this program
+    /// starts.
     private static func isEmulator(_ process: pid_t) -> Bool {
         guard getsid(process) != getsid(0), let file = try? File(FilePath("/proc/\(process)/comm"), .read),
             let name = try? file.read(16, at: 0)

@@ -1,22 +1,22 @@
 import SystemPackage
 
-/// What the control group of this process, and those above it, let it have of the machine's memory: memory of guests
-/// beyond that is answered by the kernel with the death of a process.
+/// How much of the machine's memory the control groups of this process, its own and those above, allow. When guests use
+/// more, the kernel kills a process.
 ///
-/// Both kinds of hierarchies are looked at, as on hybrid systems the memory controller may be in either. Sources:
+/// Reads both kinds of hierarchies, because on hybrid systems the memory controller can be in either. Sources:
 /// Linux, Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst; proc(5), cgroups(7).
 struct ControlGroupMemory: Hashable {
-    /// The smallest limit of the chain, bytes.
+    /// The smallest limit of these groups, in bytes.
     let limit: Int
-    /// What can still be taken in the group of the chain that has least left, bytes. Cached file pages count as free, as
-    /// the kernel gives them up for others.
+    /// Free memory in the group that has the least, in bytes. Cached file pages count as free, because the kernel
+    /// reclaims them when memory is needed.
     let free: Int
     /// The file that sets the smallest limit.
     let source: FilePath
 
-    /// The figures now.
-    /// - Parameter root: directory that stands for `/`.
-    /// - Returns: the figures; `nil` where no group sets a limit.
+    /// The current figures.
+    /// - Parameter root: the directory used in place of `/`.
+    /// - Returns: the figures; `nil` when no group sets a limit.
     static func current(root: FilePath = "/") -> ControlGroupMemory? {
         let hierarchies = root == "/" ? here : Hierarchy.all(root)
         guard !hierarchies.isEmpty else { return nil }
@@ -25,7 +25,7 @@ struct ControlGroupMemory: Hashable {
             .reduce(nil) { $0?.joined($1) ?? $1 }
     }
 
-    /// Where control groups are mounted does not change while a system runs.
+    /// The mount points of control groups do not change while a system runs.
     private static let here = Hierarchy.all("/")
 
     private func joined(_ other: ControlGroupMemory) -> ControlGroupMemory {
@@ -40,16 +40,16 @@ struct ControlGroupMemory: Hashable {
     }
 }
 
-/// A mounted hierarchy of control groups that may have the memory controller.
+/// A mounted hierarchy of control groups that can have the memory controller.
 private struct Hierarchy {
-    /// Version 2, the unified hierarchy.
+    /// Whether it is version 2, the unified hierarchy.
     let isUnified: Bool
-    /// The group that is seen at the mount point; `/` unless only a part is mounted, as in containers.
+    /// The group at the mount point: `/`, unless only a part of the hierarchy is mounted, as in containers.
     let top: String
-    /// Where it is mounted.
+    /// The mount point.
     let mount: FilePath
 
-    /// The hierarchies that are mounted (proc(5), /proc/PID/mountinfo).
+    /// The mounted hierarchies (proc(5), /proc/PID/mountinfo).
     static func all(_ root: FilePath) -> [Hierarchy] {
         ControlGroupMemory.text(root.pushing("proc/self/mountinfo"), limit: 4 << 20).split(separator: "\n").compactMap {
             line in
@@ -67,7 +67,7 @@ private struct Hierarchy {
         }
     }
 
-    /// The text of a field, in which blanks and the like are written as a backslash and three octal digits.
+    /// The text of a field, in which blanks and similar characters are written as a backslash and three octal digits.
     private static func unescaped(_ field: Substring) -> String {
         var bytes: [UInt8] = []
         var rest = field.utf8
@@ -82,8 +82,8 @@ private struct Hierarchy {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The figures of the group that a line of /proc/self/cgroup (`ID:CONTROLLERS:PATH`) names, and of those above it;
-    /// none where the line is about another hierarchy.
+    /// The figures of the group in a line of /proc/self/cgroup (`ID:CONTROLLERS:PATH`) and of the groups above it; none
+    /// if the line belongs to another hierarchy.
     func figures(ofGroup line: Substring) -> [ControlGroupMemory] {
         let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
         guard fields.count == 3 else { return [] }
@@ -95,13 +95,13 @@ private struct Hierarchy {
             let directory = names.reduce(mount) { $0.appending(String($1)) }
             if let figures = isUnified ? unified(directory) : single(directory) { found.append(figures) }
             guard names.popLast() != nil else { return found }
-            // Without this, a group of version 1 does not count what those below it use.
+            // With `use_hierarchy` 0, a group of version 1 does not count the memory of the groups below it.
             let above = names.reduce(mount) { $0.appending(String($1)) }
             if !isUnified, number(above, "memory.use_hierarchy") == 0 { return found }
         }
     }
 
-    /// The names on the way from the mount point to a group; none where it is not below.
+    /// The names on the path from the mount point to a group; none if the group is not below it.
     private func part(of group: Substring) -> [Substring] {
         let (path, above) = (group.split(separator: "/"), top.split(separator: "/"))
         guard path.starts(with: above), !path.contains("..") else { return [] }
@@ -123,7 +123,7 @@ private struct Hierarchy {
     }
 
     private func unified(_ directory: FilePath) -> ControlGroupMemory? {
-        // Beyond `memory.high` processes are slowed down until they stand almost still.
+        // Above `memory.high`, the kernel slows processes down until they hardly run.
         let limits = ["memory.max", "memory.high"].compactMap { file in
             number(directory, file).map { (limit: $0, source: directory.appending(file)) }
         }
@@ -142,7 +142,7 @@ private struct Hierarchy {
             return nil
         }
         let figures = statistics(directory)
-        // Includes groups that lie above the mount point, where only a part is mounted.
+        // This includes groups above the mount point, if only a part of the hierarchy is mounted.
         let limit = min(own, figures["hierarchical_memory_limit"] ?? own)
         guard limit < Self.unlimited else { return nil }
         return Self.figures(
@@ -161,7 +161,7 @@ private struct Hierarchy {
         }
     }
 
-    /// Cached pages are given up by the kernel for others, but not before they are written.
+    /// The kernel reclaims cached pages when memory is needed, but dirty pages must be written first.
     private static func figures(
         _ limit: Int, _ usage: Int, cached: Int, dirty: Int, _ source: FilePath
     ) -> ControlGroupMemory {

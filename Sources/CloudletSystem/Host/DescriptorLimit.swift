@@ -2,21 +2,21 @@ package import CloudletCore
 import Glibc
 import SystemPackage
 
-/// How many files, sockets among them, this process may have open (getrlimit(2), RLIMIT_NOFILE).
+/// The number of files and sockets that this process may have open (getrlimit(2), RLIMIT_NOFILE).
 ///
-/// They must never be used up: libdispatch opens files below /proc every second and ends the process with an illegal
-/// instruction when it can't ("workq: registered worker exited prematurely"). Where it is the whole system that has no more
-/// files, the node's `DispatchFiles` help.
+/// The process must never reach the limit: libdispatch opens files below /proc every second, and if it can't, it ends
+/// the process with an illegal instruction ("workq: registered worker exited prematurely"). When the whole system has
+/// no more files, the node's `DispatchFiles` help.
 package enum DescriptorLimit {
-    /// What a node needs: enough for all connections and VMs, and few enough for programs that go through all numbers when
-    /// they start.
+    /// The limit for a node: enough for all connections and VMs, and small enough for programs that loop over all
+    /// descriptor numbers when they start.
     package static let wanted = 16 << 10
 
-    /// The limit in force.
+    /// The current limit.
     package static var current: Int { Int(clamping: limits().rlim_cur) }
 
-    /// Raises the limit as far as the system lets everybody, up to `wanted`; never lowers it.
-    /// - Returns: the limit in force.
+    /// Raises the limit to `wanted`, or as far as the system allows any user. Never lowers it.
+    /// - Returns: the current limit.
     @discardableResult
     package static func raise(to wanted: Int = wanted) -> Int {
         var limits = limits()
@@ -28,8 +28,8 @@ package enum DescriptorLimit {
         return current
     }
 
-    /// Lowers the limit to `most`: for libraries that use select(2), to which a number of 1,024 or more is a write into
-    /// foreign memory.
+    /// Lowers the limit to `most`, for libraries that use select(2), which writes outside of its buffer for a
+    /// descriptor of 1,024 or more.
     package static func lower(to most: Int) {
         var limits = limits()
         guard limits.rlim_cur > rlim_t(max(0, most)) else { return }
@@ -37,8 +37,8 @@ package enum DescriptorLimit {
         set(limits)
     }
 
-    /// Fails unless the program can open the files that it needs at least: its parent may have set a low limit, or left many
-    /// files open. Must be called before anything that runs on libdispatch.
+    /// Throws unless the program can open the minimum number of files: its parent may have set a low limit or left many
+    /// files open. Must be called before anything that uses libdispatch.
     /// - Throws: `CloudletError.busy`.
     package static func requireLeast() throws(CloudletError) {
         var taken: [Int32] = []
@@ -52,13 +52,13 @@ package enum DescriptorLimit {
         }
     }
 
-    /// Descriptors without which no program of ours gets anywhere.
+    /// The minimum number of descriptors for every program of this package.
     private static let least = 32
 
-    /// Fails unless `count` files more can be opened.
+    /// Throws unless `count` more files can be opened.
     /// - Throws: `CloudletError.busy`.
     package static func requireRoom(for count: Int) throws(CloudletError) {
-        // Where not even the list can be opened, there is no room.
+        // If not even the list of open files can be opened, there is no room.
         let open = (try? Directory.names(in: "/proc/self/fd").count) ?? .max
         guard open > current - count else { return }
         throw CloudletError(

@@ -1,13 +1,13 @@
 import CLinux
 import Glibc
 
-/// A Unix datagram socket for messages to one address. Sending waits for a slow reader only on
-/// request, and not for long.
+/// A Unix datagram socket for messages to one address. Sending waits for a slow reader only if
+/// requested, and only briefly.
 package final class LocalDatagram: Sendable {
     private let descriptor: Int32
     private let address: [UInt8]
 
-    /// A socket for messages to `address`: a path, or the name of an abstract socket with `@` for its first byte.
+    /// A socket for messages to `address`: a path, or the name of an abstract socket with `@` as its first character.
     /// `nil` when the address is not valid or too long.
     package init?(to address: String) {
         var name = Array(address.utf8)
@@ -27,8 +27,8 @@ package final class LocalDatagram: Sendable {
     /// Sends a message.
     /// - Parameters:
     ///   - message: the message.
-    ///   - waiting: whether to wait up to 0.2 s for a slow reader; blocks.
-    /// - Returns: whether the other side took it.
+    ///   - waiting: whether to wait up to 0.2 s for a slow reader, which blocks.
+    /// - Returns: whether the other side received it.
     package func send(_ message: [UInt8], waiting: Bool) -> Bool {
         let flags = Int32(MSG_NOSIGNAL) | (waiting ? 0 : Int32(MSG_DONTWAIT))
         return unsafe address.withUnsafeBytes { name in

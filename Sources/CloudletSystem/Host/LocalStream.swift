@@ -3,18 +3,19 @@ package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// Unix stream sockets by their paths.
+/// Unix stream sockets, addressed by path.
 ///
-/// An address of the kernel's holds 107 bytes (unix(7)). Paths of any length work all the same: the directory is opened, and the
+/// A socket address has room for 107 bytes (unix(7)). Longer paths work too: the directory is opened, and the address
+/// names it by its descriptor.
 /// address names it by its descriptor.
 package enum LocalStream {
-    /// Listens at a path, for this user alone (0600). What is there already, such as the socket of a program that died,
-    /// is replaced in one step: whoever connects finds the old socket or one that is listened on.
+    /// Listens at a path, only for this user (0600). An existing file, such as the socket of an ended program, is
+    /// replaced in one step: a client finds either the old socket or the new one, which already listens.
     package static func listen(at path: FilePath) throws(CloudletError) -> File {
         let socket = try make(path)
         let unfinished = FilePath("\(path).new")
         try FileSystem.remove(unfinished)
-        // bind(2) gives the file the mode that the socket has: it is never open to others, not for a moment.
+        // bind(2) gives the file the mode of the socket, so that it is never open to others, not even for a moment.
         guard fchmod(socket.descriptor, 0o600) == 0 else { throw CloudletError(errno: errno, "can't protect \(path)") }
         let failure = try unsafe call(unfinished) { unsafe bind(socket.descriptor, $0, $1) }
         guard failure == 0 else { throw CloudletError(errno: failure, "can't make the socket \(path)") }
@@ -25,7 +26,7 @@ package enum LocalStream {
         return socket
     }
 
-    /// Connections that may wait to be accepted.
+    /// The number of connections that can wait to be accepted.
     private static let backlog: Int32 = 32
 
     /// Connects to the program that listens at a path. Blocks while that program has too many connections waiting.
@@ -78,7 +79,7 @@ package enum LocalStream {
         let name = Array(directory.descriptorPath.appending(path.lastComponent?.string ?? "").string.utf8)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        // One byte stays 0: the end of the name.
+        // One byte must stay 0, as the end of the name.
         guard name.count < MemoryLayout.size(ofValue: address.sun_path) else {
             throw CloudletError(errno: ENAMETOOLONG, "can't use the socket \(path)")
         }
@@ -95,11 +96,11 @@ package enum LocalStream {
 }
 
 extension File {
-    /// What has come over a stream socket; blocks until something has.
+    /// Bytes from a stream socket. Blocks until some have arrived.
     /// - Parameters:
-    ///   - limit: the most bytes to take.
-    ///   - deadline: when to give up; `nil` waits without end.
-    /// - Returns: the bytes, none at the end of the stream; `nil` when nothing came before the deadline.
+    ///   - limit: the largest number of bytes to return.
+    ///   - deadline: when to stop waiting; `nil` waits without limit.
+    /// - Returns: the bytes, none at the end of the stream; `nil` when no bytes arrived before the deadline.
     /// - Throws: `CloudletError` when the socket can't be read.
     package func receive(
         atMost limit: Int, before deadline: ContinuousClock.Instant?
@@ -114,12 +115,12 @@ extension File {
         }
         var buffer = [UInt8](repeating: 0, count: limit)
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, limit, 0) }
-        // A peer that went away with something unread left resets the connection.
+        // If the peer closed the connection with unread bytes, the connection is reset.
         if count < 0, errno == ECONNRESET { return [] }
         guard count >= 0 else { throw CloudletError(errno: errno, "can't read from \(path)") }
         return Array(buffer[..<count])
     }
 
-    /// Ends a stream socket in both directions: whoever waits for it goes on.
+    /// Ends a stream socket in both directions, so that tasks that wait for it continue.
     package func shutDown() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
 }

@@ -1,16 +1,16 @@
 package import SystemPackage
 
-/// The memory this process and its children may have: the machine's, from /proc/meminfo, within the limits of control
-/// groups.
+/// The memory that this process and its children can use: that of the machine, from /proc/meminfo, within the limits of
+/// control groups.
 package struct MemoryFigures: Sendable, Hashable {
-    /// All memory, bytes.
+    /// Total memory, in bytes.
     package let total: Int
-    /// Memory that programs could take without swapping, bytes.
+    /// Memory that programs can use without swapping, in bytes.
     package let available: Int
-    /// The file that allows less than the machine has, where there is one.
+    /// The file that sets a lower limit than the machine's memory, if there is one.
     package let limitedBy: FilePath?
 
-    /// The figures now; zeros when the system doesn't report them.
+    /// The current figures; zeros when the system does not report them.
     package static func current() -> MemoryFigures { current(root: "/") }
 
     /// The figures of a system whose files are below `root`.
@@ -22,10 +22,10 @@ package struct MemoryFigures: Sendable, Hashable {
         let text = String(decoding: bytes, as: UTF8.self)
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: " ")
-            // Not every line has a unit, but those that are asked for do: kB.
+            // Not every line has a unit, but the ones used here have kB.
             if parts.count >= 2, let value = Int(parts[1]) { figures[parts[0]] = value.multipliedOrMost(by: 1024) }
         }
-        // Huge pages are set apart; nothing of ours uses them.
+        // Huge pages are reserved, and this program does not use them.
         let total = max(0, (figures["MemTotal:"] ?? 0) - (figures["Hugetlb:"] ?? 0))
         var available = figures["MemAvailable:"] ?? 0
         if neverOvercommits(root), let limit = figures["CommitLimit:"], let promised = figures["Committed_AS:"] {
@@ -47,13 +47,13 @@ package struct MemoryFigures: Sendable, Hashable {
 }
 
 extension FixedWidthInteger {
-    /// The sum, or the largest number where it is larger; for numbers that are not negative.
+    /// The sum, or the largest number on overflow; for non-negative numbers.
     package func addedOrMost(_ other: Self) -> Self {
         let (sum, overflows) = addingReportingOverflow(other)
         return overflows ? .max : sum
     }
 
-    /// The product, or the largest number where it is larger.
+    /// The product, or the largest number on overflow.
     package func multipliedOrMost(by factor: Self) -> Self {
         let (product, overflows) = multipliedReportingOverflow(by: factor)
         return overflows ? .max : product

@@ -9,8 +9,8 @@ package struct PortHolder: Hashable, Sendable {
     /// Its name.
     package let name: String
 
-    /// The programs that listen on a TCP port, or have bound a UDP port, at any address. From /proc; programs of other users
-    /// are seen by root only.
+    /// The programs that listen on a TCP port, or have bound a UDP port, at any address. Read from /proc, where only
+    /// root sees the programs of other users.
     package static func all(of port: UInt16, _ transport: PortForward.Transport) -> [PortHolder] {
         let inodes = ["", "6"].flatMap { Self.sockets(of: port, transport, "/proc/net/\(transport.rawValue)\($0)") }
         guard !inodes.isEmpty else { return [] }

@@ -29,10 +29,10 @@ package enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
     ]
 }
 
-/// How often the kernel has ended a process of this machine because memory was short, since boot.
+/// How often the kernel has killed a process of this machine since boot because memory was short.
 package enum OutOfMemoryKills {
-    /// The number (`oom_kill` in /proc/vmstat, which counts those of control groups as well); `nil` when the kernel does
-    /// not report it.
+    /// The number (`oom_kill` in /proc/vmstat, which includes kills in control groups); `nil` when the kernel does not
+    /// report it.
     package static var count: Int? {
         guard let bytes = try? File("/proc/vmstat", .read).read(1 << 16, at: 0) else { return nil }
         return count(in: String(decoding: bytes, as: UTF8.self))

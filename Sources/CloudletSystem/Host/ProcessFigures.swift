@@ -1,24 +1,24 @@
 import Glibc
 import SystemPackage
 
-/// What this process uses, from /proc/self.
+/// The resources that this process uses, from /proc/self.
 package struct ProcessFigures: Sendable, Hashable {
-    /// Resident memory, bytes.
+    /// Resident memory, in bytes.
     package let residentBytes: Int
-    /// Address space, bytes.
+    /// Address space, in bytes.
     package let virtualBytes: Int
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     package let openFiles: Int
-    /// Threads.
+    /// Number of threads.
     package let threads: Int
-    /// Processor time spent, seconds.
+    /// Processor time used, in seconds.
     package let processorSeconds: Double
-    /// When it started, seconds since 1970.
+    /// Start time, in seconds since 1970.
     package let started: Double
 
-    /// The figures now; `nil` when the system doesn't report them.
+    /// The current figures; `nil` when the system does not report them.
     package static func current() -> ProcessFigures? {
-        // The program's name is in parentheses and may hold anything; the numbers come after the last one.
+        // The program's name is in parentheses and can contain any character. The numbers follow the last parenthesis.
         guard let stat = text("/proc/self/stat"), let end = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
         let ticks = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
@@ -31,7 +31,7 @@ package struct ProcessFigures: Sendable, Hashable {
         let files = try? Directory.names(in: "/proc/self/fd")
         return ProcessFigures(
             residentBytes: min(max(0, pages), Int.max >> 20) * Int(getpagesize()), virtualBytes: virtual,
-            // Reading the directory opens one more.
+            // Reading the directory opens one descriptor more.
             openFiles: max(0, (files?.count ?? 1) - 1), threads: threads, processorSeconds: (user + system) / ticks,
             started: (boot ?? 0) + start / ticks)
     }

@@ -4,9 +4,9 @@ import SystemPackage
 
 /// Two connected Unix stream sockets; one end is usually handed to another process.
 package struct SocketPair: Sendable {
-    /// The end that stays here.
+    /// The end for this process.
     package let ours: File
-    /// The end that is passed on; let go of it afterwards, or the other side never sees the end of the stream.
+    /// The end to pass on. Release it afterwards, or the other side never sees the end of the stream.
     package let theirs: File
 
     /// Makes a pair.
@@ -22,7 +22,7 @@ package struct SocketPair: Sendable {
 }
 
 extension File {
-    /// Reads a stream (socket, pipe) to its end; blocks. More than `limit` bytes are an error.
+    /// Reads a stream (socket, pipe) to its end. Blocks. More than `limit` bytes are an error.
     package func readToEnd(limit: Int) throws(CloudletError) -> [UInt8] {
         let stream = FileDescriptor(rawValue: descriptor)
         var result: [UInt8] = []
@@ -40,7 +40,7 @@ extension File {
         }
     }
 
-    /// Writes all bytes to a stream (socket, pipe); blocks. A reader that went away is an error, not a signal.
+    /// Writes all bytes to a stream (socket, pipe). Blocks. If the reader has gone, throws an error; no signal is sent.
     package func writeAll(_ bytes: Span<UInt8>) throws(CloudletError) {
         var done = 0
         let count = bytes.count

@@ -1,9 +1,9 @@
 package import CloudletCore
 import Glibc
 
-/// Standard input, read a line at a time.
+/// Standard input, read line by line.
 package enum StandardInput {
-    /// Waits until a line is entered, and consumes it.
+    /// Waits until a line is entered, and discards it.
     /// - Returns: `false` when the input ends before.
     /// - Throws: `CloudletError.interrupted` when the task is cancelled.
     package static func waitForLine() async throws(CloudletError) -> Bool {

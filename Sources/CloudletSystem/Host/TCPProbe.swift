@@ -2,26 +2,26 @@ package import CloudletCore
 import Glibc
 import SystemPackage
 
-/// A TCP connection that only checks whether the other side is alive.
+/// A TCP connection that checks whether the other side responds.
 package final class TCPProbe: Sendable {
     private let socket: File
 
-    /// What the connection shows.
+    /// The state of the connection.
     package enum State: Sendable {
-        /// Connected, nothing came yet.
+        /// Connected; nothing has been received.
         case open
-        /// The other side sent something.
+        /// The other side has sent data.
         case data
-        /// The other side closed or refused.
+        /// The other side has closed or refused the connection.
         case closed
     }
 
-    /// Connects to an IPv4 address; blocks until the connection is made or refused.
+    /// Connects to an IPv4 address. Blocks until the connection is made or refused.
     package init(address: String, port: UInt16) throws(CloudletError) {
         socket = try Self.connect(address, port)
     }
 
-    /// A connected TCP socket; blocks until the connection is made or refused.
+    /// A connected TCP socket. Blocks until the connection is made or refused.
     package static func connect(_ address: String, _ port: UInt16) throws(CloudletError) -> File {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
@@ -41,7 +41,7 @@ package final class TCPProbe: Sendable {
         return socket
     }
 
-    /// The state of the connection now; never waits.
+    /// The current state of the connection. Never waits.
     package func state() -> State {
         var byte: UInt8 = 0
         let count = unsafe recv(socket.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))

@@ -1,9 +1,9 @@
 package import CloudletCore
 import Glibc
 
-/// Waits until something can be read from a descriptor (poll(2)), as its end can.
+/// Waits until a descriptor is readable (poll(2)), which it also is at the end of its input.
 /// - Returns: `false` when the task is cancelled.
-/// - Throws: `CloudletError` when the system gives no socket or no thread to wait with.
+/// - Throws: `CloudletError` when the system has no socket or thread for the wait.
 package func waitUntilReadable(_ descriptor: Int32) async throws(CloudletError) -> Bool {
     let end = try SocketPair()
     let result: Result<Void, CloudletError> = await withTaskCancellationHandler {

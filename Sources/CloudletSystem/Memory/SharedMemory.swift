@@ -3,17 +3,17 @@ package import CloudletCore
 import Glibc
 package import SystemPackage
 
-/// Memory that a VM and this process share: a memfd, which lives in shmem, is never written to a disk file system
-/// and vanishes with its last user, also after a crash.
+/// Memory that a VM and this process share. It is a memfd, which is in shmem, is never written to a disk file system,
+/// and disappears with its last user, even after a crash.
 package final class SharedMemory: Sendable {
     /// The open memfd.
     package let file: File
-    /// Bytes.
+    /// Size in bytes.
     package let size: Int
 
     private let turn = BlockingMutex()
 
-    /// Makes `size` bytes of zeros; pages take up memory when they are first written.
+    /// Makes `size` bytes of zeros. A page takes up memory only after it is first written.
     package init(named name: String, size: Int) throws(CloudletError) {
         let descriptor = unsafe cloudlet_memfd_create(name)
         guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make shared memory") }
@@ -27,16 +27,16 @@ package final class SharedMemory: Sendable {
         try write { (file) throws(CloudletError) in try file.write(bytes, at: offset) }
     }
 
-    /// Runs `body`, which writes in several places, when nobody else writes.
+    /// Runs `body`, which can write at several offsets, while no other task writes.
     package func write(_ body: (File) throws(CloudletError) -> Void) throws(CloudletError) {
         try turn.take { () throws(CloudletError) in try body(file) }
     }
 
-    /// Makes a range zeros and gives its pages back.
+    /// Fills a range with zeros and frees its pages.
     package func clear(_ range: Range<Int>) throws(CloudletError) {
         try turn.take { () throws(CloudletError) in try file.punchHole(range) }
     }
 
-    /// A path by which another process of the same user can open the memory while this one lives.
+    /// A path with which another process of the same user can open the memory as long as this process runs.
     package var path: FilePath { file.descriptorPath }
 }
