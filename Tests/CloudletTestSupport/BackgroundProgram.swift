@@ -4,14 +4,14 @@ import Glibc
 import Subprocess
 package import SystemPackage
 
-/// A program that runs beside a test, its output in a file.
+/// A program that runs in parallel to a test and writes its output to a file.
 package struct BackgroundProgram: Sendable {
     /// Its process number.
     package let pid: Int32
-    /// The file with its output and errors.
+    /// The file with its standard output and standard error.
     package let log: FilePath
 
-    /// A program by its process number.
+    /// A running program.
     package init(pid: Int32, log: FilePath) {
         self.pid = pid
         self.log = log
@@ -20,21 +20,21 @@ package struct BackgroundProgram: Sendable {
     /// Sends a signal.
     package func send(_ signal: Int32) { kill(pid, signal) }
 
-    /// Whether it is still there. One that has ended is not, even when nobody has asked for its status yet.
+    /// Whether it still runs. A program that has ended does not, even if its exit status has not been read yet.
     package var isRunning: Bool {
         guard let bytes = try? File(FilePath("/proc/\(pid)/stat"), .read).read(4096, at: 0) else { return false }
         let text = String(decoding: bytes, as: UTF8.self)
         return text.split(separator: ")").last?.split(separator: " ").first != "Z"
     }
 
-    /// What it has printed so far.
+    /// The output so far.
     package var output: String {
         guard let file = try? File(log, .read), let size = try? file.size(), let bytes = try? file.read(size, at: 0)
         else { return "" }
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Waits until it has printed a text, as ``until(_:_:_:)`` does; not any longer when it has ended.
+    /// Waits until the program has printed a text, as ``until(_:_:_:)`` does. Fails at once when it ends without it.
     package func waitFor(_ text: String, seconds: Double = 20) async throws {
         try await until(seconds, "'\(text)' was not printed; see \(log)") {
             let isRunning = isRunning
@@ -46,8 +46,9 @@ package struct BackgroundProgram: Sendable {
 }
 
 extension Tool {
-    /// Runs a program while `body` runs, and gives it SIGTERM afterwards, SIGKILL if it hangs: a minute later.
-    /// - Returns: what `body` returned and the program's exit status; 128 plus the number of a signal that ended it.
+    /// Runs a program while `body` runs. Afterwards it gets SIGTERM, and a minute later SIGKILL if it still runs.
+    /// - Returns: what `body` returned, and the program's exit status, or 128 plus the number of the signal that ended
+    ///   it.
     package static func with<Value: Sendable>(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], log: FilePath,
         _ body: @escaping @Sendable (BackgroundProgram) async throws -> Value

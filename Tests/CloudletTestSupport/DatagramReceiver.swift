@@ -1,6 +1,6 @@
 import Glibc
 
-/// A Unix datagram socket that collects what programs send to it, as a service manager or the journal does.
+/// A Unix datagram socket that receives what programs send to it, like a service manager or the journal.
 package final class DatagramReceiver: Sendable {
     private let descriptor: Int32
 
@@ -21,7 +21,7 @@ package final class DatagramReceiver: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The messages that have come and nobody has taken yet.
+    /// The received messages that have not been taken yet.
     package func take() -> [String] {
         var messages: [String] = []
         var buffer = [UInt8](repeating: 0, count: 256 << 10)

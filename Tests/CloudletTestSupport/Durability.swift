@@ -1,11 +1,11 @@
 package import CloudletSystem
 package import SystemPackage
 
-/// Whether a power cut after these events finds these files under their names: each was on the disk before it was renamed
-/// to its name, and its directory's names were on the disk afterwards.
+/// Whether these files would have their names after a power cut that follows these events: each was on the disk before
+/// it was renamed to its name, and the directory's names were on the disk afterwards.
 package func publishedDurably(_ paths: [FilePath], _ events: [DiskJournal.Event]) -> Bool {
     paths.allSatisfy { path in
-        // Where it got its name, and by which names it went before.
+        // Finds the event that gave the file its final name, and the file's first name.
         var name = path
         var end: Int?
         while let place = events.lastIndex(where: { if case .renamed(_, name) = $0 { true } else { false } }),

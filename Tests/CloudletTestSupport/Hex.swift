@@ -1,4 +1,4 @@
-/// Bytes written as hexadecimal digits; white space between them is skipped.
+/// The bytes of hexadecimal digits. White space between them is ignored.
 package func hex(_ text: String) -> [UInt8] {
     let digits = text.filter { !$0.isWhitespace }.compactMap(\.hexDigitValue)
     precondition(digits.count % 2 == 0, "an odd number of hexadecimal digits")

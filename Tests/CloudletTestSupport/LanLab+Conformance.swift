@@ -1,6 +1,6 @@
 extension LanLab {
     /// Runs the conformance suite from one host against the device on another.
-    /// - Returns: the exit status, and what was printed; `findings.json` in the lab's directory holds the findings.
+    /// - Returns: the exit status and the output. `findings.json` in the lab's directory contains the findings.
     package func conformance(from host: Int, of node: Int, _ arguments: [String] = []) async throws -> Tool.Result {
         try await Tool.run(
             Repository.script("lan-lab"),
@@ -8,14 +8,14 @@ extension LanLab {
             environment: environment)
     }
 
-    /// This lab's script, for a shell.
+    /// A shell command that runs Scripts/lan-lab for this lab.
     package var command: String { "LAB_DIR='\(directory)' LAB_PREFIX='\(prefix)' '\(Repository.script("lan-lab"))'" }
 
-    /// A hook that runs a verb of the script.
+    /// Arguments for a hook that runs a verb of the script.
     package func hook(_ name: String, _ verb: String) -> [String] { ["--hook", "\(name)=\(command) \(verb)"] }
 
-    /// Gives two hosts a second network, and a third one that looks like a container's to the first host and is eth2 to
-    /// the second.
+    /// Connects two hosts by a second network and by a third one, which looks like a container network on the first
+    /// host and is eth2 on the second.
     package func moreNetworks(_ one: Int, _ other: Int) async throws {
         for host in [one, other] { try await script(["second-nic", String(host)]) }
         let (first, second) = ("\(prefix)-h\(one)", "\(prefix)-h\(other)")

@@ -2,14 +2,14 @@ import CloudletSystem
 import Glibc
 package import SystemPackage
 
-/// A LAN of a few hosts in network namespaces, made by Scripts/lan-lab for one test.
+/// A LAN of a few hosts in network namespaces. Scripts/lan-lab makes it for one test.
 package struct LanLab: Sendable {
-    /// Where the lab keeps its state: `hI/NAME.log`, `hI/home`.
+    /// The directory of the lab's state: `hI/NAME.log`, `hI/home`.
     package let directory: String
-    /// What its namespaces are called: `PREFIX-hI`, `PREFIX-sw`.
+    /// The first part of the names of its namespaces: `PREFIX-hI`, `PREFIX-sw`.
     package let prefix: String
 
-    /// What tells Scripts/lan-lab that this lab is meant.
+    /// The environment that makes Scripts/lan-lab use this lab.
     package var environment: [String: String] {
         [
             "LAB_DIR": directory, "LAB_PREFIX": prefix, "LAB_NODE": "\(Self.program("discovery-host")) node",
@@ -17,10 +17,10 @@ package struct LanLab: Sendable {
         ]
     }
 
-    /// Labs at once; more would disturb each other's times.
+    /// Limits how many labs exist at once; more would slow each other down.
     private static let labs = AsyncSemaphore(6)
 
-    /// What is missing here to make one; empty when nothing is.
+    /// What is missing on this machine for a lab; empty when nothing is.
     package static let missing: [String] = {
         var missing = geteuid() == 0 ? [] : ["root"]
         let tools = [
@@ -32,16 +32,16 @@ package struct LanLab: Sendable {
         return missing
     }()
 
-    /// The reason for leaving a test out.
+    /// The reason for skipping a test.
     package static var reason: String { "needs \(missing.joined(separator: ", "))" }
 
-    /// Whether a program is there.
+    /// Whether a program is installed.
     package static func isInstalled(_ tool: String) -> Bool {
         let places = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         return places.contains { unsafe access("\($0)/\(tool)", X_OK) == 0 }
     }
 
-    /// Makes a LAN of `hosts` hosts, numbered from 1, for the duration of `body`.
+    /// Makes a LAN of `hosts` hosts, numbered from 1, and removes it after `body`.
     package static func with<Value>(
         hosts: Int, avahi: Bool = true, _ body: (LanLab) async throws -> Value
     ) async throws -> Value {
@@ -61,7 +61,7 @@ package struct LanLab: Sendable {
     }
 
     /// Runs a verb of Scripts/lan-lab.
-    /// - Returns: what it prints.
+    /// - Returns: the output.
     @discardableResult package func script(_ arguments: [String]) async throws -> String {
         let result = try await Tool.run(Repository.script("lan-lab"), arguments, environment: environment)
         guard result.status == 0 || ["exec", "find"].contains(arguments[0]) else {
@@ -91,19 +91,19 @@ package struct LanLab: Sendable {
         Search(output: try await script(["find", String(host)] + arguments))
     }
 
-    /// Starts an endless search on a host; `watched` shows what it said.
+    /// Starts an endless search on a host; `watched` returns its output.
     package func watch(_ host: Int) async throws {
         try await script([
             "bg", String(host), "watch", Self.program("discovery-host").string, "find", "--watch", "60", "--check", "1",
         ])
     }
 
-    /// What the endless search on a host has said so far.
+    /// The output so far of the endless search on a host.
     package func watched(_ host: Int) async throws -> Search {
         Search(output: try await script(["log", String(host), "watch"]))
     }
 
-    /// Records the SSDP that a host hears on an interface; `heard` shows it.
+    /// Records the SSDP messages that a host receives on an interface; `heard` returns them.
     package func listen(_ host: Int, _ interface: String) async throws {
         let name = "ssdp-\(interface)"
         try await script([
@@ -114,12 +114,12 @@ package struct LanLab: Sendable {
         }
     }
 
-    /// The SSDP that a host has heard on an interface.
+    /// The SSDP messages that a host has received on an interface.
     package func heard(_ host: Int, _ interface: String) async throws -> String {
         try await script(["log", String(host), "ssdp-\(interface)"])
     }
 
-    /// Sends an SSDP datagram from a host and collects what comes back for `seconds`.
+    /// Sends an SSDP datagram from a host and collects the answers for `seconds`.
     package func probe(
         _ host: Int, to destination: String, _ text: String, count: Int = 1, from source: String = "", port: Int = 0,
         seconds: Double = 0.5
@@ -136,16 +136,16 @@ package struct LanLab: Sendable {
         }
     }
 
-    /// What came back to a probe.
+    /// An answer to a probe.
     package struct Answer: Sendable {
-        /// The sender.
+        /// The sender's address.
         package let address: String
-        /// Its port.
+        /// The sender's port.
         package let port: Int
         /// The message.
         package let text: String
     }
 
-    /// A program that was built with the tests.
+    /// The path of a program that was built with the tests.
     package static func program(_ name: String) -> FilePath { Repository.programs.appending(name) }
 }

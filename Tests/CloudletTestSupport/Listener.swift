@@ -1,13 +1,14 @@
 import Dispatch
 import Glibc
 
-/// A TCP port of a loopback address that takes one HTTP request at a time, answers 200 and shows it to the test.
+/// A TCP port of a loopback address that accepts one HTTP request at a time, answers it with 200 and returns it to the
+/// test.
 package final class Listener: Sendable {
     /// The port.
     package let port: UInt16
     private let descriptor: Int32
 
-    /// Opens a free port of an address, 127.0.0.1 when not given; `nil` when that fails.
+    /// Opens a free port of an address, by default 127.0.0.1; `nil` when that fails.
     package init?(address host: UInt32 = 0x7F00_0001) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
@@ -29,8 +30,8 @@ package final class Listener: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The next request, headers and body, waited for at most 30 s; empty when none comes. It is answered with
-    /// `body`, and a status line that may bring headers with it.
+    /// Waits at most 30 s for the next request and returns its headers and body; empty when none arrives. The answer
+    /// has `body` and a status line, which can contain headers too.
     package func next(answering body: String = "", status: String = "200 OK") async -> String {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "listener").async { [descriptor] in
@@ -39,7 +40,7 @@ package final class Listener: Sendable {
         }
     }
 
-    /// Takes one connection and hands its descriptor to `body`, which blocks a thread of its own.
+    /// Accepts one connection and passes its descriptor to `body`, which may block.
     package func serveOnce(_ body: @escaping @Sendable (Int32) -> Void) {
         DispatchQueue(label: "listener").async { [self] in
             let client = Glibc.accept(descriptor, nil, nil)

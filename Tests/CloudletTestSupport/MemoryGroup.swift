@@ -2,13 +2,13 @@ package import CloudletCore
 import CloudletSystem
 import SystemPackage
 
-/// A control group with a limit of memory, for processes of a test.
+/// A control group with a memory limit, for processes of a test.
 package struct MemoryGroup: Sendable {
     private let directory: FilePath
-    /// Version 2, the unified hierarchy.
+    /// Whether it is version 2, the unified hierarchy.
     private let isUnified: Bool
 
-    /// Why this process can make none; `nil` where it can.
+    /// Why this process can't make a control group; `nil` when it can.
     package static let refusal: String? = {
         do {
             Directory.removeEmpty([try MemoryGroup(limit: 64 << 20).directory])
@@ -18,8 +18,8 @@ package struct MemoryGroup: Sendable {
         }
     }()
 
-    /// Makes a group below the first of the hierarchies.
-    /// - Throws: an error where there is none, or nothing may be made there.
+    /// Makes a group at the top of the hierarchy.
+    /// - Throws: an error when there is no hierarchy, or no group can be made in it.
     package init(limit: Int) throws(CloudletError) {
         let single: FilePath = "/sys/fs/cgroup/memory"
         isUnified = try FileStatus.of(single.appending("memory.limit_in_bytes")) == nil
@@ -32,28 +32,29 @@ package struct MemoryGroup: Sendable {
         }
     }
 
-    /// Sets how many bytes its processes may take, and none in a swap area.
+    /// Limits the memory of its processes, and disables swap for them.
     package func setLimit(_ bytes: Int) throws(CloudletError) {
         if isUnified {
             try write(String(bytes), to: "memory.max")
             try? write("0", to: "memory.swap.max")
         } else {
-            // The sum with the swap area may not be less, whichever comes first.
+            // The limit including swap must never be below the one without, so it may have to be set before or after
+            // it.
             try? write(String(bytes), to: "memory.memsw.limit_in_bytes")
             try write(String(bytes), to: "memory.limit_in_bytes")
             try? write(String(bytes), to: "memory.memsw.limit_in_bytes")
         }
     }
 
-    /// A command that shows the hierarchy below /run/groups: hosts of a lab see none below /sys.
+    /// A command that mounts the hierarchy at /run/groups, because hosts of a lab have none below /sys.
     package var showing: String {
         "mkdir -p /run/groups && mount -t \(isUnified ? "cgroup2" : "cgroup -o memory") none /run/groups"
     }
 
-    /// Moves a process into it; what the process has taken already stays where it was.
+    /// Moves a process into the group. Memory that the process already uses stays counted in its former group.
     package func add(_ process: Int32) throws(CloudletError) { try write(String(process), to: "cgroup.procs") }
 
-    /// Removes it, as soon as its processes have ended.
+    /// Removes the group when its processes have ended.
     package func remove() async throws {
         let isGone = try await poll(every: .milliseconds(20), for: .seconds(60)) { () throws(CloudletError) in
             Directory.removeEmpty([directory])

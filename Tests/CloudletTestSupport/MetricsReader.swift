@@ -1,10 +1,10 @@
 import Foundation
 import SystemPackage
 
-/// Reads metrics with a strict reader that is not ours.
+/// Reads metrics with a strict, independent parser.
 package enum MetricsReader {
-    /// The samples of a page in Prometheus's text format, by name and labels as they are written.
-    /// - Throws: `LabFailure` with what is wrong with the page.
+    /// The samples of a page in Prometheus's text format, by name and labels as written on the page.
+    /// - Throws: `LabFailure` that describes the error in the page.
     package static func samples(in text: String) async throws -> [String: Double] {
         let reader = Repository.root.appending("Tests/CloudletNodeTests/Reference/metrics_reader.py").string
         let result = try await Tool.run("/usr/bin/python3", [reader], input: text)

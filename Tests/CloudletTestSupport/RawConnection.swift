@@ -1,12 +1,12 @@
 import Dispatch
 import Glibc
 
-/// A TCP connection on which a test says exactly what it wants, bytes that no client library would send included.
+/// A TCP connection on which a test sends exact bytes, even such that no client library would send.
 package final class RawConnection: Sendable {
     private let descriptor: Int32
 
-    /// Connects to a port of an address, 127.0.0.1 when not given; `nil` when nobody listens. Waiting for an answer ends after `timeout` seconds,
-    /// by default longer than a busy machine may need.
+    /// Connects to a port of an address, by default 127.0.0.1; `nil` when no program listens. Each wait for an answer
+    /// ends after `timeout` seconds, by default longer than a busy machine needs.
     package init?(address host: UInt32 = 0x7F00_0001, port: UInt16, timeout: Int = 30) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: timeout, tv_usec: 0)
@@ -20,7 +20,7 @@ package final class RawConnection: Sendable {
                 unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        // Closed by `deinit`, which runs as all that is stored has been set.
+        // `deinit` closes the descriptor: it runs because all stored properties are set.
         if result != 0 { return nil }
     }
 
@@ -32,14 +32,14 @@ package final class RawConnection: Sendable {
         _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
-    /// The next bytes that come, at most 16 KiB; holds the calling thread.
+    /// Waits for the next bytes, at most 16 KiB. Blocks the calling thread.
     package func receiveNow() -> String {
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
         let got = unsafe recv(descriptor, &buffer, 16 << 10, 0)
         return String(decoding: buffer.prefix(max(0, got)), as: UTF8.self)
     }
 
-    /// Everything that comes until the other side closes, the time is over, or `limit` bytes have come.
+    /// Everything received until the other side closes, the time is over, or `limit` bytes have arrived.
     package func receive(limit: Int = 1 << 20) async -> String {
         await withCheckedContinuation { continuation in
             // Not on a thread of the common pool, which the other side of the test may need.
@@ -48,7 +48,7 @@ package final class RawConnection: Sendable {
     }
 
     /// Waits until the other side closes the connection.
-    /// - Returns: `false` when it does not in time.
+    /// - Returns: `false` when the other side does not close it in time.
     package func isClosed() async -> Bool {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "connection").async { [self] in
@@ -72,7 +72,7 @@ package final class RawConnection: Sendable {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// One request on a connection of its own and the whole answer; empty when there is none.
+    /// Sends a request on a new connection and returns the whole answer; empty when there is none.
     package static func ask(_ port: UInt16, _ request: String) async -> String {
         guard let connection = RawConnection(port: port) else { return "" }
         connection.send(request)

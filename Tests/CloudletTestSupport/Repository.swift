@@ -1,21 +1,21 @@
 import FoundationEssentials
 package import SystemPackage
 
-/// Where things are in the checkout and the build directory.
+/// Paths in the checkout and the build directory.
 package enum Repository {
-    /// The top of the checkout.
+    /// The top directory of the checkout.
     package static let root: FilePath = {
         var path = FilePath(#filePath)
         for _ in 0..<3 { path.removeLastComponent() }
         return path
     }()
 
-    /// A script of the project.
+    /// The path of a script of the project.
     package static func script(_ name: String) -> String { root.appending("Scripts").appending(name).string }
 
     /// The directory of the programs that were built with the tests.
     package static let programs: FilePath = {
-        // The test bundle lies beside them; the runner's arguments name it.
+        // The test bundle is in the same directory, and the test runner's arguments contain its path.
         let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
         var path = FilePath(bundle)
         while let last = path.lastComponent?.string, !path.isEmpty {

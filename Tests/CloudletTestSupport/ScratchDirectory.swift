@@ -2,12 +2,12 @@ package import CloudletSystem
 import FoundationEssentials
 package import SystemPackage
 
-/// A directory for one test, removed at its end; kept when `CLOUDLET_KEEP_SCRATCH` is set.
+/// A directory for one test. It is removed when the object is released, unless `CLOUDLET_KEEP_SCRATCH` is set.
 package final class ScratchDirectory: Sendable {
     /// The directory.
     package let path: FilePath
 
-    /// Makes a fresh directory under `$TMPDIR` or /tmp. The name is short: sockets are made below it.
+    /// Makes a new directory in `$TMPDIR` or /tmp. Its name is short because sockets are made below it.
     package init() throws {
         let parent = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
         path = FilePath(parent).appending("clt-" + String(UInt32.random(in: 0 ... .max), radix: 36))

@@ -1,20 +1,20 @@
-/// What a search printed.
+/// The output of a search.
 package struct Search: Sendable {
-    /// All of it.
+    /// The whole output.
     package let output: String
 
     /// One event.
     package struct Event: Sendable {
-        /// When, from the start.
+        /// Microseconds since the start of the search.
         package let microseconds: Int
         /// `+` found, `*` changed, `-` lost, `=` quiet.
         package let sign: String
-        /// The node.
+        /// The node, as JSON.
         package let json: String
         func has(_ text: String) -> Bool { json.contains(text) }
     }
 
-    /// The events in order.
+    /// The events, in order.
     package var events: [Event] {
         output.split(separator: "\n").compactMap { line in
             let parts = line.split(separator: " ", maxSplits: 3).map(String.init)
@@ -23,11 +23,11 @@ package struct Search: Sendable {
         }
     }
 
-    /// The ids of nodes reported as found, in order, repetitions included.
+    /// The ids of nodes reported as found, in order, with repetitions.
     package var found: [String] { events.filter { $0.sign == "+" }.compactMap { Self.value("id", in: $0.json) } }
     /// The ids of nodes reported as lost.
     package var lost: [String] { events.filter { $0.sign == "-" }.compactMap { Self.value("id", in: $0.json) } }
-    /// What the last event about a node said.
+    /// The JSON of the last event about a node.
     package func last(_ id: String) -> String { events.last { $0.has(id) }?.json ?? "" }
 
     private static func value(_ key: String, in json: String) -> String? {
@@ -35,21 +35,22 @@ package struct Search: Sendable {
     }
 }
 
-/// A lab that could not do what a test wants.
+/// A failure of a lab.
 package struct LabFailure: Error, CustomStringConvertible {
     /// What went wrong.
     package let description: String
 
-    /// A failure in words.
+    /// Makes a failure with this description.
     package init(description: String) { self.description = description }
 }
 
-/// Waits until `condition` holds. The time bounds what goes wrong and asserts nothing: whoever promises a time compares the
-/// one that is returned.
+/// Waits until `condition` is true. The time limit only ends a failing test. A test that checks a duration compares the
+/// returned one.
 /// - Parameters:
-///   - seconds: how long it may take on a machine that does nothing else; five times as long is waited, as machines are busy.
-///   - message: what is wrong when it does not come to hold.
-///   - condition: looked at every 50 ms.
+///   - seconds: how long it takes at most on an idle machine; the limit is five times as long, because machines can be
+///     busy.
+///   - message: the failure's description if the condition does not become true.
+///   - condition: evaluated every 50 ms.
 /// - Returns: how long it took.
 /// - Throws: `LabFailure` with `message` when the time is over.
 @discardableResult package func until(
@@ -64,7 +65,7 @@ package struct LabFailure: Error, CustomStringConvertible {
 }
 
 extension String {
-    /// How often `part` occurs.
+    /// The number of occurrences of `part`.
     package func components(_ part: String) -> Int {
         split(separator: part, omittingEmptySubsequences: false).count - 1
     }

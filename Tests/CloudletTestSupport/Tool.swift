@@ -1,11 +1,11 @@
 import Subprocess
 package import SystemPackage
 
-/// Programs that tests run beside the code: foreign readers, image tools, peers.
+/// Runs other programs in tests: readers by other people, image tools, peers.
 package enum Tool {
-    /// What a program left.
+    /// The result of a program.
     package struct Result: Sendable {
-        /// Exit status; 128 plus the number of a signal that ended it.
+        /// Exit status, or 128 plus the number of the signal that ended it.
         package let status: Int32
         /// Standard output.
         package let output: String
@@ -13,7 +13,7 @@ package enum Tool {
         package let errors: String
     }
 
-    /// Runs a program to its end.
+    /// Runs a program and waits until it ends.
     package static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
         directory: FilePath? = nil
