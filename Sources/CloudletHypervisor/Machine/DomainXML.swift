@@ -145,7 +145,7 @@ struct DomainXML {
         return MarkupElement(name, attributes: attributes, children: children + [address])
     }
 
-    /// QEMU options for which libvirt 9 has no elements: shared memory at a path of ours, and user networking whose
+    /// QEMU options for which libvirt 9 has no elements: shared memory at a given path, and user networking whose
     /// forwards can be changed while the VM runs.
     private var commandLine: MarkupElement {
         var arguments = [

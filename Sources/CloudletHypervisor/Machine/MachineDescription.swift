@@ -24,7 +24,7 @@ package struct MachineDescription: Hashable, Sendable {
     package enum Accelerator: String, Sendable, Hashable, CaseIterable {
         /// Hardware virtualisation.
         case kvm
-        /// QEMU's translator.
+        /// QEMU's software emulation.
         case tcg
     }
 

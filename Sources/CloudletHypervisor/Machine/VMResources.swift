@@ -23,7 +23,7 @@ package struct VMResources: Sendable {
         case qcow2
     }
 
-    /// Names the resources.
+    /// Makes the resources of one run.
     package init(
         name: String, disk: FilePath, diskFormat: DiskFormat, memoryPath: FilePath, waitsForState: Bool,
         options: VMOptions = VMOptions(), serialLog: FilePath? = nil

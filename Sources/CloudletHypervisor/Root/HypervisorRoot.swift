@@ -22,7 +22,7 @@ package final class HypervisorRoot: Sendable {
     /// The first part of the names of this process's VMs. It differs for each CLOUDLET_HOME that uses the same libvirt.
     package let vmPrefix: String
     private let lock: FileLock
-    /// The directory, open.
+    /// The open directory.
     let handle: File
 
     private static let commandSlots = 32

@@ -8,7 +8,7 @@ package struct ActiveForward: Hashable, Sendable {
     /// The address of the host on which it listens.
     package let address: String
 
-    /// Names a forward.
+    /// Makes an active forward.
     package init(_ forward: PortForward, address: String) {
         self.forward = forward
         self.address = address

@@ -18,6 +18,6 @@ package struct OverlayOptions: Sendable {
     /// Whether only the disk is saved. The guest is then shut down before saving, and boots at synthesis.
     package var diskOnly = false
 
-    /// Names an overlay.
+    /// Makes the default options of an overlay with this name.
     package init(name: String) { self.name = name }
 }

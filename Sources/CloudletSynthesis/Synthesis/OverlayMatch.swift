@@ -20,7 +20,7 @@ extension Synthesizer {
     static func requireMatch(
         _ meta: OverlayMeta, _ base: BaseVM, _ machine: MachineDescription
     ) throws(CloudletError) {
-        // The original's wording.
+        // "No matching Base VM" is the wording of the original node.
         guard !meta.blobs.isEmpty else {
             throw CloudletError(.badData, "No matching Base VM: the overlay names no blobs")
         }

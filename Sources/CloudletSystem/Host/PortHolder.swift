@@ -47,7 +47,7 @@ package struct PortHolder: Hashable, Sendable {
 }
 
 extension [PortHolder] {
-    /// Names and process numbers, as `python3 (1234)`.
+    /// Names and process numbers, such as `python3 (1234)`.
     package var shown: String {
         map { $0.pid == 0 ? $0.name : "\($0.name.displayable()) (\($0.pid))" }.joined(separator: ", ")
     }
