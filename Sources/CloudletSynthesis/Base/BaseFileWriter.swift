@@ -7,7 +7,7 @@ import FoundationEssentials
 import SystemPackage
 
 /// Writes the files of a base VM. They get their names, write-protected, only when all are complete and on the disk.
-/// The base VM exists from the moment the seal has its name (see ``Publication``).
+/// The base VM exists from the moment the manifest has its name (see ``Publication``).
 struct BaseFileWriter: Sendable {
     private let files: BaseFiles
     private let publication = Publication()

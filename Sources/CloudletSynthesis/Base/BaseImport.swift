@@ -12,11 +12,11 @@ package struct BaseImport: Sendable {
     /// Uses this registry.
     package init(registry: Registry) { self.registry = registry }
 
-    /// Checks the files of a base VM against its seal and registers it. Without a seal, or when the caller names an
+    /// Checks the files of a base VM against its manifest and registers it. Without one, or when the caller names an
     /// expected identity, hashes all files and writes new hash lists.
     /// - Parameters:
     ///   - disk: absolute path of the disk, with a memory snapshot beside it.
-    ///   - expected: the identity that the disk must have, checked by hashing the disk; `nil` to trust its seal.
+    ///   - expected: the identity that the disk must have, checked by hashing the disk; `nil` to trust its manifest.
     /// - Returns: the registry's entry.
     /// - Throws: `CloudletError.badData` when the files are not those of a base VM or the hash differs. Then nothing is
     ///   registered.
@@ -50,7 +50,7 @@ package struct BaseImport: Sendable {
             return stamped
         } catch {
             writer.discard()
-            // In a read-only directory, use the existing hash lists if they still match the seal.
+            // In a read-only directory, use the existing hash lists if they still match the manifest.
             guard error.code == .permission, let seal = try BaseManifest(of: files) else { throw error }
             let hash = try await WorkerPool.background.run { () throws(CloudletError) in
                 try DiskFingerprint.identity(of: try File(disk, .read))
@@ -68,7 +68,7 @@ package struct BaseImport: Sendable {
             advice: "the disk is damaged or another one; copy it again")
     }
 
-    /// Registers a base VM whose files match its seal.
+    /// Registers a base VM whose files match its manifest.
     private func add(
         _ files: BaseFiles, _ seal: BaseManifest, noted: SHA256Digest?, _ accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> BaseVM {
