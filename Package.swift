@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Compiler settings of every Swift target: complete concurrency checking (language mode 6, below), strict
-/// memory safety, no warnings.
+/// Compiler settings of every Swift target: complete concurrency checking (language mode 6, below), strict memory
+/// safety, warnings as errors.
 let settings: [SwiftSetting] = [
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
@@ -18,7 +18,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-/// A program with the project's settings. Without `packageAccess` it sees the public interface only, like other packages.
+/// A program with the project's settings. Without `packageAccess` it sees only public declarations, as other packages
+/// do.
 func program(
     _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, packageAccess: Bool = true,
     linker: [LinkerSetting] = []
@@ -80,7 +81,7 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
     ],
     targets: [
-        // C libraries, and what of the system Swift can't import.
+        // C libraries, and system functions that Swift can't import.
         .systemLibrary(name: "CAvahi"),
         .target(name: "CDispatchFiles"),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
@@ -90,7 +91,7 @@ let package = Package(
         .systemLibrary(name: "CUPnP"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
-        // Leaves.
+        // Targets without dependencies on other layers.
         library("CloudletCore", [crypto]),
         library("CloudletMarkup", ["CloudletCore"]),
         library("CloudletMessagePack", ["CloudletCore"]),
@@ -123,7 +124,7 @@ let package = Package(
                 "CloudletSystem", "CloudletWire", nioCore, nioPosix, system,
             ]),
 
-        // The engine and what it stands on.
+        // The engine and the targets it uses.
         library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
         library("CloudletControl", ["CloudletCore", "CloudletStore", "CloudletSystem", system]),
         library(
@@ -155,7 +156,7 @@ let package = Package(
                 "CloudletAdvertising", "CloudletCore", "CloudletDiscovery", "CloudletNetwork", "CloudletSystem",
                 "CUPnP", asyncAlgorithms, lifecycle, logging, subprocess, system,
             ], swiftSettings: settings,
-            // libupnp has to find the executable's own functions of these names (see SocketInterposer).
+            // libupnp must find the executable's own functions of these names (see SocketInterposer).
             linkerSettings: [
                 .unsafeFlags([
                     "-Xlinker", "--export-dynamic-symbol=setsockopt", "-Xlinker", "--export-dynamic-symbol=recvfrom",
@@ -192,11 +193,11 @@ let package = Package(
         program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
         program(
             "cloudlet-find", ["CloudletCommandLine", "CloudletFind"],
-            // Three quarters of it would be what debuggers know of the libraries.
+            // Without this, three quarters of the file would be debug information of the libraries.
             linker: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
         program("cloudlet-node", ["CloudletCommandLine", "CloudletCommands"]),
 
-        // Checks nodes from outside; knows nothing of our own discovery.
+        // Checks nodes from outside, without the package's own discovery code.
         library(
             "CloudletConformance",
             [
@@ -205,7 +206,7 @@ let package = Package(
             ]),
         program("conformance", ["CloudletConformance", arguments]),
 
-        // What tests use.
+        // Helpers of the tests.
         .target(
             name: "CloudletTestSupport",
             dependencies: ["CloudletCore", "CloudletOverlay", "CloudletSystem", subprocess, system],
@@ -228,7 +229,7 @@ let package = Package(
                 "CloudletSynthesis", "CloudletSystem", subprocess, system,
             ], path: "Tests/OverlayBench"),
 
-        // Unit tests, a target each.
+        // Unit tests, one test target for each target.
         tests(
             "CloudletAdvertising",
             [
@@ -276,7 +277,7 @@ let package = Package(
         tests("CloudletSystem", [system]),
         tests("CloudletWire", ["CloudletMessagePack", "CloudletOverlay"]),
 
-        // Tests of the programs: on LANs, against devices, the whole chain.
+        // Tests of the programs: on LANs, against other devices, and from end to end.
         .testTarget(
             name: "DiscoveryLabTests",
             dependencies: [
@@ -297,9 +298,9 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// Has no main function but libFuzzer's; see Scripts/fuzz.
+// libFuzzer provides the main function; see Scripts/fuzz.
 if Context.environment["CLOUDLET_FUZZ"] != nil {
-    // Of targets that need much else, only the parsers: the build for libFuzzer takes a part of the time.
+    // Of targets with many dependencies, the build for libFuzzer takes the parsers only, which shortens it.
     let parsers: [String: (sources: [String], dependencies: [Target.Dependency])] = [
         "CloudletAdvertising": (["UPnP/SOAP.swift"], ["CloudletCore", "CloudletMarkup"]),
         "CloudletDiscovery": (
