@@ -1,22 +1,22 @@
 package import CloudletSystem
 package import ServiceLifecycle
 
-/// Makes a node known by one protocol: follows the record and the network while it runs, and takes everything back
-/// when it is shut down.
+/// Announces a node by one protocol: follows changes of the record and the network while it runs, and withdraws the
+/// announcements when it is shut down.
 package protocol Advertiser: Service {
     /// What the advertiser is doing now, for the node's page and `doctor`.
     var state: CurrentValue<AdvertiserState> { get }
 }
 
-/// How far an advertiser has got.
+/// The state of an advertiser.
 package enum AdvertiserState: Hashable, Sendable, CustomStringConvertible {
-    /// Not yet known to anybody.
+    /// The node is not announced yet.
     case starting
-    /// The node is announced; the text says where, as in `eth0, wlan0`.
+    /// The node is announced on the interfaces that the text names, as in `eth0, wlan0`.
     case announced(String)
-    /// It can't be announced now; the sentence says why. The advertiser goes on trying.
+    /// The node can't be announced now; the sentence says why. The advertiser keeps trying.
     case waiting(String)
-    /// Withdrawn.
+    /// The announcements are withdrawn.
     case stopped
 
     /// The state in words.

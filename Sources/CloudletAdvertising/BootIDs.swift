@@ -2,13 +2,13 @@ import CloudletSystem
 import FoundationEssentials
 package import SystemPackage
 
-/// The numbers by which control points see that a device has restarted or has other addresses: BOOTID.UPNP.ORG
-/// (UDA 2.0 §1.2.2). Each is higher than all before it, also when the clock was set back meanwhile.
+/// The numbers by which control points see that a device has restarted or has other addresses: BOOTID.UPNP.ORG (UDA 2.0
+/// §1.2.2). Each number is higher than all before it, even if the clock was set back meanwhile.
 package struct BootIDs: Sendable {
     private let file: FilePath?
     private let now: @Sendable () -> Int
 
-    /// Numbers that go on where those kept in `directory` ended; without a directory they are the time in seconds.
+    /// Continues the numbers stored in `directory`; without a directory, numbers are the time in seconds.
     package init(in directory: FilePath? = nil) {
         self.init(in: directory) { Int(Date().timeIntervalSince1970) }
     }
@@ -18,7 +18,7 @@ package struct BootIDs: Sendable {
         self.now = now
     }
 
-    /// The number after `last`, or after the one kept; it is kept where that is possible.
+    /// Returns a number above `last`, or above the stored one, and stores it if possible.
     func next(after last: Int32? = nil) -> Int32 {
         let highest = last ?? file.flatMap(Self.read) ?? 0
         let number = max(Int32(clamping: now()), highest == .max ? 1 : highest + 1)

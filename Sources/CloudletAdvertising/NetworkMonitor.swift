@@ -6,10 +6,10 @@ package import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Follows the machine's network: which interfaces the policy chooses and which addresses they have, at once and
+/// Follows the machine's network: which interfaces the policy chooses and which addresses they have, at the start and
 /// after each change (rtnetlink(7)).
 package final class NetworkMonitor: Service {
-    /// The interfaces chosen now; changes as the network does.
+    /// The interfaces chosen now; updated when the network changes.
     package let interfaces: CurrentValue<[NetworkInterface]>
 
     private let policy: InterfacePolicy
@@ -26,7 +26,8 @@ package final class NetworkMonitor: Service {
         reportLeftOut(of: all)
     }
 
-    /// Logs which interfaces are not used, and why, when that has changed: as a warning when the node has no other.
+    /// Logs which interfaces are not used and why, whenever this has changed: as a warning when the node has no other
+    /// interface.
     private func reportLeftOut(of all: [NetworkInterface]) {
         let leftOut = policy.leftOut(of: all)
         guard
@@ -42,8 +43,8 @@ package final class NetworkMonitor: Service {
             metadata: ["left-out": "\(leftOut.map { "\($0.name) (\($0.reason))" }.joined(separator: ", "))"])
     }
 
-    /// Follows changes until the service is shut down or the task is cancelled. Changes that come together are taken
-    /// together.
+    /// Follows changes until the service is shut down or the task is cancelled. Changes in quick succession are handled
+    /// as one.
     package func run() async throws {
         let watch = try Netlink.Changes()
         let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -56,7 +57,7 @@ package final class NetworkMonitor: Service {
         source.setCancelHandler { _ = watch }
         source.activate()
         defer { source.cancel() }
-        // What changed before the watch began is read here.
+        // This reads changes from before the watch began.
         continuation.yield()
         for await _ in changes.cancelOnGracefulShutdown() {
             refresh()

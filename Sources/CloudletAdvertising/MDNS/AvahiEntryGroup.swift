@@ -1,15 +1,16 @@
 import CAvahi
 import CloudletDiscovery
 
-/// What is published on one interface, under one name. The pointer is valid until `free`, or until its client is freed.
+/// The records published on one interface under one name. The pointer is valid until `free`, or until its client is
+/// freed.
 @safe struct EntryGroup {
     private let pointer: OpaquePointer
 
-    /// Which group it is.
+    /// Identifies the group.
     var id: EntryGroupID { unsafe EntryGroupID(pointer) }
 
-    /// A group without entries; `nil` when avahi has none to give. Its changes of state are added to
-    /// `events`, which must outlive it.
+    /// Creates a group without entries; `nil` when avahi can't create one. Its state changes are appended to `events`,
+    /// which must outlive the group.
     init?(of client: OpaquePointer, reportingTo events: AvahiEvents) {
         let context = unsafe Unmanaged.passUnretained(events).toOpaque()
         let made = unsafe avahi_entry_group_new(
@@ -23,7 +24,7 @@ import CloudletDiscovery
         unsafe pointer = made
     }
 
-    /// Withdraws what is published. Must not be called in a callback of the group.
+    /// Withdraws the published records. Must not be called in a callback of the group.
     func free() { unsafe avahi_entry_group_free(pointer) }
 
     /// Publishes the services and subtypes of `desired`.
@@ -60,7 +61,7 @@ import CloudletDiscovery
         return failure
     }
 
-    /// The strings as avahi takes them: its list grows at the front, and is written to the wire from the back.
+    /// The strings as an avahi list: avahi adds at the front and writes the list to the wire from the back.
     private static func stringList(_ strings: [String]) -> UnsafeMutablePointer<AvahiStringList>? {
         var list: UnsafeMutablePointer<AvahiStringList>?
         for string in strings {

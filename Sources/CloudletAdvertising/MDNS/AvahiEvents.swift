@@ -1,15 +1,15 @@
 import CAvahi
 
-/// What avahi has called back and nobody has acted on yet: a client or group must not be freed while it calls. Lives on
-/// the thread of its session.
+/// Events that avahi has reported by callbacks and the session has not handled yet: a client or group must not be freed
+/// during its own callback. Used on the session's thread only.
 final class AvahiEvents {
-    /// The client's last change of state.
+    /// The client's latest state change.
     var client: AvahiClientState?
-    /// The changes of state of entry groups, the oldest first.
+    /// The state changes of entry groups, oldest first.
     var groups: [(group: EntryGroupID, state: AvahiEntryGroupState)] = []
 }
 
-/// Tells groups apart that exist at the same time.
+/// Distinguishes groups that exist at the same time.
 struct EntryGroupID: Hashable, Sendable {
     private let number: UInt
 

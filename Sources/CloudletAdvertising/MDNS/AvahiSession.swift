@@ -5,25 +5,25 @@ import CloudletSystem
 import Glibc
 import Logging
 
-/// The node's dealings with avahi-daemon: one client, one entry group an interface. Lives on one thread, between
-/// `iterate` and `iterate`; what avahi calls back is only noted (`AvahiEvents`), and `settle` acts on it.
+/// The node's session with avahi-daemon: one client, and one entry group for each interface. Used on one thread only,
+/// between calls of `iterate`; callbacks only record their events (`AvahiEvents`), and `settle` handles them.
 @safe final class AvahiSession {
-    /// How far the session has got.
+    /// The state of the session.
     private(set) var state = AdvertiserState.starting
-    /// The configured name and the one to be shown in its place from now on, until somebody fetches them.
+    /// The configured name and the name to show instead of it, until the caller takes them.
     private var renaming: (desired: String, name: String)?
 
     private let poll: OpaquePointer
     private let logger: Logger
     private var client: OpaquePointer? = nil
     private var groups: [Int32: EntryGroup] = [:]
-    /// The name in force, or being tried; differs from the desired after a collision.
+    /// The name that is published or being tried; differs from the desired name after a conflict.
     private var name: String?
     /// The name that other parts of the node show.
     private var shown: String?
-    /// Since when `name` is published on all interfaces; `nil` when it is not.
+    /// The time since which `name` is published on all interfaces; `nil` when it is not.
     private var settled: ContinuousClock.Instant?
-    /// The same with the configured name, published beside `name` until no other host has claimed it.
+    /// The groups that publish the configured name beside `name`, until it is certain that no other host claims it.
     private var trial: (groups: [Int32: EntryGroup], established: Int, desired: DesiredPublication)?
     private var published: (name: String, desired: DesiredPublication)?
     private var desired: DesiredPublication?
@@ -37,8 +37,8 @@ import Logging
     private var pause = Duration.seconds(1)
     private var established = 0
 
-    /// A session on a poll loop, which must outlive it.
-    /// `returnAfter` is how long after a conflict the configured name is tried again for the first time.
+    /// Creates a session on a poll loop, which must outlive it. `returnAfter` is the time from a conflict until the
+    /// configured name is tried again for the first time.
     init(poll: OpaquePointer, returnAfter: Duration, logger: Logger) {
         unsafe self.poll = poll
         returns = ReturnPace(first: returnAfter)
@@ -46,11 +46,11 @@ import Logging
     }
 
     deinit {
-        // Freeing the client frees its groups; the daemon then says goodbye for them.
+        // Freeing the client frees its groups; the daemon then sends their goodbyes.
         if let client = unsafe client { unsafe avahi_client_free(client) }
     }
 
-    /// Changes what is to be published.
+    /// Changes the desired publication.
     func set(_ desired: DesiredPublication) {
         if self.desired?.publication.name != desired.publication.name {
             name = desired.publication.name
@@ -60,13 +60,13 @@ import Logging
         self.desired = desired
     }
 
-    /// The renaming since the last call, if there was one.
+    /// Returns the new name since the last call; `nil` when the name has not changed.
     func takeRenaming() -> (desired: String, name: String)? {
         defer { renaming = nil }
         return renaming
     }
 
-    /// Milliseconds until `settle` has something to do without an event; -1 for never.
+    /// Milliseconds until `settle` must be called even if nothing happens; -1 for never.
     var timeout: Int32 {
         var due: [ContinuousClock.Instant] = []
         if unsafe client == nil {
@@ -82,21 +82,22 @@ import Logging
         return Int32(max(0, min(60_000, (first - .now).seconds * 1000 + 1)))
     }
 
-    /// When the desired state may be published.
+    /// The time from which the desired state may be published.
     private var nextPublication: ContinuousClock.Instant {
-        // A name that was lost is none that others know: the next one is no change.
+        // After a conflict, other hosts know no published name, so the next name does not count as a change.
         guard published != nil else { return retry }
         return max(retry, changes.next(hasTime: isTextAlone) ?? retry)
     }
 
-    /// Whether the published state differs from the desired one in the TXT record only.
+    /// Whether the published state differs from the desired state in the TXT record only.
     private var isTextAlone: Bool {
         guard let published, let desired else { return false }
         return published.name == name && published.desired.differsOnlyInText(from: desired)
             && published.desired.publication.txt != desired.publication.txt
     }
 
-    /// Acts on what has happened and on the desired state: connects, publishes, renames, starts anew.
+    /// Handles recorded events and applies the desired state: connects, publishes, renames, or starts again from the
+    /// beginning.
     func settle() {
         if let event = events.client {
             events.client = nil
@@ -143,12 +144,12 @@ import Logging
         switch event {
         case AVAHI_CLIENT_S_RUNNING:
             pause = .seconds(1)
-            // Also after a new host name: everything is published again.
+            // This state also follows a change of the host name: publish everything again.
             reset()
         case AVAHI_CLIENT_S_COLLISION, AVAHI_CLIENT_S_REGISTERING: reset()
         case AVAHI_CLIENT_CONNECTING: report(.waiting("avahi-daemon is not running"))
         default:
-            // The daemon or the bus went away: the client is of no use any more.
+            // The daemon or the bus is gone, so this client can't be used any more.
             let reason = unsafe client.map { unsafe Self.text(avahi_client_errno($0)) } ?? "failed"
             if let client = unsafe client { unsafe avahi_client_free(client) }
             unsafe client = nil
@@ -187,7 +188,7 @@ import Logging
         let wasSlow = conflicts.isSlow
         let wait = conflicts.conflict(at: .now)
         let chosen = NodeName.alternative(to: taken)
-        // Of many conflicts in a row the first is logged, and that there are many.
+        // Of many conflicts in a row, log the first one, and once that there are many.
         if taken == desired?.publication.name || settled != nil {
             logger.notice(
                 "another host of this network has the node's name",
@@ -205,7 +206,8 @@ import Logging
 
     // MARK: - Return to the configured name
 
-    /// Publishes the configured name beside the one in force, which stays until no other host has claimed the former.
+    /// Publishes the configured name beside the current one, which stays until it is certain that no other host claims
+    /// the configured one.
     private func tryDesiredName() {
         guard let desired, let name, name != desired.publication.name else { return returns.end() }
         var made: [Int32: EntryGroup] = [:]
@@ -253,7 +255,7 @@ import Logging
         }
     }
 
-    /// Withdraws everything; `publish` begins anew.
+    /// Withdraws everything, so that `publish` starts from the beginning.
     private func reset() {
         release(groups)
         if let trial { release(trial.groups) }
@@ -262,8 +264,8 @@ import Logging
         established = 0
     }
 
-    /// Takes everything back. Where the same name ends on several interfaces, avahi 0.8 now and then says goodbye on one of
-    /// them only; less often when they end one after the other.
+    /// Withdraws all records. When the same name is withdrawn on several interfaces, avahi 0.8 sometimes sends the
+    /// goodbye on one of them only; this happens less often when they are withdrawn one after the other.
     func withdraw() {
         var rest = groups.count
         for group in groups.values {
@@ -283,7 +285,7 @@ import Logging
         }
         guard nextPublication <= .now else { return }
         if isTextAlone {
-            // The TXT record changes without probing again.
+            // A TXT record can change without a new probe.
             changes.note(at: .now)
             self.published = (name, desired)
             for (interface, group) in groups {
@@ -324,7 +326,7 @@ import Logging
         pause = min(pause * 2, .seconds(10))
     }
 
-    /// Says each change once.
+    /// Logs each change of state once.
     private func report(_ new: AdvertiserState) {
         guard new != state else { return }
         let wasWaiting = state.isWaiting
@@ -337,6 +339,6 @@ import Logging
 }
 
 extension AdvertiserState {
-    /// Whether it can't be announced now.
+    /// Whether the node can't be announced now.
     var isWaiting: Bool { if case .waiting = self { true } else { false } }
 }

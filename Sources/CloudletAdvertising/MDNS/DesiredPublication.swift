@@ -1,6 +1,6 @@
 import CloudletDiscovery
 
-/// What is to be published, on the interfaces with these numbers.
+/// The data to publish, and the numbers of the interfaces to publish it on.
 struct DesiredPublication: Hashable, Sendable {
     var publication: MDNSPublication
     var interfaces: [Int32: String]
@@ -9,7 +9,7 @@ struct DesiredPublication: Hashable, Sendable {
     /// The service types.
     var types: [String] { withOldName ? [MDNSPublication.type, MDNSPublication.oldType] : [MDNSPublication.type] }
 
-    /// Whether nothing but the TXT record may differ. The name is not looked at.
+    /// Whether the two differ in the TXT record at most. The names are not compared.
     func differsOnlyInText(from other: DesiredPublication) -> Bool {
         interfaces == other.interfaces && withOldName == other.withOldName
             && publication.port == other.publication.port && publication.subtypes == other.publication.subtypes

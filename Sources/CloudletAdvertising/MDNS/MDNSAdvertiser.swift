@@ -11,11 +11,11 @@ import Synchronization
 /// Announces the node by mDNS and DNS-SD through the machine's avahi-daemon: `_cloudlet._tcp` on every chosen
 /// interface.
 ///
-/// Without a daemon the advertiser logs that once, continues, and connects when a daemon appears. When another host has the name,
-/// the next one (`X #2`) is taken and written into the record, so that every protocol shows the same name; the configured one
-/// is tried again later.
+/// Without a daemon, the advertiser logs this once, continues, and connects when a daemon appears. When another host
+/// uses the name, the advertiser takes the next one (`X #2`) and writes it into the record, so that every protocol
+/// shows the same name; it tries the configured one again later.
 package final class MDNSAdvertiser: Advertiser {
-    /// What is announced where.
+    /// Where the node is announced now.
     package let state = CurrentValue(AdvertiserState.starting)
 
     private let record: CurrentValue<NodeRecord>
@@ -24,9 +24,9 @@ package final class MDNSAdvertiser: Advertiser {
     private let returnAfter: Duration
     private let logger: Logger
 
-    /// An advertiser of `record` on `interfaces`.
-    /// `withOldName` says whether to announce `_cloudlet._udp` too, which clients of 2014 look for.
-    /// `returnAfter` is how long a node that had to take another name waits before it tries the configured one again.
+    /// Creates an advertiser of `record` on `interfaces`. `withOldName` says whether to announce `_cloudlet._udp` as
+    /// well, which clients of 2014 search for. `returnAfter` is how long a node that had to take another name waits
+    /// before it tries the configured one again.
     package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, withOldName: Bool = false,
         returnAfter: Duration = .seconds(300), logger: Logger
@@ -38,7 +38,7 @@ package final class MDNSAdvertiser: Advertiser {
         self.logger = logger
     }
 
-    /// Announces until the service is shut down or the task is cancelled; the daemon then says goodbye.
+    /// Announces until the service is shut down or the task is cancelled; the daemon then sends the goodbyes.
     package func run() async throws {
         let loop = try AvahiLoop()
         await withTaskGroup { group in
@@ -46,7 +46,7 @@ package final class MDNSAdvertiser: Advertiser {
                 await loop.run(returnAfter: returnAfter, logger: logger) { newState, renaming in
                     state.set(newState)
                     guard let renaming else { return }
-                    // Unless the node has been given another name in the meantime.
+                    // Ignore the new name if the node's configured name has changed in the meantime.
                     record.update { if $0.requestedName == renaming.desired { $0.use(name: renaming.name) } }
                 }
             }
@@ -64,9 +64,9 @@ package final class MDNSAdvertiser: Advertiser {
     }
 }
 
-/// The thread on which avahi lives, and the way to it from others.
+/// The thread on which avahi runs, and how other threads wake it.
 ///
-/// `@unchecked Sendable`: the pointer is made before and freed after everything else; others only call
+/// `@unchecked Sendable`: the pointer is created before and freed after all other use; other threads only call
 /// `avahi_simple_poll_wakeup` with it, under the lock, which writes a byte into a pipe.
 @safe private final class AvahiLoop: @unchecked Sendable {
     private struct Inbox {
@@ -94,8 +94,8 @@ package final class MDNSAdvertiser: Advertiser {
         unsafe avahi_simple_poll_wakeup(poll)
     }
 
-    /// Runs a session on a thread of its own until `stop`; `report` is called after each round with the state and,
-    /// once, with a renaming.
+    /// Runs a session on a thread of its own until `stop`; calls `report` after each round with the state and, if the
+    /// name has changed in that round, with the new name.
     func run(
         returnAfter: Duration, logger: Logger,
         report: @escaping @Sendable (AdvertiserState, (desired: String, name: String)?) -> Void
@@ -123,8 +123,8 @@ package final class MDNSAdvertiser: Advertiser {
         }
     }
 
-    /// As `avahi_simple_poll_iterate`, which forgets a wakeup that comes before it begins to wait (simple-watch.c of avahi 0.8):
-    /// what came in the meantime is looked for once it can't forget it any more.
+    /// Like `avahi_simple_poll_iterate`, which loses a wakeup that comes before it begins to wait (simple-watch.c of
+    /// avahi 0.8): this function checks for such events at a point after which no wakeup is lost.
     private func iterate(for milliseconds: Int32) {
         guard unsafe avahi_simple_poll_prepare(poll, milliseconds) == 0 else { return }
         if inbox.withLock({ $0.isStopped || $0.desired != nil }) { unsafe avahi_simple_poll_wakeup(poll) }

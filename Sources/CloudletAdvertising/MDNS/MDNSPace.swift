@@ -1,14 +1,14 @@
-/// When a host whose names conflict may try the next one: at most fifteen conflicts in ten seconds, then one try each
-/// five seconds (RFC 6762 §8.1).
+/// When a host whose names conflict may try the next name: at once for up to fifteen conflicts in ten seconds, then
+/// once every five seconds (RFC 6762 §8.1).
 struct ConflictPace: Hashable, Sendable {
     private var times: [ContinuousClock.Instant] = []
-    /// Whether there have been too many.
+    /// Whether there have been too many conflicts.
     private(set) var isSlow = false
 
-    /// No conflict yet.
+    /// Starts without conflicts.
     init() {}
 
-    /// Takes note of a conflict. A minute without one makes all be forgotten.
+    /// Records a conflict. A minute without a conflict resets the count.
     /// - Returns: how long to wait before the next name is tried.
     mutating func conflict(at now: ContinuousClock.Instant) -> Duration {
         if let last = times.last, now - last > .seconds(60) { self = ConflictPace() }
@@ -22,17 +22,17 @@ struct ConflictPace: Hashable, Sendable {
 struct ChangePace: Hashable, Sendable {
     private var times: [ContinuousClock.Instant] = []
     private static let perMinute = 10
-    /// A little more than the rule has, as time passes between here and the wire.
+    /// A little more than a minute, because time passes between this check and the transmission.
     private static let window = Duration.seconds(61)
 
-    /// Nothing has changed yet.
+    /// Starts without changes.
     init() {}
 
-    /// Takes note of a change.
+    /// Records a change.
     mutating func note(at now: ContinuousClock.Instant) { times = times.filter { now - $0 < Self.window } + [now] }
 
-    /// The time from which on there may be a change: for one that has time, as that of a load, evenly spread; for one that
-    /// has not, at once while the minute's changes are not used up.
+    /// The earliest time of the next change. Changes that can wait, such as a new load value, are spread evenly; all
+    /// others are allowed at once until the minute's changes are used up.
     func next(hasTime: Bool) -> ContinuousClock.Instant? {
         let full = times.count < Self.perMinute ? nil : times[times.count - Self.perMinute] + Self.window
         let spread = hasTime ? times.last.map { $0 + Self.window / Self.perMinute } : nil
@@ -40,42 +40,44 @@ struct ChangePace: Hashable, Sendable {
     }
 }
 
-/// When a node that goes by another name tries its configured one again: more and more seldom, as each try may be seen.
+/// When a node that uses another name tries its configured one again: at growing intervals, because other hosts may see
+/// each try.
 struct ReturnPace: Hashable, Sendable {
     private let first: Duration
     private var pause: Duration
-    /// When to try; `nil` when there is no need.
+    /// The time of the next try; `nil` when none is needed.
     private(set) var next: ContinuousClock.Instant?
 
-    /// The first try comes after `first`.
+    /// Creates a pace whose first try comes after `first`.
     init(first: Duration) {
         self.first = first
         pause = first
     }
 
-    /// The node goes by another name from now on, or the configured one is still taken.
+    /// Plans the next try: the node uses another name from now on, or the configured one is still taken.
     mutating func wait(from now: ContinuousClock.Instant) {
         next = now + pause
         pause = min(pause * 2, max(first, .seconds(3600)))
     }
 
-    /// The node has its configured name, or was given another one.
+    /// Resets the pace: the node has its configured name, or was configured with another one.
     mutating func end() { self = ReturnPace(first: first) }
 }
 
-/// When others hear of another name: at once the first time, then after it has held for longer and longer. Each time every
-/// protocol announces the node anew, which a neighbour that claims name after name must not bring about.
+/// When other protocols learn that the node uses another name: at once the first time, then only after the name has
+/// held for a growing time. Each change makes every protocol announce the node again, and a neighbour that claims name
+/// after name must not cause that.
 struct ShowPace: Hashable, Sendable {
     private var hold = Duration.zero
     private var last: ContinuousClock.Instant?
 
-    /// No other name was shown yet.
+    /// Starts without a shown name.
     init() {}
 
-    /// When a name that was taken at `time` may be shown.
+    /// The time from which a name that was taken at `time` may be shown.
     func due(since time: ContinuousClock.Instant) -> ContinuousClock.Instant { time + hold }
 
-    /// Takes note of a name that was shown. Ten minutes without one makes all be forgotten.
+    /// Records that a name was shown. Ten minutes without a new name reset the pace.
     mutating func note(at now: ContinuousClock.Instant) {
         if let last, now - last > .seconds(600) { hold = .zero }
         last = now

@@ -3,21 +3,21 @@ import CloudletDiscovery
 import CloudletNetwork
 import Synchronization
 
-/// Decides who is answered: keeps the bounds that all endpoints of a node share.
+/// Decides which hosts get answers, within limits that all endpoints of a node share.
 final class ReplyDesk: Sendable {
-    /// How an answer may go.
+    /// How answers to a host may be sent.
     enum Passage: Hashable, Sendable {
-        /// At once.
+        /// Send all at once.
         case open
-        /// One message, and the rest when the host turns out to be there; a place among the strangers was taken.
+        /// Send one message, and the rest when the kernel has found the host; a slot for unknown hosts is reserved.
         case asStranger
-        /// The host is being tried already; its answers wait with the others.
+        /// An earlier answer to the host is waiting for the kernel to find it; add these to the kept ones.
         case waiting
-        /// Not at all.
+        /// Do not send.
         case closed
     }
 
-    /// An answer that waits for its receiver to be found.
+    /// An answer that waits until the kernel has found its receiver.
     struct Letter: Sendable {
         let message: SSDPMessage
         let receiver: Endpoint
@@ -27,32 +27,32 @@ final class ReplyDesk: Sendable {
     private struct State {
         var budget = ReplyBudget()
         var slots = StrangerSlots()
-        /// What waits for the hosts that have a place.
+        /// The kept answers of the hosts that hold a slot.
         var letters: [Neighbour: [Letter]] = [:]
-        /// Hosts that were known a moment ago, with the time until which that is believed.
+        /// Hosts that the kernel knew a moment ago, with the time until which this is assumed to hold.
         var known: [Neighbour: ContinuousClock.Instant] = [:]
-        /// Questions to the kernel that may still be asked in the second that ends at `secondEnd`.
+        /// How many more questions to the kernel are allowed in the second that ends at `secondEnd`.
         var questions = 0
         var secondEnd = ContinuousClock.now
     }
 
-    /// Questions to the kernel in a second: each costs about 5 µs, and a flood may bring any number.
+    /// Questions to the kernel per second: each takes about 5 µs, and a flood may cause any number.
     private static let questionsPerSecond = 4000
     private static let maximumKnown = 1024
-    /// Letters kept for one host; for all together it is the budget of strangers that bounds them.
+    /// The largest number of answers kept for one host; the budget for unknown hosts bounds the sum of all.
     private static let maximumLetters = 60
 
     private let table: NeighbourTable?
     private let state = Mutex(State())
 
-    /// A desk with full budgets. Where the kernel can't be asked, every host counts as known.
+    /// Creates a desk with full budgets. Where the kernel can't be asked, every host counts as known.
     init() { table = try? NeighbourTable() }
 
     /// Whether the kernel can send to the host at once.
     func knows(_ host: Neighbour) -> Bool { table?.knows(host) ?? true }
 
-    /// Asks for `count` answers to `host`.
-    /// `isDirect` says that no hardware address has to be found first, as on this machine; `isMulticast` that it searched by multicast.
+    /// Requests `count` answers to `host`. `isDirect` says that no hardware address has to be found first, as on this
+    /// machine; `isMulticast` says that the host searched by multicast.
     func admit(_ count: Int, to host: Neighbour, isDirect: Bool, isMulticast: Bool) -> Passage {
         let now = ContinuousClock.now
         return state.withLock { state in
@@ -75,13 +75,13 @@ final class ReplyDesk: Sendable {
         }
     }
 
-    /// Keeps letters for a host that has a place.
+    /// Keeps answers for a host that holds a slot.
     func keep(_ letters: some Collection<Letter>, for host: Neighbour) {
         state.withLock { $0.letters[host]? += letters }
     }
 
-    /// Takes a stranger's place back.
-    /// - Returns: what was kept for it.
+    /// Frees the slot of an unknown host.
+    /// - Returns: the answers kept for it.
     @discardableResult func release(_ host: Neighbour) -> [Letter] {
         state.withLock { state in
             state.slots.free(host)
@@ -102,7 +102,7 @@ final class ReplyDesk: Sendable {
             return false
         }
         if state.known.count >= Self.maximumKnown { state.known = state.known.filter { $0.value > now } }
-        // Shorter than the kernel takes to give up a host that has fallen silent.
+        // This is less than the kernel needs to give up a host that has stopped responding.
         if state.known.count < Self.maximumKnown { state.known[host] = now + .seconds(3) }
         return true
     }

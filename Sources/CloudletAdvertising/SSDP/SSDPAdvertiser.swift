@@ -8,10 +8,11 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
-/// Announces the node by SSDP (UDA 2.0 §1) with an engine of our own: IPv4 and IPv6, every chosen interface, each with
-/// the LOCATION that is right there. Follows the record and the network; goodbye is said when the service ends.
+/// Announces the node by SSDP (UDA 2.0 §1) with this package's own engine: by IPv4 and IPv6 on every chosen interface,
+/// each with a LOCATION that is valid there. Follows the record and the network, and sends goodbyes when the service
+/// ends.
 package actor SSDPAdvertiser: Advertiser {
-    /// What is announced where.
+    /// Where the node is announced now.
     package nonisolated let state = CurrentValue(AdvertiserState.starting)
 
     private let record: CurrentValue<NodeRecord>
@@ -35,18 +36,18 @@ package actor SSDPAdvertiser: Advertiser {
     /// Whether the node was ever announced on a link.
     private var hasSpoken = false
     private var network: [NetworkInterface]?
-    /// Changes of the description that follow each other quickly are taken together: none before this time.
+    /// The time before which no changed description is announced, so that quick successive changes are announced as
+    /// one.
     private var nextChange = ContinuousClock.now
-    /// Whether a change of addresses is still to be announced. Such changes, too, are taken together: none is announced
-    /// before `nextUpdate`.
+    /// Whether a change of addresses is still to be announced. Such changes are combined too: none is announced before
+    /// `nextUpdate`.
     private var needsUpdate = false
     private var nextUpdate = ContinuousClock.now
-    /// Places whose sockets could not be opened, or were lost, with the time of the next try.
+    /// Links whose sockets could not be opened, or were lost, with the time of the next try.
     private var failed: [SSDPLink: ContinuousClock.Instant] = [:]
 
-    /// An advertiser of `record` on `interfaces`.
-    /// `maximumAge` is how many seconds an announcement is valid that is not repeated.
-    /// `bootIDs` numbers this start and changes of addresses.
+    /// Creates an advertiser of `record` on `interfaces`. `maximumAge` is the number of seconds for which an
+    /// announcement is valid if it is not repeated. `bootIDs` numbers this start and changes of addresses.
     package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>, maximumAge: Int = 1800,
         bootIDs: BootIDs = BootIDs(), logger: Logger
@@ -61,7 +62,7 @@ package actor SSDPAdvertiser: Advertiser {
         loop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
-    /// Announces until the service is shut down or the task is cancelled, then says goodbye.
+    /// Announces until the service is shut down or the task is cancelled, then sends goodbyes.
     package func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { [record, wake] in
@@ -80,13 +81,13 @@ package actor SSDPAdvertiser: Advertiser {
         await withdraw()
     }
 
-    /// When something is to be done without a cause from outside.
+    /// When `step` must run even if nothing changes.
     private var next: ContinuousClock.Instant? {
         let change = (isOutdated ? [nextChange] : []) + (needsUpdate ? [nextUpdate] : [])
         return (speakers.compactMap(\.schedule.next) + Array(failed.values) + change).min()
     }
 
-    /// Does what is to be done now.
+    /// Does all work that is due.
     private func step() async {
         await dropBroken()
         let now = ContinuousClock.now
@@ -100,14 +101,14 @@ package actor SSDPAdvertiser: Advertiser {
 
     // MARK: - The record
 
-    /// Whether the description has changed. What changes often (load, memory) is no part of it.
+    /// Whether the description has changed. Values that change often (load, memory) are not part of it.
     private var isOutdated: Bool {
         guard let announced else { return false }
         let now = record.value
         return UPnPDevice(announced) != UPnPDevice(now) || announced.httpPort != now.httpPort
     }
 
-    /// A changed description is a new configuration: the old announcement is cancelled, the new one made.
+    /// Announces a changed description as a new configuration: cancels the old announcement and makes the new one.
     private func followRecord() async {
         let record = record.value
         logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
@@ -142,8 +143,8 @@ package actor SSDPAdvertiser: Advertiser {
             !speakers.contains { $0.endpoint.link == link } && failed[link].map { $0 <= .now } ?? true
         }
         speakers.removeAll { speaker in gone.contains { $0 === speaker.endpoint } }
-        // An address that is gone can't say goodbye; one whose interface merely got a further address can. Where another
-        // address speaks to the same hosts, the node is not gone for them.
+        // An address that is gone can't send a goodbye; one whose interface merely got another address can. Where
+        // another address reaches the same hosts, the node is not gone for them.
         for endpoint in gone {
             if !hasSibling(endpoint) { endpoint.notify(.byebye) }
             await endpoint.close()
@@ -154,7 +155,7 @@ package actor SSDPAdvertiser: Advertiser {
             }
         }
         let opened = await open(missing)
-        // The first links are no change; nor are those that can't be opened, however often the node tries.
+        // The first links do not count as a change, nor do links that can't be opened, however often the node tries.
         needsUpdate = needsUpdate || hasSpoken && (!opened.isEmpty || !gone.isEmpty && !speakers.isEmpty)
         let now = ContinuousClock.now
         if needsUpdate, nextUpdate <= now { update(with: opened) }
@@ -162,7 +163,7 @@ package actor SSDPAdvertiser: Advertiser {
         let old = speakers.map(\.endpoint)
         for endpoint in opened {
             var schedule = SSDPSchedule(maximumAge: maximumAge)
-            // Goodbye comes first, but not where it would be said for others that stay.
+            // Send a goodbye first, except where hosts would take it for the goodbye of addresses that remain.
             if old.contains(where: endpoint.isSibling) { schedule.announce(at: now) } else { schedule.start(at: now) }
             speakers.append(Speaker(endpoint: endpoint, schedule: schedule))
         }
@@ -173,8 +174,8 @@ package actor SSDPAdvertiser: Advertiser {
         speakers.contains { $0.endpoint.isSibling(of: endpoint) }
     }
 
-    /// Announces that the boot id changes, then changes it, also of the endpoints just `opened`, and
-    /// announces the node anew (UDA 2.0 §1.2.4).
+    /// Announces that the boot id changes, then changes it, also for the endpoints just `opened`, and announces the
+    /// node again (UDA 2.0 §1.2.4).
     private func update(with opened: [SSDPEndpoint]) {
         needsUpdate = false
         nextUpdate = .now + .seconds(2)
@@ -203,7 +204,7 @@ package actor SSDPAdvertiser: Advertiser {
         }
     }
 
-    /// Opens what can be opened of `links`; the others are tried again later.
+    /// Opens as many of `links` as possible; the others are tried again later.
     private func open(_ links: [SSDPLink]) async -> [SSDPEndpoint] {
         guard let announced else { return [] }
         var opened: [SSDPEndpoint] = []

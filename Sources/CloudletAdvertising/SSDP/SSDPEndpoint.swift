@@ -6,13 +6,13 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// One address of one interface from which the node speaks SSDP, with the multicast group that fits it. It answers
-/// searches by itself; announcements are sent by `notify`.
+/// One address of one interface from which the node speaks SSDP, with the multicast group that belongs to it. It
+/// answers searches by itself; `notify` sends announcements.
 ///
-/// `heard` receives what is sent to the group, `own` what is sent to the address; both use one event loop. Everything goes
-/// out of the address's port 1900, wherever possible: announcements from a socket of their own, so that nothing that
-/// others cause displaces them; answers from `own`, or, to hosts that may not exist, from a
-/// third (`SSDPReplies`).
+/// `heard` receives datagrams to the group, `own` datagrams to the address; both use one event loop. All datagrams
+/// leave from port 1900 of the address where possible: announcements from a separate socket, so that traffic caused by
+/// others can't displace them; answers from `own`; and answers to hosts that may not exist from a third socket
+/// (`SSDPReplies`).
 final class SSDPEndpoint: Sendable {
     let link: SSDPLink
     /// The port on which unicast searches are received.
@@ -32,8 +32,8 @@ final class SSDPEndpoint: Sendable {
         var isBroken = false
     }
 
-    /// Opens the sockets and begins to answer searches.
-    /// `onLoss` is called when a socket closes by itself: the endpoint is broken then and of no more use.
+    /// Opens the sockets and begins to answer searches. `onLoss` is called when a socket closes by itself: the endpoint
+    /// is then broken and can't be used any more.
     init(
         _ link: SSDPLink, on loop: any EventLoop, announcing announcement: SSDPAnnouncement, desk: ReplyDesk,
         onLoss: @escaping @Sendable () -> Void = {}
@@ -81,8 +81,8 @@ final class SSDPEndpoint: Sendable {
         let port: UInt16
     }
 
-    /// At port 1900; where another program keeps it for itself, at a random dynamic one, announced as
-    /// SEARCHPORT.UPNP.ORG.
+    /// Opens the sockets at port 1900 or, where another program does not share it, at a random dynamic port, which is
+    /// announced as SEARCHPORT.UPNP.ORG.
     private static func openSockets(_ link: SSDPLink) throws(CloudletError) -> Sockets {
         do {
             return try openSockets(link, port: 1900)
@@ -95,14 +95,14 @@ final class SSDPEndpoint: Sendable {
         }
     }
 
-    /// `own` comes last: until it is there nothing that arrives can be for this node.
+    /// Opens `own` last: before it is open, no datagram can be addressed to this node.
     private static func openSockets(_ link: SSDPLink, port: UInt16) throws(CloudletError) -> Sockets {
         func speaker() throws(CloudletError) -> Int32 {
             try DatagramSocket.speaker(from: link.address, port: port, on: link.interface, hops: 2)
         }
         let announcer = SSDPSender(adopting: try speaker())
         let strangers = try speaker()
-        // A small packet that waits takes 1,280 bytes of it.
+        // Each small packet that waits takes 1,280 bytes of the buffer.
         DatagramSocket.enlargeSendBuffer(strangers, to: 1 << 20)
         let strangersSender = SSDPSender(adopting: strangers)
         let own = try DatagramSocket.sender(from: link.address, port: port, on: link.interface, hops: 2)
@@ -111,7 +111,7 @@ final class SSDPEndpoint: Sendable {
 
     private static func adopt(_ descriptor: Int32, on loop: any EventLoop) async throws -> any Channel {
         do {
-            // The usual 2,048 bytes would cut off a search with a long header, which is none then.
+            // The usual 2,048 bytes would truncate a search with a long header and so make it invalid.
             return try await DatagramBootstrap(group: loop)
                 .channelOption(
                     .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: SSDPMessage.maximumBytes + 1)
@@ -123,17 +123,18 @@ final class SSDPEndpoint: Sendable {
         }
     }
 
-    /// What is announced now.
+    /// The current announcement.
     var current: SSDPAnnouncement { state.withLock { $0.announcement } }
 
-    /// Whether a sender is one host on this link or on this machine: nobody else is answered (UDA 2.0 §1.3.2).
+    /// Whether the source is a unicast address on this link or on this machine: the node answers no others (UDA 2.0
+    /// §1.3.2).
     func isNear(_ source: IPAddress) -> Bool {
         source.isLoopback || state.withLock { $0.interface.isOnLink(source) && !$0.interface.isBroadcast(source) }
     }
 
-    /// Whether it is this endpoint's turn to answer what `source` sent to the group: of those on this link that hear the
-    /// group it has the address that is nearest to it. All of them hear it; the first one answers hosts of none of their
-    /// prefixes.
+    /// Whether this endpoint has to answer a datagram that `source` sent to the group. All endpoints of the link
+    /// receive it; the one whose address is nearest to the source answers, and the first one answers hosts outside of
+    /// all prefixes.
     func speaks(to source: IPAddress) -> Bool {
         func nearness(_ entry: InterfaceAddress) -> Int {
             entry.address.shares(prefix: entry.prefixLength, with: source) ? entry.prefixLength : -1
@@ -143,7 +144,7 @@ final class SSDPEndpoint: Sendable {
         return siblings.first { nearness($0) == nearest }?.address == link.address
     }
 
-    /// The addresses of the endpoints on an interface that hear the same group.
+    /// The addresses of the endpoints on an interface that receive from the same group.
     private static func siblings(of link: SSDPLink, on interface: NetworkInterface) -> [InterfaceAddress] {
         SSDPLink.all(on: interface).filter { $0.group == link.group }.compactMap { sibling in
             interface.addresses.first { $0.address == sibling.address }
@@ -159,18 +160,18 @@ final class SSDPEndpoint: Sendable {
             }
     }
 
-    /// Takes over what has changed of the interface: its other addresses.
+    /// Adopts changes of the interface's other addresses.
     func follow(_ interface: NetworkInterface) {
         let siblings = Self.siblings(of: link, on: interface)
         state.withLock { ($0.interface, $0.siblings) = (interface, siblings) }
     }
 
-    /// Whether another endpoint speaks to the same hosts: by the same group, on the same link.
+    /// Whether another endpoint reaches the same hosts: by the same group, on the same link.
     func isSibling(of other: SSDPEndpoint) -> Bool {
         other !== self && link.group == other.link.group && link.interface.index == other.link.interface.index
     }
 
-    /// Changes what searches are answered with.
+    /// Changes the announcement that answers to searches are made from.
     func set(_ changed: SSDPAnnouncement) {
         var changed = changed
         changed.searchPort = port == 1900 ? nil : port
@@ -180,7 +181,7 @@ final class SSDPEndpoint: Sendable {
     /// Whether a socket was lost.
     var isBroken: Bool { state.withLock { $0.isBroken } }
 
-    /// Notes that a socket closed; `true` when this program did not close it.
+    /// Records that a socket closed; returns `true` when this program did not close it.
     private func noteLoss() -> Bool {
         state.withLock { state in
             state.isBroken = !state.isClosing

@@ -3,18 +3,19 @@ import CloudletDiscovery
 import CloudletNetwork
 import NIOCore
 
-/// Sends an endpoint's answers. To a host that the kernel does not know, one message goes out of a socket for such, as it
-/// may wait there for seconds; the others are kept until the host is found.
+/// Sends an endpoint's answers. To a host that the kernel does not know, it sends one message from a separate socket,
+/// where that may wait for seconds; it keeps the other messages until the kernel has found the host.
 final class SSDPReplies: Sendable {
     private let sender: SSDPSender
     private let strangers: SSDPSender
     private let desk: ReplyDesk
     private let loop: any EventLoop
 
-    /// When it is looked whether a host was found, in milliseconds from its first answer on; after the last it is given up.
+    /// When to check whether the kernel has found a host, in milliseconds from the first answer to it; after the last
+    /// check the host is given up.
     private static let looks: [Int64] = [3, 20, 100, 400, 1000, 2000, 3500]
 
-    /// Sends through `sender`, to strangers through the other one.
+    /// Creates a sender that uses `sender` for known hosts and `strangers` for unknown ones.
     init(through sender: SSDPSender, strangersThrough strangers: SSDPSender, desk: ReplyDesk, on loop: any EventLoop) {
         self.sender = sender
         self.strangers = strangers
@@ -22,8 +23,8 @@ final class SSDPReplies: Sendable {
         self.loop = loop
     }
 
-    /// Sends `answers`, each after the wait that `delay` returns, if the desk admits them.
-    /// `host` is where `receiver` is; `isDirect` says that no hardware address has to be found first.
+    /// Sends `answers`, each after the wait that `delay` returns, if the desk admits them. `host` is the host of
+    /// `receiver`; `isDirect` says that no hardware address has to be found first.
     func send(
         _ answers: [SSDPMessage], to receiver: Endpoint, at host: Neighbour, isDirect: Bool, isMulticast: Bool,
         delay: () -> TimeAmount
@@ -57,7 +58,7 @@ final class SSDPReplies: Sendable {
         }
     }
 
-    /// Closes the sockets. What waits for hosts is lost.
+    /// Closes the sockets. Answers that wait for hosts are discarded.
     func close() {
         sender.close()
         strangers.close()

@@ -3,20 +3,20 @@ import CloudletDiscovery
 import CloudletNetwork
 import NIOCore
 
-/// Who answers the searches that a handler has read.
+/// Answers the searches that a handler has read.
 protocol SSDPSearchResponder: Sendable {
     /// The group that searches are sent to.
     var group: IPAddress { get }
 
-    /// Whether what a host has sent, to the group or to this address alone, may be answered here.
+    /// Whether this responder may answer datagrams that a host sent to the group or to this address alone.
     func isResponsible(for source: IPAddress, isMulticast: Bool) -> Bool
 
     /// Answers a search; `delay` says how long each answer waits.
     func answer(_ search: SSDPSearch, to sender: Endpoint, isMulticast: Bool, delay: () -> TimeAmount)
 }
 
-/// Reads searches that arrive at one socket of an endpoint and has them answered: at once when sent to the node alone, after a short random
-/// wait when sent to all.
+/// Reads searches that arrive at one socket of an endpoint and passes them to the responder: unicast searches are
+/// answered at once, multicast ones after a short random wait.
 final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
@@ -30,7 +30,7 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = unwrapInboundIn(data)
-        // The cheap checks come first: most of what arrives are announcements of other devices.
+        // The cheap checks come first: most received datagrams are announcements of other devices.
         guard let source = envelope.remoteAddress.address, source.isUnicast || source.isLoopback,
             let port = envelope.remoteAddress.port.flatMap(UInt16.init), port != 0,
             envelope.data.readableBytes <= SSDPMessage.maximumBytes,
@@ -49,8 +49,9 @@ final class SSDPSearchHandler: ChannelInboundHandler, Sendable {
         // ICMP errors of earlier replies come back here; the socket remains usable.
     }
 
-    /// A device may assume a smaller MX than the one given (UDA 2.0 §1.3.3). Searches for a cloudlet are few and
-    /// answered by few: within 2 ms. What every device on the LAN answers is spread over a tenth of MX.
+    /// A device may assume a smaller MX than the given one (UDA 2.0 §1.3.3). Searches for a cloudlet are rare and few
+    /// devices answer them, so the answer comes within 2 ms. Answers that every device on the LAN sends are spread over
+    /// a tenth of MX.
     private static func delay(_ search: SSDPSearch) -> TimeAmount {
         guard let wait = search.maximumWait else { return .zero }
         let isBroad = search.target == "ssdp:all" || search.target == "upnp:rootdevice"

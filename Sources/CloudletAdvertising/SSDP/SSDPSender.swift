@@ -5,8 +5,8 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// Sends by a socket of an endpoint, past any channel: NIO closes a channel at any error of a send but two, and a datagram
-/// from an odd source, or a network that is down, is enough for one.
+/// Sends from a socket of an endpoint without a NIO channel: NIO closes a channel after almost every send error, and a
+/// datagram from an odd source address, or a network that is down, suffices to cause one.
 final class SSDPSender: Sendable {
     /// -1 when closed.
     private let descriptor: Mutex<Int32>
@@ -14,8 +14,8 @@ final class SSDPSender: Sendable {
     /// Takes over a socket.
     init(adopting socket: Int32) { descriptor = Mutex(socket) }
 
-    /// A second descriptor of `socket`, which a channel has.
-    /// - Throws: `CloudletError` when there can be no more descriptors.
+    /// Duplicates the descriptor of `socket`, which a channel owns.
+    /// - Throws: `CloudletError` when the system has no more descriptors.
     init(copying socket: Int32) throws(CloudletError) {
         let copy = fcntl(socket, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw CloudletError(errno: errno, "can't send SSDP") }
@@ -24,14 +24,15 @@ final class SSDPSender: Sendable {
 
     deinit { close() }
 
-    /// Sends a message. A network that can't take it now (`ENETUNREACH`, `ENOBUFS`) loses it, as it would lose it on the
-    /// way.
-    /// - Returns: whether it was taken.
+    /// Sends a message. When the network can't take it now (`ENETUNREACH`, `ENOBUFS`), the message is lost, as it could
+    /// be lost in transit.
+    /// - Returns: whether it was sent.
     @discardableResult func send(_ message: SSDPMessage, to target: Endpoint) -> Bool {
         descriptor.withLock { $0 >= 0 && DatagramSocket.send(message.bytes, from: $0, to: target) }
     }
 
-    /// Gives the descriptor back: as long as one is open the socket takes packets from others on its port.
+    /// Closes the descriptor: as long as one is open, the socket receives packets that other programs on its port
+    /// should receive.
     func close() {
         descriptor.withLock {
             if $0 >= 0 { Glibc.close($0) }

@@ -3,22 +3,24 @@ import CloudletNetwork
 
 /// Bounds what is sent to hosts that may not exist.
 ///
-/// The first packet to a host waits in the kernel until ARP or neighbour discovery has found it; for an invented address
-/// that is three seconds, and each holds a place in the kernel's table, which all programs of the machine share. So at
-/// most so many are tried at a time. While half of the places are free whoever asks gets one; after that only who asks
-/// again does, as real searchers repeat their search (UDA 2.0 §1.3.2) and inventors of addresses invent new ones.
+/// The first packet to a host waits in the kernel until ARP or neighbour discovery has found the host. For an invented
+/// address this takes three seconds, and each such packet occupies an entry in the kernel's table, which all programs
+/// of the machine share. So only a limited number of unknown hosts is tried at a time. While half of the slots are
+/// free, every host gets one; after that, only a host that asks again does, because real searchers repeat their search
+/// (UDA 2.0 §1.3.2), while an attacker invents new addresses.
 ///
-/// Who searches by unicast has found this host by ARP first and is known to the kernel by that; hence few places.
+/// A host that searches by unicast has found this host by ARP first, and the kernel knows it from that; so unicast
+/// needs few slots.
 struct StrangerSlots: Sendable {
-    /// Places for those who searched by multicast, and by unicast; each for IPv4 and again for IPv6. The kernel's tables
-    /// have 1,024 entries by default.
+    /// Slots for hosts that searched by multicast, and for those that searched by unicast; each number applies to IPv4
+    /// and again to IPv6. The kernel's tables have 1,024 entries by default.
     var multicastPlaces = 288
     var unicastPlaces = 32
-    /// How long the kernel tries: three times a second apart, by default.
+    /// How long the kernel tries to find a host: by default three times, one second apart.
     var trialTime = Duration.seconds(4)
-    /// How long one who was turned away is remembered.
+    /// How long a rejected host is remembered.
     var memory = Duration.seconds(6)
-    /// How many are remembered.
+    /// The largest number of remembered hosts.
     var maximumRemembered = 4096
 
     private enum Kind: Hashable, Sendable {
@@ -35,14 +37,14 @@ struct StrangerSlots: Sendable {
     private var used: [Kind: Int] = [:]
     private var turnedAway: [Neighbour: ContinuousClock.Instant] = [:]
 
-    /// All places are free.
+    /// Creates free slots.
     init() {}
 
-    /// Whether the host is being tried.
+    /// Whether the host holds a slot.
     func holds(_ host: Neighbour) -> Bool { slots[host] != nil }
 
-    /// Gives the host a place.
-    /// - Returns: whether it may be tried.
+    /// Reserves a slot for the host.
+    /// - Returns: whether it got one.
     mutating func take(_ host: Neighbour, isMulticast: Bool, at now: ContinuousClock.Instant = .now) -> Bool {
         let isV4 = host.address.isV4
         let kind: Kind = isMulticast ? .multicast(isV4: isV4) : .unicast(isV4: isV4)
@@ -60,7 +62,7 @@ struct StrangerSlots: Sendable {
         return true
     }
 
-    /// Takes the place back: the host was found, or given up.
+    /// Frees the slot: the host was found, or given up.
     mutating func free(_ host: Neighbour) {
         guard let slot = slots.removeValue(forKey: host) else { return }
         used[slot.kind, default: 1] -= 1

@@ -10,11 +10,11 @@ import ServiceLifecycle
 
 /// Keeps the subscriptions to the device's events (GENA, UDA 2.0 §4) and sends the events.
 ///
-/// Events go only to the address the subscription came from, so nobody can make the node send to a third party
-/// (CVE-2020-12695, "CallStranger"). Number, life time and rate are bounded. When there are as many as there may be, an
-/// address without one takes one from the address that has most.
+/// Events go only to the address that the subscription came from, so nobody can make the node send to a third party
+/// (CVE-2020-12695, "CallStranger"). Number, lifetime and rate are limited. When the limit is reached, a new address
+/// displaces a subscription of the address with the most subscriptions.
 package actor EventSubscriptions: Service {
-    /// Seconds granted to every subscription, whatever was asked for.
+    /// Seconds granted to every subscription, whatever time it requested.
     package static let timeout = 1800
     static let maximumTotal = 256
     static let maximumPerSource = 8
@@ -24,13 +24,14 @@ package actor EventSubscriptions: Service {
         let callback: EventCallback
         let source: IPAddress
         var expires: ContinuousClock.Instant
-        /// Before this time no event is sent: the answer to SUBSCRIBE has to arrive before the first, and there are at
-        /// most five a second.
+        /// No event is sent before this time: the answer to SUBSCRIBE must arrive before the first event, and a
+        /// subscriber gets at most five a second.
         var earliest: ContinuousClock.Instant
-        /// The number of the next event; 0 for the first, then from 1 on, around the end of 32 bits.
+        /// The number of the next event: 0 for the first, then counted from 1; the largest 32-bit number is followed by
+        /// 1.
         var sequence: UInt32 = 0
         var isSending = false
-        /// The values of the last event.
+        /// The values that the last event contained.
         var lastReported: [String]?
         var failures = 0
     }
@@ -42,12 +43,12 @@ package actor EventSubscriptions: Service {
     private let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
-    /// A manager without subscribers; events are sent while it runs.
+    /// Creates a manager without subscribers; it sends events while it runs.
     package init(record: CurrentValue<NodeRecord>, logger: Logger) {
         self.init(record: record, lifetime: .seconds(Self.timeout), logger: logger)
     }
 
-    /// A manager whose subscriptions live for `lifetime`.
+    /// Creates a manager whose subscriptions last for `lifetime`.
     init(record: CurrentValue<NodeRecord>, lifetime: Duration, logger: Logger) {
         self.record = record
         self.lifetime = lifetime
@@ -55,9 +56,8 @@ package actor EventSubscriptions: Service {
         (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Takes a new subscriber.
-    /// `callback` is the header CALLBACK; the first of its URLs that leads to `source` is used.
-    /// `interface` is where the request came in, for link-local callbacks.
+    /// Adds a subscriber. `callback` is the header CALLBACK; the first of its URLs that leads to `source` is used.
+    /// `interface` is the one on which the request arrived, for link-local callbacks.
     /// - Returns: the SID.
     /// - Throws: `GENARefusal`.
     package func subscribe(
@@ -77,8 +77,8 @@ package actor EventSubscriptions: Service {
         return sid
     }
 
-    /// Makes sure that `source` may have one more; when there are as many as there may be, in place of that subscription
-    /// of the address with the most that ends first.
+    /// Makes sure that `source` may have one more subscription; when the limit is reached, drops from the address with
+    /// the most subscriptions the one that ends first.
     private func makeRoom(for source: IPAddress) throws(GENARefusal) {
         let counts = Dictionary(grouping: subscriptions.values, by: \.source).mapValues(\.count)
         let own = counts[source] ?? 0
@@ -108,11 +108,11 @@ package actor EventSubscriptions: Service {
         subscriptions[sid] = nil
     }
 
-    /// How many subscribers there are.
+    /// The number of subscribers.
     package var count: Int { subscriptions.count }
 
     /// Sends events until the service is shut down: the whole state to a new subscriber, then every change, at most
-    /// five a second to each.
+    /// five events a second to each.
     package func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { [record, wake] in
@@ -168,22 +168,22 @@ package actor EventSubscriptions: Service {
 
 /// Why a subscription was refused.
 package enum GENARefusal: Error, Hashable, Sendable {
-    /// 412: CALLBACK or NT is missing or wrong, leads elsewhere, or the SID is unknown.
+    /// 412: CALLBACK or NT is missing or invalid or leads to another host, or the SID is unknown.
     case preconditionFailed
-    /// 503: as many subscribers as there may be.
+    /// 503: the number of subscribers has reached the limit.
     case full
 
     /// The HTTP status.
     package var status: Int { self == .full ? 503 : 412 }
 }
 
-/// Where a subscriber's events go.
+/// The address and path that receive a subscriber's events.
 struct EventCallback: Hashable, Sendable {
     let endpoint: Endpoint
     let path: String
 
-    /// From the header CALLBACK: one or more URLs in angle brackets, of which the first that leads to `source` counts;
-    /// `nil` when none does.
+    /// Reads the header CALLBACK: one or more URLs in angle brackets, of which the first that leads to `source` is
+    /// used; `nil` when none does.
     init?(header: String, source: IPAddress, interface: Int32) {
         guard header.utf8.count <= 1024 else { return nil }
         for part in header.split(separator: "<").prefix(8) {
@@ -197,7 +197,7 @@ struct EventCallback: Hashable, Sendable {
         return nil
     }
 
-    /// The NOTIFY of an event (UDA 2.0 §4.3.2).
+    /// Creates the NOTIFY of an event (UDA 2.0 §4.3.2).
     func request(
         sid: String, sequence: UInt32, _ variables: [(name: String, value: String)]
     ) -> HTTPExchange.Request {

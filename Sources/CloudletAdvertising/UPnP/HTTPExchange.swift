@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// One request to a host of the LAN and its answer, over a connection of its own: small, bounded in time and size. It
+/// Sends one request to a host of the LAN and reads its answer, on a separate connection with limited time and size. It
 /// connects to literal addresses only and follows no redirects.
 enum HTTPExchange {
     /// A request.
@@ -15,22 +15,22 @@ enum HTTPExchange {
         var path: String
         var headers: [(String, String)]
         var body: [UInt8]
-        /// When the answer must be complete.
+        /// The time within which the answer must be complete.
         var timeout: Duration
-        /// Largest accepted body in bytes.
+        /// The largest accepted body in bytes.
         var limit: Int
     }
 
     /// Sends `request` and waits for the whole answer.
     /// - Returns: the status code of the answer.
-    /// - Throws: `CloudletError`: `unavailable` when there is no connection, `protocolViolation` for an answer that is not
-    ///   HTTP or is too large, `busy` when the time is over.
+    /// - Throws: `CloudletError`: `unavailable` when no connection can be made, `protocolViolation` for an answer that
+    ///   is not HTTP or is too large, `busy` when the time is over.
     @discardableResult static func perform(_ request: Request) async throws(CloudletError) -> Int {
         let answer = try await withDeadline(request.timeout) { () async throws(CloudletError) in
             let channel = try await connect(request)
             do {
                 return try await channel.executeThenClose { inbound, outbound in
-                    // In one go: a server may answer and close before a second write.
+                    // Write head and body together: a server may answer and close the connection before a second write.
                     let body: [HTTPClientRequestPart] =
                         request.body.isEmpty ? [] : [.body(.byteBuffer(ByteBuffer(bytes: request.body)))]
                     try await outbound.write(contentsOf: [.head(head(of: request))] + body + [.end(nil)])

@@ -10,12 +10,13 @@ package struct SOAPRequest: Hashable, Sendable {
     /// Its arguments by name.
     package let arguments: [String: String]
 
-    /// Largest accepted request in bytes.
+    /// The largest accepted request in bytes.
     package static let maximumBytes = 16 << 10
 
     /// Reads a request.
     /// `soapAction` is the header SOAPACTION, `"serviceType#action"` with its quotes.
-    /// - Throws: `CloudletError.usage` for a malformed one, and for a body that names another action than the header.
+    /// - Throws: `CloudletError.usage` for a malformed request, and for a body that names another action than the
+    ///   header.
     package init(soapAction: String?, body: [UInt8]) throws(CloudletError) {
         guard let header = soapAction, header.utf8.count > 2, header.first == "\"", header.last == "\"",
             let hash = header.lastIndex(of: "#")
@@ -73,6 +74,6 @@ package struct UPnPFault: Error, Hashable, Sendable {
     package static let invalidAction = UPnPFault(code: 401, text: "Invalid Action")
     /// An argument is missing, superfluous or of the wrong type.
     package static let invalidArguments = UPnPFault(code: 402, text: "Invalid Args")
-    /// The action could not be done.
+    /// The action failed.
     package static let actionFailed = UPnPFault(code: 501, text: "Action Failed")
 }

@@ -3,15 +3,15 @@ import CloudletDescriptors
 package import CloudletDiscovery
 import CloudletMarkup
 
-/// The XML documents of the device: pure functions of what the device is.
+/// The XML documents of the device, which depend only on the description of the device.
 package struct UPnPDocuments: Hashable, Sendable {
-    /// The device description (UDA 2.0 §2.3); the same on every interface, as all URLs in it are relative.
+    /// The device description (UDA 2.0 §2.3). It is the same on every interface, because all URLs in it are relative.
     package let description: String
     /// The description of the original's service.
     package let originalService: String
     /// The description of the current service.
     package let synthesisService: String
-    /// CONFIGID.UPNP.ORG and the `configId` attributes: 24 bits that follow from the content.
+    /// CONFIGID.UPNP.ORG and the `configId` attributes: 24 bits computed from the content.
     package let configID: Int32
 
     /// Fills in the documents for `device`.
@@ -25,7 +25,7 @@ package struct UPnPDocuments: Hashable, Sendable {
         let digest = SHA256Digest(hashing: Array(drafts.joined().utf8).span)
         let number = Int32(truncatingIfNeeded: digest.words.0 >> 40)
         configID = number
-        // Filled from the beginning: a draft has texts in it that others chose.
+        // Start from the templates, not from the drafts: a draft contains texts that others chose.
         let all = values.merging(["configId": String(number)]) { first, _ in first }
         let final = templates.map { Self.fill($0, all) }
         description = final[0]
@@ -33,7 +33,7 @@ package struct UPnPDocuments: Hashable, Sendable {
         synthesisService = final[2]
     }
 
-    /// Replaces `{name}` by its value, escaped for XML. Names without value stay.
+    /// Replaces each `{name}` with its value, escaped for XML. Names without a value stay.
     static func fill(_ template: String, _ values: [String: String]) -> String {
         var result = ""
         var rest = template[...]

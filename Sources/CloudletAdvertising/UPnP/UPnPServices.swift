@@ -1,15 +1,15 @@
 import CloudletCore
 package import CloudletDiscovery
 
-/// The two services of the device: what their actions answer and what they send events about. The names are those of
-/// the service descriptions in Descriptors/upnp.
+/// The two services of the device: the answers of their actions and the variables they send events about. The names are
+/// those of the service descriptions in Descriptors/upnp.
 package enum UPnPService: String, Hashable, Sendable, CaseIterable {
-    /// The original's service of 2013: a switch without meaning, kept so that its clients find what they expect.
+    /// The original's service of 2013: a switch without function, kept because the original's clients expect it.
     case original
-    /// The current service: what the node is doing.
+    /// The current service: the state of the node.
     case synthesis
 
-    /// Its type.
+    /// The service type.
     package func type(of device: UPnPDevice) -> String {
         switch self {
         case .original: device.originalServiceType
@@ -17,7 +17,7 @@ package enum UPnPService: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// The values that subscribers hear of, in the order of the description.
+    /// The values that events report, in the order of the description.
     package func eventedVariables(_ record: NodeRecord) -> [(name: String, value: String)] {
         switch self {
         case .original: [("Status", record.sessions > 0 ? "1" : "0")]
@@ -25,8 +25,7 @@ package enum UPnPService: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// Does what `request` asks for.
-    /// `sessions` are the sessions running now, one line of text each.
+    /// Performs the action of `request`. `sessions` are the running sessions, one line of text each.
     /// - Returns: the out arguments.
     package func perform(
         _ request: SOAPRequest, on record: NodeRecord, sessions: [String]
