@@ -9,14 +9,14 @@ import ServiceLifecycle
 import Subprocess
 package import SystemPackage
 
-/// Announces the node by SSDP with libupnp, one process of its own for each interface (`UPnPEngineChild`). A process
-/// that dies is started again; one whose interface, address or description changes is replaced, as libupnp can follow
-/// none of these.
+/// Announces the node by SSDP with libupnp, in a separate process for each interface (`UPnPEngineChild`). A process
+/// that dies is started again. A process whose interface, address or description changes is replaced, because libupnp
+/// can't follow such changes.
 ///
-/// `SearchFilter` chooses the searches that it receives. What this engine can't do: IPv6, random answering times, BOOTID,
-/// CONFIGID, `ssdp:update`, more than one subnet of an interface.
+/// `SearchFilter` selects the searches that libupnp receives. This engine does not support IPv6, random answering
+/// times, BOOTID, CONFIGID, `ssdp:update`, or more than one subnet of an interface.
 package final class LibUPnPAdvertiser: Advertiser {
-    /// What is announced where.
+    /// Where the node is announced now.
     package let state = CurrentValue(AdvertiserState.starting)
 
     private let record: CurrentValue<NodeRecord>
@@ -25,8 +25,8 @@ package final class LibUPnPAdvertiser: Advertiser {
     private let logger: Logger
     private let ready = CurrentValue<Set<String>>([])
 
-    /// An advertiser of `record` on `interfaces`.
-    /// `executable` is the program that calls `UPnPEngineChild.runIfRequested` first; the running one when not given.
+    /// Creates an advertiser of `record` on `interfaces`. `executable` is the program that calls
+    /// `UPnPEngineChild.runIfRequested` first; by default the running one.
     package init(
         record: CurrentValue<NodeRecord>, interfaces: CurrentValue<[NetworkInterface]>,
         executable: FilePath = "/proc/self/exe", logger: Logger
@@ -37,26 +37,27 @@ package final class LibUPnPAdvertiser: Advertiser {
         self.logger = logger
     }
 
-    /// What makes a process another one: where it announces, and what.
+    /// The values of a process; when one of them changes, another process is needed.
     private struct Assignment: Hashable, Sendable {
         let arguments: [String]
         let device: UPnPDevice
         let link: String
     }
 
-    /// What is wanted on an interface.
+    /// The desired state of an interface.
     private enum DesiredState: Hashable, Sendable {
         case process(Assignment)
-        /// None now.
+        /// No process now.
         case nothing
-        /// None any more.
+        /// No process any more: the supervision ends.
         case end
     }
 
-    /// Announces until the service is shut down or the task is cancelled; every process says goodbye.
+    /// Announces until the service is shut down or the task is cancelled; every process then sends goodbyes.
     package func run() async throws {
         await withDiscardingTaskGroup { group in
-            // Each interface has one process at a time: the goodbye of the last must not follow the first word of the next.
+            // Each interface has one process at a time: the goodbye of one must not arrive after the first announcement
+            // of the next.
             var running: [String: CurrentValue<DesiredState>] = [:]
             let changes = merge(record.values().map { _ in }, interfaces.values().map { _ in })
             for await _ in changes.cancelOnGracefulShutdown() {
@@ -74,7 +75,7 @@ package final class LibUPnPAdvertiser: Advertiser {
         state.set(.stopped)
     }
 
-    /// What is wanted on each interface.
+    /// The assignments of the interfaces, by name.
     private func assignments() -> [String: Assignment] {
         let record = record.value
         let entries = interfaces.value.compactMap { interface -> (String, Assignment)? in
@@ -91,7 +92,7 @@ package final class LibUPnPAdvertiser: Advertiser {
         return Dictionary(entries) { first, _ in first }
     }
 
-    /// Keeps a process running for what is wanted on an interface, one after the other.
+    /// Keeps a process running in the desired state of an interface, one after the other.
     private func supervise(_ current: CurrentValue<DesiredState>) async {
         var pause = Duration.milliseconds(500)
         for await _ in current.values() {
@@ -100,7 +101,7 @@ package final class LibUPnPAdvertiser: Advertiser {
                 let reason = await runProcess(assignment, while: current)
                 ready.update { $0.remove(assignment.link) }
                 guard current.value == .process(assignment), !Task.isCancelled else {
-                    // Changes that follow each other quickly are taken together.
+                    // Quick successive changes are handled as one.
                     try? await Task.sleep(for: .milliseconds(300))
                     continue
                 }
@@ -139,7 +140,7 @@ package final class LibUPnPAdvertiser: Advertiser {
                     }
                     group.addTask {
                         for await wanted in current.values() where wanted != .process(assignment) { break }
-                        // The end of its input tells the process to say goodbye.
+                        // The end of its standard input makes the process send goodbyes.
                         try? await execution.standardInputWriter.finish()
                         return nil
                     }

@@ -1,11 +1,12 @@
 import CloudletDiscovery
 import CloudletNetwork
 
-/// Lets libupnp hear searches only that deserve an answer, and of those a bounded number. libupnp 1.8 answers prefixes of
-/// its types, any protocol version and every flood, waits as long as a searcher says, and overhears unicast searches.
+/// Passes to libupnp only searches that deserve an answer, and a limited number of them. libupnp 1.8 also answers
+/// prefixes of its types, any protocol version and every flood, waits as long as a searcher says, and ignores unicast
+/// searches.
 struct SearchFilter: Sendable {
     let device: UPnPDevice
-    /// Where libupnp is.
+    /// The address that libupnp uses.
     let address: IPAddress
     private var budget = ReplyBudget()
 
@@ -14,7 +15,8 @@ struct SearchFilter: Sendable {
         self.address = address
     }
 
-    /// The search as libupnp understands it, by multicast and with a waiting time it may keep; `nil` for all else.
+    /// Returns the search in the form that libupnp understands: as multicast, with a waiting time within bounds; `nil`
+    /// for everything else.
     mutating func pass(
         _ datagram: [UInt8], from source: IPAddress, at now: ContinuousClock.Instant = .now
     ) -> [UInt8]? {
@@ -30,7 +32,7 @@ struct SearchFilter: Sendable {
         ).bytes
     }
 
-    /// One socket hears both kinds: a search by unicast is one whose HOST is this address.
+    /// One socket receives both kinds of search: a unicast search is one whose HOST is this address.
     private func search(_ message: SSDPMessage) -> SSDPSearch? {
         if let search = SSDPSearch(multicast: message, to: SSDPGroup.v4) { return search }
         guard message["HOST"].flatMap({ Endpoint($0) }) == Endpoint(address, 1900) else { return nil }

@@ -2,14 +2,14 @@ import CUPnP
 import CloudletNetwork
 import Synchronization
 
-/// Whether `setsockopt` is corrected; switched on in libupnp's process only.
+/// Whether calls of `setsockopt` are corrected; only libupnp's process sets it.
 let correctsMulticastInterface = Atomic<Bool>(false)
 
-/// Stands in front of the C library's setsockopt(2) for the whole program, libraries included.
+/// Replaces the C library's setsockopt(2) for the whole program, libraries included.
 ///
-/// libupnp 1.8 gives `IP_MULTICAST_IF` the size of a pointer in place of that of an address; on 64-bit systems the
-/// kernel then takes another structure to be meant, and announcements leave by the wrong interface. In libupnp's
-/// process that size is corrected. Everything else passes unchanged.
+/// libupnp 1.8 passes `IP_MULTICAST_IF` with the size of a pointer instead of that of an address; on 64-bit systems the
+/// kernel then expects another structure, and announcements leave by the wrong interface. In libupnp's process this
+/// function corrects the size. It passes all other calls on unchanged.
 @_cdecl("setsockopt")
 package func cloudletSetSockOpt(
     _ socket: Int32, _ level: Int32, _ name: Int32, _ value: UnsafeRawPointer?, _ length: UInt32
@@ -20,14 +20,15 @@ package func cloudletSetSockOpt(
     return unsafe cloudlet_raw_setsockopt(socket, level, name, value, isWrong ? 4 : length)
 }
 
-/// Which searches libupnp receives, in its process; other packets are not examined.
+/// The filter of the searches that libupnp receives, in its process; other packets are not examined.
 let searchFilter = Mutex<SearchFilter?>(nil)
 
-/// Whether there is a filter: the question that costs all other programs' calls nothing.
+/// Whether there is a filter; checking this flag costs the calls of other programs next to nothing.
 let filtersSearches = Atomic<Bool>(false)
 
-/// Stands in front of the C library's recvfrom(2), as above. In libupnp's process, what arrives at its SSDP socket is
-/// replaced by what `SearchFilter` makes of it; what is not to be answered has not arrived (`EAGAIN`).
+/// Replaces the C library's recvfrom(2) in the same way. In libupnp's process, a datagram that arrives at its SSDP
+/// socket is replaced by the result of `SearchFilter`; for one that gets no answer, the call fails with `EAGAIN`, as if
+/// none had arrived.
 @_cdecl("recvfrom")
 package func cloudletRecvFrom(
     _ socket: Int32, _ buffer: UnsafeMutableRawPointer?, _ capacity: Int, _ flags: Int32,

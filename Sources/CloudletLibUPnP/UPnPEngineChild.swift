@@ -6,13 +6,13 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// The process in which libupnp runs: the node's own executable, started again with a first argument that nothing else
-/// uses. It has no privileges, offers no TCP port, receives packets of one LAN only, and ends when its standard input does.
+/// The process in which libupnp runs: the node's own executable, started with a first argument that has no other use.
+/// It has no privileges, offers no TCP port, receives packets of one LAN only, and ends when its standard input ends.
 package enum UPnPEngineChild {
     /// The first argument that makes the executable this process.
     static let marker = "--upnp-engine-child"
 
-    /// What the process is to announce.
+    /// The device that the process announces, and where.
     struct Task: Equatable, Sendable {
         var interface: String
         var index: Int32
@@ -23,7 +23,7 @@ package enum UPnPEngineChild {
         var id: NodeID
         var synthesisPort: UInt16
 
-        /// As arguments.
+        /// The task as command-line arguments.
         var arguments: [String] {
             [
                 marker, interface, String(index), address, String(prefixLength), location, String(maximumAge),
@@ -31,7 +31,7 @@ package enum UPnPEngineChild {
             ]
         }
 
-        /// From arguments, the program's name in front left out.
+        /// Reads the task from command-line arguments without the program's name.
         init?(_ arguments: [String]) {
             guard arguments.count == 9, arguments[0] == marker, let index = Int32(arguments[2]),
                 IPAddress(arguments[3])?.isV4 == true, let length = Int(arguments[4]), 0...32 ~= length,
@@ -42,7 +42,7 @@ package enum UPnPEngineChild {
             (self.id, synthesisPort) = (id, port)
         }
 
-        /// What `record` is announced by, on an interface.
+        /// Creates the task that announces `record` on an interface.
         init(
             _ record: NodeRecord, interface: NetworkInterface, address: InterfaceAddress, location: String,
             maximumAge: Int = 1800
@@ -58,7 +58,7 @@ package enum UPnPEngineChild {
         }
     }
 
-    /// Becomes libupnp's process, and never returns, when the arguments ask for it. Must be called first in `main`.
+    /// Runs libupnp's process and never returns, if the arguments ask for it. Must be called first in `main`.
     package static func runIfRequested(arguments: [String] = CommandLine.arguments) {
         let own = Array(arguments.dropFirst())
         guard own.first == marker else { return }
@@ -75,9 +75,9 @@ package enum UPnPEngineChild {
     private static func run(_ task: Task) throws(CloudletError) {
         guard cloudlet_drop_privileges() == 0 else { throw CloudletError(errno: errno, "can't give up rights") }
         correctsMulticastInterface.store(true, ordering: .relaxed)
-        // libupnp waits with select(2).
+        // libupnp waits with select(2), which handles only descriptors below 1024.
         DescriptorLimit.lower(to: 1024)
-        // SIGPIPE is libupnp's way to end a process; SIGTERM is handled by the read below.
+        // libupnp causes SIGPIPE, which would end the process; SIGTERM is handled by the read below.
         signal(SIGPIPE, SIG_IGN)
         guard let address = IPAddress(task.address) else { return }
         let answering = UPnPDevice(
@@ -89,9 +89,9 @@ package enum UPnPEngineChild {
         var device: UpnpDevice_Handle = 0
         let registered = unsafe UpnpRegisterRootDevice(task.location, { _, _, _ in 0 }, nil, &device)
         try check(registered, "libupnp can't register \(task.location)")
-        // No subscription is ever taken here; the node's own server does that.
+        // This process accepts no subscriptions; the node's own server does that.
         try check(UpnpSetMaxSubscriptions(device, 0), "libupnp")
-        // Once only: each call would start a further timer that repeats it for ever.
+        // Call it only once: each call would start another timer that repeats the announcement forever.
         try check(UpnpSendAdvertisement(device, Int32(task.maximumAge)), "libupnp can't announce")
         say("ready")
         var byte: UInt8 = 0
@@ -103,12 +103,12 @@ package enum UPnPEngineChild {
         UpnpFinish()
     }
 
-    /// Starts libupnp on the interface. Its TCP port is gone a moment later; any that is free will do.
+    /// Starts libupnp on the interface. Its TCP port is closed a moment later, so any free port will do.
     private static func start(_ task: Task) throws(CloudletError) {
         var result: Int32 = 0
         for _ in 0..<10 {
             let port = UInt16.random(in: 61000...65535)
-            // Loopback is not accepted by name.
+            // libupnp does not accept loopback by name.
             if task.address.hasPrefix("127.") {
                 result = unsafe UpnpInit(task.address, port)
             } else {
@@ -119,7 +119,7 @@ package enum UPnPEngineChild {
         try check(result, "libupnp can't start on \(task.interface)")
     }
 
-    /// Takes libupnp's TCP listeners away, and lets its SSDP socket hear this LAN only.
+    /// Closes libupnp's TCP listeners, and restricts its SSDP socket to packets of this LAN.
     private static func contain(_ task: Task) throws(CloudletError) {
         guard case .v4(let address)? = IPAddress(task.address) else { return }
         let mask = task.prefixLength == 0 ? 0 : UInt32.max << UInt32(32 - task.prefixLength)
@@ -131,7 +131,7 @@ package enum UPnPEngineChild {
             }
             let family = cloudlet_udp_family(descriptor, 1900)
             guard family != 0 else { continue }
-            // Where the kernel is too old for it, the engine of another interface may get unicast searches.
+            // With a kernel too old for this option, the engine of another interface may get unicast searches.
             _ = unsafe cloudlet_bind_to_device(descriptor, task.interface)
             let isFiltered =
                 family == AF_INET
