@@ -1,11 +1,11 @@
-/// The parts of a URL that names its host, `SCHEME://AUTHORITY/PATH?QUERY` (RFC 3986 §3). What the parts are worth is for
-/// who uses them to say.
+/// The parts of a URL that names its host, `SCHEME://AUTHORITY/PATH?QUERY` (RFC 3986 §3). The caller judges whether it
+/// can use the parts.
 package struct AbsoluteURL: Hashable, Sendable {
     /// The scheme in lower case.
     package let scheme: String
-    /// What stands between `//` and the path.
+    /// The text between `//` and the path.
     package let authority: String
-    /// Path and query, as a request line has them; begins with `/`.
+    /// Path and query as in a request line; begins with `/`.
     package let path: String
 
     /// Splits a URL.
@@ -23,7 +23,8 @@ package struct AbsoluteURL: Hashable, Sendable {
         self.path = path.first == "/" ? String(path) : "/" + path
     }
 
-    /// Where an http URL of a literal address leads. A zone in it is not used (see ``Authority/endpoint(defaultPort:on:)``).
+    /// The endpoint of an http URL with a literal address. A zone in the URL is not used (see
+    /// ``Authority/endpoint(defaultPort:on:)``).
     /// - Parameter interface: the interface for link-local addresses.
     /// - Returns: the endpoint; `nil` for every other URL.
     package func endpoint(on interface: Int32 = 0) -> Endpoint? {

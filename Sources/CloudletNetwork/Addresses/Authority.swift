@@ -1,21 +1,21 @@
-/// The host and the port that a URL or the header Host names (RFC 3986 §3.2, without user information): an IPv6 address in
-/// brackets, an IPv4 address or a name, and then perhaps a colon and a port.
+/// The host and the port in a URL or in the header Host (RFC 3986 §3.2, without user information): an IPv6 address in
+/// brackets, an IPv4 address or a name, optionally followed by a colon and a port.
 package struct Authority: Hashable, Sendable {
-    /// Who is meant.
+    /// The host of an authority.
     package enum Host: Hashable, Sendable {
         /// A literal address.
         case address(ScopedAddress)
-        /// A name, as it was written.
+        /// A name, as written.
         case name(String)
     }
 
     /// The host.
     package let host: Host
-    /// The port; `nil` where none is given.
+    /// The port; `nil` when the text has none.
     package let port: UInt16?
 
     /// Reads an authority.
-    /// - Returns: `nil` for a text of another form.
+    /// - Returns: `nil` when the text is not an authority.
     package init?(_ text: some StringProtocol) {
         let rest: Text
         let host: Host
@@ -39,7 +39,7 @@ package struct Authority: Hashable, Sendable {
             return
         }
         guard rest[0] == UInt8(ascii: ":") else { return nil }
-        // The port may be left out behind the colon.
+        // The port after the colon may be missing.
         guard rest.count > 1 else {
             port = nil
             return
@@ -50,9 +50,9 @@ package struct Authority: Hashable, Sendable {
 
     private typealias Text = [UInt8]
 
-    /// Reads what stands in brackets, where the `%` before a zone may be written `%25` (RFC 6874), as it should be, or `%`,
-    /// as most programs write it.
-    /// - Returns: `nil` unless it is an IPv6 address, with a well-formed zone where there is one.
+    /// Reads the text between brackets. A zone follows `%25` (RFC 6874) or a plain `%`, which most programs write
+    /// instead.
+    /// - Returns: `nil` unless it is an IPv6 address, with a well-formed zone if it has one.
     private static func bracketed(_ text: String) -> ScopedAddress? {
         guard let scoped = ScopedAddress(text), !scoped.address.isV4 else { return nil }
         guard let zone = scoped.zone else { return scoped }
@@ -66,7 +66,7 @@ package struct Authority: Hashable, Sendable {
         return UInt16(String(decoding: digits, as: UTF8.self))
     }
 
-    /// The literal address, where the host is one.
+    /// The literal address; `nil` when the host is a name.
     package var address: IPAddress? { if case .address(let scoped) = host { scoped.address } else { nil } }
 
     /// Letters, digits, `-`, `.`, `_` and `~` (RFC 3986 §2.3).

@@ -1,23 +1,23 @@
 package import CNetwork
 
-/// One end of a datagram or of a connection: an address, a port, and the interface that a link-local or multicast address of
-/// IPv6 belongs to.
+/// One end of a datagram or of a connection: an address, a port, and the interface of a link-local or multicast IPv6
+/// address.
 package struct Endpoint: Hashable, Sendable {
     /// The address.
     package var address: IPAddress
     /// The port.
     package var port: UInt16
-    /// The number of the interface; 0 where the address needs none.
+    /// The number of the interface; 0 when the address needs none.
     package var interface: Int32
 
-    /// An address and a port.
+    /// Creates an endpoint.
     package init(_ address: IPAddress, _ port: UInt16, on interface: Int32 = 0) {
         self.address = address
         self.port = port
         self.interface = interface
     }
 
-    /// The endpoint as the C library takes it.
+    /// The endpoint as a C structure.
     package var raw: cloudlet_peer {
         switch address {
         case .v4(let value): return cloudlet_peer(is_v6: 0, port: port, scope: 0, high: 0, low: UInt64(value))
@@ -27,7 +27,7 @@ package struct Endpoint: Hashable, Sendable {
         }
     }
 
-    /// From what the C library gave; an IPv4 address mapped into IPv6 becomes an IPv4 address.
+    /// Converts a C structure; an IPv4 address mapped into IPv6 becomes an IPv4 address.
     package init(_ raw: cloudlet_peer) {
         port = raw.port
         interface = Int32(bitPattern: raw.scope)

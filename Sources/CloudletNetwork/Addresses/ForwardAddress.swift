@@ -4,11 +4,12 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// The address of this host on which forwarded ports of a VM listen. QEMU's user network listens on IPv4 addresses only and
-/// takes an empty one for all of them, and it is given the address inside a command, so the address is checked before.
+/// The address of this host on which forwarded ports of a VM listen. QEMU's user network listens on IPv4 addresses
+/// only, takes an empty address to mean all of them, and receives the address as part of a command; so the address is
+/// checked first.
 package enum ForwardAddress {
     /// Checks the form of an address.
-    /// - Returns: why it can't be one; `nil` when it can.
+    /// - Returns: why ports can't be forwarded from it; `nil` when they can.
     package static func objection(to text: String) -> String? {
         guard !text.isEmpty else { return "it is empty" }
         guard let scoped = ScopedAddress(text) else { return "it is not an IPv4 address" }
@@ -18,8 +19,9 @@ package enum ForwardAddress {
         return scoped.objection
     }
 
-    /// Fails unless ports can be forwarded from an address now: it has the form, and it is one of this host's.
-    /// - Throws: `CloudletError.usage` for one that never can, `.unavailable` for one that this host has not.
+    /// Fails unless ports can be forwarded from an address now: it must be a valid IPv4 address of this host.
+    /// - Throws: `CloudletError.usage` for an invalid address, `.unavailable` for an address that this host does not
+    ///   have.
     package static func require(_ text: String) throws(CloudletError) {
         guard objection(to: text) == nil, let address = IPAddress(text) else {
             throw CloudletError(

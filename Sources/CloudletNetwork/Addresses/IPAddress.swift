@@ -1,14 +1,14 @@
 import CloudletCore
 import Glibc
 
-/// An IPv4 or IPv6 address: its bits, without a port and without a zone (see ``ScopedAddress``).
+/// An IPv4 or IPv6 address without port and zone (see ``ScopedAddress``).
 package enum IPAddress: Hashable, Sendable, Comparable {
-    /// Four bytes, the first in the most significant place.
+    /// Four bytes; the first one is the most significant.
     case v4(UInt32)
-    /// Sixteen bytes, as two halves, the first byte in the most significant place of `high`.
+    /// Sixteen bytes in two halves; the first byte is the most significant one of `high`.
     case v6(high: UInt64, low: UInt64)
 
-    /// From the usual text forms (RFC 4291 §2.2 for IPv6); a zone (`%eth0`), brackets and anything else is refused.
+    /// Reads the usual text forms (RFC 4291 §2.2 for IPv6); a text with a zone (`%eth0`) or brackets is invalid.
     package init?(_ text: String) {
         guard text.utf8.count < 46, !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
@@ -21,7 +21,7 @@ package enum IPAddress: Hashable, Sendable, Comparable {
         }
     }
 
-    /// From 4 or 16 bytes in network order; `nil` for any other count.
+    /// Reads 4 or 16 bytes in network order; `nil` for any other number of bytes.
     package init?(bytes: [UInt8]) {
         func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
         switch bytes.count {
@@ -31,7 +31,7 @@ package enum IPAddress: Hashable, Sendable, Comparable {
         }
     }
 
-    /// The bytes in network order: 4 or 16.
+    /// The 4 or 16 bytes in network order.
     package var bytes: [UInt8] {
         switch self {
         case .v4(let value): (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * $0)) }
@@ -43,7 +43,7 @@ package enum IPAddress: Hashable, Sendable, Comparable {
     /// Whether it is an IPv4 address.
     package var isV4: Bool { if case .v4 = self { true } else { false } }
 
-    /// Whether it means the own machine: 127.0.0.0/8 or ::1.
+    /// Whether it means this machine: 127.0.0.0/8 or ::1.
     package var isLoopback: Bool {
         switch self {
         case .v4(let value): value >> 24 == 127
@@ -62,7 +62,7 @@ package enum IPAddress: Hashable, Sendable, Comparable {
     /// Whether it means different hosts on different links, so that it is complete only with a zone (RFC 4007 §6): fe80::/10.
     package var needsZone: Bool { !isV4 && isLinkLocal }
 
-    /// Whether it is the address of a group: 224.0.0.0/4 or ff00::/8.
+    /// Whether it is a multicast address: 224.0.0.0/4 or ff00::/8.
     package var isMulticast: Bool {
         switch self {
         case .v4(let value): value >> 28 == 14
@@ -93,7 +93,7 @@ package enum IPAddress: Hashable, Sendable, Comparable {
     /// The address as the host part of a URL (RFC 3986 §3.2.2): IPv6 in brackets.
     package var urlHost: String { isV4 ? description : "[\(description)]" }
 
-    /// IPv4 before IPv6, then by bytes.
+    /// Orders IPv4 before IPv6, then by bytes.
     package static func < (left: Self, right: Self) -> Bool {
         switch (left, right) {
         case (.v4(let first), .v4(let second)): first < second

@@ -1,28 +1,29 @@
 import CloudletCore
 
-/// An IP address with the zone in which it is meant, as people and URLs write it: `10.0.0.5`, `fd00::5`, `fe80::1%eth0`
-/// (RFC 4007 §11).
+/// An IP address with its zone, as people and URLs write it: `10.0.0.5`, `fd00::5`, `fe80::1%eth0` (RFC 4007 §11).
 ///
-/// It stands beside ``IPAddress``, not in it: prefixes, neighbours and senders are compared by the bits of their addresses,
+/// The zone is not part of ``IPAddress``: prefixes, neighbours and senders are compared by the bits of their addresses,
 /// while a zone is this host's own name for one of its links.
 package struct ScopedAddress: Hashable, Sendable {
     /// The address.
     package let address: IPAddress
-    /// The name or the number of an interface, as written behind `%`; `nil` where there is no `%`.
+    /// The name or the number of an interface after `%`; `nil` when there is no `%`.
     package let zone: String?
 
-    /// An address with a zone.
+    /// Creates an address with a zone.
     package init(_ address: IPAddress, zone: String?) {
         self.address = address
         self.zone = zone
     }
 
-    /// An address as other programs of this host need it: with the interface as its zone where it needs one.
+    /// Creates an address in the form that other programs of this host need: with the interface as its zone if it needs
+    /// one.
     package init(_ address: IPAddress, on interface: String) {
         self.init(address, zone: address.needsZone ? interface : nil)
     }
 
-    /// Reads `ADDRESS` or `ADDRESS%ZONE`, whether the zone makes sense or not (see ``objection``).
+    /// Reads `ADDRESS` or `ADDRESS%ZONE` without checking whether the zone is valid for the address (see
+    /// ``objection``).
     /// - Returns: `nil` when the text does not begin with an IP address.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
@@ -30,10 +31,11 @@ package struct ScopedAddress: Hashable, Sendable {
         self.init(address, zone: parts.dropFirst().first.map { String($0) })
     }
 
-    /// The address alone.
+    /// The address without its zone.
     package var withoutZone: ScopedAddress { ScopedAddress(address, zone: nil) }
 
-    /// Why this can't be the address of a host: a zone is missing, or stands where none belongs; `nil` when it can be.
+    /// Why this can't be the address of a host: it lacks a zone, or has one that it must not have; `nil` when it can
+    /// be.
     package var objection: String? {
         guard let zone else { return address.needsZone ? "\(address) needs its interface, as in \(address)%eth0" : nil }
         let shown = "'%\(zone.displayable(limit: 20))'"
@@ -50,6 +52,6 @@ package struct ScopedAddress: Hashable, Sendable {
 }
 
 extension ScopedAddress: CustomStringConvertible {
-    /// The address in its canonical form (RFC 5952), and the zone behind `%`.
+    /// The address in its canonical form (RFC 5952), followed by `%` and the zone if it has one.
     package var description: String { zone.map { "\(address)%\($0)" } ?? "\(address)" }
 }

@@ -2,7 +2,7 @@ import CNetwork
 package import NIOCore
 
 extension SocketAddress {
-    /// An endpoint as NIO takes it.
+    /// Converts an endpoint for NIO.
     package init(_ endpoint: Endpoint) {
         let raw = endpoint.raw
         switch endpoint.address {
@@ -12,12 +12,12 @@ extension SocketAddress {
         }
     }
 
-    /// The interface an IPv6 link-local address belongs to; 0 for others.
+    /// The interface of a link-local IPv6 address; 0 for other addresses.
     package var scope: Int32 {
         if case .v6(let inner) = self { Int32(bitPattern: cloudlet_scope6(inner.address)) } else { 0 }
     }
 
-    /// The address without port; an IPv4 address mapped into IPv6 becomes an IPv4 address.
+    /// The address without the port; an IPv4 address mapped into IPv6 becomes an IPv4 address.
     package var address: IPAddress? {
         switch self {
         case .v4(let inner): return .v4(UInt32(bigEndian: cloudlet_bytes4(inner.address)))

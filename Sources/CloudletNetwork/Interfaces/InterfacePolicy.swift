@@ -1,15 +1,15 @@
 import CloudletCore
 
-/// Which interfaces the node advertises on and listens at.
+/// Chooses the interfaces on which the node advertises and listens.
 package struct InterfacePolicy: Hashable, Sendable {
-    /// The only ones to use; empty for every LAN interface.
+    /// The interfaces to use exclusively; empty for every LAN interface.
     package var names: [String]
 
-    /// A policy confined to `names`, or, without any, one that takes all LAN interfaces: those that are up, can send to
-    /// many and are no VPN, no container's and no virtual machine's; and loopback when there is no other at all.
+    /// Creates a policy that uses only `names` or, if `names` is empty, all LAN interfaces: those that are up, support
+    /// multicast and do not belong to a VPN, a container or a virtual machine; and loopback if there are no others.
     package init(names: [String] = []) { self.names = names }
 
-    /// The interfaces to use, in the kernel's order; none without an address is used.
+    /// The interfaces to use, in the kernel's order; each has an address.
     package func choose(from interfaces: [NetworkInterface]) -> [NetworkInterface] {
         let usable = interfaces.filter { $0.isUp && !$0.addresses.isEmpty }.sorted { $0.index < $1.index }
         if !names.isEmpty { return usable.filter { names.contains($0.name) } }
@@ -21,11 +21,11 @@ package struct InterfacePolicy: Hashable, Sendable {
     package struct LeftOut: Hashable, Sendable {
         /// Its name.
         package let name: String
-        /// Why, as in `a WireGuard tunnel`.
+        /// The reason, as in `a WireGuard tunnel`.
         package let reason: String
     }
 
-    /// The interfaces that are up and have an address, and are not used all the same; none where the user chose.
+    /// The interfaces that are up and have an address but are not used; empty when the user chose the interfaces.
     package func leftOut(of interfaces: [NetworkInterface]) -> [LeftOut] {
         guard names.isEmpty else { return [] }
         return interfaces.filter { $0.isUp && !$0.addresses.isEmpty && !$0.isLoopback }.sorted { $0.index < $1.index }
@@ -34,10 +34,12 @@ package struct InterfacePolicy: Hashable, Sendable {
             }
     }
 
-    /// Why an interface is none of a LAN, as in `a WireGuard tunnel`; `nil` when it may well be. Interfaces are judged by
-    /// what the kernel says they are. By name only those are, of one kind, whose makers give them names of a fixed form.
+    /// Why an interface does not belong to a LAN, as in `a WireGuard tunnel`; `nil` when it may. Interfaces are judged
+    /// by the properties that the kernel reports, and by name only where a program gives names of a fixed form to
+    /// interfaces of one kind.
     package static func objection(to interface: NetworkInterface) -> String? {
-        // A VRF's members keep their addresses; what others are ports of speaks for them.
+        // The ports of a VRF keep their own addresses; any other port is represented by the interface that it belongs
+        // to.
         if !interface.portOf.isEmpty, interface.portOf != "vrf" { return "a port of a \(interface.portOf)" }
         if let kind = foreignKinds[interface.kind] { return kind }
         if interface.isPointToPoint { return "a link to one other end" }
@@ -56,13 +58,13 @@ package struct InterfacePolicy: Hashable, Sendable {
         return nil
     }
 
-    /// The objection to an interface that could be used if multicast were on.
+    /// The reason against an interface that could be used if multicast were enabled on it.
     package static let deaf = "multicast is off"
 
     /// Ethernet (1), Infiniband (32) and wireless (801 to 803) devices; ARPHRD_ of if_arp.h.
     private static let lanHardware: Set<UInt16> = [1, 32, 801, 802, 803]
 
-    /// Kinds of interface that lead out of the LAN or nowhere (IFLA_INFO_KIND).
+    /// Kinds of interfaces (IFLA_INFO_KIND) that lead out of the LAN or to no other host.
     private static let foreignKinds: [String: String] = {
         var kinds = [
             "tun": "a tunnel or tap device of a VPN or virtual machine", "wireguard": "a WireGuard tunnel",
@@ -78,7 +80,7 @@ package struct InterfacePolicy: Hashable, Sendable {
         return kinds
     }()
 
-    /// How a program names the interfaces it makes: a word and what follows it.
+    /// The names that a program gives to its interfaces: a word and the form of the rest.
     private struct Maker: Sendable {
         enum Rest: Sendable {
             case nothing, number, anything
@@ -86,13 +88,13 @@ package struct InterfacePolicy: Hashable, Sendable {
             case alphanumeric(Int)
         }
 
-        /// `nil` for any: names that nothing else has.
+        /// The required kind of interface; `nil` for any, for names that only this program uses.
         let kind: String?
         let word: String
         let rest: Rest
         let text: String
 
-        /// Whether the interface is one of these: of this kind, its name of exactly this form.
+        /// Whether the program made the interface: it has this kind and a name of exactly this form.
         func made(_ interface: NetworkInterface) -> Bool {
             guard kind == nil || kind == interface.kind, !interface.hasDevice, interface.name.hasPrefix(word) else {
                 return false

@@ -4,10 +4,10 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// A host of one of the own links.
+/// A host on one of this machine's links.
 package struct Neighbour: Hashable, Sendable {
     package let address: IPAddress
-    /// The link's interface.
+    /// The interface of the link.
     package let interface: Int32
 
     package init(address: IPAddress, interface: Int32) {
@@ -16,7 +16,7 @@ package struct Neighbour: Hashable, Sendable {
     }
 }
 
-/// What the kernel knows about hosts of its own links, by ARP or neighbour discovery (rtnetlink(7)).
+/// The kernel's knowledge about hosts on the machine's links, from ARP or neighbour discovery (rtnetlink(7)).
 package final class NeighbourTable: Sendable {
     private struct State {
         var socket: Int32
@@ -34,9 +34,9 @@ package final class NeighbourTable: Sendable {
 
     deinit { state.withLock { _ = close($0.socket) } }
 
-    /// Whether a packet to the host leaves at once: its hardware address is known, or needs not to be. Otherwise packets
-    /// to it wait in the kernel, charged to the socket that sent them, until it is found or given up after some seconds.
-    /// Where the kernel does not report it (before Linux 5.0), every host counts as known.
+    /// Whether a packet to the host leaves at once, because its hardware address is known or not needed. Otherwise
+    /// packets to the host wait in the kernel, charged to the socket that sent them, until the host is found or given
+    /// up after some seconds. When the kernel does not report it (before Linux 5.0), every host counts as known.
     package func knows(_ host: Neighbour) -> Bool {
         let known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP
         let bytes = host.address.bytes

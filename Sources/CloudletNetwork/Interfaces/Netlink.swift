@@ -3,15 +3,16 @@ package import CloudletCore
 import CloudletSystem
 import Glibc
 
-/// What the kernel reports about the machine's network (rtnetlink(7)): the only part of finding and advertising that needs
-/// Linux.
+/// The kernel's information about the machine's network (rtnetlink(7)). No other part of finding and advertising
+/// depends on Linux.
 package enum Netlink {
     /// Every interface of the machine (of this network namespace) with its usable addresses.
     package static func interfaces() throws(CloudletError) -> [NetworkInterface] {
         try read([Int32(RTM_GETLINK), Int32(RTM_GETADDR)]).interfaces
     }
 
-    /// Addresses of hosts that the machine has exchanged packets with lately; none when the kernel does not report them.
+    /// Addresses of hosts that the machine has exchanged packets with recently; empty when the kernel does not report
+    /// them.
     package static func neighbours() -> Set<IPAddress> { (try? read([Int32(RTM_GETNEIGH)]))?.neighbours ?? [] }
 
     private static func read(_ requests: [Int32]) throws(CloudletError) -> NetlinkMessages {
@@ -53,10 +54,10 @@ package enum Netlink {
 extension Netlink {
     /// Reports when links or addresses of the machine change.
     package final class Changes: Sendable {
-        /// Readable when something has changed.
+        /// Becomes readable when something has changed.
         package let descriptor: Int32
 
-        /// Starts to watch.
+        /// Starts watching.
         /// - Throws: `CloudletError.system` when the kernel refuses.
         package init() throws(CloudletError) {
             descriptor = cloudlet_netlink_open(1)
@@ -65,11 +66,11 @@ extension Netlink {
 
         deinit { close(descriptor) }
 
-        /// Discards what is queued: its content does not matter, the state is read again.
+        /// Discards the queued messages: their content does not matter, because the caller reads the whole state again.
         package func drain() {
             var buffer = [UInt8](repeating: 0, count: 16 << 10)
             let capacity = buffer.count
-            // An overrun (ENOBUFS) is an answer too: something changed.
+            // An overrun (ENOBUFS) also means that something changed.
             while unsafe recv(descriptor, &buffer, capacity, 0) > 0 || errno == ENOBUFS || errno == EINTR {}
         }
     }

@@ -2,8 +2,8 @@ import CNetwork
 package import CloudletCore
 import Glibc
 
-/// Reads the kernel's answers to "all links", "all addresses" and "all neighbours" (rtnetlink(7)). Lengths are
-/// checked at every step: the kernel is trusted, our reading is not.
+/// Reads the kernel's answers to requests for all links, all addresses and all neighbours (rtnetlink(7)). Every step
+/// checks the lengths, to guard against errors of this parser rather than of the kernel.
 package struct NetlinkMessages {
     private var links: [Int32: NetworkInterface] = [:]
     private var addresses: [(interface: Int32, address: InterfaceAddress)] = []
@@ -11,10 +11,10 @@ package struct NetlinkMessages {
     private(set) var neighbours: Set<IPAddress> = []
     /// Whether the message that ends an answer has been seen.
     private(set) var isDone = false
-    /// The error number the kernel answered with, if it did.
+    /// The error number in the kernel's answer, if it has one.
     private(set) var failure: Int32?
 
-    /// The interfaces of all answers so far with their usable addresses: primary ones, secondary ones, deprecated ones.
+    /// The interfaces of all answers so far with their usable addresses: primary, then secondary, then deprecated ones.
     package var interfaces: [NetworkInterface] {
         var result = links
         func rank(_ address: InterfaceAddress) -> Int { address.isDeprecated ? 2 : address.isSecondary ? 1 : 0 }
@@ -26,7 +26,7 @@ package struct NetlinkMessages {
         return result.values.sorted { $0.index < $1.index }
     }
 
-    /// Gets ready for the next answer.
+    /// Prepares for the next answer.
     package mutating func beginAnswer() { isDone = false }
 
     /// Adds the messages of one datagram.
@@ -109,7 +109,8 @@ package struct NetlinkMessages {
         neighbours.insert(address)
     }
 
-    /// The attributes (type, value) that follow a message's fixed part; of equal types the first counts.
+    /// The attributes (type, value) that follow a message's fixed part; of several with the same type, the first
+    /// counts.
     private static func attributes(_ bytes: [UInt8], from start: Int) -> [UInt16: [UInt8]] {
         var result: [UInt16: [UInt8]] = [:]
         var offset = start
@@ -125,7 +126,7 @@ package struct NetlinkMessages {
 }
 
 extension [UInt8] {
-    /// An unsigned integer in the machine's byte order; the bytes must be there.
+    /// An unsigned integer in the machine's byte order; the bytes must exist.
     fileprivate func hostInteger<T: FixedWidthInteger & UnsignedInteger>(_: T.Type, at offset: Int) -> T {
         let value = self[offset..<offset + T.bitWidth / 8].reversed().reduce(T(0)) { $0 << 8 | T($1) }
         return T(littleEndian: T(1)) == 1 ? value : value.byteSwapped

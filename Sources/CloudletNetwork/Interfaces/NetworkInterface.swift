@@ -1,26 +1,27 @@
-/// A network interface with the addresses it can be reached by now.
+/// A network interface with the addresses by which it can be reached now.
 package struct NetworkInterface: Hashable, Sendable {
-    /// The kernel's number; a new one when the interface is made again.
+    /// The kernel's number; an interface that is created again gets a new one.
     package var index: Int32
     /// Its name, as in `eth0`.
     package var name: String
     /// What kind of virtual interface it is (`veth`, `bridge`, `wireguard` …); empty for hardware.
     package var kind: String
-    /// Switched on and with a carrier.
+    /// Whether it is enabled and has a carrier.
     package var isUp: Bool
-    /// Whether it can send to many.
+    /// Whether it supports multicast.
     package var isMulticast: Bool
-    /// The machine's inside.
+    /// Whether it is the loopback interface.
     package var isLoopback: Bool
-    /// A link between two ends (PPP, most VPNs).
+    /// Whether it is a link between two hosts (PPP, most VPNs).
     package var isPointToPoint: Bool
-    /// What it carries, as the kernel numbers it (ARPHRD_ of if_arp.h): 1 is Ethernet, and what looks like it.
+    /// The kernel's number of the hardware type (ARPHRD_ in if_arp.h): 1 is Ethernet or looks like it.
     package var hardwareType: UInt16
-    /// The kind of the interface that it is a port of (`bridge`, `bond` …); empty when it is none.
+    /// The kind of the interface that it is a port of (`bridge`, `bond` …); empty when it is not a port.
     package var portOf: String
-    /// Whether there is a device behind it, on a bus of the machine.
+    /// Whether it belongs to a device on a bus of the machine.
     package var hasDevice: Bool
-    /// Addresses that can be bound and used: duplicate detection done, still valid. Those that are deprecated come last.
+    /// Addresses that can be bound and used: duplicate detection has finished, and they are still valid. Deprecated
+    /// ones come last.
     package var addresses: [InterfaceAddress]
 
     /// Creates an interface from its parts.
@@ -49,8 +50,8 @@ package struct NetworkInterface: Hashable, Sendable {
         return addresses.contains { $0.address.shares(prefix: $0.prefixLength, with: source) }
     }
 
-    /// Whether an address means all hosts of a link of this interface, or none (RFC 1122 §3.2.1.3): the last or the
-    /// first of a prefix of IPv4.
+    /// Whether an address is the broadcast address or the network address of one of the interface's IPv4 prefixes (RFC
+    /// 1122 §3.2.1.3): the last or the first address of the prefix.
     package func isBroadcast(_ address: IPAddress) -> Bool {
         guard case .v4(let value) = address else { return false }
         return addresses.contains { own in
@@ -66,12 +67,12 @@ package struct NetworkInterface: Hashable, Sendable {
 package struct InterfaceAddress: Hashable, Sendable {
     /// The address.
     package var address: IPAddress
-    /// How many leading bits name the link.
+    /// The number of leading bits that identify the link.
     package var prefixLength: Int
-    /// A further address of the same link, or one made for privacy that changes often.
+    /// Whether it is an additional address of the same link, or a privacy address, which changes often.
     package var isSecondary: Bool
-    /// An IPv6 address that is still valid but is not to be used for anything new where there is another (RFC 4862
-    /// §5.5.4). IPv4 knows no such thing: there the preferred life time of an address means nothing.
+    /// Whether it is an IPv6 address that is still valid but must not be used for new connections if there is another
+    /// (RFC 4862 §5.5.4). Always `false` for IPv4, where the preferred lifetime of an address has no meaning.
     package var isDeprecated: Bool
 
     /// Creates an address.
@@ -86,7 +87,7 @@ package struct InterfaceAddress: Hashable, Sendable {
 }
 
 extension NetworkInterface {
-    /// Its addresses as programs of this host name them, to listen or to connect there.
+    /// Its addresses in the form that programs of this host need to listen or to connect there.
     package var scopedAddresses: [ScopedAddress] { addresses.map { ScopedAddress($0.address, on: name) } }
 
     /// Whether a zone means this interface: by its name or by its number (RFC 4007 §11.2).

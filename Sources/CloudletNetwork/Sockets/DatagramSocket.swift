@@ -4,10 +4,10 @@ import CloudletSystem
 import Glibc
 import NIOCore
 
-/// Makes the UDP sockets of both discovery protocols; each belongs to one interface. The caller owns the descriptor.
+/// Creates the UDP sockets of both discovery protocols; each belongs to one interface. The caller owns the descriptor.
 package enum DatagramSocket {
-    /// A socket that receives what is sent to `group` on the interface, and nothing else: packets to other groups, on other
-    /// interfaces or by unicast don't reach it, and it takes none away from other programs on the same port.
+    /// Creates a socket that receives only datagrams sent to `group` on the interface. It does not receive datagrams to
+    /// other groups, on other interfaces or by unicast, so it takes none away from other programs on the same port.
     package static func receiver(
         of group: IPAddress, port: UInt16, on interface: NetworkInterface
     ) throws(CloudletError) -> Int32 {
@@ -26,9 +26,9 @@ package enum DatagramSocket {
         }
     }
 
-    /// A socket bound to an address of the interface, from which packets go out of that interface with it as source.
-    /// `port` is 0 for any; a fixed one is shared with other programs.
-    /// `hops` is the TTL or hop limit of multicast packets.
+    /// Creates a socket bound to an address of the interface; its packets leave by that interface with this source
+    /// address. `port` is 0 for any port; a fixed port is shared with other programs. `hops` is the TTL or hop limit of
+    /// multicast packets.
     package static func sender(
         from address: IPAddress, port: UInt16, on interface: NetworkInterface, hops: Int32
     ) throws(CloudletError) -> Int32 {
@@ -45,14 +45,15 @@ package enum DatagramSocket {
         }
     }
 
-    /// A socket like `sender`, which only sends: what arrives for the port goes to the other sockets that share it, because
-    /// this one is connected to an address that never sends. Its buffer is its own: what waits or is lost there does not
-    /// affect the other sockets.
+    /// Creates a socket like `sender` that only sends: it is connected to an address that never sends, so datagrams to
+    /// the port reach the other sockets that share it. It has its own send buffer: datagrams that wait or are lost
+    /// there do not affect the other sockets.
     package static func speaker(
         from address: IPAddress, port: UInt16, on interface: NetworkInterface, hops: Int32
     ) throws(CloudletError) -> Int32 {
         let socket = try sender(from: address, port: port, on: interface, hops: hops)
-        // Linux lets a connected UDP socket send to others all the same (udp(7)); port 9 is RFC 863's, for discarding.
+        // Linux still lets a connected UDP socket send to other addresses (udp(7)). Port 9 is the discard port (RFC
+        // 863).
         guard cloudlet_connect(socket, Endpoint(address, 9, on: interface.index).raw) == 0 else {
             let error = CloudletError(errno: errno, "can't use UDP port \(port) of \(address)")
             close(socket)
@@ -61,24 +62,24 @@ package enum DatagramSocket {
         return socket
     }
 
-    /// Asks for a send buffer of `bytes`; a smaller one, if the system allows no more, is fine.
+    /// Requests a send buffer of `bytes`; the system may grant less.
     package static func enlargeSendBuffer(_ socket: Int32, to bytes: Int32) {
         _ = cloudlet_set_option(socket, SOL_SOCKET, SO_SNDBUF, bytes)
     }
 
-    /// Asks for a receive buffer of `bytes`; a smaller one, if the system allows no more, is fine.
+    /// Requests a receive buffer of `bytes`; the system may grant less.
     package static func enlargeReceiveBuffer(_ socket: Int32, to bytes: Int32) {
         if cloudlet_set_option(socket, SOL_SOCKET, SO_RCVBUFFORCE, bytes) != 0 {
             _ = cloudlet_set_option(socket, SOL_SOCKET, SO_RCVBUF, bytes)
         }
     }
 
-    /// Sends a datagram; `false` when it can't leave.
+    /// Sends a datagram; returns `false` when it can't be sent.
     package static func send(_ bytes: [UInt8], from socket: Int32, to target: Endpoint) -> Bool {
         unsafe cloudlet_send(socket, bytes, bytes.count, target.raw) == bytes.count
     }
 
-    /// Makes the kernel report the hops that each datagram had left.
+    /// Makes the kernel report the remaining hop count of each received datagram.
     package static func reportHops(_ socket: Int32, ofV4 isV4: Bool) throws(CloudletError) {
         if isV4 {
             try set(socket, cloudlet_level_ip, IP_RECVTTL, 1)
@@ -87,15 +88,16 @@ package enum DatagramSocket {
         }
     }
 
-    /// The next datagram that has arrived, read into `buffer`.
-    /// - Returns: its size, its sender, and the hops it had left, -1 where the kernel does not report them; `nil` when there is none.
+    /// Reads the next datagram into `buffer`.
+    /// - Returns: its size, its sender, and its remaining hop count, which is -1 if the kernel does not report it;
+    ///   `nil` when no datagram has arrived.
     package static func receive(_ socket: Int32, into buffer: inout [UInt8]) -> (
         count: Int, sender: Endpoint, hops: Int32
     )? {
         var sender = cloudlet_peer()
         var hops: Int32 = -1
         let capacity = buffer.count
-        // ICMP errors of earlier packets come back here; the socket remains usable.
+        // ICMP errors of earlier packets are reported here; the socket remains usable.
         for _ in 0..<16 {
             let count = unsafe cloudlet_receive_with_hops(socket, &buffer, capacity, &sender, &hops)
             if count >= 0 { return (count, Endpoint(sender), hops) }

@@ -3,9 +3,9 @@ package import CloudletCore
 import CloudletSystem
 import Glibc
 
-/// Waits for many descriptors, and for a time, on one thread (epoll(7)). Any thread may wake it.
+/// Waits on one thread for many descriptors and a deadline (epoll(7)). Any thread may wake it.
 package final class Poller: Sendable {
-    /// A descriptor that is ready, by the number it was registered under.
+    /// A descriptor that is ready, identified by the number it was registered under.
     package struct Ready: Sendable {
         package let number: UInt64
         package let isReadable: Bool
@@ -20,7 +20,7 @@ package final class Poller: Sendable {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         bell = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard epoll >= 0, bell >= 0, cloudlet_poll_watch(epoll, bell, Self.bellNumber, cloudlet_readable) == 0 else {
-            // Both are closed by `deinit`, which runs as all that is stored has been set.
+            // `deinit` closes both descriptors; it runs because all stored properties are set.
             throw CloudletError(errno: errno, "can't wait for sockets")
         }
     }
@@ -30,14 +30,14 @@ package final class Poller: Sendable {
         close(bell)
     }
 
-    /// Registers a descriptor, or changes what it is watched for. Closing it ends that.
+    /// Registers a descriptor, or changes whether it is watched for writing. Closing the descriptor unregisters it.
     package func watch(_ descriptor: Int32, as number: UInt64, forWriting: Bool = false) {
         let events = cloudlet_readable | (forWriting ? cloudlet_writable : 0)
         _ = cloudlet_poll_watch(epoll, descriptor, number, events)
     }
 
-    /// Waits until a descriptor is ready, `time` has come, or `wake` is called.
-    /// - Returns: what is ready; nothing when it was woken or the time has come.
+    /// Waits until a descriptor is ready, `time` has passed, or `wake` is called.
+    /// - Returns: the ready descriptors; none when it was woken or `time` has passed.
     package func wait(until time: ContinuousClock.Instant?) -> [Ready] {
         var milliseconds: Int32 = -1
         if let time {
@@ -53,7 +53,7 @@ package final class Poller: Sendable {
                 unsafe read(bell, &value, 8)
                 return nil
             }
-            // Errors and hang-ups show at the next read or write.
+            // Errors and hang-ups are reported by the next read or write.
             let isWritable = entry.events & cloudlet_writable != 0
             return Ready(
                 number: entry.number, isReadable: entry.events & ~cloudlet_writable != 0, isWritable: isWritable)

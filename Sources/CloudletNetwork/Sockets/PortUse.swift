@@ -4,9 +4,9 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// What is possible while other programs of this machine use the network.
+/// Checks how this program can use the network beside other programs of the machine.
 package enum PortUse {
-    /// Whether another program can bind a UDP port that is in use, as SSDP programs do (UDA 2.0 §1.1).
+    /// Whether this program can bind a UDP port that others use in shared mode, as SSDP programs do (UDA 2.0 §1.1).
     package static func canShareUDP(_ port: UInt16) -> Bool {
         let socket = cloudlet_udp_socket(AF_INET)
         guard socket >= 0 else { return false }
@@ -15,7 +15,7 @@ package enum PortUse {
         return cloudlet_bind4(socket, 0, port) == 0
     }
 
-    /// Whether the kernel has a route for multicast of programs that name no interface.
+    /// Whether the kernel has a route for multicast packets of programs that name no interface.
     package static var hasMulticastRoute: Bool {
         let socket = cloudlet_udp_socket(AF_INET)
         guard socket >= 0 else { return false }

@@ -1,23 +1,23 @@
 import CloudletCore
 
-/// Bounds what searchers can make the node send: a budget a source and one for all, both refilled steadily. A flood
-/// from one address uses up its own; a flood from invented addresses can't make the node an amplifier, nor use up what
-/// hosts get that are known to be there.
+/// Limits the answers that searchers can make the node send: a budget for each source and one for all sources, both
+/// refilled steadily. A flood from one address uses up only its own budget. A flood from invented addresses can't make
+/// the node an amplifier, and can't use up the budget of hosts that are known to exist.
 package struct ReplyBudget: Sendable {
-    /// Answers a source may get at once.
+    /// The largest number of answers to a source at once.
     package var sourceBurst = 60.0
-    /// Answers a source gets a second in the long run.
+    /// The number of answers to a source per second in the long run.
     package var sourceRate = 20.0
-    /// The same for all sources together.
+    /// The largest number of answers to all sources at once.
     package var totalBurst = 1000.0
     package var totalRate = 500.0
-    /// So many of these are kept for sources that have most of their own left: a host that asks from many addresses uses up
-    /// the others.
+    /// The part of `totalBurst` that is reserved for sources that have used little of their own budget: a host that
+    /// asks from many addresses can use up the rest only.
     package var quietReserve = 100.0
-    /// The same for all sources together that are not known to be there.
+    /// The largest number of answers at once to all sources that are not known to exist.
     package var strangerBurst = 400.0
     package var strangerRate = 200.0
-    /// Sources remembered; the longest silent ones are forgotten.
+    /// The largest number of remembered sources; those silent for longest are forgotten.
     package var maximumSources = 1024
 
     private struct Bucket: Sendable {
@@ -29,17 +29,16 @@ package struct ReplyBudget: Sendable {
     private var total: Bucket?
     private var strangers: Bucket?
 
-    /// A full budget.
+    /// Creates full budgets.
     package init() {}
 
-    /// Whether the source itself may still get `count` answers; takes nothing.
+    /// Whether the budget of the source allows `count` answers; does not change the budget.
     package func hasRoom(for count: Int, to source: IPAddress, at now: ContinuousClock.Instant = .now) -> Bool {
         Self.refilled(sources[source], at: now, burst: sourceBurst, rate: sourceRate).level >= Double(count)
     }
 
-    /// Takes `count` answers to `source` off the budget.
-    /// `isKnown` says whether the source is known to be there.
-    /// - Returns: whether they may be sent.
+    /// Takes `count` answers to `source` from the budgets. `isKnown` says whether the source is known to exist.
+    /// - Returns: whether the answers may be sent.
     package mutating func allow(
         _ count: Int, to source: IPAddress, isKnown: Bool = true, at now: ContinuousClock.Instant = .now
     ) -> Bool {
@@ -52,7 +51,8 @@ package struct ReplyBudget: Sendable {
         let reserve = isKnown && !isQuiet ? quietReserve : 0
         let allowed = own.level >= Double(count) && common.level >= Double(count) + reserve
         if allowed { common.level -= Double(count) }
-        // A source that keeps asking without being answered is not quiet either.
+        // The own budget of a known source decreases even if it gets no answer, so that one that keeps asking does not
+        // count as quiet.
         if allowed || isKnown && own.level >= Double(count) { own.level -= Double(count) }
         if isKnown { total = common } else { strangers = common }
         sources[source] = own
@@ -67,7 +67,7 @@ package struct ReplyBudget: Sendable {
         return Bucket(level: min(burst, bucket.level + (now - bucket.time).seconds * rate), time: now)
     }
 
-    /// Drops the half of the sources that have been silent longest.
+    /// Forgets the half of the sources that have been silent for longest.
     private mutating func forget(at now: ContinuousClock.Instant) {
         let times = sources.values.map(\.time).sorted()
         let limit = times[times.count / 2]

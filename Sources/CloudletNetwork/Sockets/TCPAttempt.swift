@@ -4,17 +4,17 @@ import CloudletSystem
 import Glibc
 import SystemPackage
 
-/// A TCP connection that is made and used without blocking: a `Poller` tells the owner when to continue. Closed with the
-/// last reference.
+/// A TCP connection that never blocks: a `Poller` reports when its owner can continue. It is closed with the last
+/// reference.
 package final class TCPAttempt {
     /// The socket.
     package let descriptor: Int32
     private let target: Endpoint
     private let start = ContinuousClock.now
-    /// How long the connection took to be made: one round trip; `nil` until it is.
+    /// The time that the connection took to open, which is one round trip; `nil` until it is open.
     package private(set) var roundTrip: Duration?
 
-    /// Starts to connect.
+    /// Starts connecting.
     /// - Throws: `CloudletError.unavailable` when it fails at once.
     package init(to target: Endpoint) throws(CloudletError) {
         self.target = target
@@ -31,7 +31,7 @@ package final class TCPAttempt {
 
     deinit { close(descriptor) }
 
-    /// Must be called when the socket is writable: notes that the connection has been made.
+    /// Records that the connection is open. Must be called when the socket is writable.
     /// - Throws: `CloudletError.unavailable` when it failed.
     package func finishConnecting() throws(CloudletError) {
         guard roundTrip == nil else { return }
@@ -40,8 +40,8 @@ package final class TCPAttempt {
         roundTrip = ContinuousClock.now - start
     }
 
-    /// Sends what fits of `bytes`.
-    /// - Returns: how many bytes were taken.
+    /// Sends as much of `bytes` as the socket accepts.
+    /// - Returns: the number of bytes sent.
     package func send(_ bytes: ArraySlice<UInt8>) throws(CloudletError) -> Int {
         let part = Array(bytes)
         let count = unsafe Glibc.send(descriptor, part, part.count, Int32(MSG_NOSIGNAL))
@@ -50,7 +50,7 @@ package final class TCPAttempt {
         throw brokenOff(errno)
     }
 
-    /// Reads what is there, at most 64 KiB, onto `bytes`.
+    /// Appends the received data, at most 64 KiB, to `bytes`.
     /// - Returns: `false` at the end of the stream.
     package func receive(onto bytes: inout [UInt8]) throws(CloudletError) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)

@@ -3,10 +3,10 @@ import CloudletCore
 import CloudletSystem
 import Glibc
 
-/// Finds TCP ports that nobody listens on.
+/// Finds TCP ports on which no program listens.
 package enum TCPPort {
-    /// `preferred` when it is free at all addresses, or else the next one that is, or a random one above those that
-    /// Linux gives to outgoing connections; always a random one for 0.
+    /// Returns `preferred` if it is free at all addresses, otherwise the next free port, or a random one above the
+    /// ports that Linux gives to outgoing connections; for 0 always a random one.
     package static func free(preferred: UInt16, at interfaces: [NetworkInterface]) -> UInt16 {
         let addresses = interfaces.flatMap { interface in interface.addresses.map { ($0.address, interface.index) } }
         let next = preferred == 0 ? [] : Array(preferred...(preferred < .max - 16 ? preferred + 16 : preferred))
@@ -16,7 +16,7 @@ package enum TCPPort {
         return preferred
     }
 
-    /// Whether a listener could be bound. An address that is not there (any more) takes no port.
+    /// Whether a listener could be bound. A port counts as free at an address that does not exist (any more).
     package static func isFree(_ port: UInt16, at address: IPAddress, interface: Int32) -> Bool {
         let socket = cloudlet_tcp_socket(address.isV4 ? AF_INET : AF_INET6)
         guard socket >= 0 else { return true }
