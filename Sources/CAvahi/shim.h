@@ -1,4 +1,4 @@
-// avahi-client, by which the node asks the machine's mDNS responder to publish it.
+// avahi-client, with which the node has the machine's mDNS responder publish it.
 #ifndef CLOUDLET_CAVAHI_H
 #define CLOUDLET_CAVAHI_H
 

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// A file that says of a thread that it runs, as /proc/TID/stat does (proc(5)); -1 while there is none.
+// A file with the content of /proc/TID/stat (proc(5)) for a running thread; -1 when there is none.
 static atomic_int kept = -1;
 
 int cloudlet_keep_thread_state(void) {
@@ -36,12 +36,13 @@ static int names_thread_state(const char *path) {
     return rest > digits && strcmp(rest, "/stat") == 0;
 }
 
-// Takes the place of the C library's function in this program and in the libraries that it has loaded.
+// Replaces the C library's open(2) in this program and the libraries it has loaded.
 //
-// libdispatch looks every second, while work waits for its threads, which of them run, and ends the process with an illegal
-// instruction where /proc/TID/stat can't be opened (src/event/workqueue.c, "registered worker exited prematurely"). That is so
-// for everybody but root when the whole system has no more files (ENFILE, fs.file-max) or no memory for one (ENOMEM). It is told
-// then that the thread runs, after which it does nothing: a second number for a file that is open needs no file of the system's.
+// While work waits for threads, libdispatch checks every second which of its threads run, and ends the process with an
+// illegal instruction when it can't open /proc/TID/stat (src/event/workqueue.c, "registered worker exited
+// prematurely"). This happens to all users but root when the whole system has no more files (ENFILE, fs.file-max) or no
+// memory for one (ENOMEM). In that case this function returns a file that says the thread runs, and libdispatch then
+// does nothing: another descriptor of an open file needs no new file of the system.
 int open(const char *path, int flags, ...) {
     mode_t mode = 0;
     if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
@@ -53,7 +54,7 @@ int open(const char *path, int flags, ...) {
     int fd = openat(AT_FDCWD, path, flags, mode);
     int state = atomic_load(&kept);
     if (fd >= 0 || state < 0 || (errno != ENFILE && errno != ENOMEM) || !names_thread_state(path)) return fd;
-    // The place in the file is common to all its numbers. Only one thread of libdispatch's asks.
+    // All descriptors of the file share one offset. Only one thread of libdispatch calls this.
     if (lseek(state, 0, SEEK_SET) != 0) return -1;
     return fcntl(state, F_DUPFD_CLOEXEC, 0);
 }

@@ -26,7 +26,7 @@ static inline void cloudlet_vir_silence(void *context, virErrorPtr error) {
     (void)error;
 }
 
-// Errors are read with virGetLastError; without this every one is printed on stderr as well.
+// The callers read errors with virGetLastError; without this function, libvirt also prints each one on stderr.
 static inline void cloudlet_vir_be_quiet(void) { virSetErrorFunc(NULL, cloudlet_vir_silence); }
 
 #endif

@@ -1,4 +1,4 @@
-// Sockets as Linux has them and Swift can't import: netlink, options with structures, function-like macros.
+// Linux socket functions that Swift can't import: netlink, options with structures, function-like macros.
 #ifndef CLOUDLET_CNETWORK_H
 #define CLOUDLET_CNETWORK_H
 
@@ -19,13 +19,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Options that the C library spells only as macros of a kind Swift skips.
+// Options that the C library defines only as macros that Swift does not import.
 static const int cloudlet_level_ip = IPPROTO_IP;
 static const int cloudlet_level_ipv6 = IPPROTO_IPV6;
 static const int cloudlet_ip_multicast_all = 49;
 static const int cloudlet_ipv6_multicast_all = 29;
 
-// A routing netlink socket that hears of links and addresses when `watch` is set.
+// Opens a routing netlink socket; it receives changes of links and addresses when `watch` is set.
 static inline int cloudlet_netlink_open(int watch) {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (watch ? SOCK_NONBLOCK : 0), NETLINK_ROUTE);
     if (fd < 0) return -1;
@@ -44,7 +44,7 @@ static inline int cloudlet_netlink_open(int watch) {
     return fd;
 }
 
-// Asks for all links (RTM_GETLINK) or all addresses (RTM_GETADDR).
+// Requests all links (RTM_GETLINK) or all addresses (RTM_GETADDR).
 static inline int cloudlet_netlink_dump(int fd, int type) {
     struct { struct nlmsghdr header; struct rtgenmsg body; } request;
     memset(&request, 0, sizeof request);
@@ -56,7 +56,7 @@ static inline int cloudlet_netlink_dump(int fd, int type) {
     return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -1 : 0;
 }
 
-// What the kernel knows of a host of a link (RTM_GETNEIGH): its NUD_ state; -1 and errno when it tells none, ENOENT for a
+// Returns the kernel's NUD_ state of a host on a link (RTM_GETNEIGH); -1 and errno when it reports none, ENOENT for a
 // host that nothing was sent to. `fd` is a routing netlink socket that nobody else uses meanwhile.
 static inline int cloudlet_neighbour_state(int fd, int interface, int family, const uint8_t *bytes, unsigned number) {
     unsigned size = family == AF_INET ? 4 : 16;
@@ -72,7 +72,7 @@ static inline int cloudlet_neighbour_state(int fd, int interface, int family, co
     request.attribute.rta_len = (unsigned short)RTA_LENGTH(size);
     memcpy(request.address, bytes, size);
     if (send(fd, &request, request.header.nlmsg_len, 0) < 0) return -1;
-    // The kernel answers before send(2) returns; what is left of earlier questions is passed over.
+    // The kernel answers before send(2) returns; skip messages that remain from earlier questions.
     for (;;) {
         union { struct nlmsghdr header; uint8_t room[1024]; } answer;
         ptrdiff_t count = recv(fd, &answer, sizeof answer, MSG_DONTWAIT);
@@ -106,7 +106,7 @@ static inline int cloudlet_bind_device(int fd, const char *name) {
     return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1);
 }
 
-// `address` is in network byte order, as everywhere below.
+// `address` is in network byte order, here and below.
 static inline int cloudlet_bind4(int fd, uint32_t address, uint16_t port) {
     struct sockaddr_in local;
     memset(&local, 0, sizeof local);
@@ -149,7 +149,7 @@ static inline int cloudlet_send_from4(int fd, int interface) {
     return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request);
 }
 
-// Socket addresses by value, so that Swift need not know which module owns the structures.
+// Socket addresses by value, so that Swift need not know which module defines the structures.
 static inline struct sockaddr_in cloudlet_address4(uint32_t address, uint16_t port) {
     struct sockaddr_in result;
     memset(&result, 0, sizeof result);
@@ -180,7 +180,7 @@ static inline uint64_t cloudlet_bytes6(struct sockaddr_in6 address, int half) {
 
 static inline uint32_t cloudlet_scope6(struct sockaddr_in6 address) { return address.sin6_scope_id; }
 
-// The other end of a socket as plain numbers: an address of 4 bytes in `low`, or of 16 in `high` and `low`.
+// A socket address as plain numbers: 4 address bytes in `low`, or 16 in `high` and `low`.
 struct cloudlet_peer {
     int is_v6;
     uint16_t port;
@@ -200,7 +200,7 @@ static inline socklen_t cloudlet_peer_to_socket(struct cloudlet_peer peer, struc
     return sizeof *four;
 }
 
-// The other way round; of anything but IPv4 and IPv6 nothing is told.
+// The reverse conversion; leaves `out` unchanged for families other than IPv4 and IPv6.
 static inline void cloudlet_peer_from_socket(const struct sockaddr *address, struct cloudlet_peer *out) {
     if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 six = *(const struct sockaddr_in6 *)address;
@@ -221,8 +221,8 @@ static inline ptrdiff_t cloudlet_send(int fd, const uint8_t *bytes, size_t count
     return sendto(fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, length);
 }
 
-// Reads a datagram; the sender of anything but IPv4 and IPv6 is port 0. `hops` is the TTL or hop limit it arrived with, -1
-// when it is not told.
+// Reads a datagram. The sender has port 0 when it uses neither IPv4 nor IPv6. `hops` is the TTL or hop limit of the
+// received datagram, -1 when the kernel does not report it.
 static inline ptrdiff_t cloudlet_receive_with_hops(
     int fd, uint8_t *bytes, size_t capacity, struct cloudlet_peer *sender, int *hops) {
     struct sockaddr_storage address;
@@ -256,7 +256,7 @@ static inline int cloudlet_bind(int fd, struct cloudlet_peer at) {
     return bind(fd, (struct sockaddr *)&address, length);
 }
 
-// A waiting connection, non-blocking; -1 when there is none.
+// Accepts a waiting connection as a non-blocking socket; -1 when there is none.
 static inline int cloudlet_accept(int fd) {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
@@ -286,13 +286,13 @@ static inline int cloudlet_socket_error(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
-// poll(2) of one descriptor: whether it is ready within some time.
+// poll(2) of one descriptor: whether it becomes ready within a time.
 static inline int cloudlet_wait_ready(int fd, int16_t events, int milliseconds) {
     struct pollfd entry = {fd, events, 0};
     return poll(&entry, 1, milliseconds) == 1;
 }
 
-// epoll(7): what a descriptor is ready for, with the number it was registered under.
+// epoll(7): the events for which a descriptor is ready, with the number it was registered under.
 struct cloudlet_ready { uint64_t number; uint32_t events; };
 
 static const uint32_t cloudlet_readable = EPOLLIN;

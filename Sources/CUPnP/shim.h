@@ -1,4 +1,4 @@
-// libupnp (pupnp) 1.8, and what it takes to contain it.
+// libupnp (pupnp) 1.8, and the functions that confine it.
 #ifndef CLOUDLET_CUPNP_H
 #define CLOUDLET_CUPNP_H
 
@@ -19,31 +19,31 @@
 
 static const int cloudlet_upnp_success = UPNP_E_SUCCESS;
 
-// A request for an action without arguments.
+// Creates a request for an action without arguments.
 static inline IXML_Document *cloudlet_make_action(const char *action, const char *service) {
     return UpnpMakeAction(action, service, 0, NULL, NULL);
 }
 
-// A document as text; NULL when there is not enough memory.
+// Returns a document as text; NULL when there is not enough memory.
 static inline DOMString cloudlet_print_document(IXML_Document *document) { return ixmlPrintNode((IXML_Node *)document); }
 
-// Whether a call of setsockopt(2) sets the interface for multicast with a wrong size.
+// Whether a call of setsockopt(2) sets the multicast interface with a wrong size.
 static inline int cloudlet_is_wrong_multicast_interface(int level, int name, uint32_t length) {
     return level == IPPROTO_IP && name == IP_MULTICAST_IF && length == 8;
 }
 
-// The system call behind setsockopt(2), for the function of that name that stands in front of it.
+// The system call setsockopt(2), for the function of the same name that replaces the C library's.
 static inline int cloudlet_raw_setsockopt(int fd, int level, int name, const void *value, uint32_t length) {
     return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
 }
 
-// Ties a socket to an interface, so that the kernel gives it what comes by unicast there: of several sockets on one port it
-// takes any, otherwise. Needs no rights since Linux 5.7.
+// Binds a socket to an interface, so that it receives the unicast packets that arrive there; otherwise the kernel gives
+// them to any of the sockets on the same port. Needs no privileges since Linux 5.7.
 static inline int cloudlet_bind_to_device(int fd, const char *interface) {
     return cloudlet_raw_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (uint32_t)strlen(interface));
 }
 
-// The system call behind recvfrom(2), for the same reason.
+// The system call recvfrom(2), for the function of the same name that replaces the C library's.
 static inline ptrdiff_t cloudlet_raw_recvfrom(int fd, void *buffer, size_t capacity, int flags, void *from, void *length) {
     return (ptrdiff_t)syscall(SYS_recvfrom, fd, buffer, capacity, flags, from, length);
 }
@@ -76,7 +76,7 @@ static inline int cloudlet_udp_family(int fd, uint16_t port) {
     return 0;
 }
 
-// Puts a socket that nobody can reach in the place of `fd`.
+// Replaces `fd` with a socket that nobody can reach.
 static inline int cloudlet_bury(int fd) {
     int dead = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (dead < 0) return -1;
@@ -85,7 +85,7 @@ static inline int cloudlet_bury(int fd) {
     return result < 0 ? -1 : 0;
 }
 
-// Lets only those IPv4 packets through that came in on `interface` from the network `network`/`mask` (host byte order).
+// Accepts only IPv4 packets that arrived on `interface` from the network `network`/`mask` (host byte order).
 static inline int cloudlet_filter_lan(int fd, uint32_t interface, uint32_t network, uint32_t mask) {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
@@ -100,20 +100,20 @@ static inline int cloudlet_filter_lan(int fd, uint32_t interface, uint32_t netwo
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
-// Lets nothing through.
+// Rejects all packets.
 static inline int cloudlet_filter_all(int fd) {
     struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
     struct sock_fprog program = {1, code};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
-// IP_MULTICAST_ALL = 0: only what was joined by this socket itself.
+// IP_MULTICAST_ALL = 0: receive only the groups that this socket joined itself.
 static inline int cloudlet_only_joined(int fd) {
     int off = 0;
     return setsockopt(fd, IPPROTO_IP, 49, &off, sizeof off);
 }
 
-// Gives up root for good, and the ways back.
+// Gives up root privileges permanently.
 static inline int cloudlet_drop_privileges(void) {
     struct rlimit none = {0, 0}, files = {64, 64};
     setrlimit(RLIMIT_CORE, &none);

@@ -1,9 +1,10 @@
-// Survives that the system has no more files for libdispatch. Stands in front of the C library's open(2), so it is for programs
-// that live long, not for libraries.
+// Keeps a program alive when the system has no more files for libdispatch. It replaces the C library's open(2), so it
+// is for long-running programs, not for libraries.
 #ifndef CLOUDLET_CDISPATCHFILES_H
 #define CLOUDLET_CDISPATCHFILES_H
 
-// Keeps what libdispatch is given where the system has no files for it. -1 when there is none now either.
+// Prepares the file that libdispatch gets when the system has no more files. Returns -1 when there is none for this
+// file either.
 int cloudlet_keep_thread_state(void);
 
 #endif
