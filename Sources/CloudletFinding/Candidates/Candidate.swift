@@ -1,8 +1,8 @@
 import CloudletDiscovery
 import CloudletNetwork
 
-/// One piece of evidence that a node may be at an endpoint: an answer, an announcement, an entry of an earlier search. It
-/// proves nothing: only a connection does.
+/// One piece of evidence that a node may be at an endpoint: an answer, an announcement, or an entry of an earlier
+/// search. It proves nothing: only a connection does.
 struct Candidate: Hashable, Sendable {
     /// How it was found.
     var origin: DiscoveryOrigin
@@ -41,7 +41,7 @@ struct NodeEndpoint: Hashable, Sendable {
             && agree(httpPort, other.httpPort) && agree(synthesisPort, other.synthesisPort)
     }
 
-    /// Both together; what `other` says wins.
+    /// Both combined; the values of `other` take precedence.
     func merged(with other: NodeEndpoint) -> NodeEndpoint {
         var result = self
         result.httpPort = other.httpPort ?? httpPort

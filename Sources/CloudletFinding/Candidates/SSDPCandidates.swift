@@ -3,7 +3,7 @@ import CloudletNetwork
 
 /// Turns SSDP messages into candidates.
 enum SSDPCandidates {
-    /// An M-SEARCH for `target`, sent to `group`.
+    /// Creates an M-SEARCH for `target`, sent to `group`.
     static func search(_ target: String, to group: IPAddress) -> SSDPMessage {
         SSDPMessage(
             .search,

@@ -37,7 +37,8 @@ struct CatalogueNode: Sendable {
     var isVerified: Bool { claims.contains { $0.verified != nil } }
 
     /// Makes room for a further claim, if need be in place of one that failed.
-    /// - Parameter isOwn: whether the host at the endpoint claims it itself: claims of others never keep such a one out.
+    /// - Parameter isOwn: whether the host at the endpoint claims it itself: claims of other hosts never keep such a
+    ///   claim out.
     /// - Returns: whether there is room.
     mutating func makeRoom(forOwn isOwn: Bool) -> Bool {
         let most = Self.maximumEndpoints + (isOwn ? Self.maximumOwnEndpoints : 0)

@@ -3,7 +3,7 @@ import CloudletNetwork
 /// Verifications of further endpoints of a node, held back while its first endpoint is being verified: when that one
 /// answers in time, the others need not be asked at the same moment, or, on other networks, at all.
 struct HeldVerifications: Sendable {
-    /// One of them.
+    /// A verification that is held back.
     struct Entry: Sendable {
         let until: ContinuousClock.Instant
         let job: VerificationJob
@@ -19,7 +19,7 @@ struct HeldVerifications: Sendable {
     private var entries: [Entry] = []
 
     var isEmpty: Bool { entries.isEmpty }
-    /// When the next one is due; `nil` for never.
+    /// When the next verification is due; `nil` for never.
     var nextRelease: ContinuousClock.Instant? { entries.map(\.until).min() }
 
     /// Holds a verification back from `now` on.

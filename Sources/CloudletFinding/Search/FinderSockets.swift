@@ -12,15 +12,15 @@ final class FinderSockets {
         let origin: DiscoveryOrigin
         let group: IPAddress
         let interface: NetworkInterface
-        /// Whether it asks; the others listen.
+        /// Whether it sends questions; the other sockets listen.
         let isAsker: Bool
 
         /// Whether to accept a datagram.
         ///
-        /// Multicast datagrams come from the link, whatever their source address (RFC 6762 §11): a link may carry several
-        /// networks. SSDP responses may have crossed a router, as the search may (UDA 2.0 §1.3.2). Unicast mDNS responses
-        /// must come from the link: from an address of its networks, or with a hop limit of 255, which no packet from
-        /// behind a router has (RFC 5082 §3).
+        /// Multicast datagrams come from the link, whatever their source address (RFC 6762 §11): a link may carry
+        /// several networks. SSDP responses may have crossed a router, as the search may (UDA 2.0 §1.3.2). Unicast mDNS
+        /// responses must come from the link: from an address of its networks, or with a hop limit of 255, which no
+        /// packet from behind a router has (RFC 5082 §3).
         func takes(from sender: IPAddress, hops: Int32) -> Bool {
             if sender.isLoopback { return true }
             guard sender.isUnicast, !interface.isBroadcast(sender) else { return false }
@@ -58,8 +58,8 @@ final class FinderSockets {
         func add(_ origin: DiscoveryOrigin, _ group: IPAddress, from address: IPAddress) {
             let isHeard = sockets.contains { !$0.isAsker && $0.group == group }
             do {
-                // One-shot queries come from any port and live on the link (RFC 6762 §5.1); SSDP crosses one router
-                // (UDA 2.0 §1.3.2).
+                // A one-shot query comes from any port and must not leave the link (RFC 6762 §5.1); an SSDP search may
+                // cross one router (UDA 2.0 §1.3.2).
                 let asker = try DatagramSocket.sender(
                     from: address, port: 0, on: interface, hops: origin == .mdns ? 255 : 2)
                 take(Socket(descriptor: asker, origin: origin, group: group, interface: interface, isAsker: true))
@@ -80,8 +80,8 @@ final class FinderSockets {
         return (sockets, failures)
     }
 
-    /// The addresses to ask from, with their groups: one address of each IPv4 network of the interface, because responders
-    /// answer only addresses of their own networks, and the IPv6 addresses that SSDP uses.
+    /// The addresses to ask from, with their groups: one address of each IPv4 network of the interface, because
+    /// responders answer only addresses of their own networks, and the IPv6 addresses that SSDP uses.
     static func links(on interface: NetworkInterface) -> [SSDPLink] {
         var links = SSDPLink.all(on: interface)
         for own in interface.addresses where own.address.isV4 && links.count < maximumLinks {
@@ -100,7 +100,7 @@ final class FinderSockets {
     /// The largest number of addresses to ask from on one interface.
     private static let maximumLinks = 16
 
-    /// Sends a question by every socket that fits.
+    /// Sends a question from every socket of its protocol.
     /// - Returns: for each of these `nil`, or why nothing could be sent.
     static func ask(_ question: FinderTimetable.Question, by sockets: [Socket]) -> [String?] {
         sockets.filter(\.isAsker).compactMap { socket in
@@ -115,14 +115,14 @@ final class FinderSockets {
     }
 
     /// Sends the questions that an mDNS response left open.
-    /// - Returns: why nothing could be sent; `nil` when it was.
+    /// - Returns: why nothing could be sent; `nil` when they were sent.
     static func ask(_ questions: [DNSQuestion], by socket: Socket) -> String? {
         var query = DNSMessage()
         query.questions = Array(questions.prefix(32))
         return send(query.queryBytes, by: socket, port: 5353) ?? nil
     }
 
-    /// `.some(nil)` when it was sent.
+    /// Sends a query; returns `.some(nil)` when it was sent.
     private static func send(_ bytes: [UInt8], by socket: Socket, port: UInt16) -> String?? {
         let target = Endpoint(socket.group, port, on: socket.interface.index)
         if DatagramSocket.send(bytes, from: socket.descriptor, to: target) { return .some(nil) }

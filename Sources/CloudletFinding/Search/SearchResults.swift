@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a search has found so far, shared between its thread and the callers, and their wish to stop it.
+/// The results of a search so far and the request to stop it, shared between the search's thread and the callers.
 final class SearchResults: Sendable {
     struct Content: Sendable {
         var found: [FoundNode] = []
@@ -11,7 +11,7 @@ final class SearchResults: Sendable {
     private let content = Mutex(Content())
     private let isStopped = Atomic<Bool>(false)
 
-    /// What was found.
+    /// The results so far.
     var value: Content { content.withLock { $0 } }
     /// Whether the search is to end.
     var wasStopped: Bool { isStopped.load(ordering: .relaxed) }

@@ -3,7 +3,7 @@ import CloudletDiscovery
 import CloudletMarkup
 import FoundationEssentials
 
-/// What a connection to a node showed about it.
+/// The properties of a node that a connection to it has shown.
 struct VerificationResult: Hashable, Sendable {
     /// The node's id, if it names one.
     var id: NodeID?
@@ -49,8 +49,8 @@ extension VerificationResult {
 }
 
 extension VerificationResult {
-    /// Parses a made-up message and status document. The first run of this code takes a good part of a millisecond, which
-    /// passes here while the first answer is still on its way.
+    /// Parses a made-up message and status document. The first run of this code takes a good part of a millisecond;
+    /// this call spends that time while the first answer is still on its way.
     static func warmUp() {
         let status =
             #"{"id":"","name":"","api":1,"synthesis_port":1,"load":0,"free_memory":0,"sessions":0,"#

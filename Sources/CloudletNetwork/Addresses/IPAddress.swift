@@ -59,7 +59,8 @@ package enum IPAddress: Hashable, Sendable, Comparable {
         }
     }
 
-    /// Whether it means different hosts on different links, so that it is complete only with a zone (RFC 4007 §6): fe80::/10.
+    /// Whether it may mean different hosts on different links, so that it is complete only with a zone (RFC 4007 §6):
+    /// fe80::/10.
     package var needsZone: Bool { !isV4 && isLinkLocal }
 
     /// Whether it is a multicast address: 224.0.0.0/4 or ff00::/8.
