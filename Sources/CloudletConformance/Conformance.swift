@@ -3,16 +3,15 @@ import CloudletNetwork
 
 /// Checks a node from outside against every requirement of the tables.
 ///
-/// Requirements that can be seen on a running node come first; then it is renamed, moved, ended and started, as far as there are
-/// hooks for that; what may end a faulty one comes last.
+/// It first checks the requirements that can be seen on a running node; then it renames, moves, stops and starts the
+/// node, as far as the hooks allow; checks that may end a faulty node come last.
 package struct Conformance: Sendable {
     private let options: ConformanceOptions
 
-    /// A check with these options.
+    /// Creates a check with these options.
     package init(_ options: ConformanceOptions) { self.options = options }
 
-    /// Makes the check.
-    /// `progress` is called with what is being done.
+    /// Runs the check. `progress` receives a description of each step.
     /// - Returns: a finding for every requirement that was to be checked.
     /// - Throws: `CloudletError.noNetwork`, `noNode` when there is nothing to check.
     package func run(progress: @Sendable (String) -> Void = { _ in }) async throws(CloudletError) -> Report {
@@ -40,7 +39,7 @@ package struct Conformance: Sendable {
             })
     }
 
-    /// Some checks in a requirement, of requirements whose names begin so.
+    /// A group of checks, with the beginnings of the names of their requirements.
     private struct Part: Sendable {
         let requirements: [String]
         let name: String
@@ -72,7 +71,7 @@ package struct Conformance: Sendable {
         let life = LifeChecks(context: context, second: second, quiet: quiet)
         let networks = NetworksChecks(context: context, second: second, quiet: quiet)
         let (records, conflicts) = mdns(context)
-        // SSDP and HTTP on one side and mDNS on the other don't disturb each other.
+        // The checks of SSDP and HTTP and those of mDNS don't disturb each other.
         async let quietOnes = perform(
             [
                 Part("C", named: "documents", DescriptionChecks(context: context).run),
@@ -103,7 +102,7 @@ package struct Conformance: Sendable {
         return outcomes
     }
 
-    /// The checks of mDNS: what can be asked, and what needs starts.
+    /// The checks of mDNS: first those that only query, then those that restart the node.
     private func mdns(_ context: CheckContext) -> ([Part], [Part]) {
         guard let instance = context.device.instance, let querier = try? MDNSQuerier(context) else {
             let why = Outcome.notChecked("the node has no instance of \(options.serviceType)")

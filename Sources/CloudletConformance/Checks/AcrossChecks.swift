@@ -3,7 +3,7 @@ import CloudletMarkup
 import CloudletNetwork
 import FoundationEssentials
 
-/// Requirements A07, X01, X05, X06: both protocols together, finders, and what takes time.
+/// Requirements A07, X01, X05, X06: both protocols together, finders, and repeated announcements.
 struct AcrossChecks: Sendable {
     let context: CheckContext
 
@@ -37,7 +37,8 @@ struct AcrossChecks: Sendable {
         return .of(count == 1, "\(count) lines for \(id)")
     }
 
-    /// A false node with control sequences in its name, which a finder may show, but not as they are.
+    /// Announces a false node with control sequences in its name: a finder may show the name, but must not print them
+    /// unescaped.
     private func hostileName() async -> Outcome {
         guard let finder = context.options.finder else { return .notChecked("needs --finder") }
         let name = "\u{1B}]0;title\u{7}\u{1B}[31mred\u{1B}[2J\r\u{202E}<b>&\u{9B}5n"
@@ -93,7 +94,7 @@ struct AcrossChecks: Sendable {
                     ? "it shows the false node" : asked > 0 ? "it asked the false node" : "it took no notice"))
     }
 
-    /// Watches announcements come again.
+    /// Watches whether announcements are repeated.
     private func repeated() async -> Outcome {
         let life = context.device.answer.message.maximumAge ?? 0
         let watch = context.options.announcementWatch

@@ -1,12 +1,13 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements A01 to A06, A10, A14, A17: what a start makes a node say, judged by a record of it.
+/// Requirements A01 to A06, A10, A14, A17: the announcements after a start, judged from the messages received since
+/// then.
 struct AnnouncementChecks: Sendable {
     /// Every NT that should be announced, with its USN.
     let expected: [String: String]
     let udn: String
-    /// What was received at each group since the start.
+    /// The messages received from each group since the start.
     let received: [Endpoint: [ReceivedMessage]]
 
     init(_ device: DeviceUnderTest, _ received: [Endpoint: [ReceivedMessage]]) {
@@ -69,8 +70,8 @@ struct AnnouncementChecks: Sendable {
         return .all(conditions, "sets \(gaps.min() ?? 0) to \(gaps.max() ?? 0) ms apart")
     }
 
-    /// Seen from outside, the wait can't be told from the time a program needs to start. Where a node speaks to several
-    /// groups, each with a wait of its own, their differences show it.
+    /// From outside, the wait can't be distinguished from the time that a program needs to start. When a node announces
+    /// itself to several groups with a separate wait for each, the differences show it.
     private func wait() -> Outcome {
         let firsts = [Endpoint.ssdpV4, .ssdpLink, .ssdpSite].compactMap { of($0).first?.time }.sorted()
         guard firsts.count > 1, let first = firsts.first, let last = firsts.last, (last - first).milliseconds > 2 else {
@@ -81,7 +82,7 @@ struct AnnouncementChecks: Sendable {
     }
 
     private func server(_ text: String) -> Outcome {
-        // UDA 1.0 writes commas between the products, later ones blanks.
+        // UDA 1.0 separates the products by commas, later versions by blanks.
         let products = text.split(whereSeparator: { $0 == " " || $0 == "," }).map { $0.split(separator: "/") }
         guard let upnp = products.firstIndex(where: { $0.first == "UPnP" }) else {
             return .fail("'\(text)' has no UPnP")

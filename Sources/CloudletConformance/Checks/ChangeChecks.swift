@@ -80,7 +80,8 @@ struct ChangeChecks: Sendable {
         return outcomes
     }
 
-    /// The two forms have limits of their own: the shorter is the beginning of the longer.
+    /// Whether two names agree: the protocols limit the length differently, so the shorter may be the beginning of the
+    /// longer.
     static func agree(_ friendly: String, _ instance: String) -> Bool {
         friendly == instance || instance.utf8.count > 50 && friendly.hasPrefix(instance)
             || friendly.utf8.count > 50 && instance.hasPrefix(friendly)
@@ -129,7 +130,8 @@ struct ChangeChecks: Sendable {
         }
     }
 
-    /// Where the node, at whatever address, says it is; fetched.
+    /// The address of the node's description, from a search and a successful download, whatever address the node has
+    /// now.
     private func answered() async -> WebAddress? {
         guard let queryPort = try? link.queryPort() else { return nil }
         for _ in 0..<2 {
@@ -160,7 +162,8 @@ struct ChangeChecks: Sendable {
             else { return false }
             return new > old
         }
-        // The node announces itself anew with the new number, wherever it spoke before too.
+        // After an update, the node must announce itself again with the new number on every group that it announced
+        // itself on before.
         let next = updates.compactMap { $0.message.number("NEXTBOOTID.UPNP.ORG") }.max()
         let last = updates.map(\.time).max() ?? time
         let again = [Endpoint.ssdpLink, .ssdpSite].allSatisfy { group in

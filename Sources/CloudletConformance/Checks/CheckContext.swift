@@ -2,14 +2,14 @@ import CloudletCore
 import CloudletNetwork
 import CloudletSystem
 
-/// What every check needs.
+/// The link, the device, the options and the hooks that every check needs.
 struct CheckContext: Sendable {
     let link: TestLink
     let device: DeviceUnderTest
     let options: ConformanceOptions
     let hooks: HookRunner
 
-    /// Sends a search from a port of its own and collects the node's answers for some seconds.
+    /// Sends a search from a separate port and collects the node's answers for some seconds.
     func ask(
         _ search: SearchText, to target: Endpoint = .ssdpV4, wait seconds: Double = 1.4, port: UInt16 = 0
     ) async -> [ReceivedMessage] {
@@ -26,7 +26,8 @@ struct CheckContext: Sendable {
         }
     }
 
-    /// An address whose questions the node must not answer although it has a route back: a connection proves the route.
+    /// Returns an address whose searches the node must not answer although it has a route to it; a connection proves
+    /// the route.
     func offLinkSource() async throws(CloudletError) -> IPAddress {
         guard let text = options.offLink, let source = IPAddress(text) else {
             throw CloudletError(
@@ -40,7 +41,7 @@ struct CheckContext: Sendable {
         return source
     }
 
-    /// How many answers each of several searches gets, all asked at once from ports of their own.
+    /// Sends several searches at once, each from a separate port, and counts the answers to each.
     func counts(_ searches: [SearchText]) async -> [Int] {
         await withTaskGroup(of: (Int, Int).self) { group in
             for (index, search) in searches.enumerated() {
@@ -52,13 +53,13 @@ struct CheckContext: Sendable {
         }
     }
 
-    /// Whether the node answers a search for its device type, tried a few times.
+    /// Whether the node answers a search for its device type, with a few tries.
     func isThere(tries: Int = 4) async -> Bool {
         for _ in 0..<tries where !(await ask(SearchText(options.deviceType), wait: 1.2)).isEmpty { return true }
         return false
     }
 
-    /// Restarts the node when an earlier check has silenced it, so that each requirement is judged by itself.
+    /// Restarts the node when an earlier check has silenced it, so that each requirement is judged independently.
     func revive() async {
         guard hooks.has(.stop, .start) else { return }
         let answers = await HTTPProbe.get(device.location, timeout: .seconds(2)).status == 200
@@ -69,14 +70,14 @@ struct CheckContext: Sendable {
         await pause(2)
     }
 
-    /// Revived, with the address where the documents are now: some devices take another port at each start.
+    /// Revives the node and finds its description again: some devices use another port after each start.
     func revived() async -> CheckContext {
         await revive()
         guard let found = try? await DeviceUnderTest.find(on: link, options) else { return self }
         return CheckContext(link: link, device: found, options: options, hooks: hooks)
     }
 
-    /// Asks a question by mDNS from a port of its own, as one-shot resolvers do; the answers come to that port.
+    /// Sends an mDNS question from a separate port, as one-shot resolvers do; the answers arrive at that port.
     func resolve(_ name: DNSLabels, _ type: UInt16, wait seconds: Double = 0.5) async -> [ReceivedDNSMessage] {
         guard let queryPort = try? link.queryPort(hops: 255) else { return [] }
         queryPort.send(DNSPacket.query(name, type).bytes, to: .mdnsV4)

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements M03, M06 to M08: names that others have, or want at the same time.
+/// Requirements M03, M06 to M08: names that other hosts have, or claim at the same time.
 struct ConflictChecks: Sendable {
     let context: CheckContext
     let instance: DeviceUnderTest.Instance
@@ -35,7 +35,7 @@ struct ConflictChecks: Sendable {
         try await hooks.run(.start)
     }
 
-    /// Receives messages for some seconds and answers some of them.
+    /// Receives messages for some seconds and sends the replies that `reaction` returns.
     private func watch(
         for seconds: Double, _ reaction: (ReceivedDNSMessage) -> DNSPacket?
     ) async -> [ReceivedDNSMessage] {
@@ -56,7 +56,8 @@ struct ConflictChecks: Sendable {
             && entry.packet.answers.contains { $0.name == name && $0.type == DNSKind.srv && $0.timeToLive > 0 }
     }
 
-    /// A probe for the same name at the same time, with records that come later or earlier in order.
+    /// Answers the node's probe with a simultaneous probe for the same name, whose records sort after or before the
+    /// node's.
     private func simultaneous() async throws(CloudletError) -> Outcome {
         var results: [(Bool, String)] = []
         for wins in [true, false] {
@@ -93,7 +94,7 @@ struct ConflictChecks: Sendable {
         return .all(results, "gives way to later records, not to earlier ones")
     }
 
-    /// Every probe for the name is answered: it is taken.
+    /// Answers every probe for the name with a record that shows that another host has it.
     private func taken() async throws(CloudletError) -> Outcome {
         try await hooks.run(.stop)
         await pause(0.7)
@@ -112,7 +113,7 @@ struct ConflictChecks: Sendable {
             "'\(instance.name.first)' became '\(others.first?.name.first ?? "")'")
     }
 
-    /// A service of the same name on the same host, before the node starts.
+    /// Publishes a service of the same name on the same host before the node starts.
     private func twin() async throws(CloudletError) -> Outcome {
         guard hooks.has(.twin, .untwin) else { return .notChecked("needs the hooks 'twin' and 'untwin'") }
         try await hooks.run(.stop)
@@ -133,7 +134,7 @@ struct ConflictChecks: Sendable {
             names.sorted().map { "'\($0)'" }.joined(separator: ", "))
     }
 
-    /// The host's responder starts anew and finds its host name taken.
+    /// Restarts the host's responder and makes it find its host name taken.
     private func hostName() async -> Outcome {
         guard hooks.has(.responder) else { return .notChecked("needs the hook 'responder'") }
         var claim = DNSPacket()
@@ -150,11 +151,11 @@ struct ConflictChecks: Sendable {
             let others = received.filter { $0.packet.isResponse }.flatMap(\.packet.answers).filter {
                 $0.type == DNSKind.a && $0.timeToLive > 0 && $0.name != instance.host
             }
-            // Without the conflict, for the checks that follow.
+            // Restart without the conflict, for the checks that follow.
             try await hooks.run(.responder)
             for _ in 0..<15 where try await DeviceUnderTest.instance(of: querier.node, on: link, context.options) == nil
             {}
-            // A responder may say goodbye only for what it has announced to the end.
+            // A responder may send goodbyes only for records whose announcement it has completed.
             await pause(3.5)
             return .of(!others.isEmpty, "\(instance.host) became \(others.first?.name.description ?? "nothing else")")
         } catch {

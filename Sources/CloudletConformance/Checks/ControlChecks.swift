@@ -1,7 +1,8 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements C10, C11, C17, C18: control, limits and bad requests. C17 and C18 come last: what fails them may be gone.
+/// Requirements C10, C11, C17, C18: control, limits and bad requests. C17 and C18 come last: a device that fails them
+/// may be gone.
 struct ControlChecks: Sendable {
     let context: CheckContext
 
@@ -14,7 +15,7 @@ struct ControlChecks: Sendable {
         ["C10": await control(), "C11": await bounded()]
     }
 
-    /// What may do lasting harm.
+    /// Runs the checks that may do lasting harm.
     func runHarmful() async -> Outcomes {
         let first = ControlChecks(context: await context.revived())
         var outcomes = ["C17": await first.malformed()]
@@ -69,7 +70,7 @@ struct ControlChecks: Sendable {
             ], answer.status == 0 ? "1 MiB: connection closed" : "1 MiB: status \(answer.status)")
     }
 
-    /// Connections on which nothing, or not enough, is said.
+    /// Opens connections that send nothing, or only the beginning of a request.
     private func idleClients() async -> Outcome {
         let idle = (0..<12).compactMap { _ in Connection(to: location.endpoint) }
         for connection in idle.prefix(6) { connection.send(Array("GET / HTTP/1.1\r\nHost: ".utf8)) }
@@ -81,7 +82,7 @@ struct ControlChecks: Sendable {
             ], "answered after \(answer.time.milliseconds) ms beside \(idle.count) idle clients")
     }
 
-    /// Requests of the kind that ended other devices, each followed by a look whether the device is still there.
+    /// Sends requests of the kind that crashed other devices, and checks after each whether the device still answers.
     private func malformed() async -> Outcome {
         let url = "http://\(location.endpoint)"
         let requests = [

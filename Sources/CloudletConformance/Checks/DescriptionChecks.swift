@@ -2,7 +2,7 @@ import CloudletCore
 import CloudletMarkup
 import CloudletNetwork
 
-/// Requirements C01 to C09, C19, C20, C11: documents, and who gets them.
+/// Requirements C01 to C09, C19, C20, C11: the documents, and which hosts get them.
 struct DescriptionChecks: Sendable {
     let context: CheckContext
 

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements about other programs on the node's host, and about its end: A18, B24, M27, M32, M35.
+/// Requirements about other programs on the node's host, and about the node's end: A18, B24, M27, M32, M35.
 struct HostChecks: Sendable {
     let context: CheckContext
 
@@ -84,7 +84,7 @@ struct HostChecks: Sendable {
         return .all(conditions, "both groups answered, \(announced) announcements")
     }
 
-    /// Whether the node's host answers at the link-local address that goes with its Ethernet address.
+    /// Whether the node's host answers at the link-local address that is derived from its Ethernet address.
     private func hasIPv6() async -> Bool {
         let table = (try? await HookRunner.shell("cat /proc/net/arp")) ?? ""
         let row = table.split(separator: "\n").first { $0.hasPrefix("\(context.device.address) ") }
@@ -98,7 +98,7 @@ struct HostChecks: Sendable {
         ]
         let text = "fe80::" + words.map { String($0, radix: 16) }.joined(separator: ":")
         guard let address = IPAddress(text) else { return false }
-        // A refusal, which comes at once, is an answer too.
+        // A refusal arrives at once and also shows that the host answers.
         let answer = await HTTPProbe.ask(Endpoint(address, 9, on: link.interface.index), [], timeout: .seconds(2))
         return answer.isConnected || answer.time < .seconds(1)
     }
@@ -123,7 +123,7 @@ struct HostChecks: Sendable {
             let before = try await HookRunner.shell(finder)
             try await context.hooks.run(.cut)
             await pause(0.5)
-            // A finder that finds nothing may say so by its exit status.
+            // A finder that finds nothing may report it by its exit status.
             let after = (try? await HookRunner.shell(finder)) ?? ""
             try await context.hooks.run(.mend)
             await pause(2)

@@ -4,7 +4,7 @@ import CloudletNetwork
 /// Requirements for which the node is stopped and started: A01 to A14, A18, C03, M01 to M05, M10, X03.
 struct LifeChecks: Sendable {
     let context: CheckContext
-    /// Stages on the other networks, which hear the start too.
+    /// The link to a second network of the node, where its start is recorded as well.
     let second: TestLink?
     let quiet: TestLink?
 
@@ -68,7 +68,7 @@ struct LifeChecks: Sendable {
         ]
     }
 
-    /// Whether the instance was revoked with a life of 0.
+    /// Whether the instance was withdrawn by records with a TTL of 0.
     private func goodbyes(since time: ContinuousClock.Instant) -> Outcome? {
         guard let instance = context.device.instance else { return nil }
         let records = link.dns(since: time).flatMap(\.packet.answers).filter {
@@ -125,7 +125,7 @@ struct LifeChecks: Sendable {
 
     // MARK: - Locations
 
-    /// Every LOCATION that was announced, fetched at once.
+    /// Downloads the description from every LOCATION that was announced.
     private func locations(since time: ContinuousClock.Instant) async -> Outcome {
         var conditions: [(Bool, String)] = []
         var count = 0

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Asks as a full mDNS host does, from port 5353, so that answers are multicast.
+/// Sends queries as a full mDNS host does, from port 5353, so that the answers are multicast.
 struct MDNSQuerier: Sendable {
     let link: TestLink
     let node: IPAddress
@@ -18,8 +18,8 @@ struct MDNSQuerier: Sendable {
         link.dns(since: time).filter { $0.packet.isResponse && $0.source.address == node }
     }
 
-    /// Asks by multicast. Records are multicast once a second at most, so it waits a second first.
-    /// - Returns: the first answer with a record that is wanted, with the time it took.
+    /// Sends a multicast query. A record is multicast once a second at most, so this waits a second first.
+    /// - Returns: the first answer with a record that fulfils `wanting`; `nil` when there is none.
     func multicast(
         _ name: DNSLabels, _ type: UInt16, tries: Int = 2, wanting: (DNSPacket.Record) -> Bool
     ) async -> ReceivedDNSMessage? {
@@ -36,8 +36,9 @@ struct MDNSQuerier: Sendable {
         return nil
     }
 
-    /// Sends a packet, a second after any earlier one, and listens for half a second.
-    /// - Returns: milliseconds until the first multicast answer with a wanted record, and how many there were.
+    /// Sends a packet, at least a second after any earlier one, and listens for half a second.
+    /// - Returns: the milliseconds until the first multicast answer with a record that fulfils `wanting`, and the
+    ///   number of such answers.
     func reaction(_ packet: DNSPacket, wanting: (DNSPacket.Record) -> Bool) async -> (delay: Int?, count: Int) {
         await pause(1.1)
         let start = ContinuousClock.now

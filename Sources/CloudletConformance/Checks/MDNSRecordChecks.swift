@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements M11, M12, M18, M20, M22 to M26, M28, M29: what the records are, and how answers look.
+/// Requirements M11, M12, M18, M20, M22 to M26, M28, M29: the content of the records and the form of answers.
 struct MDNSRecordChecks: Sendable {
     let context: CheckContext
     let instance: DeviceUnderTest.Instance
@@ -89,7 +89,7 @@ struct MDNSRecordChecks: Sendable {
             ], "TTL 255, id 0, opcode 5 ignored")
     }
 
-    /// An instance has no address of its own.
+    /// Asks for an address of the instance, which has none.
     private func negative() async -> Outcome {
         let answer = await querier.multicast(instance.name, DNSKind.a) {
             $0.type == DNSKind.nsec && $0.name == instance.name
@@ -124,7 +124,7 @@ struct MDNSRecordChecks: Sendable {
                 }, "\(strings.count) strings, \(total) bytes: \(keys.joined(separator: ", "))")
     }
 
-    /// RFC 6335 §5.1, RFC 6763 §7.
+    /// Whether a service type is valid (RFC 6335 §5.1, RFC 6763 §7).
     static func isProper(_ type: String) -> Outcome {
         let labels = type.split(separator: ".")
         let name = (labels.first ?? "").dropFirst()
@@ -140,7 +140,7 @@ struct MDNSRecordChecks: Sendable {
             ], type)
     }
 
-    /// RFC 6763 §4.1.1.
+    /// Whether an instance name is valid (RFC 6763 §4.1.1).
     static func isProper(_ instance: DNSLabels) -> Bool {
         guard let label = instance.labels.first, 1...63 ~= label.count else { return false }
         return String(validating: label, as: UTF8.self) != nil && label.allSatisfy { $0 >= 0x20 && $0 != 0x7F }

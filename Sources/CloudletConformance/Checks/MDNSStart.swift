@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements M01, M02, M04, M05: how a service comes up, judged by a record of it.
+/// Requirements M01, M02, M04, M05: how a service starts, judged from the messages received since the start.
 struct MDNSStart: Sendable {
     let context: CheckContext
     let start: ContinuousClock.Instant

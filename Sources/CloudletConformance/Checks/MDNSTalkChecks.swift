@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements M09, M13 to M17, M19, M21, M33, M34: when answers come, and what bad packets do.
+/// Requirements M09, M13 to M17, M19, M21, M33, M34: the times of answers, and the effects of bad packets.
 struct MDNSTalkChecks: Sendable {
     let context: CheckContext
     let instance: DeviceUnderTest.Instance
@@ -58,7 +58,7 @@ struct MDNSTalkChecks: Sendable {
     }
 
     private func unicastAnswer() async -> Outcome {
-        // The records were multicast a moment ago.
+        // Makes the node multicast the records just before: otherwise it may answer by multicast (RFC 6762 §5.4).
         _ = await querier.multicast(type, DNSKind.ptr, wanting: isPointer)
         let start = ContinuousClock.now
         querier.socket.send(DNSPacket.query(type, DNSKind.ptr, unicast: true).bytes, to: .mdnsV4)
@@ -87,7 +87,8 @@ struct MDNSTalkChecks: Sendable {
         } catch {
             return .notChecked(error.message)
         }
-        // What was sent to the group has crossed no router, wherever it says it comes from (RFC 6762 §11).
+        // Only a unicast query is tested: a packet to the group has crossed no router, whatever its source address is
+        // (RFC 6762 §11).
         let start = ContinuousClock.now
         socket.send(DNSPacket.query(type, DNSKind.ptr).bytes, to: Endpoint(context.device.address, 5353))
         await pause(0.8)
@@ -96,7 +97,7 @@ struct MDNSTalkChecks: Sendable {
         return .of(count + others == 0, "\(count) answers by unicast, \(others) by multicast")
     }
 
-    /// Another host claims the name: the node has to say that it is taken, by a record or by probing again.
+    /// Claims the name for another host: the node must show that the name is taken, by a record or by a new probe.
     private func defence() async -> Outcome {
         await pause(1.1)
         let start = ContinuousClock.now
@@ -115,7 +116,7 @@ struct MDNSTalkChecks: Sendable {
             ], "claimed again, the name is kept")
     }
 
-    /// A response that gives a name to another host.
+    /// Creates a response that assigns a name to another host.
     static func claim(_ name: DNSLabels, port: UInt8) -> DNSPacket {
         var packet = DNSPacket()
         packet.flags = 0x8400

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements A19, A20, B23, M31: what is said and answered on each of several networks.
+/// Requirements A19, A20, B23, M31: announcements and answers on each of several networks.
 struct NetworksChecks: Sendable {
     let context: CheckContext
     let second: TestLink?
@@ -15,7 +15,7 @@ struct NetworksChecks: Sendable {
         return link.contains(address.endpoint.address)
     }
 
-    /// Requirements that a record of a start shows.
+    /// The requirements that can be judged from the announcements of a start.
     func received(since start: ContinuousClock.Instant) -> Outcomes {
         var outcomes: Outcomes = [:]
         if let second {
@@ -41,7 +41,7 @@ struct NetworksChecks: Sendable {
         return outcomes
     }
 
-    /// Requirements that are asked.
+    /// The requirements that need searches.
     func ask() async -> Outcomes {
         var outcomes: Outcomes = [:]
         if let second {

@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements B01 to B20: what is answered, what not, and how.
+/// Requirements B01 to B20: which searches are answered, and how.
 struct SearchChecks: Sendable {
     let context: CheckContext
 
@@ -69,7 +69,7 @@ struct SearchChecks: Sendable {
             "asked for \(asked), got ST \(message["ST"] ?? "none")")
     }
 
-    /// A type with another version; `nil` for one without a version.
+    /// The type with a changed version; `nil` for a type without a version.
     static func versioned(_ type: String, _ change: (Int) -> Int) -> String? {
         guard let colon = type.lastIndex(of: ":"), let version = Int32(type[type.index(after: colon)...]) else {
             return nil
@@ -140,7 +140,7 @@ struct SearchChecks: Sendable {
         return outcomes
     }
 
-    /// Datagrams that are no search, and one that is, to see that they did no harm.
+    /// Sends datagrams that are not searches, and then a search, to see that they did no harm.
     private func garbage() async -> Outcome {
         let search = SearchText(context.options.deviceType)
         let line = { (text: String) in SearchText(context.options.deviceType) { $0.startLine = text }.text }
@@ -177,7 +177,7 @@ struct SearchChecks: Sendable {
         return .of(answers.count == 1, "port \(port): \(answers.count) answers within 1.1 s")
     }
 
-    /// Two query ports at once, one of them at port 1900, each with a question of its own.
+    /// Searches at the same time from two query ports, one of them 1900, for different targets.
     private func addressed() async -> Outcome {
         async let one = context.ask(SearchText(device.udn), port: 1900)
         async let other = context.ask(SearchText("upnp:rootdevice"))

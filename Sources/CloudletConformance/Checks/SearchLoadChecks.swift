@@ -1,7 +1,7 @@
 import CloudletCore
 import CloudletNetwork
 
-/// Requirements B11 to B14, B21, B22: when answers come, to whom, and how many.
+/// Requirements B11 to B14, B21, B22: the times, receivers and number of answers.
 struct SearchLoadChecks: Sendable {
     let context: CheckContext
 
@@ -26,7 +26,7 @@ struct SearchLoadChecks: Sendable {
         return outcomes
     }
 
-    /// Milliseconds after which each of several query ports, all at once, gets its answer.
+    /// Searches from several query ports at once and returns the milliseconds until each gets its answer.
     private func delays(mx: String, asks: Int, wait seconds: Double) async -> [Double] {
         await withTaskGroup(of: Double?.self) { group in
             for _ in 0..<asks {
@@ -44,7 +44,7 @@ struct SearchLoadChecks: Sendable {
         }
     }
 
-    /// Answers at whole seconds, or all at once, are no random wait.
+    /// Judges whether waits are random: answers at whole seconds, or all at once, are not.
     private func randomness(_ delays: [Double]) -> Outcome {
         guard let first = delays.first, let last = delays.last, delays.count >= 8 else {
             return .fail("\(delays.count) of 10 searches were answered in time")
@@ -79,7 +79,7 @@ struct SearchLoadChecks: Sendable {
         return Int(text.trimmed)
     }
 
-    /// Many searches with a huge MX, which a node must neither keep nor answer without bound.
+    /// Sends many searches with a huge MX, which a node must neither store nor answer without limit.
     private func flood() async -> Outcomes {
         guard let queryPort = try? context.link.queryPort() else { return [:] }
         let before = await memory()

@@ -15,7 +15,7 @@ struct StackChecks: Sendable {
         return outcomes
     }
 
-    /// What libupnp is to try: the last service with an action without arguments, and the last one with events.
+    /// The task for libupnp: the last service that has an action without arguments, and the last one that has events.
     private func controlPoint() async -> ControlPointTask {
         var task = ControlPointTask()
         (task.interface, task.deviceType) = (context.link.interface.name, context.options.deviceType)

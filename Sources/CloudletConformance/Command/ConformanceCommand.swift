@@ -4,7 +4,7 @@ import Foundation
 
 /// `conformance`: checks whether a node on the LAN follows the rules of SSDP, UPnP, mDNS and DNS-SD.
 package struct ConformanceCommand: AsyncParsableCommand {
-    /// Name and purpose.
+    /// The name and the purpose of the command.
     package static let configuration = CommandConfiguration(
         commandName: "conformance",
         abstract: "Check from outside whether a node follows the rules of SSDP, UPnP, mDNS and DNS-SD.",
@@ -57,7 +57,7 @@ package struct ConformanceCommand: AsyncParsableCommand {
     /// Creates the command.
     package init() {}
 
-    /// Runs the program. libupnp's part of it runs in a process of its own: this executable, started again.
+    /// Runs the program. It starts this executable again as a separate process for libupnp's part.
     package static func run(arguments: [String]) async {
         LibUPnPControlPoint.runIfRequested(arguments: arguments)
         await main(Array(arguments.dropFirst()))

@@ -1,60 +1,60 @@
 import CloudletCore
 
-/// What to check, and which commands make the node do something.
+/// The node to check, and the commands that control it.
 package struct ConformanceOptions: Sendable {
-    /// Address of the node, or the interface it is found on; the first interface with a network when empty.
+    /// The address of the node, or the interface to search on; when empty, the first interface with a network.
     package var target = ""
-    /// The device type that is searched.
+    /// The device type to search for.
     package var deviceType = "urn:schemas-upnp-org:device:CloudletServer:1"
-    /// The DNS-SD service type that is searched, without `local`.
+    /// The DNS-SD service type to search for, without `local`.
     package var serviceType = "_cloudlet._tcp"
-    /// Requirements to check; all when empty.
+    /// The requirements to check; all when empty.
     package var only: Set<String> = []
-    /// Commands for the shell by which the node, or its host, is made to do something.
+    /// Shell commands that control the node or its host.
     package var hooks: [Hook: String] = [:]
-    /// An address of this host that is not on the node's network, to which the node has a way back.
+    /// An address of this host outside of the node's network, to which the node has a route.
     package var offLink: String?
-    /// An interface of this host to a second network that the node announces itself on.
+    /// An interface of this host to a second network on which the node announces itself.
     package var secondInterface: String?
     /// An interface of this host to a network on which the node should not announce itself.
     package var quietInterface: String?
     /// A command that finds nodes and prints a line for each.
     package var finder: String?
-    /// How long to watch for announcements to be repeated; zero for not at all.
+    /// How long to watch whether announcements are repeated; zero to skip this.
     package var announcementWatch = Duration.zero
 
-    /// The usual check: everything that can be seen without help.
+    /// Creates the default options: every check that needs no hooks.
     package init() {}
 }
 
-/// What a command of the user makes the node, or its host, do.
+/// An action that a command of the user performs on the node or its host.
 package enum Hook: String, Sendable, CaseIterable {
-    /// End the node in good order.
+    /// Stop the node properly.
     case stop
-    /// Start it.
+    /// Start the node.
     case start
-    /// Kill it without a word.
+    /// Kill the node, so that it can't send goodbyes.
     case kill
     /// Give it the name in the environment variable `NAME`.
     case rename
-    /// Change the IPv4 address of its host to another one of the same network.
+    /// Change the IPv4 address of the node's host to another one in the same network.
     case readdr
-    /// Remove the network interface of its host and make it anew, with the first address.
+    /// Remove the network interface of the node's host and create it again, with the original address.
     case renic
-    /// Pull its cable.
+    /// Unplug the network cable of the node's host.
     case cut
-    /// Plug it in again.
+    /// Plug the network cable in again.
     case mend
-    /// Start another SSDP program and another mDNS responder on its host, which share the ports.
+    /// Start another SSDP program and another mDNS responder on the node's host, which share the ports.
     case neighbour
-    /// Publish a service with the name in `NAME` from its host.
+    /// Publish a service with the name in `NAME` from the node's host.
     case twin
-    /// End that.
+    /// Withdraw that service.
     case untwin
-    /// Restart the mDNS responder of its host.
+    /// Restart the mDNS responder of the node's host.
     case responder
-    /// Try as an unprivileged user of its host to end the mDNS responder.
+    /// Try to end the mDNS responder of the node's host as an unprivileged user.
     case attack
-    /// Print the resident memory of what answers SSDP, in KiB.
+    /// Print the resident memory of the program that answers SSDP, in KiB.
     case memory
 }

@@ -2,19 +2,19 @@ import CloudletCore
 import CloudletMarkup
 import CloudletNetwork
 
-/// A device description as it was fetched, read generously.
+/// A device description as downloaded, parsed leniently.
 struct DeviceDescription: Sendable {
-    /// Where it is.
+    /// The URL of the document.
     let location: WebAddress
     /// Its root element.
     let root: MarkupElement
     /// The root device and all embedded ones.
     let devices: [MarkupElement]
-    /// The services of all of them.
+    /// The services of all devices.
     let services: [Service]
 
-    /// A service with its addresses resolved; `nil` for an address that is missing, empty, or of another host, which is
-    /// not checked and has to be left in peace.
+    /// A service with its URLs resolved; a URL is `nil` when it is missing, empty, or on another host, which must not
+    /// be contacted.
     struct Service: Sendable {
         let element: MarkupElement
         let type: String
@@ -24,7 +24,7 @@ struct DeviceDescription: Sendable {
     }
 
     /// Reads a document.
-    /// - Throws: `CloudletError` when it is not well formed or has no device.
+    /// - Throws: `CloudletError` when it is not well-formed or has no device.
     init(_ document: String, at location: WebAddress) throws(CloudletError) {
         self.location = location
         root = try MarkupParser().parse(document)
@@ -50,7 +50,7 @@ struct DeviceDescription: Sendable {
     private var device: MarkupElement { devices[0] }
     var udn: String { device.text(of: "UDN")?.trimmed ?? "" }
     var friendlyName: String { device.text(of: "friendlyName") ?? "" }
-    /// The page for people; `nil` where there is none on this host.
+    /// The URL of the presentation page; `nil` when there is none on this host.
     var presentation: WebAddress? {
         guard let page = device.text(of: "presentationURL").flatMap({ location.resolving($0.trimmed) }) else {
             return nil
@@ -58,7 +58,7 @@ struct DeviceDescription: Sendable {
         return page.isSameHost(as: location) ? page : nil
     }
 
-    /// Everything that is to be announced: NT with USN (UDA 2.0, tables 1-1 to 1-3).
+    /// The NT of everything that must be announced, with its USN (UDA 2.0, tables 1-1 to 1-3).
     var targets: [String: String] {
         var result = ["upnp:rootdevice": "\(udn)::upnp:rootdevice"]
         for device in devices {
@@ -73,12 +73,12 @@ struct DeviceDescription: Sendable {
         return result
     }
 
-    /// The types of devices and services.
+    /// The announced types of devices and services.
     var types: [String] { targets.keys.filter { $0.hasPrefix("urn:") }.sorted() }
 }
 
 extension String {
-    /// Without blanks at both ends.
+    /// The text without blanks at both ends.
     var trimmed: String {
         var rest = self[...]
         while rest.first?.isWhitespace == true { rest.removeFirst() }

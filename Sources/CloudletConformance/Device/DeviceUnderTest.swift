@@ -1,11 +1,11 @@
 import CloudletCore
 import CloudletNetwork
 
-/// The node that is checked.
+/// The node under test.
 struct DeviceUnderTest: Sendable {
     /// Its IPv4 address.
     let address: IPAddress
-    /// What it said of itself when it was found by SSDP.
+    /// Its answer to the SSDP search that found it.
     let answer: ReceivedMessage
     /// Its description.
     let description: DeviceDescription
@@ -36,7 +36,7 @@ struct DeviceUnderTest: Sendable {
             return nil
         }
 
-        /// The subtypes that its TXT record leads one to expect: features, and base VMs.
+        /// The subtypes that its TXT record implies: one for each feature and each base VM.
         var subtypes: [String] {
             ["feat", "bases"].flatMap { key in
                 (value(key) ?? "").split(separator: ",").map { key == "bases" ? "_base-\($0)" : "_\($0)" }
@@ -53,7 +53,7 @@ struct DeviceUnderTest: Sendable {
         }
     }
 
-    /// Searches the node.
+    /// Searches for the node.
     /// - Throws: `CloudletError.noNode` when there is none, or more than one.
     static func find(on link: TestLink, _ options: ConformanceOptions) async throws(CloudletError) -> DeviceUnderTest {
         let wanted = IPAddress(options.target)
@@ -83,7 +83,7 @@ struct DeviceUnderTest: Sendable {
         return try await DeviceUnderTest(answer, on: link, options)
     }
 
-    /// Fetches the description of a node that answered, and asks for its DNS-SD instance.
+    /// Downloads the description of a node that answered, and queries its DNS-SD instance.
     init(_ answer: ReceivedMessage, on link: TestLink, _ options: ConformanceOptions) async throws(CloudletError) {
         self.answer = answer
         address = answer.source.address
@@ -96,9 +96,9 @@ struct DeviceUnderTest: Sendable {
         instance = try await Self.instance(of: address, on: link, options)
     }
 
-    /// Where a device says that its description is.
-    /// - Throws: `CloudletError.protocolViolation` when that is nowhere, or at another host: whoever answers a search could
-    ///   have that host asked for anything.
+    /// The URL of the description, from a device's LOCATION.
+    /// - Throws: `CloudletError.protocolViolation` when it is missing or names another host: otherwise, any host that
+    ///   answers a search could make this program send requests to a third party.
     static func location(told text: String?, by source: IPAddress) throws(CloudletError) -> WebAddress {
         guard let location = text.flatMap({ WebAddress($0) }) else {
             throw CloudletError(.protocolViolation, "\(source) has no LOCATION that could be fetched")
@@ -111,7 +111,7 @@ struct DeviceUnderTest: Sendable {
         return location
     }
 
-    /// The instance whose host has this address.
+    /// Finds the instance whose host has this address.
     static func instance(
         of address: IPAddress, on link: TestLink, _ options: ConformanceOptions
     ) async throws(CloudletError) -> Instance? {
@@ -140,14 +140,14 @@ struct DeviceUnderTest: Sendable {
 }
 
 extension HTTPProbe {
-    /// Fetches a document.
+    /// Downloads a document.
     static func get(_ address: WebAddress, timeout: Duration = .seconds(5)) async -> HTTPProbe {
         await ask(address.endpoint, "GET \(address.path) HTTP/1.1", timeout: timeout)
     }
 }
 
 extension DNSLabels {
-    /// A name as it is written out in data.
+    /// Reads a name in uncompressed wire form.
     init?(wire bytes: [UInt8]) {
         var (rest, labels): (ArraySlice<UInt8>, [[UInt8]]) = (bytes[...], [])
         while let length = rest.popFirst() {

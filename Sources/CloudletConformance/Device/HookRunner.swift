@@ -2,16 +2,16 @@ import CloudletCore
 import CloudletSystem
 import Subprocess
 
-/// Runs the commands that were given as hooks.
+/// Runs the commands that the user gave as hooks.
 struct HookRunner: Sendable {
     let commands: [Hook: String]
 
-    /// Whether all of these were given.
+    /// Whether all of these hooks were given.
     func has(_ hooks: Hook...) -> Bool { hooks.allSatisfy { commands[$0] != nil } }
 
     /// Runs a hook.
-    /// - Returns: what it printed.
-    /// - Throws: `CloudletError.unavailable` when it was not given or failed.
+    /// - Returns: the output of the command.
+    /// - Throws: `CloudletError.unavailable` when the hook was not given or failed.
     @discardableResult func run(_ hook: Hook, name: String = "") async throws(CloudletError) -> String {
         guard let command = commands[hook] else {
             throw CloudletError(.unavailable, "no command was given for the hook '\(hook.rawValue)'")
@@ -19,7 +19,7 @@ struct HookRunner: Sendable {
         return try await Self.shell(command, name: name)
     }
 
-    /// Runs a command of the shell for at most a minute.
+    /// Runs a shell command for at most a minute.
     static func shell(_ command: String, name: String = "") async throws(CloudletError) -> String {
         do {
             let result = try await Subprocess.run(

@@ -1,12 +1,12 @@
-/// What the check of a requirement showed.
+/// The result of the check of a requirement.
 package struct Finding: Hashable, Sendable, Codable {
     /// The verdicts.
     package enum Verdict: String, Hashable, Sendable, Codable {
-        /// The rule holds, as far as it was looked at.
+        /// The rule holds, as far as it was checked.
         case pass
-        /// It does not.
+        /// The rule is broken.
         case fail
-        /// It could not be looked at; the evidence says why.
+        /// The rule could not be checked; the evidence says why.
         case notChecked = "not checked"
     }
 
@@ -14,15 +14,15 @@ package struct Finding: Hashable, Sendable, Codable {
     package let id: String
     /// The rule in words.
     package let rule: String
-    /// How binding it is.
+    /// How binding the rule is.
     package let level: Requirement.Level
     /// The verdict.
     package let verdict: Verdict
-    /// What was seen.
+    /// The observation that led to the verdict.
     package let evidence: String
 }
 
-/// A verdict with what it rests on, before it is filed under its requirement.
+/// A verdict with its evidence, without the requirement that it belongs to.
 struct Outcome: Sendable {
     let verdict: Finding.Verdict
     let evidence: String
@@ -31,20 +31,20 @@ struct Outcome: Sendable {
     static func fail(_ evidence: String) -> Outcome { Outcome(verdict: .fail, evidence: evidence) }
     static func notChecked(_ why: String) -> Outcome { Outcome(verdict: .notChecked, evidence: why) }
 
-    /// A pass when `condition` holds, with one piece of evidence for both cases.
+    /// A pass when `condition` holds, otherwise a failure, with the same evidence.
     static func of(_ condition: Bool, _ evidence: String) -> Outcome { condition ? pass(evidence) : fail(evidence) }
 
-    /// This and what another check of the same requirement showed: a rule that was seen broken is broken.
+    /// Combines this with the result of another check of the same requirement: one failure makes the requirement fail.
     func followed(by other: Outcome) -> Outcome {
         verdict == .fail || other.verdict == .notChecked && verdict == .pass ? self : other
     }
 
-    /// The first of several conditions that does not hold, or a pass.
+    /// A failure with the first of several conditions that does not hold, otherwise a pass.
     static func all(_ conditions: [(Bool, String)], _ evidence: String) -> Outcome {
         let broken = conditions.filter { !$0.0 }.map(\.1)
         return broken.isEmpty ? pass(evidence) : fail(broken.joined(separator: "; "))
     }
 }
 
-/// Verdicts by the names of requirements.
+/// Outcomes by the names of requirements.
 typealias Outcomes = [String: Outcome]

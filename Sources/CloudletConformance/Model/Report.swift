@@ -1,23 +1,24 @@
 import CloudletCore
 import FoundationEssentials
 
-/// The outcome of a run: every requirement with its verdict.
+/// The result of a run: every requirement with its verdict.
 package struct Report: Hashable, Sendable, Codable {
-    /// What was looked at.
+    /// The node that was checked.
     package var subject: String
     /// One finding for each requirement, in the order of the tables.
     package var findings: [Finding]
 
-    /// How many findings have a verdict.
+    /// The number of findings with a verdict.
     package func count(_ verdict: Finding.Verdict) -> Int { findings.filter { $0.verdict == verdict }.count }
 
     /// The names of the requirements that failed.
     package var failed: [String] { findings.filter { $0.verdict == .fail }.map(\.id) }
 
-    /// The requirements at level MUST that failed.
+    /// The failed requirements of level MUST.
     package var brokenRules: [Finding] { findings.filter { $0.verdict == .fail && $0.level == .must } }
 
-    /// One line for each requirement: name, level, verdict, rule, evidence. Evidence comes from the network and is shown harmlessly.
+    /// One line for each requirement: name, level, verdict, rule, evidence. Evidence comes from the network, so its
+    /// control characters are escaped.
     package var table: String {
         func pad(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(0, width - text.count))
@@ -37,7 +38,7 @@ package struct Report: Hashable, Sendable, Codable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The report as JSON, keys in order.
+    /// The report as JSON with sorted keys.
     package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -1,31 +1,31 @@
-/// One requirement of the conformance tables, checked by its name.
+/// One requirement of the conformance tables, identified by its name.
 package struct Requirement: Hashable, Sendable {
     /// Its name in the tables, as in `A01`.
     package let id: String
-    /// What must hold.
+    /// The rule that must hold.
     package let rule: String
-    /// How binding it is.
+    /// How binding the rule is.
     package let level: Level
-    /// Where it comes from.
+    /// The source of the rule.
     package let source: String
 
     /// How binding a rule is.
     package enum Level: String, Hashable, Sendable, Codable {
-        /// A specification demands it, or a defence against a known attack does.
+        /// Demanded by a specification or by the defence against a known attack.
         case must = "MUST"
-        /// A specification recommends it.
+        /// Recommended by a specification.
         case should = "SHOULD"
-        /// A specification allows it.
+        /// Allowed by a specification.
         case may = "MAY"
-        /// What peers expect in practice.
+        /// Expected by other devices and programs in practice.
         case practice
-        /// What keeps a node alive under bad input.
+        /// Keeps a node alive under bad input.
         case robustness
-        /// What keeps a node from being abused.
+        /// Prevents abuse of a node.
         case security
-        /// This project's own policy.
+        /// A policy of this project.
         case policy
-        /// How good it is.
+        /// A matter of quality.
         case quality
     }
 
@@ -36,10 +36,10 @@ package struct Requirement: Hashable, Sendable {
         self.source = source
     }
 
-    /// All requirements in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both together (X),
-    /// and as independent stacks see it (S).
+    /// All requirements in the order of the tables: announcements (A), searches (B), HTTP (C), mDNS (M), both protocols
+    /// together (X), and the view of independent stacks (S).
     package static let all = announcements + searches + http + mdns + across + stacks
 
-    /// The requirement with this name.
+    /// The requirement with this name; `nil` when there is none.
     package static func named(_ id: String) -> Requirement? { all.first { $0.id == id } }
 }

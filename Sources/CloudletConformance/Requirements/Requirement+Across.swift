@@ -1,5 +1,5 @@
 extension Requirement {
-    /// What both protocols, and finders, make of one node.
+    /// One node as both protocols and finders show it.
     static let across = [
         Requirement("X01", .policy, "UDN and TXT id are the same", "-"),
         Requirement("X02", .policy, "friendlyName and instance name are the same, also after a change", "-"),

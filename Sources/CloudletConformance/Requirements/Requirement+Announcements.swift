@@ -1,5 +1,5 @@
 extension Requirement {
-    /// SSDP: what a device says of itself (UDA 2.0 §1.2).
+    /// SSDP: the announcements of a device (UDA 2.0 §1.2).
     static let announcements = [
         Requirement(
             "A01", .must, "a start is announced with root device, UDN, device types and service types", "UDA 1.2.2"),

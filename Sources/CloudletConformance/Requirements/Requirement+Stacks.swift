@@ -1,5 +1,5 @@
 extension Requirement {
-    /// What independent stacks make of the node: libupnp's control point, and avahi.
+    /// The node as independent stacks see it: libupnp's control point, and avahi.
     static let stacks = [
         Requirement("S01", .must, "libupnp's control point finds root device, UDN and device type", "UDA 1.3"),
         Requirement("S02", .must, "libupnp reads the description and those of the services", "UDA 2"),

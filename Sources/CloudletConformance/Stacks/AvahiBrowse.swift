@@ -2,8 +2,8 @@ import CAvahi
 import CloudletCore
 import Glibc
 
-/// What avahi's browser and resolver make of an instance: avahi-daemon of this host as an independent witness. Lives on
-/// one thread.
+/// Browses and resolves instances by the avahi-daemon of this host, as an independent check of the node. Used on one
+/// thread only.
 @safe final class AvahiBrowse {
     /// An instance as avahi resolved it.
     struct Resolved: Sendable {
@@ -14,7 +14,7 @@ import Glibc
 
     private let poll: OpaquePointer
     private let client: OpaquePointer
-    /// The names that were browsed.
+    /// The names that browsing has found.
     private var names: Set<String> = []
     private var resolved: Resolved?
 
@@ -41,8 +41,8 @@ import Glibc
         unsafe avahi_simple_poll_free(poll)
     }
 
-    /// Browses a type for some seconds at most, until the instance is there.
-    /// - Returns: the names of all instances that were seen.
+    /// Browses a type until the instance is found or some seconds have passed.
+    /// - Returns: the names of all instances found.
     /// - Throws: `CloudletError` when avahi refuses the type.
     func browse(_ type: String, for name: String, on interface: Int32, seconds: Double) throws(CloudletError) -> Set<
         String
@@ -62,7 +62,7 @@ import Glibc
         return names
     }
 
-    /// Resolves an instance; `nil` when avahi can't within some seconds.
+    /// Resolves an instance; returns `nil` when avahi can't within some seconds.
     func resolve(_ name: String, _ type: String, on interface: Int32, seconds: Double) throws(CloudletError)
         -> Resolved?
     {
@@ -98,7 +98,7 @@ import Glibc
         return CloudletError(.protocolViolation, "avahi refuses to \(what): \(reason)")
     }
 
-    /// The strings in the order of the wire; avahi's list begins with the last one.
+    /// The strings in wire order; avahi's list begins with the last one.
     private static func strings(_ list: UnsafeMutablePointer<AvahiStringList>?) -> [[UInt8]] {
         var result: [[UInt8]] = []
         var next = unsafe list

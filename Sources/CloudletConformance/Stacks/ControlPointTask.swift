@@ -3,35 +3,35 @@ import CloudletNetwork
 import Subprocess
 import SystemPackage
 
-/// What libupnp's control point is to try, and how it is asked: libupnp lives in a process of its own, which it may
-/// take down when a device makes it fall over.
+/// A task for libupnp's control point, and how to run it: libupnp runs in a separate process, so that only this process
+/// ends when a device makes libupnp crash.
 struct ControlPointTask: Sendable {
     /// The interface of this host.
     var interface = ""
-    /// The device, as it is to be found.
+    /// The device type to search for.
     var deviceType = ""
     var udn = ""
-    /// The description, and those of the services.
+    /// The URLs of the device description and of the service descriptions.
     var location = ""
     var documents: [String] = []
-    /// Where to call an action without arguments; empty for nowhere.
+    /// The control URL for an action without arguments; empty to skip this.
     var control = ""
     var serviceType = ""
     var action = ""
-    /// Where to subscribe; empty for nowhere.
+    /// The URL to subscribe to; empty to skip this.
     var events = ""
 
     /// The first argument that makes the executable libupnp's process.
     static let marker = "--libupnp-control-point"
 
-    /// As arguments.
+    /// The task as command-line arguments.
     var arguments: [String] {
         [Self.marker, interface, deviceType, udn, location, control, serviceType, action, events] + documents
     }
 
     init() {}
 
-    /// From arguments, the program's name in front left out.
+    /// Reads the task from command-line arguments without the program's name.
     init?(_ arguments: [String]) {
         guard arguments.count >= 9, arguments[0] == Self.marker else { return nil }
         (interface, deviceType, udn, location) = (arguments[1], arguments[2], arguments[3], arguments[4])
@@ -40,7 +40,7 @@ struct ControlPointTask: Sendable {
     }
 
     /// Runs the process.
-    /// - Returns: the verdicts by the names of requirements.
+    /// - Returns: the outcomes by the names of requirements.
     func run() async -> Outcomes {
         do {
             let result = try await Subprocess.run(

@@ -4,9 +4,10 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// libupnp's control point as an independent witness. Runs in a process of its own; its callbacks know no context.
+/// Checks the node with libupnp's control point, as an independent stack. Runs in a separate process, because libupnp's
+/// callbacks receive no context.
 enum LibUPnPControlPoint {
-    /// What libupnp has called back.
+    /// The events that libupnp has reported by callbacks.
     private struct Callbacks {
         var devices: [(udn: String, type: String, location: String)] = []
         var events: [(sid: String, number: Int32, text: String)] = []
@@ -16,10 +17,10 @@ enum LibUPnPControlPoint {
     /// Signalled after each callback.
     private static let called = DispatchSemaphore(value: 0)
 
-    /// Becomes libupnp's process, and never returns, when the arguments ask for it.
+    /// Runs libupnp's process and never returns, if the arguments ask for it.
     static func runIfRequested(arguments: [String]) {
         guard let task = ControlPointTask(Array(arguments.dropFirst())) else { return }
-        // Whatever libupnp waits for, the process ends.
+        // The process ends after this time, whatever libupnp waits for.
         alarm(60)
         signal(SIGPIPE, SIG_IGN)
         guard unsafe UpnpInit2(task.interface, 0) == cloudlet_upnp_success else { exit(1) }
@@ -34,7 +35,7 @@ enum LibUPnPControlPoint {
         exit(0)
     }
 
-    /// What libupnp calls, on threads of its own.
+    /// The callback that libupnp calls on its own threads.
     private static func take(_ type: Upnp_EventType, _ event: UnsafeRawPointer?) -> Int32 {
         switch type {
         case UPNP_DISCOVERY_SEARCH_RESULT:
@@ -61,7 +62,8 @@ enum LibUPnPControlPoint {
         var missing: [String] = []
         for target in ["upnp:rootdevice", task.udn, task.deviceType] {
             var (isFound, why) = (false, "not found")
-            // libupnp stops listening MX seconds after it began to send, which takes a second: an answer may be too late.
+            // libupnp stops listening MX seconds after it began to send, and sending takes a second: an answer may
+            // arrive too late.
             for _ in 0..<3 where !isFound {
                 callbacks.withLock { $0 = Callbacks() }
                 let result = unsafe UpnpSearchAsync(client, 2, target, nil)

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tells those who wait for messages that some have arrived.
+/// Notifies waiting tasks that messages have arrived.
 final class Arrivals: Sendable {
     private struct State {
         var waiting: [Int: AsyncStream<Void>.Continuation] = [:]
@@ -9,12 +9,13 @@ final class Arrivals: Sendable {
 
     private let state = Mutex(State())
 
-    /// To be called when something has arrived.
+    /// Must be called when a message has arrived.
     func note() {
         for waiting in state.withLock({ Array($0.waiting.values) }) { waiting.yield() }
     }
 
-    /// An element at once, and one whenever something has arrived since the last one was taken, until the time is over.
+    /// A stream that yields at once, and again whenever messages have arrived since its last element, until `time` is
+    /// over.
     func stream(for time: Duration) -> AsyncStream<Void> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             let number = state.withLock { state in

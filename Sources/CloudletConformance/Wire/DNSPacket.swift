@@ -1,4 +1,4 @@
-/// A DNS message as mDNS uses it, with everything a check may want to see or to get wrong.
+/// A DNS message as mDNS uses it, with every field that a check may want to examine or to set to a wrong value.
 struct DNSPacket: Hashable, Sendable {
     var id: UInt16 = 0
     var flags: UInt16 = 0
@@ -7,30 +7,30 @@ struct DNSPacket: Hashable, Sendable {
     var authority: [Record] = []
     var additional: [Record] = []
 
-    /// A question; the top bit of the class asks for a unicast answer.
+    /// A question; the top bit of the class requests a unicast answer.
     struct Question: Hashable, Sendable {
         var name: DNSLabels
         var type: UInt16
         var wantsUnicast = false
     }
 
-    /// A record; the top bit of the class says that it is unique (cache-flush).
+    /// A record; the top bit of the class marks it as unique (cache-flush).
     struct Record: Hashable, Sendable {
         var name: DNSLabels
         var type: UInt16
         var isUnique: Bool
         var timeToLive: UInt32
-        /// The data; names in it are written out in full.
+        /// The data; names in it are uncompressed.
         var data: [UInt8]
     }
 
     var isResponse: Bool { flags & 0x8000 != 0 }
-    /// All records but the proposed ones.
+    /// All records except the proposed ones.
     var records: [Record] { answers + additional }
 
     init() {}
 
-    /// Reads a message; `nil` for what is none.
+    /// Reads a message; `nil` when the bytes are not a DNS message.
     init?(_ bytes: [UInt8]) {
         var reader = DNSBytes(bytes)
         guard let id = reader.word(), let flags = reader.word(), let counts = reader.words(4) else { return nil }
@@ -52,7 +52,7 @@ struct DNSPacket: Hashable, Sendable {
         }
     }
 
-    /// The message in bytes, names written out.
+    /// The message in wire form, with uncompressed names.
     var bytes: [UInt8] {
         var result: [UInt8] = []
         func put(_ value: UInt16) { result += [UInt8(value >> 8), UInt8(truncatingIfNeeded: value)] }
@@ -76,7 +76,7 @@ struct DNSPacket: Hashable, Sendable {
         return result
     }
 
-    /// A query with one question.
+    /// Creates a query with one question.
     static func query(_ name: DNSLabels, _ type: UInt16, unicast: Bool = false) -> DNSPacket {
         var packet = DNSPacket()
         packet.questions = [Question(name: name, type: type, wantsUnicast: unicast)]
@@ -84,7 +84,7 @@ struct DNSPacket: Hashable, Sendable {
     }
 }
 
-/// Numbers of record types.
+/// The numbers of record types.
 enum DNSKind {
     static let a: UInt16 = 1
     static let cname: UInt16 = 5
@@ -97,14 +97,14 @@ enum DNSKind {
     static let any: UInt16 = 255
 }
 
-/// A domain name as its labels; compared without case.
+/// A domain name as its labels; comparison ignores case.
 struct DNSLabels: Hashable, Sendable, CustomStringConvertible {
     var labels: [[UInt8]]
 
     init(_ labels: [[UInt8]]) { self.labels = labels }
     init(_ dotted: String) { labels = dotted.split(separator: ".").map { Array($0.utf8) } }
 
-    /// One label in front of this name.
+    /// The name with a label in front of it.
     func with(_ label: String) -> DNSLabels { DNSLabels([Array(label.utf8)] + labels) }
     /// The name without its first label.
     var parent: DNSLabels { DNSLabels(Array(labels.dropFirst())) }
@@ -118,7 +118,7 @@ struct DNSLabels: Hashable, Sendable, CustomStringConvertible {
     func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }
 
-/// Reads DNS bytes.
+/// Reads the bytes of a DNS message.
 private struct DNSBytes {
     let bytes: [UInt8]
     var position = 0

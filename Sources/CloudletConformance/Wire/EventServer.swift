@@ -5,16 +5,16 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// A TCP port of this host that receives HTTP requests: the events of a subscription, or the requests of a finder.
+/// A TCP port of this host that receives HTTP requests: event notifications, or the requests of a finder.
 final class EventServer: Sendable {
-    /// Its port.
+    /// The port.
     let port: UInt16
     private let body = Mutex("")
     private let requests = Mutex<[String]>([])
     private let requestArrivals = Arrivals()
     private let poller: Poller
 
-    /// Opens a free port of an address; every request is answered 200.
+    /// Opens a free port of an address; it answers every request with status 200.
     init(at address: IPAddress) throws(CloudletError) {
         poller = try Poller()
         let descriptor = cloudlet_tcp_socket(address.isV4 ? AF_INET : AF_INET6)
@@ -23,7 +23,7 @@ final class EventServer: Sendable {
             unsafe cloudlet_local(descriptor, &local) == 0
         else {
             let error = CloudletError(errno: errno, "can't take events")
-            // The thread that would close it has not been started.
+            // The thread that closes the descriptor has not been started.
             if descriptor >= 0 { close(descriptor) }
             throw error
         }
@@ -46,13 +46,13 @@ final class EventServer: Sendable {
 
     deinit { poller.wake() }
 
-    /// What every request from now on is answered with.
+    /// Sets the body of the answers from now on.
     func answer(with text: String) { body.withLock { $0 = text } }
 
-    /// The requests so far.
+    /// The requests received so far.
     var received: [String] { requests.withLock { $0 } }
 
-    /// An element at once and one whenever a request has arrived, for some time.
+    /// A stream that yields at once and again whenever a request has arrived, until `time` is over.
     func arrivals(for time: Duration) -> AsyncStream<Void> { requestArrivals.stream(for: time) }
 
     private func serve(_ connection: Connection) {

@@ -4,13 +4,13 @@ import CloudletNetwork
 import CloudletSystem
 import Glibc
 
-/// One TCP connection on which exactly the given bytes are sent, and all that comes back.
+/// The result of sending exactly the given bytes on a new TCP connection.
 struct HTTPProbe: Sendable {
-    /// Everything that came; empty when there was no answer.
+    /// Everything received; empty when there was no answer.
     let text: String
-    /// How long it took until the answer was complete, the other side closed, or the time was over.
+    /// The time until the answer was complete, the other side closed the connection, or the time limit was reached.
     let time: Duration
-    /// Whether a connection could be made.
+    /// Whether the connection was established.
     let isConnected: Bool
     /// Whether the other side closed the connection.
     let isClosed: Bool
@@ -38,7 +38,7 @@ struct HTTPProbe: Sendable {
         return result ?? HTTPProbe(text: "", time: .zero, isConnected: false, isClosed: true)
     }
 
-    /// A request with these lines behind the first; Host and Connection are added unless they are given.
+    /// Sends a request whose first line is given, with these headers; adds Host and Connection unless they are given.
     static func ask(
         _ target: Endpoint, _ first: String, _ headers: [String] = [], host: String? = nil, body: String = "",
         timeout: Duration = .seconds(3)
@@ -79,14 +79,14 @@ struct HTTPProbe: Sendable {
     }
 }
 
-/// A TCP connection, used from one thread.
+/// A TCP connection that one thread uses.
 final class Connection: Sendable {
     private let descriptor: Int32
 
-    /// Connects, from a certain address if one is given; `nil` when that fails or takes too long.
+    /// Connects, from a source address if one is given; `nil` when this fails or takes too long.
     init?(to target: Endpoint, from source: Endpoint? = nil, timeout: Duration = .seconds(3)) {
         descriptor = cloudlet_tcp_socket(target.address.isV4 ? AF_INET : AF_INET6)
-        // From here on `deinit` closes it, also when this fails.
+        // From here on, `deinit` closes the descriptor, even if this initializer fails.
         guard descriptor >= 0 else { return nil }
         if let source, cloudlet_bind(descriptor, source.raw) != 0 { return nil }
         let result = cloudlet_connect(descriptor, target.raw)
@@ -104,7 +104,7 @@ final class Connection: Sendable {
         cloudlet_wait_ready(descriptor, events, Int32(max(0, timeout.seconds * 1000))) != 0
     }
 
-    /// Sends all of it, or as much as the other side takes within 3 s.
+    /// Sends all bytes, or as many as the other side accepts within 3 s.
     func send(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -118,7 +118,8 @@ final class Connection: Sendable {
         }
     }
 
-    /// What comes next; empty at the end, `nil` when nothing comes in time.
+    /// Receives the next bytes; returns an empty array at the end of the stream, and `nil` when nothing arrives in
+    /// time.
     func receive(within timeout: Duration) -> [UInt8]? {
         guard wait(for: Int16(POLLIN), timeout) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)

@@ -4,17 +4,17 @@ import CloudletSystem
 import Glibc
 import Synchronization
 
-/// A datagram as it arrived.
+/// A received datagram.
 struct Packet: Sendable {
     let time: ContinuousClock.Instant
     let source: Endpoint
-    /// Its TTL or hop limit.
+    /// The TTL or hop limit with which it arrived.
     let hops: Int
     let bytes: [UInt8]
 }
 
-/// A UDP socket that keeps everything it receives, with the time: it listens to a group of an interface, or sends queries
-/// from an address. The `PacketListener` that made it reads it.
+/// A UDP socket that stores everything it receives, with the times: it listens to a multicast group on an interface, or
+/// sends queries from an address. The `PacketListener` that created it reads it.
 final class RecordingSocket: Sendable {
     private let descriptor: Int32
     private let recorded = Mutex<[Packet]>([])
@@ -23,7 +23,7 @@ final class RecordingSocket: Sendable {
 
     deinit { close(descriptor) }
 
-    /// What has come since a time.
+    /// The datagrams received since a time.
     func packets(since time: ContinuousClock.Instant? = nil) -> [Packet] {
         recorded.withLock { packets in packets.filter { packet in time.map { packet.time >= $0 } ?? true } }
     }
@@ -44,7 +44,7 @@ final class RecordingSocket: Sendable {
     }
 }
 
-/// Reads any number of sockets on one thread.
+/// Receives from any number of sockets on one thread.
 final class PacketListener: Sendable {
     private struct Weak: Sendable {
         weak let socket: RecordingSocket?
@@ -69,17 +69,17 @@ final class PacketListener: Sendable {
         }
     }
 
-    /// An element at once and one whenever packets have arrived at any socket, for some time.
+    /// A stream that yields at once and again whenever packets have arrived at any socket, until `time` is over.
     func arrivals(for time: Duration) -> AsyncStream<Void> { packetArrivals.stream(for: time) }
 
-    /// A socket that receives what is sent to a group on an interface.
+    /// Creates a socket that receives the packets to a group on an interface.
     func group(_ group: Endpoint, on interface: NetworkInterface) throws(CloudletError) -> RecordingSocket {
         try record(
             DatagramSocket.receiver(of: group.address, port: group.port, on: interface), isV4: group.address.isV4)
     }
 
-    /// A socket to send queries from: bound to an address of this host, multicast leaves by the interface.
-    /// `port` is 0 for any; a fixed one is shared with other programs.
+    /// Creates a socket for queries: it is bound to an address of this host, and its multicast packets leave by the
+    /// interface. `port` is 0 for any port; a fixed port is shared with other programs.
     func queryPort(
         from address: IPAddress, port: UInt16 = 0, on interface: NetworkInterface, hops: Int32
     ) throws(CloudletError) -> RecordingSocket {

@@ -1,6 +1,6 @@
 import CloudletNetwork
 
-/// An SSDP message as it came, read generously: what is wrong with it is for the checks to say.
+/// An SSDP message as received, parsed leniently: the checks decide what is wrong with it.
 struct SSDPText: Sendable {
     let startLine: String
     private let headers: [(name: String, value: String)]
@@ -23,11 +23,11 @@ struct SSDPText: Sendable {
     var isAnswer: Bool { startLine.hasPrefix("HTTP/1") }
     /// NTS: `ssdp:alive`, `ssdp:byebye`, `ssdp:update`.
     var kind: String { self["NTS"] ?? "" }
-    /// The UDN in USN.
+    /// The UDN in the header USN.
     var udn: String? { self["USN"].map { $0.split(separator: "::").first.map(String.init) ?? $0 } }
-    /// A header as a number, of 31 bits as all of UDA; `nil` when it is missing or none.
+    /// A header as a number of 31 bits, as in all of UDA; `nil` when it is missing or not a number.
     func number(_ name: String) -> Int? { self[name].flatMap { Int32($0) }.map { Int($0) } }
-    /// max-age of CACHE-CONTROL.
+    /// The max-age in CACHE-CONTROL.
     var maximumAge: Int? {
         guard let field = self["CACHE-CONTROL"]?.lowercased().filter({ $0 != " " }),
             let at = field.firstRange(of: "max-age=")
@@ -43,7 +43,7 @@ struct SSDPText: Sendable {
     }
 }
 
-/// A message with where and when it was received.
+/// A received message with the place and time of its arrival.
 struct ReceivedMessage: Sendable {
     let time: ContinuousClock.Instant
     let source: Endpoint

@@ -1,4 +1,4 @@
-/// An M-SEARCH, right unless told otherwise; `nil` leaves a header out.
+/// An M-SEARCH, correct unless changed; `nil` omits a header.
 struct SearchText: Sendable {
     var startLine = "M-SEARCH * HTTP/1.1"
     var host: String? = "239.255.255.250:1900"
@@ -8,7 +8,7 @@ struct SearchText: Sendable {
 
     init(_ target: String?) { self.target = target }
 
-    /// With some of it changed.
+    /// Creates a search and changes some of its headers.
     init(_ target: String?, _ change: (inout SearchText) -> Void) {
         self.target = target
         change(&self)

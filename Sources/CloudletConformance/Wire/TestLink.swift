@@ -1,8 +1,8 @@
 import CloudletCore
 import CloudletNetwork
 
-/// The link on which a device is tested: an interface of this host, with sockets that listen to all groups of SSDP and mDNS
-/// from the beginning on.
+/// The link on which a device is tested: an interface of this host, with sockets that listen to all groups of SSDP and
+/// mDNS from the start.
 final class TestLink: Sendable {
     /// The interface.
     let interface: NetworkInterface
@@ -15,7 +15,8 @@ final class TestLink: Sendable {
     private let ssdp: [Endpoint: RecordingSocket]
     private let mdns: [RecordingSocket]
 
-    /// The link that a target names, or that leads to it; the first one with an IPv4 address for an empty target.
+    /// Creates the link that a target names or that leads to it; for an empty target, the first one with an IPv4
+    /// address.
     /// - Throws: `CloudletError.noNetwork` when there is none.
     init(to target: String, listener: PacketListener) throws(CloudletError) {
         let (interface, own) = try Self.interface(for: target)
@@ -57,7 +58,7 @@ final class TestLink: Sendable {
     /// Whether an address belongs to this link's IPv4 network.
     func contains(_ other: IPAddress) -> Bool { address.shares(prefix: prefixLength, with: other) }
 
-    /// A socket to send queries from, with a port of its own unless one is given.
+    /// Creates a socket for queries, with a separate port unless one is given.
     func queryPort(
         port: UInt16 = 0, v6: Bool = false, hops: Int32 = 2
     ) throws(CloudletError) -> RecordingSocket {
@@ -68,24 +69,24 @@ final class TestLink: Sendable {
         return try queryPort(from: linkLocal, port: port, hops: hops)
     }
 
-    /// A socket to send queries from another address of this host.
+    /// Creates a socket for queries from another address of this host.
     func queryPort(
         from source: IPAddress, port: UInt16 = 0, hops: Int32
     ) throws(CloudletError) -> RecordingSocket {
         try listener.queryPort(from: source, port: port, on: interface, hops: hops)
     }
 
-    /// An element at once and one whenever packets have arrived, for some time.
+    /// A stream that yields at once and again whenever packets have arrived, until `time` is over.
     func arrivals(for time: Duration) -> AsyncStream<Void> { listener.arrivals(for: time) }
 
-    /// The SSDP messages sent to a group since a time.
+    /// The SSDP messages received from a group since a time.
     func announcements(
         to group: Endpoint = .ssdpV4, since time: ContinuousClock.Instant? = nil
     ) -> [ReceivedMessage] {
         (ssdp[group]?.packets(since: time) ?? []).compactMap(ReceivedMessage.init).filter(\.message.isNotify)
     }
 
-    /// The mDNS messages multicast since a time, over both families.
+    /// The mDNS multicast messages received since a time, over IPv4 and IPv6.
     func dns(since time: ContinuousClock.Instant? = nil) -> [ReceivedDNSMessage] {
         mdns.flatMap { $0.packets(since: time) }.compactMap(ReceivedDNSMessage.init).sorted { $0.time < $1.time }
     }
@@ -100,7 +101,7 @@ extension Endpoint {
     static let mdnsV6 = Endpoint(.v6(high: 0xFF02 << 48, low: 0xFB), 5353)
 }
 
-/// An mDNS message with where and when it was received.
+/// A received mDNS message with the place and time of its arrival.
 struct ReceivedDNSMessage: Sendable {
     let time: ContinuousClock.Instant
     let source: Endpoint
@@ -113,5 +114,5 @@ struct ReceivedDNSMessage: Sendable {
     }
 }
 
-/// Sleeps; a cancelled task goes on at once.
+/// Sleeps; returns at once when the task is cancelled.
 func pause(_ seconds: Double) async { try? await Task.sleep(for: .seconds(seconds)) }

@@ -7,13 +7,13 @@ struct WebAddress: Hashable, Sendable, CustomStringConvertible {
 
     init(_ endpoint: Endpoint, path: String) { (self.endpoint, self.path) = (endpoint, path) }
 
-    /// From text; `nil` for other schemes and for host names. `interface` is the one for link-local addresses.
+    /// Reads a URL; `nil` for other schemes and for host names. `interface` is used for link-local addresses.
     init?(_ text: String, on interface: Int32 = 0) {
         guard let url = AbsoluteURL(text), let endpoint = url.endpoint(on: interface) else { return nil }
         self.init(endpoint, path: url.path)
     }
 
-    /// A reference in a document at this address (RFC 3986 §5, as far as UPnP uses it).
+    /// Resolves a reference in a document at this address (RFC 3986 §5, as far as UPnP uses it).
     func resolving(_ reference: String) -> WebAddress? {
         if reference.lowercased().hasPrefix("http:") { return WebAddress(reference, on: endpoint.interface) }
         if reference.hasPrefix("//") { return WebAddress("http:" + reference, on: endpoint.interface) }
@@ -22,7 +22,7 @@ struct WebAddress: Hashable, Sendable, CustomStringConvertible {
         return WebAddress(endpoint, path: folder + reference)
     }
 
-    /// Whether both are at the same address, at whatever port.
+    /// Whether both have the same address, whatever their ports.
     func isSameHost(as other: WebAddress) -> Bool { endpoint.address == other.endpoint.address }
 
     var description: String { "http://\(endpoint)\(path)" }
