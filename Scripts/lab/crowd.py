@@ -1,7 +1,7 @@
-"""Clients at once, run on a host of a lab: crowd HOST OVERLAY CONNECTIONS SENDERS
+"""Opens many connections to a node, on a host of a lab: crowd HOST OVERLAY CONNECTIONS SENDERS
 
 Of CONNECTIONS connections to a node, SENDERS send the overlay as fast as the node takes it, hold back its last byte
-until all have come so far, and give up then. The others send nothing.
+until all have sent the others, and then disconnect. The others send nothing.
 """
 
 import socket
@@ -30,7 +30,7 @@ def send(host: str, overlay: Overlay, arrived: threading.Barrier, leaving: threa
 
 
 def main() -> None:
-    """Opens all connections, and ends when all senders have come to their last byte."""
+    """Opens all connections, and ends when all senders have sent all but their last byte."""
     host, overlay, count, senders = sys.argv[1], Overlay(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     arrived, leaving = threading.Barrier(senders + 1), threading.Event()
     idle = [socket.create_connection((host, 8021)) for _ in range(count - senders)]
@@ -40,7 +40,7 @@ def main() -> None:
         thread.start()
     arrived.wait(120)
     print("all there", flush=True)
-    # What the node does with the last bytes that it got is measured, too.
+    # The measurement includes how the node handles the last bytes that it received.
     time.sleep(2)
     leaving.set()
     for thread in threads:

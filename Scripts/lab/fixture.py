@@ -18,7 +18,7 @@ PORT = 9876
 
 
 def ask(host: str, port: int, timeout: float = 120) -> float:
-    """Waits for the application's first answer; when that was, by the monotonic clock."""
+    """Waits for the application's first answer; returns the monotonic time of the answer."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         try:
@@ -34,8 +34,8 @@ def ask(host: str, port: int, timeout: float = 120) -> float:
 
 
 class Fixture:
-    """A base VM of some size with an overlay on it. 60 % of its memory are in use, as on a machine that has been up for
-    a while; `payload` MiB of what does not compress come with the application."""
+    """A base VM of a given memory size with an overlay on it. 60 % of the memory is in use, as on a machine that has
+    been up for a while; `payload` MiB of incompressible data come with the application."""
 
     def __init__(self, root: Path | str, memory: int, payload: int = 0) -> None:
         self.root, self.memory = Path(root, str(memory)), memory
@@ -55,13 +55,13 @@ class Fixture:
         self.make_overlay(payload)
 
     def with_overlay(self, payload: int = 0, compression: str = "xz") -> "Fixture":
-        """The same base VM with another overlay."""
+        """Returns the same base VM with another overlay."""
         other = copy.copy(self)
         other.make_overlay(payload, compression)
         return other
 
     def make_overlay(self, payload: int, compression: str = "xz") -> None:
-        """Makes the overlay that this fixture names from now on."""
+        """Makes the overlay, which this fixture uses from now on."""
         self.overlay = self.root / f"face-{payload}-{compression}"
         install = self.provision(
             f"install-{payload}",
@@ -74,7 +74,7 @@ class Fixture:
         self.size = sum(file.stat().st_size for file in self.overlay.iterdir())
 
     def provision(self, name: str, guest: str, then: str = "") -> Path:
-        """A program that runs `guest` in the guest, and `then` here."""
+        """Writes a program that runs `guest` in the guest, and `then` on this machine."""
         path = self.root / name
         path.write_text(f"""#!/bin/sh
 set -e
@@ -88,13 +88,13 @@ guest '{guest}'
         return path
 
     def cloudlet(self, *arguments: str | Path) -> str:
-        """Runs `cloudlet` with the fixture's home; what it prints."""
+        """Runs `cloudlet` with the fixture's home; returns its output."""
         return run(program("cloudlet"), *arguments, environment=self.environment)
 
 
 @contextmanager
 def scratch(prefix: str) -> Iterator[Path]:
-    """A directory for large files, removed in the end."""
+    """Yields a directory for large files; removes it at the end."""
     root = Path(tempfile.mkdtemp(prefix=prefix, dir="/var/tmp"))
     try:
         yield root
@@ -103,15 +103,15 @@ def scratch(prefix: str) -> Iterator[Path]:
 
 
 def remove_tree(root: Path) -> None:
-    """Removes a directory, also what in it is write-protected as files of base VMs are."""
+    """Removes a directory, including write-protected files, such as those of base VMs."""
     subprocess.run(["chmod", "-R", "u+w", root], check=False)
     shutil.rmtree(root, ignore_errors=True)
 
 
 @contextmanager
 def demo_files(demo: Path | None) -> Iterator[Path]:
-    """The directory that `Scripts/demo --keep` left: guest.raw with its base VM, home, and the overlay face. Without
-    one the same is made, and removed in the end."""
+    """Yields the directory that `Scripts/demo --keep` created: guest.raw with its base VM, home, and the overlay face.
+    Without one, creates it, and removes it at the end."""
     if demo:
         if absent := [name for name in ("home", "face") if not (demo / name).is_dir()]:
             stop(66, f"{demo} has no {' and no '.join(absent)}; name what 'Scripts/demo --keep' left")

@@ -1,6 +1,6 @@
-"""Floods a node from a host of a lab, and prints how much was sent: flood KIND RATE SECONDS NODE
+"""Floods a node from a host of a lab, and prints the amount sent: flood KIND RATE SECONDS NODE
 
-KIND is search, garbage, notify, mdns, slow or subscribe; RATE a number a second, or 0 for as many as possible.
+KIND is search, garbage, notify, mdns, slow or subscribe; RATE is the number per second, or 0 for as many as possible.
 """
 
 import os
@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 
 def search(mx: int) -> bytes:
-    """A question by SSDP."""
+    """An SSDP search."""
     return (
         f'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: {mx}\r\nST: ssdp:all\r\n\r\n'
     ).encode()
 
 
 def notify() -> bytes:
-    """An announcement by SSDP of a device that does not exist."""
+    """An SSDP announcement of a device that does not exist."""
     return (
         "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNT: x\r\nNTS: ssdp:alive\r\n"
         f"USN: uuid:{random.random()}\r\n\r\n"
@@ -27,13 +27,13 @@ def notify() -> bytes:
 
 
 def garbage() -> bytes:
-    """Anything, or the beginning of a question."""
+    """Random bytes, or the beginning of a search."""
     anything = os.urandom(random.randrange(1, 9000))
     return random.choice((b"", anything, b"M-SEARCH", search(1)[: random.randrange(80)]))
 
 
 def question() -> bytes:
-    """A question by mDNS."""
+    """An mDNS question."""
     return bytes(4) + b"\0\1" + bytes(6) + b"\x09_cloudlet\x04_tcp\x05local\0\0\x0c\0\1"
 
 
@@ -46,7 +46,7 @@ DATAGRAMS: dict[str, Callable[[], bytes]] = {
 
 
 class Flood:
-    """What floods a node."""
+    """A flood of one kind."""
 
     def __init__(self, kind: str, node: str) -> None:
         self.kind, self.node = kind, node
@@ -74,11 +74,11 @@ class Flood:
                 )
                 link.recv(999)
         except OSError:
-            pass  # The node may refuse.
+            pass  # The node may refuse the connection.
 
 
 def main() -> None:
-    """Sends until the time is over."""
+    """Floods the node until the time is over."""
     kind, rate, seconds, node = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
     flood, end, sent = Flood(kind, node), time.monotonic() + seconds, 0
     while time.monotonic() < end:

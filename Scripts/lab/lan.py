@@ -1,4 +1,4 @@
-"""A LAN of Scripts/lan-lab: made, used and removed."""
+"""A LAN made by Scripts/lan-lab."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from .programs import CHECKOUT, Word, need, need_root, stop
 
-# Milliseconds, sign and text of what a search reports.
+# The milliseconds, the sign and the text of each event that a search reports.
 Event = tuple[float, str, str]
 
 
 class Lan:
-    """Hosts numbered from 1, each with an address 10.77.x.y."""
+    """The hosts of a LAN, numbered from 1, each with an address 10.77.x.y."""
 
     def __init__(self, hosts: int, configuration: str = "debug") -> None:
         self.programs = CHECKOUT / ".build" / configuration
@@ -35,11 +35,11 @@ class Lan:
             stop(1, f"no lab can be made: {made.stderr.strip()}")
 
     def script(self, *arguments: Word) -> str:
-        """Runs a verb of lan-lab; what it prints."""
+        """Runs a lan-lab command; returns its output."""
         return self.run(*arguments).stdout
 
     def run(self, *arguments: Word) -> subprocess.CompletedProcess[str]:
-        """Runs a verb of lan-lab."""
+        """Runs a lan-lab command."""
         words = [str(CHECKOUT / "Scripts/lan-lab"), *map(str, arguments)]
         return subprocess.run(words, env=self.environment, capture_output=True, text=True, check=False)
 
@@ -48,16 +48,16 @@ class Lan:
         return (self.directory / f"h{host}/pid").read_text().strip()
 
     def command(self, host: int, *words: Word) -> list[str]:
-        """The words that run a command on a host."""
+        """The command line that runs a command on a host."""
         return ["nsenter", "-t", self.init(host), "-n", "-m", "-u", "-p", "--", *map(str, words)]
 
     def module(self, host: int, name: str, *arguments: Word) -> list[str]:
-        """The words that run a module of this package on a host."""
+        """The command line that runs a module of this package on a host."""
         path = f"PYTHONPATH={CHECKOUT / 'Scripts'}"
         return self.command(host, "env", path, "/usr/bin/python3", "-B", "-m", f"lab.{name}", *arguments)
 
     def node(self, host: int, *arguments: Word) -> None:
-        """Starts a node; its id is made of the host's number."""
+        """Starts a node, whose id contains the number of its host."""
         self.script("node", host, "--id", self.id(host), "--name", f"Node {host}", *arguments)
 
     def id(self, host: int) -> str:
@@ -73,7 +73,7 @@ class Lan:
         return "\n".join(self.script("log", host, "node").splitlines()[-lines:])
 
     def find(self, host: int, *arguments: Word) -> list[Event]:
-        """What a search from a host reports."""
+        """The output of a search from a host."""
         events = (line.split(" ", 3) for line in self.script("find", host, *arguments).splitlines() if " us " in line)
         return [(int(fields[0]) / 1000, fields[2], fields[3] if len(fields) > 3 else "") for fields in events]
 
@@ -86,13 +86,14 @@ class Lan:
         return events[0]
 
     def first_line(self, host: int, words: Sequence[Word], wanted: str, limit: float = 30) -> float | None:
-        """Milliseconds from the start of a program until it has printed a line with some text; None for never."""
+        """Milliseconds from the start of a program until it has printed a line that contains a text; None if it never
+        does."""
         start = time.monotonic()
         found = None
         with subprocess.Popen(
             self.command(host, *words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as running:
-            # Ends a program that prints nothing, too.
+            # This also ends a program that prints nothing.
             timer = threading.Timer(limit, running.terminate)
             timer.start()
             for line in running.stdout or ():
@@ -104,7 +105,7 @@ class Lan:
         return found
 
     def whole(self, host: int, words: Sequence[Word]) -> float:
-        """Milliseconds from the start of a program until its end."""
+        """Milliseconds from the start of a program to its end."""
         start = time.monotonic()
         command = self.command(host, *words)
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
@@ -117,7 +118,7 @@ class Lan:
 
 @contextmanager
 def lan(hosts: int, configuration: str = "debug") -> Iterator[Lan]:
-    """A LAN that is removed in the end."""
+    """Yields a LAN; removes it at the end."""
     made = Lan(hosts, configuration)
     try:
         yield made

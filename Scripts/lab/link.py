@@ -1,4 +1,4 @@
-"""Two hosts with a link of some rate between them."""
+"""Two hosts with a link of a given rate between them."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from .programs import ENVIRONMENT, program, run
 
 
 class Link:
-    """Two hosts in network namespaces with a link of some rate in Mbit/s between them (0: no limit); the node is on the
-    first, clients on the second."""
+    """Two hosts in network namespaces with a link between them, whose rate is given in Mbit/s (0: no limit). The node
+    is on the first host, clients are on the second."""
 
     NODE = "10.99.0.1"
 
@@ -40,7 +40,7 @@ class Link:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, env=ENVIRONMENT, check=False)
 
     def on(self, side: int) -> list[str]:
-        """The words that run a command on a side."""
+        """The command line that runs a command on a side."""
         return ["ip", "netns", "exec", self.names[side]]
 
     def shell(self, side: int, script: str) -> subprocess.Popen[bytes]:
@@ -56,7 +56,7 @@ class Link:
 
 
 def seconds(job: subprocess.Popen[str]) -> float:
-    """Waits for the end of a client; after how many seconds its VM ran, as it says."""
+    """Waits for the end of a client; returns the seconds until its VM ran, as the client reports them."""
     output, _ = job.communicate(timeout=600)
     match = re.search(r"running after ([0-9.]+) s", output)
     if not match:

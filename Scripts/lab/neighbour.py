@@ -1,5 +1,5 @@
 """Shares the ports of SSDP and mDNS with a node, as other programs on its host do: listens to both groups and sends
-nothing. Ends with its host. Run by Scripts/lan-lab."""
+nothing. Ends with its host. Scripts/lan-lab runs it."""
 
 import signal
 import socket
@@ -17,7 +17,7 @@ def listen(port: int, group: str) -> socket.socket:
 
 
 def main() -> None:
-    """Listens until a signal comes."""
+    """Listens until a signal arrives."""
     with listen(1900, "239.255.255.250"), listen(5353, "224.0.0.251"):
         print("listening", flush=True)
         signal.pause()

@@ -15,8 +15,8 @@ from .waiting import until
 
 
 class ProcessorGroup:
-    """A control group for the processor, as services and containers have one. Outside of any, Linux shares the
-    processors between terminal sessions (`sched_autogroup`), and each emulator counts as one."""
+    """A control group for processor time, as services and containers have one. Outside of control groups, Linux shares
+    the processors between terminal sessions (`sched_autogroup`), and each emulator counts as one session."""
 
     def __init__(self) -> None:
         candidates = map(Path, ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup"))
@@ -25,7 +25,7 @@ class ProcessorGroup:
 
     @staticmethod
     def is_usable(path: Path) -> bool:
-        """Whether groups for the processor can be made there."""
+        """Whether such groups can be created on this machine."""
         switch = path / "cgroup.subtree_control"
         try:
             if switch.exists():
@@ -35,12 +35,12 @@ class ProcessorGroup:
         return (path / "cpu.shares").exists() or switch.exists()
 
     def make(self) -> None:
-        """Makes the group."""
+        """Creates the group."""
         if self.path:
             self.path.mkdir()
 
     def enter(self) -> None:
-        """Puts the calling process in."""
+        """Moves the calling process into the group."""
         if self.path:
             (self.path / "cgroup.procs").write_text(str(os.getpid()))
 
@@ -57,7 +57,7 @@ class ProcessorGroup:
 
 
 class Node:
-    """A node that serves a fixture's base VM; the words in `prefix` run it elsewhere than here."""
+    """A node that serves a fixture's base VM; `prefix` is the command line that runs it elsewhere."""
 
     job: subprocess.Popen[bytes]
 
@@ -74,7 +74,7 @@ class Node:
         self.environment = {**fixture.environment, **limits, **settings}
 
     def wait_for(self, words: str, times: int = 1, timeout: float = 60) -> None:
-        """Waits until the node has logged some words so often."""
+        """Waits until the node has logged a text the given number of times."""
 
         def is_done() -> bool:
             return self.log.read_text().count(words) >= times or self.job.poll() is not None
@@ -83,7 +83,7 @@ class Node:
             raise RuntimeError(f"the node does not log {words!r}:\n{self.end_of_log()}")
 
     def wait_for_warm_vm(self, times: int = 1) -> None:
-        """Waits until the node has made so many warm VMs."""
+        """Waits until the node has made the given number of warm VMs."""
         self.wait_for('warm VM is ready"', times)
 
     def end_of_log(self) -> str:
@@ -115,9 +115,9 @@ class Node:
         self.group.remove()
 
     def stage(self, name: str) -> float:
-        """Seconds that a stage of the last synthesis took, as the node logs it."""
+        """Seconds that a stage of the last synthesis took, from the node's log."""
         return float(re.findall(rf"{name} ([0-9.]+) s", self.log.read_text())[-1])
 
     def processor_time(self) -> float:
-        """Processor seconds of the node so far."""
+        """Processor seconds that the node has used so far."""
         return processes.processor_time(self.job.pid)

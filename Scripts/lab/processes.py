@@ -1,4 +1,4 @@
-"""What /proc says of processes."""
+"""Values of processes, read from /proc."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What a process holds: resident memory in KiB now and at most, open files, threads."""
+    """The resources of a process: current and peak resident memory in KiB, open files, threads."""
 
     resident: int
     peak: int
@@ -16,7 +16,7 @@ class ProcessState:
 
 
 def state(pid: int) -> ProcessState:
-    """What a process holds now."""
+    """Reads the current values of a process."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return ProcessState(
         resident=int(fields["VmRSS"].split()[0]),
@@ -33,7 +33,7 @@ def processor_time(pid: int) -> float:
 
 
 def command_line(pid: int | str) -> str:
-    """What a process was started with; empty when it has ended."""
+    """The command line of a process; empty when it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
@@ -41,7 +41,7 @@ def command_line(pid: int | str) -> str:
 
 
 def with_command_line(*words: str) -> list[int]:
-    """The processes whose command line has all these words, without this one."""
+    """The processes whose command line contains all these words, except this process."""
     found = []
     for entry in Path("/proc").iterdir():
         line = command_line(entry.name) if entry.name.isdigit() else ""
@@ -59,7 +59,8 @@ def executable(pid: int) -> str:
 
 
 def descendant(pid: int, name: str) -> int:
-    """The process that runs the program `name`, below another with one child each."""
+    """The process that runs the program `name`, found by following the only child of each process from `process`
+    down."""
     while executable(pid) != name:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         if not children:

@@ -1,4 +1,4 @@
-"""The programs that benchmarks and soaks use: those that must be installed, those that this checkout builds."""
+"""The programs that benchmarks and soaks use: installed ones, and those that this checkout builds."""
 
 import argparse
 import os
@@ -12,12 +12,12 @@ from typing import NoReturn
 CHECKOUT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = dict(os.environ, PATH="/usr/sbin:/sbin:" + os.environ.get("PATH", "/usr/bin:/bin"))
 
-# What commands of a lab consist of.
+# Arguments of commands.
 Word = str | Path | int | float
 
 
 def subject() -> str:
-    """The benchmark or soak that runs, for messages."""
+    """The name of the running benchmark or soak, for messages."""
     return Path(sys.argv[0]).stem
 
 
@@ -28,7 +28,7 @@ def stop(code: int, text: str) -> NoReturn:
 
 
 def missing(*programs: str | Path) -> list[str]:
-    """Those of some programs that can't be run; a path names one outside of PATH."""
+    """The programs that can't be run; a path names a program outside of PATH."""
     return [str(program) for program in programs if not shutil.which(str(program), path=ENVIRONMENT["PATH"])]
 
 
@@ -41,13 +41,13 @@ def need(*programs: str | Path) -> None:
 
 
 def need_root() -> None:
-    """Ends the program unless it may make network namespaces."""
+    """Ends the program unless it may create network namespaces."""
     if os.geteuid():
         stop(77, "network namespaces need root")
 
 
 def build(configuration: str, *products: str) -> None:
-    """Builds what is measured."""
+    """Builds the programs to be measured."""
     if missing("swift"):
         stop(69, "swift not found; README.md names the toolchain to install")
     for product in products:
@@ -68,7 +68,7 @@ def program(name: str) -> str:
 def run(
     *words: str | Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = 900
 ) -> str:
-    """Runs a program to its end; what it prints. Throws RuntimeError when it fails."""
+    """Runs a program to its end; returns its output. Raises RuntimeError when it fails."""
     result = subprocess.run(
         words, capture_output=True, text=True, timeout=timeout, env=environment or ENVIRONMENT, cwd=cwd, check=False
     )
@@ -79,7 +79,7 @@ def run(
 
 
 def parser(documentation: str | None) -> argparse.ArgumentParser:
-    """A parser of options whose help is a module's documentation."""
+    """A parser of options whose help is the docstring of a module."""
     return argparse.ArgumentParser(
         prog=subject(), description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""The synthesis protocol as its clients of 2013 speak it, without the project's own code."""
+"""The synthesis protocol as clients of 2013 use it, implemented without the project's own code."""
 
 import socket
 import struct
@@ -12,13 +12,13 @@ Value = str | int | dict[str, "Value"]
 
 
 def text(value: str) -> bytes:
-    """A text in MessagePack of the old raw specification."""
+    """Encodes a text in MessagePack of the old raw specification."""
     raw = value.encode()
     return (bytes([0xA0 | len(raw)]) if len(raw) < 32 else b"\xda" + struct.pack(">H", len(raw))) + raw
 
 
 def message(**fields: str | int) -> bytes:
-    """A frame with a map of texts, whole numbers and `True`."""
+    """Encodes a frame with a map of texts, whole numbers and `True`."""
     body = bytes([0x80 | len(fields)])
     for key, value in fields.items():
         body += text(key)
@@ -36,16 +36,16 @@ class Reader:
         self.body, self.position = body, 0
 
     def take(self, count: int) -> bytes:
-        """The next bytes."""
+        """Returns the next bytes."""
         self.position += count
         return self.body[self.position - count : self.position]
 
     def map(self, count: int) -> dict[str, Value]:
-        """So many pairs."""
+        """Reads the given number of pairs."""
         return {str(self.value()): self.value() for _ in range(count)}
 
     def value(self) -> Value:
-        """The next value."""
+        """Reads the next value."""
         kind = self.take(1)[0]
         if kind < 0x80:
             return kind
@@ -61,7 +61,7 @@ class Reader:
 
 
 def exactly(link: socket.socket, count: int) -> bytes:
-    """The next bytes of a connection."""
+    """Reads the next bytes of a connection."""
     data = b""
     while len(data) < count:
         more = link.recv(count - len(data))
@@ -72,7 +72,7 @@ def exactly(link: socket.socket, count: int) -> bytes:
 
 
 def answer(link: socket.socket) -> dict[str, Value]:
-    """The next message of a connection."""
+    """Reads the next message of a connection."""
     value = Reader(exactly(link, int.from_bytes(exactly(link, 4), "big"))).value()
     if not isinstance(value, dict):
         raise TypeError(f"the node sends {value!r}, which is not a map")
@@ -89,7 +89,7 @@ class Overlay:
 
 
 class Session:
-    """A session with a node, to which an overlay is sent as the node asks for it."""
+    """A session with a node, to which an overlay is sent as the node requests it."""
 
     def __init__(self, host: str, port: int = 8021) -> None:
         self.host, self.port = host, port
@@ -99,7 +99,7 @@ class Session:
         self.link = self.connect()
 
     def connect(self) -> socket.socket:
-        """A connection with the node."""
+        """Opens a connection to the node."""
         link = socket.create_connection((self.host, self.port), timeout=120)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return link
@@ -110,7 +110,7 @@ class Session:
         self.expect(SUCCESS)
 
     def requests(self) -> Iterator[str]:
-        """The names of the blobs the node asks for, until the VM runs."""
+        """Yields the names of the blobs that the node requests, until the VM runs."""
         while (got := self.expect(ON_DEMAND, DONE))["command"] != DONE:
             yield str(got["blob_uri"])
 
@@ -121,7 +121,7 @@ class Session:
         self.link.sendall(data)
 
     def run(self, overlay: Overlay) -> None:
-        """Does all up to the running VM."""
+        """Sends the whole overlay and waits for the running VM."""
         self.begin(overlay)
         for name in self.requests():
             self.send(name, overlay.blobs[name])
@@ -133,7 +133,7 @@ class Session:
         self.link.close()
 
     def expect(self, *commands: int) -> dict[str, Value]:
-        """The next message, which must be one of some kinds."""
+        """Reads the next message, whose kind must be one of those given."""
         got = answer(self.link)
         if got["command"] not in commands:
             raise RuntimeError(f"the node sends {got}")

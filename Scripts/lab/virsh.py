@@ -1,4 +1,4 @@
-"""What a user without a cloudlet would do with the very same VM: save it with virsh, and restore it."""
+"""The same VM without a cloudlet: saves and restores it with virsh, as a user could."""
 
 import os
 import pty
@@ -18,7 +18,7 @@ PEER_PORT = 19876
 
 
 class PeerVM:
-    """The VM that an overlay makes, synthesized by us once, then in the hands of virsh."""
+    """The VM of an overlay: a synthesis of the project starts it once, then virsh controls it."""
 
     def __init__(self, fixture: Fixture) -> None:
         self.memory = Path(f"/dev/shm/cloudlet-bench-{os.getpid()}")
@@ -30,7 +30,7 @@ class PeerVM:
         ask("127.0.0.1", PORT)
         self.root = self.take_over(next(fixture.home.rglob(f"run/qemu/{self.name}.xml")))
         self.saved, self.xml = Path(f"{fixture.overlay}.save"), Path(f"{fixture.overlay}.xml")
-        # On a terminal, because elsewhere virsh keeps its answers back.
+        # On a terminal, because virsh buffers its output elsewhere.
         self.terminal, other = pty.openpty()
         self.shell = subprocess.Popen(
             ["virsh", "-q", "-c", f"qemu:///embed?root={self.root}"],
@@ -42,7 +42,7 @@ class PeerVM:
         )
         os.close(other)
         self.until_prompt()
-        # Our own synthesis keeps the memory out of what is saved.
+        # The project's synthesis excludes the memory from the saved file.
         self.say(
             f'qemu-monitor-command {self.name} \'{{"execute":"migrate-set-capabilities","arguments":'
             '{"capabilities":[{"capability":"x-ignore-shared","state":false}]}}\''
@@ -50,8 +50,8 @@ class PeerVM:
 
     @staticmethod
     def take_over(state: Path) -> Path:
-        """The directory of libvirt's driver by a short name, as the paths of sockets are bounded. What the driver notes
-        of the VM has the name that it had for the command, which ended with that."""
+        """A short path for the directory of libvirt's driver, because the paths of sockets are limited in length. The
+        driver's own files about the VM have the directory name that the command used, which has ended."""
         root = Path(tempfile.mkdtemp(prefix="v", dir="/tmp"), "r")
         root.symlink_to(state.parents[2])
         text = re.sub(r"/proc/\d+/fd/\d+(?=/)", str(root), state.read_text())
@@ -59,7 +59,7 @@ class PeerVM:
         return root
 
     def say(self, line: str) -> str:
-        """Gives virsh a command; what it prints, when it is done."""
+        """Sends virsh a command; returns its output when the command is complete."""
         os.write(self.terminal, f"{line}\n".encode())
         said = self.until_prompt()
         if "error:" in said:
@@ -67,14 +67,14 @@ class PeerVM:
         return said
 
     def until_prompt(self) -> str:
-        """What virsh prints until it waits for a command."""
+        """Returns the output of virsh until its next prompt."""
         said = ""
         while not said.endswith("virsh # "):
             said += os.read(self.terminal, 65536).decode(errors="replace")
         return said
 
     def describe(self, text: str) -> None:
-        """Writes the description for restoring: memory in another file, no waiting, a forward of its own."""
+        """Writes the description for restoring: memory in another file, no waiting, and its own port forward."""
         domain = Tree.fromstring(text[text.index("<domain") : text.rindex("</domain>") + 9])
         words = domain.find(f"{QEMU}commandline")
         if words is None:
@@ -92,16 +92,17 @@ class PeerVM:
         Tree.ElementTree(domain).write(self.xml)
 
     def save(self) -> int:
-        """Saves the VM, which ends it; the size of the file."""
+        """Saves the VM, which ends it; returns the size of the file."""
         self.saved.unlink(missing_ok=True)
         self.say(f"save {self.name} {self.saved}")
-        # Each time anew: libvirt gives a restored VM another generation id, which must be that of the description.
+        # Write it each time: libvirt gives a restored VM another generation id, which must be that of the description.
         self.describe(self.say(f"save-image-dumpxml {self.saved}"))
         self.memory.unlink(missing_ok=True)
         return self.saved.stat().st_size
 
     def restore(self) -> tuple[float, float]:
-        """Seconds until virsh says that the VM runs, and until the application answers; the saved VM is cached."""
+        """Seconds until virsh reports that the VM runs, and until the application answers; the saved file is in the
+        page cache."""
         subprocess.run(["cat", self.saved], stdout=subprocess.DEVNULL, check=True)
         start = time.monotonic()
         self.say(f"restore {self.saved} --xml {self.xml}")

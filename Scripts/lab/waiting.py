@@ -1,11 +1,11 @@
-"""Waiting for conditions that nothing announces."""
+"""Waits for conditions that no event announces."""
 
 import time
 from collections.abc import Callable
 
 
 def until(condition: Callable[[], bool], timeout: float, interval: float = 0.1) -> bool:
-    """Waits until a condition holds; whether it does within `timeout` seconds."""
+    """Waits until a condition holds; returns whether it does within `timeout` seconds."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:

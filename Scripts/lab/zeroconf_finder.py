@@ -7,23 +7,23 @@ import zeroconf
 
 
 class Listener(zeroconf.ServiceListener):  # type: ignore[misc]
-    """Prints each service's id."""
+    """Prints the id of each service."""
 
     def add_service(self, zc: zeroconf.Zeroconf, type_: str, name: str) -> None:
-        """Prints the id of a service that is new."""
+        """Prints the id of a new service."""
         info = zc.get_service_info(type_, name)
         if info and (found := info.properties[b"id"]):
             print(found.decode(), flush=True)
 
     def update_service(self, zc: zeroconf.Zeroconf, type_: str, name: str) -> None:
-        """Nothing: only new services are printed."""
+        """Does nothing: only new services are printed."""
 
     def remove_service(self, zc: zeroconf.Zeroconf, type_: str, name: str) -> None:
-        """Nothing: only new services are printed."""
+        """Does nothing: only new services are printed."""
 
 
 def main() -> None:
-    """Looks for ten seconds."""
+    """Searches for ten seconds."""
     finder = zeroconf.Zeroconf(interfaces=[sys.argv[1]])
     zeroconf.ServiceBrowser(finder, "_cloudlet._tcp.local.", Listener())
     time.sleep(10)

@@ -3,14 +3,14 @@
 
 A file depends on another one of its target when it names a type, a protocol, a type alias or a function that only the
 other one declares at its top level, or a member that the other one adds to a foreign type. A type and the files that
-extend it (`Type+Part.swift`, or a file whose main subject is the extension) count as one: they can't be told apart by
-who names whom.
+extend it (`Type+Part.swift`, or a file whose main subject is the extension) count as one, because names in other files
+don't show which of them is meant.
 
     Scripts/lint/cycles.py                every target
     Scripts/lint/cycles.py CloudletWire   some targets
-    Scripts/lint/cycles.py --graph ...    also what names what
+    Scripts/lint/cycles.py --graph ...    also print the names by which files depend on each other
 
-Exit status 1 when a cycle is found that ALLOWED does not name, or when ALLOWED names one that is gone.
+The exit status is 1 when a cycle exists that ALLOWED does not name, or when ALLOWED names one that does not exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Cycles that stay, as (target, files or folders in order of name), each with the reason.
+# Permitted cycles, as (target, files or folders in alphabetical order), each with the reason.
 ALLOWED: dict[tuple[str, ...], str] = {}
 
 STRING = re.compile(r'"""[\s\S]*?"""|#"(?:[^"]|"(?!#))*"#|"(?:\\.|[^"\\\n])*"')
@@ -39,7 +39,7 @@ TYPE_KINDS = {"struct", "class", "enum", "actor", "protocol", "typealias"}
 
 
 class Unit:
-    """A file, or a type's file with those that extend it."""
+    """A file, or the file of a type together with the files that extend the type."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class Unit:
 
 
 def plain(text: str) -> str:
-    """The source without comments and without the literal parts of strings; what is interpolated stays."""
+    """The source without comments and without the literal parts of strings; interpolated expressions stay."""
 
     def interpolations(match: re.Match[str]) -> str:
         return " " + " ".join(re.findall(r"\\\(((?:[^()]|\([^()]*\))*)\)", match.group(0))) + " "
@@ -56,7 +56,7 @@ def plain(text: str) -> str:
     text = re.sub(r'"""[\s\S]*?"""', interpolations, text)
     lines = []
     for line in text.split("\n"):
-        # A string may hold `//`, a comment may hold quotes: whichever begins first wins.
+        # A string may contain `//`, a comment may contain quotes: the one that begins first counts.
         result = ""
         while line:
             string, comment = STRING.search(line), COMMENT.search(line)
@@ -73,7 +73,7 @@ def plain(text: str) -> str:
 
 
 def top_level(text: str) -> list[tuple[str, str]]:
-    """The declarations that begin in the first column, as kind and name; private ones belong to nobody else."""
+    """The declarations that begin in the first column, as kind and name, without private ones, which no other file can use."""
     return [(match.group(1), match.group(2).split(".")[0]) for match in DECLARATION.finditer(text)]
 
 
@@ -93,7 +93,7 @@ def units_of(target: Path) -> dict[str, Unit]:
         if "+" in name and home:
             return home
         kinds = declarations[name]
-        # A file of nothing but extensions of one type of this target belongs to it.
+        # A file that contains only extensions of one type of this target belongs to that type.
         extended = {declared for kind, declared in kinds if kind == "extension"}
         if kinds and all(kind == "extension" for kind, _ in kinds) and len(extended) == 1:
             return owner.get(next(iter(extended)), name)
@@ -109,7 +109,7 @@ def units_of(target: Path) -> dict[str, Unit]:
 
 
 def dependencies(units: dict[str, Unit]) -> dict[str, dict[str, set[str]]]:
-    """For each unit, the units it names, each with the names."""
+    """For each unit, the units that it depends on, each with the names that it uses."""
     declared_in: dict[str, list[str]] = defaultdict(list)
     for unit in units.values():
         for name in unit.declared:
@@ -118,7 +118,7 @@ def dependencies(units: dict[str, Unit]) -> dict[str, dict[str, set[str]]]:
     for unit in units.values():
         for word in unit.words - unit.declared:
             homes = declared_in.get(word, [])
-            # A name that several files declare says nothing; nor does one in lower case, which may be any member.
+            # A name that several files declare shows no dependency, nor does one in lower case, which may be any member.
             if len(homes) == 1 and homes[0] != unit.name and word[0].isupper():
                 edges[unit.name][homes[0]].add(word)
     return edges
@@ -161,7 +161,7 @@ def components(edges: dict[str, dict[str, set[str]]]) -> list[list[str]]:
 
 
 def folders(edges: dict[str, dict[str, set[str]]]) -> dict[str, dict[str, set[str]]]:
-    """The same between folders; files beside the folders stand for themselves and are left out."""
+    """The dependencies between folders, without files that are in no folder."""
     result: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for source, targets in edges.items():
         for target, names in targets.items():

@@ -2,12 +2,12 @@
 """Reports files below Sources that name the types of too many other files.
 
 A file depends on another one, of its own target or of another, when it names a type, a protocol or a type alias that
-the other one declares at its top level. A file with many of them is a switchboard: every change passes through it.
+the other one declares at its top level. A file with many dependencies is affected by most changes.
 
     Scripts/lint/fanout.py         the files above the limit
-    Scripts/lint/fanout.py 15      those above another limit, with the names
+    Scripts/lint/fanout.py 15      the files above another limit, with the names
 
-Exit status 1 when a file is above the limit.
+The exit status is 1 when a file is above the limit.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 
 from cycles import ROOT, TYPE_KINDS, WORD, plain, top_level
 
-# Types of more other files than these are too many.
+# The largest allowed number of other files whose types a file names.
 LIMIT = 25
 
 
 def fan_outs(sources: Path) -> dict[str, set[str]]:
-    """For each file, the types of other files that it names, one of each file."""
+    """For each file, the types of other files that it names, one for each of these files."""
     texts = {str(path.relative_to(sources)): plain(path.read_text()) for path in sorted(sources.rglob("*.swift"))}
     owners: dict[str, set[str]] = defaultdict(set)
     for name, text in texts.items():
@@ -37,7 +37,7 @@ def fan_outs(sources: Path) -> dict[str, set[str]]:
         body = re.sub(r"^(?:\w+ )?import .*$", "", text, flags=re.MULTILINE)
         homes: dict[str, str] = {}
         for word in set(WORD.findall(body)) & owners.keys():
-            # A name that several targets declare is that of the file's own target.
+            # A name that several targets declare refers to the declaration in the file's own target.
             near = {home for home in owners[word] if home.split("/")[0] == target} or owners[word]
             if name not in near:
                 homes[min(near)] = word

@@ -1,1 +1,1 @@
-"""What `Scripts/bench` runs: each module measures one subject."""
+"""The modules that `Scripts/bench` runs; each measures one subject."""

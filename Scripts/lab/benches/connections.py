@@ -3,9 +3,9 @@
 
     Scripts/bench connections [--demo DIR] [--connections N] [--senders N] [--configuration debug|release]
 
-DIR is what `Scripts/demo --keep DIR` left; without it the same is made, which takes some minutes. N connections (200)
-are open at once, of which some (20) send the overlay as fast as the node takes it, hold back its last byte until all
-have come so far, and give up then. Goal: at most 256 MiB resident.
+DIR is a directory that `Scripts/demo --keep DIR` created; without it, the same files are made, which takes some minutes.
+N connections (200) are open at the same time. Some of them (20) send the overlay as fast as the node takes it, hold back
+its last byte until all have sent the others, and then disconnect. Goal: at most 256 MiB resident.
 """
 
 import argparse
@@ -25,7 +25,7 @@ GOAL = 256
 
 
 def measure(options: argparse.Namespace, demo: Path) -> int:
-    """Prints the node's memory before and at most; the exit status."""
+    """Prints the node's memory before and its peak; returns the exit status."""
     with lan(2, options.configuration) as lab:
         log = demo / "connections.log"
         settings = [f"CLOUDLET_HOME={demo}/home", "CLOUDLET_ADMISSION_PER_CLIENT=1000", "CLOUDLET_LOG_FORMAT=text"]
@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace, demo: Path) -> int:
 
 
 def main() -> int:
-    """Measures as the options say."""
+    """Runs the measurement with the given options."""
     arguments = parser(__doc__)
     arguments.add_argument("--demo", type=Path)
     arguments.add_argument("--connections", type=int, default=200)

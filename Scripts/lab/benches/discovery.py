@@ -3,11 +3,12 @@
 
     Scripts/bench discovery [--nodes N] [--runs N] [--configuration debug|release]
 
-How long until all of many nodes are found and verified; how long until one is, beside other people's programs. Times of
-programs are from their start to their line, ours also from the first question; upnp-client's also to its end, as its
-call returns then. The node answers by our engine and by libupnp, whose answers are as late as MX allows. A finder that
-watches knows the answer before it is asked. Of the client itself: its size, its libraries, and when it asks. A program
-that is not installed here is left out, and so is what needs it; the exit status is 69 then, if no goal is missed.
+It measures the time until all of many nodes are found and verified, and the time until one node is found, in comparison
+with other programs. Times of programs count from their start to their output line; those of cloudlet-find also from its
+first question, those of upnp-client also to its end, because its call returns then. The node answers with its own engine
+and with libupnp, which delays its answers up to MX. It also measures a finder that has been watching and so knows the
+nodes in advance, and the client itself: its size, its libraries, and the time of its first question. Programs that are
+not installed are skipped, with the measurements that need them; the exit status is then 69, unless a goal is missed.
 """
 
 import statistics
@@ -40,14 +41,14 @@ PEERS: dict[str, list[str]] = {
 
 
 class Goals:
-    """The goals that were missed, and the programs that were left out."""
+    """The missed goals, and the programs that are not installed."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
         self.left_out: list[str] = []
 
     def check(self, text: str, holds: bool) -> None:
-        """Prints whether a goal was kept."""
+        """Prints whether a goal was reached."""
         print(f"  {'kept  ' if holds else 'MISSED'}  {text}")
         if not holds:
             self.failed.append(text)
@@ -58,13 +59,13 @@ class Goals:
 
 
 def median(values: Iterable[float | None]) -> float:
-    """The middle one; without end when there is none."""
+    """The median; infinite when there are no values."""
     found = [value for value in values if value is not None]
     return statistics.median(found) if found else float("inf")
 
 
 def repeat(count: int, measure: Callable[[], Value]) -> list[Value]:
-    """Measures several times, with a pause before each in which the lab becomes quiet."""
+    """Measures several times, each time after a pause in which the lab becomes quiet."""
     found = []
     for _ in range(count):
         time.sleep(1.2)
@@ -73,7 +74,7 @@ def repeat(count: int, measure: Callable[[], Value]) -> list[Value]:
 
 
 def available_peers(goals: Goals) -> dict[str, list[str]]:
-    """The programs of others that are installed here."""
+    """The programs of other projects that are installed here."""
     found = {}
     for name, words in PEERS.items():
         absent = missing(PYTHON if name == ZEROCONF else words[0])
@@ -94,7 +95,7 @@ def seen(events: list[Event]) -> set[str]:
 
 
 def many(count: int, runs: int, configuration: str, goals: Goals) -> None:
-    """How long until all of many nodes are found."""
+    """Measures the time until all of many nodes are found."""
     with lan(count + 1, configuration) as lab:
         for host in range(1, count + 1):
             lab.node(host)
@@ -113,7 +114,7 @@ def many(count: int, runs: int, configuration: str, goals: Goals) -> None:
 
 
 def ask(lab: Lan, wanted: str) -> float:
-    """Seconds in which a finder that has watched for 3 s names a node."""
+    """Seconds until a finder that has been watching for 3 s prints a node."""
     output = lab.script("find", 2, "--watch", "10", "--ask", "3")
     line = next(line for line in output.splitlines() if line.startswith("asked: "))
     if wanted not in line:
@@ -122,7 +123,7 @@ def ask(lab: Lan, wanted: str) -> float:
 
 
 def linked(program: Path) -> tuple[int, list[str]]:
-    """How many libraries a program is linked with, and which of them are not those of C, C++ and Swift."""
+    """The number of libraries that a program links, and those of them that belong neither to C, C++ nor Swift."""
     names = [line.split()[0] for line in subprocess.check_output(["ldd", program], text=True).splitlines()]
     usual = ("linux-vdso", "/lib", "libc.", "libm.", "libgcc_s.", "libstdc++.")
     swift = ("libswift", "lib_Foundation", "libFoundation", "libdispatch.", "libBlocksRuntime.")
@@ -130,7 +131,7 @@ def linked(program: Path) -> tuple[int, list[str]]:
 
 
 def client(lab: Lan, whole: float, inside: float, configuration: str, goals: Goals) -> None:
-    """What the client itself costs: its file, its libraries, the time until it asks."""
+    """Measures the client itself: the size of its file, its libraries, the time until its first question."""
     program = lab.programs / "cloudlet-find"
     size = program.stat().st_size / 1e6
     count, others = linked(program)
@@ -147,7 +148,7 @@ def client(lab: Lan, whole: float, inside: float, configuration: str, goals: Goa
 
 
 def foreign(runs: int, configuration: str, goals: Goals) -> None:
-    """The node that answers by libupnp, found by us and by upnp-client."""
+    """Measures a node that uses libupnp, found by cloudlet-find and by upnp-client."""
     with lan(2, configuration) as lab:
         lab.node(1, "--engine", "libupnp", "--no-mdns")
         time.sleep(6)
@@ -162,7 +163,7 @@ def foreign(runs: int, configuration: str, goals: Goals) -> None:
 
 
 def one(runs: int, configuration: str, peers: dict[str, list[str]], goals: Goals) -> None:
-    """One node, found by us and by others."""
+    """Measures one node, found by cloudlet-find and by other programs."""
     with lan(2, configuration) as lab:
         lab.node(1)
         wanted = lab.id(1)
@@ -213,7 +214,7 @@ def one(runs: int, configuration: str, peers: dict[str, list[str]], goals: Goals
 
 
 def main() -> int:
-    """Measures as the options say."""
+    """Runs the measurements with the given options."""
     arguments = parser(__doc__)
     arguments.add_argument("--nodes", type=int, default=100)
     arguments.add_argument("--runs", type=int, default=20)

@@ -1,18 +1,19 @@
 # setup: build run guest bench
-"""Measures the overlay engine beside what a user could script, on a real guest's images, in one run.
+"""Measures the overlay engine in comparison with commands that a user could script, on images of a real guest, in one
+run.
 
     Scripts/bench overlay [--rounds N] [--slow-rounds N] [--keep DIR] [--only PART,...]
 
   --rounds N   repetitions, each with all programs in alternating order (default 3)
-  --slow-rounds N  repetitions of what takes a minute or so: everything with xz or casync (default: as --rounds)
-  --keep DIR   keep guest, base VMs and images there, and use them again
+  --slow-rounds N  repetitions of programs that take about a minute: those with xz or casync (default: as --rounds)
+  --keep DIR   keep guest, base VMs and images in DIR, and use them again in the next run
   --only       creation, apply, import, memory, levels (default: all but levels; none: only make the images)
 
-The pair: a Debian guest with 1 GiB of RAM and an 8 GiB sparse disk; base = booted, system files in the cache;
-customised = an application of about 100 MB installed and running, its installer deleted; once as it is ("plain": base
-without free page reporting, nothing discarded), once with guest help. Everything is in the page cache. CPU s = user +
-system of all processes. The peers xdelta3 and zstd --patch-from do the memory image only; ours always does memory and
-disk. What is rebuilt is compared by cmp and qemu-img.
+The pair of images is a Debian guest with 1 GiB of RAM and an 8 GiB sparse disk. Base: booted, system files in the cache.
+Customised: an application of about 100 MB is installed and running, its installer is deleted. There are two variants:
+"plain" (base without free page reporting, nothing discarded) and with guest help. All files are in the page cache. CPU s
+is the user and system time of all processes. xdelta3 and zstd --patch-from process the memory image only; this project's
+programs always process memory and disk. The rebuilt images are compared with cmp and qemu-img.
 """
 
 import os
@@ -30,14 +31,14 @@ from ..fixture import remove_tree
 from ..programs import CHECKOUT, build, need, parser, stop
 
 GUEST = Path(__file__).with_name("overlay.guest")
-# What ours may have resident: 256 MiB.
+# The limit of the resident memory of this project's programs: 256 MiB.
 LIMIT = 268.4
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a program took: wall and processor seconds, peak resident MB of its largest process, what it printed, and
-    the size of what it made."""
+    """The result of a program: wall and processor seconds, the peak resident MB of its largest process, its output, and
+    the size of the file it made."""
 
     wall: float
     cpu: float
@@ -50,7 +51,7 @@ Programs = dict[str, Callable[[], Measure]]
 
 
 def run(*words: str | Path, environment: Mapping[str, str] | None = None) -> None:
-    """Runs a program, which must succeed; what it prints is shown."""
+    """Runs a program, which must succeed; its output is shown."""
     if code := subprocess.run(
         words, env={**os.environ, **(environment or {})}, stdout=sys.stderr, check=False
     ).returncode:
@@ -58,7 +59,7 @@ def run(*words: str | Path, environment: Mapping[str, str] | None = None) -> Non
 
 
 def measured(*words: str | Path, environment: Mapping[str, str] | None = None, until: str | None = None) -> Measure:
-    """Runs a program to its end; its wall time ends with the line `until` if that is given."""
+    """Runs a program to its end; its wall time ends with the line `until`, if given."""
     start = time.monotonic()
     child = subprocess.Popen(words, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, text=True)
     output, wall = "", None
@@ -75,13 +76,13 @@ def measured(*words: str | Path, environment: Mapping[str, str] | None = None, u
 
 
 def shell(command: str, output: Path | None = None) -> Measure:
-    """Measures a command of the shell, and the size of the file it makes."""
+    """Measures a shell command, and the size of the file it makes."""
     took = measured("bash", "-c", "set -e -o pipefail; " + command)
     return Measure(took.wall, took.cpu, took.rss, took.output, output.stat().st_size if output else None)
 
 
 class Table:
-    """Collects the repetitions of several programs and prints them beside each other."""
+    """Collects the repetitions of several programs and prints them side by side."""
 
     def __init__(self, title: str, reference: str) -> None:
         self.title, self.reference = title, reference
@@ -94,8 +95,8 @@ class Table:
         self.rows.setdefault(name, []).append(result)
 
     def cells(self, name: str, value: Callable[[Measure], float]) -> tuple[float, str]:
-        """The middle value of a program, and its ratio to the reference with the spread over the rounds."""
-        # Slow programs do not take part in all rounds.
+        """The median of a program, and its ratio to the reference with the spread over the rounds."""
+        # Slow programs do not run in all rounds.
         rounds = zip(self.rows[name], self.rows[self.reference], strict=False)
         ratios = [value(mine) / value(ours) for mine, ours in rounds]
         median = statistics.median(map(value, self.rows[name]))
@@ -103,7 +104,7 @@ class Table:
         return median, f"{ratio:.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
 
     def show(self, order: Programs) -> None:
-        """Prints the table, its rows in the order of the programs."""
+        """Prints the table with rows in the order of the programs."""
         print(f"\n{self.title}  (ratio: peer / {self.reference}, medians; spread over the rounds)")
         print(f"{'':34} {'CPU s':>7} {'ratio':>20} {'wall s':>7} {'ratio':>20} {'RSS MB':>7} {'MB':>7}")
         for name in order:
@@ -133,7 +134,7 @@ class Bench:
     # The pair.
 
     def prepare(self) -> None:
-        """Makes what is not there yet."""
+        """Makes the images that do not exist yet."""
         if not (self.directory / "installer.tar.gz").exists():
             self.make_installer()
         for kind in ("help", "plain"):
@@ -159,7 +160,7 @@ class Bench:
         run(self.engine, "capture", disk, images, GUEST, how, environment={**self.environment, "BENCH_STEP": kind})
 
     def make_installer(self) -> None:
-        """About 100 MB of what programs consist of: libraries, scripts, data of this host."""
+        """About 100 MB of typical program files: libraries, scripts and data of this host."""
         names, total = [], 0
         for root in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/python3", "/usr/share/perl", "/usr/share/i18n"):
             for directory, folders, files in sorted(os.walk(root)):
@@ -175,10 +176,10 @@ class Bench:
         listing.write_text("\n".join(names), encoding="utf-8")
         run("tar", "-C", "/", "-czf", self.directory / "installer.tar.gz", "-T", listing)
 
-    # What the parts use.
+    # Helpers of the parts.
 
     def rotated(self, programs: Programs, number: int) -> list[str]:
-        """Alternating order: forwards, backwards, forwards, …"""
+        """Alternates the order: forwards, backwards, forwards, …"""
         names = list(programs)
         if number >= self.slow_rounds:
             names = [name for name in names if "xz" not in name and "casync" not in name]
@@ -194,22 +195,22 @@ class Bench:
         return table
 
     def fresh(self, name: str) -> Path:
-        """A path in the scratch directory where nothing is."""
+        """A path in the scratch directory at which no file exists."""
         path = self.scratch / name
         shutil.rmtree(path, ignore_errors=True)
         path.unlink(missing_ok=True)
         return path
 
     def create(self, kind: str, name: str, *how: str) -> Measure:
-        """Our creation of an overlay."""
+        """Creates an overlay with this project's program; returns the measurement."""
         path = self.fresh(name)
         words: list[str | Path] = [self.engine, "create", self.directory / f"{kind}.raw", self.directory / f"{kind}.d"]
         took = measured(*words, path, *how, environment=self.environment)
         return Measure(took.wall, took.cpu, took.rss, took.output, sum(file.stat().st_size for file in path.iterdir()))
 
     def rebuild(self, kind: str, overlay: str, check: bool = False) -> Measure:
-        """Our application of an overlay, until memory and disk are there: the peers leave theirs as files, ours goes
-        with its program."""
+        """Applies an overlay with this project's program until memory and disk are complete. The other programs leave
+        files; this one keeps the memory only while it runs."""
         words: list[str | Path] = [
             self.engine,
             "apply",
@@ -221,19 +222,19 @@ class Bench:
         return measured(*words, environment=self.environment, until="rebuilt")
 
     def xdelta(self, output: Path) -> str:
-        """The command that makes a patch of the memory image by xdelta3."""
+        """The command that makes a patch of the memory image with xdelta3."""
         base, new = self.directory / "plain.base-mem", self.directory / "plain.d/memory"
         return f"xdelta3 -e -0 -f -S none -B 1200000000 -c -s {base} {new} | xz -6 -T0 > {output}"
 
     def zstd_patch(self, output: Path) -> str:
-        """The command that makes a patch of the memory image by zstd."""
+        """The command that makes a patch of the memory image with zstd."""
         base, new = self.directory / "plain.base-mem", self.directory / "plain.d/memory"
         return f"zstd -q -f -3 --long=31 --patch-from={base} {new} -o {output}"
 
     # The parts.
 
     def creation(self) -> None:
-        """Making an overlay."""
+        """Measures making an overlay."""
         disk = self.directory / "plain.d/disk.qcow2"
 
         def peer(command: Callable[[Path], str], name: str) -> Callable[[], Measure]:
@@ -268,7 +269,7 @@ class Bench:
             print(f"  {name:34} {size / memory:.3f}x {size / both:.3f}x")
 
     def apply(self) -> None:
-        """Rebuilding RAM and disk from an overlay."""
+        """Measures rebuilding RAM and disk from an overlay."""
         base, new = self.directory / "plain.base-mem", self.directory / "plain.d/memory"
         for name, how in (("oz", "zstd"), ("ox", "xz")):
             if not (self.scratch / name).exists():
@@ -300,7 +301,7 @@ class Bench:
         self.compare(title, "ours, zstd", programs)
 
     def imports(self) -> None:
-        """Taking in a base VM."""
+        """Measures registering a base VM."""
         work = self.fresh("import")
         work.mkdir()
         images = (work / "b.raw", work / "b.base-mem")
@@ -310,7 +311,7 @@ class Bench:
         whole = sum(image.stat().st_size for image in images)
         print(f"\nBase: {data / 1e6:.0f} MB of data in {whole / 1e6:.0f} MB")
         run("bash", "-c", f"cat {images[0]} {images[1]} > /dev/null")
-        # As much as the images hold without their holes.
+        # The size of the images without their holes.
         sample = self.scratch / "data"
         run("bash", "-c", f"head -c {data} /dev/urandom > {sample}")
 
@@ -342,7 +343,7 @@ class Bench:
         self.compare("Import of a base VM", "ours, with its seal", programs)
 
     def levels(self) -> None:
-        """The table behind the default levels and the blob size."""
+        """Prints the table from which the default levels and blob size were chosen."""
         print(
             f"\n{'overlay':24} {'kind':6} {'MB':>7} {'blobs':>6} {'create CPU s':>13} {'wall':>6} {'RSS MB':>7} "
             f"{'apply CPU s':>12} {'wall':>6} {'RSS MB':>7}"
@@ -364,7 +365,8 @@ class Bench:
             )
 
     def memory(self) -> None:
-        """Peak RSS of everything ours, which must stay within 256 MiB, also with the threads of a large machine."""
+        """Measures the peak RSS of all commands of this project, which must stay within 256 MiB even with the threads
+        of a large machine."""
         worst = 0.0
         for workers in ("2", "32"):
             self.environment["CLOUDLET_WORKERS"] = workers
@@ -389,7 +391,7 @@ class Bench:
 
 
 def main() -> None:
-    """Measures as the options say."""
+    """Runs the measurements with the given options."""
     arguments = parser(__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--slow-rounds", type=int)

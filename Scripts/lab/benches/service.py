@@ -1,21 +1,21 @@
 # setup: build run guest lan bench
-"""Measures the node as a service, against what one would do without it, in the same run.
+"""Measures the node as a service, in comparison with other methods in the same run.
 
     Scripts/bench service [restore] [link] [many] [--memory MIB,...] [--rates MBIT,...] [--clients N] [--runs N]
                           [--payload MIB] [--json FILE]
 
-    restore  from the start of a session to the running VM and to the first answer of its application, with a warm VM
-             (the default of a node; overlays of both compressions) and without, against `virsh restore` of the very
-             same VM saved by `virsh save`, for each memory size (256,1024,4096), 60 % of it in use. The overlay lies
-             ready on the same machine.
-    link     overlay over a link of each rate (38,100,1000 Mbit/s; tc tbf between network namespaces): cloudlet-find
-             against the serial script `nc | xz -d | xdelta3 -d | virsh restore`; efficiency is wall time to the running
-             VM / max(bytes/link, CPU/cores)
-    many     N clients (10) at once against N in a row, without warm VMs: total time, and slowest / fastest; at once
-    with
-             as many warm VMs; and at once with the large overlay over one link of 200 Mbit/s that all share
+    restore  time from the start of a session to the running VM and to the first answer of its application, with a warm
+             VM (the default of a node; overlays of both compressions) and without; in comparison with `virsh restore`
+             of the same VM saved by `virsh save`. For each memory size (256,1024,4096), 60 % of the memory is in use.
+             The overlay is on the same machine.
+    link     an overlay over a link of each rate (38,100,1000 Mbit/s; tc tbf between network namespaces): cloudlet-find
+             in comparison with the serial script `nc | xz -d | xdelta3 -d | virsh restore`; efficiency is the wall time
+             to the running VM / max(bytes/link, CPU/cores)
+    many     N clients (10) at the same time and N in a row, without warm VMs: total time, and slowest / fastest; at the
+             same time with as many warm VMs; and at the same time with the large overlay over one shared link of
+             200 Mbit/s
 
-Needs root. Prints what was measured, and on how busy a machine.
+Needs root. Prints the measurements, and how busy the machine was.
 """
 
 import argparse
@@ -41,7 +41,7 @@ WITHOUT_WARM_VMS = {"CLOUDLET_STANDBY_MACHINES": "0"}
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle one, to the millisecond."""
+    """The median, rounded to a millisecond."""
     return round(statistics.median(values), 3)
 
 
@@ -57,13 +57,14 @@ def session(overlay: Overlay) -> tuple[float, float]:
 
 
 def touch_memory(mebibytes: int) -> None:
-    """Uses memory for a moment: what a virtual machine gave back to its host while it was idle is slow at first."""
+    """Uses memory for a moment: memory that a virtual machine returned to its host while it was idle is slow at
+    first."""
     subprocess.run([sys.executable, "-c", f"len(b'x' * ({mebibytes} << 20))"], check=True)
 
 
 def restore(fixture: Fixture, runs: int) -> Found:
-    """Seconds to the running VM and to the first answer: ours, and virsh's. Each round has one of each kind, so that
-    all see the same machine."""
+    """Seconds to the running VM and to the first answer, for this project and for virsh. Each round contains one run of
+    each kind, so that all see the same state of the machine."""
     base_memory = fixture.disk.with_suffix(".base-mem")
     found: Found = {
         "memory_mib": fixture.memory,
@@ -78,7 +79,7 @@ def restore(fixture: Fixture, runs: int) -> Found:
         found["save_file_bytes"] = peer.save()
         with Node(fixture, options=["--interface", "lo"]) as node:
             for number in range(runs):
-                # Each kind is now before, now after the other: who comes after virsh finds another machine.
+                # Alternate the order of the kinds: a run after virsh finds the machine in another state.
                 for position, name in enumerate(sorted(overlays, reverse=number % 2 == 1)):
                     os.sync()
                     node.wait_for_warm_vm(number * len(overlays) + position + 1)
@@ -89,7 +90,7 @@ def restore(fixture: Fixture, runs: int) -> Found:
                     times.setdefault(name, []).append((to_run, to_answer, placed))
                 node.wait_for_warm_vm((number + 1) * len(overlays) + 1)
                 time.sleep(1)
-                # The first one is for virsh's good: all it uses is warm afterwards.
+                # The first run benefits virsh: afterwards all its files are in the page cache.
                 peer.restore()
                 peer.save()
                 touch_memory(fixture.memory)
@@ -116,8 +117,8 @@ def restore(fixture: Fixture, runs: int) -> Found:
 
 
 class SerialScript:
-    """Without a pipeline: the base's saved VM is on the node already; a patch of it and the disk are sent, unpacked,
-    applied, and the VM restored, one after the other."""
+    """The serial script: the base's saved VM is on the node already; a patch of it and the disk are sent, unpacked and
+    applied, and the VM is restored, one step after the other."""
 
     def __init__(self, plain: Fixture, fixture: Fixture) -> None:
         self.root = fixture.root / "serial"
@@ -135,7 +136,7 @@ class SerialScript:
         self.size = sum((self.root / name).stat().st_size for name in ("memory.xz", "disk.xz"))
 
     def over(self, link: Link) -> float:
-        """Seconds it takes over a link."""
+        """Seconds that the script takes over a link."""
         self.peer.saved.unlink()
         start = time.monotonic()
         above = self.root.parent
@@ -155,7 +156,7 @@ class SerialScript:
 
 
 def over_link(fixture: Fixture, serial: SerialScript, rate: int, runs: int) -> Found:
-    """Wall time of synthesis against its bound, and that of the serial script."""
+    """Measures the wall time of a synthesis against its lower bound, and that of the serial script."""
     cores = len(os.sched_getaffinity(0))
     walls, bounds = [], []
     with Link(rate) as link:
@@ -165,7 +166,7 @@ def over_link(fixture: Fixture, serial: SerialScript, rate: int, runs: int) -> F
                 time.sleep(1)
                 before = node.processor_time()
                 walls.append(seconds(link.find(fixture)))
-                # The bytes on the link: overlay and 4 % of headers (1448 of 1514 bytes of a frame).
+                # The bytes on the link: the overlay and 4 % for headers (1448 of 1514 bytes of a frame are data).
                 transfer = fixture.size * 8 * 1514 / 1448 / (rate * 1e6)
                 bounds.append(max(transfer, (node.processor_time() - before) / cores))
                 time.sleep(2)
@@ -183,12 +184,12 @@ def over_link(fixture: Fixture, serial: SerialScript, rate: int, runs: int) -> F
     }
 
 
-# Seconds until all of some clients had their VMs, and those of each.
+# Seconds until all of several clients had their VMs, and the seconds of each client.
 Round = tuple[float, list[float]]
 
 
 def many(fixture: Fixture, count: int, runs: int) -> Found:
-    """Clients at once and in a row, all from the same start: there are no warm VMs."""
+    """Measures clients at the same time and in a row, under the same conditions: there are no warm VMs."""
     rows, rounds = [], []
     with Link(0) as link, Node(fixture, link.on(0), **WITHOUT_WARM_VMS):
         seconds(link.find(fixture))
@@ -211,7 +212,7 @@ def many(fixture: Fixture, count: int, runs: int) -> Found:
 
 
 def ready(fixture: Fixture, count: int, runs: int) -> Found:
-    """Clients at once with as many warm VMs."""
+    """Measures clients at the same time with as many warm VMs."""
     rounds = []
     with Link(0) as link, Node(fixture, link.on(0), CLOUDLET_STANDBY_MACHINES=str(count)) as node:
         for number in range(runs):
@@ -222,7 +223,7 @@ def ready(fixture: Fixture, count: int, runs: int) -> Found:
 
 
 def shared(fixture: Fixture, count: int, runs: int, rate: int = 200) -> Found:
-    """Clients at once over one link."""
+    """Measures clients at the same time over one link."""
     with Link(rate) as link, Node(fixture, link.on(0), **WITHOUT_WARM_VMS):
         rounds = [at_once(link, fixture, count) for _ in range(runs)]
     return {
@@ -236,20 +237,20 @@ def shared(fixture: Fixture, count: int, runs: int, rate: int = 200) -> Found:
 
 
 def at_once(link: Link, fixture: Fixture, count: int) -> Round:
-    """Starts clients at once."""
+    """Starts clients at the same time."""
     start = time.monotonic()
     each = [seconds(job) for job in [link.find(fixture, number) for number in range(count)]]
     return time.monotonic() - start, each
 
 
 def fairness(rounds: list[Round]) -> Found:
-    """The slowest client's time by the fastest's: of all rounds, and the middle one."""
+    """The ratio of the slowest client's time to the fastest's: of all rounds, and their median."""
     ratios = [max(each) / min(each) for _, each in rounds]
     return {"slowest_to_fastest": median(ratios), "of_each_round": [round(ratio, 2) for ratio in ratios]}
 
 
 def measure(options: argparse.Namespace, root: Path, note: Callable[[str, Found], None]) -> None:
-    """Measures the parts that are asked for."""
+    """Runs the requested parts."""
     parts = options.parts or ["restore", "link", "many"]
     if "many" in parts or "link" in parts:
         plain = Fixture(root / "l", 256)
@@ -269,12 +270,12 @@ def measure(options: argparse.Namespace, root: Path, note: Callable[[str, Found]
 
 
 def numbers(text: str) -> list[int]:
-    """A list of whole numbers with commas between them."""
+    """Reads a list of whole numbers separated by commas."""
     return [int(word) for word in text.split(",")]
 
 
 def main() -> None:
-    """Measures as the options say."""
+    """Runs the measurements with the given options."""
     arguments = parser(__doc__)
     arguments.add_argument("parts", nargs="*", choices=["restore", "link", "many", []], default=[])
     arguments.add_argument("--memory", type=numbers, default=[256, 1024, 4096])

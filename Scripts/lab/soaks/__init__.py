@@ -1,1 +1,1 @@
-"""What `Scripts/soak` runs: each module puts one subject under load or change for a long time."""
+"""The modules that `Scripts/soak` runs; each puts one subject under load or change for a long time."""

@@ -1,12 +1,12 @@
 # setup: build lan bench
-"""Floods a node from all sides, then lets nodes come, go and move for a long time. Needs root.
+"""Floods a node in every way, then starts, ends and moves nodes for a long time. Needs root.
 
     Scripts/soak discovery [--minutes N] [--nodes N] [--flood-seconds N] [--configuration debug|release]
 
-Floods: searches with every MX, garbage, fake announcements, slow HTTP clients, subscriptions, mDNS questions. A genuine
-client must be served within 1 s all the time, and the node's memory be back within 20 MB afterwards. Churn: every 15 s
-a node is stopped, killed, moved to another address, or has its cable pulled; descriptors, threads, memory and the rate
-of announcements of a node that stays must not drift.
+Floods are searches with every MX, garbage, false announcements, slow HTTP clients, subscriptions and mDNS questions.
+During them, a genuine client must always find the node within 1 s; afterwards, the node's memory must return to within
+20 MB of its start. Then, every 15 s a node is stopped or killed, moves to another address, or has its cable pulled. The
+descriptors, threads, memory and rate of announcements of a node that stays must not drift.
 """
 
 import random
@@ -26,26 +26,26 @@ FLOODS = (
 
 
 class Expectations:
-    """What did not hold."""
+    """The conditions that did not hold."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
 
     def check(self, text: str, holds: bool) -> None:
-        """Prints whether something holds."""
+        """Prints whether a condition holds."""
         print(f"  {'holds ' if holds else 'FAILED'}  {text}", flush=True)
         if not holds:
             self.failed.append(text)
 
 
 def genuine(lab: Lan, host: int, wanted: str) -> float | None:
-    """Milliseconds until a genuine client has found a node; None for not within a second and a half."""
+    """Milliseconds until a genuine client has found a node; None if it takes longer than a second and a half."""
     events = lab.find(host, "--timeout", "1.5")
     return min((when for when, sign, text in events if sign == "+" and wanted in text), default=None)
 
 
 def floods(seconds: float, configuration: str, expect: Expectations) -> None:
-    """All floods, one after the other."""
+    """Runs all floods, one after the other."""
     with lan(3, configuration) as lab:
         lab.node(1)
         time.sleep(4)
@@ -55,7 +55,7 @@ def floods(seconds: float, configuration: str, expect: Expectations) -> None:
             times, peak = [], 0
             with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
                 while running.poll() is None:
-                    # The mDNS flood is avahi's to bear; it answers once a second at most, as it must.
+                    # avahi handles the mDNS flood; it answers once a second at most, as required.
                     times.append(genuine(lab, 3, lab.id(1)))
                     peak = max(peak, state(lab.pid(1)).resident)
                 sent = running.stdout.read().strip() if running.stdout else ""
@@ -70,7 +70,7 @@ def floods(seconds: float, configuration: str, expect: Expectations) -> None:
 
 
 class Announcements:
-    """Counts what a node multicasts by SSDP, a number a minute."""
+    """Counts the SSDP multicasts of a node per minute."""
 
     def __init__(self, lab: Lan, host: int, node: str) -> None:
         self.counts = [0]
@@ -86,11 +86,11 @@ class Announcements:
             self.counts[-1] += 1
 
     def next_minute(self) -> None:
-        """Begins another number."""
+        """Starts the next count."""
         self.counts.append(0)
 
     def rates(self) -> list[int]:
-        """The numbers of whole minutes. The first number is that of the time before the first whole minute."""
+        """The counts of whole minutes, without the first count, which covers the time before the first whole minute."""
         return self.counts[1:]
 
     def stop(self) -> None:
@@ -100,7 +100,7 @@ class Announcements:
 
 
 def change(lab: Lan, host: int) -> None:
-    """Something happens to a node, and is undone."""
+    """Changes a node, and reverts the change."""
     away, back = random.choice(
         (
             (("stop", host, "node"), ("again", host)),
@@ -115,7 +115,7 @@ def change(lab: Lan, host: int) -> None:
 
 
 def check_drift(who: str, early: ProcessState, late: ProcessState, expect: Expectations) -> None:
-    """What a process holds must not grow."""
+    """Checks that the resources of a process do not grow."""
     expect.check(
         f"{who}: {early.resident // 1024} -> {late.resident // 1024} MiB, {early.files} -> {late.files} descriptors, "
         f"{early.threads} -> {late.threads} threads",
@@ -126,7 +126,7 @@ def check_drift(who: str, early: ProcessState, late: ProcessState, expect: Expec
 
 
 def check_rates(rates: list[int], expect: Expectations) -> None:
-    """Announcements must not become more."""
+    """Checks that the number of announcements does not grow."""
     if len(rates) < 2:
         print(f"  announcements in the only minute: {sum(rates)}; longer runs compare", flush=True)
         return
@@ -136,7 +136,7 @@ def check_rates(rates: list[int], expect: Expectations) -> None:
 
 
 def churn(minutes: float, nodes: int, configuration: str, expect: Expectations) -> None:
-    """Nodes come, go and move."""
+    """Starts, ends and moves nodes."""
     watch = nodes + 1
     with lan(nodes + 1, configuration) as lab:
         for host in range(1, nodes + 1):
@@ -168,7 +168,7 @@ def churn(minutes: float, nodes: int, configuration: str, expect: Expectations) 
 
 
 def main() -> int:
-    """Floods and churns as the options say."""
+    """Runs floods and changes with the given options."""
     arguments = parser(__doc__)
     arguments.add_argument("--minutes", type=float, default=60)
     arguments.add_argument("--nodes", type=int, default=10)

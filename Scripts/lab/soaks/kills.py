@@ -1,15 +1,15 @@
 # setup: build run guest lan
-"""Kills node, client, emulator and avahi with SIGKILL in each stage of sessions, and looks what is left. Needs root.
+"""Kills node, client, emulator and avahi with SIGKILL in each stage of sessions, and checks the remains. Needs root.
 
     Scripts/soak kills [--demo DIR] [--times N] [--seed N] [--victims client,emulator,node,avahi] [--stages receive,...]
                        [--configuration debug|release]
 
-DIR is what `Scripts/demo --keep DIR` left: base VM, overlay, CLOUDLET_HOME; without it the same is made first. The
-node's log tells the stages; a kill falls anywhere in one, and counts only if the stage still went on and there was
-something to kill. After it (a node or avahi that died is started again) no emulator, scratch file, open port or session
-may be left, the client of a dead emulator must have learnt of it, that of a dead avahi been served, and the next
-session must work; at the end the base VM's files must be what they were, and the node may have no more files open.
-There are no warm VMs here, so that whatever is left is seen.
+DIR is a directory that `Scripts/demo --keep DIR` created, with base VM, overlay and CLOUDLET_HOME; without it, the same
+files are made first. The node's log shows the stages. A kill happens at a random time of a stage; it counts only if the
+stage has not ended meanwhile and there was a process to kill. After it (a dead node or avahi is started again), no
+emulator, scratch file, open port or session may remain; the client of a dead emulator must have received an error, the
+client of a dead avahi an answer; and the next session must work. At the end, the files of the base VM must be unchanged,
+and the node must not have more files open. The node has no warm VMs, so that all remains are visible.
 """
 
 import argparse
@@ -38,8 +38,8 @@ SETTINGS = (
 
 Line = dict[str, str]
 
-# The stages and what the log says when each begins; the first begins with the client. In "receive" the emulator starts
-# and the base's memory is copied as well; "resume" lasts until the application answers.
+# The stages and the log line with which each begins; the first begins with the client. "receive" includes the start of
+# the emulator and the copy of the base's memory; "resume" lasts until the application answers.
 STAGES: dict[str, Callable[[Line], bool] | None] = {
     "search": None,
     "connect": lambda line: line["message"] == "session created",
@@ -54,7 +54,7 @@ NAMES = list(STAGES)
 
 
 class Log:
-    """The node's log, read as it grows."""
+    """The node's log, read while it grows."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.rest = path, b""
@@ -62,7 +62,7 @@ class Log:
         self.position = path.stat().st_size
 
     def lines(self) -> list[Line]:
-        """What has come since the last time."""
+        """The lines since the last call."""
         with open(self.path, "rb") as file:
             file.seek(self.position)
             new = file.read()
@@ -72,7 +72,7 @@ class Log:
 
 
 class Progress:
-    """How far a session is, by the log from now on."""
+    """Follows the stages of a session by the log from now on."""
 
     def __init__(self, path: Path) -> None:
         self.log, self.began = Log(path), {"search": time.monotonic()}
@@ -86,7 +86,7 @@ class Progress:
         return max(self.began, key=NAMES.index)
 
     def wait(self, name: str, limit: float = 30) -> bool:
-        """Waits for a stage's begin. Whether it came."""
+        """Waits for the beginning of a stage; returns whether it began."""
         return until(lambda: NAMES.index(self.look()) >= NAMES.index(name), limit, interval=0.0003)
 
 
@@ -100,7 +100,7 @@ class Client:
         self.output = self.errors = ""
 
     def finish(self, limit: float = 70) -> bool:
-        """Waits for its end; whether it came. A client that hangs is killed."""
+        """Waits for its end; returns whether it ended. A client that hangs is killed."""
         try:
             self.output, self.errors = self.job.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
@@ -110,7 +110,7 @@ class Client:
         return True
 
     def complaint(self) -> str | None:
-        """What is wrong with a client that has ended, or None when its application answered."""
+        """What is wrong with a client that has ended; None when its application answered."""
         if self.job.returncode == 0 and '"app":"face"' in self.output:
             return None
         return f"failed: {self.errors.strip().splitlines()[-1:]}"
@@ -160,12 +160,12 @@ class Site:
             return False
 
     def on_node(self, *words: Word) -> str:
-        """Runs a program on the node's host; what it prints."""
+        """Runs a program on the node's host; returns its output."""
         command = self.lab.command(NODE, "env", f"CLOUDLET_HOME={self.home}", *words)
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
 
     def left(self) -> list[str]:
-        """What a dead session left: emulators, scratch files, open ports, sessions in the registry."""
+        """The remains of a dead session: emulators, scratch files, open ports, sessions in the registry."""
         found = [f"emulator {pid}" for pid in self.victims("emulator")]
         found += [str(path) for path in self.home.glob("hypervisor/*/work/*")]
         if found:
@@ -175,7 +175,7 @@ class Site:
         return found + [f"session: {session}" for session in json.loads(listed)]
 
     def files(self) -> int:
-        """How many files the node has open."""
+        """The number of files that the node has open."""
         (pid,) = self.victims("node")
         return len(os.listdir(f"/proc/{pid}/fd"))
 
@@ -196,7 +196,7 @@ def hashes(demo: Path) -> dict[str, str]:
 
 
 def lengths(site: Site) -> dict[str, float]:
-    """Seconds that each stage takes in sessions without kills, the fewest of three."""
+    """Seconds that each stage takes in sessions without kills, the minimum of three."""
     sessions = [undisturbed(site) for _ in range(3)]
     return {name: min(length[name] for length in sessions) for name in sessions[0]}
 
@@ -214,10 +214,10 @@ def undisturbed(site: Site) -> dict[str, float]:
 
 
 def one(site: Site, kind: str, stage: str, length: float) -> tuple[bool, str | None]:
-    """A session with a kill. Whether there was one, and what is wrong afterwards."""
+    """Runs a session with a kill; returns whether the kill happened, and what is wrong afterwards."""
     progress = Progress(site.log)
     client = site.client()
-    # Looked for in time: a stage may be over in the milliseconds that looking takes.
+    # Find the victims in advance: a stage may end in the milliseconds that finding them takes.
     progress.wait(NAMES[max(0, NAMES.index(stage) - 1)])
     known = site.victims(kind)
     came = progress.wait(stage)
@@ -246,7 +246,7 @@ def one(site: Site, kind: str, stage: str, length: float) -> tuple[bool, str | N
 
 
 def aftermath(site: Site) -> str | None:
-    """What is wrong after a kill, or None."""
+    """What is wrong after a kill; None when nothing is."""
     if not until(lambda: not site.left(), 10):
         return f"left: {', '.join(site.left())}"
     after = site.client()
@@ -257,7 +257,7 @@ def aftermath(site: Site) -> str | None:
 
 
 def cell(site: Site, kind: str, stage: str, length: float, times: int) -> int:
-    """So many kills of one kind in one stage. How many went wrong."""
+    """Kills one kind of victim in one stage the given number of times; returns the number of failures."""
     bad = hits = 0
     for _ in range(times * 6):
         if hits == times:
@@ -275,7 +275,7 @@ def cell(site: Site, kind: str, stage: str, length: float, times: int) -> int:
 
 
 def kill_all(site: Site, options: argparse.Namespace) -> int:
-    """Kills every victim in every stage. How many went wrong."""
+    """Kills every victim in every stage; returns the number of failures."""
     failures = 0
     site.start_node()
     site.client().finish()
@@ -286,7 +286,7 @@ def kill_all(site: Site, options: argparse.Namespace) -> int:
         for stage in options.stages.split(","):
             if kind == "emulator" and stage in ("search", "connect"):
                 continue
-            # Of its session's end an emulator sees only the beginning.
+            # An emulator lives only through the beginning of the end of its session.
             part = 0.02 if (kind, stage) == ("emulator", "end") else 1
             failures += cell(site, kind, stage, length[stage] * part, options.times)
         now = site.files()
@@ -297,7 +297,7 @@ def kill_all(site: Site, options: argparse.Namespace) -> int:
 
 
 def soak(options: argparse.Namespace, demo: Path) -> int:
-    """Kills as the options say; the exit status."""
+    """Runs the kills with the given options; returns the exit status."""
     before = hashes(demo)
     with lan(2, options.configuration) as lab:
         failures = kill_all(Site(lab, demo), options)
@@ -310,7 +310,7 @@ def soak(options: argparse.Namespace, demo: Path) -> int:
 
 
 def main() -> int:
-    """Kills as the options say."""
+    """Runs the kills with the given options."""
     arguments = parser(__doc__)
     arguments.add_argument("--demo", type=Path)
     arguments.add_argument("--times", type=int, default=20)

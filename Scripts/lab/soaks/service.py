@@ -1,11 +1,11 @@
 # setup: build run guest lan bench
-"""Runs sessions against a node for some time; clients die at random moments. Watches what the node holds.
+"""Runs sessions on a node for some time; clients die at random moments. Watches the resources of the node.
 
     Scripts/soak service [--minutes N] [--clients N] [--memory MIB]
 
 At the beginning, every minute, and at the end the clients pause until the node is idle; then its open files, threads,
-resident memory, VMs and scratch directories are compared with those of the first pause. Ends with 1 when anything was
-left or grows. Needs root.
+resident memory, VMs and scratch directories are compared with those of the first pause. The exit status is 1 when
+something remained or grows. Needs root.
 """
 
 import os
@@ -24,13 +24,13 @@ from ..processes import state, with_command_line
 from ..programs import build, need, need_root, parser, stop
 from ..waiting import until
 
-# How many warm VMs an idle node has, each with a scratch directory.
+# The number of warm VMs of an idle node, each with a scratch directory.
 WARM_VMS = 1
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What the node holds."""
+    """The resources of the node."""
 
     files: int
     threads: int
@@ -39,12 +39,12 @@ class Figures:
     scratch: int
 
     def is_idle(self) -> bool:
-        """Whether no VM and no scratch directory is left but those of warm VMs."""
+        """Whether no VM and no scratch directory remain except those of warm VMs."""
         return self.vms == WARM_VMS == self.scratch
 
 
 def figures(node: Node, fixture: Fixture) -> Figures:
-    """What the node holds now."""
+    """Reads the current resources of the node."""
     held = state(node.job.pid)
     work = fixture.home / "hypervisor/node/work"
     vms = len(with_command_line("qemu-system", str(fixture.home)))
@@ -53,7 +53,7 @@ def figures(node: Node, fixture: Fixture) -> Figures:
 
 
 def idle(node: Node, fixture: Fixture, timeout: float = 60) -> Figures:
-    """The figures once the node is idle, and a moment later."""
+    """The resources when the node has become idle, and a moment later."""
     if until(lambda: figures(node, fixture).is_idle(), timeout, interval=0.5):
         time.sleep(3)
     return figures(node, fixture)
@@ -61,7 +61,7 @@ def idle(node: Node, fixture: Fixture, timeout: float = 60) -> Figures:
 
 @dataclass
 class Counts:
-    """How clients ended."""
+    """The number of clients by the way they ended."""
 
     ends: dict[str, int] = field(default_factory=dict)
     reasons: set[str] = field(default_factory=set)
@@ -95,7 +95,7 @@ def clients(link: Link, fixture: Fixture, number: int, ending: threading.Event, 
 
 
 def burden(link: Link, fixture: Fixture, number: int, seconds: float, counts: Counts) -> None:
-    """So many clients at a time, for so long."""
+    """Runs the given number of clients at a time, for the given time."""
     ending = threading.Event()
     threads = [
         threading.Thread(target=clients, args=(link, fixture, client, ending, counts)) for client in range(number)
@@ -111,7 +111,7 @@ def burden(link: Link, fixture: Fixture, number: int, seconds: float, counts: Co
 
 
 def faults(first: Figures, last: Figures, counts: Counts) -> list[str]:
-    """What grew, and what was left."""
+    """The resources that grew, and those that remained."""
     early, late = asdict(first), asdict(last)
     found = []
     for name, slack in (("files", 4), ("threads", 8), ("memory_kib", 32 << 10)):
@@ -126,13 +126,13 @@ def faults(first: Figures, last: Figures, counts: Counts) -> list[str]:
 
 
 def soak(root: Path, minutes: float, number: int, memory: int) -> list[str]:
-    """Runs sessions; what is wrong."""
+    """Runs sessions; returns what is wrong."""
     counts = Counts()
     fixture = Fixture(root, memory)
     with Link(0) as link, Node(fixture, link.on(0)) as node:
         end = time.monotonic() + minutes * 60
         first = last = None
-        # The first round fills caches and pools; what it leaves is the measure.
+        # The first round fills caches and pools; the resources after it are the reference.
         while first is None or last is None or time.monotonic() < end:
             burden(link, fixture, number, min(60, max(20, end - time.monotonic())), counts)
             if node.job.poll() is not None:
@@ -145,7 +145,7 @@ def soak(root: Path, minutes: float, number: int, memory: int) -> list[str]:
 
 
 def main() -> None:
-    """Runs sessions as the options say."""
+    """Runs sessions with the given options."""
     arguments = parser(__doc__)
     arguments.add_argument("--minutes", type=float, default=60)
     arguments.add_argument("--clients", type=int, default=3)
