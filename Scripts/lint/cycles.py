@@ -73,7 +73,8 @@ def plain(text: str) -> str:
 
 
 def top_level(text: str) -> list[tuple[str, str]]:
-    """The declarations that begin in the first column, as kind and name, without private ones, which no other file can use."""
+    """The declarations that begin in the first column, as kind and name, except private ones, which no other file can
+    use."""
     return [(match.group(1), match.group(2).split(".")[0]) for match in DECLARATION.finditer(text)]
 
 
@@ -118,7 +119,7 @@ def dependencies(units: dict[str, Unit]) -> dict[str, dict[str, set[str]]]:
     for unit in units.values():
         for word in unit.words - unit.declared:
             homes = declared_in.get(word, [])
-            # A name that several files declare shows no dependency, nor does one in lower case, which may be any member.
+            # A name that several files declare shows no dependency, nor does one in lower case: it may be any member.
             if len(homes) == 1 and homes[0] != unit.name and word[0].isupper():
                 edges[unit.name][homes[0]].add(word)
     return edges

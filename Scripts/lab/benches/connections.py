@@ -3,9 +3,9 @@
 
     Scripts/bench connections [--demo DIR] [--connections N] [--senders N] [--configuration debug|release]
 
-DIR is a directory that `Scripts/demo --keep DIR` created; without it, the same files are made, which takes some minutes.
-N connections (200) are open at the same time. Some of them (20) send the overlay as fast as the node takes it, hold back
-its last byte until all have sent the others, and then disconnect. Goal: at most 256 MiB resident.
+DIR is a directory that `Scripts/demo --keep DIR` created; without it, the same files are made, which takes some
+minutes. N connections (200) are open at the same time. Some of them (20) send the overlay as fast as the node takes it,
+hold back its last byte until all have sent the others, and then disconnect. Goal: at most 256 MiB resident.
 """
 
 import argparse

@@ -5,10 +5,11 @@
 
 It measures the time until all of many nodes are found and verified, and the time until one node is found, in comparison
 with other programs. Times of programs count from their start to their output line; those of cloudlet-find also from its
-first question, those of upnp-client also to its end, because its call returns then. The node answers with its own engine
-and with libupnp, which delays its answers up to MX. It also measures a finder that has been watching and so knows the
-nodes in advance, and the client itself: its size, its libraries, and the time of its first question. Programs that are
-not installed are skipped, with the measurements that need them; the exit status is then 69, unless a goal is missed.
+first question, those of upnp-client also to its end, because its call returns then. The node answers with its own
+engine and with libupnp, which delays its answers up to MX. It also measures a finder that has been watching and so
+knows the nodes in advance, and the client itself: its size, its libraries, and the time of its first question. Programs
+that are not installed are skipped, with the measurements that need them; the exit status is then 69, unless a goal is
+missed.
 """
 
 import statistics

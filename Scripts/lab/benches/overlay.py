@@ -9,11 +9,11 @@ run.
   --keep DIR   keep guest, base VMs and images in DIR, and use them again in the next run
   --only       creation, apply, import, memory, levels (default: all but levels; none: only make the images)
 
-The pair of images is a Debian guest with 1 GiB of RAM and an 8 GiB sparse disk. Base: booted, system files in the cache.
-Customised: an application of about 100 MB is installed and running, its installer is deleted. There are two variants:
-"plain" (base without free page reporting, nothing discarded) and with guest help. All files are in the page cache. CPU s
-is the user and system time of all processes. xdelta3 and zstd --patch-from process the memory image only; this project's
-programs always process memory and disk. The rebuilt images are compared with cmp and qemu-img.
+The pair of images is a Debian guest with 1 GiB of RAM and an 8 GiB sparse disk. Base: booted, system files in the
+cache. Customised: an application of about 100 MB is installed and running, its installer is deleted. There are two
+variants: "plain" (base without free page reporting, nothing discarded) and with guest help. All files are in the page
+cache. CPU s is the user and system time of all processes. xdelta3 and zstd --patch-from process the memory image
+only; this project's programs always process memory and disk. The rebuilt images are compared with cmp and qemu-img.
 """
 
 import os

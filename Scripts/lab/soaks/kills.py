@@ -8,8 +8,8 @@ DIR is a directory that `Scripts/demo --keep DIR` created, with base VM, overlay
 files are made first. The node's log shows the stages. A kill happens at a random time of a stage; it counts only if the
 stage has not ended meanwhile and there was a process to kill. After it (a dead node or avahi is started again), no
 emulator, scratch file, open port or session may remain; the client of a dead emulator must have received an error, the
-client of a dead avahi an answer; and the next session must work. At the end, the files of the base VM must be unchanged,
-and the node must not have more files open. The node has no warm VMs, so that all remains are visible.
+client of a dead avahi an answer; and the next session must work. At the end, the files of the base VM must be
+unchanged, and the node must not have more files open. The node has no warm VMs, so that all remains are visible.
 """
 
 import argparse
