@@ -165,7 +165,7 @@ struct SearchChecks: Sendable {
             "\(pieces.count) kinds, no answer, still there")
     }
 
-    // MARK: - Ways
+    // MARK: - Addresses and ports
 
     private func unicast() async -> Outcome {
         let port = device.answer.message.number("SEARCHPORT.UPNP.ORG").map { UInt16(clamping: $0) } ?? 1900

@@ -122,7 +122,7 @@ enum LibUPnPControlPoint {
         report("S04", wrong, "granted \(granted) s, event 0, renewed, ended")
     }
 
-    // MARK: - Help
+    // MARK: - Helpers
 
     private static func wait(seconds: Int, _ condition: (borrowing Callbacks) -> Bool) -> Bool {
         let end = DispatchTime.now() + .seconds(seconds)
