@@ -131,7 +131,7 @@ import Testing
         arguments: [
             (["--listen", "nonsense"], 64, "is not a valid value for listen"),
             (["--listen", "127.0.0.1%eth0:8021"], 64, "an IPv4 address has no zone ('%eth0')"),
-            (["--name", " \t\u{61C}"], 64, "nothing of it can be seen"),
+            (["--name", " \t\u{61C}"], 64, "it has no visible character"),
             (["--listen", "203.0.113.7:8021"], 66, "not an address of this host"),
             (["--upnp-engine", "x"], 64, "one of native"), (["--http-port", "0"], 64, "whole number"),
             (["--config", "/none.yaml"], 66, "none.yaml"),
@@ -162,7 +162,7 @@ import Testing
     @Test("a configuration file with an unknown key or value is refused with the key's name")
     func configuration() async throws {
         for (text, expected) in [
-            ("upnp:\n  engin: native\n", "upnp.engin"), ("http:\n  port: many\n", "http.port"), ("a: [", "no YAML"),
+            ("upnp:\n  engin: native\n", "upnp.engin"), ("http:\n  port: many\n", "http.port"), ("a: [", "is not valid YAML"),
         ] {
             let name = "c\(text.count).yaml"
             _ = try scratch.write(name, Array(text.utf8))
