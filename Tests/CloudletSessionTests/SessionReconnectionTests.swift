@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletOverlay
+import Foundation
 import Testing
 
 @testable import CloudletSession

@@ -162,7 +162,8 @@ import Testing
     @Test("a configuration file with an unknown key or value is refused with the key's name")
     func configuration() async throws {
         for (text, expected) in [
-            ("upnp:\n  engin: native\n", "upnp.engin"), ("http:\n  port: many\n", "http.port"), ("a: [", "is not valid YAML"),
+            ("upnp:\n  engin: native\n", "upnp.engin"), ("http:\n  port: many\n", "http.port"),
+            ("a: [", "is not valid YAML"),
         ] {
             let name = "c\(text.count).yaml"
             _ = try scratch.write(name, Array(text.utf8))

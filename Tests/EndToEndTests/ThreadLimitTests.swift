@@ -66,7 +66,7 @@ struct ThreadLimitTests {
             try await node.waitFor("allows more threads and processes again", seconds: 10)
             try await until(10, "not ready again") { try await get(node, "/ready") == "ready\n200" }
             try await allow(nil, node)
-            try await until(10, "not told again") { node.output.components(separatedBy: "no more clients").count == 3 }
+            try await until(10, "not told again") { node.output.components(separatedBy: "no new clients").count == 3 }
         }
         #expect(status == 0)
         let log = try String(contentsOfFile: scratch.file("log").string, encoding: .utf8)
