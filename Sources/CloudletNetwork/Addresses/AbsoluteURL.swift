@@ -24,10 +24,11 @@ package struct AbsoluteURL: Hashable, Sendable {
     }
 
     /// The endpoint of an http URL with a literal address. A zone in the URL is not used (see
-    /// ``Authority/endpoint(defaultPort:on:)``).
+    /// ``Endpoint/init(of:defaultPort:on:)``).
     /// - Parameter interface: the interface for link-local addresses.
     /// - Returns: the endpoint; `nil` for every other URL.
     package func endpoint(on interface: Int32 = 0) -> Endpoint? {
-        scheme == "http" ? Authority(authority)?.endpoint(defaultPort: 80, on: interface) : nil
+        guard scheme == "http", let authority = Authority(authority) else { return nil }
+        return Endpoint(of: authority, defaultPort: 80, on: interface)
     }
 }
