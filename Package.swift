@@ -304,7 +304,10 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
     let parsers: [String: (sources: [String], dependencies: [Target.Dependency])] = [
         "CloudletAdvertising": (["UPnP/SOAP.swift"], ["CloudletCore", "CloudletMarkup"]),
         "CloudletDiscovery": (
-            ["MDNS/DNSMessage.swift", "MDNS/DNSReader.swift", "SSDP/SSDPMessage.swift", "SSDP/SSDPSearch.swift"],
+            [
+                "MDNS/DNSMessage.swift", "MDNS/DNSName.swift", "MDNS/DNSReader.swift", "MDNS/DNSRecord.swift",
+                "SSDP/SSDPMessage.swift", "SSDP/SSDPSearch.swift",
+            ],
             ["CloudletCore", "CloudletNetwork", "CloudletSystem"]
         ),
         "CloudletFinding": (
@@ -319,7 +322,7 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         "CloudletNetwork": (
             [
                 "Addresses/AbsoluteURL.swift", "Addresses/Authority.swift", "Addresses/Endpoint.swift",
-                "Addresses/IPAddress.swift", "Addresses/ScopedAddress.swift",
+                "Addresses/Endpoint+Authority.swift", "Addresses/IPAddress.swift", "Addresses/ScopedAddress.swift",
                 "Interfaces/NetlinkMessages.swift", "Interfaces/NetworkInterface.swift", "Sockets/TCPAttempt.swift",
             ], ["CloudletCore", "CloudletSystem", "CNetwork"]
         ),

@@ -20,7 +20,7 @@ import CloudletWire
     for range in pieces(of: 0..<bytes.count, length: Int(first) + 1) {
         if isServerOpen { isServerOpen = (try? server.receive(bytes[range])) != nil }
         if isClientOpen { isClientOpen = (try? client.receive(bytes[range])) != nil }
-        _ = (server.mayEnd, server.waitsForClient)
+        _ = (server.mayEnd, server.expectation)
     }
 }
 
