@@ -82,9 +82,12 @@ final class VMCare: Sendable {
     private func lookAfterLeftovers() async {
         await withDiscardingTaskGroup { group in
             repeat {
-                for name in await names(of: .stalled, leftOnly: true) { group.addTask { await self.attend(to: name) } }
-                for name in await names(of: .asleep, leftOnly: true) { group.addTask { await self.wake(name) } }
-                guard await !names(of: nil, leftOnly: true).isEmpty else { break }
+                let leftovers = await leftovers()
+                for (name, state) in leftovers ?? [] {
+                    if state == .stalled { group.addTask { await self.attend(to: name) } }
+                    if state == .asleep { group.addTask { await self.wake(name) } }
+                }
+                guard leftovers?.isEmpty != true else { break }
             } while (try? await Task.sleep(for: Self.pause)) != nil
             group.cancelAll()
         }
@@ -97,15 +100,12 @@ final class VMCare: Sendable {
         attended.withLock { _ = $0.remove(name) }
     }
 
-    /// Names of the holder's VMs that are in a state now, or in any.
-    /// `leftOnly` says whether to leave out those that this process has started.
-    private func names(of state: LibvirtDomain.State?, leftOnly: Bool) async -> [String] {
-        let found = try? await blocking { [connection, isOurs] () throws(CloudletError) in
-            try LibvirtDomain.active(on: connection).filter {
-                isOurs($0.name) && (state == nil || (try? $0.state()) == state)
-            }.map(\.name)
+    /// The holder's VMs that an earlier process has left, with their states; `nil` when libvirt can't list them.
+    private func leftovers() async -> [(name: String, state: LibvirtDomain.State?)]? {
+        try? await blocking { [connection, isOurs] () throws(CloudletError) in
+            try LibvirtDomain.active(on: connection).filter { isOurs($0.name) && self.machine($0.name) == nil }
+                .map { ($0.name, try? $0.state()) }
         }
-        return (found ?? []).filter { !leftOnly || machine($0) == nil }
     }
 
     /// Wakes up a sleeping guest after a pause, so that a guest that always goes back to sleep is not woken without
