@@ -107,7 +107,7 @@ struct ClaimLabTests {
             try await until(5, "the responder does not start") {
                 try await lab.script(["log", "1", "other"]).contains("ready")
             }
-            let search = try await lab.find(2, ["--protocol", "ssdp", "--timeout", "1"])
+            let search = try await lab.find(2, ["--protocol", "ssdp", "--timeout", "3"])
             #expect(search.output.contains("a node announces itself at 198.51.100.1"), "\(search.output)")
             #expect(!search.output.contains("no host on"), "\(search.output)")
         }

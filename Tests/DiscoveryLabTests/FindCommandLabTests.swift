@@ -32,7 +32,7 @@ struct FindCommandLabTests {
             for (arguments, origin) in [
                 (["--protocol", "mdns"], "\"origins\":[\"mdns\"]"), (["--protocol", "ssdp"], "\"origins\":[\"ssdp\"]"),
                 (["--host", "10.77.0.2"], "\"origins\":[\"given\"]"),
-                (["--interface", "eth0", "--timeout", "2"], "\"address\":\""),
+                (["--interface", "eth0", "--timeout", "5"], "\"address\":\""),
             ] {
                 let output = try await find(lab, 2, arguments + ["--json"])
                 #expect(output.contains(origin) && output.contains(first), "\(arguments): \(output)")
@@ -50,7 +50,7 @@ struct FindCommandLabTests {
                     "sh", "-c",
                     "nft add table ip f; nft 'add chain ip f i { type filter hook input priority 0; }'; nft add rule ip f i tcp dport '{8021, 8022}' drop; nft add table ip6 f; nft 'add chain ip6 f i { type filter hook input priority 0; }'; nft add rule ip6 f i tcp dport '{8021, 8022}' drop",
                 ])
-            let closed = try await find(lab, 2, ["--timeout", "1.5"])
+            let closed = try await find(lab, 2, ["--timeout", "4"])
             #expect(closed.contains("could not be verified") && closed.contains("firewall"), "\(closed)")
             #expect(!closed.contains("First  ") && closed.hasSuffix("status 2\n"), "\(closed)")
         }
@@ -65,7 +65,7 @@ struct FindCommandLabTests {
             try await lab.startNode(3, ["--name", "Node 3", "--id", second])
             try await lab.script(["say", "1", "node", "load 0.9"])
             try await lab.script(["say", "3", "node", "load 0"])
-            let search = try await lab.find(4, ["--base", base, "--timeout", "2"])
+            let search = try await lab.find(4, ["--base", base, "--timeout", "4"])
             #expect(search.found.count == 3 && search.output.contains("! \(first)\n"), "\(search.output)")
 
             try await lab.script([
@@ -78,11 +78,11 @@ struct FindCommandLabTests {
             try await lab.script(["rm", "2"])
             try await until(12, "the power cut is not shown") { try await listed().contains("\n- Node 2 ") }
             // What was known before is told to be dead.
-            let dead = try await find(lab, 4, ["--timeout", "1.5"])
+            let dead = try await find(lab, 4, ["--timeout", "4"])
             #expect(
                 dead.contains("Node 1 ") && dead.contains("dead: ") && dead.contains("(Node 2)")
                     && dead.hasSuffix("status 0\n"), "\(dead)")
-            let search2 = try await lab.find(4, ["--base", base, "--timeout", "2"])
+            let search2 = try await lab.find(4, ["--base", base, "--timeout", "4"])
             #expect(search2.found.count == 1 && !search2.output.contains("! \(first)"))
             try await lab.script(["again", "3"])
             try await until(10, "the return is not shown") { try await listed().components("\n+ Node 3 ") == 2 }

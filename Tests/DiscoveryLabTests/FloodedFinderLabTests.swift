@@ -82,9 +82,9 @@ struct FloodedFinderLabTests {
                     try await lab.script(["log", host, program]).contains("ready")
                 }
             }
-            // Twice at most: a machine under load may be late.
+            // A second time with more, because the flood takes processor time that other tests need too.
             var search = try await lab.find(3, ["--protocol", "ssdp", "--timeout", "2"])
-            if search.found.isEmpty { search = try await lab.find(3, ["--protocol", "ssdp", "--timeout", "2"]) }
+            if search.found.isEmpty { search = try await lab.find(3, ["--protocol", "ssdp", "--timeout", "10"]) }
             #expect(search.found == [id], "\(search.output)")
         }
     }
