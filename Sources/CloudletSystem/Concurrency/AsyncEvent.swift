@@ -1,3 +1,4 @@
+import CloudletCore
 import Synchronization
 
 /// An event that happens once. Any number of tasks can wait for it.
@@ -44,5 +45,11 @@ package final class AsyncEvent: Sendable {
         } onCancel: {
             state.withLock { $0.waiting.removeValue(forKey: id) }?.resume()
         }
+    }
+
+    /// Waits until the event has happened, the deadline has passed, or the task is cancelled.
+    package func wait(until deadline: ContinuousClock.Instant?) async {
+        guard let deadline else { return await wait() }
+        _ = try? await withDeadline(deadline - .now) { () async throws(CloudletError) in await self.wait() }
     }
 }

@@ -62,7 +62,7 @@ package final class ChildReaper: Sendable {
             return end
         }
         if let known { return known }
-        _ = try? await withDeadline(limit) { () async throws(CloudletError) in await removed.wait() }
+        await removed.wait(until: .now + limit)
         return state.withLock { state in
             state.waiting.removeAll { $0.removed === removed }
             return state.end(of: process)
