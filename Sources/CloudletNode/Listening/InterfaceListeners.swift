@@ -60,6 +60,7 @@ struct InterfaceListeners: Sendable {
                 for (endpoint, removal) in removals where !endpoints.contains(endpoint) {
                     removal.set()
                     removals[endpoint] = nil
+                    bound.update { $0.remove(endpoint) }
                 }
                 for endpoint in endpoints where removals[endpoint] == nil {
                     removals[endpoint] = keepListener(on: endpoint, in: &group)
@@ -83,15 +84,13 @@ struct InterfaceListeners: Sendable {
         repeat {
             do {
                 try await listen(on: endpoint, until: removal)
-                bound.update { $0.remove(endpoint) }
+                note(endpoint, isOpen: false, unless: removal)
             } catch {
-                let wasBound = bound.update { $0.remove(endpoint) }
+                let wasBound = note(endpoint, isOpen: false, unless: removal)
                 failures = wasBound ? 1 : failures + 1
                 report(error, endpoint, failures)
                 let pause = failures < Self.quickTries ? Self.pauses.short : Self.pauses.long
-                await cancelWhenGracefulShutdown {
-                    _ = try? await withDeadline(pause) { await removal.wait() }
-                }
+                await cancelWhenGracefulShutdown { await removal.wait(until: .now + pause) }
             }
         } while !removal.isSet && !Task.isCancelled && !Task.isShuttingDownGracefully
     }
@@ -100,7 +99,7 @@ struct InterfaceListeners: Sendable {
     private func listen(on endpoint: Endpoint, until removal: AsyncEvent) async throws {
         var quiet = logger
         quiet.logLevel = .warning
-        let listener = makeListener(endpoint) { [bound] in bound.update { $0.insert(endpoint) } }
+        let listener = makeListener(endpoint) { note(endpoint, isOpen: true, unless: removal) }
         let service = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: listener, serviceName: "\(purpose) listener")], logger: quiet))
@@ -110,6 +109,17 @@ struct InterfaceListeners: Sendable {
             await service.triggerGracefulShutdown()
         }()
         try await service.run()
+    }
+
+    /// Notes whether a listener is open, unless its endpoint was removed: the address may have returned since, and then
+    /// `bound` shows the next listener.
+    /// - Returns: whether this is a change.
+    @discardableResult
+    private func note(_ endpoint: Endpoint, isOpen: Bool, unless removal: AsyncEvent) -> Bool {
+        bound.update { bound in
+            guard !removal.isSet else { return }
+            if isOpen { bound.insert(endpoint) } else { bound.remove(endpoint) }
+        }
     }
 
     private func report(_ error: any Error, _ endpoint: Endpoint, _ failures: Int) {
