@@ -236,7 +236,9 @@ let package = Package(
                 "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", lifecycle, logging, nioCore,
                 subprocess, system,
             ]),
-        tests("CloudletClient", ["CloudletSystem", system]),
+        tests(
+            "CloudletClient",
+            ["CloudletCore", "CloudletMessagePack", "CloudletOverlay", "CloudletSystem", "CloudletWire", system]),
         tests(
             "CloudletCommands",
             [

@@ -30,14 +30,16 @@ package struct ClientConversation: Sendable {
     /// Creates a conversation about an overlay with these blobs; without blobs, for short commands.
     package init(blobNames: [String] = []) { self.blobNames = blobNames }
 
-    /// Processes bytes from the server.
+    /// Processes bytes from the server. Those after a failure are ignored, because it is the server's last message.
     /// - Throws: `WireError` when the server breaks the protocol.
     package mutating func receive(_ bytes: ArraySlice<UInt8>) throws(WireError) -> [Event] {
         var input = bytes
         var events: [Event] = []
         while let event = try frames.next(&input) {
             guard case .message(let value) = event else { throw .unexpected("bulk data") }
-            if let event = try handle(try ServerMessage(value)) { events.append(event) }
+            guard let event = try handle(try ServerMessage(value)) else { continue }
+            events.append(event)
+            if case .failed = event { break }
         }
         return events
     }

@@ -50,6 +50,9 @@ package final class Listener: Sendable {
         }
     }
 
+    /// Ends waiting for connections.
+    package func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     private static func accept(_ descriptor: Int32, _ body: String, _ status: String) -> String {
         let client = Glibc.accept(descriptor, nil, nil)
         guard client >= 0 else { return "" }

@@ -1,9 +1,9 @@
 import CloudletCore
+import CloudletNetwork
 import CloudletOverlay
 import CloudletSystem
 import CloudletWire
 import NIOCore
-import Synchronization
 
 /// A client's connection to a node, for one task at a time.
 final class ClientConnection: Sendable {
@@ -11,38 +11,55 @@ final class ClientConnection: Sendable {
     private let inbox = ClientInbox()
     private let timeout: Duration
     private let host: String
+    private let close: @Sendable () -> Void
     private static let pieceBytes = 256 << 10
 
-    init(_ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, timeout: Duration, host: String) {
+    /// Creates a connection.
+    /// - Parameters:
+    ///   - outbound: writes to the node.
+    ///   - timeout: how long to wait for the answer to a short command.
+    ///   - host: the node's address, for messages.
+    ///   - close: closes the connection, which ends a write that waits.
+    init(
+        _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, timeout: Duration, host: String,
+        close: @escaping @Sendable () -> Void
+    ) {
         self.outbound = outbound
         self.timeout = timeout
         self.host = host
+        self.close = close
     }
 
-    /// Receives messages until the node ends the connection.
+    /// Receives messages until the connection ends. Closes it when the node reports a failure or breaks the protocol,
+    /// so that nothing more is sent.
     func read(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) async {
         do {
             for try await buffer in inbound { try inbox.receive([UInt8](buffer: buffer)) }
             inbox.finish(
-                LostConnection(
-                    reason: CloudletError(
+                lost(
+                    CloudletError(
                         .unavailable, "\(host) ended the connection",
                         advice: "look for the reason in its log, and try again")))
         } catch let error as CloudletError {
-            inbox.finish(error)
+            inbox.fail(error)
+            close()
         } catch {
             inbox.finish(lost(error))
         }
     }
 
     private func lost(_ error: any Error) -> LostConnection {
-        LostConnection(reason: .wrapping(error, .unavailable, "the connection to \(host) broke"))
+        LostConnection(
+            reason: .wrapping(error, .unavailable, "the connection to \(host) was lost"),
+            wasAnswered: inbox.hasReceived)
     }
 
     /// Writes bytes.
-    /// - Throws: `LostConnection` when the connection is lost.
+    /// - Throws: `LostConnection` when the connection is lost, or the node's reason if it sent one before.
     private func write(_ buffer: ByteBuffer) async throws {
         do { try await outbound.write(buffer) } catch let error as CancellationError { throw error } catch {
+            // The reason may have arrived without being read yet.
+            if let failure = await inbox.failure(until: .now + timeout) { throw failure }
             throw lost(error)
         }
     }
@@ -55,7 +72,7 @@ final class ClientConnection: Sendable {
     func answer() async throws -> ClientConversation.Event {
         let answer = try await withDeadline(timeout) { [inbox] () async throws(CloudletError) in
             do { return try await inbox.next() } catch let lost as LostConnection { throw lost.reason } catch {
-                throw .wrapping(error, .unavailable, "the connection to the node broke")
+                throw .wrapping(error, .unavailable, "the connection to the node was lost")
             }
         }
         guard let answer else {
@@ -88,13 +105,23 @@ final class ClientConnection: Sendable {
             case .send(let index):
                 try await send(overlay, index, session) { progress(.sent(sent.note($0, of: index))) }
             case .done(let forwards):
-                let reported = forwards?.first?.address
                 return RemoteVM(
-                    host: reported.flatMap { $0 == "0.0.0.0" ? nil : $0 } ?? host, session: session,
+                    host: try address(of: forwards) ?? host, session: session,
                     forwards: forwards?.map(\.forward) ?? overlay.meta.forwards)
             case let event: throw CloudletError(unexpected: event)
             }
         }
+    }
+
+    /// The node's address on which the forwards listen; `nil` when it is the one by which the node was reached.
+    private func address(of forwards: [ServerMessage.ReportedForward]?) throws(CloudletError) -> String? {
+        guard let text = forwards?.first?.address, text != "0.0.0.0" else { return nil }
+        // Programs print it and pass it to others.
+        guard let address = IPAddress(text) else {
+            throw CloudletError(
+                .protocolViolation, "the node reported an invalid address: '\(text.displayable(limit: 60))'")
+        }
+        return address.description
     }
 
     private func send(
@@ -113,11 +140,7 @@ final class ClientConnection: Sendable {
     func hold(_ vm: RemoteVM, _ body: @escaping @Sendable (RemoteVM) async throws -> Void) async throws {
         try await withThrowingTaskGroup { group in
             group.addTask { try await body(vm) }
-            group.addTask { [inbox, host] in
-                let event = try await inbox.next()
-                if case .failed = event { throw CloudletError(unexpected: event) }
-                throw CloudletError(.unavailable, "\(host) ended the session")
-            }
+            group.addTask { [inbox] in throw CloudletError(unexpected: try await inbox.next()) }
             defer { group.cancelAll() }
             try await group.next()
         }

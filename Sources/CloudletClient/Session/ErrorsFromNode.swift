@@ -2,13 +2,10 @@ import CloudletCore
 import CloudletWire
 
 extension CloudletError {
-    /// The error for an event that a client did not expect: the node's reason if it is a failure.
+    /// The error for an event that a client did not expect.
     init(unexpected event: ClientConversation.Event) {
-        if case .failed(let reason, let code) = event {
-            self.init(nodeReason: reason, code: code)
-        } else {
-            self.init(.protocolViolation, "the node sent an unexpected answer: \(event)")
-        }
+        self.init(
+            .protocolViolation, "the node sent an unexpected answer: \("\(event)".displayable(limit: 200))")
     }
 
     /// The node's reason as an error, with its code if that is a known one.

@@ -1,7 +1,9 @@
 import CloudletCore
 
-/// The connection broke without a reason from the node.
+/// The connection was lost, and the node gave no reason.
 struct LostConnection: Error {
     /// What to report when there is no reconnection.
     let reason: CloudletError
+    /// Whether the node had sent a message before.
+    let wasAnswered: Bool
 }

@@ -17,7 +17,7 @@ public struct SynthesisClient: Sendable {
         public var port: UInt16
         /// How long to wait for the connection, and for each answer to a short command.
         public var timeout = Duration.seconds(10)
-        /// How long to try to reconnect when the connection breaks during the transfer.
+        /// How long to try to reconnect when the connection is lost during the transfer.
         public var reconnectTimeout = Duration.seconds(30)
 
         /// Creates a target with the default timeouts.
@@ -42,7 +42,8 @@ public struct SynthesisClient: Sendable {
     /// - Parameters:
     ///   - overlay: the overlay to send.
     ///   - moveForwards: whether the node may forward other host ports when those that the overlay names are in use.
-    ///   - progress: called for each step.
+    ///   - progress: called for each step. Of the node's reports that arrive while a blob is sent, only the newest is
+    ///     passed on.
     ///   - body: uses the VM; cancelled when the node ends the session.
     /// - Throws: `CloudletError` with the node's reason.
     public func synthesize(
@@ -78,6 +79,7 @@ public struct SynthesisClient: Sendable {
     ) async throws(CloudletError) {
         guard var lost = try await withConnection(body) else { return }
         let clock = ContinuousClock()
+        // Nothing reports that a node can be reached again, so it is tried at growing intervals.
         var pause = Duration.milliseconds(100)
         var end = clock.now + target.reconnectTimeout
         while clock.now < end {
@@ -87,7 +89,9 @@ public struct SynthesisClient: Sendable {
             do throws(CloudletError) { channel = try await connect() } catch { continue }
             guard let again = try await use(channel, body) else { return }
             lost = again
-            end = clock.now + target.reconnectTimeout
+            // A program that forwards connections accepts and closes them while the node is gone. Only a message shows
+            // that the node is back.
+            if lost.wasAnswered { end = clock.now + target.reconnectTimeout }
         }
         throw lost.reason
     }
@@ -129,7 +133,9 @@ public struct SynthesisClient: Sendable {
         do {
             return try await channel.executeThenClose { inbound, outbound in
                 channel.channel.probePeer(atLatestAfter: Self.unreachable)
-                let connection = ClientConnection(outbound, timeout: target.timeout, host: target.host)
+                let connection = ClientConnection(outbound, timeout: target.timeout, host: target.host) {
+                    channel.channel.close(promise: nil)
+                }
                 async let _ = connection.read(inbound)
                 return try await body(connection)
             }
@@ -140,7 +146,7 @@ public struct SynthesisClient: Sendable {
         } catch is CancellationError {
             throw CloudletError(.interrupted, "interrupted")
         } catch {
-            throw CloudletError(.unavailable, "the connection to \(target.host) broke", cause: error)
+            throw CloudletError(.unavailable, "the connection to \(target.host) was lost", cause: error)
         }
     }
 

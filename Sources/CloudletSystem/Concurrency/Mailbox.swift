@@ -14,16 +14,20 @@ package final class Mailbox<Element: Sendable>: Sendable {
     /// An empty mailbox.
     package init() {}
 
-    /// Adds an element.
+    /// The number of elements that wait to be taken.
+    package var count: Int { state.withLock(\.elements.count) }
+
+    /// Adds an element, and drops the waiting ones that it makes obsolete.
     /// - Returns: `false` when the mailbox was already finished. Then the element is dropped.
     @discardableResult
-    package func put(_ element: Element) -> Bool {
+    package func put(_ element: Element, replacing isObsolete: (Element) -> Bool = { _ in false }) -> Bool {
         let (taken, waiting) = state.withLock { state -> (Bool, CheckedContinuation<Element?, any Error>?) in
             guard state.end == nil else { return (false, nil) }
             if let waiting = state.waiting {
                 state.waiting = nil
                 return (true, waiting)
             }
+            state.elements.removeAll(where: isObsolete)
             state.elements.append(element)
             return (true, nil)
         }
