@@ -324,7 +324,8 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         "CloudletNetwork": (
             [
                 "Addresses/AbsoluteURL.swift", "Addresses/Authority.swift", "Addresses/Endpoint.swift",
-                "Addresses/Endpoint+Authority.swift", "Addresses/IPAddress.swift", "Addresses/ScopedAddress.swift",
+                "Addresses/Endpoint+Authority.swift", "Addresses/HostAndPort.swift", "Addresses/IPAddress.swift",
+                "Addresses/ScopedAddress.swift",
                 "Interfaces/NetlinkMessages.swift", "Interfaces/NetworkInterface.swift", "Sockets/TCPAttempt.swift",
             ], ["CloudletCore", "CloudletSystem", "CNetwork"]
         ),

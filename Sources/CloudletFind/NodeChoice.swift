@@ -33,7 +33,7 @@ struct NodeChoice: Sendable {
     private func collect(_ finder: Finder) async throws -> [FoundNode] {
         let asks = isatty(STDIN_FILENO) == 1
         return try await finder.find(wanting: base) { [node, base] found in
-            found.contains { $0.hasIPv4 && (node.map($0.isCalled) ?? (!asks && $0.holds(base))) }
+            found.contains { $0.ipv4Address != nil && (node.map($0.isCalled) ?? (!asks && $0.holds(base))) }
         }
     }
 
@@ -57,7 +57,7 @@ struct NodeChoice: Sendable {
         guard nodes.indices.contains(number - 1) else {
             throw CloudletError(
                 .usage, "'\(answer.displayable(limit: 20))' is not one of the nodes",
-                advice: "give a number from the list")
+                advice: "enter a number from the list")
         }
         return nodes[number - 1]
     }

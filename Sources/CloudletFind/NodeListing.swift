@@ -94,9 +94,6 @@ private struct NodeEvent: Encodable {
 }
 
 extension FoundNode {
-    /// Whether the node was reached at an IPv4 address; QEMU forwards ports from IPv4 addresses only.
-    var hasIPv4: Bool { addresses.contains { !$0.contains(":") } }
-
     /// Whether `word` is the node's name, address or id.
     func isCalled(_ word: String) -> Bool {
         name.lowercased() == word.lowercased() || addresses.contains(word) || key == word

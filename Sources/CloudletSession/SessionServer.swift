@@ -72,7 +72,7 @@ package struct SessionServer: Sendable {
     ) async {
         await withDiscardingTaskGroup { group in
             while let connection = try? await listener.next() {
-                let (channel, client) = (connection.channel, connection.channel.remoteAddress?.ipAddress ?? "unknown")
+                let (channel, client) = (connection.channel, connection.client)
                 let permit: ConnectionShares.Permit
                 do throws(CloudletError) {
                     permit = try limiter.acquire(client, limits.value) { [logger] in
@@ -102,7 +102,7 @@ package struct SessionServer: Sendable {
         }
         let served = ServerConnection(
             table: table, supervisor: supervisor, backend: backend, limits: limits.value, budgets: budgets,
-            permit: permit, localAddress: channel.localAddress?.ipAddress ?? "", probe: probe, logger: logger)
+            permit: permit, localAddress: connection.localAddress, probe: probe, logger: logger)
         probe(false)
         // `serve` logs connection failures.
         try? await connection.stream.executeThenClose { inbound, outbound in

@@ -35,6 +35,31 @@ import Testing
         ])
     func refusedAuthority(text: String) { #expect(Authority(text) == nil) }
 
+    @Test("a host and a port are separated at the last colon, or behind the brackets")
+    func hostsAndPorts() throws {
+        let cases: [(String, String, Bool, String?)] = [
+            ("", "", false, nil), (":80", "", false, "80"), ("host", "host", false, nil), ("host:", "host", false, ""),
+            ("10.0.0.5:80", "10.0.0.5", false, "80"), ("fd00::5:80", "fd00::5", false, "80"), ("[]", "", true, nil),
+            ("[fe80::1%eth0]:x", "fe80::1%eth0", true, "x"), ("[a:b]", "a:b", true, nil), ("[a]:", "a", true, ""),
+        ]
+        for (text, host, isBracketed, port) in cases {
+            let parts = try #require(HostAndPort(text), "\(text)")
+            #expect(parts.host == host && parts.isBracketed == isBracketed && parts.port == port, "\(text)")
+        }
+        for text in ["[", "[::1", "[::1]80", "[::1]]:80"] { #expect(HostAndPort(text) == nil, "\(text)") }
+        #expect(HostAndPort.number("65535") == 65535 && HostAndPort.number("0") == 0)
+        for text in ["", "65536", "+80", "-1", "8 0", "000080"] { #expect(HostAndPort.number(text) == nil, "\(text)") }
+    }
+
+    @Test("the server of a URL is named after user information, which ends at the only @")
+    func servers() {
+        #expect(AbsoluteURL("http://me:secret@10.0.0.5:8/x")?.server == Authority("10.0.0.5:8"))
+        #expect(AbsoluteURL("http://node.local/@x")?.server == Authority("node.local"))
+        for text in ["http://a@b@c/", "http:///x", "http://a@/", "http://a@b:x/", "http://10.0.0.5\\@b/"] {
+            #expect(AbsoluteURL(text)?.server == nil, "\(text)")
+        }
+    }
+
     @Test("endpoints are read and written as in HOST, without the sender's zone")
     func endpoints() throws {
         for text in ["10.0.0.5:80", "[fd00::5]:8022", "[fe80::1]:1"] { #expect(Endpoint(text)?.description == text) }
@@ -54,6 +79,7 @@ import Testing
         #expect(interface.scopedAddresses.map(\.description) == ["10.0.0.5", "fe80::1%eth0", "fd00::5"])
         #expect(ScopedAddress("FE80::1%eth0") == interface.scopedAddresses[1])
         #expect(ScopedAddress("fe80::1%eth0")?.withoutZone.description == "fe80::1" && ScopedAddress("%eth0") == nil)
+        #expect(interface.scopedAddresses.map(\.urlHost) == ["10.0.0.5", "[fe80::1%eth0]", "[fd00::5]"])
         #expect(interface.isZone("eth0") && interface.isZone("3") && !interface.isZone("eth1"))
     }
 

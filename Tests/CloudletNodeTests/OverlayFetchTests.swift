@@ -23,12 +23,14 @@ import Testing
     func policy() async throws {
         for url in [
             "http://10.0.0.8/o.zip", "http://localhost/o.zip", "http://10.0.0.9.evil.example/", "http://[::1]/",
+            "http://10.0.0.9@10.0.0.8/o.zip", "http://10.0.0.9:80@localhost/o.zip",
         ] {
             #expect(try await refusal(url, .client).code == .permission, "\(url)")
         }
         for url in [
             "file:///etc/passwd", "ftp://10.0.0.9/o.zip", "http:///o.zip", "10.0.0.9", "-o/etc/passwd", "",
-            "http://10.0.0.9/\r\nx", "gopher://10.0.0.9/",
+            "http://10.0.0.9/\r\nx", "gopher://10.0.0.9/", "http://10.0.0.8@x@10.0.0.9/", "http://10.0.0.9\\@x/",
+            "http://10.0.0.9:x/", "http://[::1/",
         ] {
             #expect(try await refusal(url, .any).code == .badData, "\(url)")
         }

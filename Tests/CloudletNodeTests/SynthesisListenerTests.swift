@@ -50,7 +50,7 @@ import Testing
         }
         // Of a port left to the system, the one it chose.
         let any = SynthesisAddresses(
-            configured: [ListenAddress(address: "192.168.1.5", port: 0)], isConfined: false)
+            configured: [ListenAddress(address: ScopedAddress("192.168.1.5"), port: 0)], isConfined: false)
         #expect(
             any.announcedPort(bound: [Endpoint(host: "192.168.1.5", port: 0): 4711], interfaces: [lan]) == 4711)
     }

@@ -1,5 +1,6 @@
 public import CloudletCore
 public import CloudletDiscovery
+import CloudletNetwork
 
 /// A node that was found and verified. Its texts come from the network: escape control characters before you print
 /// them.
@@ -31,8 +32,11 @@ public struct FoundNode: Hashable, Sendable, Codable {
         case roundTripMilliseconds = "round_trip_ms"
     }
 
-    /// The address to use for a session: an IPv4 address if there is one, because QEMU forwards ports only from those.
-    public var sessionAddress: String { addresses.first { !$0.contains(":") } ?? address }
+    /// The address to use for a session: an IPv4 address if there is one, because ports are forwarded only from those.
+    public var sessionAddress: String { ipv4Address ?? address }
+
+    /// The fastest IPv4 address; QEMU forwards ports only from those.
+    package var ipv4Address: String? { addresses.first { IPAddress($0)?.isV4 == true } }
 
     /// Whether the node's status lists this base VM.
     public func holds(_ base: SHA256Digest) -> Bool { status?.bases.contains { $0.hash == base.hex } ?? false }

@@ -23,6 +23,12 @@ package struct AbsoluteURL: Hashable, Sendable {
         self.path = path.first == "/" ? String(path) : "/" + path
     }
 
+    /// The host and port of the authority, without user information (`USER:PASSWORD@`, RFC 3986 §3.2.1); `nil` when there
+    /// are none. An `@` belongs in a URL once, because programs differ in which of several they use.
+    package var server: Authority? {
+        authority.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).last.flatMap { Authority($0) }
+    }
+
     /// The endpoint of an http URL with a literal address. A zone in the URL is not used (see
     /// ``Endpoint/init(of:defaultPort:on:)``).
     /// - Parameter interface: the interface for link-local addresses.

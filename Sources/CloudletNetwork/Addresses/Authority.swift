@@ -17,38 +17,22 @@ package struct Authority: Hashable, Sendable {
     /// Reads an authority.
     /// - Returns: `nil` when the text is not an authority.
     package init?(_ text: some StringProtocol) {
-        let rest: Text
-        let host: Host
-        let text = Text(text.utf8)
-        if text.first == UInt8(ascii: "[") {
-            guard let end = text.firstIndex(of: UInt8(ascii: "]")),
-                let address = Self.bracketed(String(decoding: text[1..<end], as: UTF8.self))
-            else { return nil }
+        guard let parts = HostAndPort(text) else { return nil }
+        if parts.isBracketed {
+            guard let address = Self.bracketed(parts.host) else { return nil }
             host = .address(address)
-            rest = Text(text[end...].dropFirst())
         } else {
-            let name = text.prefix { $0 != UInt8(ascii: ":") }
-            guard !name.isEmpty, name.allSatisfy(Self.isUnreserved) else { return nil }
-            let string = String(decoding: name, as: UTF8.self)
-            host = IPAddress(string).map { .address(ScopedAddress($0, zone: nil)) } ?? .name(string)
-            rest = Text(text.dropFirst(name.count))
+            guard !parts.host.isEmpty, parts.host.utf8.allSatisfy(Self.isUnreserved) else { return nil }
+            host = IPAddress(parts.host).map { .address(ScopedAddress($0, zone: nil)) } ?? .name(parts.host)
         }
-        self.host = host
-        guard !rest.isEmpty else {
-            port = nil
-            return
-        }
-        guard rest[0] == UInt8(ascii: ":") else { return nil }
         // The port after the colon may be missing.
-        guard rest.count > 1 else {
+        guard let digits = parts.port, !digits.isEmpty else {
             port = nil
             return
         }
-        guard let number = Self.port(rest.dropFirst()) else { return nil }
+        guard let number = HostAndPort.number(digits) else { return nil }
         port = number
     }
-
-    private typealias Text = [UInt8]
 
     /// Reads the text between brackets. A zone follows `%25` (RFC 6874) or a plain `%`, which most programs write
     /// instead.
@@ -59,11 +43,6 @@ package struct Authority: Hashable, Sendable {
         let name = zone.hasPrefix("25") && zone.utf8.count > 2 ? String(zone.dropFirst(2)) : zone
         guard !name.isEmpty, name.utf8.allSatisfy(isUnreserved) else { return nil }
         return ScopedAddress(scoped.address, zone: name)
-    }
-
-    private static func port(_ digits: ArraySlice<UInt8>) -> UInt16? {
-        guard digits.count <= 5, digits.allSatisfy({ 0x30...0x39 ~= $0 }) else { return nil }
-        return UInt16(String(decoding: digits, as: UTF8.self))
     }
 
     /// The literal address; `nil` when the host is a name.

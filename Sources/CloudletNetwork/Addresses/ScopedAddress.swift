@@ -31,6 +31,9 @@ package struct ScopedAddress: Hashable, Sendable {
         self.init(address, zone: parts.dropFirst().first.map { String($0) })
     }
 
+    /// The address as the host part of a URL: IPv6 in brackets, with its zone as most programs write it.
+    package var urlHost: String { address.isV4 ? description : "[\(description)]" }
+
     /// The address without its zone.
     package var withoutZone: ScopedAddress { ScopedAddress(address, zone: nil) }
 
@@ -41,7 +44,7 @@ package struct ScopedAddress: Hashable, Sendable {
         let shown = "'%\(zone.displayable(limit: 20))'"
         if address.isV4 { return "an IPv4 address has no zone (\(shown))" }
         guard address.needsZone else { return "only link-local IPv6 addresses (fe80::) have a zone (\(shown))" }
-        return zone.isEmpty ? "the zone behind % is empty" : nil
+        return zone.isEmpty ? "the zone after % is empty" : nil
     }
 
     /// Why a text is not the address of a host; `nil` when it is one.

@@ -1,11 +1,11 @@
 import CloudletCore
-import CloudletNetwork
+package import CloudletNetwork
 
 /// An address and a port to listen on, written `ADDRESS:PORT`, `[ADDRESS]:PORT` or `:PORT`.
 package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
-    /// The address; a link-local IPv6 address includes its interface (`fe80::1%eth0`). `nil` stands for every LAN
-    /// address.
-    package let address: String?
+    /// The address; a link-local IPv6 address has its interface as its zone (`fe80::1%eth0`). `nil` stands for every
+    /// LAN address.
+    package let address: ScopedAddress?
     /// The port; 0 picks a free one.
     package let port: UInt16
 
@@ -18,31 +18,29 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Creates an address.
-    package init(address: String?, port: UInt16) {
+    package init(address: ScopedAddress?, port: UInt16) {
         self.address = address
         self.port = port
     }
 
     /// Parses an address.
     init(_ text: String) throws(Invalid) {
-        guard let colon = text.lastIndex(of: ":") else { throw Invalid(reason: "it has no port") }
-        guard let port = UInt16(text[text.index(after: colon)...]) else {
+        guard let parts = HostAndPort(text) else { throw Invalid(reason: "the brackets do not enclose the address") }
+        guard let digits = parts.port else { throw Invalid(reason: "it has no port") }
+        guard let port = HostAndPort.number(digits) else {
             throw Invalid(reason: "no port follows the last colon")
         }
         self.port = port
-        var host = String(text[..<colon])
-        if host.isEmpty {
+        if parts.host.isEmpty {
             address = nil
             return
         }
-        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        if let reason = ScopedAddress.objection(to: host) { throw Invalid(reason: reason) }
-        address = host
+        if let reason = ScopedAddress.objection(to: parts.host) { throw Invalid(reason: reason) }
+        address = ScopedAddress(parts.host)
     }
 
     /// The address in the form that is parsed.
     package var description: String {
-        guard let address else { return ":\(port)" }
-        return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+        "\(address?.urlHost ?? ""):\(port)"
     }
 }

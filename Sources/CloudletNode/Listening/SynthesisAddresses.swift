@@ -17,7 +17,7 @@ struct SynthesisAddresses: Sendable {
 
     private func endpoints(on interfaces: [NetworkInterface], isConfined: Bool) -> [Endpoint] {
         configured.flatMap { entry in
-            (entry.address.map { [$0] } ?? Self.hosts(of: interfaces, isConfined: isConfined)).map {
+            (entry.address.map { [$0.description] } ?? Self.hosts(of: interfaces, isConfined: isConfined)).map {
                 Endpoint(host: $0, port: entry.port)
             }
         }

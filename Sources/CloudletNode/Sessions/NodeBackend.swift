@@ -25,7 +25,7 @@ struct NodeBackend: SynthesisBackend {
     struct Options: Sendable {
         /// Maps the node's address that a client used to the IPv4 address on which its forwards listen; `nil` if there
         /// is none.
-        var forwardAddress: @Sendable (String) -> String? = { $0.contains(":") ? nil : $0 }
+        var forwardAddress: @Sendable (String) -> String? = { IPAddress($0)?.isV4 == true ? $0 : nil }
         /// The options that all VMs have in common.
         var machine = VMOptions()
         /// Reports when the system can't provide more threads.
@@ -126,9 +126,7 @@ struct NodeBackend: SynthesisBackend {
     /// the same interface.
     private func forwardAddress(for request: SynthesisRequest) throws(CloudletError) -> String {
         let local = request.localAddress
-        if let address = options.forwardAddress(local.hasPrefix("::ffff:") ? String(local.dropFirst(7)) : local) {
-            return address
-        }
+        if let address = options.forwardAddress(local) { return address }
         guard request.meta.forwards.isEmpty else {
             throw CloudletError(
                 .unavailable,

@@ -4,7 +4,6 @@ import CloudletOverlay
 import CloudletSession
 import CloudletSynthesis
 import CloudletSystem
-import Foundation
 import Subprocess
 import SystemPackage
 
@@ -54,14 +53,13 @@ struct OverlayFetch: Sendable {
             throw CloudletError(
                 .permission, "this node does not fetch overlays from URLs", advice: "send the overlay itself")
         }
-        guard text.utf8.count <= 2000, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
-            let url = URLComponents(string: text), ["http", "https"].contains(url.scheme?.lowercased() ?? ""),
-            let host = url.host, !host.isEmpty
+        guard text.utf8.count <= 2000, let url = AbsoluteURL(text), ["http", "https"].contains(url.scheme),
+            let server = url.server
         else {
             throw CloudletError(.badData, "'\(text.displayable(limit: 80))' is not an http or https URL")
         }
         // A zone in the URL would name a link of this host, which may differ from the client's.
-        let named = (Authority(host)?.host ?? .name(host)) == ScopedAddress(client).map { .address($0.withoutZone) }
+        let named = server.host == ScopedAddress(client).map { .address($0.withoutZone) }
         guard policy == .any || named else {
             throw CloudletError(
                 .permission, "this node fetches overlays only from the client's own address \(client)",

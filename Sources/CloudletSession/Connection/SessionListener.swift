@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletNetwork
 import CloudletSystem
 import Glibc
 import NIOCore
@@ -16,6 +17,11 @@ package final class SessionListener: Sendable {
         let arrived: ArrivedBytes
 
         var channel: any Channel { stream.channel }
+
+        /// The client's address. Of a connection over IPv4, it is the IPv4 address even if the socket listens on IPv6.
+        var client: String { channel.remoteAddress?.address?.description ?? "unknown" }
+        /// The node's address that the client used.
+        var localAddress: String { channel.localAddress?.address?.description ?? "" }
     }
 
     private let channel: any Channel
