@@ -14,7 +14,7 @@ public struct NodeRecord: Hashable, Sendable {
     /// TCP port of the HTTP server with description, status and page.
     public var httpPort: UInt16
     /// Version of the node's HTTP API.
-    public var apiVersion: Int
+    public var apiVersion = 1
     /// The base VMs that the node holds, most useful first.
     public var bases: [HeldBase]
     /// The load: 0 idle, 1 all cores busy, more when tasks are queued.
@@ -22,7 +22,7 @@ public struct NodeRecord: Hashable, Sendable {
     /// Memory available to further guests.
     public var freeMemory: ByteCount
     /// The number of running sessions.
-    public var sessions: Int
+    public var sessions = 0
     /// Special features of the node, one short word each (`kvm`, `gpu`): letters, digits, hyphens.
     public var features: [String]
 
@@ -31,21 +31,18 @@ public struct NodeRecord: Hashable, Sendable {
     /// The default TCP port of the HTTP server.
     public static let defaultHTTPPort: UInt16 = 8022
 
-    /// Creates a record.
+    /// Creates a record of a node without sessions.
     public init(
-        id: NodeID, name: String, synthesisPort: UInt16 = defaultSynthesisPort, httpPort: UInt16, apiVersion: Int = 1,
-        bases: [HeldBase] = [], load: Double = 0, freeMemory: ByteCount = ByteCount(0), sessions: Int = 0,
-        features: [String] = []
+        id: NodeID, name: String, synthesisPort: UInt16 = defaultSynthesisPort, httpPort: UInt16,
+        bases: [HeldBase] = [], load: Double = 0, freeMemory: ByteCount = ByteCount(0), features: [String] = []
     ) {
         self.id = id
         requestedName = NodeName.clean(name)
         self.synthesisPort = synthesisPort
         self.httpPort = httpPort
-        self.apiVersion = apiVersion
         self.bases = bases
         self.load = load
         self.freeMemory = freeMemory
-        self.sessions = sessions
         self.features = features
     }
 }

@@ -57,11 +57,13 @@ public struct NodeStatus: Hashable, Sendable, Codable {
             freeMemory >= 0, sessions >= 0
         else { return nil }
         var record = NodeRecord(
-            id: id, name: name, synthesisPort: port, httpPort: httpPort, apiVersion: api,
+            id: id, name: name, synthesisPort: port, httpPort: httpPort,
             bases: bases.prefix(1000).compactMap { base in
                 SHA256Digest(hex: base.hash).map { HeldBase(hash: $0, name: base.name.cut(toBytes: 255)) }
-            }, load: load, freeMemory: ByteCount(freeMemory), sessions: sessions,
+            }, load: load, freeMemory: ByteCount(freeMemory),
             features: features.prefix(32).map { $0.cut(toBytes: 63) })
+        record.apiVersion = api
+        record.sessions = sessions
         // Unchanged: another implementation may use another form of names.
         record.requestedName = name.cut(toBytes: 255)
         return record

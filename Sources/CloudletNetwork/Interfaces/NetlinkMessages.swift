@@ -61,16 +61,17 @@ package struct NetlinkMessages {
         func has(_ flag: UInt32) -> Bool { flags & flag != 0 }
         let attributes = Self.attributes(body, from: 16)
         guard index > 0, let name = attributes[UInt16(IFLA_IFNAME)]?.cString else { return }
-        let hardwareType = body.hostInteger(UInt16.self, at: 2)
         let information = Self.attributes(attributes[UInt16(IFLA_LINKINFO)] ?? [], from: 0)
         let isLoopback = has(UInt32(IFF_LOOPBACK))
-        links[index] = NetworkInterface(
+        var link = NetworkInterface(
             index: index, name: name, kind: information[UInt16(IFLA_INFO_KIND)]?.cString ?? "",
             isUp: has(UInt32(IFF_UP)) && (isLoopback || has(UInt32(IFF_RUNNING))),
             isMulticast: has(UInt32(IFF_MULTICAST)), isLoopback: isLoopback,
-            isPointToPoint: has(UInt32(IFF_POINTOPOINT)), hardwareType: hardwareType,
-            portOf: information[UInt16(IFLA_INFO_SLAVE_KIND)]?.cString ?? "",
-            hasDevice: attributes[UInt16(IFLA_PARENT_DEV_NAME)] != nil)
+            isPointToPoint: has(UInt32(IFF_POINTOPOINT)))
+        link.hardwareType = body.hostInteger(UInt16.self, at: 2)
+        link.portOf = information[UInt16(IFLA_INFO_SLAVE_KIND)]?.cString ?? ""
+        link.hasDevice = attributes[UInt16(IFLA_PARENT_DEV_NAME)] != nil
+        links[index] = link
     }
 
     /// `struct ifaddrmsg`, then attributes.

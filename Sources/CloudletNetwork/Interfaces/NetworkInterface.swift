@@ -15,20 +15,19 @@ package struct NetworkInterface: Hashable, Sendable {
     /// Whether it is a link between two hosts (PPP, most VPNs).
     package var isPointToPoint: Bool
     /// The kernel's number of the hardware type (ARPHRD_ in if_arp.h): 1 is Ethernet or looks like it.
-    package var hardwareType: UInt16
+    package var hardwareType: UInt16 = 1
     /// The kind of the interface that it is a port of (`bridge`, `bond` …); empty when it is not a port.
-    package var portOf: String
+    package var portOf = ""
     /// Whether it belongs to a device on a bus of the machine.
-    package var hasDevice: Bool
+    package var hasDevice = false
     /// Addresses that can be bound and used: duplicate detection has finished, and they are still valid. Deprecated
     /// ones come last.
     package var addresses: [InterfaceAddress]
 
-    /// Creates an interface from its parts.
+    /// Creates an interface of Ethernet's type that is not a port of another.
     package init(
         index: Int32, name: String, kind: String = "", isUp: Bool = true, isMulticast: Bool = true,
-        isLoopback: Bool = false, isPointToPoint: Bool = false, hardwareType: UInt16 = 1, portOf: String = "",
-        hasDevice: Bool = false, addresses: [InterfaceAddress] = []
+        isLoopback: Bool = false, isPointToPoint: Bool = false, addresses: [InterfaceAddress] = []
     ) {
         self.index = index
         self.name = name
@@ -37,9 +36,6 @@ package struct NetworkInterface: Hashable, Sendable {
         self.isMulticast = isMulticast
         self.isLoopback = isLoopback
         self.isPointToPoint = isPointToPoint
-        self.hardwareType = hardwareType
-        self.portOf = portOf
-        self.hasDevice = hasDevice
         self.addresses = addresses
     }
 

@@ -8,7 +8,6 @@ import Logging
 /// Runs VMs: the hypervisor, and the pool of warm VMs.
 struct MachinePart: NodePart {
     let hypervisor: Hypervisor
-    let synthesizer: Synthesizer
     let warmPool: WarmPool
     /// Options for running the VMs of sessions.
     let options: NodeBackend.Options
@@ -24,7 +23,7 @@ struct MachinePart: NodePart {
         let settings = context.settings
         let logger = context.logger
         hypervisor = try await Hypervisor.opened(context, vms)
-        synthesizer = Synthesizer(hypervisor: hypervisor)
+        let synthesizer = Synthesizer(hypervisor: hypervisor)
         guestPorts = GuestPorts(isOpen: settings.lowPorts)
         options = NodeBackend.Options(settings, guestPorts: guestPorts, interfaces: interfaces)
         // Create these threads now, because later the system may not have any left.

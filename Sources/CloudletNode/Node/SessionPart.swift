@@ -39,9 +39,8 @@ struct SessionPart: NodePart {
             max(0, HostResources.figures(scratch: scratch).freeDisk - configuration.value.diskReserve)
         }
         let backend = NodeBackend(
-            registry: registry, synthesizer: machines.synthesizer, pool: machines.warmPool, admission: admission,
-            fetch: fetch, options: machines.options, metrics: context.metrics, vms: machines.vms,
-            logger: context.logger)
+            registry: registry, pool: machines.warmPool, admission: admission, fetch: fetch,
+            options: machines.options, metrics: context.metrics, vms: machines.vms, logger: context.logger)
         server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: context.metrics),
             limits: context.connections.bounding(settings.sessionLimits), logger: context.logger)

@@ -35,17 +35,16 @@ struct NodeBackend: SynthesisBackend {
         init() {}
     }
 
-    /// Creates a back end with this registry and synthesizer.
+    /// Creates a back end. VMs are started by the synthesizer of `pool`.
     init(
-        registry: NodeRegistry, synthesizer: Synthesizer, pool: WarmPool, admission: Admission, fetch: OverlayFetch,
-        options: Options,
+        registry: NodeRegistry, pool: WarmPool, admission: Admission, fetch: OverlayFetch, options: Options,
         metrics: NodeMetrics, vms: VMSessions, logger: Logger
     ) {
         self.vms = vms
         overlayFetch = fetch
         self.admission = admission
         self.registry = registry
-        self.synthesizer = synthesizer
+        synthesizer = pool.synthesizer
         self.pool = pool
         self.options = options
         self.metrics = metrics

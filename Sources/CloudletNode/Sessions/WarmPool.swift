@@ -34,7 +34,7 @@ final class WarmPool: Service {
     }
 
     let registry: NodeRegistry
-    private let synthesizer: Synthesizer
+    let synthesizer: Synthesizer
     private let options: VMOptions
     let policy: @Sendable () -> Policy
     let freeMemory: @Sendable () -> Int
