@@ -14,7 +14,7 @@ package struct Conformance: Sendable {
     /// Runs the check. `progress` receives a description of each step.
     /// - Returns: a finding for every requirement that was to be checked.
     /// - Throws: `CloudletError.noNetwork`, `noNode` when there is nothing to check.
-    package func run(progress: @Sendable (String) -> Void = { _ in }) async throws(CloudletError) -> Report {
+    package func run(progress: @Sendable (String) -> Void = { _ in }) async throws(CloudletError) -> ConformanceReport {
         let listener = try PacketListener()
         let link = try TestLink(to: options.target, listener: listener)
         progress("searching on \(link.interface.name)")
@@ -29,11 +29,11 @@ package struct Conformance: Sendable {
         }
         let outcomes = await check(context, second, quiet, progress)
         let requirements = Requirement.all.filter { options.only.isEmpty || options.only.contains($0.id) }
-        return Report(
+        return ConformanceReport(
             subject: "\(device.description.friendlyName) at \(device.location)",
             findings: requirements.map { requirement in
                 let outcome = outcomes[requirement.id] ?? .notChecked("not part of this run")
-                return Finding(
+                return RequirementResult(
                     id: requirement.id, rule: requirement.rule, level: requirement.level, verdict: outcome.verdict,
                     evidence: outcome.evidence)
             })

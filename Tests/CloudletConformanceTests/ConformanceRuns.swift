@@ -14,11 +14,11 @@ actor ConformanceRuns {
     }
 
     struct Run: Sendable {
-        let report: Report
+        let report: ConformanceReport
         let status: Int32
 
         /// The requirements with a verdict.
-        func requirements(_ verdict: Finding.Verdict) -> [String] {
+        func requirements(_ verdict: RequirementResult.Verdict) -> [String] {
             report.findings.filter { $0.verdict == verdict }.map(\.id)
         }
 
@@ -86,7 +86,7 @@ actor ConformanceRuns {
                     .replacing(Repository.root.string, with: "CHECKOUT").replacing(lab.directory, with: "LAB")
                 try text.write(toFile: fixture(device).string, atomically: true, encoding: .utf8)
             }
-            return Run(report: try JSONDecoder().decode(Report.self, from: bytes), status: result.status)
+            return Run(report: try JSONDecoder().decode(ConformanceReport.self, from: bytes), status: result.status)
         }
     }
 

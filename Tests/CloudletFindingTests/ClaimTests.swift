@@ -298,7 +298,7 @@ import Testing
     func senders() {
         func socket(_ origin: DiscoveryOrigin, asks: Bool) -> FinderSockets.Socket {
             FinderSockets.Socket(
-                descriptor: -1, origin: origin, group: SSDPGroup.v4, interface: lan, isAsker: asks)
+                descriptor: -1, origin: origin, group: SSDPGroup.v4, interface: lan, sendsQuestions: asks)
         }
         let other = IPAddress.v4(0xC0A8_0102)
         for (origin, asks, hops, isTaken) in [

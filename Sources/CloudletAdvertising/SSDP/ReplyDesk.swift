@@ -10,7 +10,7 @@ final class ReplyDesk: Sendable {
         /// Send all at once.
         case open
         /// Send one message, and the rest when the kernel has found the host; a slot for unknown hosts is reserved.
-        case asStranger
+        case toUnknownHost
         /// An earlier answer to the host is waiting for the kernel to find it; add these to the kept ones.
         case waiting
         /// Do not send.
@@ -26,7 +26,7 @@ final class ReplyDesk: Sendable {
 
     private struct State {
         var budget = ReplyBudget()
-        var slots = StrangerSlots()
+        var slots = UnknownHostLimiter()
         /// The kept answers of the hosts that hold a slot.
         var letters: [Neighbour: [Letter]] = [:]
         /// Hosts that the kernel knew a moment ago, with the time until which this is assumed to hold.
@@ -71,7 +71,7 @@ final class ReplyDesk: Sendable {
                 return .closed
             }
             state.letters[host] = []
-            return .asStranger
+            return .toUnknownHost
         }
     }
 

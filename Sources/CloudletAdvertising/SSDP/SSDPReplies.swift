@@ -38,7 +38,7 @@ final class SSDPReplies: Sendable {
                 loop.scheduleTask(in: delay()) { [sender] in sender.send(answer, to: receiver) }
             }
         case .waiting: desk.keep(letters, for: host)
-        case .asStranger:
+        case .toUnknownHost:
             desk.keep(letters.dropFirst(), for: host)
             loop.scheduleTask(in: delay()) { [self] in
                 if strangers.send(first, to: receiver) { look(for: host, since: .now(), 0) } else { desk.release(host) }

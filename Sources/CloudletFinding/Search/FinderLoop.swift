@@ -154,7 +154,7 @@ final class FinderLoop {
     ) -> [Candidate] {
         if inbox.turnsAway(source), nextNeighbours <= .now { updateNeighbours() }
         let (candidates, questions) = inbox.take(bytes, by: socket.origin, from: source, on: socket.interface)
-        if !questions.isEmpty, socket.isAsker { inbox.noteSent(FinderSockets.ask(questions, by: socket)) }
+        if !questions.isEmpty, socket.sendsQuestions { inbox.noteSent(FinderSockets.ask(questions, by: socket)) }
         return candidates
     }
 

@@ -13,7 +13,7 @@ final class FinderSockets {
         let group: IPAddress
         let interface: NetworkInterface
         /// Whether it sends questions; the other sockets listen.
-        let isAsker: Bool
+        let sendsQuestions: Bool
 
         /// Whether to accept a datagram.
         ///
@@ -24,7 +24,7 @@ final class FinderSockets {
         func takes(from sender: IPAddress, hops: Int32) -> Bool {
             if sender.isLoopback { return true }
             guard sender.isUnicast, !interface.isBroadcast(sender) else { return false }
-            return !isAsker || origin == .ssdp || hops == 255 || interface.isOnLink(sender)
+            return !sendsQuestions || origin == .ssdp || hops == 255 || interface.isOnLink(sender)
         }
     }
 
@@ -56,18 +56,23 @@ final class FinderSockets {
             sockets.append(socket)
         }
         func add(_ origin: DiscoveryOrigin, _ group: IPAddress, from address: IPAddress) {
-            let isHeard = sockets.contains { !$0.isAsker && $0.group == group }
+            let isHeard = sockets.contains { !$0.sendsQuestions && $0.group == group }
             do {
                 // A one-shot query comes from any port and must not leave the link (RFC 6762 §5.1); an SSDP search may
                 // cross one router (UDA 2.0 §1.3.2).
-                let asker = try DatagramSocket.sender(
+                let sender = try DatagramSocket.sender(
                     from: address, port: 0, on: interface, hops: origin == .mdns ? 255 : 2)
-                take(Socket(descriptor: asker, origin: origin, group: group, interface: interface, isAsker: true))
-                if origin == .mdns { try DatagramSocket.reportHops(asker, ofV4: address.isV4) }
+                take(
+                    Socket(descriptor: sender, origin: origin, group: group, interface: interface, sendsQuestions: true)
+                )
+                if origin == .mdns { try DatagramSocket.reportHops(sender, ofV4: address.isV4) }
                 guard listening, !isHeard else { return }
                 let listener = try DatagramSocket.receiver(
                     of: group, port: origin == .mdns ? 5353 : 1900, on: interface)
-                take(Socket(descriptor: listener, origin: origin, group: group, interface: interface, isAsker: false))
+                take(
+                    Socket(
+                        descriptor: listener, origin: origin, group: group, interface: interface, sendsQuestions: false)
+                )
             } catch {
                 failures.append("\(error)")
             }
@@ -103,7 +108,7 @@ final class FinderSockets {
     /// Sends a question from every socket of its protocol.
     /// - Returns: for each of these `nil`, or why nothing could be sent.
     static func ask(_ question: FinderTimetable.Question, by sockets: [Socket]) -> [String?] {
-        sockets.filter(\.isAsker).compactMap { socket in
+        sockets.filter(\.sendsQuestions).compactMap { socket in
             switch question {
             case .ssdp(let target) where socket.origin == .ssdp:
                 return send(SSDPCandidates.search(target, to: socket.group).bytes, by: socket, port: 1900)

@@ -4,7 +4,7 @@ import Testing
 @testable import CloudletAdvertising
 @testable import CloudletNetwork
 
-@Suite struct StrangerSlotsTests {
+@Suite struct UnknownHostLimiterTests {
     private let start = ContinuousClock.now
 
     private func host(_ number: Int, isV4: Bool = true) -> Neighbour {
@@ -15,7 +15,7 @@ import Testing
 
     @Test("whoever asks gets a place while half are free, then who asks again; the kernel is never asked to try more")
     func places() {
-        var slots = StrangerSlots()
+        var slots = UnknownHostLimiter()
         var most = 0
         var taken: [(Neighbour, ContinuousClock.Instant)] = []
         // A new address every millisecond, for 20 s.
@@ -34,12 +34,12 @@ import Testing
                 slots.free(real)
             }
         }
-        #expect(most <= slots.multicastPlaces / 2)
+        #expect(most <= slots.multicastSlots / 2)
     }
 
     @Test("floods by unicast take none of the places of those who search by multicast, nor IPv6 those of IPv4")
     func kinds() {
-        var slots = StrangerSlots()
+        var slots = UnknownHostLimiter()
         for number in 0..<5000 {
             _ = slots.take(host(number), isMulticast: false, at: start)
             _ = slots.take(host(number, isV4: false), isMulticast: true, at: start)
@@ -50,14 +50,14 @@ import Testing
 
     @Test("addresses that ask twice get no more than all places")
     func repeating() {
-        var slots = StrangerSlots()
+        var slots = UnknownHostLimiter()
         var count = 0
         for _ in 0..<3 {
             for number in 0..<3000 where !slots.holds(host(number)) {
                 count += slots.take(host(number), isMulticast: true, at: start) ? 1 : 0
             }
         }
-        #expect(count == slots.multicastPlaces)
+        #expect(count == slots.multicastSlots)
     }
 
     @Test("what strangers get is not taken from those who are known, and is bounded for all together")

@@ -1,5 +1,5 @@
 /// The result of the check of a requirement.
-package struct Finding: Hashable, Sendable, Codable {
+package struct RequirementResult: Hashable, Sendable, Codable {
     /// The verdicts.
     package enum Verdict: String, Hashable, Sendable, Codable {
         /// The rule holds, as far as it was checked.
@@ -24,7 +24,7 @@ package struct Finding: Hashable, Sendable, Codable {
 
 /// A verdict with its evidence, without the requirement that it belongs to.
 struct Outcome: Sendable {
-    let verdict: Finding.Verdict
+    let verdict: RequirementResult.Verdict
     let evidence: String
 
     static func pass(_ evidence: String) -> Outcome { Outcome(verdict: .pass, evidence: evidence) }

@@ -11,11 +11,11 @@ import CloudletNetwork
 ///
 /// A host that searches by unicast has found this host by ARP first, and the kernel knows it from that; so unicast
 /// needs few slots.
-struct StrangerSlots: Sendable {
+struct UnknownHostLimiter: Sendable {
     /// Slots for hosts that searched by multicast, and for those that searched by unicast; each number applies to IPv4
     /// and again to IPv6. The kernel's tables have 1,024 entries by default.
-    var multicastPlaces = 288
-    var unicastPlaces = 32
+    var multicastSlots = 288
+    var unicastSlots = 32
     /// How long the kernel tries to find a host: by default three times, one second apart.
     var trialTime = Duration.seconds(4)
     /// How long a rejected host is remembered.
@@ -35,7 +35,7 @@ struct StrangerSlots: Sendable {
 
     private var slots: [Neighbour: Slot] = [:]
     private var used: [Kind: Int] = [:]
-    private var turnedAway: [Neighbour: ContinuousClock.Instant] = [:]
+    private var rejected: [Neighbour: ContinuousClock.Instant] = [:]
 
     /// Creates free slots.
     init() {}
@@ -48,15 +48,15 @@ struct StrangerSlots: Sendable {
     mutating func take(_ host: Neighbour, isMulticast: Bool, at now: ContinuousClock.Instant = .now) -> Bool {
         let isV4 = host.address.isV4
         let kind: Kind = isMulticast ? .multicast(isV4: isV4) : .unicast(isV4: isV4)
-        let places = isMulticast ? multicastPlaces : unicastPlaces
-        if used[kind, default: 0] >= places / 2 { removeEnded(at: now) }
+        let limit = isMulticast ? multicastSlots : unicastSlots
+        if used[kind, default: 0] >= limit / 2 { removeEnded(at: now) }
         let count = used[kind, default: 0]
-        let isRepeating = turnedAway[host].map { now - $0 <= memory } ?? false
-        guard count < places / 2 || isRepeating && count < places else {
+        let isRepeating = rejected[host].map { now - $0 <= memory } ?? false
+        guard count < limit / 2 || isRepeating && count < limit else {
             remember(host, at: now)
             return false
         }
-        turnedAway[host] = nil
+        rejected[host] = nil
         slots[host] = Slot(kind: kind, end: now + trialTime)
         used[kind] = count + 1
         return true
@@ -73,14 +73,14 @@ struct StrangerSlots: Sendable {
     }
 
     private mutating func remember(_ host: Neighbour, at now: ContinuousClock.Instant) {
-        if turnedAway.count >= maximumRemembered, turnedAway[host] == nil {
-            turnedAway = turnedAway.filter { now - $0.value <= memory }
-            if turnedAway.count >= maximumRemembered {
-                let times = turnedAway.values.sorted()
+        if rejected.count >= maximumRemembered, rejected[host] == nil {
+            rejected = rejected.filter { now - $0.value <= memory }
+            if rejected.count >= maximumRemembered {
+                let times = rejected.values.sorted()
                 let limit = times[times.count / 2]
-                turnedAway = turnedAway.filter { $0.value > limit }
+                rejected = rejected.filter { $0.value > limit }
             }
         }
-        turnedAway[host] = now
+        rejected[host] = now
     }
 }

@@ -2,20 +2,20 @@ import CloudletCore
 import FoundationEssentials
 
 /// The result of a run: every requirement with its verdict.
-package struct Report: Hashable, Sendable, Codable {
+package struct ConformanceReport: Hashable, Sendable, Codable {
     /// The node that was checked.
     package var subject: String
     /// One finding for each requirement, in the order of the tables.
-    package var findings: [Finding]
+    package var findings: [RequirementResult]
 
     /// The number of findings with a verdict.
-    package func count(_ verdict: Finding.Verdict) -> Int { findings.filter { $0.verdict == verdict }.count }
+    package func count(_ verdict: RequirementResult.Verdict) -> Int { findings.filter { $0.verdict == verdict }.count }
 
     /// The names of the requirements that failed.
     package var failed: [String] { findings.filter { $0.verdict == .fail }.map(\.id) }
 
     /// The failed requirements of level MUST.
-    package var brokenRules: [Finding] { findings.filter { $0.verdict == .fail && $0.level == .must } }
+    package var brokenRules: [RequirementResult] { findings.filter { $0.verdict == .fail && $0.level == .must } }
 
     /// One line for each requirement: name, level, verdict, rule, evidence. Evidence comes from the network, so its
     /// control characters are escaped.
