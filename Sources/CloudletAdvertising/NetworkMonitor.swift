@@ -43,8 +43,7 @@ package final class NetworkMonitor: Service {
             metadata: ["left-out": "\(leftOut.map { "\($0.name) (\($0.reason))" }.joined(separator: ", "))"])
     }
 
-    /// Follows changes until the service is shut down or the task is cancelled. Changes in quick succession are handled
-    /// as one.
+    /// Follows changes until the service is shut down or the task is cancelled.
     package func run() async throws {
         let watch = try Netlink.Changes()
         let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -61,6 +60,9 @@ package final class NetworkMonitor: Service {
         continuation.yield()
         for await _ in changes.cancelOnGracefulShutdown() {
             refresh()
+            // The kernel reports a change in many messages. The first one is acted on at once, and those that arrive
+            // during this pause together after it, so a host whose network changes all the time is not read all the
+            // time.
             try? await Task.sleep(for: .milliseconds(50))
         }
     }

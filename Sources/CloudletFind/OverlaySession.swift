@@ -53,7 +53,7 @@ struct OverlaySession: Sendable {
             } while: { vm in
                 ProgressLine.clear()
                 try report(
-                    Result(
+                    SessionResult(
                         chosen, vm, overlay, discover: found - start,
                         send: (sent.withLock { $0 } ?? clock.now) - found, total: clock.now - start))
                 if let status = try await use(vm, chosen) { launched.withLock { $0 = status } }
@@ -66,7 +66,7 @@ struct OverlaySession: Sendable {
     }
 
     /// The JSON form of the result that is printed when the VM runs.
-    private struct Result: Encodable {
+    private struct SessionResult: Encodable {
         struct Forward: Encodable {
             let transport: String
             let hostPort: UInt16
@@ -101,7 +101,7 @@ struct OverlaySession: Sendable {
         }
     }
 
-    private func report(_ result: Result) throws(CloudletError) {
+    private func report(_ result: SessionResult) throws(CloudletError) {
         if search.printsJSON { return try Console.json(result) }
         func shown(_ name: String) -> String { Duration.seconds(result.seconds[name] ?? 0).shown }
         Console.result("VM for \(result.app.displayable(limit: 60)) runs on \(result.host)")
@@ -132,7 +132,8 @@ struct OverlaySession: Sendable {
         }
         guard hold else { return nil }
         Console.note("Ctrl-C ends the session.")
-        try await Task.sleep(for: .seconds(1 << 30))
-        return nil
+        // Waits until the task is cancelled: nothing sets this event.
+        await AsyncEvent().wait()
+        throw CancellationError()
     }
 }

@@ -101,7 +101,8 @@ package final class LibUPnPAdvertiser: Advertiser {
                 let reason = await runProcess(assignment, while: current)
                 ready.update { $0.remove(assignment.link) }
                 guard current.value == .process(assignment), !Task.isCancelled else {
-                    // Quick successive changes are handled as one.
+                    // A change of the network often comes with others, for example of several addresses. This pause
+                    // lets the next process start with all of them, because each start sends announcements.
                     try? await Task.sleep(for: .milliseconds(300))
                     continue
                 }
@@ -109,6 +110,7 @@ package final class LibUPnPAdvertiser: Advertiser {
                     "libupnp's process ended; the node will start it again",
                     metadata: ["link": "\(assignment.link)", "reason": "\(reason.displayable())"])
                 report(false)
+                // An end of the process has no cause that could be waited for, so it is started again after a pause.
                 pause = ContinuousClock.now - start > .seconds(60) ? .milliseconds(500) : min(pause * 2, .seconds(10))
                 try? await Task.sleep(for: pause)
             }
