@@ -18,10 +18,10 @@ struct SearchOptions: ParsableArguments {
     @Option(help: "Seconds to search at most.")
     var timeout: Double = 3
 
-    @Flag(help: "Go on and show what comes and goes.")
+    @Flag(help: "Keep searching, and show nodes that appear, change and disappear.")
     var watch = false
 
-    @Option(help: "table or json.")
+    @Option(help: "Output format: table or json.")
     var format: OutputFormat = .table
 
     @Flag(help: "The same as --format json.")

@@ -65,10 +65,10 @@ import Testing
         }
         #expect(reason { _ in } == nil && reason { $0.portOf = "vrf" } == nil)
         #expect(reason { $0.portOf = "bridge" } == "a port of a bridge")
-        #expect(reason { $0.hardwareType = 519 } == "no Ethernet or wireless device")
+        #expect(reason { $0.hardwareType = 519 } == "neither an Ethernet nor a wireless device")
         #expect(reason { $0.isMulticast = false } == InterfacePolicy.deaf)
-        #expect(reason { $0.isPointToPoint = true } == "a link to one other end")
-        #expect(reason { $0.hasDevice = false } == "VMware's")
+        #expect(reason { $0.isPointToPoint = true } == "a point-to-point link")
+        #expect(reason { $0.hasDevice = false } == "an interface of VMware")
     }
 
     @Test("what can't be the name of an interface is told from what may be one")

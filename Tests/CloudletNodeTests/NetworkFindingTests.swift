@@ -23,18 +23,18 @@ import Testing
     @Test(
         "an interface that is left out is told with the reason, whether there is another or not",
         arguments: [
-            ("docker0", "bridge", "Docker's bridge"), ("br-0123456789ab", "bridge", "a bridge of Docker's"),
-            ("virbr0", "bridge", "libvirt's bridge"), ("veth12ab34c", "veth", "a container's"),
-            ("vmnet8", "", "VMware's"), ("vboxnet0", "", "VirtualBox's"),
+            ("docker0", "bridge", "a bridge of Docker"), ("br-0123456789ab", "bridge", "a bridge of Docker"),
+            ("virbr0", "bridge", "a bridge of libvirt"), ("veth12ab34c", "veth", "an interface of a container"),
+            ("vmnet8", "", "an interface of VMware"), ("vboxnet0", "", "an interface of VirtualBox"),
             ("wg-home", "wireguard", "a WireGuard tunnel"),
             ("ztabcdefgh", "tun", "a tunnel or tap device of a VPN or virtual machine"),
             ("x", "ovpn", "an OpenVPN tunnel"),
-            ("x", "dummy", "a dummy that leads nowhere"), ("x", "wwan", "a mobile modem"),
-            ("x", "macvtap", "a virtual machine's"), ("x", "vrf", "a routing domain"),
+            ("x", "dummy", "a dummy interface"), ("x", "wwan", "a mobile modem"),
+            ("x", "macvtap", "an interface of a virtual machine"), ("x", "vrf", "a routing domain"),
             ("x", "vxlan", "an overlay network"),
-            ("x", "gre", "an IP tunnel"), ("x", "ifb", "no network interface of hosts"),
-            ("x", "port", "a port of a bridge"), ("x", "point", "a link to one other end"),
-            ("x", "hardware", "no Ethernet or wireless device"),
+            ("x", "gre", "an IP tunnel"), ("x", "ifb", "an interface that does not lead to hosts"),
+            ("x", "port", "a port of a bridge"), ("x", "point", "a point-to-point link"),
+            ("x", "hardware", "neither an Ethernet nor a wireless device"),
         ])
     func leftOut(name: String, kind: String, reason: String) {
         let one = interface(name) {

@@ -133,7 +133,9 @@ struct DiscoveryLabTests {
             try await lab.script(["avahi-start", "1"])
             try await until(15, "does not join") { try await seen() }
             try await lab.script(["avahi-crash", "1"])
-            try await until(5, "does not notice") { try await lab.script(["log", "1", "node"]).contains("went away") }
+            try await until(5, "does not notice") {
+                try await lab.script(["log", "1", "node"]).contains("mDNS responder was lost")
+            }
             try await lab.script(["avahi-start", "1"])
             try await until(15, "does not join again") { try await seen() }
             try await lab.script(["dbus-crash", "1"])

@@ -157,7 +157,7 @@ import Logging
             trial = nil
             events.groups = []
             (published, settled) = (nil, nil)
-            wait("the mDNS responder went away: \(reason)")
+            wait("the connection to the mDNS responder was lost: \(reason)")
         }
     }
 
@@ -191,7 +191,7 @@ import Logging
         // Of many conflicts in a row, log the first one, and once that there are many.
         if taken == desired?.publication.name || settled != nil {
             logger.notice(
-                "another host of this network has the node's name",
+                "another host of this network uses the node's name",
                 metadata: ["name": "\(taken.displayable())", "now": "\(chosen.displayable())"])
         }
         if conflicts.isSlow, !wasSlow {

@@ -78,7 +78,9 @@ package final class MDNSAdvertiser: Advertiser {
     private let inbox = Mutex(Inbox())
 
     init() throws(CloudletError) {
-        guard let poll = unsafe avahi_simple_poll_new() else { throw CloudletError(.system, "can't make avahi's loop") }
+        guard let poll = unsafe avahi_simple_poll_new() else {
+            throw CloudletError(.system, "can't create avahi's event loop")
+        }
         unsafe self.poll = poll
     }
 

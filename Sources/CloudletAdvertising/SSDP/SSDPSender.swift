@@ -18,7 +18,7 @@ final class SSDPSender: Sendable {
     /// - Throws: `CloudletError` when the system has no more descriptors.
     init(copying socket: Int32) throws(CloudletError) {
         let copy = fcntl(socket, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw CloudletError(errno: errno, "can't send SSDP") }
+        guard copy >= 0 else { throw CloudletError(errno: errno, "can't send an SSDP message") }
         descriptor = Mutex(copy)
     }
 

@@ -91,7 +91,7 @@ package actor EventSubscriptions: Service {
         else { throw .full }
         subscriptions[first.key] = nil
         logger.info(
-            "subscriber dropped: its address has most subscriptions, and other addresses have none left",
+            "a subscriber was removed, because its address has the most subscriptions and another address needs one",
             metadata: ["source": "\(most.key)"])
     }
 
@@ -151,7 +151,9 @@ package actor EventSubscriptions: Service {
         } else {
             subscriptions[sid]?.failures += 1
             if subscription.failures >= 2 {
-                logger.info("subscriber dropped: it can't be reached", metadata: ["source": "\(subscription.source)"])
+                logger.info(
+                    "a subscriber was removed, because it can't be reached",
+                    metadata: ["source": "\(subscription.source)"])
                 subscriptions[sid] = nil
             }
         }

@@ -38,12 +38,12 @@ enum HTTPExchange {
                 }
             } catch let error as HTTPParserError {
                 throw CloudletError(
-                    .protocolViolation, "\(request.endpoint.address) does not speak HTTP", cause: error)
+                    .protocolViolation, "\(request.endpoint.address) did not answer with HTTP", cause: error)
             } catch {
-                throw .wrapping(error, .unavailable, "\(request.endpoint.address) broke off the connection")
+                throw .wrapping(error, .unavailable, "the connection to \(request.endpoint.address) was lost")
             }
         }
-        guard let answer else { throw CloudletError(.busy, "\(request.endpoint) does not answer") }
+        guard let answer else { throw CloudletError(.busy, "\(request.endpoint) did not answer in time") }
         return answer
     }
 
@@ -89,6 +89,6 @@ enum HTTPExchange {
             case .end: if let status { return status }
             }
         }
-        throw CloudletError(.protocolViolation, "\(request.endpoint.address) broke off its answer")
+        throw CloudletError(.protocolViolation, "\(request.endpoint.address) ended its answer too early")
     }
 }

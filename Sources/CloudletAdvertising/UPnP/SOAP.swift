@@ -31,7 +31,7 @@ package struct SOAPRequest: Hashable, Sendable {
             let content = envelope.child("Body")?.children.first
         else { throw CloudletError(.usage, "the request is not a SOAP envelope") }
         guard content.name == action, content.namespace == serviceType else {
-            throw CloudletError(.usage, "the request names another action than its header")
+            throw CloudletError(.usage, "the request names a different action than its header")
         }
         arguments = Dictionary(content.children.map { ($0.name, $0.text) }) { first, _ in first }
     }

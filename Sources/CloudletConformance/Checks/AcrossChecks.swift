@@ -91,7 +91,7 @@ struct AcrossChecks: Sendable {
             controls.isEmpty,
             "\(controls.count) control characters in the finder's output; "
                 + (text.contains(id)
-                    ? "it shows the false node" : asked > 0 ? "it asked the false node" : "it took no notice"))
+                    ? "it shows the false node" : asked > 0 ? "it asked the false node" : "it ignored the false node"))
     }
 
     /// Watches whether announcements are repeated.
@@ -100,7 +100,8 @@ struct AcrossChecks: Sendable {
         let watch = context.options.announcementWatch
         guard watch > .zero else {
             return .notChecked(
-                "announcements live \(life) s; --patience SECONDS, at best \(life * 2), watches them come again")
+                "announcements are valid for \(life) s; --patience SECONDS, ideally \(life * 2), checks whether they are repeated"
+            )
         }
         let start = ContinuousClock.now
         try? await Task.sleep(for: watch)
@@ -118,8 +119,9 @@ struct AcrossChecks: Sendable {
         }
         return .all(
             [
-                (most <= Double(life) / 2 + 1, "\(Int(most)) s apart at a life of \(life) s"),
+                (most <= Double(life) / 2 + 1, "\(Int(most)) s apart although they are valid for \(life) s"),
                 (most - least > 0.1 * most, "always \(Int(most)) s apart"),
-            ], "\(sets.count) sets, \(Int(least * 10)) to \(Int(most * 10)) tenths of a second apart, life \(life) s")
+            ],
+            "\(sets.count) sets, \(Int(least * 10)) to \(Int(most * 10)) tenths of a second apart, valid for \(life) s")
     }
 }

@@ -75,17 +75,17 @@ struct AnnouncementChecks: Sendable {
     private func wait() -> Outcome {
         let firsts = [Endpoint.ssdpV4, .ssdpLink, .ssdpSite].compactMap { of($0).first?.time }.sorted()
         guard firsts.count > 1, let first = firsts.first, let last = firsts.last, (last - first).milliseconds > 2 else {
-            return .notChecked("the wait can't be told from the time the program needs to start")
+            return .notChecked("the wait can't be distinguished from the time that the program needs to start")
         }
         let spread = (last - first).milliseconds
-        return .of(spread <= 250, "the groups were first spoken to over \(spread) ms")
+        return .of(spread <= 250, "the first messages to the groups were sent over \(spread) ms")
     }
 
     private func server(_ text: String) -> Outcome {
         // UDA 1.0 separates the products by commas, later versions by blanks.
         let products = text.split(whereSeparator: { $0 == " " || $0 == "," }).map { $0.split(separator: "/") }
         guard let upnp = products.firstIndex(where: { $0.first == "UPnP" }) else {
-            return .fail("'\(text)' has no UPnP")
+            return .fail("'\(text)' does not name UPnP")
         }
         let version = products[upnp].dropFirst().first.map(String.init) ?? ""
         return .all(

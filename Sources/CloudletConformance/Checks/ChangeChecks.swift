@@ -63,7 +63,7 @@ struct ChangeChecks: Sendable {
             if let name {
                 outcomes["M29"] = .all(
                     [
-                        (MDNSRecordChecks.isProper(name), "'\(name.first)' is no instance name"),
+                        (MDNSRecordChecks.isProper(name), "'\(name.first)' is not an instance name"),
                         (name.first.hasPrefix("A&B <ü> ☕"), "the instance is '\(name.first)'"),
                     ], "'\(name.first)', \(name.labels[0].count) bytes")
                 outcomes["X02"] = .of(Self.agree(friendly, name.first), "'\(friendly)' and '\(name.first)'")
@@ -195,7 +195,7 @@ struct ChangeChecks: Sendable {
             return .all(
                 [
                     (afterLink, "silent after the link was down"),
-                    (afterCard, "silent after the interface was made anew"),
+                    (afterCard, "silent after the interface was created again"),
                 ],
                 "answers after both")
         } catch {

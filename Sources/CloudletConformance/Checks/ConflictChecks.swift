@@ -86,12 +86,12 @@ struct ConflictChecks: Sendable {
             let delay = announced.map { ($0.time - first.time).milliseconds }
             if wins {
                 results.append(
-                    (delay.map { $0 >= 1000 } ?? true, "did not give way: announced \(delay ?? 0) ms after the probe"))
+                    (delay.map { $0 >= 1000 } ?? true, "did not yield: announced \(delay ?? 0) ms after the probe"))
             } else {
-                results.append((delay.map { $0 <= 2500 } ?? false, "gave way to earlier records"))
+                results.append((delay.map { $0 <= 2500 } ?? false, "yielded to earlier records"))
             }
         }
-        return .all(results, "gives way to later records, not to earlier ones")
+        return .all(results, "yields to later records, not to earlier ones")
     }
 
     /// Answers every probe for the name with a record that shows that another host has it.

@@ -49,7 +49,7 @@ struct ControlChecks: Sendable {
         guard let action = try? await service.document?.markup().actionWithoutArguments else {
             let broken = conditions.filter { !$0.0 }.map(\.1)
             return broken.isEmpty
-                ? .notChecked("no action without arguments could be called; unknown ones are refused rightly")
+                ? .notChecked("no action without arguments could be called; unknown ones are refused correctly")
                 : .fail(broken.joined(separator: "; "))
         }
         let good = await call(service, action)
@@ -99,7 +99,7 @@ struct ControlChecks: Sendable {
             for _ in 0..<3 where !isThere {
                 isThere = await HTTPProbe.get(location, timeout: .seconds(3)).status == 200
             }
-            if !isThere { return .fail("gone after: \(request.prefix(60).split(whereSeparator: \.isNewline)[0])") }
+            if !isThere { return .fail("no answer after: \(request.prefix(60).split(whereSeparator: \.isNewline)[0])") }
         }
         return .pass("\(requests.count) requests survived")
     }

@@ -41,7 +41,10 @@ struct DescriptionChecks: Sendable {
         let version =
             root.child("specVersion").map { "\($0.text(of: "major") ?? "").\($0.text(of: "minor") ?? "")" } ?? ""
         var conditions = [
-            (root.name == "root" && root.namespace == "urn:schemas-upnp-org:device-1-0", "the root element is foreign"),
+            (
+                root.name == "root" && root.namespace == "urn:schemas-upnp-org:device-1-0",
+                "the root element has the wrong name or namespace"
+            ),
             (["1.0", "1.1", "2.0"].contains(version), "specVersion is '\(version)'"),
             (root.attributes["configId"] == nil || version != "1.0", "configId in a description of UDA 1.0"),
         ]
@@ -50,7 +53,7 @@ struct DescriptionChecks: Sendable {
                 conditions.append((device.text(of: name)?.trimmed.isEmpty == false, "\(name) is missing"))
             }
             conditions.append(((device.text(of: "friendlyName") ?? "").count < 64, "friendlyName is too long"))
-            conditions.append((device.text(of: "UDN")?.hasPrefix("uuid:") == true, "UDN is no uuid"))
+            conditions.append((device.text(of: "UDN")?.hasPrefix("uuid:") == true, "the UDN is not a UUID"))
         }
         return .all(conditions, "UDA \(version), \(description.devices.count) device(s), '\(description.friendlyName)'")
     }
@@ -85,12 +88,12 @@ struct DescriptionChecks: Sendable {
             conditions.append(
                 (
                     root.name == "scpd" && root.namespace == "urn:schemas-upnp-org:service-1-0",
-                    "\(service.type): the root element is foreign"
+                    "\(service.type): the root element has the wrong name or namespace"
                 ))
             let table = root.child("serviceStateTable")?.children("stateVariable") ?? []
             let known = Set(table.compactMap { $0.text(of: "name") })
             conditions.append(
-                (!table.isEmpty && known.count == table.count, "\(service.type): variables are missing or double"))
+                (!table.isEmpty && known.count == table.count, "\(service.type): variables are missing or repeated"))
             conditions.append((table.allSatisfy { $0.child("dataType") != nil }, "\(service.type): no dataType"))
             variables += table.count
             for action in root.child("actionList")?.children("action") ?? [] {
@@ -112,13 +115,13 @@ struct DescriptionChecks: Sendable {
         let missing = await HTTPProbe.ask(location.endpoint, "GET /no-such-document HTTP/1.1")
         var conditions = [
             (head.status == 200 && head.body.isEmpty, "HEAD: status \(head.status), \(head.body.utf8.count) bytes"),
-            (missing.status == 404, "what is not there: status \(missing.status)"),
+            (missing.status == 404, "a missing document: status \(missing.status)"),
         ]
         for path in ["/../../../etc/passwd", "/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"] {
             let answer = await HTTPProbe.ask(location.endpoint, "GET \(path) HTTP/1.1")
-            conditions.append((!answer.body.contains("root:"), "\(path) leads out"))
+            conditions.append((!answer.body.contains("root:"), "\(path) leads out of the documents"))
         }
-        return .all(conditions, "HEAD 200, 404, nothing leads out")
+        return .all(conditions, "HEAD works, missing documents get 404, no path leads out of the documents")
     }
 
     private func withoutHost() async -> Outcome {

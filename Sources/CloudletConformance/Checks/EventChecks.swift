@@ -64,13 +64,13 @@ struct EventChecks: Sendable {
                     "headers are missing"
                 ),
                 (!event.isEmpty, "no event within 3 s"),
-                (event.isEmpty || event.hasPrefix("NOTIFY /event HTTP/1.1"), "the event is no NOTIFY"),
+                (event.isEmpty || event.hasPrefix("NOTIFY /event HTTP/1.1"), "the event is not a NOTIFY"),
                 (
                     event.isEmpty || head.filter { $0 != " " }.contains("\r\nseq:0\r\n"),
                     "the first event is not number 0"
                 ),
                 (event.isEmpty || head.contains("upnp:propchange"), "no NTS upnp:propchange"),
-                (event.isEmpty || missing.isEmpty, "not told: \(missing.sorted().joined(separator: ", "))"),
+                (event.isEmpty || missing.isEmpty, "not sent: \(missing.sorted().joined(separator: ", "))"),
             ], "event 0 with \(variables.count) variables")
     }
 

@@ -129,9 +129,9 @@ struct HostChecks: Sendable {
             await pause(2)
             return .all(
                 [
-                    (before.contains(id), "the finder does not show it even when it is there"),
-                    (!after.contains(id), "the finder shows it after its cable was pulled"),
-                ], "the finder shows it, and no longer when its cable is pulled")
+                    (before.contains(id), "the finder does not show the node while it runs"),
+                    (!after.contains(id), "the finder shows the node after its cable was unplugged"),
+                ], "the finder shows the node, and no longer shows it when its cable is unplugged")
         } catch {
             return .notChecked(error.description)
         }

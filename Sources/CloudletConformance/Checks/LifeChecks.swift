@@ -62,8 +62,9 @@ struct LifeChecks: Sendable {
             "M10": goodbye ?? .notChecked("the node has no DNS-SD instance"),
             "X03": .all(
                 [
-                    (left.isEmpty, "SSDP was not taken back"), (answers.isEmpty, "searches are still answered"),
-                    (goodbye?.verdict != .fail, "mDNS was not taken back"),
+                    (left.isEmpty, "the SSDP announcements were not revoked"),
+                    (answers.isEmpty, "searches are still answered"),
+                    (goodbye?.verdict != .fail, "the mDNS records were not revoked"),
                 ], goodbye == nil ? "SSDP within 2 s; no mDNS" : "both within 2 s"),
         ]
     }
@@ -106,15 +107,15 @@ struct LifeChecks: Sendable {
         outcomes["A12"] = .all(
             [
                 (answers.isEmpty, "it answers although it was killed"),
-                (alive.allSatisfy { ($0.message.maximumAge ?? 0) > 0 }, "announcements have no end"),
+                (alive.allSatisfy { ($0.message.maximumAge ?? 0) > 0 }, "the announcements have no max-age"),
                 (!alive.isEmpty, "the restart was not announced"),
-            ], "void after \(alive.first?.message.maximumAge ?? 0) s at the latest, announced again")
+            ], "expired after \(alive.first?.message.maximumAge ?? 0) s at the latest, announced again")
         let firstAlive = alive.first?.time ?? .now
         let flushed = Set(
             words.filter { $0.message.kind == "ssdp:byebye" && $0.time < firstAlive }.compactMap { $0.message["NT"] })
         outcomes["A13"] = .of(
             flushed.count == context.device.description.targets.count,
-            "\(flushed.count) targets taken back before the first alive")
+            "\(flushed.count) targets revoked before the first alive")
         let again = try await DeviceUnderTest.find(on: link, context.options)
         outcomes["C03"] = .of(again.udn == udn, "\(udn), then \(again.udn)")
         if let last = before.max(), let now = alive.first?.message.number("BOOTID.UPNP.ORG"), now <= last {
@@ -134,7 +135,7 @@ struct LifeChecks: Sendable {
             for text in Set(alive.map { $0.message["LOCATION"] ?? "" }) {
                 count += 1
                 guard let address = WebAddress(text, on: link.interface.index) else {
-                    conditions.append((false, "'\(text)' is no URL"))
+                    conditions.append((false, "'\(text)' is not a URL"))
                     continue
                 }
                 let answer = await HTTPProbe.get(address, timeout: .seconds(2))

@@ -99,7 +99,7 @@ struct MDNSRecordChecks: Sendable {
 
     private func subtypes() async -> Outcome {
         guard let word = instance.subtypes.first else {
-            return .notChecked("TXT tells no features or base VMs to look for")
+            return .notChecked("the TXT record names no features or base VMs to search for")
         }
         let subtype = type.with("_sub").with(word)
         let answer = await querier.multicast(subtype, DNSKind.ptr) { $0.data == instance.name.bytes }
@@ -114,7 +114,7 @@ struct MDNSRecordChecks: Sendable {
             [
                 (keys.first == "txtvers", "txtvers is not first"),
                 (total <= 400, "\(total) bytes"),
-                (Set(keys.map { $0.lowercased() }).count == keys.count, "a key is there twice"),
+                (Set(keys.map { $0.lowercased() }).count == keys.count, "a key occurs twice"),
             ]
                 + keys.map { key in
                     (
@@ -135,8 +135,8 @@ struct MDNSRecordChecks: Sendable {
             [
                 (labels.count == 2 && ["_tcp", "_udp"].contains(labels.last), "no _tcp or _udp"),
                 (labels.first?.first == "_", "the name does not begin with _"),
-                (1...15 ~= name.utf8.count, "\(name.utf8.count) characters"), (letters, "odd characters"),
-                (name.first != "-" && name.last != "-" && !name.contains("--"), "hyphens at odd places"),
+                (1...15 ~= name.utf8.count, "\(name.utf8.count) characters"), (letters, "invalid characters"),
+                (name.first != "-" && name.last != "-" && !name.contains("--"), "misplaced hyphens"),
             ], type)
     }
 

@@ -32,7 +32,7 @@ struct MDNSTalkChecks: Sendable {
                 name: type, type: DNSKind.ptr, isUnique: false, timeToLive: life, data: instance.name.bytes)
         ]
         let count = await querier.reaction(query, wanting: isPointer).count
-        return .of((count == 0) == (life >= 2250), "\(count) answers to one who knows it for \(life) s")
+        return .of((count == 0) == (life >= 2250), "\(count) answers to a querier that knows the record for \(life) s")
     }
 
     private func delays() async -> Outcome {
@@ -113,7 +113,7 @@ struct MDNSTalkChecks: Sendable {
             [
                 (reacted, "no reaction to a false claim"),
                 (now?.name == instance.name, "the name is now '\(now?.name.first ?? "gone")'"),
-            ], "claimed again, the name is kept")
+            ], "the node claimed the name again and kept it")
     }
 
     /// Creates a response that assigns a name to another host.
@@ -160,6 +160,6 @@ struct MDNSTalkChecks: Sendable {
             querier.socket.send(packet.bytes, to: .mdnsV4)
             await pause(0.05)
         }
-        return .of(await isAnswering(), "CNAMEs in a circle were sent; the responder answers")
+        return .of(await isAnswering(), "the responder answers after a loop of CNAMEs")
     }
 }

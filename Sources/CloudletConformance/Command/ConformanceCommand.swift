@@ -9,28 +9,29 @@ package struct ConformanceCommand: AsyncParsableCommand {
         commandName: "conformance",
         abstract: "Check from outside whether a node follows the rules of SSDP, UPnP, mDNS and DNS-SD.",
         discussion: """
-            Use a test node: it is flooded and gets malformed requests. Requirements that need the node to \
-            do something are checked when --hook gives a command for it: stop, start, kill, rename (to $NAME), readdr \
-            (another address), renic (new interface, first address), cut, mend (its cable), neighbour (other \
-            responders on its host), twin, untwin (a service called $NAME on its host), responder (restart of its \
-            mDNS responder), attack (on that, as a user of its host), memory (prints KiB).
+            Check a test node: the program floods it with searches and sends it malformed requests.
+
+            Some requirements can be checked only if the node, or its host, does something. --hook NAME=COMMAND gives \
+            the command for that:
+
+            \(Hook.help)
 
             Exit status: 0 when no rule at level MUST is broken, 1 otherwise, 2 when there is nothing to check.
             """)
 
-    @Argument(help: "Address of the node, or interface to find it on.")
+    @Argument(help: "Address of the node, or the interface on which to search for it.")
     var target = ""
 
-    @Option(help: "Device type to search.")
+    @Option(help: "Device type to search for.")
     var type = ConformanceOptions().deviceType
 
-    @Option(help: "DNS-SD service type to search.")
+    @Option(help: "DNS-SD service type to search for.")
     var service = ConformanceOptions().serviceType
 
-    @Option(help: "Requirements to check, as in A01; repeatable; default all.")
+    @Option(help: "Requirement to check, as in A01; repeatable; default all.")
     var only: [String] = []
 
-    @Option(help: "NAME=COMMAND: the command that makes the node do something; repeatable.")
+    @Option(help: "NAME=COMMAND of a hook; repeatable.")
     var hook: [String] = []
 
     @Option(help: "Address of this host that is not on the node's network.")
@@ -42,16 +43,16 @@ package struct ConformanceCommand: AsyncParsableCommand {
     @Option(help: "Interface to a network on which the node should not announce itself.")
     var quiet: String?
 
-    @Option(help: "Command that finds nodes and prints a line for each.")
+    @Option(help: "Command that finds nodes and prints a line for each of them.")
     var finder: String?
 
-    @Option(help: "Seconds to watch for announcements to be repeated.")
+    @Option(help: "Seconds to wait for announcements to be repeated.")
     var patience: Double = 0
 
-    @Option(help: "File for the findings as JSON.", completion: .file())
+    @Option(help: "File to write the results to, as JSON.", completion: .file())
     var json: String?
 
-    @Option(help: "File for the findings as JUnit XML.", completion: .file())
+    @Option(help: "File to write the results to, as JUnit XML.", completion: .file())
     var junit: String?
 
     /// Creates the command.

@@ -29,32 +29,31 @@ package struct ConformanceOptions: Sendable {
 
 /// An action that a command of the user performs on the node or its host.
 package enum Hook: String, Sendable, CaseIterable {
-    /// Stop the node properly.
-    case stop
-    /// Start the node.
-    case start
-    /// Kill the node, so that it can't send goodbyes.
-    case kill
-    /// Give it the name in the environment variable `NAME`.
-    case rename
-    /// Change the IPv4 address of the node's host to another one in the same network.
-    case readdr
-    /// Remove the network interface of the node's host and create it again, with the original address.
-    case renic
-    /// Unplug the network cable of the node's host.
-    case cut
-    /// Plug the network cable in again.
-    case mend
-    /// Start another SSDP program and another mDNS responder on the node's host, which share the ports.
-    case neighbour
-    /// Publish a service with the name in `NAME` from the node's host.
-    case twin
-    /// Withdraw that service.
-    case untwin
-    /// Restart the mDNS responder of the node's host.
-    case responder
-    /// Try to end the mDNS responder of the node's host as an unprivileged user.
-    case attack
-    /// Print the resident memory of the program that answers SSDP, in KiB.
-    case memory
+    case stop, start, kill, rename, readdr, renic, cut, mend, neighbour, twin, untwin, responder, attack, memory
+
+    /// What the command does.
+    private var action: String {
+        switch self {
+        case .stop: "stops the node properly"
+        case .start: "starts the node"
+        case .kill: "kills the node, so that it can't send goodbyes"
+        case .rename: "gives the node the name in the environment variable NAME"
+        case .readdr: "changes the IPv4 address of the node's host to another one in the same network"
+        case .renic: "removes the network interface of the node's host, and creates it again with its first address"
+        case .cut: "unplugs the network cable of the node's host"
+        case .mend: "plugs the network cable in again"
+        case .neighbour: "starts another SSDP program and another mDNS responder on the node's host"
+        case .twin: "publishes a service with the name in NAME from the node's host"
+        case .untwin: "withdraws that service"
+        case .responder: "restarts the mDNS responder of the node's host"
+        case .attack: "tries to end the mDNS responder of the node's host as an unprivileged user"
+        case .memory: "prints the resident memory of the program that answers SSDP, in KiB"
+        }
+    }
+
+    /// The hooks and their actions, one on each line.
+    static var help: String {
+        allCases.map { "  \($0.rawValue)\(String(repeating: " ", count: 10 - $0.rawValue.count)) \($0.action)" }
+            .joined(separator: "\n")
+    }
 }

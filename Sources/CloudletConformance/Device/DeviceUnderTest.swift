@@ -78,7 +78,8 @@ struct DeviceUnderTest: Sendable {
         guard found.count == 1 else {
             let addresses = found.values.map { $0.source.address.description }.sorted()
             throw CloudletError(
-                .usage, "there are several: \(addresses.joined(separator: ", "))", advice: "give the address of one")
+                .usage, "several nodes answered: \(addresses.joined(separator: ", "))",
+                advice: "give the address of one")
         }
         return try await DeviceUnderTest(answer, on: link, options)
     }

@@ -3,7 +3,7 @@ extension Requirement {
     static let across = [
         Requirement("X01", .policy, "UDN and TXT id are the same", "-"),
         Requirement("X02", .policy, "friendlyName and instance name are the same, also after a change", "-"),
-        Requirement("X03", .policy, "both protocols lose a node that ends within 2 s", "-"),
+        Requirement("X03", .policy, "both protocols report the end of a node within 2 s", "-"),
         Requirement("X04", .policy, "both protocols follow a changed address within 3 s", "-"),
         Requirement(
             "X05", .policy, "a finder shows one line for each node over protocols, families and interfaces", "-"),

@@ -21,7 +21,9 @@ import Glibc
     /// Connects to avahi-daemon.
     /// - Throws: `CloudletError.unavailable` when there is none on this host.
     init() throws(CloudletError) {
-        guard let poll = unsafe avahi_simple_poll_new() else { throw CloudletError(.system, "can't make avahi's loop") }
+        guard let poll = unsafe avahi_simple_poll_new() else {
+            throw CloudletError(.system, "can't create avahi's event loop")
+        }
         var failure: Int32 = 0
         guard
             let client = unsafe avahi_client_new(

@@ -22,7 +22,7 @@ final class EventServer: Sendable {
         guard descriptor >= 0, cloudlet_bind(descriptor, Endpoint(address, 0).raw) == 0, listen(descriptor, 16) == 0,
             unsafe cloudlet_local(descriptor, &local) == 0
         else {
-            let error = CloudletError(errno: errno, "can't take events")
+            let error = CloudletError(errno: errno, "can't receive events")
             // The thread that closes the descriptor has not been started.
             if descriptor >= 0 { close(descriptor) }
             throw error

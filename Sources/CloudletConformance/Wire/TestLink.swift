@@ -52,7 +52,7 @@ final class TestLink: Sendable {
         throw CloudletError(
             .noNetwork,
             target.isEmpty ? "no network interface with an IPv4 address is up" : "no interface leads to \(target)",
-            advice: "give an address of a network this host is on, or the name of an interface")
+            advice: "give an address on a network of this host, or the name of an interface")
     }
 
     /// Whether an address belongs to this link's IPv4 network.

@@ -41,20 +41,20 @@ enum FinderDiagnosis {
         for address in observations.beyond.sorted().prefix(3) {
             hints.append(
                 FinderHint(
-                    "a node announces itself at \(address), which is beyond the networks of this site, and was not asked",
+                    "a node announces itself at \(address), which is outside the networks of this site, so it was not asked",
                     advice: "if you trust it, ask it with --host \(address)"))
         }
         if observations.wasFlooded {
             hints.append(
                 FinderHint(
-                    "a host announces more nodes than one host can be",
+                    "a host announces an implausible number of nodes",
                     advice: "some of its announcements were ignored"))
         }
         for claim in unverified.filter({ $0.origins == [.known] }).prefix(3) {
             hints.append(
                 FinderHint(
                     "\(claim.address) was a node when it was last found, but no longer answers as one: \(claim.reason.displayable())",
-                    advice: "if you are on the network where that was, check that the node still runs"))
+                    advice: "if you are on the same network as then, check that the node still runs"))
         }
         if hints.isEmpty { hints.append(FinderHint("no node answered", advice: "check that cloudlet-node runs")) }
         return hints

@@ -99,7 +99,7 @@ struct HTTPAnswer: Sendable {
                     length = count
                 case "transfer-encoding":
                     throw CloudletError(
-                        .protocolViolation, "the answer has a transfer encoding, which HTTP/1.0 does not know")
+                        .protocolViolation, "the answer has a transfer encoding, which HTTP/1.0 does not support")
                 default: break
                 }
             }

@@ -128,7 +128,7 @@ final class Verification {
             isDescription = true
             try startFetching(path)
         } else {
-            throw CloudletError(.protocolViolation, "\(endpoint.address) serves no status document of a node")
+            throw CloudletError(.protocolViolation, "\(endpoint.address) does not serve the status document of a node")
         }
     }
 
@@ -162,10 +162,10 @@ final class Verification {
         guard result == nil, var statement else { return }
         if let expected, let actual = statement.id, expected != actual {
             if !isDescription { other = statement }
-            throw CloudletError(.protocolViolation, "\(endpoint.address) is another node than the announced one")
+            throw CloudletError(.protocolViolation, "\(endpoint.address) is not the node that was announced")
         }
         if expected != nil, statement.id == nil {
-            throw CloudletError(.protocolViolation, "\(endpoint.address) does not name its node id")
+            throw CloudletError(.protocolViolation, "\(endpoint.address) does not report its node id")
         }
         guard let roundTrip = probedPorts[statement.synthesisPort] else {
             if portProbe?.port == statement.synthesisPort { return }

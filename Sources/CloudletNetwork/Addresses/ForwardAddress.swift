@@ -30,7 +30,7 @@ package enum ForwardAddress {
                 advice: advice)
         }
         let socket = cloudlet_tcp_socket(AF_INET)
-        guard socket >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
+        guard socket >= 0 else { throw CloudletError(errno: errno, "can't create a socket") }
         defer { close(socket) }
         guard cloudlet_bind(socket, Endpoint(address, 0).raw) != 0 else { return }
         let failure = Errno(rawValue: errno).description

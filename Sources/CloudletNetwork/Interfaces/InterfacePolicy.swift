@@ -42,8 +42,8 @@ package struct InterfacePolicy: Hashable, Sendable {
         // to.
         if !interface.portOf.isEmpty, interface.portOf != "vrf" { return "a port of a \(interface.portOf)" }
         if let kind = foreignKinds[interface.kind] { return kind }
-        if interface.isPointToPoint { return "a link to one other end" }
-        if !lanHardware.contains(interface.hardwareType) { return "no Ethernet or wireless device" }
+        if interface.isPointToPoint { return "a point-to-point link" }
+        if !lanHardware.contains(interface.hardwareType) { return "neither an Ethernet nor a wireless device" }
         if let maker = makers.first(where: { $0.made(interface) }) { return maker.text }
         return interface.isMulticast ? nil : deaf
     }
@@ -68,15 +68,16 @@ package struct InterfacePolicy: Hashable, Sendable {
     private static let foreignKinds: [String: String] = {
         var kinds = [
             "tun": "a tunnel or tap device of a VPN or virtual machine", "wireguard": "a WireGuard tunnel",
-            "amneziawg": "a WireGuard tunnel", "ovpn": "an OpenVPN tunnel", "dummy": "a dummy that leads nowhere",
-            "wwan": "a mobile modem", "macvtap": "a virtual machine's", "ipvtap": "a virtual machine's",
+            "amneziawg": "a WireGuard tunnel", "ovpn": "an OpenVPN tunnel", "dummy": "a dummy interface",
+            "wwan": "a mobile modem", "macvtap": "an interface of a virtual machine",
+            "ipvtap": "an interface of a virtual machine",
             "vrf": "a routing domain", "vxlan": "an overlay network", "geneve": "an overlay network",
         ]
         for tunnel in [
             "ipip", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ip6erspan", "ip6tnl", "sit", "vti", "vti6",
             "xfrm",
         ] { kinds[tunnel] = "an IP tunnel" }
-        for inner in ["ifb", "nlmon", "vcan", "can"] { kinds[inner] = "no network interface of hosts" }
+        for inner in ["ifb", "nlmon", "vcan", "can"] { kinds[inner] = "an interface that does not lead to hosts" }
         return kinds
     }()
 
@@ -118,25 +119,25 @@ package struct InterfacePolicy: Hashable, Sendable {
         func bridge(_ word: String, _ rest: Maker.Rest, _ text: String) -> Maker {
             Maker(kind: "bridge", word: word, rest: rest, text: text)
         }
-        func pair(_ word: String, _ rest: Maker.Rest, _ text: String = "a container's") -> Maker {
+        func pair(_ word: String, _ rest: Maker.Rest, _ text: String = "an interface of a container") -> Maker {
             Maker(kind: "veth", word: word, rest: rest, text: text)
         }
         return [
-            Maker(kind: nil, word: "docker0", rest: .nothing, text: "Docker's bridge"),
-            Maker(kind: nil, word: "docker_gwbridge", rest: .nothing, text: "Docker's bridge"),
-            bridge("br-", .hexadecimal(12...12), "a bridge of Docker's"),
-            bridge("virbr", .number, "libvirt's bridge"), bridge("lxcbr", .number, "LXC's bridge"),
-            bridge("lxdbr", .number, "LXD's bridge"), bridge("incusbr", .number, "Incus's bridge"),
-            bridge("mpqemubr", .number, "Multipass's bridge"), bridge("waydroid", .number, "Waydroid's bridge"),
-            bridge("podman", .number, "Podman's bridge"), bridge("cni-podman", .number, "Podman's bridge"),
+            Maker(kind: nil, word: "docker0", rest: .nothing, text: "a bridge of Docker"),
+            Maker(kind: nil, word: "docker_gwbridge", rest: .nothing, text: "a bridge of Docker"),
+            bridge("br-", .hexadecimal(12...12), "a bridge of Docker"),
+            bridge("virbr", .number, "a bridge of libvirt"), bridge("lxcbr", .number, "a bridge of LXC"),
+            bridge("lxdbr", .number, "a bridge of LXD"), bridge("incusbr", .number, "a bridge of Incus"),
+            bridge("mpqemubr", .number, "a bridge of Multipass"), bridge("waydroid", .number, "a bridge of Waydroid"),
+            bridge("podman", .number, "a bridge of Podman"), bridge("cni-podman", .number, "a bridge of Podman"),
             bridge("cni", .number, "a bridge of containers"), bridge("nerdctl", .number, "a bridge of containers"),
             bridge("weave", .nothing, "a bridge of containers"),
             bridge("kube-bridge", .nothing, "a bridge of containers"),
             pair("veth", .hexadecimal(1...11)), pair("veth", .alphanumeric(6)), pair("vethwe-", .anything),
             pair("cali", .hexadecimal(11...11)), pair("lxc", .hexadecimal(12...12)), pair("lxc_health", .nothing),
             pair("cilium_host", .nothing), pair("cilium_net", .nothing), pair("ve-", .anything),
-            Maker(kind: "", word: "vmnet", rest: .number, text: "VMware's"),
-            Maker(kind: "", word: "vboxnet", rest: .number, text: "VirtualBox's"),
+            Maker(kind: "", word: "vmnet", rest: .number, text: "an interface of VMware"),
+            Maker(kind: "", word: "vboxnet", rest: .number, text: "an interface of VirtualBox"),
         ]
     }()
 }

@@ -19,7 +19,7 @@ package final class TCPAttempt {
     package init(to target: Endpoint) throws(CloudletError) {
         self.target = target
         descriptor = cloudlet_tcp_socket(target.address.isV4 ? AF_INET : AF_INET6)
-        guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't make a socket") }
+        guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't create a socket") }
         _ = cloudlet_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         let result = cloudlet_connect(descriptor, target.raw)
         if result == 0 {
@@ -47,7 +47,7 @@ package final class TCPAttempt {
         let count = unsafe Glibc.send(descriptor, part, part.count, Int32(MSG_NOSIGNAL))
         if count >= 0 { return count }
         if errno == EAGAIN || errno == EINTR { return 0 }
-        throw brokenOff(errno)
+        throw lost(errno)
     }
 
     /// Appends the received data, at most 64 KiB, to `bytes`.
@@ -57,7 +57,7 @@ package final class TCPAttempt {
         let capacity = buffer.count
         let count = unsafe recv(descriptor, &buffer, capacity, 0)
         if count > 0 { bytes += buffer.prefix(count) }
-        if count < 0, errno != EAGAIN, errno != EINTR { throw brokenOff(errno) }
+        if count < 0, errno != EAGAIN, errno != EINTR { throw lost(errno) }
         return count != 0
     }
 
@@ -68,8 +68,8 @@ package final class TCPAttempt {
             : CloudletError(.unavailable, "no connection to \(port): \(Errno(rawValue: number).description)")
     }
 
-    private func brokenOff(_ number: Int32) -> CloudletError {
+    private func lost(_ number: Int32) -> CloudletError {
         CloudletError(
-            .unavailable, "\(target.address) broke off the connection: \(Errno(rawValue: number).description)")
+            .unavailable, "the connection to \(target.address) was lost: \(Errno(rawValue: number).description)")
     }
 }
