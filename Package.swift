@@ -36,24 +36,25 @@ func tests(_ target: String, _ dependencies: [Target.Dependency] = [], exclude: 
         exclude: exclude, swiftSettings: settings)
 }
 
+// Products of other packages.
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
-let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
-let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
-let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
-let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
-let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "cloudlet",
@@ -97,9 +98,7 @@ let package = Package(
         library("CloudletMessagePack", ["CloudletCore"]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
         library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
-        library(
-            "CloudletNetwork",
-            ["CNetwork", "CloudletCore", "CloudletSystem", nioCore, system]),
+        library("CloudletNetwork", ["CNetwork", "CloudletCore", "CloudletSystem", nioCore, system]),
         .target(
             name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd", "nftables"],
             resources: [
@@ -114,9 +113,7 @@ let package = Package(
         // The client: finds nodes and hands them overlays.
         library(
             "CloudletFinding",
-            [
-                "CloudletCore", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", system,
-            ]),
+            ["CloudletCore", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", system]),
         library(
             "CloudletClient",
             [
@@ -147,8 +144,7 @@ let package = Package(
             "CloudletAdvertising",
             [
                 "CloudletCore", "CloudletDescriptors", "CloudletDiscovery", "CloudletMarkup", "CloudletNetwork",
-                "CloudletSystem", "CAvahi", asyncAlgorithms, lifecycle, logging, nioCore, nioHTTP1,
-                nioPosix, system,
+                "CloudletSystem", "CAvahi", asyncAlgorithms, lifecycle, logging, nioCore, nioHTTP1, nioPosix, system,
             ]),
         .target(
             name: "CloudletLibUPnP",
@@ -169,8 +165,7 @@ let package = Package(
                 "CloudletDiscovery", "CloudletHypervisor", "CloudletLibUPnP", "CloudletMarkup", "CloudletNetwork",
                 "CloudletOverlay", "CloudletSession", "CloudletStore", "CloudletSynthesis", "CloudletSystem",
                 "CloudletWire", asyncAlgorithms, configuration, httpTypes, hummingbird, hummingbirdCore, lifecycle,
-                logging, metrics,
-                nioCore, nioHTTP1, nioPosix, subprocess, system, unixSignals, yams,
+                logging, metrics, nioCore, nioHTTP1, nioPosix, subprocess, system, unixSignals, yams,
             ]),
 
         // The programs.
@@ -187,13 +182,14 @@ let package = Package(
             [
                 "CloudletCommandLine", "CloudletCompression", "CloudletControl", "CloudletCore", "CloudletHypervisor",
                 "CloudletLibUPnP", "CloudletNetwork", "CloudletNode", "CloudletOverlay", "CloudletStore",
-                "CloudletSynthesis",
-                "CloudletSystem", arguments, logging, subprocess, system, unixSignals,
+                "CloudletSynthesis", "CloudletSystem", arguments, logging, subprocess, system, unixSignals,
             ]),
         program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
         program(
             "cloudlet-find", ["CloudletCommandLine", "CloudletFind"],
-            // Without this, three quarters of the file would be debug information of the libraries.
+            // Without this, three quarters of the file would be debug information of the libraries. Unsafe flags apply
+            // to this program only; packages that use the library products don't get them, and since tools version
+            // 6.2 SwiftPM accepts dependencies that have them.
             linker: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
         program("cloudlet-node", ["CloudletCommandLine", "CloudletCommands"]),
 
