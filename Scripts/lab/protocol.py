@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-SESSION_CREATE, SEND_META, SEND_OVERLAY, FINISH = 0x15, 0x11, 0x12, 0x13
+CREATE_SESSION, SEND_META, SEND_OVERLAY, FINISH = 0x15, 0x11, 0x12, 0x13
 SUCCESS, FAIL, ON_DEMAND, DONE = 1, 2, 3, 4
 
 Value = str | int | dict[str, "Value"]
@@ -94,7 +94,7 @@ class Session:
     def __init__(self, host: str, port: int = 8021) -> None:
         self.host, self.port = host, port
         with self.connect() as link:
-            link.sendall(message(command=SESSION_CREATE))
+            link.sendall(message(command=CREATE_SESSION))
             self.id = int(str(answer(link)["session_id"]))
         self.link = self.connect()
 
