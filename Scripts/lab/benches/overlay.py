@@ -315,7 +315,7 @@ class Bench:
         sample = self.scratch / "data"
         run("bash", "-c", f"head -c {data} /dev/urandom > {sample}")
 
-        def sealed() -> Measure:
+        def with_manifest() -> Measure:
             home = {"CLOUDLET_HOME": str(self.fresh("import-home"))}
             return measured(self.cloudlet, "add-base", images[0], environment=home)
 
@@ -323,7 +323,7 @@ class Bench:
             for file in work.iterdir():
                 if file not in images:
                     file.unlink()
-            return sealed()
+            return with_manifest()
 
         def casync() -> Measure:
             store = self.fresh("store")
@@ -333,14 +333,14 @@ class Bench:
             return shell(" && ".join(made))
 
         programs: Programs = {
-            "ours, with its seal": sealed,
+            "ours, with its manifest": with_manifest,
             "ours, without (identities and lists)": ours,
             "casync make": casync,
             "sha256sum": lambda: measured("sha256sum", *images),
             "sha256sum of the data only": lambda: measured("sha256sum", sample),
         }
         ours()
-        self.compare("Import of a base VM", "ours, with its seal", programs)
+        self.compare("Import of a base VM", "ours, with its manifest", programs)
 
     def levels(self) -> None:
         """Prints the table from which the default levels and blob size were chosen."""
