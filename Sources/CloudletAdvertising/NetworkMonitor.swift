@@ -73,7 +73,8 @@ package final class NetworkMonitor: Service {
             let chosen = policy.choose(from: all)
             if interfaces.set(chosen) {
                 logger.info(
-                    "network changed", metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
+                    "the network interfaces have changed",
+                    metadata: ["interfaces": "\(chosen.map(\.summary).joined(separator: " "))"])
             }
             reportLeftOut(of: all)
         } catch {

@@ -56,7 +56,7 @@ extension DecodingError {
         switch self {
         case .keyNotFound(let key, let context): "\(context.codingPath.location(of: key)) is missing"
         case .valueNotFound(_, let context): "\(context.codingPath.location()) has no value"
-        case .typeMismatch(_, let context): "\(context.codingPath.location()) is not of the right kind"
+        case .typeMismatch(_, let context): "\(context.codingPath.location()) has the wrong type"
         case .dataCorrupted(let context):
             if context.codingPath.isEmpty {
                 context.debugDescription.asClause.displayable()

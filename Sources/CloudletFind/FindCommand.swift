@@ -8,27 +8,31 @@ package struct FindCommand: AsyncParsableCommand {
     /// Name and purpose.
     package static let configuration = CommandConfiguration(
         commandName: "cloudlet-find", abstract: "Find cloudlet nodes on the LAN and synthesize a VM on one.",
-        discussion: "Without --overlay the nodes are listed. With it, the overlay is sent to a node and the VM runs "
-            + "until the launched program ends, or until Ctrl-C with --hold.",
+        discussion:
+            "Without --overlay, lists the nodes. With it, sends the overlay to a node, where its VM runs until the "
+            + "launched program ends or, with --hold, until Ctrl-C.",
         version: ProgramVersion.text)
 
     @Option(
-        help: "Overlay to send, a directory or a package; the last part of its path is the application's name.",
+        help: "Overlay to send (a directory or a package); the last part of its path is the application's name.",
         completion: .file())
     var overlay: String?
 
     @Option(help: "Name or address of the node to use.")
     var node: String?
 
-    @Option(help: "Program to run while the VM runs; gets CLOUDLET_APP, CLOUDLET_HOST, CLOUDLET_PORT_<guest port>.")
+    @Option(
+        help:
+            "Shell command to run while the VM runs, with CLOUDLET_APP, CLOUDLET_HOST and CLOUDLET_PORT_<guest port> in its environment."
+    )
     var launch: String?
 
-    @Flag(help: "Keep the VM until Ctrl-C.")
+    @Flag(help: "Keep the VM running until Ctrl-C.")
     var hold = false
 
     @Flag(
         name: .customLong("fixed-ports"),
-        help: "Fail when ports of the overlay are in use on the node; without this option the node chooses others.")
+        help: "Fail if ports of the overlay are in use on the node. Without this option, the node chooses other ports.")
     var fixedPorts = false
 
     @Flag(name: .customLong("move-ports"), help: .hidden)

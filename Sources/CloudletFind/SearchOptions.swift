@@ -6,22 +6,23 @@ import CloudletSystem
 
 /// Options for searching nodes and printing them.
 struct SearchOptions: ParsableArguments {
-    @Option(help: "Interface to search on; repeatable; default every LAN interface.")
+    @Option(help: "Interface to search on (default: every LAN interface); repeatable.")
     var interface: [String] = []
 
-    @Option(help: "How to search: ssdp, mdns or known (nodes found earlier); repeatable; default all.")
+    @Option(help: "How to search; known asks the nodes found earlier (default: all of these); repeatable.")
     var `protocol`: [ProtocolChoice] = []
 
-    @Option(help: "ADDRESS or ADDRESS:PORT of a node's HTTP server, asked without searching; repeatable.")
+    @Option(
+        help: "ADDRESS or ADDRESS:PORT of the HTTP server of a node, which is requested without a search; repeatable.")
     var host: [String] = []
 
-    @Option(help: "Seconds to search at most.")
+    @Option(help: "Longest duration of the search in seconds.")
     var timeout: Double = 3
 
-    @Flag(help: "Keep searching, and show nodes that appear, change and disappear.")
+    @Flag(help: "Keep running, and list nodes that appear, change or disappear.")
     var watch = false
 
-    @Option(help: "Output format: table or json.")
+    @Option(help: "Output format.")
     var format: OutputFormat = .table
 
     @Flag(help: "The same as --format json.")
@@ -32,7 +33,9 @@ struct SearchOptions: ParsableArguments {
     }
 
     func validate() throws {
-        guard timeout > 0, timeout <= 3600 else { throw ValidationError("--timeout takes seconds from 0 to 3600") }
+        guard timeout > 0, timeout <= 3600 else {
+            throw ValidationError("--timeout must be more than 0 and at most 3600 seconds")
+        }
     }
 
     /// Whether to print JSON.
@@ -54,7 +57,7 @@ struct SearchOptions: ParsableArguments {
         // If no interface is left, the search itself reports this, unless it waits for interfaces.
         let obstacles = finder.obstacles
         if watch || obstacles.count < interface.count {
-            for text in obstacles { Console.note("\(text); the search does without it") }
+            for text in obstacles { Console.note("\(text); the search continues without it") }
         }
         return finder
     }

@@ -73,7 +73,7 @@ package enum UPnPEngineChild {
     }
 
     private static func run(_ task: Task) throws(CloudletError) {
-        guard cloudlet_drop_privileges() == 0 else { throw CloudletError(errno: errno, "can't give up rights") }
+        guard cloudlet_drop_privileges() == 0 else { throw CloudletError(errno: errno, "can't drop privileges") }
         correctsMulticastInterface.store(true, ordering: .relaxed)
         // libupnp waits with select(2), which handles only descriptors below 1024.
         DescriptorLimit.lower(to: 1024)

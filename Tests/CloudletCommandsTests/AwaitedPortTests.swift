@@ -4,49 +4,49 @@ import Testing
 
 @testable import CloudletCommands
 
-/// Guests whose port is waited for (`--until-port`).
+/// Waiting until a port of the guest answers (`--until-port`).
 @Suite(.timeLimit(.minutes(1))) struct AwaitedPortTests {
-    /// What is told while a port answers only the question with this number.
-    private func told(answers number: Int, silence: Duration, doubt: String? = nil) async throws -> (
-        texts: [String], asked: Int
+    /// Waits for a port that answers the request with this number; returns the reported texts and the number of requests.
+    private func wait(forAnswer number: Int, hintTimeout: Duration, doubt: String? = nil) async throws -> (
+        texts: [String], requests: Int
     ) {
         var texts: [String] = []
-        var asked = 0
-        let port = AwaitedPort(port: 2222, doubt: doubt, hintTimeout: silence, interval: .milliseconds(1))
+        var requests = 0
+        let port = AwaitedPort(port: 2222, doubt: doubt, hintTimeout: hintTimeout, interval: .milliseconds(1))
         try await port.wait {
             texts.append($0)
         } until: { () throws(CloudletError) in
-            asked += 1
-            return asked == number
+            requests += 1
+            return requests == number
         }
-        return (texts, asked)
+        return (texts, requests)
     }
 
-    @Test("of a port that stays silent it is told once, with what can be done and what may be the cause")
+    @Test("a port that does not answer is reported once, with what the user can do and a possible cause")
     func silent() async throws {
-        let (texts, asked) = try await told(answers: 40, silence: .zero, doubt: "the disk has no boot loader")
-        #expect(asked == 40 && texts.count == 1)
+        let (texts, requests) = try await wait(forAnswer: 40, hintTimeout: .zero, doubt: "the disk has no boot loader")
+        #expect(requests == 40 && texts.count == 1)
         let text = try #require(texts.first)
         #expect(text.contains("Port 2222 of the VM has not answered for 0"), "\(text)")
-        #expect(text.contains("Ctrl-C gives up") && text.contains("--viewer"), "\(text)")
+        #expect(text.contains("Ctrl-C ends the command") && text.contains("--viewer"), "\(text)")
         #expect(text.hasSuffix("Note: the disk has no boot loader."), "\(text)")
         #expect(AwaitedPort(port: 1, doubt: nil).hintTimeout == .seconds(60))
     }
 
-    @Test("of a port that answers in time nothing is told, and nothing is asked of it any more")
+    @Test("a port that answers in time is not reported, and gets no further requests")
     func prompt() async throws {
-        let (texts, asked) = try await told(answers: 3, silence: .seconds(60))
-        #expect(texts.isEmpty && asked == 3)
+        let (texts, requests) = try await wait(forAnswer: 3, hintTimeout: .seconds(60))
+        #expect(texts.isEmpty && requests == 3)
     }
 
-    @Test("one who gives up ends the waiting, before the hint and after it", arguments: [Duration.zero, .seconds(60)])
-    func givenUp(silence: Duration) async throws {
-        let asked = AsyncEvent()
+    @Test("a cancelled task stops waiting, before the hint and after it", arguments: [Duration.zero, .seconds(60)])
+    func cancelled(hintTimeout: Duration) async throws {
+        let isRequested = AsyncEvent()
         let task = Task { () async -> CloudletError? in
-            let port = AwaitedPort(port: 1, doubt: nil, hintTimeout: silence, interval: .milliseconds(1))
+            let port = AwaitedPort(port: 1, doubt: nil, hintTimeout: hintTimeout, interval: .milliseconds(1))
             do throws(CloudletError) {
                 try await port.wait(report: { _ in }) { () throws(CloudletError) in
-                    asked.set()
+                    isRequested.set()
                     return false
                 }
                 return nil
@@ -54,7 +54,7 @@ import Testing
                 return error
             }
         }
-        await asked.wait()
+        await isRequested.wait()
         task.cancel()
         #expect(await task.value?.code == .interrupted)
     }

@@ -23,7 +23,7 @@ extension CommandTests {
             #expect(json.status == 0 && json.output.filter { !$0.isWhitespace } == "[]")
         }
 
-        @Test("base VMs are listed by path, with what became of their files")
+        @Test("base VMs are listed by path, with the state of their files")
         func list() async throws {
             let (one, two) = (home.base("one.raw"), home.base("two\u{1B}[2J.raw", content: 2))
             try home.registry().add(two)
@@ -43,7 +43,7 @@ extension CommandTests {
             #expect(entry["created"] as? String == "2023-11-14T22:13:20Z" && entry["state"] as? String == "missing")
         }
 
-        @Test("a damaged entry is named on standard error with the command that removes it, which works")
+        @Test("a damaged entry is reported on standard error with a command that removes it")
         func damaged() async throws {
             let (one, two) = (home.base("one's.raw"), home.base("two.raw", content: 2))
             try home.registry().add(one)
@@ -63,20 +63,20 @@ extension CommandTests {
             #expect(await home.run("list-base").errors.isEmpty)
         }
 
-        @Test("a base VM whose disk is gone is removed by its path, relative or not, and only once")
+        @Test("a base VM whose disk no longer exists is removed by its path, and only once")
         func delete() async throws {
             let base = home.base("gone.raw")
             try home.registry().add(base)
             let removed = await home.run("del-base", base.files.disk.string)
             #expect(removed.status == 0, "\(removed)")
-            #expect(removed.output.contains("\(base.hash) is forgotten"))
+            #expect(removed.output.contains("\(base.hash) is no longer registered"))
             // There is no disk left to make writable.
             #expect(removed.errors.isEmpty, "\(removed)")
             let again = await home.run("del-base", base.files.disk.string)
             #expect(again.status == 66 && again.errors.contains("see 'cloudlet list-base'"), "\(again)")
         }
 
-        @Test("what is not a base VM is not added, and the reason says why")
+        @Test("a disk without a boot sector and a wrong hash are refused with the reason")
         func add() async throws {
             _ = try home.scratch.write("disk.raw", [UInt8](repeating: 1, count: 8192))
             let disk = home.scratch.file("disk.raw").string
@@ -89,7 +89,7 @@ extension CommandTests {
         }
 
         @Test(
-            "base VMs and sessions are listed where not a byte is free on the disk, and del-base says why it can't work",
+            "base VMs and sessions are listed on a full disk, and del-base reports that the disk is full",
             .enabled(if: geteuid() == 0))
         func fullDisk() async throws {
             let base = home.base("one.raw")

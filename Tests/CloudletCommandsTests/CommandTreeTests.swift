@@ -5,12 +5,12 @@ import Testing
 @testable import CloudletCommands
 
 extension CommandTests {
-    /// Names, help and mistakes on the command line.
+    /// Names of commands, their help, and wrong command lines.
     @Suite struct CommandTreeTests {
         private let home: Home
         init() throws { home = try Home() }
 
-        @Test("the old names of commands are understood")
+        @Test("the former names of commands are accepted")
         func aliases() throws {
             for word in ["list_base", "list_vm", "list_session"] {
                 #expect(throws: Never.self) { try CloudletCommand.parseAsRoot([word]) }
@@ -20,7 +20,7 @@ extension CommandTests {
             }
         }
 
-        @Test("help is a result, says what the command is for, and explains each option")
+        @Test("help is printed as a result, states the purpose of the command, and explains each option")
         func help() async {
             let all = await home.run("--help")
             #expect(all.status == 0 && all.errors.isEmpty)
@@ -44,7 +44,7 @@ extension CommandTests {
         }
 
         @Test(
-            "mistakes on the command line end with 64 and a reason on standard error",
+            "a wrong command line ends with status 64 and a reason on standard error",
             arguments: [
                 (["nonsense"], "Unexpected argument"),
                 (["list-base", "--format", "xml"], "--format"),
@@ -70,7 +70,7 @@ extension CommandTests {
         }
 
         @Test(
-            "what does not exist ends with 66, before anything is done",
+            "files and VMs that don't exist end a command with status 66",
             arguments: [
                 ["add-base", "/nonexistent/d.raw"], ["del-base", "/nonexistent/d.raw"],
                 ["inspect", "/nonexistent/overlay"],

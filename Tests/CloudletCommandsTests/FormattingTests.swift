@@ -13,9 +13,9 @@ import Testing
 
 @testable import CloudletCommands
 
-/// What commands make of their arguments, and how they show what they found.
+/// How commands read their arguments, and how they print their results.
 @Suite struct FormattingTests {
-    @Test("a session is shown with what is known of it, and nothing that a client chose steers the terminal")
+    @Test("a session is listed with its known values, and without control characters from its client")
     func sessions() throws {
         var record = SessionRecord(id: SessionID(1), stage: .running, client: "192.0.2.1", created: 100)
         (record.app, record.base) = (
@@ -38,7 +38,7 @@ import Testing
         #expect(!json.contains("place"))
     }
 
-    @Test("the name of an overlay comes from its directory, without what no file may have in its name")
+    @Test("an overlay is named after its directory, without characters that file names must not have")
     func overlayName() {
         for (path, name) in [
             ("/a/face", "face"), ("/a/face.v2.d", "face"), ("face/", "face"), ("/a/b/../c", "c"), ("/", "overlay"),
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test("forwards behind '--' are read, what else is there is refused with a reason")
+    @Test("forwards after '--' are read, and other arguments there are refused with a reason")
     func forwards() throws {
         func forwards(_ words: String...) throws -> [PortForward] {
             try CustomiseOptions.parse(["--"] + words).forwards()
@@ -67,7 +67,7 @@ import Testing
         #expect(try forwards("-redir", "tcp:80::1", "-redir", "udp:80::1").count == 2)
     }
 
-    @Test("the port to wait for and SSH get forwards of their own where the user has given none")
+    @Test("the port to wait for and SSH get temporary forwards if the user gave none for them")
     func temporaryForwards() throws {
         let given = [PortForward(hostPort: 2222, guestPort: 22)]
         func temporary(_ arguments: String..., ssh: Bool = false) throws -> [UInt16] {
@@ -81,7 +81,7 @@ import Testing
         #expect(options.temporaryForwards(beside: []).allSatisfy { $0.hostPort == 0 })
     }
 
-    @Test("sizes are powers of 1024, and blobs have bounds")
+    @Test("units of sizes are powers of 1024, and the size of blobs is limited")
     func sizes() throws {
         for (word, bytes) in [("4096", 4096), ("64k", 64 << 10), ("4M", 4 << 20), ("1G", 1 << 30)] {
             #expect(SizeArgument(argument: word)?.bytes == bytes)
@@ -121,7 +121,7 @@ import Testing
         #expect(!scripted.needsDisplay)
     }
 
-    @Test("the table aligns its columns and ends no line with blanks")
+    @Test("a table aligns its columns and has no blanks at the ends of lines")
     func table() {
         var table = TextTable("A", "LONG", "C")
         table.add("wide cell", "1", "")

@@ -14,7 +14,7 @@ import Testing
 @testable import CloudletNode
 
 extension CommandTests {
-    /// `list-session` and `stop-session`, with a node that is only a control socket, or with none.
+    /// `list-session` and `stop-session`, with a node of which only the control socket exists, or without a node.
     @Suite struct SessionCommandTests {
         private let home: Home
         init() throws { home = try Home() }
@@ -34,8 +34,9 @@ extension CommandTests {
             }
             routes.on(WatchSessions.self) { (_, reply) async throws(CloudletError) in
                 for count in 0...sessions.count { try await reply.send(SessionList(Array(sessions.prefix(count)))) }
-                // As a node does, it goes on until the client goes away or the node ends.
-                try? await Task.sleep(for: .seconds(3600))
+                // Like a node, keeps the connection open until the client closes it or the node ends: nothing sets this
+                // event.
+                await AsyncEvent().wait()
             }
             routes.on(StopSession.self) { (request, reply) async throws(CloudletError) in
                 guard sessions.contains(where: { $0.id == request.session }) else {
@@ -60,7 +61,7 @@ extension CommandTests {
             try await running.value
         }
 
-        @Test("without a node no session is live, whatever the registry says; with --all it is listed")
+        @Test("without a node, no session is listed as live, whatever the registry contains; --all lists all of them")
         func noNode() async throws {
             let header = "ID STAGE CLIENT APP BASE AGE PORTS"
             #expect(await home.run("list-session").rows == [header])
@@ -72,7 +73,7 @@ extension CommandTests {
             #expect(none.status == 0 && none.output.filter { !$0.isWhitespace } == "[]")
         }
 
-        @Test("the node's sessions are listed while the registry is damaged; with --all those in the registry are, too")
+        @Test("the node's sessions are listed although the registry is damaged; --all adds those in the registry")
         func listed() async throws {
             var waiting = record(7, .waiting)
             waiting.place = 2
@@ -82,10 +83,10 @@ extension CommandTests {
                 let entries = try #require(
                     try JSONSerialization.jsonObject(with: Data(live.output.utf8)) as? [[String: Any]])
                 #expect(entries.map { $0["id"] as? String } == ["7"] && entries.first?["place"] as? Int == 2)
-                // What the node says counts, not what it wrote last.
+                // The node's reply takes precedence over the registry.
                 let all = await home.run("list-session", "--all")
                 #expect(all.rows.dropFirst().map { $0.prefix { $0 != " " } } == ["1", "7", "8"], "\(all.output)")
-                #expect(all.rows.contains { $0.hasPrefix("7 waiting (place 2) 192.0.2.1 - - ") }, "\(all.output)")
+                #expect(all.rows.contains { $0.hasPrefix("7 waiting (position 2) 192.0.2.1 - - ") }, "\(all.output)")
                 for suffix in ["-wal", "-shm"] { try FileSystem.remove(home.path.appending("cloudlet.db" + suffix)) }
                 try File(home.path.appending("cloudlet.db"), .readWrite).write(
                     [UInt8](repeating: 7, count: 8192), at: 0)
@@ -95,7 +96,7 @@ extension CommandTests {
             }
         }
 
-        @Test("a session is stopped, and the command ends when the node says that it has ended")
+        @Test("stop-session ends a session, and returns when the node reports its end")
         func stop() async throws {
             try await withNode([record(7, .running)]) { [home] in
                 let stopped = await home.run("stop-session", "7")
@@ -112,7 +113,8 @@ extension CommandTests {
             }
         }
 
-        @Test("without a node a session can't be stopped: one that it left is named as such, any other is not known")
+        @Test(
+            "without a node, no session can be stopped: one that a node left is reported as such, others are not found")
         func stopWithoutNode() async throws {
             #expect(await home.run("stop-session", "7").status == 66)
             try home.registry().write([record(7, .running), record(8, .ended)])
@@ -130,7 +132,7 @@ extension CommandTests {
             withExtendedLifetime(root) {}
         }
 
-        @Test("--watch shows every change, first without a node, then of the node that starts, then of none again")
+        @Test("--watch lists every change: without a node, when a node starts, and when it has ended")
         func watch() async throws {
             let log = home.scratch.file("watch.log")
             let program = Repository.programs.appending("cloudlet").string

@@ -27,9 +27,9 @@ import Testing
         "a decoding error names what is wrong and where",
         arguments: [
             ("nonsense", "the given data was not valid JSON"), ("{}", "'name' is missing"),
-            ("[]", "the top level is not of the right kind"), (#"{"name": null}"#, "'name' has no value"),
+            ("[]", "the top level has the wrong type"), (#"{"name": null}"#, "'name' has no value"),
             (#"{"name": "a", "parts": {"x": [{"size": 1}, {}]}}"#, "'parts.x.1.size' is missing"),
-            (#"{"name": "a", "parts": {"x": [{"size": "1"}]}}"#, "'parts.x.0.size' is not of the right kind"),
+            (#"{"name": "a", "parts": {"x": [{"size": "1"}]}}"#, "'parts.x.0.size' has the wrong type"),
             (#"{"name": "a", "parts": {"\u001b[1m\n": [{}]}}"#, "'parts.�[1m�.0.size' is missing"),
         ])
     func decoding(text: String, description: String) throws {

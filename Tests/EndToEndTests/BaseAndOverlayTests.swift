@@ -143,7 +143,7 @@ extension EndToEndTests {
         #expect(result.output.contains("Package: \(output).zip"), "\(result.output)")
         let verified = try await Program.cloudlet(
             ["verify", "\(output).zip", "--base", chain.disk.string], environment: chain.environment)
-        #expect(verified.status == 0 && verified.output.contains("Overlay is in order"), "\(verified.errors)")
+        #expect(verified.status == 0 && verified.output.contains("Overlay is valid"), "\(verified.errors)")
         #expect(try Directory.names(in: output).contains { $0.hasSuffix(".overlay-meta") })
         let silent = try await Tool.run(
             "sh", ["-c", "exec \"$@\" < /dev/null", "sh", Program.path("cloudlet")] + arguments + ["\(output)-not"],

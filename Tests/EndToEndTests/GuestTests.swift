@@ -11,7 +11,7 @@ extension EndToEndTests {
         let chain = try await EndToEndFixture.shared.chain()
         let inspected = try await Program.cloudlet(["inspect", chain.overlay.string], environment: [:])
         #expect(inspected.output.contains("Clock at resume: set by the guest agent"), "\(inspected.output)")
-        #expect(inspected.output.contains("Random numbers at resume: seeded anew by the guest's kernel"))
+        #expect(inspected.output.contains("Random numbers at resume: reseeded by the guest's kernel"))
         try await requireDifferentTwins(of: chain.overlay, chain)
     }
 
@@ -44,7 +44,7 @@ extension EndToEndTests {
         #expect(without.result.errors.contains("nobody sets the guest's clock"), "\(without.result.errors)")
         #expect(without.result.errors.contains("may draw the same random numbers"))
         let told = try await Program.cloudlet(["inspect", without.directory.string], environment: [:])
-        #expect(told.output.contains("may be those of other VMs of this overlay"), "\(told.output)")
+        #expect(told.output.contains("may be the same in all VMs of this overlay"), "\(told.output)")
         let run = try await answer(of: without.directory, chain)
         #expect(run.errors.contains("the guest's clock was not set"), "\(run.errors)")
         #expect(run.errors.contains("random generator was not seeded anew"), "\(run.errors)")

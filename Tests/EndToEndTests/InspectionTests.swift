@@ -50,7 +50,7 @@ extension EndToEndTests {
             let result = try await Program.cloudlet(
                 ["verify", chain.overlay.string, "--base", chain.disk.string],
                 environment: environment.merging(["TMPDIR": scratch.path.string]) { $1 })
-            #expect(result.status == 0 && result.output.contains("Overlay is in order"), "\(result.errors)")
+            #expect(result.status == 0 && result.output.contains("Overlay is valid"), "\(result.errors)")
         }
         #expect(try chain.hashesNow() == hashes && Directory.names(in: chain.overlay) == files)
         #expect(try Directory.names(in: scratch.path) == ["home"] && Directory.names(in: scratch.file("home")).isEmpty)

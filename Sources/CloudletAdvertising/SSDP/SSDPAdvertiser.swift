@@ -111,7 +111,7 @@ package actor SSDPAdvertiser: Advertiser {
     /// Announces a changed description as a new configuration: cancels the old announcement and makes the new one.
     private func followRecord() async {
         let record = record.value
-        logger.info("announcing a changed description", metadata: ["name": "\(record.name.displayable())"])
+        logger.info("the node announces its changed description", metadata: ["name": "\(record.name.displayable())"])
         for speaker in speakers { speaker.endpoint.notify(.byebye) }
         bootID = bootIDs.next(after: bootID)
         let now = ContinuousClock.now
@@ -238,7 +238,8 @@ package actor SSDPAdvertiser: Advertiser {
 
     private func report() {
         if speakers.isEmpty {
-            state.set(.waiting(failed.isEmpty ? "no network interface to announce on" : "no usable socket"))
+            state.set(
+                .waiting(failed.isEmpty ? "no network interface to announce on" : "the SSDP sockets can't be opened"))
         } else {
             let links = speakers.map { "\($0.endpoint.link.interface.name) \($0.endpoint.link.address)" }
             state.set(.announced(links.joined(separator: ", ")))

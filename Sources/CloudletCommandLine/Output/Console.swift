@@ -63,7 +63,7 @@ package enum Console {
         }
     }
 
-    /// Writes to standard error. Gives up when the reader stalls, because a remark must not delay a command or its end.
+    /// Writes to standard error. Drops the text when the reader does not read for two seconds, because a remark must not delay a command or its end.
     fileprivate static func write(_ text: String) {
         if let transcript { return transcript.add(text, isResult: false) }
         var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)

@@ -11,7 +11,9 @@ import SystemPackage
 struct BaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "base", abstract: "Make a base VM from a bootable raw disk image.",
-        discussion: "The VM boots from the disk and writes to it. When you are done its state is saved beside the disk."
+        discussion:
+            "Boots a VM from the disk, which it writes to. When the work in the VM is done, its memory and device "
+            + "state are saved beside the disk."
     )
 
     @Argument(help: "The raw disk image.", completion: .file())
@@ -20,7 +22,7 @@ struct BaseCommand: AsyncParsableCommand {
     @Option(help: "Memory of the VM in MiB.")
     var memory = 1024
 
-    @Option(help: "Virtual CPUs.")
+    @Option(help: "Number of virtual CPUs.")
     var cpus = 1
 
     @Option(name: .customLong("cpu-model"), help: "CPU model of the VM.")
@@ -31,10 +33,10 @@ struct BaseCommand: AsyncParsableCommand {
 
     @Flag(
         name: .customLong("no-free-page-reporting"),
-        help: "Leave out the device by which guests report free memory; overlays become larger.")
+        help: "Omit the device with which guests report free memory; overlays become larger.")
     var noFreePageReporting = false
 
-    @Option(name: .customLong("disk-bus"), help: "How the disk is attached: virtio or ide.")
+    @Option(name: .customLong("disk-bus"), help: "Bus of the VM's disk.")
     var diskBus: DiskBusChoice = .virtio
 
     enum DiskBusChoice: String, ExpressibleByArgument, CaseIterable {

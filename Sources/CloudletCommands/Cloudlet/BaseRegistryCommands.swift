@@ -12,7 +12,7 @@ struct ListBaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list-base", abstract: "List the base VMs.", aliases: ["list_base"])
 
-    @Option(help: "table or json.")
+    @Option(help: "Output format.")
     var format: OutputFormat = .table
 
     /// One base VM in JSON.
@@ -40,7 +40,7 @@ struct ListBaseCommand: AsyncParsableCommand {
         for base in try registry.bases() { bases.append((base, await Self.state(of: base, registry))) }
         for disk in try registry.damaged() {
             let removal = Shell.command("cloudlet", "del-base", disk.string)
-            Console.note("the registry's entry for \(disk) is damaged; to remove it, run: \(removal)")
+            Console.note("the registry entry for \(disk) is damaged; to remove it, run: \(removal)")
         }
         switch format {
         case .json:
@@ -76,14 +76,14 @@ struct ListBaseCommand: AsyncParsableCommand {
 /// `cloudlet add-base DISK [HASH]`: registers a base VM whose files were copied from elsewhere.
 struct AddBaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add-base", abstract: "Register a base VM from its files.", aliases: ["add_base"])
+        commandName: "add-base", abstract: "Register a base VM whose files were made elsewhere.", aliases: ["add_base"])
 
-    @Argument(help: "The base VM's disk; its other files are beside it.", completion: .file())
+    @Argument(help: "The base VM's disk; its other files must be in the same directory.", completion: .file())
     var disk: String
 
     @Argument(
         help:
-            "The hash that the disk must have: the whole disk is hashed. Without it, the seal of the base VM's maker is trusted."
+            "Expected SHA-256 hash of the disk, which is read as a whole. Without it, the manifest (NAME.base-seal) is trusted."
     )
     var hash: String?
 
@@ -108,7 +108,8 @@ struct AddBaseCommand: AsyncParsableCommand {
 /// `cloudlet del-base DISK`: removes a base VM from the registry.
 struct DelBaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "del-base", abstract: "Remove a base VM from the registry; its files stay.", aliases: ["del_base"])
+        commandName: "del-base", abstract: "Remove a base VM from the registry; its files are not deleted.",
+        aliases: ["del_base"])
 
     @Argument(help: "The base VM's disk.", completion: .file())
     var disk: String
@@ -118,7 +119,9 @@ struct DelBaseCommand: AsyncParsableCommand {
         // If the disk no longer exists, the path is used as given.
         let path = (try? CloudletHome.resolve(FilePath(disk))) ?? CloudletHome.currentDirectory.pushing(FilePath(disk))
         if try registry.damaged().contains(path), try registry.removeDamaged(disk: path) {
-            Console.result("The damaged entry of \(path) is removed; 'cloudlet add-base' registers the base VM again")
+            Console.result(
+                "The damaged registry entry of \(path) is removed; to register the base VM again, run: "
+                    + Shell.command("cloudlet", "add-base", path.string))
             return
         }
         guard let base = try registry.remove(disk: path) else {
@@ -130,6 +133,6 @@ struct DelBaseCommand: AsyncParsableCommand {
                 "the mode of the disk is left unchanged, because its former mode is not known; to make it writable, run: "
                     + Shell.command("chmod", "u+w", base.files.disk.string))
         }
-        Console.result("Base VM \(base.hash) is forgotten; its files are still beside \(base.files.disk)")
+        Console.result("Base VM \(base.hash) is no longer registered; its files are not deleted: \(base.files.disk)")
     }
 }

@@ -10,17 +10,19 @@ import SystemPackage
 /// `cloudlet config`: lists the node's settings with the values that a node started now would use.
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "List the node's settings.",
-        discussion: "A setting 'a.b-c' is the variable CLOUDLET_A_B_C and, in the configuration file, the entry 'b-c' "
-            + "under 'a'. An option of cloudlet-node wins over a variable, a variable over the file.")
+        commandName: "config", abstract: "List the node's settings and their values.",
+        discussion:
+            "The setting 'a.b-c' is given by the environment variable CLOUDLET_A_B_C or, in the configuration file, by "
+            + "the entry 'b-c' under 'a'. An option of cloudlet-node overrides a variable, and a variable overrides the "
+            + "file.")
 
-    @Flag(help: "Show where each value came from.")
+    @Flag(help: "Show the source of each value in place of its meaning.")
     var origin = false
 
-    @Option(help: "Configuration file; default CLOUDLET_HOME/cloudlet.yaml.", completion: .file())
+    @Option(help: "Configuration file (default: CLOUDLET_HOME/cloudlet.yaml).", completion: .file())
     var config: String?
 
-    @Option(help: "table or json.")
+    @Option(help: "Output format.")
     var format: OutputFormat = .table
 
     /// One setting in JSON.

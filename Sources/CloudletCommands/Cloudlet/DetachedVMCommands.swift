@@ -10,7 +10,7 @@ struct ListVMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list-vm", abstract: "List the VMs left running by 'synthesis --detach'.", aliases: ["list_vm"])
 
-    @Option(help: "table or json.")
+    @Option(help: "Output format.")
     var format: OutputFormat = .table
 
     /// One VM in JSON.

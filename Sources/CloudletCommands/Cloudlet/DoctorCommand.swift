@@ -10,14 +10,14 @@ import SystemPackage
 /// `cloudlet doctor`: checks whether this machine can be a node.
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Examine whether this machine can be a node, and say what to do if not.",
-        discussion: "Tries what a node does: runs a guest under KVM, opens libvirt, looks at base VMs, space, network "
-            + "and ports. Ends with 69 when something fails, with 0 otherwise.")
+        commandName: "doctor", abstract: "Check whether this machine can be a node, and print how to fix problems.",
+        discussion: "Runs a guest under KVM, opens a connection to libvirt, and checks base VMs, disk space, network "
+            + "interfaces and ports. The exit status is 69 if a check fails, and 0 otherwise.")
 
-    @Option(help: "Configuration file; default CLOUDLET_HOME/cloudlet.yaml.", completion: .file())
+    @Option(help: "Configuration file (default: CLOUDLET_HOME/cloudlet.yaml).", completion: .file())
     var config: String?
 
-    @Option(help: "table or json.")
+    @Option(help: "Output format.")
     var format: OutputFormat = .table
 
     func run() async throws {

@@ -8,12 +8,12 @@ import SystemPackage
 /// `cloudlet inspect META`: shows the contents of an overlay.
 struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Show what an overlay holds; needs no base VM.")
+        commandName: "inspect", abstract: "Show the contents of an overlay; the base VM is not needed.")
 
     @Argument(help: "The overlay: its directory, its overlay-meta file, or a package.", completion: .file())
     var meta: String
 
-    @Option(help: "table or json.")
+    @Option(help: "Output format.")
     var format: OutputFormat = .table
 
     func run() async throws {
@@ -49,7 +49,7 @@ struct OverlayReport: Encodable {
         let disk_pages: Int
     }
 
-    /// A part of an image with much content of the overlay's own.
+    /// A part of an image for which the overlay has much content that neither the base VM nor other items have.
     struct Part: Encodable {
         let image: String
         let offset: Int
@@ -109,9 +109,9 @@ struct OverlayReport: Encodable {
     private static func shown(_ helper: String?, _ otherwise: String) -> String {
         switch helper {
         case "agent": "set by the guest agent"
-        case "kernel": "seeded anew by the guest's kernel"
-        case "none": "\(otherwise): the guest had no means for it when the overlay was made"
-        case nil: "\(otherwise), as far as the overlay says"
+        case "kernel": "reseeded by the guest's kernel"
+        case "none": "\(otherwise); the guest had no support for it when the overlay was made"
+        case nil: "\(otherwise); the overlay does not record the guest's support"
         case .some(let word): word.displayable(limit: 40)
         }
     }
@@ -119,7 +119,7 @@ struct OverlayReport: Encodable {
     /// The report as text for a person.
     var text: String {
         var lines = [
-            "Overlay meta: \(meta)", "Base VM: \(base_sha256)", "Base memory: \(base_memory_sha256 ?? "not named")",
+            "Overlay meta: \(meta)", "Base VM: \(base_sha256)", "Base memory: \(base_memory_sha256 ?? "not recorded")",
             "Disk: \(ByteCount(disk_bytes))",
             memory_bytes > 0 ? "Memory snapshot: \(ByteCount(memory_bytes))" : "Memory snapshot: none; the VM boots",
             "Overlay: \(ByteCount(compressed_bytes)) in \(blobs.count) blobs, "
@@ -130,18 +130,18 @@ struct OverlayReport: Encodable {
         if memory_bytes > 0 {
             lines.append("Clock at resume: \(Self.shown(guest_clock, "not set"))")
             lines.append(
-                "Random numbers at resume: \(Self.shown(guest_random, "may be those of other VMs of this overlay"))")
+                "Random numbers at resume: \(Self.shown(guest_random, "may be the same in all VMs of this overlay"))")
         }
 
         var kindTable = TextTable("IMAGE", "KIND", "ITEMS", "BYTES")
         for kind in kinds {
             kindTable.add(kind.image, kind.kind, String(kind.items), ByteCount(kind.bytes).description)
         }
-        var partTable = TextTable("IMAGE", "FROM BYTE", "OWN CONTENT")
+        var partTable = TextTable("IMAGE", "FROM BYTE", "NEW CONTENT")
         for part in largest_parts {
             partTable.add(part.image, String(part.offset), ByteCount(part.own_bytes).description)
         }
-        var blobTable = TextTable("LARGEST BLOBS", "BYTES", "ITEMS' BYTES", "MEMORY PAGES", "DISK PAGES")
+        var blobTable = TextTable("LARGEST BLOBS", "BYTES", "ITEM BYTES", "MEMORY PAGES", "DISK PAGES")
         for blob in blobs.sorted(by: { ($1.bytes, $0.name) < ($0.bytes, $1.name) }).prefix(10) {
             blobTable.add(
                 blob.name.displayable(limit: 80), ByteCount(blob.bytes).description,

@@ -11,22 +11,22 @@ import SystemPackage
 /// `cloudlet overlay DISK`: customises a VM of a base and makes an overlay of the differences.
 struct OverlayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "overlay", abstract: "Customise a VM on a base VM and save what differs as an overlay.",
-        discussion: "The base VM is resumed from where it was saved. Install and start your server in it; when you are "
-            + "done, a directory with the overlay is written.")
+        commandName: "overlay", abstract: "Customise a VM of a base VM and save the differences as an overlay.",
+        discussion:
+            "Resumes the base VM. Install and start your server in it. When the work in the VM is done, the overlay is "
+            + "written to a directory.")
 
     @Argument(help: "The base VM's disk.", completion: .file())
     var disk: String
 
-    @Option(name: .shortAndLong, help: "Directory for the overlay; default ./NAME-overlay.", completion: .directory)
+    @Option(name: .shortAndLong, help: "Directory for the overlay (default: ./NAME-overlay).", completion: .directory)
     var output: String?
 
-    @Option(
-        help: "File for the overlay as a package as well, one ZIP archive of meta and blobs.", completion: .file())
+    @Option(help: "Also write the overlay to this file, as a package (a ZIP archive).", completion: .file())
     var package: String?
 
     @Option(
-        help: "Directory with a VM that an earlier run kept when it could not write its overlay: writes it now.",
+        help: "Write the overlay of the VM that an earlier run kept in this directory.",
         completion: .directory)
     var kept: String?
 
@@ -57,7 +57,7 @@ struct OverlayCommand: AsyncParsableCommand {
         if forwards.contains(where: { $0.transport == .udp }) {
             Console.note(
                 "The overlay's UDP forwards work only where VMs may reach other hosts: with 'cloudlet synthesis "
-                    + "--outbound-network', and on nodes whose setting guest.outbound-network is true. Others refuse it."
+                    + "--outbound-network', and on nodes whose setting guest.outbound-network is true. Other nodes refuse the overlay."
             )
         }
         let customisation = try Customisation(customise)
@@ -112,7 +112,7 @@ struct OverlayCommand: AsyncParsableCommand {
                 vm, to: directory, times: times
             ) { ProgressLine.show($0, $1) }
         } catch {
-            throw error.during("the overlay was not written, the VM is still kept in \(vm.directory)")
+            throw error.during("the overlay was not written, and the VM is still kept in \(vm.directory)")
         }
         ProgressLine.clear()
         Report.times(times)

@@ -12,13 +12,13 @@ struct ListSessionCommand: AsyncParsableCommand {
         commandName: "list-session", abstract: "List the sessions of the node on this machine.",
         aliases: ["list_session"])
 
-    @Flag(help: "List the sessions that have ended, too.")
+    @Flag(help: "Also list sessions that have ended.")
     var all = false
 
     @Flag(help: "Keep running, and list the sessions again after every change.")
     var watch = false
 
-    @Option(help: "Output format: table or json.")
+    @Option(help: "Output format.")
     var format: OutputFormat = .table
 
     func run() async throws {
@@ -95,8 +95,8 @@ struct StopSessionCommand: AsyncParsableCommand {
                     .notFound, "there is no live session \(id)", advice: "see 'cloudlet list-session'")
             }
             throw CloudletError(
-                .unavailable, "the node that ran session \(id) is gone",
-                advice: "start cloudlet-node: it ends what is left")
+                .unavailable, "the node that ran session \(id) is no longer running",
+                advice: "start cloudlet-node, which ends the VMs that the earlier node left")
         }
         var reply = try await replies.next(within: ControlClient.timeout)
         if reply == .ending {

@@ -14,7 +14,7 @@ import SystemPackage
 struct SynthesisCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "synthesis", abstract: "Rebuild a VM from a base VM and an overlay, and resume it.",
-        discussion: "The VM runs until Ctrl-C, or on its own with --detach.")
+        discussion: "The VM runs until Ctrl-C. With --detach, the command returns and the VM keeps running.")
 
     @Argument(help: "The base VM's disk.", completion: .file())
     var disk: String
@@ -22,19 +22,21 @@ struct SynthesisCommand: AsyncParsableCommand {
     @Argument(help: "The overlay: its directory, its overlay-meta file, or a package.", completion: .file())
     var meta: String
 
-    @Flag(help: "Leave the VM running and return.")
+    @Flag(help: "Return when the VM runs, and leave it running.")
     var detach = false
 
-    @Option(name: .customLong("forward-address"), help: "Address of this host on which forwarded ports listen.")
+    @Option(
+        name: .customLong("forward-address"),
+        help: "Address of this host at which the forwarded ports of the VM are reachable.")
     var forwardAddress = "127.0.0.1"
 
     @Flag(name: .customLong("outbound-network"), help: "Let the VM open connections to other hosts.")
     var outboundNetwork = false
 
-    @Option(help: "Program that shows the VM's VNC display, or 'none'.")
+    @Option(help: "VNC viewer to open on the VM's display; closing it ends the VM.")
     var viewer: String?
 
-    @Option(help: "Directory for a new overlay of the VM as it is at the end.", completion: .directory)
+    @Option(help: "Save the final state of the VM as a new overlay in this directory.", completion: .directory)
     var residue: String?
 
     @OptionGroup var compression: CompressionOptions
@@ -83,7 +85,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         if detach {
             try await running.detach(uri: hypervisorOptions.connect)
             Console.note(
-                "The VM keeps running; 'cloudlet stop-vm \(running.machine.name)' ends it. No program watches it: if the "
+                "The VM keeps running; 'cloudlet stop-vm \(running.machine.name)' ends it. No program monitors it: if the "
                     + "host's disk becomes full, the VM stops and is not resumed.")
             return
         }
@@ -95,7 +97,7 @@ struct SynthesisCommand: AsyncParsableCommand {
 
     func validate() throws {
         if detach, residue != nil {
-            throw ValidationError("--residue needs the VM's end, which --detach does not wait for")
+            throw ValidationError("--residue saves the VM when it ends, but --detach does not wait for the end")
         }
     }
 
@@ -155,7 +157,7 @@ struct SynthesisCommand: AsyncParsableCommand {
 
     private func waitForEnd(of running: RunningVM) async throws(CloudletError) {
         let failure = await running.machine.waitForEnd()
-        if let failure { throw failure.during("the VM is gone") }
+        if let failure { throw failure.during("the VM ended unexpectedly") }
         if !Task.isCancelled { Console.note("The VM has ended by itself.") }
     }
 }

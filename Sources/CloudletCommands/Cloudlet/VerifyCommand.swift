@@ -12,7 +12,8 @@ import SystemPackage
 struct VerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check every item of an overlay against its base VM.",
-        discussion: "Does what a synthesis does, without a VM. Base VM and overlay are only read.")
+        discussion:
+            "Rebuilds the images as a synthesis does, but runs no VM. The base VM and the overlay are only read.")
 
     @Argument(help: "The overlay: its directory, its overlay-meta file, or a package.", completion: .file())
     var meta: String
@@ -33,7 +34,7 @@ struct VerifyCommand: AsyncParsableCommand {
         }
         ProgressLine.clear()
         Console.result(
-            "Overlay is in order: \(verdict.statistics.items) items in \(overlay.meta.blobs.count) blobs fit base VM "
+            "Overlay is valid: \(verdict.statistics.items) items in \(overlay.meta.blobs.count) blobs match base VM "
                 + overlay.meta.baseHash.hex)
     }
 }

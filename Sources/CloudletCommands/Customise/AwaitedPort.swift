@@ -21,7 +21,7 @@ struct AwaitedPort {
         let hasAnswered = try await poll(every: interval, for: hintTimeout, answers)
         if hasAnswered { return }
         report(
-            "Port \(port) of the VM has not answered for \(hintTimeout.shown). Still waiting; Ctrl-C gives up, and "
+            "Port \(port) of the VM has not answered for \(hintTimeout.shown). Still waiting: Ctrl-C ends the command, and "
                 + "--viewer shows the guest's screen." + (doubt.map { " Note: \($0)." } ?? ""))
         while !(try await answers()) {
             do { try await Task.sleep(for: interval) } catch { throw CloudletError(.interrupted, "interrupted") }

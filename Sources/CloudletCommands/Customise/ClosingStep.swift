@@ -9,20 +9,21 @@ import SystemPackage
 struct ClosingStepOptions: ParsableArguments {
     @Option(
         name: .customLong("ssh-key"),
-        help: "Private SSH key for the VM: the closing step (write back, discard, drop caches) is run there.",
+        help: "Private SSH key for the guest, to run the closing step (sync, fstrim, drop caches) in it.",
         completion: .file())
     var sshKey: String?
 
-    @Option(name: .customLong("ssh-user"), help: "User for --ssh-key; must be allowed to do these things.")
+    @Option(name: .customLong("ssh-user"), help: "User for --ssh-key; needs the permissions for the closing step.")
     var sshUser = "root"
 
     @Option(
         name: .customLong("closing-step"),
-        help: "Host program that does the closing step instead; gets the same variables as --provision.",
+        help:
+            "Program on this host to run as the closing step; its environment has the same variables as that of --provision.",
         completion: .file())
     var program: String?
 
-    @Flag(name: .customLong("no-closing-step"), help: "Save the VM as it is.")
+    @Flag(name: .customLong("no-closing-step"), help: "Save the VM without a closing step.")
     var isOff = false
 
     func validate() throws {
@@ -83,8 +84,8 @@ struct ClosingStep: Sendable {
         } else {
             command = nil
             Console.note(
-                "The closing step can't reach the VM: neither --ssh-key nor --closing-step is given. For a smaller overlay, run "
-                    + "this in the VM as the last work:\n"
+                "No closing step will run, because neither --ssh-key nor --closing-step is given. For a smaller overlay, run "
+                    + "these commands in the VM before the work in it is done:\n"
                     + Self.script.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n") + "\n  sleep 3")
         }
         needsSSH = command?.contains(Self.portPlace) == true
@@ -123,7 +124,7 @@ struct ClosingStep: Sendable {
                 if error.code == .interrupted { throw error }
                 failure = "the closing step failed: \(error)"
             }
-            Console.note("\(failure); the overlay may be larger than it need be")
+            Console.note("\(failure); the overlay may be larger than necessary")
         }
     }
 }

@@ -51,10 +51,10 @@ struct Customisation: Sendable {
                 group.addTask {
                     let failure = await machine.waitForEnd()
                     try Task.checkCancellation()
-                    if let failure { throw failure.during("the VM is gone before the work in it was finished") }
+                    if let failure { throw failure.during("the VM ended unexpectedly, before the work in it was done") }
                     throw CloudletError(
-                        .unavailable, "the VM ended before the work in it was finished",
-                        advice: "leave it running: its state is what is saved")
+                        .unavailable, "the VM ended before the work in it was done",
+                        advice: "do not shut the guest down: the state of the running VM is saved")
                 }
                 if let viewer { try await add(viewer, machine, to: &group) }
                 if let untilPort {
@@ -62,7 +62,7 @@ struct Customisation: Sendable {
                 }
                 if let provision { group.addTask { try await runProgram(provision, forwards) } }
                 if readsInput, !Self.inputIsEmpty {
-                    Console.note("The VM runs. Press Enter when the work in it is done.")
+                    Console.note("The VM is running. Press Enter when the work in it is done.")
                     group.addTask { try await waitForEnter() }
                 }
                 defer { group.cancelAll() }
@@ -86,7 +86,7 @@ struct Customisation: Sendable {
         guard let port = try await machine.displayPort() else {
             throw CloudletError(.unavailable, "the VM has no display")
         }
-        Console.note("The VM's display is on 127.0.0.1:\(port). Close \(viewer.name) when the work is done.")
+        Console.note("The VM's display is at 127.0.0.1:\(port). Close \(viewer.name) when the work is done.")
         group.addTask { try await viewer.show(port: port) }
     }
 

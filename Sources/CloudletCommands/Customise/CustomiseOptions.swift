@@ -4,19 +4,22 @@ import CloudletCore
 /// Options of `cloudlet base` and `cloudlet overlay`: how a person or a script works in the VM, and how the command
 /// recognises that the work is done.
 struct CustomiseOptions: ParsableArguments {
-    @Option(help: "Program that shows the VM's VNC display, or 'none'; done when it is closed.")
+    @Option(help: "VNC viewer to open on the VM's display, or 'none'; the work in the VM is done when it is closed.")
     var viewer: String?
 
-    @Option(name: .customLong("until-port"), help: "Done when this TCP port of the VM answers.")
+    @Option(
+        name: .customLong("until-port"), help: "The work in the VM is done when this TCP port of the guest answers.")
     var untilPort: UInt16?
 
     @Option(
         help:
-            "Host program that sets the VM up; done when it exits with 0. Gets CLOUDLET_VM_HOST and CLOUDLET_VM_PORT_<guest port>."
+            "Program on this host that works in the VM, with CLOUDLET_VM_HOST and CLOUDLET_VM_PORT_<guest port> in its environment; the work is done when it exits with status 0."
     )
     var provision: String?
 
-    @Argument(parsing: .postTerminator, help: "Behind '--': -redir tcp:HOSTPORT::GUESTPORT, repeatable.")
+    @Argument(
+        parsing: .postTerminator,
+        help: "After '--': -redir tcp:HOSTPORT::GUESTPORT forwards a port of this host to the guest; repeatable.")
     var emulatorArguments: [String] = []
 
     /// Advice for a port that is taken, as an alternative to freeing it.
@@ -29,8 +32,8 @@ struct CustomiseOptions: ParsableArguments {
         while let word = rest.popFirst() {
             guard word == "-redir" || word == "--redir", let value = rest.popFirst() else {
                 throw CloudletError(
-                    .usage, "'\(word.displayable(limit: 60))' is not understood behind '--'",
-                    advice: "only -redir tcp:HOSTPORT::GUESTPORT is accepted there")
+                    .usage, "'\(word.displayable(limit: 60))' is not understood after '--'",
+                    advice: "give only -redir tcp:HOSTPORT::GUESTPORT or -redir udp:HOSTPORT::GUESTPORT there")
             }
             let forward = try PortForward(parsing: value)
             if forward.hostPort != 0,

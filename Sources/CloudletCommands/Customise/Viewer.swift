@@ -37,7 +37,8 @@ struct Viewer: Sendable {
         guard status == 0 else {
             throw CloudletError(
                 .unavailable, "the viewer \(name) ended with status \(status)",
-                advice: "use another with --viewer, or --viewer none and press Enter")
+                advice:
+                    "choose another viewer with --viewer, or use --viewer none and press Enter when the work is done")
         }
     }
 }

@@ -11,9 +11,12 @@ import SystemPackage
 package struct NodeCommand: AsyncParsableCommand {
     /// Name and purpose.
     package static let configuration = CommandConfiguration(
-        commandName: "cloudlet-node", abstract: "Be a cloudlet: found on the LAN, synthesizing VMs for its clients.",
-        discussion: "Every option can also be set by an environment variable or in the configuration file; "
-            + "'cloudlet config' lists them. SIGHUP makes the node read them again, SIGTERM ends it and its VMs.",
+        commandName: "cloudlet-node",
+        abstract: "Run a cloudlet node, which clients on the LAN find and which runs their VMs.",
+        discussion:
+            "The settings of the node are given by these options, by environment variables or in the configuration "
+            + "file; 'cloudlet config' lists all of them. On SIGHUP the node reads its settings again; on SIGTERM it ends "
+            + "its VMs and exits.",
         version: ProgramVersion.text)
 
     @Option(help: .setting(\.listenAddresses))
@@ -43,7 +46,7 @@ package struct NodeCommand: AsyncParsableCommand {
     @Option(name: .customLong("log-format"), help: .setting(\.logFormat))
     var logFormat: String?
 
-    @Option(help: "Configuration file.", completion: .file())
+    @Option(help: "Configuration file (default: CLOUDLET_HOME/cloudlet.yaml).", completion: .file())
     var config: String?
 
     /// Creates the command.

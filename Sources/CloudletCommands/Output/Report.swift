@@ -32,7 +32,7 @@ enum Report {
         let warnings = support.warnings
         guard !warnings.isEmpty else { return }
         for warning in warnings { Console.note("Note: \(warning).") }
-        Console.note("To mend that, \(GuestSupport.advice).")
+        Console.note("To fix this, \(GuestSupport.advice).")
     }
 
     /// Prints what could not be done for a resumed guest.

@@ -51,7 +51,7 @@ struct SessionListing {
     var table: TextTable {
         var table = TextTable("ID", "STAGE", "CLIENT", "APP", "BASE", "AGE", withEnded ? "PORTS OR REASON" : "PORTS")
         for session in sessions {
-            let stage = session.stage.rawValue + (session.place.map { " (place \($0))" } ?? "")
+            let stage = session.stage.rawValue + (session.place.map { " (position \($0))" } ?? "")
             table.add(
                 session.id.description, stage, session.client, session.app?.displayable(limit: 30) ?? "-",
                 session.base.map { String($0.prefix(12)) } ?? "-",

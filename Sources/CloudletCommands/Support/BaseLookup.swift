@@ -23,8 +23,8 @@ enum BaseLookup {
             throw CloudletError(
                 .notFound, "\(path) is not a registered base VM; 'cloudlet list-base' lists those that are",
                 advice: isMade
-                    ? "its files are there: register it; run: " + Shell.command("cloudlet", "add-base", path.string)
-                    : "make it a base VM, which boots the disk and writes to it; run: "
+                    ? "its files exist; to register it, run: " + Shell.command("cloudlet", "add-base", path.string)
+                    : "to make it a base VM, which boots the disk and writes to it, run: "
                         + Shell.command("cloudlet", "base", path.string))
         }
         return base

@@ -6,21 +6,29 @@ import CloudletSynthesis
 
 /// Options for writing an overlay.
 struct CompressionOptions: ParsableArguments {
-    @Option(help: "xz, which every node reads, or zstd, which decodes faster and needs a node of this version.")
+    @Option(
+        help:
+            "Compression of the overlay: xz, which every node reads, or zstd, which is decompressed faster by nodes of this version."
+    )
     var compression: Method = .xz
 
-    @Option(help: "xz 0 to 9 (default 6), zstd 1 to 19 (default 9): higher is smaller and slower.")
+    @Option(
+        help:
+            "Compression level: 0 to 9 for xz (default: 6), 1 to 19 for zstd (default: 9). Higher levels are smaller and slower."
+    )
     var level: Int?
 
-    @Option(name: .customLong("blob-size"), help: "Content of a blob before compression, e.g. 512K or 16M.")
+    @Option(
+        name: .customLong("blob-size"),
+        help: "Size of the content of a blob before compression, for example 512K or 16M.")
     var blobSize: SizeArgument?
 
     @Option(
         name: .customLong("compression-memory"),
-        help: "Memory for compressing; with more, more cores are used (default 192M).")
+        help: "Memory for compression; more memory allows more threads (default: 192M).")
     var memory: SizeArgument?
 
-    @Option(help: "Look for repeats in the last 2^N bytes of a blob (16 to 26).")
+    @Option(help: "Search for repeated data in the last 2^N bytes of a blob (16 to 26).")
     var long: Int?
 
     /// A compression by its name.
@@ -36,7 +44,7 @@ struct CompressionOptions: ParsableArguments {
         if let blobSize {
             guard (64 << 10...1 << 30).contains(blobSize.bytes) else {
                 throw CloudletError(
-                    .usage, "blobs of \(blobSize.bytes) bytes are not written", advice: "give 64K to 1G")
+                    .usage, "the blob size of \(blobSize.bytes) bytes is out of range", advice: "choose 64K to 1G")
             }
             options.blobBytes = blobSize.bytes
         }

@@ -8,10 +8,13 @@ import Foundation
 
 /// Options of all commands that run VMs.
 struct HypervisorOptions: ParsableArguments {
-    @Option(help: "libvirt to use instead of a driver inside this process (e.g. qemu:///session).")
+    @Option(
+        help:
+            "URI of a libvirt daemon, for example qemu:///session, to use instead of the libvirt driver inside this process."
+    )
     var connect: String?
 
-    @Option(help: "What executes guest code: auto, kvm or tcg.")
+    @Option(help: "What executes guest code; auto uses KVM where it works.")
     var accelerator: AcceleratorChoice = .auto
 
     enum AcceleratorChoice: String, ExpressibleByArgument, CaseIterable {

@@ -32,8 +32,8 @@ struct NodeControl: Sendable {
         if let replies = replies ?? nil { return replies }
         guard try HypervisorRoot.nodeRuns(under: home.hypervisors) else { return nil }
         throw CloudletError(
-            .unavailable, "the node that runs with \(home.root) has no control socket (\(home.controlSocket))",
-            advice: "see the node's log; a node of an earlier version must be restarted")
+            .unavailable, "the node whose state is in \(home.root) has no control socket (\(home.controlSocket))",
+            advice: "read the node's log; restart the node if its version is older")
     }
 
     /// Sends a request that has one reply; `nil` when no node runs.

@@ -41,5 +41,5 @@ package enum ForwardAddress {
     }
 
     private static let advice =
-        "give an IPv4 address of this host, as 127.0.0.1 or that of a LAN interface, or 0.0.0.0 for all of them"
+        "give an IPv4 address of this host, such as 127.0.0.1 or that of a LAN interface, or 0.0.0.0 for all of them"
 }

@@ -12,7 +12,7 @@ package enum DetachedThread {
     /// The error for work that needs a thread when the system can't start one.
     package static let refusal = CloudletError(
         .busy, "the system allows no more threads or processes",
-        advice: "end some, or raise the limit (TasksMax of the service, pids.max, ulimit -u)")
+        advice: "end some of them, or raise the limit (TasksMax of the service, pids.max, ulimit -u)")
 
     /// Runs `body` on a new thread.
     /// - Returns: whether the system has started the thread. If not, `body` does not run.

@@ -5,9 +5,9 @@ import Dispatch
 /// `Task.sleep` would have to wait for such a thread. For tasks that check whether the process still works. Returns on
 /// the task's preferred executor.
 package func promptSleep(for duration: Duration) async {
-    let gate = AsyncEvent()
-    timers.asyncAfter(deadline: .now() + duration.seconds) { gate.set() }
-    await gate.wait()
+    let isOver = AsyncEvent()
+    timers.asyncAfter(deadline: .now() + duration.seconds) { isOver.set() }
+    await isOver.wait()
 }
 
 /// A separate queue, which has a thread of its own.

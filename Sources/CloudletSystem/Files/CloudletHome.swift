@@ -16,14 +16,15 @@ package struct CloudletHome: Hashable, Sendable {
         guard !root.string.unicodeScalars.contains("\u{FFFD}") else {
             throw CloudletError(
                 .usage, "the path of the directory for cloudlet's state is not valid UTF-8: \(root)",
-                advice: "set CLOUDLET_HOME to another one")
+                advice: "set CLOUDLET_HOME to another path")
         }
         do throws(CloudletError) {
             try Directory.create(root, permissions: 0o700)
             self.root = try Self.resolve(root)
         } catch {
             throw CloudletError(
-                error.code, "the directory for cloudlet's state can't be made", advice: "set CLOUDLET_HOME",
+                error.code, "the directory for cloudlet's state can't be created",
+                advice: "set CLOUDLET_HOME to a directory that you can write to",
                 cause: error)
         }
     }
@@ -41,7 +42,7 @@ package struct CloudletHome: Hashable, Sendable {
             guard mode & 0o022 == 0 else {
                 throw CloudletError(
                     .permission, "other users may write to the directory for cloudlet's state, \(root)",
-                    advice: "set CLOUDLET_HOME to a directory of its own")
+                    advice: "set CLOUDLET_HOME to a directory that only you can write to")
             }
             return
         }

@@ -15,8 +15,8 @@ extension Directory {
         guard mode & 0o077 != 0 else { return }
         guard !isLink(path) else {
             throw CloudletError(
-                .permission, "\(path) is a link to a directory that other users of this machine may enter",
-                advice: "take their rights away (chmod 700), or remove the link")
+                .permission, "\(path) is a link to a directory that other users of this machine can enter",
+                advice: "close the directory to them (chmod 700), or remove the link")
         }
         try directory.setPermissions(mode & ~0o077)
     }
@@ -34,7 +34,7 @@ extension File {
         let owner = try status().owner
         guard owner != geteuid() else { return }
         throw CloudletError(
-            .permission, "\(path) belongs to another user (number \(owner))",
-            advice: "use a directory of your own, or run this as that user")
+            .permission, "\(path) belongs to another user (uid \(owner))",
+            advice: "use a directory of your own, or run the program as that user")
     }
 }

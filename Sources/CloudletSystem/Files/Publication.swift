@@ -99,7 +99,7 @@ package final class Publication: Sendable {
         _ = flock(file.descriptor, LOCK_EX)
         parts.withLock { $0.append(Part(path: path, file: file, directories: directories)) }
         guard try FileStatus.of(file.path)?.identity == file.status().identity else {
-            throw CloudletError(.busy, "\(file.path) was removed while it was made", advice: "try again")
+            throw CloudletError(.busy, "\(file.path) was removed while it was written", advice: "try again")
         }
     }
 
@@ -108,7 +108,7 @@ package final class Publication: Sendable {
         for obstacle in [path, path.parent] where unsafe cloudlet_is_immutable(obstacle.string) != 0 {
             throw CloudletError(
                 .permission, "\(path) can't be written: \(obstacle) is immutable or append-only",
-                advice: "'lsattr' shows it, 'chattr' changes it")
+                advice: "'lsattr' shows this attribute, and 'chattr' removes it")
         }
     }
 

@@ -47,7 +47,8 @@ package enum LocalStream {
         case 0: return socket
         case ENOENT, ECONNREFUSED: return nil
         case EAGAIN:
-            throw CloudletError(.unavailable, "the program at \(path) accepts no connection within \(timeout.shown)")
+            throw CloudletError(
+                .unavailable, "the program that listens at \(path) did not accept a connection within \(timeout.shown)")
         default: throw CloudletError(errno: failure, "can't connect to \(path)")
         }
     }
@@ -59,7 +60,7 @@ package enum LocalStream {
     package static func peerUser(of descriptor: Int32) throws(CloudletError) -> UInt32 {
         var user: UInt32 = 0
         guard unsafe cloudlet_peer_user(descriptor, &user) == 0 else {
-            throw CloudletError(errno: errno, "can't find out who connects")
+            throw CloudletError(errno: errno, "can't read the user of a connection")
         }
         return user
     }
