@@ -1,0 +1,79 @@
+import ArgumentParser
+import CloudletCommandLine
+import CloudletCore
+import CloudletHypervisor
+import CloudletSystem
+import CloudletTestSupport
+import SystemPackage
+import Testing
+
+@testable import CloudletCommands
+
+/// The programs that work in a VM, and the closing step.
+@Suite(.timeLimit(.minutes(1))) struct CustomiseTests {
+    @Test("a program's status is returned, a signal as 128 and its number, and it gets the variables")
+    func childProgram() async throws {
+        for (script, status) in [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("exit $NUMBER", 9)] {
+            #expect(try await ChildProgram.run(["/bin/sh", "-c", script], adding: ["NUMBER": "9"]) == Int32(status))
+        }
+        let error = await #expect(throws: CloudletError.self) {
+            _ = try await ChildProgram.run(["/nonexistent/program"], adding: [:])
+        }
+        #expect(error?.code == .notFound && error?.description.contains("/nonexistent/program") == true)
+    }
+
+    @Test("a program is installed if it can be executed, by its path or by a directory of PATH")
+    func installed() throws {
+        let scratch = try ScratchDirectory()
+        let file = try scratch.write("program", Array("#!/bin/sh\n".utf8))
+        let path = scratch.file("program").string
+        // Root may execute a file only if someone may.
+        #expect(!ChildProgram.isInstalled(path))
+        try file.setPermissions(0o755)
+        #expect(ChildProgram.isInstalled(path) && ChildProgram.isInstalled("sh"))
+        #expect(!ChildProgram.isInstalled(scratch.path.string + "/"))
+        #expect(!ChildProgram.isInstalled("no-such-program-anywhere"))
+    }
+
+    @Test("when its task is cancelled, a program gets SIGTERM")
+    func cancelled() async throws {
+        let scratch = try ScratchDirectory()
+        let (begun, ended) = (scratch.file("begun"), scratch.file("ended"))
+        let script = "trap 'echo > \(ended); exit 0' TERM; echo > \(begun); while :; do sleep 0.05; done"
+        let task = Task { _ = try await ChildProgram.run(["/bin/sh", "-c", script], adding: [:]) }
+        try await until(5, "the program does not begin") { try FileStatus.of(begun) != nil }
+        task.cancel()
+        _ = await task.result
+        #expect(try FileStatus.of(ended) != nil)
+    }
+
+    @Test("the variables name the TCP ports of the VM, the first one also without its guest port")
+    func variables() {
+        let forwards = ["udp:5353::53", "tcp:2222::22", "tcp:8080::80"].compactMap { text in
+            (try? PortForward(parsing: text)).map { ActiveForward($0, address: "127.0.0.1") }
+        }
+        #expect(
+            Customisation.variables(forwards) == [
+                "CLOUDLET_VM_HOST": "127.0.0.1", "CLOUDLET_VM_PORT": "2222", "CLOUDLET_VM_PORT_22": "2222",
+                "CLOUDLET_VM_PORT_80": "8080",
+            ])
+    }
+
+    @Test("the closing step needs a forward of SSH only when ssh runs it, and without a way to run it says what to do")
+    func closingStep() throws {
+        let scratch = try ScratchDirectory()
+        _ = try scratch.write("key", [1])
+        let transcript = Transcript()
+        func needsSSH(_ options: String...) throws -> Bool {
+            try Console.$transcript.withValue(transcript) { () throws -> Bool in
+                try ClosingStep(ClosingStepOptions.parse(options)).needsSSH
+            }
+        }
+        #expect(try needsSSH("--ssh-key", scratch.file("key").string))
+        #expect(try !needsSSH("--closing-step", "/bin/true") && !needsSSH("--no-closing-step"))
+        #expect(transcript.notes.isEmpty)
+        #expect(try !needsSSH())
+        #expect(transcript.notes.contains("neither --ssh-key nor --closing-step"), "\(transcript.notes)")
+        for line in ClosingStep.script.split(separator: "\n") { #expect(transcript.notes.contains(line)) }
+    }
+}
