@@ -25,7 +25,7 @@ import Testing
         }
 
         func admission() -> Admission {
-            let relief = Admission.ReclaimableMemory {
+            let reclaimable = Admission.ReclaimableMemory {
                 self.spare.withLock { $0.bytes }
             } reclaim: { bytes in
                 let given = self.spare.withLock { spare in
@@ -35,7 +35,7 @@ import Testing
                 }
                 self.figures.withLock { $0.freeMemory += given }
             }
-            return Admission(policy: { self.policy }, reclaimable: relief) { self.figures.withLock { $0 } }
+            return Admission(policy: { self.policy }, reclaimable: reclaimable) { self.figures.withLock { $0 } }
         }
 
         var asked: Int { spare.withLock { $0.asked } }
@@ -131,6 +131,7 @@ import Testing
                     group.addTask {
                         while !Task.isCancelled, let place = try? await enter(admission, "c\(number)", gibibytes: 1) {
                             begun.put(())
+                            // Sessions of different lengths, so that they do not all end at the same moment.
                             try? await Task.sleep(for: .milliseconds(50 + 10 * number))
                             place.release()
                         }
@@ -193,15 +194,15 @@ import Testing
     }
 
     @Test("room that warm VMs make for one is not taken by the next, although it would fit before")
-    func relieved() async throws {
+    func reclaimed() async throws {
         let host = Host()
         host.figures.withLock { $0.freeMemory = 7 << 30 }
         // It takes time until the memory of a VM is free.
-        let relief = Admission.ReclaimableMemory {
+        let reclaimable = Admission.ReclaimableMemory {
             1 << 30
         } reclaim: { _ in
         }
-        let admission = Admission(policy: { host.policy }, reclaimable: relief) { host.figures.withLock { $0 } }
+        let admission = Admission(policy: { host.policy }, reclaimable: reclaimable) { host.figures.withLock { $0 } }
         let running = try await enter(admission, "a", gibibytes: 5)
         let first = try await waiter(admission, "b", gibibytes: 3)
         let events = Mailbox<String>()

@@ -57,12 +57,12 @@ import Testing
         #expect(admission.waiting == 0)
     }
 
-    @Test("memory that can be done without is asked for before anybody is refused, and waited for")
-    func relief() async throws {
+    @Test("before a session is refused, reclaimable memory is requested and waited for")
+    func reclaiming() async throws {
         let host = Host()
         host.figures.withLock { $0.freeMemory = 1 << 30 }
         let asked = Mutex(0)
-        let relief = Admission.ReclaimableMemory {
+        let reclaimable = Admission.ReclaimableMemory {
             asked.withLock { $0 } < 3 ? 1 << 30 : 0
         } reclaim: { bytes in
             #expect(bytes == 512 << 20)
@@ -73,7 +73,7 @@ import Testing
             // It takes a while until the memory is there.
             if count == 3 { host.figures.withLock { $0.freeMemory = 8 << 30 } }
         }
-        let admission = Admission(policy: { host.policy.withLock { $0 } }, reclaimable: relief) {
+        let admission = Admission(policy: { host.policy.withLock { $0 } }, reclaimable: reclaimable) {
             host.figures.withLock { $0 }
         }
         _ = try await enter(admission)

@@ -37,13 +37,14 @@ import Testing
             return text
         }
 
-        /// Reads everything unless `gate` is opened before the time is over: who waits for a reader by mistake goes on
-        /// then, and the test can tell.
-        func drain(unless gate: AsyncEvent, within limit: Duration) {
+        /// Starts to read everything if `event` does not happen in time. A writer that waits for a reader by mistake
+        /// then continues, so that the test fails instead of hanging.
+        func drain(unless event: AsyncEvent, within limit: Duration) {
             _ = DetachedThread.start { [self] in
+                // Polls, because a thread can't wait for an event of tasks.
                 let end = ContinuousClock.now + limit
-                while !gate.isSet, ContinuousClock.now < end { usleep(10_000) }
-                while !gate.isSet { _ = try? text(until: "\u{0}", within: 1) }
+                while !event.isSet, ContinuousClock.now < end { usleep(10_000) }
+                while !event.isSet { _ = try? text(until: "\u{0}", within: 1) }
             }
         }
     }

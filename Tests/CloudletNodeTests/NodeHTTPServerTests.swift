@@ -1,3 +1,4 @@
+import CloudletCore
 import CloudletDiscovery
 import CloudletNode
 import CloudletSystem
@@ -19,7 +20,10 @@ import Testing
                 let (record, server) = Self.server()
                 let running = Task { try await server.run() }
                 let port = record.value.httpPort
-                while RawConnection(port: port) == nil { try await Task.sleep(for: .milliseconds(5)) }
+                // The server reports nowhere that it listens.
+                _ = try await poll(every: .milliseconds(5), for: .seconds(60)) { () async throws(CloudletError) in
+                    RawConnection(port: port) != nil
+                }
                 let connections = (0..<20).compactMap { _ in RawConnection(port: port) }
                 running.cancel()
                 _ = try? await running.value

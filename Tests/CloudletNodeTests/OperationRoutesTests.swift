@@ -66,17 +66,17 @@ import Testing
 
     @Test("a part that hangs makes the node not ready, and asking again starts nothing anew")
     func hanging() async throws {
-        let gate = AsyncEvent()
+        let unblocked = AsyncEvent()
         let calls = Atomic(0)
         let check = Health.Check("hypervisor") { () async throws(CloudletError) in
             calls.add(1, ordering: .relaxed)
-            await gate.wait()
+            await unblocked.wait()
         }
         try await withServer([check], timeout: .milliseconds(300)) { get in
             try await until(5, "the hanging part is not told") { await get("/ready").contains("hypervisor: no answer") }
             for _ in 0..<20 { _ = await get("/ready") }
             #expect(calls.load(ordering: .relaxed) == 1)
-            gate.set()
+            unblocked.set()
             try await until(5, "it does not become ready") { await get("/ready").hasPrefix("HTTP/1.1 200") }
         }
     }

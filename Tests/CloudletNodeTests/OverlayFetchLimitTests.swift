@@ -34,6 +34,7 @@ import Testing
             for _ in 0..<1024 {
                 guard unsafe send(client, chunk, chunk.count, Int32(MSG_NOSIGNAL)) > 0 else { return }
                 sent.add(65536, ordering: .relaxed)
+                // The pauses make the fetch last until its time is over.
                 if pause > 0 { usleep(pause) }
             }
         }

@@ -64,12 +64,14 @@ import Testing
         let found = Mutex<(answers: Int, beats: Int)>((0, 0))
         // Asks from a thread of its own: the tasks of this test stand still too.
         _ = DetachedThread.start {
+            // Long enough for the tasks below to occupy all common threads; what was sent before does not count.
             usleep(300_000)
             _ = receiver.take()
             for _ in 0..<3 {
                 guard let connection = RawConnection(port: port, timeout: 3) else { continue }
                 connection.send(request("/health"))
                 let isAnswered = connection.receiveNow().hasPrefix("HTTP/1.1 200")
+                // Twice the interval of the watchdog messages, which is a third of WATCHDOG_USEC.
                 usleep(200_000)
                 found.withLock { $0.answers += isAnswered ? 1 : 0 }
             }
@@ -78,6 +80,7 @@ import Testing
         }
         await withDiscardingTaskGroup { group in
             for _ in 0..<64 {
+                // Blocks a common thread on purpose.
                 group.addTask { while !isOver.isSet { usleep(1000) } }
             }
         }

@@ -51,9 +51,9 @@ import Testing
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let hangs = Mutex(true)
-        let gate = AsyncEvent()
+        let unblocked = AsyncEvent()
         let check = Health.Check("part") { () async throws(CloudletError) in
-            if hangs.withLock({ $0 }) { await gate.wait() }
+            if hangs.withLock({ $0 }) { await unblocked.wait() }
         }
         let health = Health([check], interval: .milliseconds(20), timeout: .seconds(30), logger: logger)
         let manager = ServiceManager(environment: ["NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000"])
@@ -64,7 +64,7 @@ import Testing
         try await Task.sleep(for: .milliseconds(200))
         #expect(!receiver.take().contains { $0.hasPrefix("READY") })
         hangs.withLock { $0 = false }
-        gate.set()
+        unblocked.set()
         var all: [String] = []
         try await until(5, "READY does not come") {
             all += receiver.take()

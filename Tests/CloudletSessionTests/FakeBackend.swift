@@ -107,6 +107,7 @@ final class FakeVM: SynthesizedVM {
     }
 
     func end() async {
+        // The time that ending a VM takes is what tests of the end of sessions vary.
         let ending = backend.state.withLock(\.ending)
         if ending > .zero { try? await Task.sleep(for: ending) }
         backend.state.withLock {

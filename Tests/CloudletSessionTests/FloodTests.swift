@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test("a listener accepts no more than the gate lets in, and goes on when there is room again")
-    func gate() async throws {
+    func acceptLimit() async throws {
         let gate = AcceptGate(limit: 4)
         let listener = try await SessionServer.bind(address: "127.0.0.1", port: 0, gate: gate)
         var clients: [RawClient] = []

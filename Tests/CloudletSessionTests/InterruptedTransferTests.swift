@@ -11,8 +11,8 @@ import Testing
 
 @testable import CloudletClient
 
-/// Sessions whose connection breaks off in the transfer.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct ComebackTests {
+/// Sessions whose connection is lost during the transfer.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct InterruptedTransferTests {
     let service: TestService
     init() throws { service = try TestService() }
 

@@ -41,7 +41,7 @@ import Testing
         return bytes
     }
 
-    /// A blob that comes so slowly that many come at the same time.
+    /// A blob that arrives in 100 parts with a pause before each, so that many blobs arrive at the same time.
     private static func slowly(_ bytes: [UInt8]) -> AsyncStream<BlobPiece> {
         let parts =
             [.begin(0)] + pieces(of: 0..<bytes.count, length: bytes.count / 100).map { .bytes(Array(bytes[$0])) } + [
@@ -92,8 +92,8 @@ import Testing
         #expect(grown < 160, "grown by \(grown) MiB")
     }
 
-    /// A blob whose second half does not come before the gate is open.
-    private static func stalling(_ bytes: [UInt8], _ stalled: AsyncEvent, until gate: AsyncEvent) -> AsyncStream<
+    /// A blob whose second half does not arrive before `resumed` happens.
+    private static func stalling(_ bytes: [UInt8], _ stalled: AsyncEvent, until resumed: AsyncEvent) -> AsyncStream<
         BlobPiece
     > {
         let half = bytes.count / 2
@@ -105,7 +105,7 @@ import Testing
             let index = next.add(1, ordering: .relaxed).oldValue
             if index == 2 {
                 stalled.set()
-                await gate.wait()
+                await resumed.wait()
             }
             return index < parts.count ? parts[index] : nil
         }
@@ -117,23 +117,23 @@ import Testing
     func stalledClients(method: CompressionMethod) async throws {
         let bytes = try Self.blob(method)
         let decoding = try decoding(bytes, method)
-        let gate = AsyncEvent()
+        let resumed = AsyncEvent()
         let before = try peakMemory(reset: true)
         try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<12 {
                 let stalled = AsyncEvent()
                 group.addTask {
-                    try await decoding.run(Self.stalling(bytes, stalled, until: gate)) { _ in }[.raw, .memory].items
+                    try await decoding.run(Self.stalling(bytes, stalled, until: resumed)) { _ in }[.raw, .memory].items
                 }
                 await stalled.wait()
             }
-            // What came of those is decoded by then.
+            // Nothing shows when the parts that arrived are decoded; a moment too short would only make the test weaker.
             try await Task.sleep(for: .seconds(1))
             let found = try await withDeadline(.seconds(60)) { () async throws(CloudletError) in
                 try await decoding.run(Self.slowly(bytes)) { _ in }
             }
             #expect(found?[.raw, .memory].items == Self.pages)
-            gate.set()
+            resumed.set()
             for try await items in group { #expect(items == Self.pages) }
         }
         let grown = try peakMemory(reset: false) - before

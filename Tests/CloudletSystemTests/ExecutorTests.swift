@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletTestSupport
 import Synchronization
 import Testing
 
@@ -63,17 +64,18 @@ import Testing
                 group.addTask {
                     try await slots.acquire()
                     load.enter(number)
-                    try await Task.sleep(for: .milliseconds(5))
+                    // Others would enter meanwhile if the semaphore let them.
+                    for _ in 0..<20 { await Task.yield() }
                     load.leave()
                     slots.release()
                 }
-                try await Task.sleep(for: .milliseconds(10))
+                try await until(5, "task \(number) does not wait") { slots.waiting == number + 1 }
             }
-            let impatient = Task { try await slots.acquire() }
-            try await Task.sleep(for: .milliseconds(10))
-            impatient.cancel()
-            await #expect(throws: (any Error).self) { try await impatient.value }
-            #expect(load.state.withLock { $0.order.isEmpty })
+            let cancelled = Task { try await slots.acquire() }
+            try await until(5, "the last task does not wait") { slots.waiting == 7 }
+            cancelled.cancel()
+            await #expect(throws: (any Error).self) { try await cancelled.value }
+            #expect(slots.waiting == 6 && load.state.withLock { $0.order.isEmpty })
             slots.release()
             slots.release()
             try await group.waitForAll()

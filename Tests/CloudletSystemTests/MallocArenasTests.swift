@@ -1,11 +1,11 @@
 import CloudletSystem
+import Dispatch
 import FoundationEssentials
 import Glibc
-import Synchronization
 import Testing
 
-@Suite struct HeapsTests {
-    /// MallocArenas of threads begin at multiples of 64 MiB.
+@Suite struct MallocArenasTests {
+    /// The number of heaps that malloc made for arenas of threads. They begin at multiples of 64 MiB.
     private static func threadHeaps() throws -> Int {
         let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
         return maps.split(separator: "\n").count { line in
@@ -16,26 +16,31 @@ import Testing
         }
     }
 
-    @Test("threads share the heaps that are allowed")
-    func limit() async {
-        // The limit is for good, so it is set in a process of its own.
-        await #expect(processExitsWith: .success) {
-            let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-            MallocArenas.limit()
-            // What threads of the runtime made before is there for good.
-            let before = try Self.threadHeaps()
-            let done = Atomic(0)
-            let threads = 12 * processors
-            for _ in 0..<threads {
-                _ = DetachedThread.start {
-                    let block = unsafe malloc(1 << 10)
-                    done.add(1, ordering: .relaxed)
-                    while done.load(ordering: .relaxed) < threads { usleep(1_000) }
-                    unsafe free(block)
-                }
+    /// The number of heaps while each of several threads holds a block.
+    private static func threadHeaps(with threads: Int) throws -> Int {
+        let (holds, release) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        for _ in 0..<threads {
+            _ = DetachedThread.start {
+                let block = unsafe malloc(1 << 10)
+                holds.signal()
+                release.wait()
+                unsafe free(block)
             }
-            while done.load(ordering: .relaxed) < threads { usleep(1_000) }
-            let heaps = try Self.threadHeaps()
+        }
+        for _ in 0..<threads { holds.wait() }
+        defer { for _ in 0..<threads { release.signal() } }
+        return try threadHeaps()
+    }
+
+    @Test("threads share the arenas that are allowed")
+    func limit() async {
+        // The limit lasts as long as the process, so it is set in a process of its own.
+        await #expect(processExitsWith: .success) {
+            let processors = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            MallocArenas.limit()
+            // Heaps that threads of the runtime made before the limit remain.
+            let before = try Self.threadHeaps()
+            let heaps = try Self.threadHeaps(with: 12 * processors)
             #expect(heaps <= max(before, 2, processors))
         }
     }

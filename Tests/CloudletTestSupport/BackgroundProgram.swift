@@ -74,6 +74,7 @@ extension Tool {
                 value = .failure(error)
             }
             kill(pid, SIGTERM)
+            // A deadline: cancelled when the program ends before it.
             let watchdog = Task {
                 try await Task.sleep(for: .seconds(60))
                 kill(pid, SIGKILL)

@@ -69,7 +69,7 @@ struct DiscoveryLabTests {
             try await until(5, "mDNS does not show it") {
                 try await lab.script(["log", "3", "browser"]).contains(/\+;eth0;IPv4;Test\\032node/)
             }
-            // Its announcements are over, so that none of them hides the farewell.
+            // Long enough for the last announcement of its start, which could hide a goodbye.
             try await Task.sleep(for: .seconds(1))
             // Nodes say goodbye for an earlier life when they start, too, the other one maybe late on a busy machine.
             func goodbyes() async throws -> Int {
@@ -134,12 +134,19 @@ struct DiscoveryLabTests {
             try await until(15, "does not join") { try await seen() }
             try await lab.script(["avahi-crash", "1"])
             try await until(5, "does not notice") {
-                try await lab.script(["log", "1", "node"]).contains("mDNS responder was lost")
+                try await lab.script(["log", "1", "node"]).contains("connection to the mDNS responder was lost")
             }
             try await lab.script(["avahi-start", "1"])
             try await until(15, "does not join again") { try await seen() }
+            func losses() async throws -> Int {
+                try await lab.script(["log", "1", "node"]).components("connection to the mDNS responder was lost")
+            }
+            let before = try await losses()
             try await lab.script(["dbus-crash", "1"])
-            try await Task.sleep(for: .seconds(1))
+            try await until(5, "does not notice the end of D-Bus") { try await losses() > before }
+            try await until(5, "avahi does not end with D-Bus") {
+                try await !lab.run(1, ["ps", "-eo", "comm"]).contains("avahi-daemon")
+            }
             try await lab.script(["avahi-start", "1"])
             try await until(20, "does not join after D-Bus") { try await seen() }
             #expect(try await lab.find(2, ["--protocol", "ssdp"]).found == [first])
@@ -168,7 +175,7 @@ struct DiscoveryLabTests {
             let gssdp = try await lab.run(
                 2, ["gssdp-discover", "-i", "eth0", "-n", "3", "-t", deviceType, "-m", "available"])
             #expect(gssdp.contains("uuid:\(first)::\(deviceType)"))
-            try await Self.requireNoFarewell(lab)
+            try await Self.requireNoGoodbye(lab)
             try await lab.script(["stop", "1", "node"])
             try await until(5, "the process outlives the node") {
                 try await !lab.run(1, ["ps", "-eo", "args"]).contains("--upnp-engine-child")
@@ -176,12 +183,12 @@ struct DiscoveryLabTests {
         }
     }
 
-    /// However often the name changes, the last word is none of farewell.
-    private static func requireNoFarewell(_ lab: LanLab) async throws {
+    /// Requires that the node's last messages are announcements, however often its name changes.
+    private static func requireNoGoodbye(_ lab: LanLab) async throws {
         try await lab.listen(2, "eth0")
         for number in 1...8 { try await lab.script(["say", "1", "node", "name Name \(number)"]) }
         try await until(5, "not announced anew") { try await lab.heard(2, "eth0").contains("ssdp:alive") }
-        // Long enough for a farewell that comes too late.
+        // Long enough for a late goodbye.
         try await Task.sleep(for: .seconds(5))
         let words = try await lab.heard(2, "eth0").split(separator: "\n").filter { $0.contains("NTS: ssdp:") }
         #expect(words.count >= 12 && words.suffix(8).allSatisfy { $0.contains("ssdp:alive") }, "\(words)")

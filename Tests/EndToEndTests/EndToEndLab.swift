@@ -3,6 +3,7 @@ import CloudletSystem
 import CloudletTestSupport
 import Glibc
 import SystemPackage
+import Testing
 
 /// Hosts in network namespaces, made by Scripts/lan-lab for one test, that run the real programs.
 struct EndToEndLab: Sendable {
@@ -52,18 +53,24 @@ struct EndToEndLab: Sendable {
         }
     }
 
-    /// The process that runs `path` below another.
+    /// Waits for the process that runs `path` below another.
     private static func program(_ path: String, below parent: Int32) async throws -> Int32 {
-        for _ in 0..<100 {
-            var pid = parent
-            while let child = children(of: pid).first {
-                pid = child
-                let command = (try? File(FilePath("/proc/\(pid)/cmdline"), .read).read(4096, at: 0)) ?? []
-                if command.starts(with: Array(path.utf8) + [0]) { return pid }
-            }
-            try await Task.sleep(for: .milliseconds(50))
+        var found: Int32?
+        try await until(5, "\(path) did not start in the lab") {
+            found = running(path, below: parent)
+            return found != nil
         }
-        throw CloudletError(.unavailable, "\(path) did not start in the lab")
+        return try #require(found)
+    }
+
+    private static func running(_ path: String, below parent: Int32) -> Int32? {
+        var pid = parent
+        while let child = children(of: pid).first {
+            pid = child
+            let command = (try? File(FilePath("/proc/\(pid)/cmdline"), .read).read(4096, at: 0)) ?? []
+            if command.starts(with: Array(path.utf8) + [0]) { return pid }
+        }
+        return nil
     }
 
     private static func children(of pid: Int32) -> [Int32] {
