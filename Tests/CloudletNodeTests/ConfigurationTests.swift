@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletDiscovery
+import CloudletNetwork
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
