@@ -34,7 +34,7 @@ import Testing
     func budget() async throws {
         let large = Self.meta(blobs: 20_000)
         let size = large.memoryBytes
-        #expect(size > HeldMetas.ordinary && size < 4 << 20)
+        #expect(size > MetaBudget.ordinaryMeta && size < 4 << 20)
         let bytes = large.encoded()
         let small = Self.meta(blobs: 3).encoded()
         // So that nothing that is counted fits beside eight of them, or beside two of one address.
@@ -61,7 +61,7 @@ import Testing
 
     @Test("a meta is counted until its session has ended, however long the session is known")
     func ended() throws {
-        let metas = HeldMetas(limit: 1 << 30)
+        let metas = MetaBudget.parsedMetas(limit: 1 << 30)
         let meta = Self.meta(blobs: 20_000)
         let session = Session(id: SessionID(1), client: "a")
         do {
@@ -78,12 +78,12 @@ import Testing
     @Test("what large metas took is given back to the system")
     func givenBack() async {
         await #expect(processExitsWith: .success) {
-            let metas = HeldMetas(limit: 1 << 30)
+            let metas = MetaBudget.parsedMetas(limit: 1 << 30)
             let before = try resident()
             var most = 0
             do {
                 let bytes = Self.meta(blobs: 50_000, name: "a-name-of-more-than-fifteen-bytes-").encoded()
-                var held: [(OverlayMeta, HeldMetas.Holding)] = []
+                var held: [(OverlayMeta, MetaBudget.Account)] = []
                 // What stays in between, as sessions that go on do, keeps glibc from shrinking its heaps by itself.
                 var others: [[UInt8]] = []
                 for client in 0..<4 {
@@ -130,7 +130,7 @@ import Testing
 
     @Test("metas that wait are counted until they were read; one address holds a quarter, small ones pass")
     func unread() {
-        let budget = MetaBudget(limit: 4 << 20)
+        let budget = MetaBudget.unreadMetas(limit: 4 << 20)
         let accounts = (0..<4).map { budget.account(for: "\($0)") }
         for account in accounts { #expect(account.hold(1 << 20)) }
         #expect(!budget.account(for: "0").hold(1 << 20))
@@ -138,7 +138,7 @@ import Testing
         #expect(other.hold(64 << 10) && other.hold(300 << 10) == true)
         #expect(!other.hold(2 << 20) && other.hold(0) && accounts[1].hold(0) && other.hold(900 << 10))
         // Each of the bounds by itself: a quarter for an address, and the whole for all.
-        let fresh = MetaBudget(limit: 4 << 20)
+        let fresh = MetaBudget.unreadMetas(limit: 4 << 20)
         let (first, second) = (fresh.account(for: "0"), fresh.account(for: "0"))
         #expect(first.hold(900 << 10) && !second.hold(900 << 10) && second.hold(0))
         let more = (1..<5).map { fresh.account(for: "\($0)") }

@@ -23,7 +23,7 @@ extension ServerConnection {
         if announcement.apiVersion != nil { state.wantDetails() }
         let session = try await require(announcement.session)
         let (meta, digest) = try await read(bytes, fetched?.meta, state)
-        guard let holding = budgets.heldMetas.take(meta, for: client) else {
+        guard let holding = budgets.parsedMetas.take(meta, for: client) else {
             throw CloudletError(
                 .busy, "large overlay-metas of other sessions are in use", advice: "try again when they have ended")
         }
@@ -65,7 +65,7 @@ extension ServerConnection {
             let result = try await MetaReading.read(bytes, as: meta)
             return (result.meta, result.digest)
         } catch {
-            budgets.heldMetas.trimSoon()
+            MetaReading.trimSoon()
             throw error
         }
     }

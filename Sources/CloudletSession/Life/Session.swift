@@ -14,7 +14,7 @@ final class Session: Sendable {
         var peer: Peer?
         var reports: AsyncStream<SessionReport>.Continuation?
         /// The share of the memory for metas that the session's meta uses; held until the session has ended.
-        var holding: HeldMetas.Holding?
+        var holding: MetaBudget.Account?
         /// The event that wakes tasks when their deadlines may have changed. It is then replaced by another one.
         var change = AsyncEvent()
     }
@@ -101,7 +101,8 @@ final class Session: Sendable {
     ///   - details: what the client announced.
     ///   - holding: the share of the memory for metas that the meta uses; held until the session has ended.
     /// - Returns: `false` if a synthesis was begun before.
-    func begin(meta: SHA256Digest, _ details: SessionState.Details = .init(), holding: HeldMetas.Holding? = nil) -> Bool
+    func begin(meta: SHA256Digest, _ details: SessionState.Details = .init(), holding: MetaBudget.Account? = nil)
+        -> Bool
     {
         update { guarded in
             guard guarded.state.begin(meta: meta, details) else { return false }

@@ -1,14 +1,23 @@
 import Synchronization
 
-/// Limits the bytes of metas that have not been parsed yet: in total, and for each client address to a quarter of that.
-/// The first bytes of each connection are not counted, so that small metas pass whatever other connections hold.
+/// Limits the bytes that metas take: in total, and for each client address to a quarter of that.
 final class MetaBudget: Sendable {
-    private struct State {
-        var used = 0
-        var clients: [String: Int] = [:]
+    /// The bytes of an account that are not counted, so that small metas pass whatever other clients hold.
+    enum Exemption: Sendable {
+        /// The first bytes.
+        case first(Int)
+        /// All bytes, as long as they are no more than this.
+        case upTo(Int)
+
+        fileprivate func counted(_ bytes: Int) -> Int {
+            switch self {
+            case .first(let exempt): max(0, bytes - exempt)
+            case .upTo(let most): bytes > most ? bytes : 0
+            }
+        }
     }
 
-    /// The bytes that one connection holds. They are released with the last reference.
+    /// The bytes that one connection or session holds. They are released with the last reference.
     final class Account: Sendable {
         private let client: String
         private let budget: MetaBudget
@@ -18,34 +27,49 @@ final class MetaBudget: Sendable {
 
         deinit { _ = hold(0) }
 
-        /// Notes that the connection now holds `count` bytes.
-        /// - Returns: `false` if that is too much.
+        /// Changes the number of held bytes to `count`.
+        /// - Returns: `false` if that is too much; then the number stays.
         func hold(_ count: Int) -> Bool {
             held.withLock { held in
-                let counted = max(0, count - MetaBudget.free)
-                defer { held = counted }
-                return budget.change(by: counted - held, client)
+                let counted = budget.exemption.counted(count)
+                guard budget.change(by: counted - held, client) else { return false }
+                held = counted
+                return true
             }
         }
     }
 
+    private struct State {
+        var total = 0
+        var clients: [String: Int] = [:]
+    }
+
     private let state = Mutex(State())
     private let limit: Int
-    /// The number of bytes of each connection that are not counted.
-    private static let free = 64 << 10
+    private let exemption: Exemption
+    private let onRelease: @Sendable () -> Void
 
-    init(limit: Int) { self.limit = limit }
+    /// Creates a budget of `limit` bytes. `onRelease` is called after counted bytes were released.
+    init(limit: Int, exempting exemption: Exemption, onRelease: @escaping @Sendable () -> Void = {}) {
+        (self.limit, self.exemption, self.onRelease) = (limit, exemption, onRelease)
+    }
 
-    /// Creates the account of a new connection of `client`.
+    /// The number of counted bytes.
+    var bytes: Int { state.withLock(\.total) }
+
+    /// Creates an account for `client` that holds nothing.
     func account(for client: String) -> Account { Account(client, self) }
 
     private func change(by count: Int, _ client: String) -> Bool {
         guard count != 0 else { return true }
-        return state.withLock { state in
-            state.used += count
+        let fits = state.withLock { state in
             let own = state.clients[client, default: 0] + count
+            guard count < 0 || state.total + count <= limit && own <= limit / 4 else { return false }
+            state.total += count
             state.clients[client] = own > 0 ? own : nil
-            return count < 0 || state.used <= limit && own <= limit / 4
+            return true
         }
+        if count < 0 { onRelease() }
+        return fits
     }
 }

@@ -1,6 +1,7 @@
 import CloudletCore
 import CloudletOverlay
 import CloudletSystem
+import Synchronization
 
 /// Parses metas on threads of their own, because a large meta takes a second and would block other work. Small metas
 /// don't wait for large ones.
@@ -8,6 +9,9 @@ enum MetaReading {
     static let small = WorkerPool(width: 1, label: "cloudlet-meta")
     static let large = WorkerPool(width: 1, label: "cloudlet-large-meta")
     private static let smallBytes = 512 << 10
+    private static let isTrimming = Atomic(false)
+    /// How long to wait after a meta is released, so that the last tasks have dropped it.
+    private static let settling = Duration.seconds(1)
 
     /// A parsed meta, and the digest of its bytes.
     struct ReadMeta: Sendable {
@@ -28,6 +32,16 @@ enum MetaReading {
             } catch {
                 throw CloudletError(.badData, "No matching Base VM: the overlay-meta is not valid", cause: error)
             }
+        }
+    }
+
+    /// Returns freed memory to the system, once for all metas that are released within a moment.
+    static func trimSoon() {
+        guard !isTrimming.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        Task.detached {
+            try? await Task.sleep(for: settling)
+            isTrimming.store(false, ordering: .releasing)
+            _ = try? await large.run { () throws(CloudletError) in MallocArenas.trim() }
         }
     }
 }
