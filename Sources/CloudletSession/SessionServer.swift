@@ -62,7 +62,7 @@ package struct SessionServer: Sendable {
                     group.addTask { await accept(listener, supervisor, limiter) }
                 }
             } catch {
-                logger.error("no more addresses are listened on", metadata: ["reason": "\(error)"])
+                logger.error("the server accepts no more connections", metadata: ["reason": "\(error)"])
             }
         }
     }

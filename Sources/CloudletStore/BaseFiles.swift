@@ -19,7 +19,8 @@ package struct BaseFiles: Hashable, Sendable {
         // documents back.
         guard !path.string.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
             throw CloudletError(
-                .usage, "the path '\(path.string.displayable(limit: 1000))' has a control character, as a line feed",
+                .usage,
+                "the path '\(path.string.displayable(limit: 1000))' contains a control character, such as a line feed",
                 advice: "rename the file or its directory")
         }
         return path

@@ -39,7 +39,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         func digest(_ text: String, _ key: CodingKeys) throws -> SHA256Digest {
             guard let digest = SHA256Digest(hex: text) else {
-                throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "no SHA-256")
+                throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "not a SHA-256")
             }
             return digest
         }
@@ -67,7 +67,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
         let bytes = try File(files.seal, .read).read(Self.maximumBytes, at: 0)
         do { self = try JSONDecoder().decode(BaseManifest.self, from: Data(bytes)) } catch {
             throw CloudletError(
-                .badData, "\(files.seal) is damaged: \(error)", advice: "remove it to have the base VM hashed anew")
+                .badData, "\(files.seal) is damaged: \(error)", advice: "remove it, and the base VM is hashed again")
         }
     }
 
@@ -76,7 +76,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         do { return Array(try encoder.encode(self)) + [0x0A] } catch {
-            throw CloudletError(.defect, "the seal can't be written: \(error)")
+            throw CloudletError(.defect, "the manifest can't be written: \(error)")
         }
     }
 }

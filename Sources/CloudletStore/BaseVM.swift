@@ -117,7 +117,7 @@ struct BaseVMEntry: Sendable {
         else {
             throw CloudletError(
                 .badData, "the registry's entry for \(disk) is damaged",
-                advice: "have it removed, and add the base VM again; run: "
+                advice: "remove it, and add the base VM again; run: "
                     + Shell.command("cloudlet", "del-base", disk.string))
         }
         var base = BaseVM(

@@ -150,7 +150,7 @@ package final class Registry: Sendable {
         if let other = try self.base(hash: base.hash) {
             throw CloudletError(
                 .cannotCreate, "a disk with the same content is registered already: \(other.files.disk)",
-                advice: "use that one, or have it forgotten; run: "
+                advice: "use that one, or remove it from the registry; run: "
                     + Shell.command("cloudlet", "del-base", other.files.disk.string))
         }
     }
@@ -224,10 +224,10 @@ package final class Registry: Sendable {
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             CloudletError(
                 .busy, "\(message): another program has locked it", advice: "end that program, or wait for it")
-        case .SQLITE_FULL: CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
+        case .SQLITE_FULL: CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "free space on the disk")
         // SQLite reports only that input or output failed.
         case .SQLITE_IOERR where (try? FileSystem.freeSpace(at: path.removingLastComponent()) < 1 << 20) == true:
-            CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "make room on the disk")
+            CloudletError(.io, "\(message): \(Self.fullDisk)", advice: "free space on the disk")
         default: CloudletError(.io, text)
         }
     }

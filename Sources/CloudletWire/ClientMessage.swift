@@ -83,7 +83,7 @@ extension ClientMessage {
 
     /// Parses a message. Unknown keys are ignored.
     package init(_ value: MessagePackValue) throws(WireError) {
-        guard case .map = value else { throw .malformed("no map") }
+        guard case .map = value else { throw .malformed("it is not a map") }
         let code = value[WireKey.command]?.unsigned
         guard let code, let command = Command.Client(rawValue: code) else { throw .unknownCommand(code) }
         let session = value[WireKey.sessionID]?.unsigned.map(SessionID.init)
@@ -109,7 +109,7 @@ extension ClientMessage {
             guard let name = value[WireKey.blobURI]?.text else { throw .badField(WireKey.blobURI) }
             self = .sendOverlay(name: name, size: try Self.size(value, WireKey.blobSize), session: session)
         case .finish:
-            guard case .map(let pairs) = value else { throw .malformed("no map") }
+            guard case .map(let pairs) = value else { throw .malformed("it is not a map") }
             let own: Set<MessagePackValue> = [.text(WireKey.command), .text(WireKey.sessionID)]
             self = .finish(session: session, statistics: pairs.filter { !own.contains($0.key) })
         case .overlayURL:

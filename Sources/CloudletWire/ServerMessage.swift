@@ -67,7 +67,7 @@ extension ServerMessage {
 
     /// Parses a message from one of our servers or one of the original's.
     package init(_ value: MessagePackValue) throws(WireError) {
-        guard case .map = value else { throw .malformed("no map") }
+        guard case .map = value else { throw .malformed("it is not a map") }
         let code = value[WireKey.command]?.unsigned
         guard let code, let command = Command.Server(rawValue: code) else { throw .unknownCommand(code) }
         switch command {

@@ -33,8 +33,8 @@ package enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unexpected(let what): "\(what) is not expected now"
         case .tooLarge(let what, let size, let limit): "\(what) of \(size) bytes; at most \(limit) are accepted"
         case .tooManyCommands(let limit): "more than \(limit) commands at once; wait for the answers"
-        case .notTheBrokenOffBlob: "another blob than the one broken off is sent first"
-        case .unknownBlob(let name): "the blob '\(name.displayable(limit: 60))' was not asked for"
+        case .notTheBrokenOffBlob: "the first blob is not the one that was interrupted"
+        case .unknownBlob(let name): "the blob '\(name.displayable(limit: 60))' was not requested"
         case .wrongBlobSize(let name, let size, let expected):
             "the blob '\(name.displayable(limit: 60))' is announced with \(size) bytes, the meta says \(expected)"
         }

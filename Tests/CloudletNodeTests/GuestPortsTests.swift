@@ -40,7 +40,8 @@ import Testing
         try DiskCheck.requireRoom(nil, reserve: 256 << 20)
         for reserve in [290 << 20, 1 << 40] {
             let error = #expect(throws: CloudletError.self) { try DiskCheck.requireRoom(space, reserve: reserve) }
-            #expect(error?.description.contains("314.6 MB are free where VMs write") == true, "\(error as Any)")
+            #expect(
+                error?.description.contains("the disk of VMs has 314.6 MB of free space") == true, "\(error as Any)")
         }
     }
 }

@@ -30,7 +30,7 @@ import Testing
             let left = await server.table.statuses()
             #expect(left.count == 1 && left[0].id != first)
             let gone = await server.table.takeEnded().first { $0.id == first }
-            #expect(gone?.endReason?.description.contains("begun anew") == true, "\(gone as Any)")
+            #expect(gone?.endReason?.description.contains("began another session") == true, "\(gone as Any)")
         }
     }
 

@@ -91,7 +91,7 @@ import Testing
                 Issue.record("the straggler is not told")
                 return
             }
-            #expect(reason.contains("goes on with another connection"))
+            #expect(reason.contains("continues on another connection"))
             // Long enough for a session to end that its former connection takes along.
             try await Task.sleep(for: .milliseconds(300))
             #expect(await server.table.statuses().map(\.id) == [session])

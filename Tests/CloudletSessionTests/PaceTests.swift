@@ -27,7 +27,7 @@ import Testing
         try await service.run({ $0.idleTimeout = .seconds(2) }) { _, port in
             let raw = try await RawClient(port)
             let reason = try await drip(raw, [0, 0, 0x10, 0] + [UInt8](repeating: 0xC0, count: 60))
-            #expect(reason.contains("no whole message came within 2.0 s"), "\(reason)")
+            #expect(reason.contains("no complete message arrived within 2.0 s"), "\(reason)")
         }
     }
 

@@ -109,7 +109,7 @@ import Testing
             case .failed:
                 try await own.run(announcement(session), overlay, session)
                 try #require(backend.state.withLock(\.machines).last).fail(CloudletError(.unavailable, "it broke"))
-                try await until(5, "the session goes on") { await server.table.session(session) == nil }
+                try await until(5, "the session continues") { await server.table.session(session) == nil }
                 try await own.send(finish)
                 // Why the session is over, or that it is.
                 answers = try await own.receiveMessages()

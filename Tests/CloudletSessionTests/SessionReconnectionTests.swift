@@ -14,8 +14,9 @@ import Testing
         for start in SessionStateTests.Start.allCases {
             let state = SessionStateTests.session(start)
             let isActive = [.waiting, .receiving, .resuming, .running].contains(start)
-            #expect(state.mayGoOn(with: SessionStateTests.digest) == isActive && state.isActive == isActive, "\(start)")
-            #expect(!state.mayGoOn(with: SHA256Digest(hashing: [2].span)))
+            #expect(
+                state.mayContinue(with: SessionStateTests.digest) == isActive && state.isActive == isActive, "\(start)")
+            #expect(!state.mayContinue(with: SHA256Digest(hashing: [2].span)))
             #expect(state.runs(SessionStateTests.digest, for: "192.0.2.7") == (start == .running))
             #expect(!state.runs(SessionStateTests.digest, for: "192.0.2.8"))
         }

@@ -205,7 +205,7 @@ import Testing
         }
         var broken = Self.session(.running)
         #expect(broken.requestEnd(.vmFailed(Self.failure)) == .accepted && broken.end())
-        #expect(broken.status.failure == .badData && broken.endError.message == "the VM is gone: blob 1 is damaged")
+        #expect(broken.status.failure == .badData && broken.endError.message == "the VM failed: blob 1 is damaged")
         var unused = Self.session(.created)
         #expect(unused.endIfUnused() && unused.status.failure == nil && unused.status.endReason == .unused)
     }
@@ -239,12 +239,12 @@ import Testing
     func words() {
         let words: [(EndReason, String)] = [
             (.finished, "the client is done"), (.closed, "the client closed it"),
-            (.disconnected, "the client went away"), (.clientFault(Self.failure), "blob 1 is damaged"),
-            (.reconnectTimeout, "the client's connection was lost, and its time to come back is over"),
-            (.replaced, "its client was gone, and has begun anew"), (.unused, "it was not used"),
+            (.disconnected, "the client closed the connection"), (.clientFault(Self.failure), "blob 1 is damaged"),
+            (.reconnectTimeout, "the client's connection was lost, and it did not reconnect in time"),
+            (.replaced, "its client lost the connection and began another session"), (.unused, "it was not used"),
             (.stopped, "it was stopped on the node"), (.nodeStopped, "the node stops"),
             (.failed(Self.failure), "blob 1 is damaged"), (.vmEnded, "the VM ended by itself"),
-            (.vmFailed(Self.failure), "the VM is gone: blob 1 is damaged"),
+            (.vmFailed(Self.failure), "the VM failed: blob 1 is damaged"),
         ]
         for (reason, text) in words { #expect(reason.description == text) }
         #expect(words.compactMap { $0.0.failure } == [.badData, .badData])

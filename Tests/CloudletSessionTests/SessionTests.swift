@@ -68,9 +68,9 @@ import Testing
                 }
             }
             #expect(error?.code == .unavailable)
-            #expect(error?.description.contains("the VM is gone: \(reason)") == true, "\(error?.description ?? "")")
+            #expect(error?.description.contains("the VM failed: \(reason)") == true, "\(error?.description ?? "")")
             let ended = try #require(await server.table.takeEnded().first)
-            #expect(ended.failure == .unavailable && ended.endReason?.description == "the VM is gone: \(reason)")
+            #expect(ended.failure == .unavailable && ended.endReason?.description == "the VM failed: \(reason)")
             #expect(backend.state.withLock { $0.running == 0 && $0.ended == 1 && $0.places == 0 })
         }
     }

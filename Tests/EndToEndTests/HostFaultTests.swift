@@ -103,7 +103,7 @@ extension EndToEndTests {
                 let guest = Guest(lab: lab, key: chain.disk.string + ".key", find: find, home: home)
                 _ = try await guest.run(
                     "nohup head -c 120M /dev/urandom >/big 2>/dev/null </dev/null & sleep 1; sync &")
-                try await node.waitFor("a VM stands still")
+                try await node.waitFor("a VM is stopped")
                 let refused = try await self.find(lab, chain)
                 #expect(refused.status != 0 && refused.errors.contains("of disk space"), "\(refused.errors)")
                 @Sendable func resize(_ size: String) async throws {
@@ -114,10 +114,10 @@ extension EndToEndTests {
                 node.send(SIGKILL)
                 try await until(10, "the node lives") { !node.isRunning }
                 try await withNextNode(lab, chain, home, settings) { node in
-                    #expect(node.output.contains("session goes on"), "\(node.output)")
-                    try await node.waitFor("a VM stands still")
+                    #expect(node.output.contains("session continues"), "\(node.output)")
+                    try await node.waitFor("a VM is stopped")
                     try await resize("500m")
-                    try await node.waitFor("a VM goes on")
+                    try await node.waitFor("a VM continues")
                     let whole = try await guest.run(
                         "until [ $(stat -c %s /big) = 125829120 ]; do sleep 1; done; sync && cksum </big >/dev/null && echo whole"
                     )

@@ -84,7 +84,7 @@ extension EndToEndTests {
     @Test("a node starts on a full disk, says so, and is ready when there is room; the first time it waits for it")
     func startOnFullDisk() async throws {
         try await withTrouble(Self.fill, isSilent: true) { trouble, first in
-            try await first.waitFor("the node waits for room on its disk")
+            try await first.waitFor("the node waits for free space on its disk")
             #expect(!first.output.contains("node is ready"))
             try await trouble.require("rm \"$CLOUDLET_HOME/filling\"")
             try await first.waitFor("node is ready")

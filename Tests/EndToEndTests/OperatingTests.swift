@@ -88,7 +88,7 @@ struct OperatingTests {
             try await until(5, "the name is not taken over") { try await get(node, "/v1/node").contains("Second") }
             try configure("name: Third\nlog:\n  levle: info\n")
             node.send(SIGHUP)
-            try await node.waitFor("the configuration is wrong, the one in force stays", seconds: 10)
+            try await node.waitFor("the configuration is not valid, the current one stays in use", seconds: 10)
             #expect(node.output.contains("unknown key 'log.levle'"))
             #expect(try await get(node, "/v1/node").contains("Second"))
             try configure("name: Fourth\n")

@@ -270,7 +270,7 @@ extension EndToEndTests {
             let id = session.withLock { $0 }
             _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[1]) { node in
                 try await node.waitFor("node is ready")
-                #expect(node.output.contains("session goes on"), "\(node.output)")
+                #expect(node.output.contains("session continues"), "\(node.output)")
                 let answer = try await lab.run(2, ["curl", "-s", "-m", "10", "http://\(EndToEndLab.address(1)):9876/"])
                 #expect(try FaceAnswer(in: answer.output).continues(chain.before))
                 #expect(try await sessions(chain).map { $0["id"] as? String } == [id])

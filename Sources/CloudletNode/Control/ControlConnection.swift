@@ -44,7 +44,7 @@ struct ControlConnection: Sendable {
         let limit = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
         defer { limit.cancel() }
         do { try await channel.writeAndFlush(ByteBuffer(bytes: line)) } catch {
-            throw CloudletError(.unavailable, "a client at the control socket has gone away", cause: error)
+            throw CloudletError(.unavailable, "a client closed its connection to the control socket", cause: error)
         }
     }
 

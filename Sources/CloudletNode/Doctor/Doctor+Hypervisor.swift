@@ -24,7 +24,8 @@ extension Doctor {
             findings.append(
                 works
                     ? .ok("qemu", "runs guest code")
-                    : .fail("qemu", "qemu-system-x86_64 is there, but runs no guest code", fix: Self.reinstall))
+                    : .fail("qemu", "qemu-system-x86_64 is installed, but does not run guest code", fix: Self.reinstall)
+            )
         } catch {
             findings.append(.fail("qemu", "\(error)", fix: Self.packages))
         }
@@ -59,17 +60,17 @@ extension Doctor {
     /// Checks whether AppArmor allows QEMU to use the node's files. Only a libvirt daemon confines QEMU with AppArmor.
     func examineAppArmor() -> Finding {
         let state = (try? File("/sys/module/apparmor/parameters/enabled", .read).read(8, at: 0)) ?? []
-        guard state.first == UInt8(ascii: "Y") else { return .ok("apparmor", "not in force") }
+        guard state.first == UInt8(ascii: "Y") else { return .ok("apparmor", "not enabled") }
         guard configuration.libvirtURI != nil else {
-            return .ok("apparmor", "in force; the driver in this process relies on QEMU's system-call filter instead")
+            return .ok("apparmor", "enabled; the driver in this process relies on QEMU's system-call filter instead")
         }
         let rules = "/etc/apparmor.d/local/abstractions/libvirt-qemu"
         let known = (try? File(FilePath(rules), .read).read(1 << 16, at: 0)) ?? []
         guard !String(decoding: known, as: UTF8.self).contains(home.root.string) else {
-            return .ok("apparmor", "in force; \(rules) allows \(home.root)")
+            return .ok("apparmor", "enabled; \(rules) allows \(home.root)")
         }
         return .warn(
-            "apparmor", "in force, and \(rules) does not allow \(home.root): libvirt's QEMU can't open our files",
+            "apparmor", "enabled, and \(rules) does not allow \(home.root): libvirt's QEMU can't open our files",
             fix: "echo \(Shell.word("\(home.root)/** rwk,")) | sudo tee -a \(rules) && sudo systemctl restart libvirtd")
     }
 }

@@ -21,7 +21,7 @@ package struct HostCheck<Context: RequestContext>: RouterMiddleware {
             return .text("the request needs one header Host", .badRequest)
         }
         guard let authority = Authority(host), isAnswered(authority.host) else {
-            return .text("this server answers to its addresses only", .misdirectedRequest)
+            return .text("this server answers only requests that name one of its addresses", .misdirectedRequest)
         }
         return try await next(request, context)
     }

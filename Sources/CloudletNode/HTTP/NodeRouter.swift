@@ -68,7 +68,7 @@ private struct MethodCheck: RouterMiddleware {
             return try await next(request, context)
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
-        var response = Response.text("this path has only the methods \(allowed)", .methodNotAllowed)
+        var response = Response.text("this path accepts only the methods \(allowed)", .methodNotAllowed)
         response.headers[.allow] = allowed
         return response
     }

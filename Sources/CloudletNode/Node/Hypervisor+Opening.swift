@@ -24,7 +24,9 @@ extension Hypervisor {
             do throws(CloudletError) { return try HypervisorRoot(under: home.hypervisors, role: .node) } catch {
                 let space = HostResources.space(of: home.root)
                 guard error.code == .io, let space, space.free < leastRoom else { throw error }
-                if !isReported { logger.error("the node waits for room on its disk", metadata: ["reason": "\(error)"]) }
+                if !isReported {
+                    logger.error("the node waits for free space on its disk", metadata: ["reason": "\(error)"])
+                }
                 isReported = true
             }
             // No event reports that a disk has space again.

@@ -42,7 +42,7 @@ struct IdentityPart: NodePart {
     private static func id(_ context: NodeContext) -> NodeID {
         do { return try NodeID.kept(in: context.home.root) } catch {
             context.logger.warning(
-                "the node's id can't be kept: it has another one after its next start",
+                "the node's id can't be stored: the node will have another id after its next start",
                 metadata: ["reason": "\(error)"])
             return .random()
         }

@@ -21,7 +21,7 @@ struct Reloading: Service {
                 take(try await read())
             } catch {
                 logger.error(
-                    "the configuration is wrong, the one in force stays", metadata: ["reason": "\(error)"])
+                    "the configuration is not valid, the current one stays in use", metadata: ["reason": "\(error)"])
             }
             manager.ready(health.reasons.isEmpty ? "ready" : "not ready")
         }

@@ -195,7 +195,7 @@ final class NodeRegistry: BaseRegister {
                 guard let trouble = state.troubles[kind] else { return nil }
                 let reason = trouble.reason.description
                 guard seen.insert(reason).inserted else { return nil }
-                let what = kind == .reading ? "base VMs are those known before" : "sessions are noted later"
+                let what = kind == .reading ? "base VMs are those known before" : "sessions are recorded later"
                 return "\(reason) (for \((now - trouble.since).shown), \(what))"
             }
         }

@@ -137,7 +137,7 @@ struct AdmissionState {
     }
 
     private static func left(_ bytes: Int, reserve: Int) -> String {
-        "\(ByteCount(max(0, bytes))) are left beside the host's \(ByteCount(reserve))"
+        "\(ByteCount(max(0, bytes))) are available, \(ByteCount(reserve)) are reserved for the host"
     }
 
     /// Whether a waiting session will get its room once the sessions admitted before it have ended, if a session with

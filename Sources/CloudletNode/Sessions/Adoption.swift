@@ -43,7 +43,7 @@ struct Adoption: Sendable {
                         metrics: metrics),
                     reservation: admission.adopt(client: record.client, memory: memory)))
             vms.set(vm, record.id)
-            logger.notice("session goes on", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
+            logger.notice("session continues", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
         }
         return adopted
     }

@@ -9,7 +9,7 @@ enum DiskCheck {
         guard let space, space.free - reserve < NodeBackend.scratchBytes else { return }
         throw CloudletError(
             .busy,
-            "\(ByteCount(space.free)) are free where VMs write, \(ByteCount(reserve)) are left to the host "
-                + "(admission.disk-reserve)", advice: "make room on the disk")
+            "the disk of VMs has \(ByteCount(space.free)) of free space, \(ByteCount(reserve)) are reserved for the host "
+                + "(admission.disk-reserve)", advice: "free space on the disk")
     }
 }

@@ -19,9 +19,9 @@ final class VMSessions: Sendable {
             var metadata = metadata(of: disk.vm)
             metadata["directory"] = "\(disk.directory)"
             if disk.hasRoom {
-                logger.notice("a VM goes on: there is room for its disk again", metadata: metadata)
+                logger.notice("a VM continues: its disk has space again", metadata: metadata)
             } else {
-                logger.error("a VM stands still: no room for what it writes to its disk", metadata: metadata)
+                logger.error("a VM is stopped: there is no space for what it writes to its disk", metadata: metadata)
             }
         }
     }

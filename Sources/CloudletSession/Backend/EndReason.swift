@@ -54,15 +54,15 @@ extension EndReason: CustomStringConvertible {
         switch self {
         case .finished: "the client is done"
         case .closed: "the client closed it"
-        case .disconnected: "the client went away"
+        case .disconnected: "the client closed the connection"
         case .clientFault(let failure), .failed(let failure): failure.text
-        case .reconnectTimeout: "the client's connection was lost, and its time to come back is over"
-        case .replaced: "its client was gone, and has begun anew"
+        case .reconnectTimeout: "the client's connection was lost, and it did not reconnect in time"
+        case .replaced: "its client lost the connection and began another session"
         case .unused: "it was not used"
         case .stopped: "it was stopped on the node"
         case .nodeStopped: "the node stops"
         case .vmEnded: "the VM ended by itself"
-        case .vmFailed(let failure): "the VM is gone: \(failure.text)"
+        case .vmFailed(let failure): "the VM failed: \(failure.text)"
         }
     }
 }

@@ -137,7 +137,8 @@ final class ConnectionState: Sendable {
                 return (events, budget.hold(state.unread + state.conversation.bufferedBytes))
             }
             guard fits else {
-                throw CloudletError(.busy, "too many metas come at the same time", advice: "try again in a moment")
+                throw CloudletError(
+                    .busy, "too many overlay-metas arrive at the same time", advice: "try again in a moment")
             }
             return events
         } catch let error as WireError {

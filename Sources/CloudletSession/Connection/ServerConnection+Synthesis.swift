@@ -31,7 +31,7 @@ extension ServerConnection {
         let details = SessionState.Details(
             appName: appName, baseHash: meta.baseHash, totalBytes: meta.totalBlobBytes)
         let isNew = session.begin(meta: digest, details, holding: holding)
-        guard isNew || (announcement.resumes && session.mayGoOn(with: digest)) else { throw Self.inUse(session) }
+        guard isNew || (announcement.resumes && session.mayContinue(with: digest)) else { throw Self.inUse(session) }
         let peer = Session.Peer(permit: state.permit, reconnects: announcement.resumes, probe: probe)
         guard let attachment = session.attach(peer) else {
             // Another connection, or the node, requested the end meanwhile: nobody else would bring a new session to it.
@@ -52,7 +52,7 @@ extension ServerConnection {
                 options: announcement.options, moveForwards: announcement.moveForwards)
             supervisor.start(.init(session: session, request: request, former: former))
         } else {
-            logger.info("session goes on", metadata: metadata(state))
+            logger.info("session continues", metadata: metadata(state))
         }
         return Work(session: session, meta: meta, announcement: announcement, attachment: attachment)
     }

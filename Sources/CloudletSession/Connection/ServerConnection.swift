@@ -54,9 +54,11 @@ struct ServerConnection: Sendable {
                         await fail(error, state)
                     }
                 }
-                if !state.isOver, !state.mayEnd { logLoss("the client went away while \(state.name)", state) }
+                if !state.isOver, !state.mayEnd {
+                    logLoss("the client closed the connection while \(state.name)", state)
+                }
             } catch {
-                logLoss("the connection broke off while \(state.name)", state)
+                logLoss("the connection was lost while \(state.name)", state)
             }
             // There is no client left to report to.
             group.cancelAll()
@@ -79,10 +81,10 @@ struct ServerConnection: Sendable {
             let complaint: String
             switch delay {
             case .close: return
-            case .silent: complaint = "nothing came for \(limits.idleTimeout.seconds) s while \(state.name)"
+            case .silent: complaint = "no bytes arrived for \(limits.idleTimeout.seconds) s while \(state.name)"
             case .message:
-                complaint = "no whole message came within \(limits.idleTimeout.seconds) s while \(state.name)"
-            case .bulk: complaint = "fewer than \(limits.minimumRate) bytes a second came while \(state.name)"
+                complaint = "no complete message arrived within \(limits.idleTimeout.seconds) s while \(state.name)"
+            case .bulk: complaint = "fewer than \(limits.minimumRate) bytes a second arrived while \(state.name)"
             }
             // A client that reconnects gets no failure; the connection is closed.
             if state.link?.reconnects == true { return logLoss(complaint, state) }
@@ -172,7 +174,7 @@ struct ServerConnection: Sendable {
     /// Sends the client the reason why the conversation is over, logs it, and ends the session. The session continues
     /// if only the connection is at fault, or if another connection is attached to the session by now.
     func fail(_ error: any Error, _ state: ConnectionState) async {
-        let failure = CloudletError.wrapping(error, .protocolViolation, "the connection broke off")
+        let failure = CloudletError.wrapping(error, .protocolViolation, "the connection was lost")
         let sent = await state.end(with: .fail(reason: failure.publicDescription, code: failure.code.description))
         guard sent else { return }
         if error is CloudletError, let link = state.link { link.session.reject(link.number, failure) }

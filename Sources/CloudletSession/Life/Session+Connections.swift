@@ -8,7 +8,7 @@ import Synchronization
 
 extension Session {
     /// Whether a client with this meta may continue the session on another connection.
-    func mayGoOn(with meta: SHA256Digest) -> Bool { guarded.withLock { $0.state.mayGoOn(with: meta) } }
+    func mayContinue(with meta: SHA256Digest) -> Bool { guarded.withLock { $0.state.mayContinue(with: meta) } }
 
     /// Attaches a connection to the session. The previous connection counts as idle from then on, so that it may be
     /// closed to make room.
@@ -38,7 +38,7 @@ extension Session {
     func take(_ piece: BlobPiece, from number: Int) async throws(CloudletError) {
         let new = try guarded.withLock { (guarded) throws(CloudletError) in
             guard guarded.state.connection.isAttached(number) else {
-                throw CloudletError(.protocolViolation, "the session goes on with another connection")
+                throw CloudletError(.protocolViolation, "the session continues on another connection")
             }
             return guarded.state.transfer.remainder(of: piece)
         }

@@ -12,7 +12,7 @@ extension SessionState {
     }
 
     /// Whether a client with this meta may continue the session on another connection.
-    func mayGoOn(with meta: SHA256Digest) -> Bool { isActive && self.meta == meta }
+    func mayContinue(with meta: SHA256Digest) -> Bool { isActive && self.meta == meta }
 
     /// Attaches a connection to the session in place of the previous one.
     /// - Parameter reconnects: whether the client reconnects by itself when the connection is lost.
