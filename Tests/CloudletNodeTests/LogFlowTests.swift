@@ -102,7 +102,7 @@ import Testing
         #expect((0..<5000).count { lines.admits(line("refused", client: "c\($0)"), at: now) } < 150)
         #expect(admitted(1000, line("refused", client: "a")) == 0)
         let counts = lines.due(at: now)
-        let first = counts.first { $0.subject == .init(level: .info, message: "ended", client: "a") }
+        let first = counts.first { $0.key == .init(level: .info, message: "ended", client: "a") }
         #expect(first?.lines == 990)
         now += .seconds(3600)
         _ = lines.due(at: now)

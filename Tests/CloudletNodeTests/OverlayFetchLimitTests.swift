@@ -106,9 +106,9 @@ import Testing
         // What was written is in the host's figures, and not counted twice.
         figures.withLock { $0.freeDisk = 6 << 20 }
         #expect(throws: CloudletError.self) { try one.makeRoom(1 << 20) }
-        two.place.release()
+        two.reservation.release()
         try one.makeRoom(2 << 20)
-        one.place.release()
-        try admission.beginFetch(client: "10.0.0.1").place.release()
+        one.reservation.release()
+        try admission.beginFetch(client: "10.0.0.1").reservation.release()
     }
 }

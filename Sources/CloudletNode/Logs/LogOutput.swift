@@ -48,10 +48,10 @@ package final class LogOutput: Sendable {
     /// Logs how many lines were not written because there were too many similar ones.
     /// - Parameter all: whether to include lines that have been counted for less than a minute.
     func reportRepeated(all: Bool = false) {
-        for (subject, lines) in state.withLock({ $0.repeated.due(all: all) }) {
-            var fields = ["line": subject.message, "count": String(lines)]
-            fields["client"] = subject.client
-            put(LogLine(level: subject.level, message: "lines were not written", fields: fields, source: identifier))
+        for (key, lines) in state.withLock({ $0.repeated.due(all: all) }) {
+            var fields = ["line": key.message, "count": String(lines)]
+            fields["client"] = key.client
+            put(LogLine(level: key.level, message: "lines were not written", fields: fields, source: identifier))
         }
     }
 

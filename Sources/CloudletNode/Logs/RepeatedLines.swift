@@ -5,7 +5,7 @@ import Logging
 /// control how often they are refused, and must not be able to fill the disk with log lines.
 struct RepeatedLines {
     /// The properties in which repeated lines are equal.
-    struct Subject: Hashable {
+    struct Key: Hashable {
         let level: Logger.Level
         let message: String
         /// The client; `nil` for all lines with the message, whatever their client.
@@ -18,7 +18,7 @@ struct RepeatedLines {
         let perMinute: Double
     }
 
-    /// The state of one subject: how many lines may be written now, and how many were not.
+    /// The state of one key: how many lines may be written now, and how many were not.
     private struct Account {
         var left: Double
         var changed: ContinuousClock.Instant
@@ -26,15 +26,15 @@ struct RepeatedLines {
         var since: ContinuousClock.Instant?
     }
 
-    /// A subject and the number of its lines that were not written.
-    typealias Count = (subject: Subject, lines: Int)
+    /// A key and the number of its lines that were not written.
+    typealias Count = (key: Key, lines: Int)
 
     private let perClient: Limit
     private let perMessage: Limit
-    private var accounts: [Subject: Account] = [:]
+    private var accounts: [Key: Account] = [:]
 
-    /// The largest number of subjects. Beyond it, lines count for their message only.
-    private static let mostSubjects = 2048
+    /// The largest number of keys. Beyond it, lines count for their message only.
+    private static let mostKeys = 2048
     /// How long lines are counted before their number is logged.
     private static let pause = Duration.seconds(60)
 
@@ -49,19 +49,19 @@ struct RepeatedLines {
     /// request.
     mutating func admits(_ line: LogLine, at now: ContinuousClock.Instant = .now) -> Bool {
         guard line.level > .debug else { return true }
-        let whole = Subject(level: line.level, message: line.message, client: nil)
+        let whole = Key(level: line.level, message: line.message, client: nil)
         if let client = line.fields["client"] ?? line.fields["address"] {
-            let subject = Subject(level: line.level, message: line.message, client: client)
-            if accounts[subject] != nil || accounts.count < Self.mostSubjects {
-                guard take(subject, perClient, now) else { return false }
+            let key = Key(level: line.level, message: line.message, client: client)
+            if accounts[key] != nil || accounts.count < Self.mostKeys {
+                guard take(key, perClient, now) else { return false }
             }
         }
         return take(whole, perMessage, now)
     }
 
-    private mutating func take(_ subject: Subject, _ limit: Limit, _ now: ContinuousClock.Instant) -> Bool {
-        var account = accounts[subject] ?? Account(left: limit.burst, changed: now)
-        defer { accounts[subject] = account }
+    private mutating func take(_ key: Key, _ limit: Limit, _ now: ContinuousClock.Instant) -> Bool {
+        var account = accounts[key] ?? Account(left: limit.burst, changed: now)
+        defer { accounts[key] = account }
         account.left = min(limit.burst, account.left + (now - account.changed).seconds / 60 * limit.perMinute)
         account.changed = now
         guard account.left >= 1 else {
@@ -73,17 +73,17 @@ struct RepeatedLines {
         return true
     }
 
-    /// Returns the counts to log now: those older than a minute, or all of them. Removes subjects that had no lines for
+    /// Returns the counts to log now: those older than a minute, or all of them. Removes keys that had no lines for
     /// a long time.
     mutating func due(all: Bool = false, at now: ContinuousClock.Instant = .now) -> [Count] {
         var counts: [Count] = []
-        for (subject, account) in accounts {
+        for (key, account) in accounts {
             if let since = account.since, all || now - since >= Self.pause {
-                counts.append((subject, account.unwritten))
-                accounts[subject]?.unwritten = 0
-                accounts[subject]?.since = nil
+                counts.append((key, account.unwritten))
+                accounts[key]?.unwritten = 0
+                accounts[key]?.since = nil
             } else if account.since == nil, now - account.changed >= Self.pause * 10 {
-                accounts[subject] = nil
+                accounts[key] = nil
             }
         }
         return counts.sorted { $0.lines > $1.lines }

@@ -24,7 +24,7 @@ extension Admission {
             return state.next
         }
         return FetchPermit(
-            place: Reservation { self.change { _ = $0.fetches.removeValue(forKey: ticket) } }
+            reservation: Reservation { self.change { _ = $0.fetches.removeValue(forKey: ticket) } }
         ) { (bytes) throws(CloudletError) in try self.reserve(bytes, for: ticket) }
     }
 
@@ -47,7 +47,7 @@ extension Admission {
 /// The permission to fetch a package.
 struct FetchPermit: Sendable {
     /// Counts the fetch among the client's sessions until it is released.
-    let place: Reservation
+    let reservation: Reservation
     /// Called with a number of bytes before they are written; throws an error if there is no space for them.
     let makeRoom: @Sendable (Int) throws(CloudletError) -> Void
 }

@@ -44,9 +44,9 @@ struct AdmissionState {
     }
 
     /// What a waiting session lacks.
-    struct Turn {
-        /// A description; `nil` if the session may proceed.
-        let lack: String?
+    struct Shortage {
+        /// A description for people.
+        let reason: String
         /// The missing bytes of memory, if only memory is missing.
         var missingMemory = 0
     }
@@ -101,10 +101,10 @@ struct AdmissionState {
             reserves: (policy.memoryReserve, policy.diskReserve))
     }
 
-    /// Whether the session at a position of the queue may proceed now.
-    func turn(
-        of position: Int, _ policy: Admission.Policy, _ host: Admission.Figures, _ now: ContinuousClock.Instant
-    ) -> Turn {
+    /// What the session at a position of the queue lacks now; `nil` if it may proceed.
+    func shortage(
+        at position: Int, _ policy: Admission.Policy, _ host: Admission.Figures, _ now: ContinuousClock.Instant
+    ) -> Shortage? {
         let entry = queue[position]
         var room = room(policy, host)
         for other in queue[..<position] where other.end > now {
@@ -114,12 +114,12 @@ struct AdmissionState {
                 room.disk -= other.need.disk
                 room.machines -= 1
             } else if other.insistsFrom <= now, !leaves(other, beside: entry.need, policy, host) {
-                return Turn(lack: "others wait before this one")
+                return Shortage(reason: "others wait before this one")
             }
         }
-        guard let lack = lack(entry.need, room) else { return Turn(lack: nil) }
+        guard let lack = lack(entry.need, room) else { return nil }
         let isMemoryOnly = room.machines > 0 && entry.need.disk <= room.disk
-        return Turn(lack: lack, missingMemory: isMemoryOnly ? entry.need.memory - room.memory : 0)
+        return Shortage(reason: lack, missingMemory: isMemoryOnly ? entry.need.memory - room.memory : 0)
     }
 
     /// Describes what is missing; `nil` if there is room.

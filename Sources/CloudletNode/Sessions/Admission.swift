@@ -10,8 +10,8 @@ package final class Admission: Sendable {
     let policy: @Sendable () -> Policy
     private let figures: @Sendable () -> Figures
     private let reclaimable: ReclaimableMemory
-    /// How often the host's figures are read while a session waits: no event reports that other programs have freed
-    /// memory or disk space.
+    /// How often the host's figures are read while a session waits. This is a poll because the system has no event for
+    /// memory or disk space that other programs have freed.
     private static let sampling = Duration.milliseconds(250)
     /// How long figures that were read for one session can be used for others.
     private static let freshness = Duration.milliseconds(50)
@@ -60,7 +60,7 @@ package final class Admission: Sendable {
         var isFirst = true
         while true {
             switch take(ticket, policy, look(isNew: isFirst)) {
-            case .granted(let place): return place
+            case .granted(let reservation): return reservation
             case .waits(let position, let lack, let isHopeful, let changed):
                 guard clock.now < end, isHopeful else {
                     leave(ticket)
@@ -151,20 +151,19 @@ package final class Admission: Sendable {
                 return (.waits(position: 1, lack: "it left the queue", isHopeful: false, changed: changed), 0, [])
             }
             let entry = state.queue[index]
-            let turn = state.turn(of: index, policy, host, ContinuousClock().now)
-            guard let lack = turn.lack else {
+            guard let shortage = state.shortage(at: index, policy, host, ContinuousClock().now) else {
                 state.queue.remove(at: index)
                 state.begin(ticket, .init(client: entry.client, need: entry.need))
-                return (.granted(place(ticket)), 0, state.queue.compactMap(\.changed))
+                return (.granted(reservation(ticket)), 0, state.queue.compactMap(\.changed))
             }
             // Memory is reclaimed only if nothing else is missing, and if it is enough.
-            let helps = turn.missingMemory > 0 && turn.missingMemory <= spare
+            let helps = shortage.missingMemory > 0 && shortage.missingMemory <= spare
             state.queue[index].isRelieved = helps
             state.queue[index].changed = changed
             let isHopeful = helps || state.isHopeful(entry.need, policy, host, sparing: spare)
             return (
-                .waits(position: index + 1, lack: lack, isHopeful: isHopeful, changed: changed),
-                helps ? turn.missingMemory : 0, []
+                .waits(position: index + 1, lack: shortage.reason, isHopeful: isHopeful, changed: changed),
+                helps ? shortage.missingMemory : 0, []
             )
         }
         if wanted > 0 { reclaimable.reclaim(wanted) }
@@ -172,7 +171,7 @@ package final class Admission: Sendable {
         return verdict
     }
 
-    private func place(_ ticket: Int) -> Reservation {
+    private func reservation(_ ticket: Int) -> Reservation {
         Reservation {
             self.change { $0.end(ticket) }
         } settled: {

@@ -138,7 +138,7 @@ struct NodeBackend: SynthesisBackend {
     /// Fetches an overlay package.
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource {
         let admitted = try admission.beginFetch(client: client)
-        defer { admitted.place.release() }
+        defer { admitted.reservation.release() }
         return try await overlayFetch.fetch(url, for: client, makeRoom: admitted.makeRoom)
     }
 
