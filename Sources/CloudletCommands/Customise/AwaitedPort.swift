@@ -8,7 +8,7 @@ struct AwaitedPort {
     let doubt: String?
     /// After this time without an answer, a hint is printed. Under emulation a guest boots in about a minute.
     var hintTimeout = Duration.seconds(60)
-    /// The time between two requests.
+    /// The time between two requests. This is a poll because only an answer shows that a program in the guest listens.
     var interval = Duration.milliseconds(250)
 
     /// Sends requests until there is an answer. If that takes longer than `hintTimeout`, reports once what the user can
@@ -18,8 +18,7 @@ struct AwaitedPort {
     func wait(
         report: (String) -> Void, until answers: () async throws(CloudletError) -> Bool
     ) async throws(CloudletError) {
-        let hasAnswered = try await poll(every: interval, for: hintTimeout, answers)
-        if hasAnswered { return }
+        if try await poll(every: interval, for: hintTimeout, answers) { return }
         report(
             "Port \(port) of the VM has not answered for \(hintTimeout.shown). Still waiting: Ctrl-C ends the command, and "
                 + "--viewer shows the guest's screen." + (doubt.map { " Note: \($0)." } ?? ""))

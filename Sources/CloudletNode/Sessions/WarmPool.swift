@@ -42,7 +42,8 @@ final class WarmPool: Service {
     let state = Mutex(State())
     private let (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    /// How often the registry, which other programs change, and the host's free memory are read.
+    /// How often the registry and the host's free memory are read. This is a poll because other programs change both,
+    /// and neither SQLite nor the kernel reports their changes.
     private static let interval = Duration.seconds(5)
     /// How long no warm VM is created after a synthesis, so that the resumed VM has the processors for itself.
     private static let rest = Duration.seconds(2)

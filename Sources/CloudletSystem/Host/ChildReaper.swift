@@ -81,7 +81,8 @@ package final class ChildReaper: Sendable {
     private func removeNext(_ seen: inout (child: pid_t, times: Int)) {
         let child = cloudlet_ended_child()
         guard child >= 0 else {
-            // There are no children now. While a process is being started, one can appear at any moment.
+            // There are no children now, and waitid(2) does not wait for the first one. While a process is being started,
+            // an orphan can be adopted at any moment. No event reports that, so this is a poll.
             if starts.load(ordering: .sequentiallyConsistent) > 0 { usleep(20_000) } else { wake.wait() }
             return
         }
@@ -89,7 +90,8 @@ package final class ChildReaper: Sendable {
         if Self.isEmulator(child) || (seen.times > Self.maximumRounds && getsid(child) != getsid(0)) {
             remove(child)
         } else {
-            // A child that stays in the table, for example one of a user's script, hides those that ended after it.
+            // A child that stays in the table, for example one of a user's script, hides those that ended after it. It
+            // makes waitid(2) return at once, so nothing but a poll finds the others.
             if seen.times > 0 { for other in Self.children() where Self.isEmulator(other) { remove(other) } }
             usleep(min(2_000 * UInt32(min(seen.times + 1, 1_000)), 100_000))
         }
