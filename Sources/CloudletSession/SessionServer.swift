@@ -15,12 +15,17 @@ package struct SessionServer: Sendable {
     package let limits: CurrentValue<Limits>
     private let logger: Logger
     private let budgets: ClientBudgets
+    /// The VMs that could not be ended.
+    package let unended: UnendedVMs
     /// The sessions, for lists and statistics.
     package let table: SessionTable
 
-    /// Creates a server.
-    package init(backend: any SynthesisBackend, limits: Limits = Limits(), logger: Logger) {
+    /// Creates a server. It retries to end the VMs in `unended`, to which others may add VMs.
+    package init(
+        backend: any SynthesisBackend, limits: Limits = Limits(), unended: UnendedVMs, logger: Logger
+    ) {
         self.backend = backend
+        self.unended = unended
         self.limits = CurrentValue(limits)
         self.logger = logger
         budgets = ClientBudgets(limits)
@@ -41,7 +46,7 @@ package struct SessionServer: Sendable {
     }
 
     /// Serves clients of the listeners that `listeners` yields, until the task is cancelled. When it returns, all
-    /// sessions and their VMs have ended, unless VMs are to be kept.
+    /// sessions and their VMs have ended, unless VMs are to be kept or could not be ended.
     /// - Parameters:
     ///   - listeners: the bound sockets.
     ///   - adopted: sessions of an earlier server whose VMs run.
@@ -52,9 +57,10 @@ package struct SessionServer: Sendable {
             SessionState.Timeouts(reconnect: limits.value.reconnectTimeout, lease: limits.value.lease)
         }
         let supervisor = SessionSupervisor(
-            backend: backend, timeouts: timeouts, keepsVMs: limits.value.keepsVMs, logger: logger)
+            backend: backend, unended: unended, timeouts: timeouts, keepsVMs: limits.value.keepsVMs, logger: logger)
         await withDiscardingTaskGroup { group in
             group.addTask { await supervisor.run(adopting: adopted, table: table) }
+            group.addTask { await unended.run() }
             group.addTask { for await _ in limits.values() { await table.timeoutsChanged() } }
             let limiter = ConnectionLimiter()
             do {

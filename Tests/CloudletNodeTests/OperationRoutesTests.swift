@@ -64,6 +64,16 @@ import Testing
         }
     }
 
+    @Test("/ready names faults with which sessions can still be accepted, and stays 200")
+    func warnings() async throws {
+        let check = Health.Check.withWarnings("ended VMs") { ["VM a can't be ended: no"] }
+        try await withServer([check]) { get in
+            try await until(5, "it does not become ready") { await get("/ready").hasPrefix("HTTP/1.1 200") }
+            #expect(await get("/ready").hasSuffix("\r\n\r\nready\nwarning: ended VMs: VM a can't be ended: no\n"))
+            #expect(await get("/metrics").contains("\ncloudlet_ready 1\n"))
+        }
+    }
+
     @Test("a part that hangs makes the node not ready, and asking again starts nothing anew")
     func hanging() async throws {
         let unblocked = AsyncEvent()

@@ -144,7 +144,8 @@ import Testing
         let budget = ConnectionBudget(descriptors: DescriptorLimit.current)
         let (port, running) = try await server(router(), budget)
         let server = SessionServer(
-            backend: NoBackend(), limits: budget.bounding(SessionServer.Limits()), logger: logger)
+            backend: NoBackend(), limits: budget.bounding(SessionServer.Limits()), unended: UnendedVMs(logger: logger),
+            logger: logger)
         let listener = try await SessionServer.bind(address: "127.0.0.1", port: 0, gate: budget.sessionGate)
         let serving = Task { await server.serve(AsyncStream { $0.yield(listener) }) }
         let before = try #require(ProcessFigures.current()).processorSeconds

@@ -40,9 +40,12 @@ import Testing
         let mayEnd = AsyncEvent()
         let isAsked = AsyncEvent()
 
-        func end() async {
+        let failure = LockedValue<CloudletError?>(nil)
+
+        func end() async throws(CloudletError) {
             isAsked.set()
             await mayEnd.wait()
+            if let failure = failure.value { throw failure }
         }
 
         func waitForEnd() async -> CloudletError? {
@@ -73,7 +76,10 @@ import Testing
         }
 
         struct Reply: Decodable {
-            struct Failure: Decodable { let code: String }
+            struct Failure: Decodable {
+                let code: String
+                let message: String
+            }
             let body: Request.Reply?
             let error: Failure?
         }
@@ -88,6 +94,7 @@ import Testing
     private let server: SessionServer
     private let journal: SessionJournal
     private let machine = SlowVM()
+    private let unended: UnendedVMs
     private let id = SessionID(42)
     private var routes = ControlRoutes()
 
@@ -95,9 +102,10 @@ import Testing
         scratch = try ScratchDirectory()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         registry = NodeRegistry(scratch.file("cloudlet.db"), logger: logger)
-        server = SessionServer(backend: NoBackend(), logger: logger)
+        unended = UnendedVMs(logger: logger)
+        server = SessionServer(backend: NoBackend(), unended: unended, logger: logger)
         journal = SessionJournal(registry: registry, table: server.table)
-        SessionControl(journal: journal, table: server.table, logger: logger).add(to: &routes)
+        SessionControl(journal: journal, table: server.table, unended: unended, logger: logger).add(to: &routes)
     }
 
     /// Runs `body` while a session lives whose VM was adopted.

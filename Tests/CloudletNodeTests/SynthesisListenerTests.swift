@@ -29,7 +29,9 @@ import Testing
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         self.logger = logger
-        server = SessionServer(backend: OneAnswerBackend(.failure(CloudletError(.busy, "full"))), logger: logger)
+        server = SessionServer(
+            backend: OneAnswerBackend(.failure(CloudletError(.busy, "full"))), unended: UnendedVMs(logger: logger),
+            logger: logger)
     }
 
     @Test(

@@ -26,6 +26,8 @@ final class FakeBackend: SynthesisBackend {
         var effort = Duration.zero
         /// How long a VM takes to end.
         var ending = Duration.zero
+        /// How many attempts to end a VM fail.
+        var failingEnds = 0
     }
 
     let state = Mutex(State())
@@ -106,7 +108,13 @@ final class FakeVM: SynthesizedVM {
         forwards = [.init(address: address, forward: PortForward(hostPort: 2222, guestPort: 22))]
     }
 
-    func end() async {
+    func end() async throws(CloudletError) {
+        let fails = backend.state.withLock { state in
+            guard state.failingEnds > 0 else { return false }
+            state.failingEnds -= 1
+            return true
+        }
+        if fails { throw CloudletError(.unavailable, "its emulator does not react") }
         // The time that ending a VM takes is what tests of the end of sessions vary.
         let ending = backend.state.withLock(\.ending)
         if ending > .zero { try? await Task.sleep(for: ending) }

@@ -45,8 +45,9 @@ struct TestService {
     ) async throws {
         var limits = SessionServer.Limits()
         change(&limits)
-        let server = SessionServer(
-            backend: backend, limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let unended = UnendedVMs(pauses: .milliseconds(10) ... .milliseconds(40), logger: logger)
+        let server = SessionServer(backend: backend, limits: limits, unended: unended, logger: logger)
         let listener = try await SessionServer.bind(address: "127.0.0.1", port: 0)
         let port = listener.port
         try await withThrowingTaskGroup { group in

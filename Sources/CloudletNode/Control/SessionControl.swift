@@ -8,6 +8,7 @@ import Logging
 struct SessionControl: Sendable {
     let journal: SessionJournal
     let table: SessionTable
+    let unended: UnendedVMs
     let logger: Logger
 
     /// The shortest time between two lists for a client that watches the sessions.
@@ -46,3 +47,8 @@ struct SessionControl: Sendable {
         try await reply.send(.ended)
     }
 }
+        if let failure = unended.failure(of: session) {
+            throw CloudletError(
+                .unavailable, "session \(session) has ended, but its VM can't be ended now; the node tries again",
+                cause: failure)
+        }

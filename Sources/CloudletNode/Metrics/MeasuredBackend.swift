@@ -61,8 +61,8 @@ final class MeasuredVM: SynthesizedVM {
 
     var forwards: [ServerMessage.ReportedForward] { machine.forwards }
 
-    func end() async {
-        await machine.end()
+    func end() async throws(CloudletError) {
+        try await machine.end()
         guard !isCounted.exchange(true, ordering: .relaxed) else { return }
         metrics.ended(.completed)
     }

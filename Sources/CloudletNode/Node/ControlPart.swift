@@ -8,7 +8,10 @@ struct ControlPart: NodePart {
     /// Creates the server. Each part that answers requests adds its handlers here.
     init(_ context: NodeContext, sessions: SessionPart) {
         var routes = ControlRoutes()
-        SessionControl(journal: sessions.journal, table: sessions.server.table, logger: context.logger).add(to: &routes)
+        SessionControl(
+            journal: sessions.journal, table: sessions.server.table, unended: sessions.server.unended,
+            logger: context.logger
+        ).add(to: &routes)
         server = ControlServer(home: context.home, routes: routes, logger: context.logger)
     }
 

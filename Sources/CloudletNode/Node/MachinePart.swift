@@ -1,6 +1,7 @@
 import CloudletCore
 import CloudletHypervisor
 import CloudletNetwork
+import CloudletSession
 import CloudletSynthesis
 import CloudletSystem
 import Logging
@@ -11,6 +12,8 @@ struct MachinePart: NodePart {
     let warmPool: WarmPool
     /// Options for running the VMs of sessions.
     let options: NodeBackend.Options
+    /// The VMs that could not be ended.
+    let unended: UnendedVMs
     /// The session of each VM.
     let vms = VMSessions()
     /// The host ports that overlays may use.
@@ -35,8 +38,9 @@ struct MachinePart: NodePart {
                 logger.notice("the system allows more threads and processes again")
             }
         }
+        unended = UnendedVMs(logger: logger)
         warmPool = WarmPool(
-            registry: registry, synthesizer: synthesizer, options: options.machine,
+            registry: registry, synthesizer: synthesizer, unended: unended, options: options.machine,
             policy: { [configuration = context.configuration] in WarmPool.Policy(configuration.value) },
             freeMemory: { MemoryFigures.current().available }, logger: logger)
     }
@@ -51,6 +55,7 @@ struct MachinePart: NodePart {
             Health.Check("hypervisor") { [hypervisor] () async throws(CloudletError) in
                 try await hypervisor.requireAnswer()
             },
+            Health.Check.withWarnings("ended VMs") { [unended] in unended.reasons },
         ]
     }
 }

@@ -43,7 +43,8 @@ struct SessionPart: NodePart {
             options: machines.options, metrics: context.metrics, vms: machines.vms, logger: context.logger)
         server = SessionServer(
             backend: MeasuredBackend(backend: backend, metrics: context.metrics),
-            limits: context.connections.bounding(settings.sessionLimits), logger: context.logger)
+            limits: context.connections.bounding(settings.sessionLimits), unended: machines.unended,
+            logger: context.logger)
         journal = SessionJournal(registry: registry, table: server.table)
         listener = SynthesisListener(
             server: server, adopting: adopted, sockets: sockets, interfaces: interfaces, logger: context.logger)

@@ -12,20 +12,35 @@ package final class Health: Service {
     /// The check of one part.
     package struct Check: Sendable {
         let name: String
-        let body: @Sendable () async throws(CloudletError) -> Void
+        let body: @Sendable () async throws(CloudletError) -> [String]
 
         /// Creates a check.
         /// - Parameters:
         ///   - name: what is checked, for people.
         ///   - body: checks the part, and throws an error if it does not work.
         init(_ name: String, _ body: @escaping @Sendable () async throws(CloudletError) -> Void) {
-            self.name = name
-            self.body = body
+            self.init(name: name) { () async throws(CloudletError) -> [String] in
+                try await body()
+                return []
+            }
+        }
+
+        /// Creates a check that can also find faults with which the node can still accept sessions.
+        /// - Parameters:
+        ///   - name: what is checked, for people.
+        ///   - body: checks the part. Returns the faults, and throws an error if the part does not work.
+        static func withWarnings(
+            _ name: String, _ body: @escaping @Sendable () async throws(CloudletError) -> [String]
+        ) -> Check { Check(name: name, body: body) }
+
+        private init(name: String, body: @escaping @Sendable () async throws(CloudletError) -> [String]) {
+            (self.name, self.body) = (name, body)
         }
     }
 
     private struct State {
         var reasons: [String]?
+        var warnings: [String] = []
         var roundStart = ContinuousClock().now
         var current = "the first check"
         var isStopping = false
@@ -66,6 +81,9 @@ package final class Health: Service {
         }
     }
 
+    /// The faults with which the node can still accept sessions.
+    package var warnings: [String] { state.withLock(\.warnings) }
+
     /// Whether rounds of checks come to an end, whatever their results.
     package var isAlive: Bool {
         state.withLock { $0.isStopping || Self.hanging($0, timeout) == nil }
@@ -93,15 +111,20 @@ package final class Health: Service {
     }
 
     private func round() async {
-        var reasons: [String] = []
+        var (reasons, warnings) = ([String](), [String]())
         for check in checks {
             state.withLock { $0.current = check.name }
-            if let failure = await failure(of: check) { reasons.append("\(check.name): \(failure)") }
+            switch await result(of: check) {
+            case .success(let found)?: warnings += found.map { "\(check.name): \($0)" }
+            case .failure(let failure)?: reasons.append("\(check.name): \(failure)")
+            case nil: break
+            }
             if Task.isCancelled { return }
         }
-        let before = state.withLock { state in
+        let before = state.withLock { [warnings] state in
             defer {
                 state.reasons = reasons
+                state.warnings = warnings
                 state.roundStart = ContinuousClock().now
             }
             return state.reasons ?? []
@@ -117,14 +140,17 @@ package final class Health: Service {
 
     /// Checks a part in a task of its own. The task is abandoned when the service is shut down, so that a part that
     /// hangs does not keep the node from stopping.
-    private func failure(of check: Check) async -> CloudletError? {
-        let (ended, failure) = (AsyncEvent(), LockedValue<CloudletError?>(nil))
+    /// - Returns: `nil` if the check was abandoned.
+    private func result(of check: Check) async -> Result<[String], CloudletError>? {
+        let (ended, result) = (AsyncEvent(), LockedValue<Result<[String], CloudletError>?>(nil))
         Task(executorPreference: Self.threads) {
-            do throws(CloudletError) { try await check.body() } catch { failure.value = error }
+            do throws(CloudletError) { result.value = .success(try await check.body()) } catch {
+                result.value = .failure(error)
+            }
             ended.set()
         }
         await ended.wait()
-        return failure.value
+        return result.value
     }
 
     private static func withoutFigures(_ reason: String) -> String { reason.filter { !$0.isNumber } }

@@ -26,20 +26,25 @@ package struct OperationRoutes: Sendable {
     }
 
     /// Adds the routes. `/health` answers 200 as long as the process works; `/ready` answers 200 if sessions can be
-    /// accepted, otherwise 503 with a line for each reason; `/metrics` answers in Prometheus's text format.
+    /// accepted, with a line for each warning, otherwise 503 with a line for each reason; `/metrics` answers in
+    /// Prometheus's text format.
     package func add(to router: NodeRouter) {
         router.get("/health") { _, _ in Self.answer("alive\n", .ok) }
         router.get("/ready") { [health] _, _ in
             let reasons = health.reasons
             return reasons.isEmpty
-                ? Self.answer("ready\n", .ok)
-                : Self.answer(reasons.map { $0.withoutLocalDetails + "\n" }.joined(), .serviceUnavailable)
+                ? Self.answer("ready\n" + Self.lines(health.warnings.map { "warning: \($0)" }), .ok)
+                : Self.answer(Self.lines(reasons), .serviceUnavailable)
         }
         router.get("/metrics") { [health, metrics, queue, warmVMs, sessions] _, _ in
             metrics.refresh(
                 await sessions(), queue: queue(), standby: warmVMs(), isReady: health.reasons.isEmpty)
             return Self.answer(metrics.registry.text, .ok, "text/plain; version=0.0.4; charset=utf-8")
         }
+    }
+
+    private static func lines(_ texts: [String]) -> String {
+        texts.map { $0.withoutLocalDetails + "\n" }.joined()
     }
 
     private static func answer(

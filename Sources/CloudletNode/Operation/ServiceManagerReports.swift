@@ -48,6 +48,7 @@ struct ServiceManagerReports: Service {
         let running = live.count { $0.stage == .running }
         let reasons = health.reasons
         let state = reasons.isEmpty ? "ready" : "not ready (\(reasons.joined(separator: "; ")))"
-        return "\(state); \(live.count) sessions, \(running) VMs"
+        let counts = "\(live.count) sessions, \(running) VMs"
+        return ([state, counts] + health.warnings.map { "warning: \($0)" }).joined(separator: "; ")
     }
 }

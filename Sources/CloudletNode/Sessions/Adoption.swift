@@ -39,7 +39,7 @@ struct Adoption: Sendable {
                 AdoptedSession(
                     status: status,
                     machine: MeasuredVM(
-                        machine: NodeVM(adopting: vm, session: record.id, on: hypervisor, vms: vms, logger: logger),
+                        machine: NodeVM(adopting: vm, on: hypervisor, vms: vms),
                         metrics: metrics),
                     reservation: admission.adopt(client: record.client, memory: memory)))
             vms.set(vm, record.id)

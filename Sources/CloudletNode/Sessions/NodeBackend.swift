@@ -112,7 +112,7 @@ struct NodeBackend: SynthesisBackend {
             logger.warning("\(warning)", metadata: ["session": "\(request.session)", "vm": "\(running.machine.name)"])
         }
         vms.set(running.machine.name, request.session)
-        return NodeVM(running, session: request.session, on: synthesizer.hypervisor, vms: vms, logger: logger)
+        return NodeVM(running, on: synthesizer.hypervisor, vms: vms)
     }
 
     private func machineOptions(for request: SynthesisRequest) -> VMOptions {

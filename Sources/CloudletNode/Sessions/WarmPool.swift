@@ -1,6 +1,7 @@
 import AsyncAlgorithms
 import CloudletCore
 import CloudletHypervisor
+import CloudletSession
 import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
@@ -34,6 +35,7 @@ final class WarmPool: Service {
     }
 
     let registry: NodeRegistry
+    private let unended: UnendedVMs
     let synthesizer: Synthesizer
     private let options: VMOptions
     let policy: @Sendable () -> Policy
@@ -49,11 +51,12 @@ final class WarmPool: Service {
     private static let rest = Duration.seconds(2)
 
     init(
-        registry: NodeRegistry, synthesizer: Synthesizer, options: VMOptions, policy: @escaping @Sendable () -> Policy,
-        freeMemory: @escaping @Sendable () -> Int, logger: Logger
+        registry: NodeRegistry, synthesizer: Synthesizer, unended: UnendedVMs, options: VMOptions,
+        policy: @escaping @Sendable () -> Policy, freeMemory: @escaping @Sendable () -> Int, logger: Logger
     ) {
         self.registry = registry
         self.synthesizer = synthesizer
+        self.unended = unended
         self.options = options
         self.policy = policy
         self.freeMemory = freeMemory
@@ -203,8 +206,6 @@ final class WarmPool: Service {
 
     private func discard(_ machine: WarmVM, _ reason: String) async {
         logger.info("warm VM was ended", metadata: ["vm": "\(machine.name)", "reason": "\(reason)"])
-        do { try await machine.discard() } catch {
-            logger.error("a VM could not be ended", metadata: ["vm": "\(machine.name)", "reason": "\(error)"])
-        }
+        await unended.end(machine.name) { () async throws(CloudletError) in try await machine.discard() }
     }
 }

@@ -20,6 +20,15 @@ package final class Reservation: Sendable {
     /// Notes that the VM runs.
     package func settle() { onSettle() }
 
+    /// Moves what is reserved to a new object. Releasing this one has no effect from then on.
+    func takeOver() -> Reservation {
+        let action = onRelease.withLock { action in
+            defer { action = nil }
+            return action
+        }
+        return Reservation(release: action ?? {}, settled: onSettle)
+    }
+
     /// Releases the reservation. Safe to call more than once.
     package func release() {
         let action = onRelease.withLock { action in

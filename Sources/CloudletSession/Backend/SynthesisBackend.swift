@@ -60,8 +60,9 @@ package protocol SynthesizedVM: Sendable {
     var name: String { get }
     /// The active forwards.
     var forwards: [ServerMessage.ReportedForward] { get }
-    /// Ends the VM and frees what it holds.
-    func end() async
+    /// Ends the VM and frees what it holds. Can be called more than once.
+    /// - Throws: `CloudletError` when that is not possible now.
+    func end() async throws(CloudletError)
     /// Waits until the VM has ended, by itself or by `end`.
     /// - Returns: the reason if the VM failed; `nil` if its guest was shut down or `end` was called.
     func waitForEnd() async -> CloudletError?

@@ -19,16 +19,18 @@ struct SessionSupervisor: Sendable {
     private let jobs: AsyncStream<Job>
     private let continuation: AsyncStream<Job>.Continuation
     private let backend: any SynthesisBackend
+    private let unended: UnendedVMs
     private let timeouts: @Sendable () -> SessionState.Timeouts
     private let keepsVMs: Bool
     private let logger: Logger
 
     init(
-        backend: any SynthesisBackend, timeouts: @escaping @Sendable () -> SessionState.Timeouts, keepsVMs: Bool,
-        logger: Logger
+        backend: any SynthesisBackend, unended: UnendedVMs,
+        timeouts: @escaping @Sendable () -> SessionState.Timeouts, keepsVMs: Bool, logger: Logger
     ) {
         self.keepsVMs = keepsVMs
         self.backend = backend
+        self.unended = unended
         self.timeouts = timeouts
         self.logger = logger
         (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
@@ -37,7 +39,8 @@ struct SessionSupervisor: Sendable {
     /// Starts to supervise a session.
     func start(_ job: Job) { continuation.yield(job) }
 
-    /// Runs until the task is cancelled. When it returns, all VMs have ended, unless VMs are to be kept.
+    /// Runs until the task is cancelled. When it returns, all VMs have ended, unless VMs are to be kept or could not be
+    /// ended.
     func run(adopting adopted: [AdoptedSession], table: SessionTable) async {
         await withDiscardingTaskGroup { group in
             for entry in adopted {
@@ -66,10 +69,10 @@ struct SessionSupervisor: Sendable {
             let machine = try await unlessEnding(session) { () async throws(CloudletError) in
                 try await backend.synthesize(job.request, from: session.pieces, progress: session.note)
             } undo: {
-                await $0.end()
+                await end($0, of: session, reservation)
             }
             guard session.run(machine) else {
-                await machine.end()
+                await end(machine, of: session, reservation)
                 throw Self.interruption(of: session)
             }
             reservation.settle()
@@ -136,12 +139,18 @@ struct SessionSupervisor: Sendable {
         }
         logger.debug(
             "stage begins", metadata: ["session": "\(session.id)", "stage": "\(TimedStage.endVM.rawValue)"])
-        await machine.end()
-        reservation.release()
+        await end(machine, of: session, reservation)
         session.end()
         logger.info(
             "session ended",
             metadata: ["session": "\(session.id)", "reason": "\(session.endReason?.description ?? "")"])
+    }
+
+    /// Ends a VM and releases its reservation, now or as soon as it is possible.
+    private func end(_ machine: any SynthesizedVM, of session: Session, _ reservation: Reservation) async {
+        await unended.end(machine.name, of: session.id, holding: reservation) { () async throws(CloudletError) in
+            try await machine.end()
+        }
     }
 
     /// Waits until the end of a session with a VM is requested or the task is cancelled. Requests the end itself when
