@@ -5,6 +5,7 @@ import CloudletTestSupport
 import Glibc
 import Logging
 import ServiceLifecycle
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -23,9 +24,16 @@ import Testing
         typealias Reply = String
     }
 
+    /// Replies once, and does not end by itself.
+    private struct Hold: ControlRequest {
+        static let name = "hold"
+        typealias Reply = String
+    }
+
     let scratch: ScratchDirectory
     private let home: CloudletHome
     private let floodHasEnded = AsyncEvent()
+    private let holdHasEnded = AsyncEvent()
 
     init() throws {
         scratch = try ScratchDirectory()
@@ -42,6 +50,11 @@ import Testing
             defer { floodHasEnded.set() }
             let text = String(repeating: "x", count: 1 << 20)
             while !Task.isCancelled { try await reply.send(text) }
+        }
+        routes.on(Hold.self) { [holdHasEnded] (_, reply) async throws(CloudletError) in
+            defer { holdHasEnded.set() }
+            try await reply.send("held")
+            await AsyncEvent().wait()
         }
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -70,9 +83,10 @@ import Testing
     }
 
     /// Everything that comes until the node closes the connection.
-    private func reply(to text: String) async throws -> String {
-        let socket = try connection(text)
-        return try await blocking { () throws(CloudletError) in
+    private func reply(to text: String) async throws -> String { try await end(of: try connection(text)) }
+
+    private func end(of socket: File) async throws -> String {
+        try await blocking { () throws(CloudletError) in
             String(decoding: try socket.readToEnd(limit: 1 << 20), as: UTF8.self)
         }
     }
@@ -133,6 +147,42 @@ import Testing
             await other.floodHasEnded.wait()
             #expect(other.floodHasEnded.isSet)
         }
+    }
+
+    /// A connection that has sent a text and will send nothing more.
+    private func halfConnection(_ text: String) throws -> File {
+        let socket = try connection(text)
+        #expect(shutdown(socket.descriptor, Int32(SHUT_WR)) == 0)
+        return socket
+    }
+
+    @Test("a client that ends its side of the connection gets its replies; half a request ends it")
+    func halfClosed() async throws {
+        try await serving(timeout: .seconds(3600)) { [self] () async throws in
+            let request = #"{"version":1,"request":"ask","body":{}}"# + "\n"
+            #expect(try await end(of: try halfConnection(request)).contains("answer"))
+            #expect(try await end(of: try halfConnection(String(request.dropLast(9)))).isEmpty)
+            #expect(try await end(of: try halfConnection("")).isEmpty)
+            do {
+                let socket = try halfConnection(#"{"version":1,"request":"hold","body":{}}"# + "\n")
+                _ = try await blocking { () throws(CloudletError) in try socket.receive(atMost: 100, before: nil) }
+                #expect(!holdHasEnded.isSet)
+            }
+            // It has closed the other side, too.
+            await holdHasEnded.wait()
+            #expect(holdHasEnded.isSet)
+        }
+    }
+
+    @Test("connections that come while the node stops are closed")
+    func stopping() async throws {
+        let sockets = Mutex<[File]>([])
+        for _ in 0..<20 {
+            try await serving(timeout: .seconds(3600)) { [self] () async throws in
+                for _ in 0..<24 { try sockets.withLock { $0.append(try connection("")) } }
+            }
+        }
+        for socket in sockets.withLock({ $0 }) { #expect(try await end(of: socket).isEmpty) }
     }
 
     @Test("another user is refused, also where the files' modes would let one in", .enabled(if: geteuid() == 0))

@@ -196,6 +196,35 @@ import Testing
         }
     }
 
+    @Test("a session whose VM can't be ended is stopped, but its VM is not reported as ended")
+    func unendedVM() async throws {
+        try await registry.open()
+        machine.failure.value = CloudletError(.unavailable, "its emulator does not react")
+        try await withSession { [self] in
+            machine.mayEnd.set()
+            let client = try Client(StopSession(id), routes)
+            #expect(try await client.next()?.body == .ending)
+            let reply = try #require(try await client.next())
+            #expect(reply.body == nil && reply.error?.code == "unavailable")
+            #expect(reply.error?.message.contains("its VM can't be ended now") == true, "\(reply)")
+        }
+    }
+
+    @Test("many who watch leave connections to others: one more is refused with a reason, until one has gone")
+    func watchers() async throws {
+        try await registry.open()
+        #expect(SessionControl.maximumWatchers <= ControlServer.connections - 16)
+        var clients = try (0..<SessionControl.maximumWatchers).map { _ in try Client(WatchSessions(), routes) }
+        for client in clients { #expect(try await client.next()?.body?.sessions.isEmpty == true) }
+        let refusal = try #require(try await Client(WatchSessions(), routes).next())
+        #expect(refusal.error?.code == "busy" && refusal.error?.message.contains("watch the sessions") == true)
+        #expect(try await Client(StopSession(id), routes).next()?.error?.code == "not-found")
+        clients.removeLast()
+        try await until(5, "nobody may watch") {
+            try await Client(WatchSessions(), routes).next()?.body?.sessions.isEmpty == true
+        }
+    }
+
     @Test("what a session does is written when it changes")
     func written() async throws {
         try await registry.open()

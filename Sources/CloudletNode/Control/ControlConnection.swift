@@ -91,6 +91,12 @@ private final class ControlRequestReader: ChannelInboundHandler {
         }
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // Without the rest of a request, there is nothing to reply to.
+        if case ChannelEvent.inputClosed = event { finish(.failure(ChannelError.eof)) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
         finish(.failure(ChannelError.eof))
         context.fireChannelInactive()

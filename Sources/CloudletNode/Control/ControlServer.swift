@@ -59,6 +59,8 @@ struct ControlServer: Service {
             group.cancelAll()
         }
         try? await channel.close()
+        // Connections that were accepted meanwhile are not served.
+        for await connection in accepted { connection.close() }
     }
 
     private func accept(_ socket: File) async throws -> (any Channel, AsyncStream<ControlConnection>) {
@@ -68,6 +70,8 @@ struct ControlServer: Service {
         guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't listen at \(home.controlSocket)") }
         let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelInitializer { gate.guardListener($0) }
+            // A client may end its side of the connection after its request, and then read the replies.
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { [timeout] channel in
                 channel.eventLoop.makeCompletedFuture {
                     let connection = try ControlConnection(channel, timeout: TimeAmount(timeout))

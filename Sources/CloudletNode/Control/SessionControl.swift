@@ -13,6 +13,9 @@ struct SessionControl: Sendable {
 
     /// The shortest time between two lists for a client that watches the sessions.
     private static let pace = Duration.milliseconds(500)
+    /// The largest number of clients that watch the sessions. The other connections are left to requests that end.
+    static let maximumWatchers = ControlServer.connections * 3 / 4
+    private let watchers = AsyncSemaphore(Self.maximumWatchers)
 
     /// Adds the handlers of requests about sessions.
     func add(to routes: inout ControlRoutes) {
@@ -26,6 +29,12 @@ struct SessionControl: Sendable {
     }
 
     private func watch(_ reply: ControlReplySender<SessionList>) async throws(CloudletError) {
+        guard watchers.tryAcquire() else {
+            throw CloudletError(
+                .busy, "\(Self.maximumWatchers) programs watch the sessions of this node already",
+                advice: "end one of them, for example a 'cloudlet list-session --watch'")
+        }
+        defer { watchers.release() }
         var last: SessionList?
         for await _ in table.changes.values() {
             let list = SessionList(await journal.sessions())
@@ -44,11 +53,11 @@ struct SessionControl: Sendable {
         logger.notice("a program on this machine stops a session", metadata: ["session": "\(session)"])
         try await reply.send(.ending)
         await table.waitForEnd(of: session)
-        try await reply.send(.ended)
-    }
-}
         if let failure = unended.failure(of: session) {
             throw CloudletError(
                 .unavailable, "session \(session) has ended, but its VM can't be ended now; the node tries again",
                 cause: failure)
         }
+        try await reply.send(.ended)
+    }
+}
