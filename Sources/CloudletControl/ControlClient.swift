@@ -32,7 +32,7 @@ package struct ControlClient: Sendable {
 /// The replies to a request, in order. Only one task may read them.
 package final class ControlReplies<Request: ControlRequest>: Sendable {
     private let socket: File
-    private let received = Mutex<[UInt8]>([])
+    private let received = Mutex(LineBuffer())
 
     init(_ socket: File) { self.socket = socket }
 
@@ -43,10 +43,9 @@ package final class ControlReplies<Request: ControlRequest>: Sendable {
     ///   `.protocolViolation` when the node sends something else than a reply, `.interrupted` when the task is
     ///   cancelled.
     package func next(within limit: Duration?) async throws(CloudletError) -> Request.Reply? {
-        let deadline = limit.map { ContinuousClock.now + $0 }
         let result: Result<[UInt8]?, CloudletError> = await withTaskCancellationHandler {
             do throws(CloudletError) {
-                return .success(try await blocking { () throws(CloudletError) in try self.line(before: deadline) })
+                return .success(try await blocking { () throws(CloudletError) in try self.line(within: limit) })
             } catch {
                 return .failure(error)
             }
@@ -77,24 +76,22 @@ package final class ControlReplies<Request: ControlRequest>: Sendable {
     }
 
     /// Waits for a line; `nil` at the end of the stream. Blocks.
-    private func line(before deadline: ContinuousClock.Instant?) throws(CloudletError) -> [UInt8]? {
-        try received.withLock { (received) throws(CloudletError) in
+    private func line(within limit: Duration?) throws(CloudletError) -> [UInt8]? {
+        let deadline = limit.map { ContinuousClock.now + $0 }
+        return try received.withLock { (received) throws(CloudletError) in
             while true {
-                if let end = received.firstIndex(of: ControlProtocol.lineFeed) {
-                    defer { received.removeSubrange(...end) }
-                    return Array(received[..<end])
-                }
+                if let line = received.next() { return line }
                 guard received.count < ControlProtocol.maximumReplyBytes else {
                     throw CloudletError(.protocolViolation, "the node's reply is too long")
                 }
                 guard let bytes = try socket.receive(atMost: 256 << 10, before: deadline) else {
                     throw CloudletError(
                         .unavailable,
-                        "the node does not answer at \(socket.path) within \(ControlClient.timeout.shown)",
+                        "the node does not answer at \(socket.path)" + (limit.map { " within \($0.shown)" } ?? ""),
                         advice: "see the node's log, or restart cloudlet-node")
                 }
                 if bytes.isEmpty { return nil }
-                received += bytes
+                received.append(bytes)
             }
         }
     }

@@ -92,6 +92,7 @@ import Testing
             let replies = try #require(try await ControlClient(home).send(ListSessions()))
             let error = await #expect(throws: CloudletError.self) { try await replies.next(within: .milliseconds(50)) }
             #expect(error?.code == .unavailable && error?.description.contains("does not answer") == true)
+            #expect(error?.description.contains("within 0.050 s") == true, "\(error as Any)")
             let waiting = Task { try await replies.next(within: nil) }
             waiting.cancel()
             let end = await #expect(throws: CloudletError.self) { try await waiting.value }
