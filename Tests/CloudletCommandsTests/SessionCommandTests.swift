@@ -135,9 +135,8 @@ extension CommandTests {
         @Test("--watch lists every change: without a node, when a node starts, and when it has ended")
         func watch() async throws {
             let log = home.scratch.file("watch.log")
-            let program = Repository.programs.appending("cloudlet").string
             _ = try await Tool.with(
-                program, ["list-session", "--watch"], environment: ["CLOUDLET_HOME": home.path.string], log: log
+                Self.program, ["list-session", "--watch"], environment: ["CLOUDLET_HOME": home.path.string], log: log
             ) { watch in
                 try await watch.waitFor("PORTS")
                 try await withNode([record(7, .running), record(8, .running)]) {
@@ -148,5 +147,16 @@ extension CommandTests {
                 #expect(watch.output.components("PORTS") == 4, "\(watch.output)")
             }
         }
+
+        @Test("--watch ends when nobody reads the list any more, also if no session changes")
+        func unread() async throws {
+            let result = try await Tool.run(
+                "timeout",
+                ["20", "bash", "-c", "\"$0\" list-session --watch | head -n 1; exit ${PIPESTATUS[0]}", Self.program],
+                environment: ["CLOUDLET_HOME": home.path.string])
+            #expect(result.status == 0 && result.output.contains("PORTS"), "\(result)")
+        }
+
+        private static let program = Repository.programs.appending("cloudlet").string
     }
 }

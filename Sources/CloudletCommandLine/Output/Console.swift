@@ -24,6 +24,22 @@ package enum Console {
     /// Whether writing a result has failed, so that further ones can't be written.
     package static var isClosed: Bool { writeFailure.withLock { $0 != nil } }
 
+    /// Runs `body`, which prints results when something happens. Cancels it when nobody reads them any more, for example
+    /// because they go to a `head` that has ended. That is not an error.
+    package static func whileRead(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        if transcript != nil { return try await body() }
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                try await body()
+                return false
+            }
+            group.addTask { try await waitUntilUnread(STDOUT_FILENO) }
+            let isUnread = try await group.next() ?? false
+            group.cancelAll()
+            if !isUnread { try await group.waitForAll() }
+        }
+    }
+
     /// Throws an error if a result could not be written, so that a script does not take incomplete output for complete.
     /// A reader that closed the pipe (a pager, `head`) is not an error.
     package static func requireWritten() throws(CloudletError) {

@@ -24,7 +24,7 @@ struct ListSessionCommand: AsyncParsableCommand {
     func run() async throws {
         let home = try CloudletHome.current()
         let node = NodeControl(home: home)
-        if watch { return try await follow(node) }
+        if watch { return try await Console.whileRead { try await follow(node) } }
         try show(try await node.ask(ListSessions()), home)
     }
 
