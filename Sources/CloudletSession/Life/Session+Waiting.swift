@@ -38,11 +38,14 @@ extension Session {
         }
     }
 
-    /// Waits until another session of the same client may replace this one, the task is cancelled, or a connection
-    /// comes, after which it may not be replaced.
+    /// Waits until another session of the same client may replace this one, the end of this one was requested, or the
+    /// task is cancelled.
     func waitUntilReplaceable() async {
         while !Task.isCancelled {
-            let (from, change) = guarded.withLock { ($0.state.replaceableFrom, $0.change) }
+            let (from, isEnding, change) = guarded.withLock {
+                ($0.state.replaceableFrom, $0.state.endReason != nil, $0.change)
+            }
+            if isEnding { return }
             if let from, from <= .now { return }
             await change.wait(until: from)
         }

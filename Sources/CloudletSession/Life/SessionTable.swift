@@ -92,13 +92,16 @@ package actor SessionTable {
         defer { for session in own { session.probe(isUrgent: false) } }
         let end = ContinuousClock.now + Reachability.answer
         while ContinuousClock.now < end, !Task.isCancelled {
-            await Self.waitUntilReplaceable(own, until: end)
+            let others = own.filter { $0.endReason == nil }
+            // If all of them end for another reason, there is nothing to replace.
+            guard !others.isEmpty else { return own.last }
+            await Self.waitUntilReplaceable(others, until: end)
             if let session = own.first(where: { $0.replace() }) { return session }
         }
         return nil
     }
 
-    /// Waits until one of the sessions may be replaced, but no longer than `end`.
+    /// Waits until one of the sessions may be replaced or its end was requested, but no longer than `end`.
     private static func waitUntilReplaceable(_ sessions: [Session], until end: ContinuousClock.Instant) async {
         _ = try? await withDeadline(end - .now) { () async throws(CloudletError) in
             await withDiscardingTaskGroup { group in
