@@ -70,9 +70,7 @@ package final class Admission: Sendable {
                 }
                 if lastReported != position { progress(position) }
                 lastReported = position
-                _ = try? await withDeadline(min(Self.sampling, end - clock.now)) { () async throws(CloudletError) in
-                    await changed.wait()
-                }
+                await changed.wait(until: min(end, clock.now + Self.sampling))
             }
             isFirst = false
             if Task.isCancelled {
