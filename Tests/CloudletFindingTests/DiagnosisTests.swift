@@ -38,7 +38,7 @@ import Testing
         let cases: [([NetworkInterface], String?)] = [
             ([lo], nil), ([lo, interface("eth0", ["10.77.0.9"], isUp: false)], "eth0 is down or unplugged"),
             ([lo, interface("wlan0", [])], "wlan0 has no address"), ([], nil),
-            ([lo, interface("docker0", ["172.17.0.1"])], "docker0 is left out (Docker's bridge)"),
+            ([lo, interface("docker0", ["172.17.0.1"])], "docker0 is left out (a bridge of Docker)"),
             ([lo, interface("eth\u{1B}0", [])], "eth\u{FFFD}0 has no address"),
         ]
         for (machine, reason) in cases {
