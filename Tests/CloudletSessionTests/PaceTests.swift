@@ -78,7 +78,7 @@ import Testing
                 Issue.record("no failure")
                 return
             }
-            #expect(reason.contains("too many metas"))
+            #expect(reason.contains("too many overlay-metas"))
         }
     }
 }

@@ -24,9 +24,12 @@ package struct AbsoluteURL: Hashable, Sendable {
     }
 
     /// The host and port of the authority, without user information (`USER:PASSWORD@`, RFC 3986 §3.2.1); `nil` when there
-    /// are none. An `@` belongs in a URL once, because programs differ in which of several they use.
+    /// are none. An `@` belongs in a URL once, because programs differ in which of several they use, and so they do about a
+    /// `\`, which no user information contains.
     package var server: Authority? {
-        authority.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).last.flatMap { Authority($0) }
+        guard !authority.contains("\\") else { return nil }
+        return authority.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).last
+            .flatMap { Authority($0) }
     }
 
     /// The endpoint of an http URL with a literal address. A zone in the URL is not used (see

@@ -89,6 +89,8 @@ struct ControlServer: Service {
             logger.warning(
                 "refused another user's program at the control socket",
                 metadata: ["user": "\(connection.user.map { "\($0)" } ?? "unknown")"])
+            // The kernel drops a reply that is sent before the request has been read.
+            _ = try? await connection.line()
             return await refuse(
                 connection,
                 CloudletError(.permission, "the node belongs to another user", advice: "run this as that user"))

@@ -12,8 +12,9 @@ package final class UnendedVMs: Sendable {
         let end: @Sendable () async throws(CloudletError) -> Void
     }
 
+    /// Keeps the VM, so that its resources stay reserved also after the last attempt.
     private struct Failure {
-        let session: SessionID?
+        let vm: VM
         var error: CloudletError
     }
 
@@ -49,7 +50,7 @@ package final class UnendedVMs: Sendable {
             reservation?.release()
         } catch {
             let vm = VM(name: name, session: session, reservation: reservation?.takeOver(), end: end)
-            failures.withLock { $0[name] = Failure(session: session, error: error) }
+            failures.withLock { $0[name] = Failure(vm: vm, error: error) }
             var metadata = Self.metadata(vm)
             metadata["reason"] = "\(error)"
             logger.error("a VM could not be ended, the node tries again", metadata: metadata)
@@ -66,7 +67,7 @@ package final class UnendedVMs: Sendable {
 
     /// Why the VM of a session can't be ended; `nil` if it is not in the list.
     package func failure(of session: SessionID) -> CloudletError? {
-        failures.withLock { $0.values.first { $0.session == session }?.error }
+        failures.withLock { $0.values.first { $0.vm.session == session }?.error }
     }
 
     /// Tries to end the VMs until the task is cancelled, and then once more. VMs that are left then are ended by the
