@@ -1,3 +1,4 @@
+import CloudletCore
 import Dispatch
 import Glibc
 import Synchronization
@@ -38,7 +39,7 @@ package final class ThreadReserve: Sendable {
                     set(isShort, report)
                 }
                 rounds += 1
-                usleep(UInt32(interval.components.attoseconds / 1_000_000_000_000))
+                usleep(UInt32(clamping: interval.microseconds))
             }
         }
     }

@@ -7,7 +7,6 @@ package import SystemPackage
 ///
 /// A socket address has room for 107 bytes (unix(7)). Longer paths work too: the directory is opened, and the address
 /// names it by its descriptor.
-/// address names it by its descriptor.
 package enum LocalStream {
     /// Listens at a path, only for this user (0600). An existing file, such as the socket of an ended program, is
     /// replaced in one step: a client finds either the old socket or the new one, which already listens.
@@ -40,7 +39,9 @@ package enum LocalStream {
     ) throws(CloudletError) -> File? {
         guard try FileStatus.of(path) != nil else { return nil }
         let socket = try make(path)
-        var limit = timeval(tv_sec: Int(timeout.components.seconds), tv_usec: 0)
+        let (seconds, microseconds) = timeout.microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        // The kernel takes 0 for no limit.
+        var limit = timeval(tv_sec: seconds, tv_usec: max(seconds == 0 ? 1 : 0, microseconds))
         unsafe setsockopt(socket.descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         let failure = try unsafe call(path) { unsafe Glibc.connect(socket.descriptor, $0, $1) }
         switch failure {
