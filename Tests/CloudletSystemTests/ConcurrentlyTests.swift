@@ -21,6 +21,18 @@ import Testing
         #expect(one == 7 && two == "two")
     }
 
+    @Test("the one that fails first cancels the other, and its error is thrown")
+    func secondFails() async {
+        let error = await #expect(throws: CloudletError.self) {
+            _ = try await concurrently(
+                { () async throws(CloudletError) in
+                    await AsyncEvent().wait()
+                    throw Self.first
+                }, { () async throws(CloudletError) in throw Self.second })
+        }
+        #expect(error?.message == "the second")
+    }
+
     @Test("the first one's error counts, and the second is cancelled")
     func errors() async {
         let wasCancelled = AsyncStream.makeStream(of: Bool.self)

@@ -47,9 +47,7 @@ package final class Interruptions: Sendable {
         until limit: Int, _ body: @escaping @Sendable () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         guard state.withLock({ $0.count < limit }) else { throw CloudletError(.interrupted, "interrupted") }
-        let task = Task { () async -> Result<Value, CloudletError> in
-            do throws(CloudletError) { return .success(try await body()) } catch { return .failure(error) }
-        }
+        let task = Task { await Result.of(body) }
         let (id, isLate) = state.withLock { state in
             state.next += 1
             state.works[state.next] = Work(limit: limit) { task.cancel() }
