@@ -48,18 +48,15 @@ enum EmulatorProcess {
         if runs(process, name, as: geteuid()) { handle.send(SIGKILL) }
     }
 
-    /// Runs `body`. If that takes longer than `limit`, kills the emulator of the VM with this name, so that the libvirt
-    /// calls that wait for it return.
-    static func killing<Value>(
-        _ name: String, files: FilePath?, after limit: Duration, _ body: () async throws(CloudletError) -> Value
+    /// Runs `body`, also in a cancelled task, because VMs are ended there too. If that takes longer than `limit`, kills
+    /// the emulator of the VM with this name, so that the libvirt calls that wait for it return.
+    static func killing<Value: Sendable>(
+        _ name: String, files: FilePath?, after limit: Duration,
+        _ body: @escaping @Sendable () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
-        // Not a child task: it must also work when a cancelled task ends a VM.
-        let watch = Task {
-            try await Task.sleep(for: limit)
-            try Self.kill(vm: name, files: files)
+        try await shielded { () async throws(CloudletError) in
+            try await withDeadline(limit, body) { _ in try? Self.kill(vm: name, files: files) }
         }
-        defer { watch.cancel() }
-        return try await body()
     }
 
     private static func number(in file: FilePath) -> Int32? {
@@ -104,6 +101,10 @@ extension LibvirtDomain {
 
     /// Ends the emulator, also while other calls wait for it. Does nothing if it has already ended. Kills a hanging
     /// emulator earlier than libvirt, which waits ten seconds before it does so.
+    ///
+    /// A killed emulator does not end while it waits in the kernel, for example for a disk that does not answer (state
+    /// D). The time needs no limit here: libvirt gives up after 40 seconds (`virProcessKillPainfullyDelay`).
+    /// - Throws: `CloudletError` when the emulator does not end.
     func end() async throws(CloudletError) {
         try await EmulatorProcess.killing(name, files: connection.processFiles, after: Self.timeout) {
             () async throws(CloudletError) in

@@ -29,20 +29,14 @@ struct GuestAgent: Sendable {
     func setClock() async throws(CloudletError) {
         struct Time: Encodable { let time: Int64 }
         let time = Time(time: Self.now)
-        let answer = Mailbox<Result<Nothing, CloudletError>>()
         // The agent sets the guest's clock at once. Then it runs `hwclock` for a second or two to set the machine's
         // clock, which is already right. So only a refusal is worth waiting for, and a later answer is ignored.
-        Task { [self] in
-            do throws(CloudletError) {
-                answer.put(.success(try await call("guest-set-time", time, as: Nothing.self)))
-            } catch {
-                answer.put(.failure(error))
+        let answer = await resultWithin(Self.refusalLimit) { [self] in
+            await Result.of { () async throws(CloudletError) in
+                try await call("guest-set-time", time, as: Nothing.self)
             }
         }
-        let given = try await withDeadline(Self.refusalLimit) { () async throws(CloudletError) in
-            try? await answer.next()
-        }
-        guard case .failure(let refusal)? = given ?? nil else { return }
+        guard case .failure(let refusal)? = answer else { return }
         // `guest-set-time` needs `hwclock` in the guest. Every system has `date`.
         let now = Self.now
         let text = "@\(now / 1_000_000_000).\(String(now % 1_000_000_000 + 1_000_000_000).dropFirst())"

@@ -84,17 +84,16 @@ final class DomainEvents: Sendable {
         for name: String, within limit: Duration, after matters: (DomainEvent) -> Bool,
         until condition: () async throws(CloudletError) -> Bool
     ) async throws(CloudletError) -> Bool {
-        let end = ContinuousClock.now + limit
         let (events, feed) = open(name)
-        async let _: Void = {
-            try? await Task.sleep(until: end, clock: .continuous)
-            feed.finish()
-        }()
-        if try await condition() { return true }
-        for await entry in events where matters(entry.event) {
+        return try await withDeadline(limit) { () async throws(CloudletError) in
             if try await condition() { return true }
+            for await entry in events where matters(entry.event) {
+                if try await condition() { return true }
+            }
+            if Task.isCancelled { throw CloudletError(.interrupted, "interrupted") }
+            return try await condition()
+        } orEnd: { _ in
+            feed.finish()
         }
-        if Task.isCancelled { throw CloudletError(.interrupted, "interrupted") }
-        return try await condition()
     }
 }

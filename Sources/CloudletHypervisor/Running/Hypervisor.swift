@@ -101,8 +101,8 @@ package final class Hypervisor: Sendable {
         let document = DomainXML(machine: machine, resources: named, securityLabels: securityLabels).document()
         let domain = try await EmulatorProcess.killing(
             resources.name, files: connection.processFiles, after: Self.startLimit
-        ) { () async throws(CloudletError) in
-            try await blocking { [connection] () throws(CloudletError) in
+        ) { [connection] () async throws(CloudletError) in
+            try await blocking { () throws(CloudletError) in
                 try ChildReaper.shared.expecting { () throws(CloudletError) in
                     try LibvirtDomain.create(
                         document, paused: paused || resources.waitsForState, on: connection)

@@ -1,4 +1,5 @@
 package import CloudletCore
+import CloudletSystem
 import Synchronization
 
 extension VirtualMachine {
@@ -9,40 +10,18 @@ extension VirtualMachine {
     package nonisolated func watched<Value>(
         within limit: Duration, _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
-        let outcome = Atomic(Outcome.open)
-        async let _: Void = { [self] in
-            let isLate = (try? await Task.sleep(for: limit)) != nil
-            if outcome.settle(isLate ? .late : .cancelled) { try? await destroy() }
-        }()
-        do throws(CloudletError) {
-            let value = try await body()
-            if outcome.settle(.done) { return value }
-            throw CloudletError(.interrupted, "interrupted")
-        } catch {
-            _ = outcome.settle(.done)
-            switch outcome.load(ordering: .sequentiallyConsistent) {
-            case .late:
-                throw CloudletError(
-                    .unavailable, "the emulator of VM \(name) did not do its work within \(limit.shown)", cause: error)
-            case .cancelled: throw CloudletError(.interrupted, "interrupted", cause: error)
-            case .open, .done: throw error
+        let end = Mutex<CloudletError?>(nil)
+        let result = await Result.of { () async throws(CloudletError) in
+            try await withDeadline(limit, body) { reason in
+                end.withLock { $0 = reason == .late ? self.lateness(limit) : CloudletError(.interrupted, "interrupted") }
+                try? await self.destroy()
             }
         }
+        if let error = end.withLock({ $0 }) { throw error }
+        return try result.get()
     }
-}
 
-/// The result of a watched operation. The first one set is kept.
-private enum Outcome: UInt8, AtomicRepresentable {
-    case open
-    case done
-    case late
-    case cancelled
-}
-
-extension Atomic where Value == Outcome {
-    /// Sets the outcome if there is none yet.
-    /// - Returns: whether there was none.
-    fileprivate func settle(_ outcome: Outcome) -> Bool {
-        compareExchange(expected: .open, desired: outcome, ordering: .sequentiallyConsistent).exchanged
+    private nonisolated func lateness(_ limit: Duration) -> CloudletError {
+        CloudletError(.unavailable, "the emulator of VM \(name) did not do its work within \(limit.shown)")
     }
 }
