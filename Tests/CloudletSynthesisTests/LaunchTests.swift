@@ -2,6 +2,7 @@ import CloudletCore
 import CloudletHypervisor
 import CloudletSystem
 import CloudletTestSupport
+import Glibc
 import Synchronization
 import SystemPackage
 import Testing
@@ -125,6 +126,50 @@ import Testing
                 try await host.requireNothingLeft()
                 try await running.end()
             }
+        }
+    }
+
+    @Test("finished work is not lost when only the files of its VM can't be removed")
+    func unremovableFiles() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+            let running = try await launch.complete { () async throws(CloudletError) in
+                try await host.start(launch)
+                return try await launch.run(
+                    .init(booting: VMDescription(machine: Self.machine)), VMOptions(), StageTimes())
+            }
+            let work = host.hypervisor.workDirectory
+            let value = try await running.endingAfter { () async throws(CloudletError) in
+                // A link to itself, below which nothing can be removed.
+                try FileSystem.move(work, to: FilePath("\(work).moved"))
+                guard unsafe symlink("work", work.string) == 0 else { throw Self.failure }
+                return 7
+            }
+            try Self.require(value == 7, "another value: \(value)")
+            try Self.require(try await host.hypervisor.runningVMs().isEmpty, "the VM still runs")
+        }
+    }
+
+    @Test("a warm VM that does not answer, or is asked in a cancelled task, counts as lost and is not ended")
+    func stuckWarmVM() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            let base = try SmallBase()
+            _ = try await base.add()
+            guard let open = try await base.open() else { throw Self.failure }
+            let warm = try await Synthesizer(hypervisor: host.hypervisor).makeWarmVM(open, VMOptions())
+            let process = try await warm.machine.processID()
+            try Self.require(await warm.isWaiting, "it does not wait")
+            try Self.require(kill(process, SIGSTOP) == 0, "it can't be stopped")
+            try Self.require(await !warm.isWaiting(within: .milliseconds(200)), "it answers")
+            let asking = Task { await warm.isWaiting }
+            asking.cancel()
+            try Self.require(await !asking.value, "it answers a cancelled task")
+            try Self.require(kill(process, SIGCONT) == 0, "it was ended")
+            try Self.require(await warm.isWaiting, "it does not wait any more")
+            try await warm.discard()
+            try await host.requireNothingLeft()
         }
     }
 

@@ -25,15 +25,12 @@ package final class WarmVM: Sendable {
     /// Bytes of memory that the host has allocated for the guest.
     package var memoryBytes: Int { (try? launch.memory.file.status().allocated) ?? 0 }
 
-    /// Whether the emulator still waits.
-    package var isWaiting: Bool {
-        get async {
-            // A VM that does not answer can't be used.
-            let isWaiting = try? await machine.watched(within: .seconds(10)) { () async throws(CloudletError) in
-                await machine.isWaitingForState
-            }
-            return isWaiting ?? false
-        }
+    /// Whether the emulator still waits. A VM that does not answer within ten seconds counts as one that does not.
+    package var isWaiting: Bool { get async { await isWaiting(within: .seconds(10)) } }
+
+    /// The VM is only asked, not ended: a synthesis may have taken it meanwhile.
+    func isWaiting(within limit: Duration) async -> Bool {
+        await resultWithin(limit) { [machine] in await machine.isWaitingForState } ?? false
     }
 
     /// Ends the emulator and removes the files.
