@@ -21,6 +21,13 @@ extension Hypervisor {
     /// before.
     /// - Throws: `CloudletError` when the emulator can't be ended, or a file can't be removed.
     package func tearDown(_ name: String) async throws(CloudletError) {
+        try await end(name)
+        try FileSystem.remove(directory(of: name))
+    }
+
+    /// Ends a VM at once, if it runs, and leaves its scratch directory.
+    /// - Throws: `CloudletError` when the emulator can't be ended.
+    private func end(_ name: String) async throws(CloudletError) {
         if let machine = care.vms.machine(name) {
             try await machine.destroy()
         } else {
@@ -29,7 +36,14 @@ extension Hypervisor {
             }
             try await domain?.end()
         }
-        try FileSystem.remove(directory(of: name))
+    }
+
+    /// Ends a VM whose work is done and saved: the same as ``tearDown(_:)``, but files that can't be removed are no
+    /// failure. The next process that uses the directory removes them.
+    /// - Throws: `CloudletError` when the emulator can't be ended.
+    package func tearDownAfterWork(_ name: String) async throws(CloudletError) {
+        try await end(name)
+        try? FileSystem.remove(directory(of: name))
     }
 
     /// Ends the VMs of an earlier process that used the directory, and removes its files. Detached VMs are kept.

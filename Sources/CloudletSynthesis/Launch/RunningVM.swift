@@ -35,7 +35,8 @@ package final class RunningVM: Sendable {
         self.hypervisor = hypervisor
     }
 
-    /// Runs `body` and ends the VM afterwards, however `body` ends.
+    /// Runs `body` and ends the VM afterwards, however `body` ends. What `body` returns is not lost when only files of
+    /// the VM can't be removed.
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws, or `CloudletError` when the VM can't be ended.
     package func endingAfter<Value>(
@@ -46,7 +47,7 @@ package final class RunningVM: Sendable {
             try? await end()
             throw error
         }
-        try await end()
+        try await hypervisor.tearDownAfterWork(machine.name)
         return value
     }
 
