@@ -32,6 +32,16 @@ import Testing
         try await target.vm.destroy()
     }
 
+    @Test("a VM whose state can't be saved is refused at once, in the emulator's words, and keeps running")
+    func refused() async throws {
+        // QEMU saves no state of a VM that waits for one.
+        let waiting = try await SmallVM(waitsForState: true)
+        let error = await #expect(throws: CloudletError.self) { _ = try await waiting.vm.saveState() }
+        #expect(error?.description.contains("incoming migration") == true, "\(error?.description ?? "")")
+        #expect(await waiting.vm.isWaitingForState)
+        try await waiting.vm.destroy()
+    }
+
     @Test("a state that was cut short is refused at once, in the emulator's words, and nothing is left")
     func truncated() async throws {
         let state = try await state()

@@ -15,8 +15,14 @@ extension VirtualMachine {
         async let state = blocking { () throws(CloudletError) in
             try input.readToEnd(limit: SnapshotLayout.maximumState)
         }
-        try command("migrate", URIArgument(uri: "fd:\(Self.streamName)"))
-        try await waitForMigration("saving the device state")
+        do throws(CloudletError) {
+            try command("migrate", URIArgument(uri: "fd:\(Self.streamName)"))
+            try await waitForMigration("saving the device state")
+        } catch {
+            // QEMU keeps its end of a stream that it does not use, and the reader would wait for its end.
+            input.shutDown()
+            throw await explained(error)
+        }
         do { return try await state } catch { throw .wrapping(error, .io, "can't read the device state") }
     }
 
