@@ -2,7 +2,6 @@ package import CloudletCore
 import CloudletSystem
 import FoundationEssentials
 import Glibc
-import Subprocess
 package import SystemPackage
 
 /// Checks whether KVM really works on this host, by running a test program in a guest. With nested or paravirtual KVM,
@@ -20,60 +19,57 @@ package enum AcceleratorProbe {
     }
 
     private static let device = "/dev/kvm"
-    private static let emulator = "qemu-system-x86_64"
-    private static let limit = Duration.seconds(2)
-    /// The emulator's exit status when the test program succeeds.
-    private static let success: Int32 = 33
 
-    /// The verdict for this host. It is stored in `cache` until the next boot or a change of the device's permissions.
+    /// How long a verdict that KVM does not work is used, at most. A short time is enough for several commands in a row.
+    static let negativeLifetime = Duration.seconds(300)
+
+    /// The verdict for this host. That KVM works is stored in `cache` until the next boot or a change of the device's
+    /// permissions. That it does not work is stored for five minutes, and only if the guest had enough processor time.
     package static func verdict(cache: FilePath) async throws(CloudletError) -> Verdict {
         guard unsafe access(device, F_OK) == 0 else { return Verdict(kvm: false, reason: "there is no \(device)") }
         guard unsafe access(device, R_OK | W_OK) == 0 else {
             return Verdict(
                 kvm: false, reason: "no right to use \(device); add the user to the group 'kvm' and log in again")
         }
-        let key = try cacheKey()
-        if let known = CachedVerdict.load(from: cache), known.key == key { return known.verdict }
-        let verdict = try await run()
-        CachedVerdict(key: key, verdict: verdict).store(to: cache)
+        return try await verdict(cache: cache, key: try cacheKey()) { () async throws(CloudletError) in
+            try await ProbeRun(accelerator: "kvm").outcome()
+        }
+    }
+
+    /// The verdict for a host with the device, from `cache` if it is stored for `key`, otherwise from `probe`.
+    static func verdict(
+        cache: FilePath, key: String, at now: Date = Date(),
+        probe: () async throws(CloudletError) -> ProbeRun.Outcome
+    ) async throws(CloudletError) -> Verdict {
+        if let known = CachedVerdict.load(from: cache), known.key == key, known.isValid(at: now) {
+            return known.verdict
+        }
+        var outcome = try await probe()
+        // The host may just have been busy, or the page cache cold, as it is after a boot.
+        if outcome != .succeeded, outcome != .guestIsSlow { outcome = try await probe() }
+        let verdict = verdict(outcome)
+        if outcome == .succeeded || outcome == .guestIsSlow {
+            CachedVerdict(key: key, verdict: verdict, time: now.timeIntervalSince1970).store(to: cache)
+        }
         return verdict
+    }
+
+    private static func verdict(_ outcome: ProbeRun.Outcome) -> Verdict {
+        switch outcome {
+        case .succeeded: Verdict(kvm: true, reason: "KVM runs guests")
+        case .guestIsSlow:
+            Verdict(kvm: false, reason: "\(device) exists, but a guest did not finish its test program in time")
+        case .hostIsBusy:
+            Verdict(kvm: false, reason: "\(device) exists, but the host was too busy to run a guest")
+        case .failed(let words):
+            Verdict(
+                kvm: false, reason: "\(device) exists, but QEMU can't use it\(words.map { " (\($0))" } ?? "")")
+        }
     }
 
     /// Whether the emulator works at all: runs the test program in emulation.
     package static func emulatorWorks() async throws(CloudletError) -> Bool {
-        try await run(accelerator: "tcg", within: .seconds(20)).kvm
-    }
-
-    /// Runs the test program.
-    static func run(
-        accelerator: String = "kvm", within limit: Duration = limit
-    ) async throws(CloudletError) -> Verdict {
-        // The firmware is in memory, because a directory for temporary files can be full, missing, read-only or shared.
-        let firmware = try SharedMemory(named: "cloudlet-probe", size: ProbeProgram.firmware.count)
-        try firmware.file.write(ProbeProgram.firmware, at: 0)
-        defer { withExtendedLifetime(firmware) {} }
-        let arguments = [
-            "-accel", accelerator, "-machine", "pc", "-cpu", "qemu64", "-m", "2", "-nodefaults", "-display", "none",
-            "-no-reboot", "-bios", firmware.path.string, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-        ]
-        let status = try await withDeadline(limit) { () async throws(CloudletError) -> TerminationStatus in
-            var options = PlatformOptions()
-            options.teardownSequence = [.send(signal: .kill, allowedDurationToNextStep: .milliseconds(100))]
-            do {
-                return try await Subprocess.run(
-                    .name(emulator), arguments: Arguments(arguments), platformOptions: options, input: .none,
-                    output: .discarded, error: .discarded
-                ).terminationStatus
-            } catch {
-                throw CloudletError(
-                    .unavailable, "can't run \(emulator)", advice: "install qemu-system-x86", cause: error)
-            }
-        }
-        switch status {
-        case .exited(success): return Verdict(kvm: true, reason: "KVM runs guests")
-        case nil: return Verdict(kvm: false, reason: "\(device) is there, but guest code did not finish in \(limit)")
-        default: return Verdict(kvm: false, reason: "\(device) is there, but QEMU can't use it")
-        }
+        try await ProbeRun(accelerator: "tcg", guestLimit: .seconds(20)).outcome() == .succeeded
     }
 
     /// Identifies the conditions of a verdict: the boot, the device's permissions and owner, and the user.
@@ -89,6 +85,14 @@ package enum AcceleratorProbe {
 private struct CachedVerdict: Codable {
     let key: String
     let verdict: AcceleratorProbe.Verdict
+    /// When the verdict was found, in seconds since 1970. Earlier versions did not store it.
+    var time: Double?
+
+    func isValid(at now: Date) -> Bool {
+        if verdict.kvm { return true }
+        guard let time else { return false }
+        return (0..<AcceleratorProbe.negativeLifetime.seconds).contains(now.timeIntervalSince1970 - time)
+    }
 
     static func load(from path: FilePath) -> CachedVerdict? {
         guard let bytes = try? File(path, .read).read(4096, at: 0) else { return nil }

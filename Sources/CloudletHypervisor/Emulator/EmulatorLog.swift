@@ -29,21 +29,26 @@ enum EmulatorLog {
         }
     }
 
-    /// The last two error messages in a log, joined; `nil` when there are none.
-    static func lastWords(in log: FilePath) -> String? {
+    /// The last two messages of QEMU in a log, joined; `nil` when there are none. Warnings are left out, unless they are
+    /// asked for: an emulator does not end because of them.
+    static func lastWords(in log: FilePath, withWarnings: Bool = false) -> String? {
         guard let file = try? File(log, .read), let size = try? file.size(),
             let bytes = try? file.read(8192, at: max(0, size - 8192))
         else { return nil }
-        let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
-        let complaints = lines.filter {
+        return lastWords(in: String(decoding: bytes, as: UTF8.self), withWarnings: withWarnings)
+    }
+
+    /// The last two messages of QEMU in the text of a log.
+    static func lastWords(in text: String, withWarnings: Bool = false) -> String? {
+        let messages = text.split(whereSeparator: \.isNewline).filter {
             // The log also contains the emulator's command line.
-            $0.contains("qemu-system-x86_64: ") && !$0.contains("warning")
+            $0.contains("qemu-system-x86_64: ") && (withWarnings || !$0.contains("warning"))
         }
         .suffix(2)
         .map { line in
             // "2026-…Z qemu-system-x86_64: text" becomes "text".
             line.firstRange(of: "qemu-system-x86_64: ").map { String(line[$0.upperBound...]) } ?? String(line)
         }
-        return complaints.isEmpty ? nil : complaints.joined(separator: "; ").displayable(limit: 400)
+        return messages.isEmpty ? nil : messages.joined(separator: "; ").displayable(limit: 400)
     }
 }

@@ -36,6 +36,14 @@ package struct ProcessFigures: Sendable, Hashable {
             started: (boot ?? 0) + start / ticks)
     }
 
+    /// The processor time that another process has used; `nil` when there is no such process.
+    package static func processorTime(of process: Int32) -> Duration? {
+        guard let stat = text(FilePath("/proc/\(process)/stat")), let end = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[stat.index(after: end)...].split(separator: " ")
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+        return .seconds((user + system) / Double(max(1, sysconf(Int32(_SC_CLK_TCK)))))
+    }
+
     private static func text(_ path: FilePath) -> String? {
         guard let bytes = try? File(path, .read).read(1 << 16, at: 0) else { return nil }
         return String(decoding: bytes, as: UTF8.self)
