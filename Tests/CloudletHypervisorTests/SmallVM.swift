@@ -16,6 +16,9 @@ struct SmallVM {
         return (scratch, try await Hypervisor.open(root, accelerator: .tcg))
     }
 
+    /// The hypervisor of all small VMs.
+    static func host() async throws -> Hypervisor { try await shared.value.1 }
+
     let hypervisor: Hypervisor
     let vm: VirtualMachine
     let memory: SharedMemory

@@ -66,6 +66,7 @@ import Testing
             ["base", "X", "--until-port", "22", "--", "-drive", "x"],
             ["base", "X", "--until-port", "22", "--", "-redir", "tcp:1::2", "-redir", "tcp:1::3"],
             ["base", "X", "--cpu-model", "host,x"], ["base", "X", "--cpu-model", "host"],
+            ["base", "X", "--cpu-model", "max"],
             ["base", "X", "--viewer", "/no/such/viewer"], ["base", "X", "--provision", "/no/such/script"],
         ])
     func badOptions(arguments: [String]) async throws {
@@ -81,6 +82,24 @@ import Testing
         let (status, line) = try await refusal(words.count > 1 ? words + (words.contains("--") ? [] : extra) : words)
         #expect(status == 64 || status == 66, "\(status): \(line)")
         #expect(try Directory.names(in: scratch.path).allSatisfy { $0 == "home" || $0 == "ok.raw" })
+    }
+
+    @Test(
+        "a CPU model that this host does not have is refused before anything is booted, which the error says",
+        arguments: [("nonsense", "libvirt has no CPU model 'nonsense'"), ("Skylake-Server", "was not changed: QEMU's")])
+    func badModels(model: String, reason: String) async throws {
+        var disk = [UInt8](repeating: 0, count: 8192)
+        disk[510] = 0x55
+        disk[511] = 0xAA
+        _ = try scratch.write("ok.raw", disk)
+        let result = try await Program.cloudlet(
+            [
+                "base", scratch.file("ok.raw").string, "--until-port", "22", "--accelerator", "tcg", "--cpu-model",
+                model,
+            ], environment: environment)
+        #expect(result.status == 69, "\(result.errors)")
+        #expect(result.errors.contains(reason) && !result.errors.contains("booted"), "\(result.errors)")
+        #expect(try File(scratch.file("ok.raw"), .read).read(9000, at: 0) == disk)
     }
 
     @Test("no way to tell when the work is done")

@@ -60,6 +60,7 @@ struct BaseCommand: AsyncParsableCommand {
         try machine.requireFixedModel()
         try BaseCreation.requirePlace(path, memoryBytes: machine.memoryBytes)
         let hypervisor = try await hypervisorOptions.open(home)
+        try await hypervisor.requireCPUModel(named: cpuModel)
         machine.accelerator = hypervisor.accelerator
         machine.machineType = try await hypervisor.machineType(named: machineType)
         customisation.doubt = try BootOutlook.doubt(about: try File(path, .read))

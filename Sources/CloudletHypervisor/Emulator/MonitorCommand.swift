@@ -89,6 +89,12 @@ struct URIArgument: Encodable { let uri: String }
 
 struct DescriptorName: Encodable { let fdname: String }
 
+/// A property of one of QEMU's objects (`qom-get`).
+struct ObjectProperty: Encodable {
+    let path: String
+    let property: String
+}
+
 struct HumanCommand: Encodable {
     let commandLine: String
 

@@ -34,6 +34,19 @@ import SystemPackage
 
     deinit { unsafe virConnectClose(pointer) }
 
+    /// The names of the CPU models of 64-bit x86 guests that libvirt knows.
+    func cpuModels() throws(CloudletError) -> [String] {
+        var list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+        let count = unsafe virConnectGetCPUModelNames(pointer, "x86_64", &list, 0)
+        guard count >= 0, let list = unsafe list else { throw LibvirtError.current("can't list the CPU models") }
+        defer { unsafe free(list) }
+        var names: [String] = []
+        for index in 0..<Int(count) {
+            if let name = unsafe LibvirtText(list[index]) { names.append(name.string) }
+        }
+        return names
+    }
+
     /// The host's capabilities as XML.
     func capabilities() throws(CloudletError) -> String {
         guard let text = unsafe LibvirtText(virConnectGetCapabilities(pointer)) else {

@@ -84,7 +84,22 @@ package final class Hypervisor: Sendable {
         return type
     }
 
+    /// Refuses a CPU model that libvirt does not know, before anything is made for a VM.
+    /// - Throws: `CloudletError.unavailable`.
+    package func requireCPUModel(named name: String) async throws(CloudletError) {
+        guard name != MachineDescription.defaultCPUModel else { return }
+        let known = try await blocking { [connection] () throws(CloudletError) in try connection.cpuModels() }
+        guard known.contains(name) else {
+            throw CloudletError(
+                .unavailable, "libvirt has no CPU model '\(name.displayable(limit: 60))'",
+                advice: "leave it at \(MachineDescription.defaultCPUModel), or name one that 'virsh cpu-models x86_64' "
+                    + "lists")
+        }
+    }
+
     /// Starts a VM. If it waits for a state, or `paused` is set, it does not execute guest code yet.
+    /// - Throws: `CloudletError` with the reason, such as features that the VM's CPU would lack on this host. The
+    ///   emulator may run even then, until ``tearDown(_:)``.
     package func start(
         _ machine: MachineDescription, _ resources: VMResources, paused: Bool = false
     ) async throws(CloudletError) -> VirtualMachine {
@@ -118,10 +133,12 @@ package final class Hypervisor: Sendable {
             shortage: care.vms.shortage, keeping: care)
         care.vms.add(started)
         await started.findProcess()
-        if resources.waitsForState {
-            try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
-                await started.keepFileCache(discards: resources.options.discards)
-                try await started.listenForState()
+        try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
+            try await started.requireCPUFeatures()
+            guard resources.waitsForState else { return }
+            await started.keepFileCache(discards: resources.options.discards)
+            do throws(CloudletError) { try await started.listenForState() } catch {
+                throw await started.explained(error)
             }
         }
         return started

@@ -7,7 +7,7 @@ extension VirtualMachine {
     /// got processor time after the call.
     /// - Throws: `CloudletError.unavailable` when this is not so after two seconds.
     package func requireExecution() async throws(CloudletError) {
-        let threads = try virtualCPUs()
+        let threads = try virtualCPUs().map(\.thread)
         let before = threads.map(Self.runTime)
         // The kernel reports no event when a thread gets processor time.
         let executing = try await poll(every: .milliseconds(1), for: .seconds(2)) { () throws(CloudletError) in
@@ -17,16 +17,14 @@ extension VirtualMachine {
             }
         }
         guard executing, try isRunning() else {
-            throw CloudletError(
-                .unavailable, "the VM was resumed, but it does not run",
-                advice: "its CPU model may not be available on this host")
+            throw CloudletError(.unavailable, "the VM was resumed, but it does not run")
         }
     }
 
     /// The emulator's process number.
     package func processID() throws(CloudletError) -> Int32 {
         // The status of a thread contains the number of its process.
-        guard let thread = try virtualCPUs().first,
+        guard let thread = try virtualCPUs().first?.thread,
             let status = try? File(FilePath("/proc/\(thread)/status"), .read).read(4096, at: 0),
             let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first(where: {
                 $0.hasPrefix("Tgid:")
@@ -34,20 +32,6 @@ extension VirtualMachine {
             let process = line.split(whereSeparator: \.isWhitespace).last.flatMap({ Int32($0) })
         else { throw CloudletError(.unavailable, "the emulator of VM \(name) can't be found among the processes") }
         return process
-    }
-
-    /// The threads that execute the guest. They stay the same as long as the emulator runs.
-    func virtualCPUs() throws(CloudletError) -> [Int] {
-        if let knownVirtualCPUs { return knownVirtualCPUs }
-        let threads = try query("query-cpus-fast", as: [VirtualCPU].self).map(\.threadID)
-        knownVirtualCPUs = threads
-        return threads
-    }
-
-    private struct VirtualCPU: Decodable {
-        let threadID: Int
-
-        enum CodingKeys: String, CodingKey { case threadID = "thread-id" }
     }
 
     /// Nanoseconds a thread has run (first field of /proc/TID/schedstat).

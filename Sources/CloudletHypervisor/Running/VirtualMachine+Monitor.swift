@@ -11,9 +11,11 @@ extension VirtualMachine {
         _ = try MonitorAnswer<Nothing>.value(of: answer, command: name)
     }
 
-    /// Sends a command without arguments and reads its result.
-    func query<Value: Decodable>(_ name: String, as type: Value.Type) throws(CloudletError) -> Value {
-        let text = try MonitorCommand(execute: name, arguments: Nothing()).text()
+    /// Sends a command and reads its result.
+    func query<Value: Decodable>(
+        _ name: String, _ arguments: some Encodable = Nothing(), as type: Value.Type
+    ) throws(CloudletError) -> Value {
+        let text = try MonitorCommand(execute: name, arguments: arguments).text()
         return try MonitorAnswer<Value>.value(of: try domain.monitor(text), command: name)
     }
 

@@ -22,8 +22,8 @@ package actor VirtualMachine {
     nonisolated let isBeingEnded = Atomic(false)
     /// The stream for the device state of a waiting VM.
     var stateStream: File?
-    /// Threads of the virtual CPUs, after they were queried.
-    var knownVirtualCPUs: [Int]?
+    /// The virtual CPUs, after they were queried.
+    var knownVirtualCPUs: [VirtualCPU]?
 
     /// The domain's name.
     package nonisolated let name: String
