@@ -7,6 +7,10 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
 
 const int cloudlet_seek_data = SEEK_DATA;
 const int cloudlet_seek_hole = SEEK_HOLE;
@@ -75,3 +79,37 @@ int cloudlet_ignores_signal(int number) {
     struct sigaction action;
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
+
+#if defined(__x86_64__)
+static long long nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+// The time and the counter at the same moment: of several readings the one with the shortest time between both.
+static void read_both(long long *time, unsigned long long *count) {
+    long long shortest = -1;
+    for (int i = 0; i < 8; i++) {
+        long long before = nanoseconds();
+        unsigned long long counted = __rdtsc();
+        long long after = nanoseconds();
+        if (shortest >= 0 && after - before >= shortest) continue;
+        shortest = after - before;
+        *time = before + shortest / 2;
+        *count = counted;
+    }
+}
+
+long cloudlet_tsc_khz(void) {
+    long long start = 0, end = 0;
+    unsigned long long first = 0, last = 0;
+    read_both(&start, &first);
+    struct timespec pause = {0, 20000000};
+    nanosleep(&pause, NULL);
+    read_both(&end, &last);
+    return end > start && last > first ? (long)((last - first) * 1000000ULL / (unsigned long long)(end - start)) : 0;
+}
+#else
+long cloudlet_tsc_khz(void) { return 0; }
+#endif

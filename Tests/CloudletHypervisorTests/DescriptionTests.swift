@@ -8,10 +8,14 @@ import Testing
 @testable import CloudletHypervisor
 
 @Suite struct DescriptionTests {
-    private let description = VMDescription(
-        machine: MachineDescription(memoryMiB: 256, vcpus: 2, accelerator: .tcg),
-        forwards: [PortForward(hostPort: 2222, guestPort: 22), PortForward(.udp, hostPort: 0, guestPort: 53)],
-        readyPort: 9876, guest: GuestSupport(clock: .agent, random: .kernel))
+    private let description: VMDescription = {
+        var description = VMDescription(
+            machine: MachineDescription(memoryMiB: 256, vcpus: 2, accelerator: .tcg),
+            forwards: [PortForward(hostPort: 2222, guestPort: 22), PortForward(.udp, hostPort: 0, guestPort: 53)],
+            readyPort: 9876, guest: GuestSupport(clock: .agent, random: .kernel))
+        description.timekeeping = GuestTimekeeping(clockSource: "kvm-clock", tscKilohertz: 2_893_437)
+        return description
+    }()
 
     @Test("a description survives its XML")
     func roundTrip() throws {
@@ -26,7 +30,9 @@ import Testing
             ("type=\"pc-i440fx-7.2\"", "type=\"pc,dump-guest-core=on\""),
             ("accelerator=\"tcg\"", "accelerator=\"xen\""),
             ("disk-bus=\"virtio\"", "disk-bus=\"x'/&gt;\""), ("device-list=\"2\"", "device-list=\"3\""),
-            (">9876<", ">0<"), ("tcp:2222::22", "tcp:2222::22,guestfwd=x"), ("urn:cloudlet:vm:1", "urn:cloudlet:vm:2"),
+            (">9876<", ">0<"), ("tsc-khz=\"2893437\"", "tsc-khz=\"-1\""),
+            ("tsc-khz=\"2893437\"", "tsc-khz=\"9223372036854775807\""), ("tcp:2222::22", "tcp:2222::22,guestfwd=x"),
+            ("urn:cloudlet:vm:1", "urn:cloudlet:vm:2"),
         ])
     func refusals(original: String, replacement: String) {
         let document = description.document().replacing(original, with: replacement)
@@ -43,6 +49,8 @@ import Testing
         }
         var plain = description
         plain.guest = .unknown
+        plain.timekeeping = nil
+        #expect(try VMDescription(parsing: Array(plain.document().utf8)) == plain)
         #expect(!plain.document().contains("<guest"))
         #expect(plain.guest.warnings.count == 2 && description.guest.warnings.isEmpty)
     }

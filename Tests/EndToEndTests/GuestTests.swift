@@ -47,7 +47,7 @@ extension EndToEndTests {
         #expect(told.output.contains("may be the same in all VMs of this overlay"), "\(told.output)")
         let run = try await answer(of: without.directory, chain)
         #expect(run.errors.contains("the guest's clock was not set"), "\(run.errors)")
-        #expect(run.errors.contains("random generator was not seeded anew"), "\(run.errors)")
+        #expect(run.errors.contains("random generator was not seeded again"), "\(run.errors)")
     }
 
     /// Two VMs of one overlay, one after the other: each is asked as soon as its program says that it runs.

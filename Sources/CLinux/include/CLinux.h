@@ -31,6 +31,8 @@ int cloudlet_file_system_type(const char *path, long *type);
 // Whether the file (in a directory: its entries) can't be replaced or removed by anybody, because it is immutable or
 // append-only (statx(2), FS_IOC_SETFLAGS(2const)). 0 when the file system does not support these attributes.
 int cloudlet_is_immutable(const char *path);
+// The frequency of the processor's time stamp counter in kHz, measured for 20 milliseconds; 0 on other architectures.
+long cloudlet_tsc_khz(void);
 int cloudlet_adopt_orphans(void);
 // Waits until a child has ended and returns its process number without reaping it; -1 when there are no children.
 pid_t cloudlet_ended_child(void);

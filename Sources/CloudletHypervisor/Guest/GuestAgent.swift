@@ -71,6 +71,14 @@ struct GuestAgent: Sendable {
         return try await execute("sh", ["-c", script]).status == 0
     }
 
+    /// The clock source of a Linux guest's kernel, such as `kvm-clock`.
+    func clockSource() async throws(CloudletError) -> String? {
+        let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+        let ended = try await execute("cat", [path])
+        let name = ended.output.prefix { !$0.isWhitespace }
+        return ended.status == 0 && !name.isEmpty ? String(name).displayable(limit: 40) : nil
+    }
+
     /// Programs of which nearly every Linux guest has one, with arguments that make it reseed from its standard input.
     private static let reseedingPrograms: [(String, [String])] = [
         (
@@ -95,6 +103,8 @@ struct GuestAgent: Sendable {
 
     private struct Ended {
         let status: Int
+        /// What the program wrote; the agent limits its size.
+        let output: String
     }
 
     /// Runs a program in the guest and waits until it ends.
@@ -105,32 +115,41 @@ struct GuestAgent: Sendable {
             let path: String
             let arg: [String]
             let inputData: String?
+            let captureOutput = true
 
             enum CodingKeys: String, CodingKey {
                 case path, arg
                 case inputData = "input-data"
+                case captureOutput = "capture-output"
             }
         }
         struct Started: Codable { let pid: Int }
         struct Status: Decodable {
             let exited: Bool
             let exitcode: Int?
+            let output: String?
+
+            enum CodingKeys: String, CodingKey {
+                case exited, exitcode
+                case output = "out-data"
+            }
         }
         let command = Command(
             path: program, arg: arguments, inputData: input.isEmpty ? nil : Data(input).base64EncodedString())
         let started = try await call("guest-exec", command, as: Started.self)
-        var code: Int?
+        var (code, output): (Int?, String?)
         // The agent reports no event when a program ends.
         let ended = try await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .seconds(3)) {
             () async throws(CloudletError) in
             let status = try await call("guest-exec-status", started, as: Status.self)
-            code = status.exitcode
+            (code, output) = (status.exitcode, status.output)
             return status.exited
         }
         guard ended, let code else {
             throw CloudletError(.unavailable, "\(program) in the guest did not end by itself within 3 s")
         }
-        return Ended(status: code)
+        let bytes = output.flatMap { Data(base64Encoded: $0) } ?? Data()
+        return Ended(status: code, output: String(decoding: bytes, as: UTF8.self))
     }
 
     private func call<Arguments: Encodable & Sendable, Value: Decodable & Sendable>(

@@ -12,6 +12,8 @@ package struct GuestRefresh: Hashable, Sendable {
     package var clock: Outcome
     /// Whether the guest's random generator was seeded again.
     package var random: Outcome
+    /// Why the guest's clock runs at a wrong speed on this host; `nil` if it does not.
+    package var clockSpeed: String?
 
     /// Combines both results.
     package init(clock: Outcome, random: Outcome) {
@@ -22,17 +24,19 @@ package struct GuestRefresh: Hashable, Sendable {
     /// A guest that booted here has the host's time, and has seeded its generator itself.
     package static let booted = GuestRefresh(clock: .done, random: .done)
 
-    /// One line for each thing that was not done, with the reason.
+    /// One line for each thing that was not done, with the reason, and one for a clock that runs at a wrong speed.
     package var warnings: [String] {
         var lines: [String] = []
         if case .missing(let reason) = clock {
-            lines.append("the guest's clock was not set (\(reason)): it goes on at the second its state was saved")
+            lines.append(
+                "the guest's clock was not set (\(reason)): it continues from the second at which its state was saved")
         }
         if case .missing(let reason) = random {
             lines.append(
-                "the guest's random generator was not seeded anew (\(reason)): VMs of the same state may draw the same "
+                "the guest's random generator was not seeded again (\(reason)): VMs of the same state may draw the same "
                     + "numbers, keys and UUIDs")
         }
+        if let clockSpeed { lines.append(clockSpeed) }
         return lines
     }
 }

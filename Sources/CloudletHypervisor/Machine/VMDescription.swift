@@ -13,6 +13,8 @@ package struct VMDescription: Hashable, Sendable {
 
     /// The guest's support for being resumed from this state.
     package var guest: GuestSupport
+    /// With what the guest measures time, if known.
+    package var timekeeping: GuestTimekeeping?
 
     /// Describes a VM.
     package init(
@@ -47,6 +49,11 @@ package struct VMDescription: Hashable, Sendable {
                 MarkupElement(
                     "guest", namespace: Self.namespace,
                     attributes: ["clock": guest.clock.rawValue, "random": guest.random.rawValue]))
+        }
+        if let timekeeping {
+            var attributes = ["tsc-khz": String(timekeeping.tscKilohertz)]
+            attributes["clock-source"] = timekeeping.clockSource
+            children.append(MarkupElement("timekeeping", namespace: Self.namespace, attributes: attributes))
         }
         children += forwards.map { element("forward", $0.description) }
         if let readyPort { children.append(element("ready-port", String(readyPort))) }
@@ -85,6 +92,7 @@ package struct VMDescription: Hashable, Sendable {
         guest = GuestSupport(
             clock: words["clock"].flatMap(GuestSupport.Clock.init) ?? .none,
             random: words["random"].flatMap(GuestSupport.Random.init) ?? .none)
+        timekeeping = try Self.timekeeping(root.child("timekeeping")?.attributes)
         forwards = []
         for element in root.children("forward") {
             guard forwards.count < 256 else { throw Self.bad("forward") }
@@ -96,6 +104,15 @@ package struct VMDescription: Hashable, Sendable {
             guard let port = UInt16(text), port > 0 else { throw Self.bad("ready-port") }
             readyPort = port
         }
+    }
+
+    private static func timekeeping(_ words: [String: String]?) throws(CloudletError) -> GuestTimekeeping? {
+        guard let words else { return nil }
+        guard let frequency = words["tsc-khz"].flatMap({ Int($0) }), (1...1 << 32).contains(frequency) else {
+            throw bad("tsc-khz")
+        }
+        return GuestTimekeeping(
+            clockSource: words["clock-source"]?.displayable(limit: 40), tscKilohertz: frequency)
     }
 
     private static func bad(_ field: String) -> CloudletError {

@@ -45,27 +45,27 @@ struct EndedVM: Sendable {
         guard await running.machine.isActive else {
             throw CloudletError(.unavailable, "the VM has ended, and its memory with it: there is nothing to save")
         }
-        let guest = await running.machine.guestSupport()
-        return try await times.measure(.saveState) { () async throws(CloudletError) in
+        var description = running.description
+        description.forwards = options.forwards
+        description.readyPort = options.readyPort
+        description.guest = await running.machine.guestSupport()
+        description.timekeeping = await running.machine.timekeeping(description.guest)
+        return try await times.measure(.saveState) { [description] () async throws(CloudletError) in
             try await running.machine.pause()
-            return try await saveTail(running, base, options, guest)
+            return try await saveTail(running, base, description)
         }
     }
 
     /// Writes description, device state and footer, the part of the new snapshot behind its RAM. The file is in memory,
     /// so that a full disk can't make it fail after the user's work in the guest is done.
     private static func saveTail(
-        _ running: RunningVM, _ base: OpenBase, _ options: OverlayOptions, _ guest: GuestSupport
+        _ running: RunningVM, _ base: OpenBase, _ description: VMDescription
     ) async throws(CloudletError) -> Memory {
         let state = try await running.machine.saveState()
-        var description = running.description
-        description.forwards = options.forwards
-        description.readyPort = options.readyPort
-        description.guest = guest
         let file = try SharedMemory(named: "cloudlet-tail", size: 0).file
         let layout = try SnapshotFile.writeTail(
             description, state: state, emulator: base.snapshot.layout.emulator, to: file, at: running.memory.size)
-        return Memory(ram: running.memory.file, tail: file, snapshotBytes: layout.fileBytes, guest: guest)
+        return Memory(ram: running.memory.file, tail: file, snapshotBytes: layout.fileBytes, guest: description.guest)
     }
 
     /// Shuts the guest down, because a disk saved without its memory must have been unmounted by the guest.
@@ -75,8 +75,8 @@ struct EndedVM: Sendable {
         }
         guard done else {
             throw CloudletError(
-                .unavailable, "the guest did not shut down within a minute of being asked to",
-                advice: "let the guest obey the power button (acpid, systemd-logind), or save its memory too")
+                .unavailable, "the guest did not shut down within a minute after it was asked to",
+                advice: "make the guest react to the power button (acpid, systemd-logind), or save its memory too")
         }
     }
 

@@ -13,12 +13,12 @@ struct SavedVM: Sendable {
 
     /// Pauses a VM and saves its device state.
     static func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> SavedVM {
-        let guest = await running.machine.guestSupport()
-        return try await times.measure(.saveState) { () async throws(CloudletError) in
+        var description = VMDescription(machine: running.machine.machine, guest: await running.machine.guestSupport())
+        description.timekeeping = await running.machine.timekeeping(description.guest)
+        return try await times.measure(.saveState) { [description] () async throws(CloudletError) in
             try await running.machine.pause()
             return SavedVM(
-                memory: running.memory, state: try await running.machine.saveState(),
-                description: VMDescription(machine: running.machine.machine, guest: guest),
+                memory: running.memory, state: try await running.machine.saveState(), description: description,
                 emulator: try await running.machine.emulatorVersion())
         }
     }

@@ -165,7 +165,7 @@ final class VMLaunch: Sendable {
             started.withLock { $0?.hasRun = true }
             let refresh = try await machine.run(
                 stage: guest.state == nil ? .beginToBoot : .resume, readyOn: guest.readyPort, forwards,
-                within: timeout, times, refreshing: guest.state?.description.guest)
+                within: timeout, times, refreshing: guest.state?.description)
             return (forwards, refresh)
         }
         return RunningVM(

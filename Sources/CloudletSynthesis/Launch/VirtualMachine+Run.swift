@@ -52,14 +52,13 @@ extension VirtualMachine {
     ///   - forwards: the active forwards.
     ///   - limit: how long the application may take.
     ///   - times: records the stages.
-    ///   - support: the guest's own support for being resumed, if it is resumed from a saved state.
+    ///   - description: describes the guest when its state was saved, if it is resumed from a saved state.
     /// - Returns: how the guest was refreshed. This happens before any client learns that the VM runs, so that no
     ///   client gets random numbers that another VM of the same overlay produces as well.
     /// - Throws: `CloudletError.unavailable` when the VM does not run or nothing answers in time.
     func run(
         stage: TimedStage, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration,
-        _ times: StageTimes,
-        refreshing support: GuestSupport? = nil
+        _ times: StageTimes, refreshing description: VMDescription? = nil
     ) async throws(CloudletError) -> GuestRefresh {
         try await concurrently(
             { () async throws(CloudletError) in
@@ -67,9 +66,9 @@ extension VirtualMachine {
                     try await self.resume()
                     try await self.requireExecution()
                 }
-                guard let support else { return .booted }
+                guard let description else { return .booted }
                 return try await times.measure(.refreshGuest) { () async throws(CloudletError) in
-                    await self.refreshGuest(support)
+                    await self.refreshGuest(description)
                 }
             },
             { () async throws(CloudletError) in
