@@ -64,7 +64,8 @@ import Testing
         try await vm.resume()
         let failure = await waiting.value
         #expect(
-            failure?.description.contains("killed by the kernel, as the memory was used up (OOM killer)") == true,
+            failure?.description.contains("kernel killed the emulator because the memory was used up (OOM killer)")
+                == true,
             "\(failure?.description ?? "no failure")")
         #expect(failure?.advice?.contains("control group") == true)
         try await vm.destroy()
@@ -87,7 +88,9 @@ import Testing
         ) -> String? {
             EmulatorFailure(end: end, isFailure: isFailure, memoryWasShort: short, words: words).error?.description
         }
-        #expect(told(.signalled(SIGKILL), short: true)?.contains("by the kernel, as the memory was used up") == true)
+        #expect(
+            told(.signalled(SIGKILL), short: true)?.contains("the kernel killed the emulator because the memory")
+                == true)
         #expect(told(.signalled(SIGKILL)) == "the emulator was killed (SIGKILL)")
         #expect(told(.signalled(SIGBUS), short: true) == "the emulator crashed (SIGBUS)")
         #expect(told(.exited(1), "no such disk") == "the emulator ended: no such disk")
@@ -114,5 +117,30 @@ import Testing
             """
         _ = try scratch.write("log", Array(log.utf8))
         #expect(EmulatorLog.lastWords(in: scratch.file("log")) == "load of migration failed: Input/output error")
+        #expect(
+            EmulatorLog.lastWords(in: scratch.file("log"), withWarnings: true)
+                == "warning: old; load of migration failed: Input/output error")
+    }
+
+    @Test("a failure of a VM that runs on quotes QEMU's log, warnings included")
+    func quotedLog() async throws {
+        let small = try await SmallVM(waitsForState: false)
+        let log = try File(try #require(small.vm.log), .readWrite)
+        let line = "2026-11-28T00:00:00.0Z qemu-system-x86_64: warning: host doesn't support requested feature: avx\n"
+        try log.write(Array(line.utf8), at: try log.size())
+        let failure = CloudletError(
+            .unavailable, "no answer", advice: "wait", cause: CloudletError(.io, "a reason"))
+        let explained = await small.vm.explained(failure)
+        #expect(
+            explained.description
+                == "no answer: QEMU's log says: warning: host doesn't support requested feature: avx: a reason; wait")
+        #expect(await small.vm.explained(explained).description == explained.description)
+        // An emulator that is ended because it does not answer is quoted too.
+        let late = await #expect(throws: CloudletError.self) {
+            try await small.vm.watched(within: .milliseconds(20)) { () async throws(CloudletError) in
+                _ = await small.vm.waitForEnd()
+            }
+        }
+        #expect(late?.description.contains("requested feature: avx") == true, "\(late?.description ?? "")")
     }
 }

@@ -19,7 +19,7 @@ struct EmulatorFailure {
         switch end {
         case .signalled(SIGKILL) where memoryWasShort:
             return CloudletError(
-                .unavailable, "the emulator was killed by the kernel, as the memory was used up (OOM killer)",
+                .unavailable, "the kernel killed the emulator because the memory was used up (OOM killer)",
                 advice: "give the machine or its control group more memory, or run fewer VMs")
         case .signalled(SIGKILL): return CloudletError(.unavailable, "the emulator was killed (SIGKILL)")
         case .signalled(let signal):

@@ -30,15 +30,28 @@ extension VirtualMachine {
         return await failure(isFailure: end.isFailure)
     }
 
-    /// The error with QEMU's last messages, if QEMU ended because of it. libvirt learns of the end a moment later than
-    /// the caller that waits for an answer.
-    func explained(_ error: CloudletError) async -> CloudletError {
+    /// The error with QEMU's reason: its last messages if it ended because of the error, otherwise what its log says,
+    /// warnings included. libvirt learns of the end a moment later than the caller that waits for an answer.
+    package func explained(_ error: CloudletError) async -> CloudletError {
+        guard !isBeingEnded.load(ordering: .sequentiallyConsistent) else { return error }
         let hasEnded = try? await wait(within: .milliseconds(500)) { () throws(CloudletError) in !isActive }
-        guard hasEnded == true, !isBeingEnded.load(ordering: .sequentiallyConsistent),
-            let failure = await failure(isFailure: true)
+        guard !isBeingEnded.load(ordering: .sequentiallyConsistent) else { return error }
+        if hasEnded == true, let failure = await failure(isFailure: true) {
+            guard !error.description.contains(failure.message) else { return error }
+            return CloudletError(
+                error.code, failure.message, advice: failure.advice ?? error.advice, cause: error)
+        }
+        return quotingLog(error)
+    }
+
+    /// The error with what QEMU's log says, warnings included, if it says anything that is not in the error yet.
+    nonisolated func quotingLog(_ error: CloudletError) -> CloudletError {
+        guard let words = log.flatMap({ EmulatorLog.lastWords(in: $0, withWarnings: true) }),
+            !error.description.contains(words)
         else { return error }
         return CloudletError(
-            error.code, failure.message, advice: failure.advice ?? error.advice, cause: error)
+            error.code, error.message, advice: error.advice,
+            cause: CloudletError(.unavailable, "QEMU's log says: \(words)", cause: error.cause))
     }
 
     /// Why the emulator ended, if nothing in this program ended it.

@@ -13,6 +13,7 @@ extension VirtualMachine {
         let end = Mutex<CloudletError?>(nil)
         let result = await Result.of { () async throws(CloudletError) in
             try await withDeadline(limit, body) { reason in
+                // The log is read before the VM is ended, because QEMU reports that there too.
                 end.withLock { $0 = reason == .late ? self.lateness(limit) : CloudletError(.interrupted, "interrupted") }
                 try? await self.destroy()
             }
@@ -22,6 +23,8 @@ extension VirtualMachine {
     }
 
     private nonisolated func lateness(_ limit: Duration) -> CloudletError {
-        CloudletError(.unavailable, "the emulator of VM \(name) did not do its work within \(limit.shown)")
+        let error = CloudletError(
+            .unavailable, "the emulator of VM \(name) did not do its work within \(limit.shown)")
+        return quotingLog(error)
     }
 }

@@ -8,7 +8,7 @@ import SystemPackage
 package actor VirtualMachine {
     /// The VM's libvirt domain.
     nonisolated let domain: LibvirtDomain
-    let log: FilePath?
+    nonisolated let log: FilePath?
     /// Checks whether the host's memory was recently used up.
     let shortage: MemoryShortage
     /// The watch of the process's VMs. It must exist as long as this VM.
@@ -84,7 +84,7 @@ package actor VirtualMachine {
         }
         guard isAwake else {
             throw CloudletError(
-                .unavailable, "the guest of VM \(name) sleeps and can't be woken up",
+                .unavailable, "the guest of VM \(name) sleeps, and can't be woken up",
                 advice: "don't let it suspend before its state is saved")
         }
     }

@@ -161,12 +161,16 @@ final class VMLaunch: Sendable {
         let (forwards, refresh) = try await machine.watched(within: Self.emulatorLimit + timeout) {
             () async throws(CloudletError) in
             let wanted = try options.forwarding.permitted(guest.description.forwards)
-            let forwards = try await machine.load(guest.state, opening: wanted, options.forwarding, times)
-            started.withLock { $0?.hasRun = true }
-            let refresh = try await machine.run(
-                stage: guest.state == nil ? .beginToBoot : .resume, readyOn: guest.readyPort, forwards,
-                within: timeout, times, refreshing: guest.state?.description)
-            return (forwards, refresh)
+            do throws(CloudletError) {
+                let forwards = try await machine.load(guest.state, opening: wanted, options.forwarding, times)
+                started.withLock { $0?.hasRun = true }
+                let refresh = try await machine.run(
+                    stage: guest.state == nil ? .beginToBoot : .resume, readyOn: guest.readyPort, forwards,
+                    within: timeout, times, refreshing: guest.state?.description)
+                return (forwards, refresh)
+            } catch {
+                throw error.code == .unavailable ? await machine.explained(error) : error
+            }
         }
         return RunningVM(
             machine: machine, forwards: forwards, description: guest.description, disk: disk, memory: memory,
