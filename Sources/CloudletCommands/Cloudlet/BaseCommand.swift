@@ -58,7 +58,7 @@ struct BaseCommand: AsyncParsableCommand {
             freePageReporting: !noFreePageReporting)
         try machine.validate()
         try machine.requireFixedModel()
-        try BaseCreation.requirePlace(path, memoryBytes: machine.memoryBytes)
+        try BaseCreation.requireDestination(path, memoryBytes: machine.memoryBytes)
         let hypervisor = try await hypervisorOptions.open(home)
         try await hypervisor.requireCPUModel(named: cpuModel)
         machine.accelerator = hypervisor.accelerator
@@ -72,7 +72,7 @@ struct BaseCommand: AsyncParsableCommand {
         options.outboundNetwork = true
         let times = StageTimes()
         let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
-            path, as: machine, options, keepingIn: .command(home), times: times,
+            path, as: machine, options, fallback: .command(home), times: times,
             progress: { ProgressLine.show($0) }
         ) { [customisation] (machine, forwards) throws(CloudletError) in
             try await customisation.wait(machine, forwards)

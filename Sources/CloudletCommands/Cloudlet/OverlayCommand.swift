@@ -52,7 +52,7 @@ struct OverlayCommand: AsyncParsableCommand {
         let records = try UnfinishedFiles(in: home.unfinished)
         if let package { try OverlayPackageWriter.require(FilePath(package)) }
         if let kept { return try await write(try KeptVM(FilePath(kept), on: base), base, directory, records) }
-        try await OverlayPlace.require(directory, name: directory.overlayName)
+        try await OverlayDestination.require(directory, name: directory.overlayName)
         let forwards = try customise.forwards()
         if forwards.contains(where: { $0.transport == .udp }) {
             Console.note(
@@ -88,7 +88,7 @@ struct OverlayCommand: AsyncParsableCommand {
             // From here on the user's work exists only in the VM, so an interruption must not discard it.
             try await closingStep.run(running, times: times, until: CommandRunner.interruptions)
             let result = try await OverlayCreation(base: base, options: options, records: records).cut(
-                running, into: directory, keepingIn: .command(home), times: times
+                running, into: directory, fallback: .command(home), times: times
             ) { ProgressLine.show($0, $1) }
             ProgressLine.clear()
             Report.times(times)
@@ -104,7 +104,7 @@ struct OverlayCommand: AsyncParsableCommand {
     ) async throws(CloudletError) {
         var options = try vm.options()
         try compression.apply(to: &options)
-        try await OverlayPlace.require(directory, name: options.name)
+        try await OverlayDestination.require(directory, name: options.name)
         let times = StageTimes()
         let result: WrittenOverlay
         do throws(CloudletError) {

@@ -106,14 +106,14 @@ struct SynthesisCommand: AsyncParsableCommand {
         let directory: FilePath
         let options: OverlayOptions
         let records: UnfinishedFiles
-        let places: KeepingPlaces
+        let fallback: FallbackStorage
     }
 
     /// Checks before the VM runs that its final state can be saved.
     private func prepareResidue(
         _ directory: FilePath, _ meta: OverlayMeta, _ home: CloudletHome
     ) async throws(CloudletError) -> Residue {
-        try await OverlayPlace.require(directory, name: directory.overlayName)
+        try await OverlayDestination.require(directory, name: directory.overlayName)
         var options = OverlayOptions(name: directory.overlayName)
         options.forwards = meta.forwards
         options.readyPort = meta.readyPort
@@ -121,7 +121,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         try compression.apply(to: &options)
         return Residue(
             directory: directory, options: options, records: try UnfinishedFiles(in: home.unfinished),
-            places: KeepingPlaces.command(home))
+            fallback: FallbackStorage.command(home))
     }
 
     /// Saves the VM as a new overlay for the same base VM. The Ctrl-C that ended the VM does not interrupt this;
@@ -131,7 +131,7 @@ struct SynthesisCommand: AsyncParsableCommand {
     ) async throws(CloudletError) {
         CommandRunner.interruptions.settle()
         let result = try await OverlayCreation(base: base, options: residue.options, records: residue.records).cut(
-            running, into: residue.directory, keepingIn: residue.places, times: StageTimes()
+            running, into: residue.directory, fallback: residue.fallback, times: StageTimes()
         ) { ProgressLine.show($0, $1) }
         ProgressLine.clear()
         Report.overlay(result)

@@ -42,7 +42,7 @@ package struct BaseCreation: Sendable {
     ///   - disk: the user's raw disk; the VM writes to it.
     ///   - machine: the virtual hardware, which every VM on this base will have.
     ///   - options: forwards, display and network for the set-up only.
-    ///   - places: directories for the VM's memory when the files can't be written or the writing is interrupted. A
+    ///   - fallback: directories for the VM's memory when the files can't be written or the writing is interrupted. A
     ///     second interruption discards the memory.
     ///   - times: records the stages.
     ///   - progress: receives the name of each step when it begins.
@@ -51,7 +51,7 @@ package struct BaseCreation: Sendable {
     /// - Throws: `CloudletError` that says in which state the disk is. Then no file and no registry entry of a base VM
     ///   exists. When the memory was kept, the error names the commands that make the base VM from it.
     package func create(
-        _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, keepingIn places: KeepingPlaces,
+        _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, fallback: FallbackStorage,
         times: StageTimes, progress: @escaping @Sendable (String) -> Void = { _ in },
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) -> BaseVM {
@@ -72,14 +72,14 @@ package struct BaseCreation: Sendable {
                     try await setUp(running.machine, running.forwards)
                 }
                 progress("save memory")
-                return try await places.saving { () async throws(CloudletError) in
+                return try await fallback.saving { () async throws(CloudletError) in
                     try await SavedVM.save(running, times)
                 }
             }
         } catch {
             throw Self.notMade(path, hasRun: begun?.hasRun ?? false, error)
         }
-        return try await write(vm, beside: path, places, times, progress)
+        return try await write(vm, beside: path, fallback, times, progress)
     }
 
     private static func notMade(_ disk: FilePath, hasRun: Bool, _ error: CloudletError) -> CloudletError {
@@ -91,13 +91,13 @@ package struct BaseCreation: Sendable {
 
     /// Writes and registers the base VM. If the writing fails, keeps the memory elsewhere.
     private func write(
-        _ saved: SavedVM, beside disk: FilePath, _ places: KeepingPlaces, _ times: StageTimes,
+        _ saved: SavedVM, beside disk: FilePath, _ fallback: FallbackStorage, _ times: StageTimes,
         _ progress: @escaping @Sendable (String) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let files = BaseFileWriter(disk: disk)
         let base: BaseVM
         do throws(CloudletError) {
-            base = try await places.writing { () async throws(CloudletError) in
+            base = try await fallback.writing { () async throws(CloudletError) in
                 try await times.measure(.saveMemory) { () async throws(CloudletError) in
                     try await files.writeMemory(
                         saved.memory, state: saved.state, saved.description, emulator: saved.emulator)
@@ -114,11 +114,11 @@ package struct BaseCreation: Sendable {
             if files.isDecided { throw Self.notRegistered(disk, error) }
             // A base VM with this content already exists.
             if error.code == .cannotCreate { throw Self.notMade(disk, hasRun: true, error) }
-            places.explainKeeping(because: error)
+            fallback.explainKeeping(because: error)
             let kept: CloudletError
             do throws(CloudletError) {
-                kept = try await places.saving { () async throws(CloudletError) in
-                    try await saved.keep(for: BaseFiles(disk: disk), in: places, because: error)
+                kept = try await fallback.saving { () async throws(CloudletError) in
+                    try await saved.keep(for: BaseFiles(disk: disk), in: fallback, because: error)
                 }
             } catch { throw Self.notMade(disk, hasRun: true, error) }
             // The disk must not be booted before the base VM is made from the kept memory.

@@ -74,13 +74,13 @@ package struct KeptVM: Sendable {
     /// Keeps a VM in the first directory with enough space. If there is none, waits for space. The VM's disk is moved
     /// into the directory.
     static func keep(
-        _ vm: EndedVM, of base: OpenBase, _ options: OverlayOptions, in places: KeepingPlaces
+        _ vm: EndedVM, of base: OpenBase, _ options: OverlayOptions, in fallback: FallbackStorage
     ) async throws(CloudletError) -> KeptVM {
         let note = Note(
             base: base.record.hash.hex, base_memory: base.record.memoryHash.hex, name: options.name,
             forwards: options.forwards.map(\.description), ready_port: options.readyPort,
             snapshot_bytes: vm.memory?.snapshotBytes)
-        let directory = try await places.fill { (directory) async throws(CloudletError) in
+        let directory = try await fallback.fill { (directory) async throws(CloudletError) in
             if let memory = vm.memory {
                 try await copy(memory.ram, to: directory.appending(memoryName))
                 try await copy(memory.tail, to: directory.appending(tailName))

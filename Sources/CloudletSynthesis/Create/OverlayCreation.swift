@@ -21,34 +21,34 @@ package struct OverlayCreation: Sendable {
     }
 
     /// Pauses the VM, makes the overlay and ends the VM. Cancelling the calling task does not stop it, because the work
-    /// in the VM exists only once. The first interruption counted by `places` stops the writing, and the VM is kept.
+    /// in the VM exists only once. The first interruption counted by `fallback` stops the writing, and the VM is kept.
     /// The second one discards the VM.
     /// - Parameters:
     ///   - running: the customised VM.
     ///   - directory: the overlay's directory; it is created, and appears only when the overlay is complete.
-    ///   - places: directories for the VM when the overlay can't be written.
+    ///   - fallback: directories for the VM when the overlay can't be written.
     ///   - times: records the stages.
     ///   - progress: receives the name of a stage and the finished fraction of it (0 to 1).
     /// - Returns: what was written.
     /// - Throws: `CloudletError`. Then no part of the overlay exists. When the VM was kept, the error names the command
     ///   that writes its overlay.
     package func cut(
-        _ running: RunningVM, into directory: FilePath, keepingIn places: KeepingPlaces, times: StageTimes,
+        _ running: RunningVM, into directory: FilePath, fallback: FallbackStorage, times: StageTimes,
         progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
     ) async throws(CloudletError) -> WrittenOverlay {
-        let ended = try await places.saving { () async throws(CloudletError) in
+        let ended = try await fallback.saving { () async throws(CloudletError) in
             try await EndedVM.end(running, on: base, options, times)
         }
         do throws(CloudletError) {
-            return try await places.writing { () async throws(CloudletError) in
+            return try await fallback.writing { () async throws(CloudletError) in
                 try await write(try await ended.images(on: base), to: directory, times: times, progress: progress)
             }
         } catch {
-            places.explainKeeping(because: error)
+            fallback.explainKeeping(because: error)
             let kept: KeptVM
             do throws(CloudletError) {
-                kept = try await places.saving { () async throws(CloudletError) in
-                    try await KeptVM.keep(ended, of: base, options, in: places)
+                kept = try await fallback.saving { () async throws(CloudletError) in
+                    try await KeptVM.keep(ended, of: base, options, in: fallback)
                 }
             } catch let failure {
                 throw CloudletError(
@@ -71,12 +71,12 @@ package struct OverlayCreation: Sendable {
 
     private func advice(_ kept: KeptVM, _ directory: FilePath) -> String {
         // If another program has taken the name meanwhile, the command names a free one.
-        let isFree = (try? OverlayPlace.requireFree(directory)) != nil
-        let place = isFree ? directory.absolute : directory.absolute.firstFree
+        let isFree = (try? OverlayDestination.requireFree(directory)) != nil
+        let free = isFree ? directory.absolute : directory.absolute.firstFree
         return "then run: "
             + Shell.command(
                 "cloudlet", "overlay", base.record.files.disk.absolute.string, "--kept",
-                kept.directory.absolute.string, "-o", place.string)
+                kept.directory.absolute.string, "-o", free.string)
     }
 
     /// Writes the overlay of a kept VM. The VM stays kept afterwards.

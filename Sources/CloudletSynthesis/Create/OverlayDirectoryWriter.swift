@@ -35,13 +35,13 @@ struct OverlayDirectoryWriter {
     func write(
         to directory: FilePath, progress: (Double) -> Void
     ) async throws(CloudletError) -> WrittenOverlay {
-        let place = try OverlayPlace(directory, noting: records)
+        let destination = try OverlayDestination(directory, noting: records)
         do throws(CloudletError) {
-            let result = try await writeFiles(to: place.part, final: directory, progress)
-            try place.publish(last: Self.metaName(options))
+            let result = try await writeFiles(to: destination.part, final: directory, progress)
+            try destination.publish(last: Self.metaName(options))
             return result
         } catch {
-            place.discard()
+            destination.discard()
             throw error
         }
     }

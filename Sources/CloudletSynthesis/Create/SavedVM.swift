@@ -26,10 +26,10 @@ struct SavedVM: Sendable {
     /// Keeps the snapshot in a directory with enough space, because its files could not be written beside the disk.
     /// - Returns: the error to report, with the commands that make the base VM from the snapshot.
     func keep(
-        for files: BaseFiles, in places: KeepingPlaces, because error: CloudletError
+        for files: BaseFiles, in fallback: FallbackStorage, because error: CloudletError
     ) async throws(CloudletError) -> CloudletError {
         let name = files.memory.lastComponent?.string ?? "base-mem"
-        let directory = try await places.fill { (directory) async throws(CloudletError) in
+        let directory = try await fallback.fill { (directory) async throws(CloudletError) in
             let file = try File(directory.appending(name), .create(permissions: 0o600))
             try SnapshotFile.writeTail(description, state: state, emulator: emulator, to: file)
             try await MemoryCopy.copy(0..<memory.size, from: memory, to: file)

@@ -12,7 +12,7 @@ extension BaseCreation {
     ///   - disk: absolute path of the disk.
     ///   - memoryBytes: the VM's memory.
     /// - Throws: `CloudletError` with the reason. No file is left there in any case.
-    package static func requirePlace(_ disk: FilePath, memoryBytes: Int) throws(CloudletError) {
+    package static func requireDestination(_ disk: FilePath, memoryBytes: Int) throws(CloudletError) {
         guard disk.string.utf8.count <= QCOW2Layout.longestBackingPath else {
             throw CloudletError(
                 .usage, "the disk's path is longer than \(QCOW2Layout.longestBackingPath) bytes: \(disk)",

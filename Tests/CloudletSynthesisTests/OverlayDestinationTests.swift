@@ -7,14 +7,14 @@ import Testing
 @testable import CloudletSynthesis
 
 /// Places for overlays, tried before there is anything to write.
-@Suite struct OverlayPlaceTests {
+@Suite struct OverlayDestinationTests {
     let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
 
     /// What stands in the way at a place.
     private func refusal(_ directory: FilePath, name: String = "face") -> CloudletError? {
         do throws(CloudletError) {
-            try OverlayPlace.tryWriting(to: directory, name: name)
+            try OverlayDestination.tryWriting(to: directory, name: name)
             return nil
         } catch { return error }
     }
@@ -49,7 +49,7 @@ import Testing
     @Test("a place without room is told at once, and nothing is left there")
     func room() throws {
         let error = #expect(throws: CloudletError.self) {
-            try OverlayPlace.tryWriting(to: scratch.file("face"), name: "face", room: .max)
+            try OverlayDestination.tryWriting(to: scratch.file("face"), name: "face", room: .max)
         }
         #expect(error?.description.contains("too little") == true, "\(error as Any)")
         #expect(try Directory.names(in: scratch.path).isEmpty)
@@ -59,14 +59,14 @@ import Testing
     func inside() async throws {
         let directory = scratch.file("face")
         try Directory.create(directory)
-        let place = try OverlayPlace(directory, noting: nil)
-        #expect(place.part.string.hasPrefix(directory.string + "/"))
+        let destination = try OverlayDestination(directory, noting: nil)
+        #expect(destination.part.string.hasPrefix(directory.string + "/"))
         for name in ["a.xz", "face.overlay-meta", "z.xz"] {
-            _ = try File(place.part.appending(name), .create(permissions: 0o600))
+            _ = try File(destination.part.appending(name), .create(permissions: 0o600))
         }
         _ = try scratch.write("face/README", [1])
         let (_, events) = try await DiskJournal.recording(below: scratch.path) {
-            try place.publish(last: "face.overlay-meta")
+            try destination.publish(last: "face.overlay-meta")
         }
         #expect(try Directory.names(in: directory) == ["README", "a.xz", "face.overlay-meta", "z.xz"])
         let moved = events.compactMap { event in
@@ -80,13 +80,13 @@ import Testing
         for isThere in [true, false] {
             let directory = scratch.file("face-\(isThere)")
             if isThere { try Directory.create(directory) }
-            let place = try OverlayPlace(directory, noting: nil)
-            _ = try File(place.part.appending("a.xz"), .create(permissions: 0o600))
-            _ = try File(place.part.appending("m"), .create(permissions: 0o600))
+            let destination = try OverlayDestination(directory, noting: nil)
+            _ = try File(destination.part.appending("a.xz"), .create(permissions: 0o600))
+            _ = try File(destination.part.appending("m"), .create(permissions: 0o600))
             try Directory.create(directory)
             try File(directory.appending("m"), .create(permissions: 0o600)).write([7], at: 0)
-            #expect(throws: CloudletError.self) { try place.publish(last: "m") }
-            place.discard()
+            #expect(throws: CloudletError.self) { try destination.publish(last: "m") }
+            destination.discard()
             #expect(try Directory.names(in: directory) == ["m"])
             #expect(try File(directory.appending("m"), .read).read(9, at: 0) == [7])
         }
@@ -95,12 +95,12 @@ import Testing
     @Test("what can't be kept in one place is kept in the next, and waits where there is none")
     func keeping() async throws {
         _ = try scratch.write("file", [])
-        let places = KeepingPlaces([scratch.file("file/x"), scratch.file("b")]) { _ in }
-        let kept = try await places.fill { (directory) throws(CloudletError) in
+        let fallback = FallbackStorage([scratch.file("file/x"), scratch.file("b")]) { _ in }
+        let kept = try await fallback.fill { (directory) throws(CloudletError) in
             _ = try File(directory.appending("saved"), .create(permissions: 0o600))
         }
         #expect(try Directory.names(in: kept) == ["saved"] && kept.string.hasPrefix(scratch.file("b").string))
-        let later = KeepingPlaces([scratch.file("file/x")]) { _ in try? FileSystem.remove(scratch.file("file")) }
+        let later = FallbackStorage([scratch.file("file/x")]) { _ in try? FileSystem.remove(scratch.file("file")) }
         let second = try await later.fill { (directory) throws(CloudletError) in
             _ = try File(directory.appending("saved"), .create(permissions: 0o600))
         }

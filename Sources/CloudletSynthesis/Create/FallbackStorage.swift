@@ -3,7 +3,7 @@ package import CloudletSystem
 package import SystemPackage
 
 /// Directories that can keep data when it could not be written to its destination.
-package struct KeepingPlaces: Sendable {
+package struct FallbackStorage: Sendable {
     private let directories: [FilePath]
     private let note: @Sendable (String) -> Void
     /// Counts how often the user asked the program to stop.
@@ -58,9 +58,9 @@ package struct KeepingPlaces: Sendable {
         _ = try await poll(every: .seconds(1), upTo: .seconds(15), for: Self.timeout) {
             () async throws(CloudletError) in
             let isFirst = failures.isEmpty
-            for place in directories {
+            for parent in directories {
                 let name = "cloudlet-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
-                let directory = place.absolute.appending(name)
+                let directory = parent.absolute.appending(name)
                 do throws(CloudletError) {
                     try Directory.create(directory, permissions: 0o700)
                     try await body(directory)

@@ -4,10 +4,10 @@ import CloudletStore
 import CloudletSystem
 package import SystemPackage
 
-/// The place where an overlay is written. A new directory is written beside its final path and renamed when it is
+/// The directory to which an overlay is written. A new directory is written beside its final path and renamed when it is
 /// complete. An existing directory may be a file system of its own, so the files are written inside it. Files that
 /// others create there meanwhile are not touched.
-package struct OverlayPlace: Sendable {
+package struct OverlayDestination: Sendable {
     /// The overlay's directory.
     let directory: FilePath
     /// The directory of the files until all are complete.
@@ -84,7 +84,7 @@ package struct OverlayPlace: Sendable {
     }
 }
 
-extension OverlayPlace {
+extension OverlayDestination {
     /// Throws if the overlay could not be written at the end: tries to write to the directory, and to run `qemu-img`,
     /// which is needed then.
     package static func require(_ directory: FilePath, name: String) async throws(CloudletError) {
@@ -117,18 +117,18 @@ extension OverlayPlace {
         guard !directory.isEmpty else {
             throw CloudletError(.usage, "the overlay's directory has no name", advice: "name one")
         }
-        let place = try OverlayPlace(directory, noting: nil)
-        defer { place.discard() }
+        let destination = try OverlayDestination(directory, noting: nil)
+        defer { destination.discard() }
         for file in ["\(name).overlay-meta", "\(name).overlay_\(OverlayMeta.Limits().blobs).zst"] {
-            let trial = try File(place.part.appending(file), .create(permissions: 0o600))
+            let trial = try File(destination.part.appending(file), .create(permissions: 0o600))
             try trial.write([UInt8](repeating: 1, count: 4096), at: 0)
         }
-        if !place.isInside {
+        if !destination.isInside {
             // Also try the last step, which makes the directory itself.
             try Directory.create(directory)
             Directory.removeEmpty([directory])
         }
-        let free = try FileSystem.freeSpace(at: place.part)
+        let free = try FileSystem.freeSpace(at: destination.part)
         guard free >= room else {
             throw CloudletError(
                 .io, "\(directory) has room for \(ByteCount(free)), too little for an overlay",
