@@ -148,7 +148,7 @@ import Testing
             await failure(Array(good.prefix(4)), throwing: CloudletError(.unavailable, "link lost"))?.message
                 == "link lost")
         #expect(await failure(good + Array(good.prefix(3)))?.code == .protocolViolation)
-        #expect(await failure(Array(good.dropFirst(3)))?.description.contains("blobs came") == true)
+        #expect(await failure(Array(good.dropFirst(3)))?.description.contains("blobs arrived") == true)
         var damaged = good
         if case .bytes(var bytes) = damaged[1] {
             bytes[bytes.count / 2] ^= 0x55

@@ -145,7 +145,9 @@ import Testing
         let path = scratch.file("face.zip")
         try OverlayPackageWriter.require(path)
         #expect(try FileStatus.of(path) == nil)
-        try OverlayPackageWriter.write(overlay, to: path)
+        var progress: [WorkProgress] = []
+        try OverlayPackageWriter.write(overlay, to: path) { progress.append($0) }
+        #expect(progress.count == overlay.meta.blobs.count && progress.last == .packaging(1))
         let package = try OverlaySource(at: path)
         #expect(package.metaBytes == overlay.metaBytes && package.appName == "face")
         for (index, blob) in overlay.meta.blobs.enumerated() {

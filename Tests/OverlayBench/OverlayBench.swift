@@ -99,7 +99,7 @@ struct OverlayBench {
             disk: try await ImageMap.changes(in: directory.appending("disk.qcow2"), size: base.record.diskBytes))
         let result = try await OverlayCreation(base: base, options: options).write(
             images, to: overlay, times: times
-        ) { _, _ in }
+        ) { _ in }
         print("bytes", result.meta.totalBlobBytes + (try FileStatus.of(result.metaPath)?.size ?? 0))
         print("blobs", result.meta.blobs.count)
         report(times)

@@ -18,8 +18,7 @@ struct InspectCommand: AsyncParsableCommand {
 
     func run() async throws {
         let overlay = try OverlaySource(at: FilePath(meta))
-        let total = Double(max(1, overlay.meta.totalBlobBytes))
-        let survey = try await OverlaySurvey.survey(overlay) { ProgressLine.show("read", Double($0) / total) }
+        let survey = try await OverlaySurvey.survey(overlay) { ProgressLine.show($0) }
         ProgressLine.clear()
         let report = OverlayReport(overlay, survey.total, survey.blobs)
         switch format {

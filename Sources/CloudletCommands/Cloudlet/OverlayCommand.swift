@@ -89,7 +89,7 @@ struct OverlayCommand: AsyncParsableCommand {
             try await closingStep.run(running, times: times, until: CommandRunner.interruptions)
             let result = try await OverlayCreation(base: base, options: options, records: records).cut(
                 running, into: directory, fallback: .command(home), times: times
-            ) { ProgressLine.show($0, $1) }
+            ) { ProgressLine.show($0) }
             ProgressLine.clear()
             Report.times(times)
             Report.overlay(result)
@@ -110,7 +110,7 @@ struct OverlayCommand: AsyncParsableCommand {
         do throws(CloudletError) {
             result = try await OverlayCreation(base: base, options: options, records: records).write(
                 vm, to: directory, times: times
-            ) { ProgressLine.show($0, $1) }
+            ) { ProgressLine.show($0) }
         } catch {
             throw error.during("the overlay was not written, and the VM is still kept in \(vm.directory)")
         }
@@ -125,7 +125,7 @@ struct OverlayCommand: AsyncParsableCommand {
     private func writePackage(_ result: WrittenOverlay) throws(CloudletError) {
         guard let package else { return }
         try OverlayPackageWriter.write(OverlaySource(at: result.metaPath), to: FilePath(package)) {
-            ProgressLine.show("package", $0)
+            ProgressLine.show($0)
         }
         ProgressLine.clear()
         Console.result("Package: \(package)")

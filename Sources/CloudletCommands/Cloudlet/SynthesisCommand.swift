@@ -132,7 +132,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         CommandRunner.interruptions.settle()
         let result = try await OverlayCreation(base: base, options: residue.options, records: residue.records).cut(
             running, into: residue.directory, fallback: residue.fallback, times: StageTimes()
-        ) { ProgressLine.show($0, $1) }
+        ) { ProgressLine.show($0) }
         ProgressLine.clear()
         Report.overlay(result)
     }

@@ -5,7 +5,6 @@ import CloudletOverlay
 import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
-import Synchronization
 import SystemPackage
 
 /// `cloudlet verify META --base DISK`: checks whether a VM can be rebuilt from an overlay.
@@ -27,11 +26,7 @@ struct VerifyCommand: AsyncParsableCommand {
         let home = try CloudletHome.current()
         let known = try FileStatus.of(home.database) == nil ? nil : Registry(home.database).base(disk: disk)
         let verification = try await OverlayVerification(disk: disk, known: known) { ProgressLine.show($0) }
-        let total = Double(max(1, overlay.meta.totalBlobBytes))
-        let done = Atomic(0)
-        let verdict = try await verification.verify(overlay) { bytes in
-            ProgressLine.show("verify", Double(done.add(bytes, ordering: .relaxed).newValue) / total)
-        }
+        let verdict = try await verification.verify(overlay) { ProgressLine.show($0) }
         ProgressLine.clear()
         Console.result(
             "Overlay is valid: \(verdict.statistics.items) items in \(overlay.meta.blobs.count) blobs match base VM "

@@ -45,14 +45,14 @@ package struct BaseCreation: Sendable {
     ///   - fallback: directories for the VM's memory when the files can't be written or the writing is interrupted. A
     ///     second interruption discards the memory.
     ///   - times: records the stages.
-    ///   - progress: receives the name of each step when it begins.
+    ///   - progress: receives each step when it begins.
     ///   - setUp: returns when the user is done; the VM runs meanwhile.
     /// - Returns: the registry's entry.
     /// - Throws: `CloudletError` that says in which state the disk is. Then no file and no registry entry of a base VM
     ///   exists. When the memory was kept, the error names the commands that make the base VM from it.
     package func create(
         _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, fallback: FallbackStorage,
-        times: StageTimes, progress: @escaping @Sendable (String) -> Void = { _ in },
+        times: StageTimes, progress: @escaping @Sendable (WorkProgress) -> Void = { _ in },
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let path = try Self.requireNew(disk, registry: registry)
@@ -62,7 +62,7 @@ package struct BaseCreation: Sendable {
         do throws(CloudletError) {
             let launch = try VMLaunch(machine, on: hypervisor)
             begun = launch
-            progress("boot")
+            progress(.booting)
             let running = try await launch.complete { () async throws(CloudletError) in
                 try await launch.startEmulator(on: .raw(path), waitingForState: false, options, times)
                 return try await launch.run(.init(booting: VMDescription(machine: machine)), options, times)
@@ -71,7 +71,7 @@ package struct BaseCreation: Sendable {
                 try await times.measure(.setUp) { () async throws(CloudletError) in
                     try await setUp(running.machine, running.forwards)
                 }
-                progress("save memory")
+                progress(.savingMemory)
                 return try await fallback.saving { () async throws(CloudletError) in
                     try await SavedVM.save(running, times)
                 }
@@ -92,7 +92,7 @@ package struct BaseCreation: Sendable {
     /// Writes and registers the base VM. If the writing fails, keeps the memory elsewhere.
     private func write(
         _ saved: SavedVM, beside disk: FilePath, _ fallback: FallbackStorage, _ times: StageTimes,
-        _ progress: @escaping @Sendable (String) -> Void
+        _ progress: @escaping @Sendable (WorkProgress) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let files = BaseFileWriter(disk: disk)
         let base: BaseVM
@@ -102,7 +102,7 @@ package struct BaseCreation: Sendable {
                     try await files.writeMemory(
                         saved.memory, state: saved.state, saved.description, emulator: saved.emulator)
                 }
-                progress("hash")
+                progress(.hashing)
                 return try await times.measure(.hash) { () async throws(CloudletError) in
                     try await files.writeHashes(accelerator: saved.description.machine.accelerator)
                 }

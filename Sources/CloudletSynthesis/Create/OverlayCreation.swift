@@ -28,13 +28,13 @@ package struct OverlayCreation: Sendable {
     ///   - directory: the overlay's directory; it is created, and appears only when the overlay is complete.
     ///   - fallback: directories for the VM when the overlay can't be written.
     ///   - times: records the stages.
-    ///   - progress: receives the name of a stage and the finished fraction of it (0 to 1).
+    ///   - progress: receives how far the comparison and the compression have come.
     /// - Returns: what was written.
     /// - Throws: `CloudletError`. Then no part of the overlay exists. When the VM was kept, the error names the command
     ///   that writes its overlay.
     package func cut(
         _ running: RunningVM, into directory: FilePath, fallback: FallbackStorage, times: StageTimes,
-        progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
+        progress: @escaping @Sendable (WorkProgress) -> Void = { _ in }
     ) async throws(CloudletError) -> WrittenOverlay {
         let ended = try await fallback.saving { () async throws(CloudletError) in
             try await EndedVM.end(running, on: base, options, times)
@@ -82,7 +82,7 @@ package struct OverlayCreation: Sendable {
     /// Writes the overlay of a kept VM. The VM stays kept afterwards.
     package func write(
         _ kept: KeptVM, to directory: FilePath, times: StageTimes,
-        progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void = { _, _ in }
+        progress: @escaping @Sendable (WorkProgress) -> Void = { _ in }
     ) async throws(CloudletError) -> WrittenOverlay {
         try await write(try await kept.ended().images(on: base), to: directory, times: times, progress: progress)
     }
@@ -90,7 +90,7 @@ package struct OverlayCreation: Sendable {
     /// Compares the images with the base and writes the overlay.
     package func write(
         _ images: CustomisedImages, to directory: FilePath, times: StageTimes,
-        progress: @escaping @Sendable (_ stage: String, _ part: Double) -> Void
+        progress: @escaping @Sendable (WorkProgress) -> Void = { _ in }
     ) async throws(CloudletError) -> WrittenOverlay {
         let extents = (images.memory?.extents ?? []) + images.disk.extents
         let total = Double(max(1, extents.reduce(0) { $0 + $1.range.count }))
@@ -98,13 +98,13 @@ package struct OverlayCreation: Sendable {
             try await OverlayPlan.make(
                 memory: images.memory, disk: images.disk, base: base.images, index: try base.index(),
                 blobBytes: options.blobBytes
-            ) { progress("compare", Double($0) / total) }
+            ) { progress(.comparing(Double($0) / total)) }
         }
         return try await times.measure(.compress) { () async throws(CloudletError) in
             try await OverlayDirectoryWriter(
                 plan: plan, base: .init(base.record), memoryBytes: images.memory?.size ?? 0, guest: images.guest,
                 options: options, records: records
-            ).write(to: directory) { progress("compress", $0) }
+            ).write(to: directory) { progress(.compressing($0)) }
         }
     }
 }

@@ -23,17 +23,17 @@ package enum OverlayPackageWriter {
     /// - Parameters:
     ///   - overlay: the overlay.
     ///   - path: the file, which must not exist.
-    ///   - progress: receives the finished fraction of the blobs (0 to 1).
+    ///   - progress: receives how much of the blobs is written.
     /// - Throws: `CloudletError` when it can't be written. Then no file is left.
     package static func write(
-        _ overlay: OverlaySource, to path: FilePath, progress: (Double) -> Void = { _ in }
+        _ overlay: OverlaySource, to path: FilePath, progress: (WorkProgress) -> Void = { _ in }
     ) throws(CloudletError) {
         try write(overlay, to: path, largeFrom: Int(UInt32.max), progress)
     }
 
     /// `largeFrom` is the smallest size or offset that is written in ZIP64's longer fields.
     static func write(
-        _ overlay: OverlaySource, to path: FilePath, largeFrom: Int, _ progress: (Double) -> Void = { _ in }
+        _ overlay: OverlaySource, to path: FilePath, largeFrom: Int, _ progress: (WorkProgress) -> Void = { _ in }
     ) throws(CloudletError) {
         try Publication.recover([path])
         let publication = Publication()
@@ -51,7 +51,7 @@ package enum OverlayPackageWriter {
                     return try bytes.read(range)
                 }
                 done += blob.size
-                progress(Double(done) / total)
+                progress(.packaging(Double(done) / total))
             }
             try archive.finish(comment: "Cloudlet VM overlay")
             try publication.publish()

@@ -21,9 +21,9 @@ struct BlobDecoding {
         let pieces: AsyncThrowingStream<[UInt8], any Error>
     }
 
-    /// Takes each blob of the meta once from `source`, and calls `received` with the number of bytes of each piece.
+    /// Takes each blob of the meta once from `source`, and reports each piece that arrives to `progress`.
     func run<Source: AsyncSequence & Sendable>(
-        _ source: Source, received: @escaping @Sendable (Int) -> Void
+        _ source: Source, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> OverlayStatistics where Source.Element == BlobPiece {
         let budget = AsyncSemaphore(waitingBytes)
         let (jobs, feed) = AsyncStream.makeStream(of: Job.self)
@@ -31,7 +31,7 @@ struct BlobDecoding {
             return try await withThrowingTaskGroup(of: OverlayStatistics.self) { group in
                 group.addTask {
                     defer { feed.finish() }
-                    try await receive(source, budget, feed, received)
+                    try await receive(source, budget, feed, progress)
                     return OverlayStatistics()
                 }
                 let pool = WorkerPool.shared
@@ -66,7 +66,7 @@ struct BlobDecoding {
 
     private func receive<Source: AsyncSequence & Sendable>(
         _ source: Source, _ budget: AsyncSemaphore, _ feed: AsyncStream<Job>.Continuation,
-        _ received: @Sendable (Int) -> Void
+        _ progress: @Sendable (SynthesisProgress) -> Void
     ) async throws where Source.Element == BlobPiece {
         var seen = Set<Int>()
         var current: (index: Int, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation, bytes: Int)?
@@ -75,23 +75,23 @@ struct BlobDecoding {
                 switch piece {
                 case .begin(let index):
                     guard current == nil, meta.blobs.indices.contains(index), seen.insert(index).inserted else {
-                        throw CloudletError(.protocolViolation, "a blob came twice or inside another")
+                        throw CloudletError(.protocolViolation, "a blob arrived twice or inside another")
                     }
                     let (pieces, continuation) = AsyncThrowingStream.makeStream(of: [UInt8].self)
                     current = (index, continuation, 0)
                     feed.yield(Job(blob: meta.blobs[index], pieces: pieces))
                 case .bytes(let bytes):
                     guard let (index, pieces, count) = current, count + bytes.count <= meta.blobs[index].size else {
-                        throw CloudletError(.protocolViolation, "more bytes of a blob came than the meta announces")
+                        throw CloudletError(.protocolViolation, "more bytes of a blob arrived than the meta announces")
                     }
                     try await budget.acquire(bytes.count)
                     try Task.checkCancellation()
                     pieces.yield(bytes)
                     current = (index, pieces, count + bytes.count)
-                    received(bytes.count)
+                    progress(.received(bytes: bytes.count))
                 case .end:
                     guard let (index, pieces, count) = current, count == meta.blobs[index].size else {
-                        throw CloudletError(.protocolViolation, "fewer bytes of a blob came than the meta announces")
+                        throw CloudletError(.protocolViolation, "fewer bytes of a blob arrived than the meta announces")
                     }
                     pieces.finish()
                     current = nil
@@ -100,7 +100,7 @@ struct BlobDecoding {
             guard current == nil, seen.count == meta.blobs.count else {
                 try Task.checkCancellation()
                 throw CloudletError(
-                    .protocolViolation, "only \(seen.count) of \(meta.blobs.count) blobs came",
+                    .protocolViolation, "only \(seen.count) of \(meta.blobs.count) blobs arrived",
                     advice: "send them again")
             }
         } catch {

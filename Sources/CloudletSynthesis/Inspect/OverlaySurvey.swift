@@ -8,11 +8,11 @@ package enum OverlaySurvey {
     /// Reads all blobs, several at a time.
     /// - Parameters:
     ///   - overlay: the overlay.
-    ///   - progress: receives the number of compressed bytes read so far.
+    ///   - progress: receives how much of the overlay is read.
     /// - Returns: the counts of the whole overlay and of each blob, in the order of the meta.
     /// - Throws: `CloudletError.badData` with blob, item and byte when the overlay is damaged.
     package static func survey(
-        _ overlay: OverlaySource, progress: (Int) -> Void = { _ in }
+        _ overlay: OverlaySource, progress: (WorkProgress) -> Void = { _ in }
     ) async throws(CloudletError) -> (total: BlobSurvey.Findings, blobs: [BlobSurvey.Findings]) {
         let meta = overlay.meta
         let geometry = OverlayGeometry(disk: meta.diskSize, memory: meta.memorySize, baseDisk: nil, baseMemory: nil)
@@ -27,7 +27,7 @@ package enum OverlaySurvey {
             done += meta.blobs[blobs.count].size
             blobs.append(findings)
             total.add(findings)
-            progress(done)
+            progress(.reading(Double(done) / Double(max(1, meta.totalBlobBytes))))
         }
         return (total, blobs)
     }

@@ -3,6 +3,7 @@ package import CloudletHypervisor
 package import CloudletOverlay
 package import CloudletStore
 import CloudletSystem
+import Synchronization
 package import SystemPackage
 
 /// Checks that an overlay can be rebuilt on a base: makes all steps of a synthesis except running the VM, and discards
@@ -25,10 +26,10 @@ package struct OverlayVerification: Sendable {
     ///   - disk: the base's disk; the base's other files are beside it.
     ///   - known: the registry's entry, if there is one. Without it, or if the files were changed, the files are
     ///     hashed.
-    ///   - progress: receives the name of each step when it begins.
+    ///   - progress: receives each step when it begins.
     /// - Throws: `CloudletError` when the files are missing or are not those of a base VM.
     package init(
-        disk: FilePath, known: BaseVM?, progress: (String) -> Void = { _ in }
+        disk: FilePath, known: BaseVM?, progress: (WorkProgress) -> Void = { _ in }
     ) async throws(CloudletError) {
         let files = BaseFiles(disk: disk)
         let diskFile = try File(disk, .read)
@@ -40,7 +41,7 @@ package struct OverlayVerification: Sendable {
             base = known
             return
         }
-        progress("hash base VM")
+        progress(.hashing)
         let pool = WorkerPool.background
         async let hash = pool.run { () throws(CloudletError) in try DiskFingerprint.identity(of: diskFile) }
         async let memoryHash = pool.run { () throws(CloudletError) in try MemoryFingerprint.identity(of: memoryFile) }
@@ -57,12 +58,12 @@ package struct OverlayVerification: Sendable {
     /// Rebuilds all pages that the overlay describes and checks them.
     /// - Parameters:
     ///   - overlay: the overlay.
-    ///   - progress: receives the number of compressed bytes of each finished piece.
+    ///   - progress: receives how much of the overlay is rebuilt.
     /// - Returns: the counts and the rebuilt VM's description.
     /// - Throws: `CloudletError.badData` with blob, item and byte, or with the reason why the overlay does not fit the
     ///   base.
     package func verify(
-        _ overlay: OverlaySource, progress: @escaping @Sendable (Int) -> Void = { _ in }
+        _ overlay: OverlaySource, progress: @escaping @Sendable (WorkProgress) -> Void = { _ in }
     ) async throws(CloudletError) -> Verdict {
         let meta = overlay.meta
         try Synthesizer.requireMatch(meta, base, snapshot.description.machine)
@@ -73,7 +74,12 @@ package struct OverlayVerification: Sendable {
                 disk: meta.diskSize, memory: meta.memorySize, baseDisk: images.diskSize,
                 baseMemory: images.memorySize),
             base: images, targets: PageTargets(memory: targets.memory, disk: targets.disk))
-        let statistics = try await decoding.run(OverlayPieces(overlay), received: progress)
+        let done = Atomic(0)
+        let total = Double(max(1, meta.totalBlobBytes))
+        let statistics = try await decoding.run(OverlayPieces(overlay)) { part in
+            guard case .received(let bytes) = part else { return }
+            progress(.verifying(Double(done.add(bytes, ordering: .relaxed).newValue) / total))
+        }
         guard !meta.isDiskOnly else { return Verdict(statistics: statistics, description: snapshot.description) }
         let ram = snapshot.description.machine.memoryBytes
         try SnapshotTail.copy(

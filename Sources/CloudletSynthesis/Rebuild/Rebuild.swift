@@ -45,10 +45,10 @@ package struct Rebuild: Sendable {
     /// - Parameters:
     ///   - source: the blobs as they arrive.
     ///   - times: records the stages.
-    ///   - received: receives the number of bytes of each piece that arrives.
+    ///   - progress: receives each piece that arrives.
     /// - Throws: `CloudletError` when the overlay is damaged or does not arrive.
     package func run<Source: AsyncSequence & Sendable>(
-        _ source: Source, times: StageTimes, received: @escaping @Sendable (Int) -> Void
+        _ source: Source, times: StageTimes, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) where Source.Element == BlobPiece {
         do {
             try await withThrowingTaskGroup { group in
@@ -63,7 +63,7 @@ package struct Rebuild: Sendable {
                 }
                 group.addTask {
                     try await times.measure(.receiveAndPlace) { () async throws(CloudletError) in
-                        _ = try await decoding.run(source, received: received)
+                        _ = try await decoding.run(source, progress: progress)
                     }
                 }
                 try await group.waitForAll()

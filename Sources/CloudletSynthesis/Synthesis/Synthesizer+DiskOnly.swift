@@ -16,7 +16,7 @@ extension Synthesizer {
             meta: meta, geometry: geometry, base: base.images, targets: PageTargets(memory: NoPages(), disk: layer),
             scratch: launch.directory)
         try await times.measure(.receiveAndPlace) { () async throws(CloudletError) in
-            _ = try await decoding.run(source) { progress(.received(bytes: $0)) }
+            _ = try await decoding.run(source, progress: progress)
         }
         try await times.measure(.finishDisk) { () async throws(CloudletError) in try layer.finish() }
         progress(.resuming)

@@ -49,7 +49,7 @@ package struct Synthesizer: Sendable {
                 meta, base, memory: launch.memory, disk: layer, in: launch.directory, isFilled: warm != nil)
             _ = try await concurrently(
                 { () async throws(CloudletError) in
-                    try await rebuild.run(source, times: times) { progress(.received(bytes: $0)) }
+                    try await rebuild.run(source, times: times, progress: progress)
                 },
                 { () async throws(CloudletError) in
                     guard warm == nil else { return }

@@ -1,0 +1,18 @@
+import CloudletCommandLine
+import CloudletSynthesis
+
+extension ProgressLine {
+    /// Shows how far a job on a base VM or an overlay has come.
+    static func show(_ progress: WorkProgress) {
+        switch progress {
+        case .booting: show("boot")
+        case .savingMemory: show("save memory")
+        case .hashing: show("hash base VM")
+        case .comparing(let part): show("compare", part)
+        case .compressing(let part): show("compress", part)
+        case .packaging(let part): show("package", part)
+        case .reading(let part): show("read", part)
+        case .verifying(let part): show("verify", part)
+        }
+    }
+}

@@ -1,0 +1,20 @@
+/// How far a job on a base VM or an overlay has come, for a person who waits for it. Fractions go from 0 to 1. What a
+/// synthesis reports is a `SynthesisProgress`.
+package enum WorkProgress: Sendable, Hashable {
+    /// The guest is being booted, to be set up by its user.
+    case booting
+    /// The guest's memory is being saved.
+    case savingMemory
+    /// The images of a base VM are being hashed.
+    case hashing
+    /// So much of the images of a VM was compared with those of its base VM.
+    case comparing(Double)
+    /// So much of an overlay was compressed and written.
+    case compressing(Double)
+    /// So much of an overlay was written to a package.
+    case packaging(Double)
+    /// So much of an overlay was read.
+    case reading(Double)
+    /// So much of an overlay was rebuilt and checked.
+    case verifying(Double)
+}
