@@ -38,10 +38,10 @@ package struct BaseFiles: Hashable, Sendable {
     package var hash: FilePath { beside("base-hash") }
 
     /// The manifest: fingerprints of the files, recorded when the base VM was made; ours.
-    package var seal: FilePath { beside("base-seal") }
+    package var manifest: FilePath { beside("base-seal") }
 
     /// All files except the disk.
-    package var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash, seal] }
+    package var derived: [FilePath] { [diskHashes, memory, memoryHashes, memoryIndex, hash, manifest] }
 
     /// The disk's name without its last extension.
     package var name: String { disk.stem ?? disk.lastComponent?.string ?? "base" }

@@ -63,11 +63,12 @@ package struct BaseManifest: Sendable, Hashable, Codable {
     /// Reads the manifest of a base VM; `nil` when it has none.
     /// - Throws: `CloudletError.badData` when the file is not a valid manifest.
     package init?(of files: BaseFiles) throws(CloudletError) {
-        guard try FileStatus.of(files.seal) != nil else { return nil }
-        let bytes = try File(files.seal, .read).read(Self.maximumBytes, at: 0)
+        guard try FileStatus.of(files.manifest) != nil else { return nil }
+        let bytes = try File(files.manifest, .read).read(Self.maximumBytes, at: 0)
         do { self = try JSONDecoder().decode(BaseManifest.self, from: Data(bytes)) } catch {
             throw CloudletError(
-                .badData, "\(files.seal) is damaged: \(error)", advice: "remove it, and the base VM is hashed again")
+                .badData, "\(files.manifest) is damaged: \(error)", advice: "remove it, and the base VM is hashed again"
+            )
         }
     }
 
@@ -83,7 +84,7 @@ package struct BaseManifest: Sendable, Hashable, Codable {
 
 extension BaseFiles {
     /// The files that a manifest covers, with their keys in it.
-    package var sealed: [(name: String, path: FilePath)] {
+    package var inManifest: [(name: String, path: FilePath)] {
         [
             ("disk", disk), ("base-mem", memory), ("base-img-meta", diskHashes), ("base-mem-meta", memoryHashes),
             ("base-mem-index", memoryIndex),

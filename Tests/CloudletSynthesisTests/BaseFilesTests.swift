@@ -16,17 +16,17 @@ import Testing
         "base-hash", "base-img-meta", "base-mem", "base-mem-index", "base-mem-meta", "base-seal", "raw",
     ]
 
-    @Test("a base VM is on the disk before it is registered, with or without a seal", arguments: [false, true])
-    func durable(isSealed: Bool) async throws {
+    @Test("a base VM is on the disk before it is registered, with or without a manifest", arguments: [false, true])
+    func durable(hasManifest: Bool) async throws {
         let base = try SmallBase()
-        if isSealed {
+        if hasManifest {
             _ = try await base.add()
             _ = try base.registry.remove(disk: base.files.disk)
         }
         let (_, events) = try await DiskJournal.recording(below: base.scratch.path) { try await base.add() }
         let written = base.files.derived.filter { $0 != base.files.memory }
-        if !isSealed { #expect(publishedDurably(written, events), "\(events)") }
-        for path in isSealed ? base.files.sealed.map(\.path) : [base.files.disk, base.files.memory] {
+        if !hasManifest { #expect(publishedDurably(written, events), "\(events)") }
+        for path in hasManifest ? base.files.inManifest.map(\.path) : [base.files.disk, base.files.memory] {
             #expect(events.contains(.synchronized(path)), "\(path)")
         }
         #expect(events.contains(.synchronized(base.scratch.file("vm"))))
@@ -65,7 +65,7 @@ import Testing
         for path in [base.files.memory, base.files.memoryHashes, base.files.memoryIndex] {
             #expect(try #require(try FileStatus.of(path)).permissions & 0o777 == 0o440, "\(path)")
         }
-        for path in [base.files.diskHashes, base.files.hash, base.files.seal, base.files.disk] {
+        for path in [base.files.diskHashes, base.files.hash, base.files.manifest, base.files.disk] {
             #expect(try #require(try FileStatus.of(path)).permissions & 0o777 == 0o444, "\(path)")
         }
         #expect(try await BaseImport(registry: base.registry).add(base.files.disk, expected: nil).seen != nil)
@@ -78,7 +78,7 @@ import Testing
         let base = try SmallBase()
         let disk = try File(base.files.disk, .read)
         try disk.setPermissions(mode)
-        // Hashed first, then known by its seal.
+        // Hashed first, then known by its manifest.
         var entry: BaseVM?
         for _ in 0..<2 {
             _ = try await base.add()
@@ -96,13 +96,13 @@ import Testing
         #expect(try disk.status().permissions == 0o404)
     }
 
-    @Test("a damaged seal is told in words, with the way out")
+    @Test("a damaged manifest is reported with what to do about it")
     func damagedSeal() throws {
         let base = try SmallBase()
-        _ = try File(base.files.seal, .create(permissions: 0o600)).write(Array("{\"format\": 1".utf8), at: 0)
+        _ = try File(base.files.manifest, .create(permissions: 0o600)).write(Array("{\"format\": 1".utf8), at: 0)
         let error = #expect(throws: CloudletError.self) { try BaseManifest(of: base.files) }
         #expect(
-            error?.message == "\(base.files.seal) is damaged: the given data was not valid JSON", "\(error as Any)")
+            error?.message == "\(base.files.manifest) is damaged: the given data was not valid JSON", "\(error as Any)")
     }
 
     @Test("what a killed writer left is removed, and what it had decided is completed", arguments: [0, 1, 3, 6])
@@ -115,7 +115,8 @@ import Testing
             base.files.memory, base.files.diskHashes, base.files.memoryHashes, base.files.memoryIndex, base.files.hash,
         ]
         for path in order.dropFirst(max(0, renames - 1)) { try FileSystem.move(path, to: FilePath("\(path).part-k1")) }
-        try FileSystem.move(base.files.seal, to: FilePath("\(base.files.seal).\(renames == 0 ? "part" : "commit")-k1"))
+        try FileSystem.move(
+            base.files.manifest, to: FilePath("\(base.files.manifest).\(renames == 0 ? "part" : "commit")-k1"))
         if renames == 0 {
             // Nothing was decided: the base VM is made anew from the disk.
             #expect(try BaseCreation.requireNew(base.files.disk, registry: base.registry) == base.files.disk)

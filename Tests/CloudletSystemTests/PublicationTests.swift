@@ -11,7 +11,7 @@ import Testing
     private let scratch: ScratchDirectory
     init() throws { scratch = try ScratchDirectory() }
 
-    private var paths: [FilePath] { ["a", "b", "seal"].map { scratch.file($0) } }
+    private var paths: [FilePath] { ["a", "b", "manifest"].map { scratch.file($0) } }
 
     private func names() throws -> [String] { try Directory.names(in: scratch.path) }
 
@@ -30,7 +30,7 @@ import Testing
             #expect(try names().allSatisfy { $0.contains(".part-") })
             try publication.publish()
         }
-        #expect(try names() == ["a", "b", "seal"])
+        #expect(try names() == ["a", "b", "manifest"])
         for path in paths {
             #expect(try File(path, .read).read(4096, at: 0) == Array(path.string.utf8))
             #expect(try #require(try FileStatus.of(path)).permissions == 0o440)
@@ -53,7 +53,7 @@ import Testing
 
     @Test("a writer that is killed while it writes leaves files that the next one removes; one that lives keeps them")
     func killedWriter() throws {
-        for name in ["a.part-x1", "b.part-x1", "seal.part-x1", "a.part-old"] { _ = try scratch.write(name, [1]) }
+        for name in ["a.part-x1", "b.part-x1", "manifest.part-x1", "a.part-old"] { _ = try scratch.write(name, [1]) }
         _ = try scratch.write("a.part-of-mine", [1])
         _ = try scratch.write("a.partial", [1])
         let living = Publication()
@@ -68,22 +68,22 @@ import Testing
     @Test("what others laid there is not taken for what was left")
     func foreign() throws {
         let other = try scratch.write("other", [1])
-        try #require(unsafe symlink("other", scratch.file("seal.commit-x1").string) == 0)
+        try #require(unsafe symlink("other", scratch.file("manifest.commit-x1").string) == 0)
         try #require(unsafe mkfifo(scratch.file("a.part-x2").string, 0o600) == 0)
         _ = try scratch.write("b.commit-x3", [1])
         // Only root can give files away; others can't have files of others there.
         let isForeign = unsafe chown(scratch.file("b.commit-x3").string, 65534, 65534) == 0
         _ = try Publication.recover(paths)
         let names = try names()
-        #expect(names.contains("seal.commit-x1") && !names.contains("seal"))
+        #expect(names.contains("manifest.commit-x1") && !names.contains("manifest"))
         #expect(names.contains("b.commit-x3") == isForeign)
         #expect(try other.read(1, at: 0) == [1])
     }
 
     /// The names that are there when a writer is killed after so many of its renames.
     private static let moments: [[String]] = [
-        ["a.part-x1", "b.part-x1", "seal.commit-x1"], ["a", "b.part-x1", "seal.commit-x1"],
-        ["a", "b", "seal.commit-x1"],
+        ["a.part-x1", "b.part-x1", "manifest.commit-x1"], ["a", "b.part-x1", "manifest.commit-x1"],
+        ["a", "b", "manifest.commit-x1"],
     ]
 
     @Test("once it is decided, the next one completes what a writer that was killed began", arguments: moments)
@@ -92,7 +92,7 @@ import Testing
         let (isCompleted, events) = try await DiskJournal.recording(below: scratch.path) {
             try Publication.recover(paths)
         }
-        #expect(try isCompleted && names() == ["a", "b", "seal"])
+        #expect(try isCompleted && names() == ["a", "b", "manifest"])
         #expect(events.last == .synchronized(scratch.path))
         #expect(try !Publication.recover(paths))
     }
@@ -105,10 +105,10 @@ import Testing
         try Directory.create(scratch.file("b").appending("in the way"))
         #expect(throws: CloudletError.self) { try publication.publish() }
         publication.discard()
-        #expect(try names().contains { $0.hasPrefix("seal.commit-") })
+        #expect(try names().contains { $0.hasPrefix("manifest.commit-") })
         try FileSystem.remove(scratch.file("b"))
         #expect(throws: Never.self) { try closing(publication) }
-        #expect(try Publication.recover(paths) && names() == ["a", "b", "seal"])
+        #expect(try Publication.recover(paths) && names() == ["a", "b", "manifest"])
     }
 
     @Test("publishing that fails before anything has its name takes its decision back and leaves nothing")

@@ -39,7 +39,9 @@ extension EndToEndTests {
         #expect(again.status == 73 && again.errors.contains("is a base VM already"))
     }
 
-    @Test("a copied base VM is registered by its seal; one that differs is refused; a hash is proved without the seal")
+    @Test(
+        "a copied base VM is registered by its manifest; one that differs is refused; a hash is checked without the manifest"
+    )
     func copiedBase() async throws {
         let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
@@ -53,15 +55,15 @@ extension EndToEndTests {
             _ = try await Program.cloudlet(["del-base", disk], environment: environment)
             return try await Program.cloudlet(["add-base", disk] + more, environment: environment)
         }
-        let sealed = try await add()
-        #expect(sealed.status == 0 && sealed.output.contains(hash), "\(sealed.errors)")
+        let registered = try await add()
+        #expect(registered.status == 0 && registered.output.contains(hash), "\(registered.errors)")
         // A bit where the disk had none.
         let file = try File(FilePath(disk), .readWrite)
         try file.setPermissions(0o644)
         let place = try file.size() - 100_000
         try file.write([1], at: place)
         let damaged = try await add()
-        #expect(damaged.status != 0 && damaged.errors.contains("guest.raw is not as the maker"), "\(damaged.errors)")
+        #expect(damaged.status != 0 && damaged.errors.contains("guest.raw does not match"), "\(damaged.errors)")
         let listed = try await Program.cloudlet(["list-base"], environment: environment)
         #expect(!listed.output.contains(hash))
         let disproved = try await add(hash)

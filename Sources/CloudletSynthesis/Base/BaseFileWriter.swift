@@ -62,29 +62,29 @@ struct BaseFileWriter: Sendable {
         }
         try create(files.hash).write(Array((hashes.disk.hex + "\n").utf8), at: 0)
         var data: [String: SHA256Digest] = [:]
-        let sealed = [disk, memory, lists.disk, lists.memory, lists.index]
-        for (entry, file) in zip(files.sealed, sealed) { data[entry.name] = try await DataDigest.of(file) }
-        let seal = BaseManifest(hash: hashes.disk, memoryHash: hashes.memory, data: data)
-        try create(files.seal).write(try seal.text(), at: 0)
+        let listed = [disk, memory, lists.disk, lists.memory, lists.index]
+        for (entry, file) in zip(files.inManifest, listed) { data[entry.name] = try await DataDigest.of(file) }
+        let manifest = BaseManifest(hash: hashes.disk, memoryHash: hashes.memory, data: data)
+        try create(files.manifest).write(try manifest.text(), at: 0)
         for (file, status) in [(disk, before.disk), (memory, before.memory)]
         where try file.status().modified != status.modified {
             throw CloudletError(
                 .busy, "\(file.path) was changed while it was hashed",
                 advice: "end the program that writes to it and try again")
         }
-        return try Self.record(files, disk, memory, seal, accelerator)
+        return try Self.record(files, disk, memory, manifest, accelerator)
     }
 
     /// The registry's entry of a base VM. Make it before the disk is protected, to store the disk's original mode.
     static func record(
-        _ files: BaseFiles, _ disk: File, _ memory: File, _ seal: BaseManifest,
+        _ files: BaseFiles, _ disk: File, _ memory: File, _ manifest: BaseManifest,
         _ accelerator: MachineDescription.Accelerator
     ) throws(CloudletError) -> BaseVM {
         var base = BaseVM(
-            files: files, hash: seal.hash, memoryHash: seal.memoryHash, diskBytes: try disk.size(),
+            files: files, hash: manifest.hash, memoryHash: manifest.memoryHash, diskBytes: try disk.size(),
             diskModified: try disk.status().modified, memoryBytes: try SnapshotFile(memory).layout.memoryBytes,
             accelerator: accelerator.rawValue, created: Int(Date().timeIntervalSince1970))
-        base.data = seal.imageData
+        base.data = manifest.imageData
         base.diskPermissions = try disk.status().permissions
         return base
     }
@@ -125,6 +125,6 @@ struct BaseFileWriter: Sendable {
     /// Whether all files are complete and only some lack their final names. The next ``recover(_:)`` then names them.
     var isDecided: Bool {
         let names = (try? Directory.names(in: files.disk.removingLastComponent())) ?? []
-        return names.contains { $0.hasPrefix("\(files.seal.lastComponent?.string ?? "").commit-") }
+        return names.contains { $0.hasPrefix("\(files.manifest.lastComponent?.string ?? "").commit-") }
     }
 }

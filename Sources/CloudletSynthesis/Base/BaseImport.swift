@@ -35,8 +35,8 @@ package struct BaseImport: Sendable {
         let snapshot = try SnapshotFile(try File(files.memory, .read))
         let noted = try notedHash(files)
         let accelerator = snapshot.description.machine.accelerator
-        if expected == nil, let seal = try BaseManifest(of: files) {
-            return try await add(files, seal, noted: noted, accelerator)
+        if expected == nil, let manifest = try BaseManifest(of: files) {
+            return try await add(files, manifest, noted: noted, accelerator)
         }
         let writer = BaseFileWriter(disk: disk)
         do throws(CloudletError) {
@@ -51,44 +51,46 @@ package struct BaseImport: Sendable {
         } catch {
             writer.discard()
             // In a read-only directory, use the existing hash lists if they still match the manifest.
-            guard error.code == .permission, let seal = try BaseManifest(of: files) else { throw error }
+            guard error.code == .permission, let manifest = try BaseManifest(of: files) else { throw error }
             let hash = try await WorkerPool.background.run { () throws(CloudletError) in
                 try DiskFingerprint.identity(of: try File(disk, .read))
             }
-            guard hash == expected ?? hash, hash == seal.hash else {
-                throw Self.other(disk, hash, expected ?? seal.hash)
+            guard hash == expected ?? hash, hash == manifest.hash else {
+                throw Self.other(disk, hash, expected ?? manifest.hash)
             }
-            return try await add(files, seal, noted: noted, accelerator)
+            return try await add(files, manifest, noted: noted, accelerator)
         }
     }
 
     private static func other(_ disk: FilePath, _ hash: SHA256Digest, _ wanted: SHA256Digest) -> CloudletError {
         CloudletError(
             .badData, "\(disk) has the hash \(hash), not \(wanted)",
-            advice: "the disk is damaged or another one; copy it again")
+            advice: "the disk is damaged or is another one; copy it again")
     }
 
     /// Registers a base VM whose files match its manifest.
     private func add(
-        _ files: BaseFiles, _ seal: BaseManifest, noted: SHA256Digest?, _ accelerator: MachineDescription.Accelerator
+        _ files: BaseFiles, _ manifest: BaseManifest, noted: SHA256Digest?,
+        _ accelerator: MachineDescription.Accelerator
     ) async throws(CloudletError) -> BaseVM {
-        guard noted == nil || noted == seal.hash else {
+        guard noted == nil || noted == manifest.hash else {
             throw CloudletError(
-                .badData, "\(files.hash) and \(files.seal) name different disks", advice: "copy all its files again")
+                .badData, "\(files.hash) and \(files.manifest) name different disks", advice: "copy all its files again"
+            )
         }
-        for (name, path) in files.sealed {
-            guard let digest = seal.data[name], try await DataDigest.of(try File(path, .read)) == digest else {
+        for (name, path) in files.inManifest {
+            guard let digest = manifest.data[name], try await DataDigest.of(try File(path, .read)) == digest else {
                 throw CloudletError(
-                    .badData, "\(path) is not as the maker of the base VM left it",
-                    advice: "copy all its files again, or remove \(files.seal) to have them hashed anew")
+                    .badData, "\(path) does not match the manifest \(files.manifest)",
+                    advice: "copy all files of the base VM again, or remove the manifest to have them hashed again")
             }
         }
         // The program that copied the files may not have waited until they were on the disk.
-        for (_, path) in files.sealed { try File(path, .read).synchronize() }
+        for (_, path) in files.inManifest { try File(path, .read).synchronize() }
         try Directory.synchronize(files.disk.removingLastComponent())
         let writer = BaseFileWriter(disk: files.disk)
         let base = try BaseFileWriter.record(
-            files, try File(files.disk, .read), try File(files.memory, .read), seal, accelerator)
+            files, try File(files.disk, .read), try File(files.memory, .read), manifest, accelerator)
         try writer.protectDisk()
         let stamped = try writer.stamped(base)
         try registry.add(stamped)
@@ -100,7 +102,7 @@ package struct BaseImport: Sendable {
         guard try FileStatus.of(files.hash) != nil else { return nil }
         let text = String(decoding: try File(files.hash, .read).read(65, at: 0), as: UTF8.self)
         guard text.utf8.count == 65, text.hasSuffix("\n"), let hash = SHA256Digest(hex: text.dropLast()) else {
-            throw CloudletError(.badData, "\(files.hash) is damaged", advice: "remove it to have it written anew")
+            throw CloudletError(.badData, "\(files.hash) is damaged", advice: "remove it; it will be written again")
         }
         return hash
     }

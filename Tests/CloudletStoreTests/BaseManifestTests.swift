@@ -3,22 +3,22 @@ import CloudletStore
 import CloudletTestSupport
 import Testing
 
-@Suite struct BaseSealTests {
+@Suite struct BaseManifestTests {
     private func digest(_ byte: UInt8) -> SHA256Digest { SHA256Digest(hashing: [byte].span) }
 
-    @Test("a seal is read as it was written, and a base VM without one has none")
+    @Test("a manifest is read as it was written, and a base VM without one has none")
     func roundTrip() throws {
         let scratch = try ScratchDirectory()
         let files = BaseFiles(disk: scratch.file("vm.raw"))
         #expect(try BaseManifest(of: files) == nil)
-        let seal = BaseManifest(
+        let manifest = BaseManifest(
             hash: digest(1), memoryHash: digest(2), data: ["disk": digest(3), "base-mem": digest(4)])
-        _ = try scratch.write("vm.base-seal", try seal.text())
-        #expect(try BaseManifest(of: files) == seal)
+        _ = try scratch.write("vm.base-seal", try manifest.text())
+        #expect(try BaseManifest(of: files) == manifest)
     }
 
     @Test(
-        "what is no seal, or of another format, is named with a remedy",
+        "a file that is not a manifest, or of another format, is named in an error with advice",
         arguments: [
             "", "{", "[]", #"{"format":2,"hash":"","memory_hash":"","data":{}}"#,
             #"{"format":1,"hash":"12","memory_hash":"12","data":{}}"#,
