@@ -226,10 +226,11 @@ private struct MetaFields {
     }
 
     func assembled() throws(OverlayFormatError) -> OverlayMeta {
-        OverlayMeta(
+        var meta = OverlayMeta(
             baseHash: try require(baseHash, MetaKey.baseHash), diskSize: try require(diskSize, MetaKey.diskSize),
             memorySize: try require(memorySize, MetaKey.memorySize), blobs: try require(blobs, MetaKey.blobs),
-            baseMemoryHash: baseMemoryHash, forwards: forwards, readyPort: readyPort,
-            guestClock: guestClock, guestRandom: guestRandom)
+            baseMemoryHash: baseMemoryHash, forwards: forwards, readyPort: readyPort)
+        (meta.guestClock, meta.guestRandom) = (guestClock, guestRandom)
+        return meta
     }
 }

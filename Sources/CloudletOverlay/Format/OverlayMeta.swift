@@ -24,10 +24,10 @@ public struct OverlayMeta: Sendable, Hashable {
     /// `guest_random`.
     public package(set) var guestRandom: String?
 
-    /// Creates a meta.
+    /// Creates a meta without the guest's clock and random number generator.
     package init(
         baseHash: SHA256Digest, diskSize: Int, memorySize: Int, blobs: [Blob], baseMemoryHash: SHA256Digest? = nil,
-        forwards: [PortForward] = [], readyPort: UInt16? = nil, guestClock: String? = nil, guestRandom: String? = nil
+        forwards: [PortForward] = [], readyPort: UInt16? = nil
     ) {
         self.baseHash = baseHash
         self.diskSize = diskSize
@@ -36,8 +36,6 @@ public struct OverlayMeta: Sendable, Hashable {
         self.baseMemoryHash = baseMemoryHash
         self.forwards = forwards
         self.readyPort = readyPort
-        self.guestClock = guestClock
-        self.guestRandom = guestRandom
     }
 
     /// One compressed file of delta items.

@@ -64,10 +64,11 @@ struct OverlayDirectoryWriter {
             statistics.add(written.statistics)
             progress(Double(blobs.count) / Double(plan.blobCount))
         }
-        let meta = OverlayMeta(
+        var meta = OverlayMeta(
             baseHash: base.hash, diskSize: base.diskBytes, memorySize: memoryBytes, blobs: blobs,
             baseMemoryHash: memoryBytes > 0 ? base.memoryHash : nil, forwards: options.forwards,
-            readyPort: options.readyPort, guestClock: guest?.clock.rawValue, guestRandom: guest?.random.rawValue)
+            readyPort: options.readyPort)
+        (meta.guestClock, meta.guestRandom) = (guest?.clock.rawValue, guest?.random.rawValue)
         let name = Self.metaName(options)
         let file = try File(part.appending(name), .create(permissions: 0o644))
         try file.write(meta.encoded(within: .init()), at: 0)
