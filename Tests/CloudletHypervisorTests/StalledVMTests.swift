@@ -48,7 +48,9 @@ import Testing
         }
     }
 
-    @Test("it is told once that a VM stands still; it goes on when there is room, however often that has to be tried")
+    @Test(
+        "it is reported once that a VM is paused; it is resumed when there is space, however often that has to be tried"
+    )
     func goesOn() async {
         let host = Host { state in if state.looks == 3 { state.room = FullDisk.room } }
         host.state.withLock { $0.relapses = 2 }
@@ -68,6 +70,6 @@ import Testing
 
     @Test("what is told names the place that is full")
     func words() {
-        #expect(FullDisk(vm: "v", directory: "/srv/x", hasRoom: false).shown.contains("no room in /srv/x"))
+        #expect(FullDisk(vm: "v", directory: "/srv/x", hasRoom: false).shown.contains("/srv/x has no space left"))
     }
 }

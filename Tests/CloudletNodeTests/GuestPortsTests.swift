@@ -28,7 +28,7 @@ import Testing
         let wanted = [forward(53), forward(0), forward(2222)]
         let error = #expect(throws: CloudletError.self) { try options.permitted(wanted) }
         #expect(error?.code == .permission)
-        #expect(error?.description.contains("port 53 of this host is not given to guests") == true)
+        #expect(error?.description.contains("port 53 of this host may not be opened by guests") == true)
         options.movesTaken = true
         #expect(try options.permitted(wanted) == [forward(0), forward(0), forward(2222)])
     }

@@ -156,7 +156,7 @@ extension EndToEndTests {
         let command = try await Tool.run(
             "timeout", ["20", Program.path("cloudlet"), "synthesis", chain.disk.string, overlay.string],
             environment: chain.environment)
-        let why = "the forward udp:5555::7 can't work: the VM is kept from other hosts"
+        let why = "the forward udp:5555::7 can't work: the VM may not open connections to other hosts"
         for result in [found, command] {
             #expect(result.status == 69 && result.errors.contains(why), "\(result.status): \(result.errors)")
         }

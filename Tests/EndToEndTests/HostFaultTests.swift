@@ -130,7 +130,8 @@ extension EndToEndTests {
     }
 
     @Test(
-        "a VM of a command that finds its host's disk full stands still, which is told, and goes on when there is room")
+        "a VM of a command that finds its host's disk full is paused, which is reported, and resumed when there is space"
+    )
     func fullDiskOfCommand() async throws {
         let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
@@ -160,7 +161,7 @@ extension EndToEndTests {
                     "--no-closing-step",
                 ], environment: ["CLOUDLET_HOME": home.string], log: scratch.file("log")
             ) { overlay in
-                try await overlay.waitFor("the VM stands still: there is no room in \(home)")
+                try await overlay.waitFor("the VM is paused: \(home)")
                 let more = try await lab.run(1, ["mount", "-o", "remount,size=300m", home.string])
                 #expect(more.status == 0, "\(more.errors)")
                 try await overlay.waitFor("Overlay meta:")

@@ -182,7 +182,7 @@ struct LostBasePlaceTests {
                 "cp ok place/ok.raw && mount --bind place place && mount -o remount,bind,ro place", "ok.raw", 77,
                 "Read-only"
             ),
-            ("mount -t tmpfs -o size=8m none place && cp ok place/ok.raw", "ok.raw", 74, "has room for"),
+            ("mount -t tmpfs -o size=8m none place && cp ok place/ok.raw", "ok.raw", 74, "of free space"),
             ("mount -t tmpfs none place && cp ok place/ok.raw && ulimit -f 1000", "ok.raw", 74, "ulimit -f"),
             ("mount -t tmpfs none place && cp ok place/\(long)", long, 71, "shorter name"),
         ] as [(String, String, Int32, String)] {
@@ -200,7 +200,7 @@ struct LostBasePlaceTests {
             -drive file=place/ok.raw,format=raw,if=virtio & } && holder=$! && \
             while qemu-io -f raw -c quit place/ok.raw > /dev/null 2>&1; do sleep 0.1; done
             """)
-        #expect(held.status == 69 && held.errors.contains("is as it was"), "\(held.errors)")
+        #expect(held.status == 69 && held.errors.contains("was not changed"), "\(held.errors)")
         let unknown = try await base("cp ok place/ok.raw", ["--machine", "pc-i440fx-0.1"])
         #expect(unknown.status == 69 && unknown.errors.contains("no machine type 'pc-i440fx-0.1'"), "\(unknown.errors)")
         #expect(!unknown.errors.contains("booted"), "\(unknown.errors)")
@@ -209,7 +209,8 @@ struct LostBasePlaceTests {
 
 extension EndToEndTests {
     @Test(
-        "a base VM on a read-only file system is registered, by its seal and by proof, though its disk has a write bit")
+        "a base VM on a read-only file system is registered, by its manifest and by hashing, though its disk has a write bit"
+    )
     func readOnlyBase() async throws {
         let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()

@@ -41,12 +41,13 @@ package struct GuestSupport: Hashable, Sendable {
         var lines: [String] = []
         if clock == .none {
             lines.append(
-                "nobody sets the guest's clock when it is resumed: it goes on at the second its state was saved")
+                "nothing sets the guest's clock when it is resumed: it continues from the second at which its state was saved"
+            )
         }
         if random == .none {
             lines.append(
-                "VMs resumed from the same state may draw the same random numbers, keys and UUIDs: whoever has the state "
-                    + "can foretell them")
+                "VMs resumed from the same state may draw the same random numbers, keys and UUIDs, and everybody with "
+                    + "the state can predict them")
         }
         return lines
     }
@@ -54,5 +55,5 @@ package struct GuestSupport: Hashable, Sendable {
     /// What to do in the guest so that there are no warnings.
     package static let advice =
         "install qemu-guest-agent in the guest (with perl or python3), have it running when the state is saved, and use a "
-        + "kernel with CONFIG_VMGENID where there is one"
+        + "kernel with CONFIG_VMGENID if possible"
 }

@@ -88,7 +88,7 @@ package struct MachineDescription: Hashable, Sendable {
     package func requireFixedModel() throws(CloudletError) {
         guard !["host", "max", "base"].contains(cpuModel) else {
             throw CloudletError(
-                .usage, "the CPU model '\(cpuModel)' is another one on each host",
+                .usage, "the CPU model '\(cpuModel)' has other features on each host",
                 advice: "name a model, or leave it at \(Self.defaultCPUModel)")
         }
     }

@@ -45,10 +45,10 @@ package struct VMOptions: Sendable {
                 guard movesTaken else {
                     throw CloudletError(
                         .permission,
-                        "port \(forward.hostPort) of this host is not given to guests, and the overlay wants it for port "
+                        "port \(forward.hostPort) of this host may not be opened by guests, and the overlay needs it for port "
                             + "\(forward.guestPort) of its VM",
-                        advice: "let the ports be moved, make the overlay with another host port, or have the node's "
-                            + "owner set guest.low-ports")
+                        advice: "let the ports be moved, make the overlay with another host port, or ask the node's "
+                            + "owner to set guest.low-ports")
                 }
                 return PortForward(forward.transport, hostPort: 0, guestPort: forward.guestPort)
             }
@@ -63,7 +63,7 @@ package struct VMOptions: Sendable {
         guard !outboundNetwork, let forward = forwards.first(where: { $0.transport == .udp }) else { return }
         throw CloudletError(
             .unavailable,
-            "the forward \(forward) can't work: the VM is kept from other hosts, and QEMU drops all that such a VM answers by "
+            "the forward \(forward) can't work: the VM may not open connections to other hosts, and QEMU drops all that such a VM sends by "
                 + "UDP",
             advice:
                 "forward TCP, or let VMs reach other hosts (--outbound-network, or guest.outbound-network of a node)")

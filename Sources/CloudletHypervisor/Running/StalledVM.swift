@@ -14,8 +14,8 @@ package struct FullDisk: Sendable, Hashable {
     /// The text of a message.
     package var shown: String {
         hasRoom
-            ? "the VM goes on: there is room for its disk again"
-            : "the VM stands still: there is no room in \(directory) for what it writes to its disk. It goes on when "
+            ? "the VM runs again: there is enough space for its disk"
+            : "the VM is paused: \(directory) has no space left for what it writes to its disk. It is resumed when "
                 + "\(ByteCount(Self.room)) are free there"
     }
 

@@ -41,7 +41,7 @@ extension VirtualMachine {
                 .busy,
                 "port \(forward.hostPort) of \(address) can't be forwarded to port \(forward.guestPort) of the VM: "
                     + (holders.isEmpty ? "it is taken or not allowed" : "it is taken by \(holders.shown)"),
-                advice: "end what uses the port",
+                advice: "end the program that uses the port",
                 cause: CloudletError(.unavailable, answer.filter { !$0.isNewline }.displayable()))
         }
         guard forward.hostPort == 0 else { return ActiveForward(forward, address: address) }
@@ -51,7 +51,7 @@ extension VirtualMachine {
         }
         guard let port = added?.hostPort else {
             throw CloudletError(
-                .unavailable, "QEMU does not tell the port it chose for guest port \(forward.guestPort)")
+                .unavailable, "QEMU does not report the port that it chose for guest port \(forward.guestPort)")
         }
         let real = PortForward(forward.transport, hostPort: port, guestPort: forward.guestPort)
         return ActiveForward(real, address: address)

@@ -36,7 +36,7 @@ package struct OpenBase: Sendable {
             let isAsRegistered = try await base.hasContent(of: latest)
             guard try base.stampNow() == base.stamp else {
                 throw CloudletError(
-                    .busy, "the files of \(record.files.disk) change while they are looked at",
+                    .busy, "the files of \(record.files.disk) change while they are examined",
                     advice: "end the program that writes to them and try again")
             }
             // If the result can't be stored, the next caller checks again.
@@ -89,7 +89,7 @@ package struct OpenBase: Sendable {
         CloudletError(
             .badData,
             "its disk \(record.files.disk) or its memory snapshot \(record.files.memory) was changed after it became a base VM",
-            advice: "copy both again from where they are whole; overlays of this base VM fit no other one")
+            advice: "copy both again from an intact copy; overlays of this base VM fit no other base VM")
     }
 
     /// Throws when the memory snapshot was changed after it was opened.

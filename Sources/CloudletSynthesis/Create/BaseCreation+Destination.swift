@@ -16,7 +16,7 @@ extension BaseCreation {
         guard disk.string.utf8.count <= QCOW2Layout.longestBackingPath else {
             throw CloudletError(
                 .usage, "the disk's path is longer than \(QCOW2Layout.longestBackingPath) bytes: \(disk)",
-                advice: "move it to a place with a shorter path")
+                advice: "move it to a directory with a shorter path")
         }
         let bytes = try File(disk, .readWrite).size()
         let files = BaseFiles(disk: disk)
@@ -35,8 +35,8 @@ extension BaseCreation {
             throw CloudletError(
                 .io,
                 "the files of a base VM with \(ByteCount(memoryBytes)) of memory may take \(ByteCount(need)); "
-                    + "\(disk.removingLastComponent()) has room for \(ByteCount(free))",
-                advice: "make room, move the disk to where there is more, or give the VM less with --memory")
+                    + "\(disk.removingLastComponent()) has \(ByteCount(free)) of free space",
+                advice: "free some space, move the disk to a larger file system, or give the VM less with --memory")
         }
     }
 }

@@ -24,7 +24,7 @@ package struct BaseCreation: Sendable {
         if try registry.base(disk: path) != nil {
             throw CloudletError(
                 .cannotCreate, "\(path) is a base VM already",
-                advice: "use it; to make it anew, upon which overlays made from it fit no more, first run: "
+                advice: "use it; to make it again (overlays made from it will not fit the new one), first run: "
                     + Shell.command("cloudlet", "del-base", path.string))
         }
         try BaseFileWriter.recover(BaseFiles(disk: path))
@@ -85,7 +85,7 @@ package struct BaseCreation: Sendable {
     private static func notMade(_ disk: FilePath, hasRun: Bool, _ error: CloudletError) -> CloudletError {
         CloudletError(
             error.code,
-            "no base VM was made; \(disk) " + (hasRun ? "was booted and may have been changed" : "is as it was"),
+            "no base VM was made; \(disk) " + (hasRun ? "was booted and may have been changed" : "was not changed"),
             advice: error.advice, cause: error)
     }
 
@@ -137,7 +137,7 @@ package struct BaseCreation: Sendable {
     private static func notRegistered(_ disk: FilePath, _ error: CloudletError) -> CloudletError {
         CloudletError(
             error.code, "no base VM is registered yet, but all its files are beside \(disk)",
-            advice: "\(error.firstAdvice ?? "mend this"); then run: "
+            advice: "\(error.firstAdvice ?? "fix this"); then run: "
                 + Shell.command("cloudlet", "add-base", disk.string), cause: error)
     }
 }

@@ -42,7 +42,7 @@ package struct FallbackStorage: Sendable {
     /// Explains, after an interruption, why the program still runs.
     func explainKeeping(because error: CloudletError) {
         guard error.code == .interrupted else { return }
-        note("Interrupted. The VM is being kept, so that no work is lost; Ctrl-C again gives it up.")
+        note("Interrupted. The VM is being kept, so that no work is lost; Ctrl-C again discards it.")
     }
 
     /// How long to wait for free space.
@@ -74,13 +74,13 @@ package struct FallbackStorage: Sendable {
             }
             if isFirst {
                 note(
-                    "No directory can hold what was made (\(failures.joined(separator: "; "))). Make room: the program "
-                        + "tries again until there is. Ctrl-C, and once more after a second, gives it up.")
+                    "The VM can't be kept in any directory (\(failures.joined(separator: "; "))). Free disk space: the "
+                        + "program tries again until there is enough. Ctrl-C twice, a second apart, discards the VM.")
             }
             return false
         }
         guard let found else {
-            throw CloudletError(.io, "no directory could hold what was made: \(failures.joined(separator: "; "))")
+            throw CloudletError(.io, "the VM could not be kept in any directory: \(failures.joined(separator: "; "))")
         }
         return found
     }

@@ -34,7 +34,7 @@ package struct KeptVM: Sendable {
     package init(_ directory: FilePath, on base: OpenBase) throws(CloudletError) {
         self.directory = directory
         guard try FileStatus.of(directory.appending(Self.diskName)) != nil else {
-            throw CloudletError(.notFound, "\(directory) holds no VM that was kept")
+            throw CloudletError(.notFound, "\(directory) contains no kept VM")
         }
         let bytes = try File(directory.appending(Self.noteName), .read).read(1 << 20, at: 0)
         do { note = try JSONDecoder().decode(Note.self, from: Data(bytes)) } catch {

@@ -63,9 +63,9 @@ package struct OverlayCreation: Sendable {
     /// The advice on what to do before the overlay is written again.
     private func way(from error: CloudletError, _ kept: KeptVM) -> String {
         guard error.code == .interrupted else {
-            return (error.firstAdvice ?? "mend this, or name another directory") + "; "
+            return (error.firstAdvice ?? "fix this, or name another directory") + "; "
         }
-        return "to give the VM up, run: " + Shell.command("rm", "-r", kept.directory.absolute.string)
+        return "to discard the VM, run: " + Shell.command("rm", "-r", kept.directory.absolute.string)
             + "; if its overlay is wanted, "
     }
 

@@ -131,7 +131,7 @@ extension OverlayDestination {
         let free = try FileSystem.freeSpace(at: destination.part)
         guard free >= room else {
             throw CloudletError(
-                .io, "\(directory) has room for \(ByteCount(free)), too little for an overlay",
+                .io, "\(directory) has \(ByteCount(free)) of free space, too little for an overlay",
                 advice: "make room for at least \(ByteCount(room)), or name another directory")
         }
     }

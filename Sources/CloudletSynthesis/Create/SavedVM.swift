@@ -40,13 +40,13 @@ struct SavedVM: Sendable {
             Shell.command("cp", "--sparse=always", kept.string, files.memory.string),
             Shell.command("cloudlet", "add-base", files.disk.string), Shell.command("rm", "-r", directory.string),
         ]
-        let givingUp = [
+        let discarding = [
             Shell.command("rm", "-r", directory.string), Shell.command("chmod", "u+w", files.disk.string),
         ]
         let way =
             error.code == .interrupted
-            ? "to give it up, run: \(givingUp.joined(separator: " && ")); if the base VM is wanted"
-            : error.firstAdvice ?? "mend this"
+            ? "to discard it, run: \(discarding.joined(separator: " && ")); if the base VM is wanted"
+            : error.firstAdvice ?? "fix this"
         return CloudletError(
             error.code, "no base VM was made of \(files.disk) yet; the memory of the VM is kept in \(kept)",
             advice: "\(way), leave the disk as it is; then run: " + steps.joined(separator: " && "), cause: error)

@@ -33,12 +33,12 @@ enum SnapshotTail {
     ) throws(CloudletError) -> SnapshotFile {
         let snapshot: SnapshotFile
         do throws(CloudletError) { snapshot = try SnapshotFile(file, origin: origin) } catch {
-            throw CloudletError(.badData, "the overlay gives no valid memory snapshot", cause: error)
+            throw CloudletError(.badData, "the overlay does not contain a valid memory snapshot", cause: error)
         }
         guard snapshot.description.machine == machine else {
             throw CloudletError(
                 .badData, "the overlay's VM has other virtual hardware than its base",
-                advice: "make the overlay anew from this base VM")
+                advice: "make the overlay again from this base VM")
         }
         return snapshot
     }
