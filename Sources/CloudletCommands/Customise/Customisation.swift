@@ -39,9 +39,8 @@ struct Customisation: Sendable {
     var needsDisplay: Bool { viewer != nil }
 
     private static var inputIsPipe: Bool {
-        var raw = stat()
-        return unsafe fstat(STDIN_FILENO, &raw) == 0
-            && (raw.st_mode & S_IFMT == S_IFIFO || raw.st_mode & S_IFMT == S_IFREG)
+        guard let status = FileStatus.of(descriptor: STDIN_FILENO) else { return false }
+        return status.isPipe || status.isRegular
     }
 
     /// Returns when one of the chosen ways shows that the work is done.
@@ -76,8 +75,8 @@ struct Customisation: Sendable {
     }
 
     private static var inputIsEmpty: Bool {
-        var raw = stat()
-        return unsafe fstat(STDIN_FILENO, &raw) != 0 || raw.st_mode & S_IFMT == S_IFCHR && isatty(STDIN_FILENO) != 1
+        guard let status = FileStatus.of(descriptor: STDIN_FILENO) else { return true }
+        return status.isCharacterDevice && isatty(STDIN_FILENO) != 1
     }
 
     private func add(

@@ -8,10 +8,10 @@ enum Journal {
 
     /// Whether standard error is connected to the journal: `JOURNAL_STREAM` has its device and inode (systemd.exec(5)).
     static var isStandardError: Bool {
-        guard let stream = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] else { return false }
-        var status = stat()
-        guard unsafe fstat(STDERR_FILENO, &status) == 0 else { return false }
-        return stream == "\(status.st_dev):\(status.st_ino)"
+        guard let stream = ProcessInfo.processInfo.environment["JOURNAL_STREAM"],
+            let identity = FileStatus.of(descriptor: STDERR_FILENO)?.identity
+        else { return false }
+        return stream == "\(identity.device):\(identity.inode)"
     }
 
     /// Sends an entry.

@@ -118,9 +118,10 @@ package final class File: Sendable {
 
     /// Size, allocated bytes, modification time and identity of the file.
     package func status() throws(CloudletError) -> FileStatus {
-        var raw = stat()
-        guard unsafe fstat(descriptor, &raw) == 0 else { throw CloudletError(errno: errno, "can't examine \(path)") }
-        return FileStatus(raw)
+        guard let status = FileStatus.of(descriptor: descriptor) else {
+            throw CloudletError(errno: errno, "can't examine \(path)")
+        }
+        return status
     }
 
     /// Sets the size. Added bytes are a hole.
@@ -244,6 +245,10 @@ package struct FileStatus: Hashable, Sendable {
     package let isRegular: Bool
     /// Whether it is a directory.
     package let isDirectory: Bool
+    /// Whether it is a named or unnamed pipe.
+    package let isPipe: Bool
+    /// Whether it is a character device, such as a terminal.
+    package let isCharacterDevice: Bool
     /// The kind of a file that is neither regular nor a directory, which can block a reader without end.
     let foreignKind: String?
     /// Permission bits.
@@ -268,6 +273,8 @@ package struct FileStatus: Hashable, Sendable {
         identity = Identity(device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
         isRegular = raw.st_mode & S_IFMT == S_IFREG
         isDirectory = raw.st_mode & S_IFMT == S_IFDIR
+        isPipe = raw.st_mode & S_IFMT == S_IFIFO
+        isCharacterDevice = raw.st_mode & S_IFMT == S_IFCHR
         foreignKind =
             switch raw.st_mode & S_IFMT {
             case S_IFREG, S_IFDIR: nil
@@ -288,5 +295,11 @@ package struct FileStatus: Hashable, Sendable {
         if unsafe stat(path.string, &raw) == 0 { return FileStatus(raw) }
         if errno == ENOENT || errno == ENOTDIR { return nil }
         throw CloudletError(errno: errno, "can't examine \(path)")
+    }
+
+    /// The status of what an open descriptor refers to, or `nil` with `errno` when it is not open.
+    package static func of(descriptor: Int32) -> FileStatus? {
+        var raw = stat()
+        return unsafe fstat(descriptor, &raw) == 0 ? FileStatus(raw) : nil
     }
 }
