@@ -4,10 +4,13 @@ import Glibc
 package import SystemPackage
 
 /// The directory for all files whose path the user did not give: `CLOUDLET_HOME`, otherwise `/var/lib/cloudlet` for a
-/// system service, otherwise `$XDG_DATA_HOME/cloudlet`.
+/// system service and its user, otherwise `$XDG_DATA_HOME/cloudlet`.
 package struct CloudletHome: Hashable, Sendable {
     /// The directory.
     package let root: FilePath
+
+    /// The directory of the system service, which is also the home directory of the service's user.
+    package static let system: FilePath = "/var/lib/cloudlet"
 
     /// Uses this directory, and makes it if it is missing (0700). `root` is the path without links, so that the files
     /// of an earlier process are found under any name of the directory.
@@ -63,19 +66,17 @@ package struct CloudletHome: Hashable, Sendable {
     /// The directory chosen by the environment.
     package static func fromEnvironment(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
-    ) throws(CloudletError) -> CloudletHome {
-        if let home = environment["CLOUDLET_HOME"], !home.isEmpty { return try CloudletHome(FilePath(home)) }
+    ) throws(CloudletError) -> CloudletHome { try CloudletHome(chosen(by: environment)) }
+
+    /// The path of the directory chosen by the environment.
+    static func chosen(by environment: [String: String]) -> FilePath {
+        if let home = environment["CLOUDLET_HOME"], !home.isEmpty { return FilePath(home) }
         // systemd passes the state directory to a service.
-        if let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
-            return try CloudletHome(FilePath(String(state)))
-        }
-        if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
-            return try CloudletHome(FilePath(data).appending("cloudlet"))
-        }
-        guard let user = environment["HOME"], user.hasPrefix("/") else {
-            return try CloudletHome("/var/lib/cloudlet")
-        }
-        return try CloudletHome(FilePath(user).appending(".local/share/cloudlet"))
+        if let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first { return FilePath(String(state)) }
+        if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return FilePath(data).appending("cloudlet") }
+        guard let user = environment["HOME"], user.hasPrefix("/") else { return system }
+        // So that commands that the service's user runs ('sudo -u cloudlet cloudlet add-base') need no CLOUDLET_HOME.
+        return FilePath(user) == system ? system : FilePath(user).appending(".local/share/cloudlet")
     }
 
     /// The registry's database.
@@ -85,8 +86,14 @@ package struct CloudletHome: Hashable, Sendable {
     /// The stored result of the accelerator probe.
     package var acceleratorCache: FilePath { root.appending("accelerator.json") }
 
-    /// The node's configuration file, which need not exist.
-    package var configuration: FilePath { root.appending("cloudlet.yaml") }
+    /// The node's configuration file, which need not exist: `cloudlet.yaml` in the directory. For the system service
+    /// it is `/etc/cloudlet/cloudlet.yaml`, unless the directory has one.
+    package var configuration: FilePath { Self.configuration(in: root, system: (try? Self.resolve(Self.system))) }
+
+    static func configuration(in root: FilePath, system: FilePath?) -> FilePath {
+        let own = root.appending("cloudlet.yaml")
+        return root == system && (try? FileStatus.of(own)) == nil ? "/etc/cloudlet/cloudlet.yaml" : own
+    }
 
     /// The working directory, at which relative paths start.
     package static var currentDirectory: FilePath { FilePath(FileManager.default.currentDirectoryPath) }
