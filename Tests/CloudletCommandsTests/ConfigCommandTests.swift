@@ -28,6 +28,20 @@ extension CommandTests {
                 try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: String]])
             let port = try #require(entries.first { $0["key"] == "http.port" })
             #expect(port["value"] == "8099" && port["help"]?.isEmpty == false && port["origin"]?.isEmpty == false)
+            #expect(port["default"] == "8022" && port["accepted"]?.contains("65535") == true)
+            #expect(port["reloadable"] == "no" && entries.contains { $0["reloadable"] == "yes" })
+        }
+
+        @Test("the template is a configuration file")
+        func template() async throws {
+            let template = await home.run("config", "--template")
+            #expect(template.status == 0 && template.errors.isEmpty, "\(template)")
+            _ = try home.scratch.write("node.yaml", Array(template.output.utf8))
+            let listed = await home.run("config", "--config", home.scratch.file("node.yaml").string)
+            let defaults = await home.run("config")
+            #expect(listed.status == 0 && listed.output == defaults.output)
+            let contradiction = await home.run("config", "--template", "--origin")
+            #expect(contradiction.status == 64 && contradiction.errors.contains("--template takes no other option"))
         }
 
         @Test(

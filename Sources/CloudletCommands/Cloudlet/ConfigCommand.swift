@@ -19,6 +19,9 @@ struct ConfigCommand: AsyncParsableCommand {
     @Flag(help: "Show the source of each value in place of its meaning.")
     var origin = false
 
+    @Flag(help: "Print a configuration file with all settings commented out, with their meanings and defaults.")
+    var template = false
+
     @Option(help: "Configuration file (default: CLOUDLET_HOME/cloudlet.yaml).", completion: .file())
     var config: String?
 
@@ -31,9 +34,34 @@ struct ConfigCommand: AsyncParsableCommand {
         let value: String
         let origin: String
         let help: String
+        let defaultValue: String
+        let accepted: String
+        let reloadable: String
+
+        init(_ entry: NodeConfiguration.Entry) {
+            key = entry.setting.key
+            value = entry.text
+            origin = entry.origin.description
+            help = entry.setting.help
+            defaultValue = entry.setting.defaultText
+            accepted = entry.setting.expected
+            reloadable = entry.setting.isReloadable ? "yes" : "no"
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case key, value, origin, help, accepted, reloadable
+            case defaultValue = "default"
+        }
+    }
+
+    func validate() throws {
+        if template, origin || config != nil || format != .table {
+            throw ValidationError("--template takes no other option")
+        }
     }
 
     func run() async throws {
+        guard !template else { return Console.result(String(ConfigurationTemplate.text.dropLast())) }
         let home = try CloudletHome.current()
         let source = try await ConfigurationSource(
             options: [:], environment: ProcessInfo.processInfo.environment,
@@ -41,11 +69,7 @@ struct ConfigCommand: AsyncParsableCommand {
         let entries = try NodeConfiguration(source).entries
         switch format {
         case .json:
-            try Console.json(
-                entries.map {
-                    Entry(
-                        key: $0.setting.key, value: $0.text, origin: $0.origin.description, help: $0.setting.help)
-                })
+            try Console.json(entries.map(Entry.init))
         case .table:
             var table = origin ? TextTable("SETTING", "VALUE", "ORIGIN") : TextTable("SETTING", "VALUE", "MEANING")
             for entry in entries {
