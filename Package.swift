@@ -100,7 +100,8 @@ let package = Package(
         library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
         library("CloudletNetwork", ["CNetwork", "CloudletCore", "CloudletSystem", nioCore, system]),
         .target(
-            name: "CloudletDescriptors", path: "Descriptors", exclude: ["systemd", "nftables"],
+            name: "CloudletDescriptors", path: "Descriptors",
+            exclude: ["apparmor", "debian", "nftables", "sysctl", "systemd"],
             resources: [
                 .embedInCode("upnp/device.xml"), .embedInCode("upnp/original.xml"), .embedInCode("upnp/synthesis.xml"),
             ], swiftSettings: settings),

@@ -1,6 +1,7 @@
 import CloudletSystem
 import CloudletTestSupport
 import Foundation
+import Glibc
 import SystemPackage
 import Testing
 
@@ -49,5 +50,32 @@ import Testing
         let groups = try String(contentsOfFile: scratch.file("etc/group").string, encoding: .utf8)
         #expect(groups.contains("kvm:x:") && groups.split(separator: "\n").contains { $0.hasPrefix("cloudlet:") })
         #expect(groups.split(separator: "\n").contains { $0.hasPrefix("kvm:") && $0.hasSuffix(":cloudlet") })
+    }
+
+    @Test("its state directory is made before its first start")
+    func directory() async throws {
+        let scratch = try ScratchDirectory()
+        try Directory.create(scratch.file("etc"))
+        // Without root, the directory can only be given to this user.
+        let user = "\(geteuid())", group = "\(getegid())"
+        let text = try String(
+            contentsOfFile: Repository.root.appending("Descriptors/systemd/cloudlet.tmpfiles").string, encoding: .utf8)
+        try text.replacing(" cloudlet cloudlet ", with: " \(user) \(group) ")
+            .write(toFile: scratch.file("cloudlet.conf").string, atomically: true, encoding: .utf8)
+        let result = try await Tool.run(
+            "systemd-tmpfiles", ["--create", "--root", scratch.path.string, scratch.file("cloudlet.conf").string])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try FileStatus.of(scratch.file("var/lib/cloudlet"))?.permissions == 0o700)
+    }
+
+    @Test("the AppArmor profile of the unit can be loaded")
+    func profile() async throws {
+        let text = try String(contentsOfFile: unit.string, encoding: .utf8)
+        #expect(text.contains("\nAppArmorProfile=-cloudlet-node\n"))
+        let profile = Repository.root.appending("Descriptors/apparmor/cloudlet-node").string
+        let names = try await Tool.run("/usr/sbin/apparmor_parser", ["-Q", "-T", "-K", "-N", profile])
+        #expect(names.status == 0 && names.output == "cloudlet-node\ncloudlet-node//qemu\n", "\(names)")
+        let parsed = try await Tool.run("/usr/sbin/apparmor_parser", ["-Q", "-T", "-K", profile])
+        #expect(parsed.status == 0, "\(parsed.errors)")
     }
 }
