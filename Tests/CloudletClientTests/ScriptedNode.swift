@@ -29,6 +29,7 @@ final class ScriptedNode: Sendable {
     ///   - first: the script for the first connection that announces an overlay.
     ///   - later: the script for the connections after it; by default the same.
     ///   - creation: the script for connections that request a session; by default it creates one.
+    /// - Throws: a failed requirement when no port of the loopback interface can be listened at.
     init(
         _ first: @escaping Script, later: Script? = nil,
         creation: @escaping Script = { $0.send(.success(.createSession, session: ScriptedNode.session)) }
@@ -106,8 +107,8 @@ struct NodeConnection: Sendable {
     func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0
         while sent < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+            let count = unsafe bytes[sent...].withUnsafeBytes {
+                unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return false }
             sent += count

@@ -14,7 +14,8 @@ extension VirtualMachine {
         let result = await Result.of { () async throws(CloudletError) in
             try await withDeadline(limit, body) { reason in
                 // The log is read before the VM is ended, because QEMU reports that there too.
-                end.withLock { $0 = reason == .late ? self.lateness(limit) : CloudletError(.interrupted, "interrupted") }
+                let error = reason == .late ? self.lateness(limit) : CloudletError(.interrupted, "interrupted")
+                end.withLock { $0 = error }
                 try? await self.destroy()
             }
         }

@@ -50,7 +50,7 @@ struct MachinePart: NodePart {
     var checks: [Health.Check] {
         [
             Health.Check("threads") { [threads = options.threads] () throws(CloudletError) in
-                if threads.isShort { throw DetachedThread.refusal }
+                try threads.requireThreads()
             },
             Health.Check("hypervisor") { [hypervisor] () async throws(CloudletError) in
                 try await hypervisor.requireAnswer()

@@ -29,6 +29,7 @@ package final class Health: Service {
         /// - Parameters:
         ///   - name: what is checked, for people.
         ///   - body: checks the part. Returns the faults, and throws an error if the part does not work.
+        /// - Returns: the check.
         static func withWarnings(
             _ name: String, _ body: @escaping @Sendable () async throws(CloudletError) -> [String]
         ) -> Check { Check(name: name, body: body) }

@@ -57,7 +57,7 @@ struct NodeBackend: SynthesisBackend {
     ) async throws(CloudletError) -> Reservation {
         try DescriptorLimit.requireRoom(for: Self.filesOfVM)
         // Without threads, neither an emulator nor the rebuilding of a VM can start.
-        guard !options.threads.isShort else { throw DetachedThread.refusal }
+        try options.threads.requireThreads()
         let base = try await base(of: request.meta)
         let address = try forwardAddress(for: request)
         if !request.meta.forwards.isEmpty { try ForwardAddress.require(address) }

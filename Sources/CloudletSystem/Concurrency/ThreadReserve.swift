@@ -20,8 +20,11 @@ package final class ThreadReserve: Sendable {
         self.interval = interval
     }
 
-    /// Whether the system can't start threads.
-    package var isShort: Bool { short.load(ordering: .relaxed) }
+    /// Checks that the system can start threads.
+    /// - Throws: `CloudletError.exhausted` when it can't.
+    package func requireThreads() throws(CloudletError) {
+        if short.load(ordering: .relaxed) { throw DetachedThread.refusal }
+    }
 
     /// Starts the reserve and the checks. The kernel reports no event, so the checks start threads.
     /// - Parameter report: called when the system can't start threads any more, and when it can again. It runs on a
