@@ -1,12 +1,14 @@
 """Hosts on the LAN of the lab."""
 
+from typing import ClassVar
+
 from .support import HostTestCase
 
 
 class LanTests(HostTestCase):
     """Two hosts, which went on from the same saved state."""
 
-    names = ("left", "right")
+    releases: ClassVar[dict[str, int]] = {"left": 12, "right": 12}
 
     def test_hosts_see_each_other(self) -> None:
         """They reach each other by unicast and multicast, and know each other's names."""

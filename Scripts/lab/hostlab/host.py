@@ -34,6 +34,16 @@ class Host:
         """The connection to the host."""
         return SSH(self.directory, self.directory / "key")
 
+    @property
+    def release(self) -> int:
+        """The release of Debian."""
+        return self.properties()["release"]
+
+    def properties(self) -> dict[str, int]:
+        """What `start` noted about the host."""
+        found: dict[str, int] = json.loads((self.directory / "host.json").read_text())
+        return found
+
     def start(self, release: int, machine: Machine) -> None:
         """Starts the host. It is as after its boot; nothing of an earlier host of this name is left."""
         saved = booted(release, machine)
@@ -44,8 +54,8 @@ class Host:
                     BUSY, f"host '{self.name}' runs already; 'Scripts/host-lab stop --name {self.name}' ends it"
                 )
             self.discard()
-            self.directory.mkdir(parents=True)
-            check_room(self.directory, 2)
+            check_room(HOSTS, 2)
+            self.directory.mkdir()
             number = LAN.join()
             (self.directory / "host.json").write_text(json.dumps({"number": number, "release": release}))
         try:
@@ -136,7 +146,7 @@ class Host:
             self.ssh.close()
         self.emulator.end()
         with contextlib.suppress(OSError, ValueError, KeyError):
-            LAN.leave(json.loads((self.directory / "host.json").read_text())["number"])
+            LAN.leave(self.properties()["number"])
         shutil.rmtree(self.directory)
 
 
