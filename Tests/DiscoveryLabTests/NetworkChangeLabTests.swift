@@ -47,8 +47,9 @@ struct NetworkChangeLabTests {
             // What was to be announced has been; then no more comes.
             try await Task.sleep(for: .seconds(3))
             let after = try await lab.heard(2, "eth0").components("ssdp:alive")
-            // Each coming and going address may be announced twice with its five targets, and the others be told.
-            #expect(after - before <= 5 * 2 * 5 * 2, "\(after - before) announcements")
+            // On a slow machine each of the changes is announced by itself: at most twice, with five targets, for both
+            // addresses when one has come, and for the other one when it has gone.
+            #expect(after - before <= 5 * (2 + 1) * 2 * 5, "\(after - before) announcements")
             try await Task.sleep(for: .seconds(3))
             #expect(try await lab.heard(2, "eth0").components("ssdp:alive") == after, "still announcing")
             #expect(try await lab.find(2).last(id).contains("\"mdns\",\"ssdp\""))
