@@ -106,7 +106,7 @@ struct DoctorTests {
                 "can't open the registry", "mv "
             ),
             (
-                "mount --bind /bin/false $(command -v qemu-system-x86_64)", "qemu", "fail", "runs no guest code",
+                "mount --bind /bin/false $(command -v qemu-system-x86_64)", "qemu", "fail", "does not run guest code",
                 "--reinstall qemu"
             ),
             ("ulimit -n 256", "descriptors", "warn", "256 open files", "ulimit -n 1536"),

@@ -34,7 +34,7 @@ extension ServerConnection {
         guard isNew || (announcement.resumes && session.mayContinue(with: digest)) else { throw Self.inUse(session) }
         let peer = Session.Peer(permit: state.permit, reconnects: announcement.resumes, probe: probe)
         guard let attachment = session.attach(peer) else {
-            // Another connection, or the node, requested the end meanwhile: nobody else would bring a new session to it.
+            // Another connection, or the node, requested the end meanwhile: nobody else would bring a new session to its end.
             if isNew { session.fail(Self.inUse(session)) }
             throw Self.inUse(session)
         }
