@@ -256,9 +256,9 @@ let package = Package(
         tests(
             "CloudletNode",
             [
-                "CloudletAdvertising", "CloudletControl", "CloudletCore", "CloudletDiscovery", "CloudletNetwork",
-                "CloudletOverlay", "CloudletSession", "CloudletStore", "CloudletSystem", "CloudletWire",
-                asyncAlgorithms, hummingbird, lifecycle, logging, metrics, system,
+                "CloudletAdvertising", "CloudletControl", "CloudletCore", "CloudletDiscovery", "CloudletHypervisor",
+                "CloudletNetwork", "CloudletOverlay", "CloudletSession", "CloudletStore", "CloudletSystem",
+                "CloudletWire", asyncAlgorithms, hummingbird, lifecycle, logging, metrics, system,
             ], exclude: ["Reference"]),
         tests("CloudletOverlay", ["CloudletSystem", "OverlayExample", system]),
         tests(
@@ -290,8 +290,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "CloudletCore", "CloudletSystem", "CloudletTestSupport", "client-example", "cloudlet", "cloudlet-node",
-                "cloudlet-find", system,
+                "CloudletCore", "CloudletHypervisor", "CloudletOverlay", "CloudletStore", "CloudletSystem",
+                "CloudletTestSupport", "client-example", "cloudlet", "cloudlet-node", "cloudlet-find", system,
             ], exclude: ["Reference"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -19,6 +19,14 @@ enum DomainDescriptionReader {
         return Dictionary(machines.map { ($0.text, $0.attributes["canonical"] ?? $0.text) }) { first, _ in first }
     }
 
+    /// The CPU models of which the host or the emulator lacks features, from QEMU's capabilities for a kind of domain.
+    static func unusableCPUModels(in domainCapabilities: String) throws(CloudletError) -> Set<String> {
+        let root = try capabilitiesParser.parse(domainCapabilities)
+        let modes = root.child("cpu")?.children("mode").filter { $0.attributes["name"] == "custom" } ?? []
+        let models = modes.flatMap { $0.children("model") }
+        return Set(models.filter { $0.attributes["usable"] == "no" }.map(\.text))
+    }
+
     /// A parser with larger limits, because capabilities list many machines.
     private static var capabilitiesParser: MarkupParser {
         var parser = MarkupParser()

@@ -74,13 +74,7 @@ package final class Hypervisor: Sendable {
     /// each version of QEMU, so a base VM stores the versioned one, which other hosts know.
     /// - Throws: `CloudletError.unavailable` when there is no such machine type.
     package func machineType(named name: String) async throws(CloudletError) -> String {
-        let known = try DomainDescriptionReader.machineTypes(
-            in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
-        guard let type = known[name] else {
-            throw CloudletError(
-                .unavailable, "QEMU has no machine type '\(name.displayable(limit: 60))' here",
-                advice: "'qemu-system-x86_64 -machine help' lists those it has")
-        }
+        guard let type = try await machineTypes()[name] else { throw Self.unknownMachineType(name) }
         return type
     }
 
@@ -104,12 +98,7 @@ package final class Hypervisor: Sendable {
         _ machine: MachineDescription, _ resources: VMResources, paused: Bool = false
     ) async throws(CloudletError) -> VirtualMachine {
         try machine.validate()
-        guard machine.accelerator == accelerator else {
-            throw CloudletError(
-                .unavailable,
-                "the VM was made under \(machine.accelerator.rawValue), this host runs \(accelerator.rawValue)",
-                advice: "make a base VM on this host, or use a host like the one it was made on")
-        }
+        if let refusal = refusalOfAccelerator(machine) { throw refusal }
         var named = resources
         named.disk = root.nameForDriver(resources.disk)
         named.serialLog = resources.serialLog.map(root.nameForDriver)

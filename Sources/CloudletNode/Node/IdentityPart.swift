@@ -19,10 +19,11 @@ struct IdentityPart: NodePart {
             NodeRecord(
                 id: Self.id(context), name: Self.name(context.settings),
                 synthesisPort: sessions.sockets.announcedPort, httpPort: context.settings.httpPort,
-                bases: (try? await RecordKeeper.bases(registry)) ?? [], load: RecordKeeper.load(),
+                bases: (try? await RecordKeeper.bases(registry, machines.support)) ?? [], load: RecordKeeper.load(),
                 freeMemory: RecordKeeper.roundedFreeMemory(), features: [machines.hypervisor.accelerator.rawValue]))
         keeper = RecordKeeper(
-            record: record, registry: registry, table: sessions.server.table, logger: context.logger)
+            record: record, registry: registry, support: machines.support, table: sessions.server.table,
+            logger: context.logger)
         machines.guestPorts.reserve { [record, ports = sessions.sockets.ports] in
             ports.union([record.value.httpPort])
         }

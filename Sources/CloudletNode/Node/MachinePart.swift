@@ -40,10 +40,14 @@ struct MachinePart: NodePart {
         }
         unended = UnendedVMs(logger: logger)
         warmPool = WarmPool(
-            registry: registry, synthesizer: synthesizer, unended: unended, options: options.machine,
+            registry: registry, support: BaseSupport(on: hypervisor, logger: logger), synthesizer: synthesizer,
+            unended: unended, options: options.machine,
             policy: { [configuration = context.configuration] in WarmPool.Policy(configuration.value) },
             freeMemory: { MemoryFigures.current().available }, logger: logger)
     }
+
+    /// Decides which base VMs can run here.
+    var support: BaseSupport { warmPool.support }
 
     var services: [NodeService] { [NodeService("warm pool", warmPool)] }
 
@@ -54,6 +58,11 @@ struct MachinePart: NodePart {
             },
             Health.Check("hypervisor") { [hypervisor] () async throws(CloudletError) in
                 try await hypervisor.requireAnswer()
+            },
+            Health.Check.withWarnings("base VMs") { [pool = warmPool] () async throws(CloudletError) in
+                // Another check reports a registry that can't be read.
+                guard let bases = try? await pool.registry.bases() else { return [] }
+                return try await pool.support.warnings(about: bases)
             },
             Health.Check.withWarnings("ended VMs") { [unended] in unended.reasons },
         ]

@@ -12,6 +12,7 @@ import ServiceLifecycle
 struct RecordKeeper: Service {
     let record: CurrentValue<NodeRecord>
     let registry: NodeRegistry
+    let support: BaseSupport
     let table: SessionTable
     let logger: Logger
 
@@ -22,7 +23,7 @@ struct RecordKeeper: Service {
         let times = AsyncTimerSequence(interval: Self.interval, clock: .continuous)
         for await _ in times.cancelOnGracefulShutdown() {
             do {
-                let bases = try await Self.bases(registry)
+                let bases = try await Self.bases(registry, support)
                 let sessions = await table.statuses().filter { $0.stage != .created }.count
                 record.update { record in
                     record.bases = bases
@@ -38,9 +39,9 @@ struct RecordKeeper: Service {
         }
     }
 
-    /// The base VMs that the node has.
-    static func bases(_ registry: NodeRegistry) async throws(CloudletError) -> [HeldBase] {
-        try await registry.bases().map { HeldBase(hash: $0.hash, name: $0.files.name) }
+    /// The base VMs to announce: those that the node can run.
+    static func bases(_ registry: NodeRegistry, _ support: BaseSupport) async throws(CloudletError) -> [HeldBase] {
+        await support.supported(try await registry.bases()).map { HeldBase(hash: $0.hash, name: $0.files.name) }
     }
 
     /// The load average per processor over the last minute, rounded to tenths, because small changes should not cause

@@ -51,7 +51,7 @@ struct NodeBackend: SynthesisBackend {
         self.logger = logger
     }
 
-    /// Refuses overlays whose base VM is missing or does not match. If there is no room, waits for it.
+    /// Refuses overlays whose base VM is missing, does not match or can't run here. If there is no room, waits for it.
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> Reservation {
@@ -59,6 +59,7 @@ struct NodeBackend: SynthesisBackend {
         // Without threads, neither an emulator nor the rebuilding of a VM can start.
         try options.threads.requireThreads()
         let base = try await base(of: request.meta)
+        if let refusal = await pool.support.refusal(of: base.record) { throw refusal }
         let address = try forwardAddress(for: request)
         if !request.meta.forwards.isEmpty { try ForwardAddress.require(address) }
         try Synthesizer.requireForwards(request.meta, options.machine)

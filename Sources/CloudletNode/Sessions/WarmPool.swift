@@ -35,6 +35,7 @@ final class WarmPool: Service {
     }
 
     let registry: NodeRegistry
+    let support: BaseSupport
     private let unended: UnendedVMs
     let synthesizer: Synthesizer
     private let options: VMOptions
@@ -51,10 +52,11 @@ final class WarmPool: Service {
     private static let rest = Duration.seconds(2)
 
     init(
-        registry: NodeRegistry, synthesizer: Synthesizer, unended: UnendedVMs, options: VMOptions,
+        registry: NodeRegistry, support: BaseSupport, synthesizer: Synthesizer, unended: UnendedVMs, options: VMOptions,
         policy: @escaping @Sendable () -> Policy, freeMemory: @escaping @Sendable () -> Int, logger: Logger
     ) {
         self.registry = registry
+        self.support = support
         self.synthesizer = synthesizer
         self.unended = unended
         self.options = options

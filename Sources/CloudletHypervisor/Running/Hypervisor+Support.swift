@@ -1,0 +1,50 @@
+package import CloudletCore
+import CloudletSystem
+
+/// Which saved states can be resumed on this host.
+extension Hypervisor {
+    /// Checks, without starting an emulator, whether a saved state of this machine can be resumed on this host: it needs
+    /// the accelerator, the machine type and the CPU model with which it was saved.
+    /// - Returns: the reason why it can't; `nil` if it can. That the default CPU model lacks features is noticed only
+    ///   when an emulator starts.
+    /// - Throws: `CloudletError` when libvirt can't be asked.
+    package func refusal(of machine: MachineDescription) async throws(CloudletError) -> CloudletError? {
+        if let refusal = refusalOfAccelerator(machine) { return refusal }
+        guard try await machineTypes()[machine.machineType] != nil else {
+            return Self.unknownMachineType(machine.machineType)
+        }
+        // libvirt has another name for it, see `DomainXML`.
+        guard machine.cpuModel != MachineDescription.defaultCPUModel else { return nil }
+        let capabilities = try await blocking { [connection, accelerator] () throws(CloudletError) in
+            try connection.domainCapabilities(machineType: machine.machineType, accelerator)
+        }
+        guard try DomainDescriptionReader.unusableCPUModels(in: capabilities).contains(machine.cpuModel) else {
+            return nil
+        }
+        return CloudletError(
+            .unavailable,
+            "this host lacks features of the CPU model '\(machine.cpuModel)' under \(accelerator.rawValue)",
+            advice: "use a base VM that was made on a host like this one, or with the default CPU model")
+    }
+
+    /// The error for a machine with another accelerator than this host's.
+    func refusalOfAccelerator(_ machine: MachineDescription) -> CloudletError? {
+        guard machine.accelerator != accelerator else { return nil }
+        return CloudletError(
+            .unavailable,
+            "the VM was made under \(machine.accelerator.rawValue), this host runs \(accelerator.rawValue)",
+            advice: "make a base VM on this host, or use a host like the one it was made on")
+    }
+
+    /// The machine types of this host's QEMU: each name with the versioned type that it stands for.
+    func machineTypes() async throws(CloudletError) -> [String: String] {
+        try DomainDescriptionReader.machineTypes(
+            in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
+    }
+
+    static func unknownMachineType(_ name: String) -> CloudletError {
+        CloudletError(
+            .unavailable, "QEMU has no machine type '\(name.displayable(limit: 60))' here",
+            advice: "'qemu-system-x86_64 -machine help' lists those it has")
+    }
+}
