@@ -38,6 +38,23 @@ import Testing
         #expect(backoff.mayTry(base(1), at: second))
     }
 
+    @Test("a failure whose text differs only in the VM's name or a time is reported once, and not tried more often")
+    func names() {
+        var backoff = BaseBackoff()
+        var now = ContinuousClock.now
+        var (reports, attempts) = (0, 0)
+        for number in 0..<3600 {
+            now += .seconds(1)
+            guard backoff.mayTry(base(1), at: now) else { continue }
+            attempts += 1
+            let error = CloudletError(
+                .unavailable, "can't start VM cloudlet-\(number)x: qemu at 10:0\(number): refused")
+            if backoff.failed(base(1), error, at: now) { reports += 1 }
+            #expect(backoff.hasFailed(base(1)) && !backoff.hasFailed(base(2)))
+        }
+        #expect(reports == 1 && attempts <= 7, "\(reports) \(attempts)")
+    }
+
     @Test("what is wrong with the machine, not with the files, makes no base wait longer")
     func machine() {
         var backoff = BaseBackoff()

@@ -8,26 +8,32 @@ import Synchronization
 
 /// Decides which warm VMs there should be.
 extension WarmPool {
-    /// The base of each VM to keep warm: one for each base, the ones used last first; if more VMs are to be kept, the
-    /// list repeats.
-    func wantedBases() async -> [OpenBase] {
-        guard let records = try? await registry.bases(), !records.isEmpty else { return [] }
+    /// The plan, and the base VMs in it, opened. A base VM that can't be opened is left out, like those that can't run
+    /// here or of which no VM could be made a short time ago.
+    func plan() async -> (plan: WarmPlan, bases: [SHA256Digest: OpenBase]) {
+        let machines = policy().machines
+        var candidates: [WarmPlan.Candidate] = []
+        var bases: [SHA256Digest: OpenBase] = [:]
+        guard machines > 0, let records = try? await registry.bases() else { return (WarmPlan([], machines: 0), [:]) }
+        let supported = await support.supported(records)
         let use = state.withLock { state in
             state.backoff.keep(records)
             return state.use
         }
-        var bases: [OpenBase] = []
-        for record in use.sorted(records) where state.withLock({ $0.backoff.mayTry(record, at: .now) }) {
-            do throws(CloudletError) { bases.append(try await OpenBase.open(record, in: registry)) } catch {
-                failed(record, error)
-            }
+        for record in use.sorted(supported) where state.withLock({ $0.backoff.mayTry(record, at: .now) }) {
+            do throws(CloudletError) {
+                let base = try await OpenBase.open(record, in: registry)
+                let hasFailed = state.withLock { $0.backoff.hasFailed(record) }
+                candidates.append(.init(base: base.record, hasFailed: hasFailed))
+                bases[record.hash] = base
+            } catch { failed(record, error) }
+            if candidates.count(where: { !$0.hasFailed }) == machines { break }
         }
-        guard !bases.isEmpty else { return [] }
-        return (0..<policy().machines).map { bases[$0 % bases.count] }
+        return (WarmPlan(candidates, machines: machines), bases)
     }
 
-    func superfluous(_ wanted: [OpenBase]) async -> [(WarmVM, String)] {
-        var wanted = wanted.map(\.record)
+    func superfluous(_ wanted: [BaseVM]) async -> [(WarmVM, String)] {
+        var wanted = wanted
         var found: [(WarmVM, String)] = []
         let isShort = freeMemory() < policy().memoryReserve
         for machine in state.withLock({ Array($0.warm) }) {
@@ -46,17 +52,9 @@ extension WarmPool {
 
     static let hasEnded = "its emulator has ended"
 
-    /// The bases for which warm VMs are missing; empty while a synthesis runs.
-    func missing(_ wanted: [OpenBase]) -> [OpenBase] {
-        state.withLock { state in
-            guard state.syntheses == 0 else { return [] }
-            var warm = state.warm.map(\.base.record)
-            return wanted.filter { base in
-                guard let index = warm.firstIndex(of: base.record) else { return true }
-                warm.remove(at: index)
-                return false
-            }
-        }
+    /// The base VMs of which warm VMs are missing; empty while a synthesis runs.
+    func missing(_ plan: WarmPlan) -> [BaseVM] {
+        state.withLock { $0.syntheses == 0 ? plan.missing(from: $0.warm.map(\.base.record)) : [] }
     }
 
     /// Whether there is memory for a VM of `base` and for another one in addition.

@@ -161,17 +161,22 @@ final class WarmPool: Service {
             for machine in reclaimed { await dismiss(machine, "sessions need the memory") }
             return nil
         }
-        let wanted = await wantedBases()
-        for (machine, reason) in await superfluous(wanted) { await dismiss(machine, reason) }
-        for base in missing(wanted) {
+        let (plan, bases) = await plan()
+        for (machine, reason) in await superfluous(plan.wanted) { await dismiss(machine, reason) }
+        for base in missing(plan).compactMap({ bases[$0.hash] }) {
             if let rest = restLeft { return rest }
-            guard !Task.isCancelled, hasRoom(for: base) else { return nil }
+            guard !Task.isCancelled else { return nil }
+            // There may be room for a smaller one.
+            guard hasRoom(for: base) else { continue }
             do throws(CloudletError) {
                 let warm = try await synthesizer.makeWarmVM(base, options)
-                state.withLock { state in
+                let wasTrial = state.withLock { state in
+                    defer { state.backoff.succeeded(base.record) }
                     state.warm.append(warm)
-                    state.backoff.succeeded(base.record)
+                    return state.backoff.hasFailed(base.record)
                 }
+                // From now on it is wanted, so another one may be superfluous.
+                if wasTrial { waker.yield() }
                 group.addTask { [waker, machine = warm.machine] in
                     _ = await machine.waitForEnd()
                     waker.yield()
