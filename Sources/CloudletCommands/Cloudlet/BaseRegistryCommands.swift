@@ -1,6 +1,7 @@
 import ArgumentParser
 import CloudletCommandLine
 import CloudletCore
+import CloudletNode
 import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
@@ -25,9 +26,11 @@ struct ListBaseCommand: AsyncParsableCommand {
         let accelerator: String
         let created: Date
         let state: String
+        /// Why it can't run on this machine.
+        let reason: String?
 
         enum CodingKeys: String, CodingKey {
-            case hash, path, accelerator, created, state
+            case hash, path, accelerator, created, state, reason
             case memoryHash = "memory_hash"
             case diskBytes = "disk_bytes"
             case memoryBytes = "memory_bytes"
@@ -35,9 +38,13 @@ struct ListBaseCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let registry = try Registry.forCommand(try CloudletHome.current().database)
-        var bases: [(base: BaseVM, state: String)] = []
-        for base in try registry.bases() { bases.append((base, await Self.state(of: base, registry))) }
+        let home = try CloudletHome.current()
+        let registry = try Registry.forCommand(home.database)
+        let source = try await ConfigurationSource(
+            options: [:], environment: ProcessInfo.processInfo.environment, file: home.configuration, isNamed: false)
+        let support = HostSupport(configuration: try NodeConfiguration(source), home: home)
+        var bases: [(base: BaseVM, state: State)] = []
+        for base in try registry.bases() { bases.append((base, await Self.state(of: base, registry, support))) }
         for disk in try registry.damaged() {
             let removal = Shell.command("cloudlet", "del-base", disk.string)
             Console.note("the registry entry for \(disk) is damaged; to remove it, run: \(removal)")
@@ -49,26 +56,41 @@ struct ListBaseCommand: AsyncParsableCommand {
                     Entry(
                         hash: base.hash.hex, path: base.files.disk.string, memoryHash: base.memoryHash.hex,
                         diskBytes: base.diskBytes, memoryBytes: base.memoryBytes, accelerator: base.accelerator,
-                        created: Date(timeIntervalSince1970: Double(base.created)), state: state)
+                        created: Date(timeIntervalSince1970: Double(base.created)), state: state.word,
+                        reason: state.reason)
                 })
         case .table:
             var table = TextTable("HASH", "DISK", "MEMORY", "ACCELERATOR", "STATE", "PATH")
             for (base, state) in bases {
                 table.add(
                     base.hash.hex, ByteCount(base.diskBytes).description, ByteCount(base.memoryBytes).description,
-                    base.accelerator, state, base.files.disk.string)
+                    base.accelerator, state.word, base.files.disk.string)
             }
             Console.result(table.text)
+            for (base, state) in bases {
+                guard let reason = state.reason else { continue }
+                Console.note("\(base.files.disk) can't run on this machine: \(reason)")
+            }
         }
     }
 
-    /// Returns `ok`, or why the base VM can't be used.
-    private static func state(of base: BaseVM, _ registry: Registry) async -> String {
+    /// Whether a base VM can be used.
+    private struct State {
+        /// `ok`, `missing`, `damaged` or `unsupported`.
+        let word: String
+        /// Why it can't run on this machine, if that is so.
+        var reason: String?
+    }
+
+    private static func state(of base: BaseVM, _ registry: Registry, _ support: HostSupport) async -> State {
         do {
-            _ = try await OpenBase.open(base, in: registry)
-            return "ok"
+            let open = try await OpenBase.open(base, in: registry)
+            // If the host can't be asked, nothing is known against the base VM.
+            guard let refusal = try? await support.refusal(of: open.machine) else { return State(word: "ok") }
+            return State(word: "unsupported", reason: refusal.description)
         } catch {
-            return (error.cause as? CloudletError)?.code == .notFound || error.code == .notFound ? "missing" : "damaged"
+            let isMissing = (error.cause as? CloudletError)?.code == .notFound || error.code == .notFound
+            return State(word: isMissing ? "missing" : "damaged")
         }
     }
 }

@@ -11,9 +11,11 @@ extension Doctor {
     private static let reinstall = "sudo apt-get install --reinstall qemu-system-x86"
 
     /// Checks KVM by running a guest on it, and libvirt with its QEMU driver by opening it as the node does.
-    func examineHypervisor() async -> ([Finding], MachineDescription.Accelerator?) {
+    /// - Returns: the findings, and the hypervisor if it works.
+    func examineHypervisor() async -> ([Finding], Hypervisor?) {
         var findings: [Finding] = []
         var accelerator: MachineDescription.Accelerator?
+        var working: Hypervisor?
         do throws(CloudletError) {
             // Remove the cached verdict, so that KVM is really checked.
             try FileSystem.remove(home.acceleratorCache)
@@ -34,12 +36,13 @@ extension Doctor {
             let hypervisor = try await Hypervisor.open(
                 root, uri: configuration.libvirtURI, accelerator: accelerator ?? .tcg)
             try await hypervisor.requireAnswer()
+            if accelerator != nil { working = hypervisor }
             findings.append(.ok("libvirt", configuration.libvirtURI ?? "the driver in this process works"))
         } catch {
             let fix = configuration.libvirtURI.map { "virsh -c \($0) list" } ?? Self.packages
             findings.append(.fail("libvirt", "\(error)", fix: fix))
         }
-        return (findings, accelerator)
+        return (findings, working)
     }
 
     private func acceleration(_ verdict: AcceleratorProbe.Verdict) -> Finding {

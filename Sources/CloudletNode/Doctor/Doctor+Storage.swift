@@ -43,8 +43,8 @@ extension Doctor {
         return Shell.command("mv", database.string, FilePath(database.string + ".broken").firstFree.string)
     }
 
-    /// Checks every base VM: its files exist and are unchanged, and this host supports its accelerator.
-    func examineBases(_ accelerator: MachineDescription.Accelerator?) async -> [Finding] {
+    /// Checks every base VM: it can run on this host, and its files exist and are unchanged.
+    func examineBases(_ hypervisor: Hypervisor?) async -> [Finding] {
         let registry: Registry
         let bases: [BaseVM]
         var findings: [Finding] = []
@@ -64,22 +64,19 @@ extension Doctor {
                 .warn("bases", "there is no base VM: every client is refused", fix: "cloudlet add-base DISK")
             ]
         }
-        for base in bases { findings.append(await examine(base, registry, accelerator)) }
+        for base in bases { findings.append(await examine(base, registry, hypervisor)) }
         return findings
     }
 
-    private func examine(
-        _ base: BaseVM, _ registry: Registry, _ accelerator: MachineDescription.Accelerator?
-    ) async -> Finding {
+    private func examine(_ base: BaseVM, _ registry: Registry, _ hypervisor: Hypervisor?) async -> Finding {
         let disk = base.files.disk
+        if let refusal = try? await hypervisor?.refusal(of: base.machine) {
+            return .fail(
+                "base \(base.files.name)", "it can't run here and is not announced: \(refusal.message)",
+                fix: "cloudlet del-base " + Shell.path(disk))
+        }
         do throws(CloudletError) { _ = try await OpenBase.open(base, in: registry) } catch {
             return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base " + Shell.path(disk))
-        }
-        if let accelerator, base.accelerator != accelerator.rawValue {
-            return .fail(
-                "base \(base.files.name)",
-                "it was made under \(base.accelerator), this host runs \(accelerator.rawValue)",
-                fix: "cloudlet del-base " + Shell.path(disk))
         }
         if let status = try? FileStatus.of(disk), status.permissions & 0o222 != 0 {
             return .warn(

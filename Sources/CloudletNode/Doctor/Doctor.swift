@@ -14,9 +14,9 @@ package struct Doctor: Sendable {
 
     /// Checks everything and returns the findings, in the order in which a node needs the parts.
     package func examine() async -> [Finding] {
-        let (hypervisor, accelerator) = await examineHypervisor()
-        let bases = await examineBases(accelerator)
-        return hypervisor + [examineAppArmor()] + examineHome() + bases + examineSpace() + examineNetwork()
+        let (findings, hypervisor) = await examineHypervisor()
+        let bases = await examineBases(hypervisor)
+        return findings + [examineAppArmor()] + examineHome() + bases + examineSpace() + examineNetwork()
             + examinePorts() + examineMDNS()
     }
 }

@@ -1,0 +1,43 @@
+package import CloudletCore
+package import CloudletHypervisor
+package import CloudletSystem
+
+/// Finds out which base VMs this machine can run, as a node with the same configuration does.
+package actor HostSupport {
+    private let configuration: NodeConfiguration
+    private let home: CloudletHome
+    private var hypervisor: Hypervisor?
+
+    /// Answers for a node with this configuration and state directory.
+    package init(configuration: NodeConfiguration, home: CloudletHome) {
+        self.configuration = configuration
+        self.home = home
+    }
+
+    /// Why a VM with this machine can't run here; `nil` if it can.
+    /// - Throws: `CloudletError` when that can't be found out.
+    package func refusal(of machine: MachineDescription) async throws(CloudletError) -> CloudletError? {
+        let accelerator = try await accelerator()
+        // Every host has these; opening the hypervisor takes a second.
+        let usual = MachineDescription(accelerator: accelerator)
+        if machine.accelerator == accelerator, machine.machineType == usual.machineType,
+            machine.cpuModel == usual.cpuModel
+        {
+            return nil
+        }
+        return try await opened(accelerator).refusal(of: machine)
+    }
+
+    private func accelerator() async throws(CloudletError) -> MachineDescription.Accelerator {
+        if let fixed = configuration.accelerator.fixed { return fixed }
+        return try await AcceleratorProbe.verdict(cache: home.acceleratorCache).accelerator
+    }
+
+    private func opened(_ accelerator: MachineDescription.Accelerator) async throws(CloudletError) -> Hypervisor {
+        if let hypervisor { return hypervisor }
+        let root = try HypervisorRoot(under: home.hypervisors, role: .command)
+        let opened = try await Hypervisor.open(root, uri: configuration.libvirtURI, accelerator: accelerator)
+        hypervisor = opened
+        return opened
+    }
+}
