@@ -1,4 +1,4 @@
-import CloudletCore
+package import CloudletCore
 import Dispatch
 import Glibc
 import Synchronization
