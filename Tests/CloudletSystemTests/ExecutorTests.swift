@@ -64,6 +64,7 @@ import Testing
                 group.addTask {
                     try await slots.acquire()
                     load.enter(number)
+                    try await until(5, "two tasks don't run at the same time") { load.state.withLock { $0.most >= 2 } }
                     // Others would enter meanwhile if the semaphore let them.
                     for _ in 0..<20 { await Task.yield() }
                     load.leave()
