@@ -56,7 +56,7 @@ struct SessionListing {
                 session.id.description, stage, session.client, session.app?.displayable(limit: 30) ?? "-",
                 session.base.map { String($0.prefix(12)) } ?? "-",
                 Duration.seconds((session.ended ?? now) &- session.created).shown,
-                session.reason?.displayable(limit: 80) ?? session.forwards.joined(separator: ", "))
+                session.reason?.displayable(limit: 160) ?? session.forwards.joined(separator: ", "))
         }
         return table
     }
