@@ -98,8 +98,10 @@ extension EndToEndTests {
                 try await node.waitFor("node is ready")
                 try await until(20, "ready: \(node.output)") { try await trouble.get("/ready").hasSuffix("503") }
                 let told = try await trouble.get("/ready")
-                #expect(told.contains("disk: ") && told.contains("registry: "), "\(told)")
-                #expect(told.contains("disk is full"), "\(told)")
+                #expect(told.contains("disk: "), "\(told)")
+                // What the node frees as it starts may be enough for the registry before the first check ends.
+                let isOpened = node.output.contains("the registry can be used again")
+                #expect(told.contains("registry: ") && told.contains("disk is full") || isOpened, "\(told)")
                 #expect(try await trouble.get("/health") == "alive\n\n200")
                 #expect(node.output.contains("the registry can't be opened"), "\(node.output)")
                 let refused = try await trouble.find()
@@ -157,7 +159,7 @@ extension EndToEndTests {
                 let stages = try await trouble.stages()
                 return stages.count == before + 1 && stages.allSatisfy { $0 == "ended" }
             }
-            try await node.waitFor("the registry works again", seconds: 20)
+            try await node.waitFor("the registry can be used again", seconds: 20)
             let line = try #require(node.output.split(separator: "\n").first { $0.contains("\"synthesized\"") })
             let fields = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
             #expect(fields?["session"] != nil, "\(line)")

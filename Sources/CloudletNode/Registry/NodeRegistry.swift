@@ -283,6 +283,6 @@ final class NodeRegistry: BaseRegister {
 
     private func settle(_ kind: Kind) {
         guard state.withLock({ $0.troubles.removeValue(forKey: kind) }) != nil else { return }
-        logger.notice("the registry works again")
+        logger.notice("the registry can be used again")
     }
 }
