@@ -69,7 +69,7 @@ extension EndToEndTests {
                 let sent = try await lab.run(
                     2,
                     [
-                        Program.path("cloudlet-find"), "--node", EndToEndLab.address(1), "--timeout", "10", "--overlay",
+                        Program.path("cloudlet-find"), "--node", EndToEndLab.address(1), "--timeout", "3", "--overlay",
                         overlay.string,
                     ], environment: ["CLOUDLET_HOME": scratch.file("client").string])
                 #expect(sent.status == 69 && sent.errors.contains("lacks features of the CPU model"), "\(sent)")
