@@ -18,6 +18,11 @@ enum LibvirtError {
         return code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID
     }
 
+    /// Whether the last failure on this thread means that libvirt does not support an argument on this host.
+    static var isInvalidArgument: Bool {
+        virErrorNumber(rawValue: UInt32(bitPattern: virGetLastErrorCode())) == VIR_ERR_INVALID_ARG
+    }
+
     private static func code(_ number: Int32) -> CloudletError.Code {
         switch virErrorNumber(rawValue: UInt32(bitPattern: number)) {
         case VIR_ERR_NO_DOMAIN: .notFound

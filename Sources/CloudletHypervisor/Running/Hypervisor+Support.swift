@@ -10,14 +10,11 @@ extension Hypervisor {
     /// - Throws: `CloudletError` when libvirt can't be asked.
     package func refusal(of machine: MachineDescription) async throws(CloudletError) -> CloudletError? {
         if let refusal = refusalOfAccelerator(machine) { return refusal }
-        guard try await machineTypes()[machine.machineType] != nil else {
-            return Self.unknownMachineType(machine.machineType)
-        }
-        // libvirt has another name for it, see `DomainXML`.
-        guard machine.cpuModel != MachineDescription.defaultCPUModel else { return nil }
-        let capabilities = try await blocking { [connection, accelerator] () throws(CloudletError) in
+        let answer = try await blocking { [connection, accelerator] () throws(CloudletError) in
             try connection.domainCapabilities(machineType: machine.machineType, accelerator)
         }
+        let capabilities: String
+        do throws(CloudletError) { capabilities = try answer.get() } catch { return error }
         guard try DomainDescriptionReader.unusableCPUModels(in: capabilities).contains(machine.cpuModel) else {
             return nil
         }
@@ -34,17 +31,5 @@ extension Hypervisor {
             .unavailable,
             "the VM was made under \(machine.accelerator.rawValue), this host runs \(accelerator.rawValue)",
             advice: "make a base VM on this host, or use a host like the one it was made on")
-    }
-
-    /// The machine types of this host's QEMU: each name with the versioned type that it stands for.
-    func machineTypes() async throws(CloudletError) -> [String: String] {
-        try DomainDescriptionReader.machineTypes(
-            in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
-    }
-
-    static func unknownMachineType(_ name: String) -> CloudletError {
-        CloudletError(
-            .unavailable, "QEMU has no machine type '\(name.displayable(limit: 60))' here",
-            advice: "'qemu-system-x86_64 -machine help' lists those it has")
     }
 }

@@ -74,7 +74,13 @@ package final class Hypervisor: Sendable {
     /// each version of QEMU, so a base VM stores the versioned one, which other hosts know.
     /// - Throws: `CloudletError.unavailable` when there is no such machine type.
     package func machineType(named name: String) async throws(CloudletError) -> String {
-        guard let type = try await machineTypes()[name] else { throw Self.unknownMachineType(name) }
+        let known = try DomainDescriptionReader.machineTypes(
+            in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
+        guard let type = known[name] else {
+            throw CloudletError(
+                .unavailable, "QEMU has no machine type '\(name.displayable(limit: 60))' here",
+                advice: "'qemu-system-x86_64 -machine help' lists those it has")
+        }
         return type
     }
 
