@@ -1,11 +1,11 @@
 import CloudletControl
 import CloudletCore
+import CloudletSession
 import CloudletSystem
 import CloudletTestSupport
 import Glibc
 import Logging
 import ServiceLifecycle
-import Synchronization
 import SystemPackage
 import Testing
 
@@ -174,15 +174,17 @@ import Testing
         }
     }
 
-    @Test("connections that come while the node stops are closed")
+    @Test("connections that were accepted but not served when the node stops are closed")
     func stopping() async throws {
-        let sockets = Mutex<[File]>([])
-        for _ in 0..<20 {
-            try await serving(timeout: .seconds(3600)) { [self] () async throws in
-                for _ in 0..<24 { try sockets.withLock { $0.append(try connection("")) } }
-            }
-        }
-        for socket in sockets.withLock({ $0 }) { #expect(try await end(of: socket).isEmpty) }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let server = ControlServer(home: home, routes: ControlRoutes(), timeout: .seconds(3600), logger: logger)
+        try Directory.createPrivate(home.controlDirectory)
+        let (channel, accepted) = try await server.accept(try LocalStream.listen(at: home.controlSocket))
+        let sockets = try (0..<3).map { _ in try connection("") }
+        try await until(5, "they are not accepted") { server.gate.open == 3 }
+        await server.close(channel, accepted)
+        for socket in sockets { #expect(try await end(of: socket).isEmpty) }
+        #expect(server.gate.open == 0)
     }
 
     @Test("another user is refused, also where the files' modes would let one in", .enabled(if: geteuid() == 0))

@@ -20,6 +20,8 @@ struct ControlServer: Service {
 
     /// The largest number of connections at the same time; further ones wait in the system's queue.
     static let connections = 64
+    /// Limits the number of connections.
+    let gate = AcceptGate(limit: Self.connections)
     /// The pause after the socket could not be created, as on a full disk.
     private static let pause = Duration.seconds(5)
 
@@ -58,18 +60,22 @@ struct ControlServer: Service {
             try? FileSystem.remove(home.controlSocket)
             group.cancelAll()
         }
+        await close(channel, accepted)
+    }
+
+    /// Closes a socket and the connections that were accepted but are not served.
+    func close(_ channel: any Channel, _ accepted: AsyncStream<ControlConnection>) async {
         try? await channel.close()
-        // Connections that were accepted meanwhile are not served.
         for await connection in accepted { connection.close() }
     }
 
-    private func accept(_ socket: File) async throws -> (any Channel, AsyncStream<ControlConnection>) {
+    /// Accepts the connections to a socket.
+    func accept(_ socket: File) async throws -> (any Channel, AsyncStream<ControlConnection>) {
         let (accepted, continuation) = AsyncStream.makeStream(of: ControlConnection.self)
-        let gate = AcceptGate(limit: Self.connections)
         let descriptor = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)
         guard descriptor >= 0 else { throw CloudletError(errno: errno, "can't listen at \(home.controlSocket)") }
         let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .serverChannelInitializer { gate.guardListener($0) }
+            .serverChannelInitializer { [gate] in gate.guardListener($0) }
             // A client may end its side of the connection after its request, and then read the replies.
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { [timeout] channel in
