@@ -26,7 +26,8 @@ actor BaseSupport {
 
     /// Uses the verdicts of a hypervisor.
     init(on hypervisor: Hypervisor, logger: Logger) {
-        self.init(logger: logger) { (base) async throws(CloudletError) in try await hypervisor.refusal(of: base.machine)
+        self.init(logger: logger) { (base) async throws(CloudletError) in
+            try await hypervisor.refusal(of: base.machine)
         }
     }
 
@@ -54,7 +55,9 @@ actor BaseSupport {
         let known = Set(bases.map(\.hash))
         verdicts = verdicts.filter { known.contains($0.key) }
         var supported: [BaseVM] = []
-        for base in bases { if await refusal(of: base) == nil { supported.append(base) } }
+        for base in bases {
+            if await refusal(of: base) == nil { supported.append(base) }
+        }
         return supported
     }
 
