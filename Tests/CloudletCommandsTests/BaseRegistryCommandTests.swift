@@ -43,6 +43,15 @@ extension CommandTests {
             #expect(entry["created"] as? String == "2023-11-14T22:13:20Z" && entry["state"] as? String == "missing")
         }
 
+        @Test("base VMs are listed also when the node's configuration is not valid")
+        func invalidConfiguration() async throws {
+            let base = home.base("one.raw")
+            try home.registry().add(base)
+            try Data("nonsense: [".utf8).write(to: URL(filePath: home.path.appending("cloudlet.yaml").string))
+            let listed = await home.run("list-base")
+            #expect(listed.status == 0 && listed.rows.count == 2, "\(listed)")
+        }
+
         @Test("a damaged entry is reported on standard error with a command that removes it")
         func damaged() async throws {
             let (one, two) = (home.base("one's.raw"), home.base("two.raw", content: 2))

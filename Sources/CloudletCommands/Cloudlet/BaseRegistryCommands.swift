@@ -40,9 +40,7 @@ struct ListBaseCommand: AsyncParsableCommand {
     func run() async throws {
         let home = try CloudletHome.current()
         let registry = try Registry.forCommand(home.database)
-        let source = try await ConfigurationSource(
-            options: [:], environment: ProcessInfo.processInfo.environment, file: home.configuration, isNamed: false)
-        let support = HostSupport(configuration: try NodeConfiguration(source), home: home)
+        let support = try? await Self.support(home)
         var bases: [(base: BaseVM, state: State)] = []
         for base in try registry.bases() { bases.append((base, await Self.state(of: base, registry, support))) }
         for disk in try registry.damaged() {
@@ -82,11 +80,17 @@ struct ListBaseCommand: AsyncParsableCommand {
         var reason: String?
     }
 
-    private static func state(of base: BaseVM, _ registry: Registry, _ support: HostSupport) async -> State {
+    private static func support(_ home: CloudletHome) async throws -> HostSupport {
+        let source = try await ConfigurationSource(
+            options: [:], environment: ProcessInfo.processInfo.environment, file: home.configuration, isNamed: false)
+        return HostSupport(configuration: try NodeConfiguration(source), home: home)
+    }
+
+    private static func state(of base: BaseVM, _ registry: Registry, _ support: HostSupport?) async -> State {
         do {
             let open = try await OpenBase.open(base, in: registry)
-            // If the host can't be asked, nothing is known against the base VM.
-            guard let refusal = try? await support.refusal(of: open.machine) else { return State(word: "ok") }
+            // If the node's configuration is not valid or the host can't be asked, nothing is known against the base VM.
+            guard let refusal = try? await support?.refusal(of: open.machine) else { return State(word: "ok") }
             return State(word: "unsupported", reason: refusal.description)
         } catch {
             let isMissing = (error.cause as? CloudletError)?.code == .notFound || error.code == .notFound

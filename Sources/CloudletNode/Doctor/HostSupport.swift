@@ -6,6 +6,7 @@ package import CloudletSystem
 package actor HostSupport {
     private let configuration: NodeConfiguration
     private let home: CloudletHome
+    private var known: MachineDescription.Accelerator?
     private var hypervisor: Hypervisor?
 
     /// Answers for a node with this configuration and state directory.
@@ -29,8 +30,11 @@ package actor HostSupport {
     }
 
     private func accelerator() async throws(CloudletError) -> MachineDescription.Accelerator {
-        if let fixed = configuration.accelerator.fixed { return fixed }
-        return try await AcceleratorProbe.verdict(cache: home.acceleratorCache).accelerator
+        if let accelerator = configuration.accelerator.fixed ?? known { return accelerator }
+        // Not every verdict is stored, and a run takes seconds.
+        let probed = try await AcceleratorProbe.verdict(cache: home.acceleratorCache).accelerator
+        known = probed
+        return probed
     }
 
     private func opened(_ accelerator: MachineDescription.Accelerator) async throws(CloudletError) -> Hypervisor {

@@ -21,7 +21,7 @@ package final class ThreadReserve: Sendable {
     }
 
     /// Checks that the system can start threads.
-    /// - Throws: `CloudletError.exhausted` when it can't.
+    /// - Throws: `CloudletError.busy` when it can't.
     package func requireThreads() throws(CloudletError) {
         if short.load(ordering: .relaxed) { throw DetachedThread.refusal }
     }
