@@ -314,7 +314,8 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         ),
         "CloudletHypervisor": (
             [
-                "Machine/GuestSupport.swift", "Machine/MachineDescription.swift", "Machine/VMDescription.swift",
+                "Machine/GuestSupport.swift", "Machine/GuestTimekeeping.swift", "Machine/MachineDescription.swift",
+                "Machine/VMDescription.swift",
                 "Snapshot/SnapshotFile.swift", "Snapshot/SnapshotLayout.swift",
             ], ["CloudletCore", "CloudletSystem", "CloudletMarkup"]
         ),

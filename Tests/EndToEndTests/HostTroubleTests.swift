@@ -150,10 +150,13 @@ extension EndToEndTests {
                     #expect(time < .seconds(3), "\(time)")
                 }
                 try await node.waitFor("another program has locked it", seconds: 20)
+                // The failure may have been logged before the check that /ready reports ran again.
+                try await until(20, "ready: \(node.output)") {
+                    try await trouble.get("/ready").contains("registry: ")
+                }
                 // All this was done while it was held, and nothing was written.
                 #expect(holder.isRunning)
                 #expect(try await trouble.stages().count == before)
-                #expect(try await trouble.get("/ready").contains("registry: "))
             }
             try await until(20, "the session is not written: \(node.output)") {
                 let stages = try await trouble.stages()
