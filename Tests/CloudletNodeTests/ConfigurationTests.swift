@@ -147,6 +147,26 @@ import Testing
     }
 
     @Test(
+        "a file that is not valid YAML is refused with the place and the reason, and its text is not repeated",
+        arguments: [
+            ("name: a\nupnp:\n  port: 1\nsecret: b\nupnp:\n  engine: native\n", "line 2: ", "more than once: 'upnp'"),
+            ("name: a\n# secret\na: [", "line 4, column 1: ", "did not find expected"),
+            ("name: a\nsecret: \"b\n", "line 3, column 1: ", "unexpected end of stream"),
+            ("name: a\nsecret: 1\n\tb: c\n", "line 3, column 1: ", "found a tab character"),
+            ("name: a\nx: \u{1}secret\n", "line 2: ", "control characters are not allowed"),
+        ])
+    func invalidYAML(text: String, line: String, reason: String) async throws {
+        _ = try scratch.write("bad.yaml", Array(text.utf8))
+        let error = await #expect(throws: CloudletError.self) {
+            try await ConfigurationSource(
+                options: [:], environment: [:], file: scratch.file("bad.yaml"), isNamed: true)
+        }
+        let told = try #require(error?.description)
+        #expect(told.contains("bad.yaml is not valid YAML: \(line)") && told.contains(reason), "\(told)")
+        #expect(!told.contains("secret") && !told.contains("\n"), "\(told)")
+    }
+
+    @Test(
         "an address with a zone that it can't have, and a name that is none, are refused with the reason",
         arguments: [
             (

@@ -81,8 +81,7 @@ struct ProbeRun: Sendable {
             return expired.withLock { $0 } ?? .failed(EmulatorLog.lastWords(in: result.standardError))
         } catch {
             if let error = error as? CloudletError { throw error }
-            throw CloudletError(
-                .unavailable, "can't run \(emulator)", advice: "install qemu-system-x86", cause: error)
+            throw InstalledProgram.cannotRun("\(emulator)", package: "qemu-system-x86", cause: error)
         }
     }
 

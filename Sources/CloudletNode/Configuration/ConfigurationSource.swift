@@ -116,7 +116,10 @@ package struct ConfigurationSource: Sendable {
         let text = String(decoding: bytes, as: UTF8.self)
         let node: Yams.Node?
         do { node = try compose(yaml: text) } catch {
-            throw CloudletError(.configuration, "the configuration file \(file) is not valid YAML", cause: error)
+            let reason = (error as? YamlError)?.reason ?? (text: "\(error)", advice: nil)
+            throw CloudletError(
+                .configuration, "the configuration file \(file) is not valid YAML: \(reason.text)",
+                advice: reason.advice)
         }
         guard let node, !isEmpty(node) else { return nil }
         guard case .mapping = node else {

@@ -8,6 +8,9 @@ import SystemPackage
 extension Doctor {
     private static let packages = "sudo apt-get install qemu-system-x86 qemu-utils libvirt-daemon-driver-qemu"
 
+    /// Shows what AppArmor denied.
+    private static let denials = "sudo journalctl --dmesg --grep apparmor"
+
     private static let reinstall = "sudo apt-get install --reinstall qemu-system-x86"
 
     /// Checks KVM by running a guest on it, and libvirt with its QEMU driver by opening it as the node does.
@@ -29,7 +32,9 @@ extension Doctor {
                     : .fail("qemu", "qemu-system-x86_64 is installed, but does not run guest code", fix: Self.reinstall)
             )
         } catch {
-            findings.append(.fail("qemu", "\(error)", fix: Self.packages))
+            let isInstalled = InstalledProgram.exists("qemu-system-x86_64")
+            findings.append(
+                .fail("qemu", "\(error)", fix: isInstalled ? Self.denials : Self.packages))
         }
         do throws(CloudletError) {
             let root = try HypervisorRoot(under: home.hypervisors, role: .command)

@@ -105,7 +105,7 @@ struct OverlayFetch: Sendable {
         } catch let error as CloudletError {
             throw error
         } catch {
-            throw CloudletError(.unavailable, "can't run curl", advice: "install the package curl", cause: error)
+            throw InstalledProgram.cannotRun("curl", package: "curl", cause: error)
         }
         guard result.terminationStatus.isSuccess else {
             let words = result.standardError.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""

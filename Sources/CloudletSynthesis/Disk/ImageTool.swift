@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletSystem
 import Subprocess
 
 /// Runs `qemu-img`.
@@ -10,8 +11,7 @@ enum ImageTool {
                 .name("qemu-img"), arguments: Arguments(arguments), input: .none,
                 output: .string(limit: outputLimit), error: .string(limit: 64 << 10))
         } catch {
-            throw CloudletError(
-                .unavailable, "can't run qemu-img", advice: "install the package qemu-utils", cause: error)
+            throw InstalledProgram.cannotRun("qemu-img", package: "qemu-utils", cause: error)
         }
         guard result.terminationStatus.isSuccess else {
             let reason = result.standardError.split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
