@@ -41,10 +41,11 @@ import Testing
         try await withThrowingTaskGroup { group in
             let reservation = Reservation(release: { isReleased.store(true, ordering: .relaxed) })
             group.addTask { await unended.run() }
-            await unended.end("vm", holding: reservation) { () async throws(CloudletError) in
+            let hasEnded = await unended.end("vm", holding: reservation) { () async throws(CloudletError) in
                 attempts.add(1, ordering: .relaxed)
                 throw CloudletError(.unavailable, "no")
             }
+            #expect(!hasEnded)
             reservation.release()
             #expect(attempts.load(ordering: .relaxed) == 1)
             group.cancelAll()
@@ -54,12 +55,49 @@ import Testing
         }
     }
 
+    /// Adds a VM that can't be ended, and waits for an attempt to end it; the first attempt has the number 1.
+    private func wait(
+        forAttempt number: Int, pauses: ClosedRange<Duration>, _ body: (UnendedVMs) async throws -> Void
+    ) async throws {
+        let unended = UnendedVMs(pauses: pauses, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let attempts = Atomic(0)
+        let (isReached, mayEnd) = (AsyncEvent(), AsyncEvent())
+        try await withThrowingTaskGroup { group in
+            group.addTask { await unended.run() }
+            await unended.end("vm") { () async throws(CloudletError) in
+                let attempt = attempts.add(1, ordering: .relaxed).newValue
+                if attempt == number {
+                    isReached.set()
+                    await mayEnd.wait()
+                }
+                throw CloudletError(.unavailable, "attempt \(attempt)")
+            }
+            await isReached.wait()
+            try await body(unended)
+            mayEnd.set()
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
+    @Test("the pauses between the attempts grow up to the longest one, and the latest error is listed")
+    func pauses() async throws {
+        let start = ContinuousClock.now
+        try await wait(forAttempt: 9, pauses: .milliseconds(1) ... .seconds(3600)) { unended in
+            // 1 + 2 + 4 + ... + 128 ms.
+            #expect(ContinuousClock.now - start >= .milliseconds(255))
+            #expect(unended.reasons == ["VM vm can't be ended: attempt 8"])
+        }
+        // Without a longest pause, this would take half an hour.
+        try await wait(forAttempt: 20, pauses: .milliseconds(1) ... .milliseconds(4)) { _ in }
+    }
+
     @Test("the reservation of a VM that was ended at once is released, and nothing is listed")
     func ended() async throws {
         let unended = UnendedVMs(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let releases = Atomic(0)
         let reservation = Reservation(release: { releases.add(1, ordering: .relaxed) })
-        await unended.end("vm", holding: reservation) {}
+        #expect(await unended.end("vm", holding: reservation) {})
         #expect(releases.load(ordering: .relaxed) == 1 && unended.reasons.isEmpty)
     }
 }

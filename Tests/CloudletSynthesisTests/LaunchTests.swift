@@ -21,10 +21,10 @@ import Testing
         let hypervisor: Hypervisor
         let disk: FilePath
 
-        init() async throws {
+        init(ending: @escaping Hypervisor.Ending = { _, end in (try? await end()) != nil }) async throws {
             scratch = try ScratchDirectory()
             hypervisor = try await Hypervisor.open(
-                HypervisorRoot(under: scratch.file("hypervisors"), role: .command), accelerator: .tcg)
+                HypervisorRoot(under: scratch.file("hypervisors"), role: .command), accelerator: .tcg, ending: ending)
             try scratch.write("disk", []).resize(to: 1 << 20)
             disk = scratch.file("disk")
         }
@@ -63,6 +63,44 @@ import Testing
                 try Self.require(result == Self.failure.message, "another error: \(result)")
                 try await host.requireNothingLeft()
             }
+        }
+    }
+
+    @Test("a VM that can't be ended, of a failed launch or left behind, keeps nothing else and can be ended later")
+    func unended() async {
+        await #expect(processExitsWith: .success) {
+            let ends = Mutex<[String: @Sendable () async throws(CloudletError) -> Void]>([:])
+            let host = try await Host { name, end in
+                // The first one can't be ended.
+                let isStuck = ends.withLock { ends in
+                    if ends.isEmpty { ends[name] = end }
+                    return ends[name] != nil
+                }
+                return isStuck ? false : (try? await end()) != nil
+            }
+            let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+            let result = await Self.result {
+                try await launch.complete { () async throws(CloudletError) in
+                    try await host.start(launch)
+                    throw Self.failure
+                }
+            }
+            try Self.require(result == Self.failure.message, "another error: \(result)")
+            try Self.require(try await host.hypervisor.runningVMs() == [launch.name], "it does not run any more")
+
+            let second = try VMLaunch(Self.machine, on: host.hypervisor)
+            // QEMU locks the disk of the first VM.
+            let disk = host.scratch.file("another")
+            try host.scratch.write("another", []).resize(to: 1 << 20)
+            try await second.startEmulator(on: .raw(disk), waitingForState: false, VMOptions(), StageTimes())
+            let directory = try host.hypervisor.makeDirectory(of: host.hypervisor.newName())
+            let ended = try await host.hypervisor.removeLeftovers()
+            try Self.require(ended == [second.name], "others are reported as ended: \(ended)")
+            try Self.require(try FileStatus.of(directory) == nil, "a directory is left")
+            try Self.require(try await host.hypervisor.runningVMs() == [launch.name], "another VM runs")
+            guard let end = ends.withLock({ $0[launch.name] }) else { throw Self.failure }
+            try await end()
+            try await host.requireNothingLeft()
         }
     }
 

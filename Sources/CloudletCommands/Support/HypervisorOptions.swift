@@ -30,11 +30,23 @@ struct HypervisorOptions: ParsableArguments {
             case .tcg: .tcg
             }
         let root = try HypervisorRoot(under: home.hypervisors, role: .command)
-        let hypervisor = try await Hypervisor.open(root, uri: connect, accelerator: accelerator) {
-            Console.note($0.shown)
-        }
+        let hypervisor = try await Hypervisor.open(
+            root, uri: connect, accelerator: accelerator, ending: Self.end, note: { Console.note($0.shown) })
         for name in try await hypervisor.removeLeftovers() { Console.note("ended VM \(name), left behind by a crash") }
         return hypervisor
+    }
+
+    /// Ends a VM that the command does not use, or reports why that is not possible.
+    private static func end(
+        _ name: String, _ end: @escaping @Sendable () async throws(CloudletError) -> Void
+    ) async -> Bool {
+        do throws(CloudletError) {
+            try await end()
+            return true
+        } catch {
+            Console.note("VM \(name) can't be ended: \(error); the next command that runs VMs tries again")
+            return false
+        }
     }
 }
 

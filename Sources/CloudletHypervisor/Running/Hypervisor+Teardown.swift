@@ -6,6 +6,11 @@ package import SystemPackage
 /// here: VMs that are being brought up, warm VMs, VMs of sessions and commands, detached VMs, and VMs of a process that
 /// crashed or was interrupted.
 extension Hypervisor {
+    /// Ends a VM that nobody uses, and decides what happens if that fails. `end` can be called more than once.
+    /// - Returns: whether the VM has ended.
+    package typealias Ending =
+        @Sendable (_ name: String, _ end: @escaping @Sendable () async throws(CloudletError) -> Void) async -> Bool
+
     /// Makes the scratch directory of a VM (0700).
     /// - Returns: its path.
     package func makeDirectory(of name: String) throws(CloudletError) -> FilePath {
@@ -46,16 +51,28 @@ extension Hypervisor {
         try? FileSystem.remove(directory(of: name))
     }
 
-    /// Ends the VMs of an earlier process that used the directory, and removes its files. Detached VMs are kept.
+    /// Tears down a VM that nobody uses, by the function with which the hypervisor was opened. That function also learns
+    /// why the VM can't be ended, if that is so.
+    /// - Returns: whether the VM has ended.
+    @discardableResult
+    package func abandon(_ name: String) async -> Bool {
+        await ending(name) { [self] () async throws(CloudletError) in try await tearDown(name) }
+    }
+
+    /// Ends the VMs of an earlier process that used the directory, and removes its files. Detached VMs are kept. A VM
+    /// that can't be ended does not keep the others.
     /// - Parameter wanted: names of further VMs to keep.
     /// - Returns: the names of the ended VMs.
-    /// - Throws: `CloudletError` when a VM can't be ended.
+    /// - Throws: `CloudletError` when the VMs and directories can't be listed.
     package func removeLeftovers(except wanted: Set<String> = []) async throws(CloudletError) -> [String] {
         let kept = wanted.union(try DetachedVM.all(in: root.directory).filter(\.isAlive).map(\.name))
         let running = try await runningVMs().subtracting(kept)
         let directories = try Directory.names(in: workDirectory).filter(HypervisorRoot.isVMName)
-        for name in running.union(directories).subtracting(kept) { try await tearDown(name) }
-        return running.sorted()
+        var ended: [String] = []
+        for name in running.union(directories).subtracting(kept).sorted() {
+            if await abandon(name), running.contains(name) { ended.append(name) }
+        }
+        return ended
     }
 
     /// Names of the VMs that run in this directory.

@@ -11,18 +11,21 @@ package final class Hypervisor: Sendable {
     let isEmbedded: Bool
     private let securityLabels: [MarkupElement]
     let care: VMCare.Running
+    let ending: Ending
     /// The accelerator that executes guest code on this host.
     package let accelerator: MachineDescription.Accelerator
 
     private init(
         connection: LibvirtConnection, root: HypervisorRoot, isEmbedded: Bool, labels: [MarkupElement],
-        accelerator: MachineDescription.Accelerator, note: @escaping @Sendable (VMIncident) -> Void
+        accelerator: MachineDescription.Accelerator, ending: @escaping Ending,
+        note: @escaping @Sendable (VMIncident) -> Void
     ) {
         self.connection = connection
         self.root = root
         self.isEmbedded = isEmbedded
         securityLabels = labels
         self.accelerator = accelerator
+        self.ending = ending
         care = VMCare.begin(
             connection, isOurs: { Self.isOurs($0, root, isEmbedded) }, workDirectory: root.workDirectory, note: note)
     }
@@ -32,11 +35,14 @@ package final class Hypervisor: Sendable {
     ///   - root: the directory for the state and scratch files of this process.
     ///   - uri: a libvirt daemon to use; `nil` for a driver inside this process.
     ///   - accelerator: the accelerator that executes guest code; see `AcceleratorProbe`.
+    ///   - ending: ends the VMs of failed launches and those that were left behind. By default, a VM that can't be
+    ///     ended is left to the next process that uses the directory.
     ///   - note: receives incidents of VMs.
     /// - Returns: the hypervisor.
     /// - Throws: `CloudletError.unavailable` when libvirt can't be used.
     package static func open(
         _ root: HypervisorRoot, uri: String? = nil, accelerator: MachineDescription.Accelerator,
+        ending: @escaping Ending = { _, end in (try? await end()) != nil },
         note: @escaping @Sendable (VMIncident) -> Void = { _ in }
     ) async throws(CloudletError) -> Hypervisor {
         try await blocking { () throws(CloudletError) in
@@ -52,7 +58,7 @@ package final class Hypervisor: Sendable {
             let models = uri == nil ? [] : try DomainDescriptionReader.securityModels(in: connection.capabilities())
             return Hypervisor(
                 connection: connection, root: root, isEmbedded: uri == nil, labels: models.map(Self.label),
-                accelerator: accelerator, note: note)
+                accelerator: accelerator, ending: ending, note: note)
         }
     }
 

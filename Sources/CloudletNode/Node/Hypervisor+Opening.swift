@@ -1,19 +1,23 @@
 import CloudletCore
 import CloudletHypervisor
+import CloudletSession
 import CloudletSystem
 import Logging
 
 extension Hypervisor {
-    /// Opens the configured hypervisor. Events of its VMs are logged with their sessions.
-    static func opened(_ context: NodeContext, _ vms: VMSessions) async throws(CloudletError) -> Hypervisor {
+    /// Opens the configured hypervisor. Events of its VMs are logged with their sessions. The VMs of failed launches and
+    /// of an earlier node that can't be ended are added to `unended`.
+    static func opened(
+        _ context: NodeContext, _ vms: VMSessions, _ unended: UnendedVMs
+    ) async throws(CloudletError) -> Hypervisor {
         let (settings, logger) = (context.settings, context.logger)
         let verdict = try await AcceleratorProbe.verdict(cache: context.home.acceleratorCache)
         let accelerator = settings.accelerator.fixed ?? verdict.accelerator
         logger.info("accelerator", metadata: ["uses": "\(accelerator)", "reason": "\(verdict.reason)"])
         let root = try await root(in: context.home, logger)
-        return try await Hypervisor.open(root, uri: settings.libvirtURI, accelerator: accelerator) {
-            vms.log($0, to: logger)
-        }
+        return try await Hypervisor.open(
+            root, uri: settings.libvirtURI, accelerator: accelerator,
+            ending: { name, end in await unended.end(name, end) }, note: { vms.log($0, to: logger) })
     }
 
     /// Takes the directory of the hypervisor. If it can't be created because the disk is full, the node waits for

@@ -18,7 +18,8 @@ struct Leftovers {
         self.admission = admission
     }
 
-    /// Ends and removes all leftovers except the sessions that the node is configured to adopt.
+    /// Ends and removes all leftovers except the sessions that the node is configured to adopt. VMs that can't be ended
+    /// now are ended later.
     /// - Returns: the sessions to adopt.
     func cleared() async throws(CloudletError) -> [AdoptedSession] {
         let adopted =

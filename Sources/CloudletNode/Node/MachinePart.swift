@@ -25,7 +25,8 @@ struct MachinePart: NodePart {
     ) async throws(CloudletError) {
         let settings = context.settings
         let logger = context.logger
-        hypervisor = try await Hypervisor.opened(context, vms)
+        unended = UnendedVMs(logger: logger)
+        hypervisor = try await Hypervisor.opened(context, vms, unended)
         let synthesizer = Synthesizer(hypervisor: hypervisor)
         guestPorts = GuestPorts(isOpen: settings.lowPorts)
         options = NodeBackend.Options(settings, guestPorts: guestPorts, interfaces: interfaces)
@@ -38,7 +39,6 @@ struct MachinePart: NodePart {
                 logger.notice("the system allows more threads and processes again")
             }
         }
-        unended = UnendedVMs(logger: logger)
         warmPool = WarmPool(
             registry: registry, support: BaseSupport(on: hypervisor, logger: logger), synthesizer: synthesizer,
             unended: unended, options: options.machine,

@@ -41,13 +41,16 @@ package final class UnendedVMs: Sendable {
     ///   - session: the session that it belongs to.
     ///   - reservation: the resources reserved for it, which are released when it has ended.
     ///   - end: ends the VM; can be called more than once.
+    /// - Returns: whether it has ended.
+    @discardableResult
     package func end(
         _ name: String, of session: SessionID? = nil, holding reservation: Reservation? = nil,
         _ end: @escaping @Sendable () async throws(CloudletError) -> Void
-    ) async {
+    ) async -> Bool {
         do throws(CloudletError) {
             try await end()
             reservation?.release()
+            return true
         } catch {
             let vm = VM(name: name, session: session, reservation: reservation?.takeOver(), end: end)
             failures.withLock { $0[name] = Failure(vm: vm, error: error) }
@@ -55,6 +58,7 @@ package final class UnendedVMs: Sendable {
             metadata["reason"] = "\(error)"
             logger.error("a VM could not be ended, the node tries again", metadata: metadata)
             continuation.yield(vm)
+            return false
         }
     }
 

@@ -21,7 +21,7 @@ import SystemPackage
 /// To add a way, write a function that makes a launch and does all its own work inside ``complete(_:)``: fill `memory`
 /// and a layer before, during or after ``startEmulator(on:waitingForState:_:_:)``, and end with ``run(_:_:_:)``, which
 /// transfers all resources to a ``RunningVM``. Such a function releases nothing: when it throws, also because of
-/// cancellation, `complete` releases everything in one place (``Hypervisor/tearDown(_:)``).
+/// cancellation, `complete` releases everything in one place (``Hypervisor/abandon(_:)``).
 ///
 /// It is a class, not a noncopyable value with a `deinit`, because one task starts the emulator while another one fills
 /// the memory, and because ending the emulator is asynchronous.
@@ -67,9 +67,8 @@ final class VMLaunch: Sendable {
         _ body: () async throws(CloudletError) -> Value
     ) async throws(CloudletError) -> Value {
         do throws(CloudletError) { return try await body() } catch {
-            // The first error is the one to report. Files that could not be removed are removed by the next process
-            // that uses the directory.
-            try? await tearDown()
+            // The first error is the one to report; the hypervisor's owner learns of a VM that can't be ended.
+            await hypervisor.abandon(name)
             throw error
         }
     }
