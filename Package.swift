@@ -189,8 +189,8 @@ let package = Package(
         program(
             "cloudlet-find", ["CloudletCommandLine", "CloudletFind"],
             // Without this, three quarters of the file would be debug information of the libraries. Unsafe flags apply
-            // to this program only; packages that use the library products don't get them, and since tools version
-            // 6.2 SwiftPM accepts dependencies that have them.
+            // to this program only. With tools version 6.2 SwiftPM plans the build of a package that uses the library
+            // products; such a build has not been run.
             linker: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
         program("cloudlet-node", ["CloudletCommandLine", "CloudletCommands"]),
 
