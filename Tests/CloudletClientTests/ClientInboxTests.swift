@@ -9,6 +9,14 @@ import Testing
     private let inbox = ClientInbox()
     private let lost = LostConnection(reason: CloudletError(.unavailable, "the connection was lost"), wasAnswered: true)
 
+    /// The failure to report, which is known at once.
+    private func reportedFailure() async -> CloudletError? {
+        let deadline = ContinuousClock.now + .seconds(30)
+        let failure = await inbox.failure(until: deadline)
+        #expect(ContinuousClock.now < deadline)
+        return failure
+    }
+
     private func bytes(_ messages: ServerMessage...) -> [UInt8] { messages.flatMap { Frame.encode($0.value) } }
 
     private func progress(_ percent: UInt64) -> ServerMessage { .progress(stage: .resuming, percent: percent) }
@@ -51,10 +59,11 @@ import Testing
         let failure = try #require(reason)
         #expect(failure.code == .busy && failure.message == "the node says: no room")
         inbox.fail(failure)
+        #expect(await reportedFailure()?.message == failure.message)
         inbox.finish(lost)
         let next = await #expect(throws: CloudletError.self) { try await inbox.next() }
         #expect(next?.message == failure.message)
-        #expect(await inbox.failure(until: .now + .seconds(30))?.message == failure.message)
+        #expect(await reportedFailure()?.message == failure.message)
     }
 
     @Test("what arrived before the connection was lost can still be taken")
@@ -64,7 +73,7 @@ import Testing
         inbox.finish(lost)
         #expect(try await inbox.next() == .success(.finish))
         await #expect(throws: LostConnection.self) { try await inbox.next() }
-        #expect(await inbox.failure(until: .now + .seconds(30)) == nil && inbox.hasReceived)
+        #expect(await reportedFailure() == nil && inbox.hasReceived)
     }
 
     @Test("while the connection is open there is no failure to report")

@@ -22,7 +22,7 @@ final class ScriptedNode: Sendable {
     private let creation: Script
     private let first: Script
     private let later: Script
-    private let counts = Mutex((connections: 0, closed: 0))
+    private let counts = Mutex((announcements: [ClientMessage.SendMeta](), closed: 0))
 
     /// Creates a node.
     /// - Parameters:
@@ -44,7 +44,9 @@ final class ScriptedNode: Sendable {
     deinit { listener.stop() }
 
     /// The connections that announced an overlay.
-    var connections: Int { counts.withLock(\.connections) }
+    var connections: Int { announcements.count }
+    /// What they announced.
+    var announcements: [ClientMessage.SendMeta] { counts.withLock(\.announcements) }
     /// The sessions that the client closed.
     var closed: Int { counts.withLock(\.closed) }
 
@@ -73,8 +75,8 @@ final class ScriptedNode: Sendable {
                 connection.send(.success(.closeSession))
             case .sendMeta(let announcement):
                 let number = counts.withLock { counts in
-                    counts.connections += 1
-                    return counts.connections
+                    counts.announcements.append(announcement)
+                    return counts.announcements.count
                 }
                 _ = connection.receive(bytes: announcement.size)
                 try (number == 1 ? first : later)(connection)

@@ -33,7 +33,8 @@ import Testing
             connection.send(.progress(stage: .resuming, percent: 42))
             connection.send(
                 .synthesisDone(forwards: [
-                    .init(address: "127.0.0.9", forward: PortForward(.tcp, hostPort: 2223, guestPort: 22))
+                    .init(address: "127.0.0.9", forward: PortForward(.udp, hostPort: 2221, guestPort: 22)),
+                    .init(address: "127.0.0.9", forward: PortForward(.tcp, hostPort: 2223, guestPort: 22)),
                 ]))
             try connection.finish()
         }
@@ -45,6 +46,20 @@ import Testing
         let sent = [44, 44 + 262_144, 300_044].map { SynthesisClientProgress.sent($0) }
         #expect(steps.all == [.queued(position: 2)] + sent + [.stage(.resuming, percent: 42)])
         #expect(node.connections == 1 && node.closed == 0)
+    }
+
+    @Test("the client announces what it can do, and whether ports may be moved", arguments: [true, false])
+    func announcement(movesForwards: Bool) async throws {
+        let overlay = try overlays.overlay([])
+        let node = try ScriptedNode { connection in
+            connection.send(.synthesisDone())
+            try connection.finish()
+        }
+        try await node.client.synthesize(overlay, moveForwards: movesForwards) { _ in }
+        var expected = ClientMessage.SendMeta(size: overlay.metaBytes.count, session: ScriptedNode.session)
+        (expected.appName, expected.apiVersion) = ("face", ProtocolVersion.current)
+        (expected.wantsProgress, expected.resumes, expected.moveForwards) = (true, true, movesForwards)
+        #expect(node.announcements == [expected])
     }
 
     @Test("a VM without reported forwards has those of the overlay, at the address that the client used")
@@ -80,6 +95,28 @@ import Testing
         let steps = Steps()
         try await node.client.synthesize(overlay, progress: steps.add) { _ in }
         #expect(steps.all.last == .sent(300_000) && node.connections == 2)
+    }
+
+    @Test("bytes of a blob that are sent again count once")
+    func sentBytes() {
+        let sent = SentBytes()
+        #expect([sent.note(300, of: 0), sent.note(100, of: 0), sent.note(5, of: 1)] == [300, 300, 305])
+    }
+
+    @Test("a node that answers on each connection is tried for longer than the time for one reconnection")
+    func repeatedReconnection() async throws {
+        let connections = Atomic(1)
+        let node = try ScriptedNode { connection in
+            // The pauses before the reconnections are 0.1, 0.2, 0.4 and 0.8 s; the time for one is 0.5 s.
+            guard connections.add(1, ordering: .relaxed).oldValue >= 5 else {
+                connection.send(.success(.sendMeta))
+                throw Closing()
+            }
+            connection.send(.synthesisDone())
+            try connection.finish()
+        }
+        try await node.client.synthesize(try overlays.overlay([])) { _ in }
+        #expect(node.connections == 5)
     }
 
     @Test("what the body throws ends the session and reaches the caller")

@@ -73,6 +73,10 @@ import Testing
         let later = try await error(#"c.sendall(b'{"version":9,"answer":1}\n')"#)
         #expect(later?.code == .protocolViolation)
         #expect(later?.description.contains("version 9") == true && later?.advice != nil, "\(later as Any)")
+        let readable = try await error(#"c.sendall(b'{"version":9,"body":{"sessions":[]}}\n')"#)
+        #expect(readable?.code == .protocolViolation, "\(readable as Any)")
+        let endless = try await error("c.sendall(bytes(64 << 20))")
+        #expect(endless?.code == .protocolViolation && endless?.message.contains("too long") == true)
         let refusal = try await error(
             #"c.sendall(b'{"version":9,"error":{"code":"not-found","message":"there is none"}}\n')"#)
         #expect(refusal?.code == .notFound && refusal?.message == "there is none")

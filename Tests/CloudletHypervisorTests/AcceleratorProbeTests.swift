@@ -88,11 +88,11 @@ import Testing
     /// Asks for the verdict with probes that have these outcomes.
     /// - Returns: whether KVM can be used, and how many probes were made.
     private func verdict(
-        _ outcomes: ProbeRun.Outcome..., after seconds: Double = 0
+        _ outcomes: ProbeRun.Outcome..., after seconds: Double = 0, key: String = "k"
     ) async throws -> (kvm: Bool, probes: Int) {
         var probes = 0
         let verdict = try await AcceleratorProbe.verdict(
-            cache: scratch.file("cache"), key: "k", at: Date(timeIntervalSince1970: 1e9 + seconds)
+            cache: scratch.file("cache"), key: key, at: Date(timeIntervalSince1970: 1e9 + seconds)
         ) { () throws(CloudletError) in
             defer { probes += 1 }
             guard probes < outcomes.count else { throw CloudletError(.defect, "one probe too many") }
@@ -107,6 +107,7 @@ import Testing
         #expect(try FileStatus.of(scratch.file("cache")) == nil)
         #expect(try await verdict(.hostIsBusy, .succeeded) == (true, 2))
         #expect(try await verdict(after: 1e6) == (true, 0))
+        #expect(try await verdict(.succeeded, after: 1e6, key: "another boot") == (true, 1))
     }
 
     @Test("that guests are slow is believed for minutes, not until the next boot")

@@ -34,6 +34,20 @@ import Testing
         #expect(found.entries.map(\.text) == NodeSettings.all.map(\.defaultText))
     }
 
+    @Test("each setting of the template has its meaning, and its accepted values with a mark if it is reloadable")
+    func comments() {
+        for setting in NodeSettings.all {
+            let name = setting.key.split(separator: ".").last ?? ""
+            let value = "Value: \(setting.expected)" + (setting.isReloadable ? " (reloadable)" : "")
+            let lines = ConfigurationTemplate.text.split(separator: "\n").map { $0.drop { $0 == " " } }
+            let isDescribed = lines.indices.dropFirst(2).contains { index in
+                lines[index].hasPrefix("#\(name): ") && lines[index - 1] == "# \(value)"
+                    && lines[index - 2].lowercased() == "# \(setting.help.lowercased())."
+            }
+            #expect(isDescribed, "\(setting.key)")
+        }
+    }
+
     @Test("one setting of a group can be changed alone")
     func single() async throws {
         let text = ConfigurationTemplate.text.replacing("  #lease: 300", with: "  lease: 5")

@@ -60,7 +60,8 @@ import Testing
         logger.logLevel = .critical
         let server = ControlServer(home: home, routes: routes, timeout: timeout, logger: logger)
         let group = ServiceGroup(services: [server], logger: logger)
-        try Directory.createPrivate(home.controlDirectory)
+        // The server closes it to other users.
+        try Directory.create(home.controlDirectory, permissions: 0o755)
         let starts = try DirectoryWatch(home.controlDirectory)
         let running = Task { try await group.run() }
         repeat { _ = try await starts.waitForFile() } while !LocalStream.isAnswered(at: home.controlSocket)
@@ -93,7 +94,7 @@ import Testing
 
     @Test("the socket is its user's alone, in a directory that is, below a path of any length; it goes with the node")
     func modes() async throws {
-        try Directory.create(home.controlDirectory, permissions: 0o755)
+        try Directory.create(home.controlDirectory)
         // What a node that died has left.
         _ = try LocalStream.listen(at: home.controlSocket)
         try await serving { [self] () async throws in
@@ -172,6 +173,15 @@ import Testing
             await holdHasEnded.wait()
             #expect(holdHasEnded.isSet)
         }
+    }
+
+    @Test("a request that does not end by itself is ended when the node stops")
+    func stoppingRequest() async throws {
+        try await serving(timeout: .seconds(3600)) { [self] () async throws in
+            let socket = try connection(#"{"version":1,"request":"hold","body":{}}"# + "\n")
+            _ = try await blocking { () throws(CloudletError) in try socket.receive(atMost: 100, before: nil) }
+        }
+        #expect(holdHasEnded.isSet)
     }
 
     @Test("connections that were accepted but not served when the node stops are closed")

@@ -84,6 +84,9 @@ import Testing
             let error: Failure?
         }
 
+        /// The number of replies that were not taken yet.
+        var waiting: Int { replies.count }
+
         func next() async throws -> Reply? {
             try await replies.next().map { try JSONDecoder().decode(Reply.self, from: Data($0)) }
         }
@@ -139,6 +142,8 @@ import Testing
             let client = try Client(StopSession(id), routes)
             #expect(try await client.next()?.body == .ending)
             await machine.isAsked.wait()
+            #expect(try await Client(ListSessions(), routes).next()?.body?.sessions.map(\.stage) == [.running])
+            #expect(client.waiting == 0)
             machine.mayEnd.set()
             #expect(try await client.next()?.body == .ended)
             #expect(try await client.next() == nil)

@@ -56,7 +56,7 @@ final class ClientInbox: Sendable {
 
     /// Ends the inbox because the connection is of no more use. Messages that wait are dropped.
     func fail(_ error: CloudletError) {
-        state.withLock { $0.failure = $0.failure ?? error }
+        state.withLock { $0.failure = error }
         events.finish(throwing: error)
         _ = events.drain()
         isClosed.set()
