@@ -90,6 +90,7 @@ let package = Package(
         .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
         .systemLibrary(name: "CNetwork"),
         .systemLibrary(name: "CUPnP"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Targets without dependencies on other layers.
@@ -97,7 +98,7 @@ let package = Package(
         library("CloudletMarkup", ["CloudletCore"]),
         library("CloudletMessagePack", ["CloudletCore"]),
         library("CloudletSystem", ["CloudletCore", "CLinux", system]),
-        library("CloudletCompression", ["CloudletCore", "CLzma", "CZstd"]),
+        library("CloudletCompression", ["CloudletCore", "CLzma", "CZlib", "CZstd"]),
         library("CloudletNetwork", ["CNetwork", "CloudletCore", "CloudletSystem", nioCore, system]),
         .target(
             name: "CloudletDescriptors", path: "Descriptors",

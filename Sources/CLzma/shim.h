@@ -6,6 +6,7 @@
 #include <lzma.h>
 
 static const lzma_vli cloudlet_lzma_filter_lzma2 = LZMA_FILTER_LZMA2;
+static const uint32_t cloudlet_lzma_concatenated = LZMA_CONCATENATED;
 static const lzma_vli cloudlet_lzma_vli_unknown = LZMA_VLI_UNKNOWN;
 
 #endif

@@ -1,8 +1,8 @@
 import CZstd
 package import CloudletCore
 
-/// Decompresses one zstd frame (RFC 8878) that arrives in pieces. Memory is bounded by the largest window accepted,
-/// whatever the size of the output.
+/// Decompresses one zstd frame (RFC 8878), or a file of several, that arrives in pieces. Memory is bounded by the
+/// largest window accepted, whatever the size of the output.
 @safe
 package struct ZstdDecoder: ~Copyable {
     /// Log2 of the largest window accepted: 64 MiB, the dictionary of the original's xz streams.
@@ -10,6 +10,8 @@ package struct ZstdDecoder: ~Copyable {
 
     private let context: OpaquePointer
     private var output: [UInt8]
+    private let isFile: Bool
+    private let windowLog: Int
     private var atStart = true
     /// Whether the end of the frame has been read.
     package private(set) var isFinished = false
@@ -17,14 +19,19 @@ package struct ZstdDecoder: ~Copyable {
     package private(set) var position = 0
 
     /// Creates a decoder at the start of a frame.
+    /// - Parameters:
+    ///   - concatenated: whether further frames may follow the first one, as in a file.
+    ///   - windowLog: log2 of the largest window accepted.
     /// - Throws: `CloudletError.busy` when there is not enough memory.
-    package init() throws(CloudletError) {
+    package init(concatenated: Bool = false, windowLog: Int = largestWindowLog) throws(CloudletError) {
         guard let context = unsafe ZSTD_createDCtx() else {
             throw CloudletError(.busy, "not enough memory for a zstd decompressor")
         }
         unsafe self.context = unsafe context
         output = [UInt8](repeating: 0, count: 64 << 10)
-        unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, Int32(Self.largestWindowLog))
+        isFile = concatenated
+        self.windowLog = windowLog
+        unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, Int32(windowLog))
     }
 
     deinit { unsafe ZSTD_freeDCtx(context) }
@@ -48,7 +55,7 @@ package struct ZstdDecoder: ~Copyable {
     ) throws(CloudletError) {
         var consumed = 0
         while consumed < input.count {
-            if isFinished { throw failure(.trailingBytes) }
+            if isFinished, !isFile { throw failure(.trailingBytes) }
             let (taken, produced, left) = step(input, from: consumed)
             if ZSTD_isError(left) != 0 { throw failure(problem(ZSTD_getErrorCode(left))) }
             atStart = false
@@ -95,7 +102,7 @@ package struct ZstdDecoder: ~Copyable {
     private func problem(_ code: ZSTD_ErrorCode) -> CompressionError {
         switch code {
         case ZSTD_error_prefix_unknown: atStart ? .notThisFormat("zstd") : .trailingBytes
-        case ZSTD_error_frameParameter_windowTooLarge: .memoryLimit(ByteCount(1 << Self.largestWindowLog))
+        case ZSTD_error_frameParameter_windowTooLarge: .memoryLimit(ByteCount(1 << windowLog))
         case ZSTD_error_version_unsupported, ZSTD_error_frameParameter_unsupported, ZSTD_error_dictionary_wrong:
             .unsupportedOptions
         default: .damaged
