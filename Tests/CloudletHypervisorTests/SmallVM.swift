@@ -22,6 +22,8 @@ struct SmallVM {
     let hypervisor: Hypervisor
     let vm: VirtualMachine
     let memory: SharedMemory
+    /// The files of its firmware, if it has UEFI.
+    let flash: FlashFiles?
 
     /// A VM whose disk begins with some bytes.
     init(waitsForState: Bool, machine: MachineDescription = Self.machine, disk: [UInt8] = []) async throws {
@@ -30,9 +32,12 @@ struct SmallVM {
         let name = hypervisor.newName()
         memory = try SharedMemory(named: "cloudlet-ram", size: Self.machine.memoryBytes)
         try scratch.write(name, disk).resize(to: 1 << 20)
+        let directory = scratch.file("flash-\(name)")
+        try Directory.create(directory)
+        flash = try machine.firmware.makeFlash(in: directory, for: machine.machineType, boots: !waitsForState)
         let resources = VMResources(
             name: name, disk: scratch.file(name), diskFormat: .raw, memoryPath: memory.path,
-            waitsForState: waitsForState)
+            waitsForState: waitsForState, flash: flash)
         vm = try await hypervisor.start(machine, resources, paused: true)
     }
 

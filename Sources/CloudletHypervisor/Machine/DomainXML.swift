@@ -26,9 +26,8 @@ struct DomainXML {
                     "os",
                     children: [
                         MarkupElement(
-                            "type", attributes: ["arch": "x86_64", "machine": machine.machineType], text: "hvm"),
-                        MarkupElement("boot", attributes: ["dev": "hd"]),
-                    ]),
+                            "type", attributes: ["arch": "x86_64", "machine": machine.machineType], text: "hvm")
+                    ] + flash + [MarkupElement("boot", attributes: ["dev": "hd"])]),
                 features,
                 cpu,
                 MarkupElement("clock", attributes: ["offset": "utc"]),
@@ -36,6 +35,16 @@ struct DomainXML {
                 MarkupElement("devices", children: devices),
             ] + generation + securityLabels + [commandLine]
         ).document()
+    }
+
+    /// The memory chips with the UEFI firmware and its variables.
+    private var flash: [MarkupElement] {
+        guard let files = resources.flash else { return [] }
+        return [
+            MarkupElement(
+                "loader", attributes: ["readonly": "yes", "secure": "no", "type": "pflash"], text: files.code.string),
+            MarkupElement("nvram", text: files.variables.string),
+        ]
     }
 
     /// The VM generation id. libvirt generates a new one for each VM, and QEMU notifies the guest when it loads a state
@@ -81,6 +90,7 @@ struct DomainXML {
 
     private var devices: [MarkupElement] {
         var list = [disk, MarkupElement("controller", attributes: ["type": "usb", "model": "none"])]
+        if let cd = resources.options.cd { list.append(drive(with: cd)) }
         list += agentChannel
         list.append(serial)
         list.append(device("input", ["type": "tablet", "bus": "virtio"], slot: 7))
@@ -123,6 +133,23 @@ struct DomainXML {
         let attributes = ["type": "file", "device": "disk"]
         return machine.diskBus == .virtio
             ? device("disk", attributes, slot: 5, children)
+            : MarkupElement("disk", attributes: attributes, children: children)
+    }
+
+    /// A drive with an ISO image, on the bus of the disk: guests made for virtual machines may have no driver for
+    /// another bus (Debian's cloud kernel has none for IDE and SATA), and cloud-init takes any block device for its CD.
+    private func drive(with medium: FilePath) -> MarkupElement {
+        let isVirtio = machine.diskBus == .virtio
+        let attributes = ["type": "file", "device": isVirtio ? "disk" : "cdrom"]
+        let children = [
+            MarkupElement("driver", attributes: ["name": "qemu", "type": "raw"]),
+            MarkupElement("source", attributes: ["file": medium.string]),
+            MarkupElement(
+                "target", attributes: isVirtio ? ["dev": "vdb", "bus": "virtio"] : ["dev": "hdc", "bus": "ide"]),
+            MarkupElement("readonly"),
+        ]
+        return isVirtio
+            ? device("disk", attributes, slot: 9, children)
             : MarkupElement("disk", attributes: attributes, children: children)
     }
 

@@ -8,10 +8,10 @@ extension MachineDescription {
     package var hostBytes: Int { memoryBytes + emulatorBytes }
 
     /// The most memory that the emulator uses in addition to the guest's, in bytes: QEMU itself (measured: 40 to 60
-    /// MiB) and, under TCG, the translated code and for each virtual CPU a table of translated addresses, which grows
-    /// with the pages that the guest uses (measured: 224 MiB).
+    /// MiB, and 5 more with UEFI firmware) and, under TCG, the translated code and for each virtual CPU a table of
+    /// translated addresses, which grows with the pages that the guest uses (measured: 224 MiB).
     package var emulatorBytes: Int {
-        let own = 64 << 20
+        let own = (firmware == .bios ? 64 : 80) << 20
         guard accelerator == .tcg else { return own }
         return own + (Self.translationCacheMiB + vcpus * 256) << 20
     }

@@ -19,6 +19,8 @@ package struct MachineDescription: Hashable, Sendable {
     package var freePageReporting: Bool
     /// Version of the fixed list of devices and their addresses; see `DomainXML`.
     package var deviceList: Int
+    /// What boots the guest.
+    package var firmware: Firmware
 
     /// The accelerator that executes guest code. A state saved under one can't be resumed under the other.
     package enum Accelerator: String, Sendable, Hashable, CaseIterable {
@@ -38,6 +40,9 @@ package struct MachineDescription: Hashable, Sendable {
 
     /// A machine type that QEMU 7.2 and all later versions have.
     package static let defaultMachineType = "pc-i440fx-7.2"
+    /// Short names of machine types that QEMU 7.2 and all later versions have. QEMU has the same short names, but for
+    /// other types in each version.
+    package static let machineTypes = ["pc": defaultMachineType, "q35": "pc-q35-7.2"]
     /// A model name of this program: qemu64 with the features of the x86-64-v2 level, which both accelerators support.
     package static let defaultCPUModel = "x86-64-v2"
     /// The device list of new base VMs. List 2 has a VM generation id and a channel for a guest agent. States with list
@@ -48,7 +53,7 @@ package struct MachineDescription: Hashable, Sendable {
     package init(
         memoryMiB: Int = 1024, vcpus: Int = 1, accelerator: Accelerator, diskBus: DiskBus = .virtio,
         cpuModel: String = defaultCPUModel, machineType: String = defaultMachineType, freePageReporting: Bool = true,
-        deviceList: Int = currentDeviceList
+        deviceList: Int = currentDeviceList, firmware: Firmware = .bios
     ) {
         self.memoryMiB = memoryMiB
         self.vcpus = vcpus
@@ -58,10 +63,14 @@ package struct MachineDescription: Hashable, Sendable {
         self.machineType = machineType
         self.freePageReporting = freePageReporting
         self.deviceList = deviceList
+        self.firmware = firmware
     }
 
     /// Bytes of guest memory.
     package var memoryBytes: Int { memoryMiB << 20 }
+
+    /// Whether the machine has the chip set Q35, with PCI Express and SATA, in place of the i440FX.
+    var isQ35: Bool { machineType.hasPrefix("pc-q35-") }
 
     /// Whether there are devices through which a guest can learn that it was resumed from a saved state.
     var hasGuestDevices: Bool { deviceList >= 2 }
@@ -82,6 +91,12 @@ package struct MachineDescription: Hashable, Sendable {
                 .unavailable, "the VM needs device list \(deviceList), which this version doesn't know",
                 advice: "use a newer cloudlet")
         }
+        guard !isQ35 || diskBus != .ide else {
+            throw CloudletError(
+                .usage, "the machine type \(machineType) has no IDE disks",
+                advice: "use --disk-bus virtio or --machine pc")
+        }
+        try firmware.validate()
     }
 
     /// Refuses CPU models that differ from host to host: a saved state would be loaded with another CPU, unnoticed.

@@ -42,7 +42,7 @@ package struct VMDescription: Hashable, Sendable {
                     "memory-mib": String(machine.memoryMiB), "vcpus": String(machine.vcpus),
                     "disk-bus": machine.diskBus.rawValue, "device-list": String(machine.deviceList),
                     "free-page-reporting": machine.freePageReporting ? "on" : "off",
-                ])
+                ].merging(machine.firmware.attributes) { value, _ in value })
         ]
         if guest != .unknown {
             children.append(
@@ -84,7 +84,8 @@ package struct VMDescription: Hashable, Sendable {
         self.machine = MachineDescription(
             memoryMiB: try number("memory-mib"), vcpus: try number("vcpus"), accelerator: accelerator,
             diskBus: diskBus, cpuModel: try word("cpu"), machineType: try word("type"),
-            freePageReporting: try word("free-page-reporting") == "on", deviceList: try number("device-list"))
+            freePageReporting: try word("free-page-reporting") == "on", deviceList: try number("device-list"),
+            firmware: try Firmware(attributes: machine.attributes))
         do { try self.machine.validate() } catch {
             throw CloudletError(.badData, "the snapshot's description is not usable", cause: error)
         }

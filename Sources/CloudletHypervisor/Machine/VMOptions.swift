@@ -1,4 +1,5 @@
 package import CloudletCore
+package import SystemPackage
 
 /// How a VM runs on this host: options of a command or settings of a node, which apply to one run. They are not saved
 /// with the VM. The virtual hardware, which is saved, is a ``MachineDescription``.
@@ -11,6 +12,9 @@ package struct VMOptions: Sendable {
     package var outboundNetwork = false
     /// Whether blocks that the guest discards or fills with zeros are freed in the disk's file. Guests can't see this.
     package var discards = true
+    /// An ISO image in a further, read-only drive. A machine with such a drive is another machine: its state can't be
+    /// resumed without it.
+    package var cd: FilePath?
     /// How long the application may take to answer on its readiness port, if it has one.
     package var readinessTimeout = Duration.seconds(30)
 

@@ -14,6 +14,8 @@ package struct VMResources: Sendable {
     package var waitsForState: Bool
     /// Display, network and discarding.
     package var options: VMOptions
+    /// The files of the UEFI firmware; `nil` for a machine with a BIOS.
+    package var flash: FlashFiles?
     /// The file to which the guest's first serial port is written, if any.
     package var serialLog: FilePath?
 
@@ -26,7 +28,7 @@ package struct VMResources: Sendable {
     /// Makes the resources of one run.
     package init(
         name: String, disk: FilePath, diskFormat: DiskFormat, memoryPath: FilePath, waitsForState: Bool,
-        options: VMOptions = VMOptions(), serialLog: FilePath? = nil
+        options: VMOptions = VMOptions(), flash: FlashFiles? = nil, serialLog: FilePath? = nil
     ) {
         self.name = name
         self.disk = disk
@@ -34,6 +36,7 @@ package struct VMResources: Sendable {
         self.memoryPath = memoryPath
         self.waitsForState = waitsForState
         self.options = options
+        self.flash = flash
         self.serialLog = serialLog
     }
 }

@@ -114,6 +114,10 @@ package final class Hypervisor: Sendable {
         var named = resources
         named.disk = root.nameForDriver(resources.disk)
         named.serialLog = resources.serialLog.map(root.nameForDriver)
+        named.options.cd = resources.options.cd.map(root.nameForDriver)
+        named.flash = resources.flash.map {
+            FlashFiles(code: root.nameForDriver($0.code), variables: root.nameForDriver($0.variables))
+        }
         let document = DomainXML(machine: machine, resources: named, securityLabels: securityLabels).document()
         let domain = try await EmulatorProcess.killing(
             resources.name, files: connection.processFiles, after: Self.startLimit

@@ -4,7 +4,7 @@ extension VirtualMachine {
     /// base's disk too. This only affects speed, so a QEMU without the command is used unchanged.
     func keepFileCache(discards: Bool) {
         guard let nodes = try? query("query-named-block-nodes", as: [BlockNode].self) else { return }
-        let files = nodes.filter { $0.driver == "file" }.map { node in
+        let files = nodes.filter { $0.driver == "file" && !$0.name.hasPrefix("libvirt-pflash") }.map { node in
             FileNode(
                 filename: node.file, name: node.name, cache: node.cache, discard: discards ? "unmap" : "ignore")
         }

@@ -118,7 +118,9 @@ final class VMLaunch: Sendable {
             }
         let resources = VMResources(
             name: name, disk: path, diskFormat: format, memoryPath: memory.path, waitsForState: waitsForState,
-            options: options)
+            options: options,
+            flash: try description.firmware.makeFlash(
+                in: directory, for: description.machineType, boots: !waitsForState))
         let machine = try await times.measure(.startEmulator) { () async throws(CloudletError) in
             try await hypervisor.start(description, resources, paused: true)
         }
