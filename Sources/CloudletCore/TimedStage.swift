@@ -16,6 +16,7 @@ package enum TimedStage: String, Sendable, Hashable, CaseIterable {
     case endVM = "end VM"
 
     // Making base VMs and overlays.
+    case cloudInit = "cloud-init"
     case setUp = "set up"
     case customise
     case closingStep = "closing step"

@@ -5,6 +5,7 @@ extension ProgressLine {
     /// Shows how far a job on a base VM or an overlay has come.
     static func show(_ progress: WorkProgress) {
         switch progress {
+        case .cloudInit: show("cloud-init")
         case .booting: show("boot")
         case .savingMemory: show("save memory")
         case .hashing: show("hash base VM")

@@ -21,6 +21,12 @@ package struct BaseCreation: Sendable {
     package static func requireNew(_ disk: FilePath, registry: Registry) throws(CloudletError) -> FilePath {
         let path = try BaseFiles.locate(disk)
         try DiskImageCheck.requireBootableRaw(try File(path, .read))
+        try requireFree(path, registry: registry)
+        return path
+    }
+
+    /// Checks that there is no base VM of a disk, and that no file of one is beside it. The disk need not exist yet.
+    package static func requireFree(_ path: FilePath, registry: Registry) throws(CloudletError) {
         if try registry.base(disk: path) != nil {
             throw CloudletError(
                 .cannotCreate, "\(path) is a base VM already",
@@ -34,7 +40,6 @@ package struct BaseCreation: Sendable {
                 advice: "move that file away, or register the base VM that it belongs to; run: "
                     + Shell.command("cloudlet", "add-base", path.string))
         }
-        return path
     }
 
     /// Boots the disk, waits for `setUp`, and creates the base VM.
@@ -42,6 +47,7 @@ package struct BaseCreation: Sendable {
     ///   - disk: the user's raw disk; the VM writes to it.
     ///   - machine: the virtual hardware, which every VM on this base will have.
     ///   - options: forwards, display and network for the set-up only.
+    ///   - seed: what cloud-init does in the guest at a boot of its own before `setUp`, if anything.
     ///   - fallback: directories for the VM's memory when the files can't be written or the writing is interrupted. A
     ///     second interruption discards the memory.
     ///   - times: records the stages.
@@ -51,17 +57,23 @@ package struct BaseCreation: Sendable {
     /// - Throws: `CloudletError` that says in which state the disk is. Then no file and no registry entry of a base VM
     ///   exists. When the memory was kept, the error names the commands that make the base VM from it.
     package func create(
-        _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, fallback: FallbackStorage,
-        times: StageTimes, progress: @escaping @Sendable (WorkProgress) -> Void = { _ in },
+        _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, seed: CloudInitSeed? = nil,
+        fallback: FallbackStorage, times: StageTimes, progress: @escaping @Sendable (WorkProgress) -> Void = { _ in },
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let path = try Self.requireNew(disk, registry: registry)
         try options.requireAnswers(to: options.forwarding.wanted([]))
-        var begun: VMLaunch?
+        var launches: [VMLaunch] = []
         let vm: SavedVM
         do throws(CloudletError) {
+            if let seed {
+                let launch = try VMLaunch(machine, on: hypervisor)
+                launches.append(launch)
+                progress(.cloudInit)
+                try await FirstBoot().run(launch, on: path, machine, seed, options, times)
+            }
             let launch = try VMLaunch(machine, on: hypervisor)
-            begun = launch
+            launches.append(launch)
             progress(.booting)
             let running = try await launch.complete { () async throws(CloudletError) in
                 try await launch.startEmulator(on: .raw(path), waitingForState: false, options, times)
@@ -77,7 +89,7 @@ package struct BaseCreation: Sendable {
                 }
             }
         } catch {
-            throw Self.notMade(path, hasRun: begun?.hasRun ?? false, error)
+            throw Self.notMade(path, hasRun: launches.contains(where: \.hasRun), error)
         }
         return try await write(vm, beside: path, fallback, times, progress)
     }

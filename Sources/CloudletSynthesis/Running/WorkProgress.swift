@@ -1,6 +1,8 @@
 /// How far a job on a base VM or an overlay has come, for a person who waits for it. Fractions go from 0 to 1. What a
 /// synthesis reports is a `SynthesisProgress`.
 package enum WorkProgress: Sendable, Hashable {
+    /// cloud-init sets the guest up.
+    case cloudInit
     /// The guest is being booted, to be set up by its user.
     case booting
     /// The guest's memory is being saved.
