@@ -315,10 +315,10 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         ),
         "CloudletHypervisor": (
             [
-                "Machine/GuestSupport.swift", "Machine/GuestTimekeeping.swift", "Machine/MachineDescription.swift",
-                "Machine/VMDescription.swift",
-                "Snapshot/SnapshotFile.swift", "Snapshot/SnapshotLayout.swift",
-            ], ["CloudletCore", "CloudletSystem", "CloudletMarkup"]
+                "Machine/Firmware.swift", "Machine/GuestSupport.swift", "Machine/GuestTimekeeping.swift",
+                "Machine/MachineDescription.swift", "Machine/VMDescription.swift", "Snapshot/SnapshotFile.swift",
+                "Snapshot/SnapshotLayout.swift",
+            ], ["CloudletCore", "CloudletSystem", "CloudletMarkup", system]
         ),
         "CloudletNetwork": (
             [
@@ -331,8 +331,13 @@ if Context.environment["CLOUDLET_FUZZ"] != nil {
         "CloudletSynthesis": (
             [
                 "Disk/BootOutlook.swift", "Disk/DiskImageCheck.swift", "Disk/ForeignFormat.swift",
-                "Disk/MappedExtents.swift",
-            ], ["CloudletCore", "CloudletSystem", "CloudletOverlay", system]
+                "Disk/ImageFormat.swift", "Disk/MappedExtents.swift", "Images/DiskImageHeader.swift",
+                "Images/ImageContent.swift", "Images/TarArchive.swift",
+            ],
+            [
+                "CloudletCompression", "CloudletCore", "CloudletHypervisor", "CloudletOverlay", "CloudletSystem",
+                system,
+            ]
         ),
     ]
     for target in package.targets {

@@ -33,6 +33,8 @@ private let parsers: [String: @Sendable ([UInt8]) -> Void] = [
     "disk": disk,
     "map": map,
     "zip": zip,
+    "tar": tar,
+    "image": image,
     "snapshot": snapshot,
     "wire": wire,
     "netlink": netlink,

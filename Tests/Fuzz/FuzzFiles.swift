@@ -55,6 +55,22 @@ private let scratch = file([], "map")
     _ = try? OverlayPackage(archive)
 }
 
+@Sendable func tar(_ input: [UInt8]) {
+    guard let content = try? ImageContent(file(input, "tar"), named: "tar"),
+        let members = try? TarArchive(content).members()
+    else { return }
+    precondition(members.allSatisfy { $0.range.lowerBound >= 0 && $0.range.upperBound <= input.count }, "outside")
+}
+
+/// The first byte chooses the format whose header the rest is.
+@Sendable func image(_ input: [UInt8]) {
+    let formats: [ImageFormat.Disk] = [.qcow2, .vmdk, .vdi]
+    guard let first = input.first,
+        let content = try? ImageContent(file(Array(input.dropFirst()), "image"), named: "image")
+    else { return }
+    try? DiskImageHeader.check(content, formats[Int(first) % formats.count])
+}
+
 /// The first 128 bytes begin the footer; the rest is the description. One page of device state lies between.
 @Sendable func snapshot(_ input: [UInt8]) {
     let memory = 16 << 20

@@ -5,6 +5,9 @@ extension ProgressLine {
     /// Shows how far a job on a base VM or an overlay has come.
     static func show(_ progress: WorkProgress) {
         switch progress {
+        case .decompressing(let part): show("decompress", part)
+        case .converting(let part): show("convert", part)
+        case .copying(let part): show("copy", part)
         case .cloudInit: show("cloud-init")
         case .booting: show("boot")
         case .savingMemory: show("save memory")

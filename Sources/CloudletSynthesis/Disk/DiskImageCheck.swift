@@ -8,52 +8,59 @@ package enum DiskImageCheck {
     private static let largest = OverlayMeta.Limits().imageBytes
 
     /// Checks the first sectors and the size of `disk`.
+    /// - Parameters:
+    ///   - disk: the disk.
+    ///   - name: the disk's name for messages, if the user knows it under another one than the file's.
     /// - Throws: `CloudletError.badData` with the reason and, if there is one, the command that converts the file.
-    package static func requireBootableRaw(_ disk: File) throws(CloudletError) {
+    package static func requireBootableRaw(_ disk: File, named name: String? = nil) throws(CloudletError) {
+        let shown = name ?? disk.path.string
         let status = try disk.status()
         guard status.isRegular else {
-            throw CloudletError(.badData, "\(disk.path) is not a regular file", advice: "give a raw disk image file")
+            throw CloudletError(.badData, "\(shown) is not a regular file", advice: "give a raw disk image file")
         }
         guard status.size <= largest else {
             throw CloudletError(
                 .badData,
-                "\(disk.path) has \(ByteCount(status.size)); no overlay can be made of more than \(ByteCount(largest))",
+                "\(shown) has \(ByteCount(status.size)); no overlay can be made of more than \(ByteCount(largest))",
                 advice: "use a smaller disk")
         }
         let head = try disk.read(ForeignFormat.headBytes, at: 0)
         let tail = try disk.read(ForeignFormat.tailBytes, at: max(0, status.size - ForeignFormat.tailBytes))
         if let format = try ForeignFormat(disk, head: head, tail: tail) {
             throw CloudletError(
-                .badData, "\(disk.path) is \(format.name), not a raw disk image", advice: format.advice)
+                .badData, "\(shown) is \(format.name), not a raw disk image",
+                advice: name == nil ? format.advice : nil)
         }
         guard status.size >= Page.size, head.count >= Page.size else {
-            throw CloudletError(.badData, "\(disk.path) has only \(head.count) bytes: that is not a disk image")
+            throw CloudletError(.badData, "\(shown) has only \(head.count) bytes: that is not a disk image")
         }
         guard head[510] == 0x55, head[511] == 0xAA else {
             throw CloudletError(
-                .badData, "\(disk.path) has no boot sector\(content(head)): a VM can't boot from it",
+                .badData, "\(shown) has no boot sector\(content(head)): a VM can't boot from it",
                 advice: "give the raw image of a whole disk with a boot loader, not of a partition")
         }
         // Checked after the boot sector, so that the advice is given for disks only: it changes the file.
         guard status.size % Page.sector == 0 else {
             throw CloudletError(
-                .badData, "\(disk.path) has \(status.size) bytes, not a multiple of \(Page.sector): it is cut off",
-                advice: "get the image again; if it is whole, fill the last sector; run: truncate -s %512 "
-                    + Shell.path(disk.path))
+                .badData, "\(shown) has \(status.size) bytes, not a multiple of \(Page.sector): it is cut off",
+                advice: name != nil
+                    ? "get the image again"
+                    : "get the image again; if it is whole, fill the last sector; run: truncate -s %512 "
+                        + Shell.path(disk.path))
         }
         // The boot sector has the entry of a GPT, but the GPT is where disks with sectors of 4096 bytes have it.
         if (0..<4).contains(where: { head[446 + $0 * 16 + 4] == 0xEE }), !head.dropFirst(512).starts(with: gptMark),
             head.dropFirst(4096).starts(with: gptMark)
         {
             throw CloudletError(
-                .badData, "\(disk.path) is divided for sectors of 4096 bytes; the disks of VMs have sectors of 512",
+                .badData, "\(shown) is divided for sectors of 4096 bytes; the disks of VMs have sectors of 512",
                 advice: "get or make the image for sectors of 512 bytes")
         }
-        try requireWholePartitions(disk, head, size: status.size)
+        try requireWholePartitions(shown, head, size: status.size)
     }
 
     /// Throws when a partition ends behind the end of the file, because then the image was cut off.
-    private static func requireWholePartitions(_ disk: File, _ head: [UInt8], size: Int) throws(CloudletError) {
+    private static func requireWholePartitions(_ disk: String, _ head: [UInt8], size: Int) throws(CloudletError) {
         func number(_ bytes: [UInt8], _ start: Int, _ count: Int) -> UInt64 {
             bytes[start..<start + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
@@ -63,7 +70,7 @@ package enum DiskImageCheck {
             guard overflow || bytes > UInt64(size) else { return }
             let place = overflow ? "beyond any disk" : "at byte \(bytes)"
             throw CloudletError(
-                .badData, "\(disk.path) is cut off: \(what) ends \(place), the file at byte \(size)",
+                .badData, "\(disk) is cut off: \(what) ends \(place), the file at byte \(size)",
                 advice: "get the image again")
         }
         for entry in 0..<4 {

@@ -1,3 +1,4 @@
+import CloudletCompression
 import CloudletCore
 import CloudletOverlay
 import CloudletSystem
@@ -9,6 +10,8 @@ struct ForeignFormat {
     /// The format's name with its article, such as `a qcow2 file`.
     let name: String
     let advice: String
+    /// The format as ``ImageConversion`` knows it; `nil` if it makes no disk of such files.
+    let kind: ImageFormat?
 
     /// Recognises a format by the first (`head`) and last bytes (`tail`) of a file; `nil` if it is unknown.
     init?(_ disk: File, head: [UInt8], tail: [UInt8]) throws(CloudletError) {
@@ -17,11 +20,13 @@ struct ForeignFormat {
         if Self.isFixedVHD(tail) {
             name = "a VHD file"
             advice = try Way.convert("vpc").advice(for: disk)
+            kind = nil
             return
         }
         guard let mark = Self.marks.first(where: { $0.fits(head) }), !(boots && mark.offset == 257) else { return nil }
         name = mark.name
         advice = try mark.way.advice(for: disk)
+        kind = mark.way.kind
     }
 
     /// Bytes needed from the start of a file.
@@ -59,17 +64,19 @@ struct ForeignFormat {
         Mark("a qcow2 file", [0x51, 0x46, 0x49, 0xFB], .convert("qcow2")),
         Mark("a QED file", "QED\0", .convert("qed")),
         Mark("a VMDK file", "KDMV", .convert("vmdk")), Mark("a VMDK file", "COWD", .convert("vmdk")),
-        Mark("a VMDK file", "# Disk Descriptor", .convert("vmdk")),
+        Mark(
+            "the descriptor of a VMDK disk, whose data is in other files", "# Disk Descriptor",
+            .words("export the disk as one complete file")),
         Mark("a VHDX file", "vhdxfile", .convert("vhdx")), Mark("a VHD file", "conectix", .convert("vpc")),
         Mark("a VDI file", [0x7F, 0x10, 0xDA, 0xBE], at: 64, .convert("vdi")),
         Mark("a Parallels disk", "WithoutFreeSpace", .convert("parallels")),
         Mark("a Parallels disk", "WithouFreSpacExt", .convert("parallels")),
-        Mark("a gzip file", [0x1F, 0x8B], .unpack("gzip -dc")),
-        Mark("an xz file", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], .unpack("xz -dc")),
+        Mark("a gzip file", [0x1F, 0x8B], .unpack("gzip -dc", .gzip)),
+        Mark("an xz file", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], .unpack("xz -dc", .xz)),
         Mark("a bzip2 file", "BZh", .unpack("bzip2 -dc")),
-        Mark("a zstd file", [0x28, 0xB5, 0x2F, 0xFD], .unpack("zstd -dc")),
+        Mark("a zstd file", [0x28, 0xB5, 0x2F, 0xFD], .unpack("zstd -dc", .zstd)),
         // A skippable frame, which pzstd and other programs write first.
-        Mark("a zstd file", [0x50, 0x2A, 0x4D, 0x18], .unpack("zstd -dc")),
+        Mark("a zstd file", [0x50, 0x2A, 0x4D, 0x18], .unpack("zstd -dc", .zstd)),
         Mark("an lzma file", [0x5D, 0x00, 0x00, 0x80, 0x00], .unpack("xz -dc --format=lzma")),
         Mark("a file of compress", [0x1F, 0x9D], .unpack("gzip -dc")),
         Mark("an lz4 file", [0x04, 0x22, 0x4D, 0x18], .unpack("lz4 -dc")),
@@ -87,11 +94,21 @@ struct ForeignFormat {
     /// How to make a raw image from a file.
     private enum Way {
         case convert(String)
-        case unpack(String)
+        case unpack(String, FileDecompressor.Method? = nil)
         case zip
         case sevenZip
         case tar
         case words(String)
+
+        /// The format as ``ImageConversion`` knows it.
+        var kind: ImageFormat? {
+            switch self {
+            case .convert(let format): ImageFormat.Disk(rawValue: format).map(ImageFormat.disk)
+            case .unpack(_, let method): method.map(ImageFormat.compressed)
+            case .tar: .archive
+            case .zip, .sevenZip, .words: nil
+            }
+        }
 
         func advice(for disk: File) throws(CloudletError) -> String {
             let input = Shell.path(disk.path)
@@ -100,7 +117,7 @@ struct ForeignFormat {
             switch self {
             case .convert(let format):
                 return "convert it; run: qemu-img convert -f \(format) -O raw \(input) \(output)"
-            case .unpack(let tool): return "unpack it; run: \(tool) < \(input) > \(output)"
+            case .unpack(let tool, _): return "unpack it; run: \(tool) < \(input) > \(output)"
             case .zip:
                 // `unzip -p` would write several files one after the other into the same output.
                 let files = (try? ZIPArchive(disk).entries())?.filter { !$0.name.hasSuffix("/") }

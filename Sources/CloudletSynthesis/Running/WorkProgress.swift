@@ -1,6 +1,12 @@
 /// How far a job on a base VM or an overlay has come, for a person who waits for it. Fractions go from 0 to 1. What a
 /// synthesis reports is a `SynthesisProgress`.
 package enum WorkProgress: Sendable, Hashable {
+    /// So much of a disk image was decompressed.
+    case decompressing(Double)
+    /// So much of a disk image was converted to a raw disk.
+    case converting(Double)
+    /// So much of a raw disk was copied.
+    case copying(Double)
     /// cloud-init sets the guest up.
     case cloudInit
     /// The guest is being booted, to be set up by its user.
