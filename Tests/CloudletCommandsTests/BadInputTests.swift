@@ -52,6 +52,7 @@ extension CommandTests {
             arguments: [
                 (["--memory", "8"], 64, "16 to 1048576"), (["--cpus", "0"], 64, "1 to 255"),
                 (["--cpu-model", "host"], 64, "'host'"), (["--machine", "pc q35"], 64, "'pc q35'"),
+                (["@/other.raw"], 64, "second disk"),
                 (["--provision", "/nonexistent"], 66, "/nonexistent"),
                 (["--provision", "@/full/file"], 66, "chmod +x"),
                 (["--viewer", "/nonexistent"], 66, "/nonexistent"), (["--", "-nographic"], 64, "'-nographic'"),

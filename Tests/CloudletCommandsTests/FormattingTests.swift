@@ -86,8 +86,15 @@ import Testing
         for (word, bytes) in [("4096", 4096), ("64k", 64 << 10), ("4M", 4 << 20), ("1G", 1 << 30)] {
             #expect(SizeArgument(argument: word)?.bytes == bytes)
         }
+        #expect(SizeArgument(argument: "2GiB")?.bytes == 2 << 30)
         for word in ["", "M", "0", "-1", "1.5M", "9223372036854775807K", "1T"] {
             #expect(SizeArgument(argument: word) == nil, "\(word)")
+        }
+        for (word, mebibytes) in [("256", 256), ("4GiB", 4096), ("8g", 8192), ("512M", 512), ("1048576k", 1024)] {
+            #expect(MemoryArgument(argument: word)?.mebibytes == mebibytes)
+        }
+        for word in ["", "4GB", "-4", "1k", "1.5G", "9007199254740993G"] {
+            #expect(MemoryArgument(argument: word) == nil, "\(word)")
         }
         for size in ["63K", "2G"] {
             var options = OverlayOptions(name: "a")

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletHypervisor
 import CloudletSynthesis
 import CloudletSystem
 import CloudletTestSupport
@@ -135,7 +136,7 @@ import Testing
             _ = try scratch.write(name, bytes)
             let file = try File(scratch.file(name), .read)
             try DiskImageCheck.requireBootableRaw(file)
-            return try BootOutlook.doubt(about: file)
+            return try BootOutlook(of: file).doubt(with: .bios)
         }
         func gpt(_ bytes: inout [UInt8], _ types: [String]) {
             bytes[446 + 4] = 0xEE

@@ -192,6 +192,27 @@ struct LostBasePlaceTests {
         }
     }
 
+    @Test(
+        "an image that there is no room for is refused with the room that is missing, and leaves nothing",
+        arguments: [
+            // Random data, whose amount the image shows; compressed data that takes more than it says.
+            ("qemu-img convert -O qcow2 big place/a.qcow2", "a.qcow2", "MB are missing"),
+            ("xz -0 -c big > place/b.xz", "b.xz", "are missing"),
+            ("xz -0 -c text > place/c.xz", "c.xz", "does not fit into"),
+        ])
+    func roomForConversion(make: String, name: String, text: String) async throws {
+        let result = try await base(
+            """
+            cp ok big && head -c 12000000 /dev/urandom >> big && cp ok text && seq 3000000 >> text && \
+            truncate -s %512 big text && mount -t tmpfs -o size=16m none place && \(make) && rm big text && \
+            trap 'ls place > left' EXIT && true
+            """, name: name)
+        #expect(result.status == 74 && result.errors.contains(text), "\(result.status): \(result.errors)")
+        #expect(!result.errors.contains("booted"), "\(result.errors)")
+        let left = String(decoding: try File(scratch.file("left"), .read).read(1000, at: 0), as: UTF8.self)
+        #expect(left == "\(name)\n", "left: \(left)")
+    }
+
     @Test("a disk that another emulator has, and a machine type that does not exist, are not said to have been booted")
     func notBooted() async throws {
         let held = try await base(

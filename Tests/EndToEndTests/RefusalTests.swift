@@ -33,7 +33,8 @@ import Testing
     @Test(
         "disks that are no raw disks",
         arguments: [
-            ("x.qcow2", [0x51, 0x46, 0x49, 0xFB], "qemu-img convert"), ("x.gz", [0x1F, 0x8B], "gzip -dc"),
+            ("x.qcow2", [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 9], "version 9 of qcow2"),
+            ("x.bz2", Array("BZh".utf8), "bzip2 -dc"), ("x.vmdk", Array("# Disk Descriptor".utf8), "in other files"),
             ("x.raw", [1], "no boot sector"),
         ] as [(String, [UInt8], String)])
     func badDisks(name: String, magic: [UInt8], expected: String) async throws {
@@ -68,6 +69,9 @@ import Testing
             ["base", "X", "--cpu-model", "host,x"], ["base", "X", "--cpu-model", "host"],
             ["base", "X", "--cpu-model", "max"],
             ["base", "X", "--viewer", "/no/such/viewer"], ["base", "X", "--provision", "/no/such/script"],
+            ["base", "X", "--memory", "4GB"], ["base", "X", "--memory", "2000GiB"], ["base", "X", "X"],
+            ["base", "X", "--machine", "q35", "--disk-bus", "ide"], ["base", "X", "--cloud-init", "/no/such/data"],
+            ["base", "X", "--ssh-public-key", "X"], ["base", "X", "--firmware", "coreboot"],
         ])
     func badOptions(arguments: [String]) async throws {
         // A disk that passes all checks but is never booted.

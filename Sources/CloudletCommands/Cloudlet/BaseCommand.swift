@@ -7,20 +7,33 @@ import CloudletSynthesis
 import CloudletSystem
 import SystemPackage
 
-/// `cloudlet base DISK`: makes a base VM from a raw disk.
+/// `cloudlet base IMAGE`: makes a base VM from a disk image.
 struct BaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "base", abstract: "Make a base VM from a bootable raw disk image.",
-        discussion:
-            "Boots a VM from the disk, which it writes to. When the work in the VM is done, its memory and device "
-            + "state are saved beside the disk."
-    )
+        commandName: "base", abstract: "Make a base VM from a bootable disk image.",
+        discussion: """
+            Boots a VM from a raw disk, which it writes to. When the work in the VM is done, its memory and device \
+            state are saved beside the disk.
 
-    @Argument(help: "The raw disk image.", completion: .file())
-    var disk: String
+            From images in other formats (qcow2, VMDK, VDI, VHDX, OVA, or compressed by xz, gzip or zstd), a raw disk \
+            is made first. The image itself is not changed.
+            """)
 
-    @Option(help: "Memory of the VM in MiB.")
-    var memory = 1024
+    @Argument(help: "The disk image.", completion: .file())
+    var image: String
+
+    /// Only there to be refused with the reason.
+    @Argument(help: .hidden)
+    var secondImage: String?
+
+    @Option(
+        name: .shortAndLong,
+        help: "The raw disk to make from the image; beside the image unless given. A raw image is copied to it.",
+        completion: .file())
+    var output: String?
+
+    @Option(help: "Memory of the VM in MiB, or with a unit, as in 4GiB.")
+    var memory = MemoryArgument(mebibytes: 1024)
 
     @Option(help: "Number of virtual CPUs.")
     var cpus = 1
@@ -28,8 +41,15 @@ struct BaseCommand: AsyncParsableCommand {
     @Option(name: .customLong("cpu-model"), help: "CPU model of the VM.")
     var cpuModel = MachineDescription.defaultCPUModel
 
-    @Option(name: .customLong("machine"), help: "QEMU machine type of the VM.")
-    var machineType = MachineDescription.defaultMachineType
+    @Option(name: .customLong("machine"), help: "Machine of the VM: pc, q35, or a machine type of QEMU.")
+    var machineType = "pc"
+
+    @Option(help: "Firmware of the VM: bios, uefi, or auto, which is uefi for disks that only UEFI boots.")
+    var firmware: FirmwareChoice = .auto
+
+    enum FirmwareChoice: String, ExpressibleByArgument, CaseIterable {
+        case auto, bios, uefi
+    }
 
     @Flag(
         name: .customLong("no-free-page-reporting"),
@@ -43,27 +63,47 @@ struct BaseCommand: AsyncParsableCommand {
         case virtio, ide
     }
 
+    @OptionGroup var cloudInit: CloudInitOptions
     @OptionGroup var hypervisorOptions: HypervisorOptions
     @OptionGroup var customise: CustomiseOptions
+
+    func validate() throws {
+        if let secondImage {
+            throw ValidationError(
+                "'\(secondImage.displayable())' would be a second disk, but a VM here has one; "
+                    + "put what is needed on one disk")
+        }
+    }
 
     func run() async throws {
         let home = try CloudletHome.current()
         let registry = try Registry(home.database)
-        let path = try BaseCreation.requireNew(FilePath(disk), registry: registry)
+        let image = FilePath(self.image)
+        let conversion = try ImageConversion.plan(image, output: output.map { FilePath($0) })
+        let path = try conversion?.output ?? BaseCreation.requireNew(image, registry: registry)
+        if conversion != nil { try BaseCreation.requireFree(path, registry: registry) }
         let forwards = try customise.forwards()
         var customisation = try Customisation(customise)
         var machine = MachineDescription(
-            memoryMiB: memory, vcpus: cpus, accelerator: .tcg,
-            diskBus: diskBus == .virtio ? .virtio : .ide, cpuModel: cpuModel, machineType: machineType,
+            memoryMiB: memory.mebibytes, vcpus: cpus, accelerator: .tcg,
+            diskBus: diskBus == .virtio ? .virtio : .ide, cpuModel: cpuModel,
+            machineType: MachineDescription.machineTypes[machineType] ?? machineType,
             freePageReporting: !noFreePageReporting)
         try machine.validate()
         try machine.requireFixedModel()
-        try BaseCreation.requireDestination(path, memoryBytes: machine.memoryBytes)
+        let seed = try cloudInit.seed(hostName: image.stem ?? "")
+        if conversion == nil { try BaseCreation.requireDestination(path, memoryBytes: machine.memoryBytes) }
         let hypervisor = try await hypervisorOptions.open(home)
         try await hypervisor.requireCPUModel(named: cpuModel)
         machine.accelerator = hypervisor.accelerator
-        machine.machineType = try await hypervisor.machineType(named: machineType)
-        customisation.doubt = try BootOutlook.doubt(about: try File(path, .read))
+        machine.machineType = try await hypervisor.machineType(named: machine.machineType)
+        if let conversion {
+            try await convert(conversion)
+            try BaseCreation.requireDestination(path, memoryBytes: machine.memoryBytes)
+        }
+        let outlook = try BootOutlook(of: try File(path, .read))
+        machine.firmware = try firmware(for: outlook, machine.machineType)
+        customisation.doubt = outlook.doubt(with: machine.firmware)
         if let doubt = customisation.doubt { Console.note("\(path.string.displayable()): \(doubt).") }
         var options = VMOptions()
         options.forwarding.forwards = forwards + customise.temporaryForwards(beside: forwards)
@@ -72,7 +112,7 @@ struct BaseCommand: AsyncParsableCommand {
         options.outboundNetwork = true
         let times = StageTimes()
         let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
-            path, as: machine, options, fallback: .command(home), times: times,
+            path, as: machine, options, seed: seed, fallback: .command(home), times: times,
             progress: { ProgressLine.show($0) }
         ) { [customisation] (machine, forwards) throws(CloudletError) in
             try await customisation.wait(machine, forwards)
@@ -84,5 +124,25 @@ struct BaseCommand: AsyncParsableCommand {
         Console.result("Mem: \(base.files.memory)")
         Console.result("Hash: \(base.hash)")
         Report.guest(try await OpenBase.open(base, in: registry).snapshot.description.guest)
+    }
+
+    /// Makes the raw disk from an image of another format.
+    private func convert(_ conversion: ImageConversion) async throws(CloudletError) {
+        Console.note(
+            "\(conversion.source.string.displayable()) is \(conversion.format); a raw disk for the VM is being made: "
+                + conversion.output.string.displayable())
+        try await conversion.convert { ProgressLine.show($0) }
+        ProgressLine.clear()
+    }
+
+    private func firmware(for outlook: BootOutlook, _ machineType: String) throws(CloudletError) -> Firmware {
+        switch firmware {
+        case .bios: return .bios
+        case .auto where !outlook.needsUEFI: return .bios
+        case .auto, .uefi:
+            let found = try UEFIFirmware.find(for: machineType)
+            if firmware == .auto { Console.note("The disk boots by UEFI only, so the VM gets UEFI firmware.") }
+            return .uefi(found.sizes)
+        }
     }
 }

@@ -1,38 +1,60 @@
 package import CloudletCore
+package import CloudletHypervisor
 package import CloudletSystem
 
-/// Finds reasons why the BIOS of a VM may not boot a disk, from the disk's partition tables. Some boot loaders work
-/// without what is checked here, so a finding is reported but the disk is not refused.
-package enum BootOutlook {
-    /// The reason, as a sentence about "the disk"; `nil` when nothing was found.
-    package static func doubt(about disk: File) throws(CloudletError) -> String? {
+/// Examines, from the partition tables of a disk, which firmware boots it, and finds reasons why it may not boot. Some
+/// boot loaders work without what is checked here, so a finding is reported but the disk is not refused.
+package struct BootOutlook: Sendable {
+    /// Whether the disk can only be booted by UEFI: it has an EFI system partition, and no boot loader for a BIOS.
+    package let needsUEFI: Bool
+    private let hasEFIPartition: Bool
+    private let problem: String?
+
+    /// Examines a disk.
+    package init(of disk: File) throws(CloudletError) {
         let head = try disk.read(ForeignFormat.headBytes, at: 0)
-        guard head.count >= 2 * Page.sector else { return nil }
+        guard head.count >= 2 * Page.sector else {
+            (needsUEFI, hasEFIPartition, problem) = (false, false, nil)
+            return
+        }
         let hasCode = head[0..<440].contains { $0 != 0 }
+        let hasGRUB = head[0..<440].contains("GRUB")
         let entries = (0..<4).map { Array(head[446 + $0 * 16..<462 + $0 * 16]) }.filter { $0[4] != 0 }
-        if let guids = partitionTypes(head) {
-            let isForUEFI = guids.contains(efiSystem)
-            if !hasCode, isForUEFI { return "the disk boots by UEFI only; \(remedy)" }
-            if !hasCode { return "the disk has no boot loader, it seems to hold only data; \(remedy)" }
-            if isForUEFI, !guids.contains(biosBoot), !head[0..<440].contains("GRUB") {
-                return "the disk may boot by UEFI only; \(remedy)"
-            }
-            return nil
+        let noLoader = "the disk has no boot loader, it seems to hold only data"
+        if let guids = Self.partitionTypes(head) {
+            hasEFIPartition = guids.contains(Self.efiSystem)
+            needsUEFI = hasEFIPartition && (!hasCode || !guids.contains(Self.biosBoot) && !hasGRUB)
+            problem = hasCode || hasEFIPartition ? nil : noLoader
+            return
         }
         if head.isISO9660 {
-            return "the disk is an ISO image, for installation or live systems, which store nothing on it"
+            (needsUEFI, hasEFIPartition) = (false, false)
+            problem = "the disk is an ISO image, for installation or live systems, which store nothing on it"
+            return
         }
-        if entries.contains(where: { $0[4] == 0xEF }), !entries.contains(where: { $0[0] == 0x80 }) {
-            return "the disk may boot by UEFI only; \(remedy)"
+        let isMarked = entries.contains { $0[0] == 0x80 }
+        hasEFIPartition = entries.contains { $0[4] == 0xEF }
+        needsUEFI = hasEFIPartition && !isMarked && !hasGRUB
+        if needsUEFI {
+            problem = nil
+        } else if !hasCode {
+            problem = noLoader
+        } else if !entries.isEmpty, !isMarked, !hasGRUB {
+            problem = "no partition of the disk is marked as the one to boot from"
+        } else {
+            problem = nil
         }
-        if !hasCode { return "the disk has no boot loader, it seems to hold only data; \(remedy)" }
-        if !entries.isEmpty, !entries.contains(where: { $0[0] == 0x80 }), !head[0..<440].contains("GRUB") {
-            return "no partition of the disk is marked as the one to boot from; \(remedy)"
-        }
-        return nil
     }
 
-    private static let remedy = "VMs here have a BIOS, and wait for ever where it finds no boot loader"
+    /// Why this firmware may not boot the disk, as a sentence about "the disk"; `nil` when nothing was found.
+    package func doubt(with firmware: Firmware) -> String? {
+        switch firmware {
+        case .bios where needsUEFI: "the disk boots by UEFI only, and the VM has a BIOS; use --firmware uefi"
+        case .bios: problem.map { "\($0); a BIOS waits for ever where it finds no boot loader" }
+        case .uefi where !hasEFIPartition: "the disk has no EFI system partition, from which UEFI boots"
+        case .uefi: nil
+        }
+    }
 
     /// Types of GPT partitions in their stored form (UEFI specification, 5.3.3): EFI system partition, BIOS boot
     /// partition.
