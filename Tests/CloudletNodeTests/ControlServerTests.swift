@@ -194,7 +194,8 @@ import Testing
         try await until(5, "they are not accepted") { server.gate.open == 3 }
         await server.close(channel, accepted)
         for socket in sockets { #expect(try await end(of: socket).isEmpty) }
-        #expect(server.gate.open == 0)
+        // A client may see the end of its connection a moment before the server has counted it.
+        try await until(5, "they are still counted") { server.gate.open == 0 }
     }
 
     @Test("another user is refused, also where the files' modes would let one in", .enabled(if: geteuid() == 0))
