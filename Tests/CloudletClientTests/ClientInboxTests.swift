@@ -76,6 +76,13 @@ import Testing
         #expect(await reportedFailure() == nil && inbox.hasReceived)
     }
 
+    @Test("a failure that is received while one waits for it is reported")
+    func laterFailure() async {
+        let waiting = Task.immediate { await reportedFailure() }
+        inbox.fail(CloudletError(.busy, "no room"))
+        #expect(await waiting.value?.message == "no room")
+    }
+
     @Test("while the connection is open there is no failure to report")
     func open() async {
         #expect(await inbox.failure(until: .now) == nil)

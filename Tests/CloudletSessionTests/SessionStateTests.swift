@@ -7,9 +7,9 @@ import Testing
 
 /// The life of a session: each transition from each phase.
 @Suite struct SessionStateTests {
-    /// The phases, two of them reached in different ways.
+    /// The phases, one of them reached in three ways.
     enum Start: String, CaseIterable {
-        case created, fetching, waiting, receiving, resuming, running, endingInTransfer, endingVM, ended
+        case created, fetching, waiting, receiving, resuming, running, endingInQueue, endingInTransfer, endingVM, ended
     }
 
     /// What one transition does: the phases in which it is allowed, and those to which it leads.
@@ -62,6 +62,10 @@ import Testing
         default:
             then { $0.begin(meta: digest, details) && $0.attach(reconnects: reconnects) != nil }
             guard start != .waiting else { break }
+            guard start != .endingInQueue else {
+                then { $0.requestEnd(.finished) == .accepted }
+                break
+            }
             then { $0.admit() }
             guard start != .receiving else { break }
             guard start != .endingInTransfer else {
@@ -106,12 +110,14 @@ import Testing
             [
                 .waiting: .ended(.failed(failure), at: .waiting), .receiving: .ended(.failed(failure), at: .receiving),
                 .resuming: .ended(.failed(failure), at: .resuming),
+                .endingInQueue: .ended(.finished, at: .waiting),
                 .endingInTransfer: .ended(.finished, at: .receiving),
             ]
         ) { $0.fail(error) },
         Row(
             "end",
             [
+                .endingInQueue: .ended(.finished, at: .waiting),
                 .endingInTransfer: .ended(.finished, at: .receiving), .endingVM: .ended(.finished, at: .running),
             ]
         ) { $0.end() },
@@ -126,6 +132,7 @@ import Testing
             [
                 .waiting: .ending(.disconnected, at: .waiting), .receiving: .ending(.disconnected, at: .receiving),
                 .resuming: .ending(.disconnected, at: .resuming), .running: .running,
+                .endingInQueue: .ending(.finished, at: .waiting),
                 .endingInTransfer: .ending(.finished, at: .receiving), .endingVM: .ending(.finished, at: .running),
                 .ended: .ended(.finished, at: .running),
             ]
@@ -164,7 +171,8 @@ import Testing
         "what others wait for is reached in time, and stays reached",
         arguments: [
             (Start.created, []), (.fetching, []), (.waiting, []), (.receiving, [.decided]), (.resuming, [.decided]),
-            (.running, [.decided, .settled]), (.endingInTransfer, [.decided, .endRequested]),
+            (.running, [.decided, .settled]), (.endingInQueue, [.endRequested]),
+            (.endingInTransfer, [.decided, .endRequested]),
             (.endingVM, [.decided, .settled, .endRequested]), (.ended, [.decided, .settled, .endRequested, .ended]),
         ] as [(Start, [SessionState.Milestone])])
     func milestones(start: Start, reached: [SessionState.Milestone]) {

@@ -38,9 +38,7 @@ package enum ConfigurationTemplate {
 
     /// The default as a YAML value. All defaults are plain words and numbers, or empty.
     private static func value(of setting: any AnySetting) -> String {
-        guard setting.defaultText.isEmpty else {
-            return setting.isList ? "[\(setting.defaultText)]" : setting.defaultText
-        }
+        guard setting.defaultText.isEmpty else { return setting.defaultText }
         return setting.isList ? "[]" : "\"\""
     }
 }
