@@ -1,4 +1,5 @@
 import CloudletTestSupport
+import Foundation
 import SystemPackage
 import Testing
 
@@ -37,9 +38,24 @@ import Testing
         }
         #expect(!overview.contains("cloudlet-help"))
         let overlay = try await page("cloudlet-overlay.1")
-        for part in ["--output, -o", "--disk-only", "EXIT STATUS", "CLOUDLET_HOME", "Default: xz."] {
+        for part in [
+            "--output, -o", "--disk-only", "EXIT STATUS", "CLOUDLET_HOME", "Default: xz.",
+            "cloudlet overlay disk [--output output]",
+        ] {
             #expect(overlay.contains(part), "\(part) in \(overlay)")
         }
+        // Other renderings than this system's show a plain '-' as a hyphen, which can't be copied to a command line.
+        let source = try String(contentsOfFile: scratch.file("cloudlet-overlay.1").string, encoding: .utf8)
+        #expect(source.contains(#"\-\-disk\-only"#))
+    }
+
+    @Test("a text that begins with a dot is shown, and is not a command of the formatter")
+    func leadingDot() async throws {
+        let entries = #"[{"key": "a.b", "default": "", "reloadable": "no", "accepted": "c", "help": ".so d"}]"#
+        let words = ["settings", scratch.path.string, "1.0.0", "2026-01-01"]
+        let made = try await Tool.run(Repository.script("packaging/manual.py"), words, input: entries)
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(try await page("cloudlet.yaml.5").contains(".so d. Value: c."))
     }
 
     @Test("the page of the configuration file explains every setting")

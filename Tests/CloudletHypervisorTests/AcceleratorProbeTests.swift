@@ -54,6 +54,8 @@ import Testing
     func busyHost() async throws {
         let delayed = try emulator(guest: "sleep 0.6")
         #expect(try await outcome(delayed, guestLimit: .milliseconds(200)) == .succeeded)
+        let failing = try emulator(guest: "sleep 0.6", status: 3)
+        #expect(try await outcome(failing, guestLimit: .milliseconds(200)) == .failed(nil))
         let idle = ProbeRun(
             accelerator: "kvm", emulator: try emulator(guest: "exec sleep 600"), guestLimit: .milliseconds(200),
             patience: 3)
@@ -116,7 +118,8 @@ import Testing
         #expect(try await verdict(after: 299) == (false, 0))
         // The clock was set back.
         #expect(try await verdict(.guestIsSlow, after: -1) == (false, 1))
-        #expect(try await verdict(.succeeded, after: 300) == (true, 1))
+        #expect(try await verdict(after: 298) == (false, 0))
+        #expect(try await verdict(.succeeded, after: 299) == (true, 1))
     }
 
     @Test("a failure that an earlier version has stored is not believed")

@@ -177,11 +177,15 @@ import Testing
 
     @Test("a request that does not end by itself is ended when the node stops")
     func stoppingRequest() async throws {
+        // Open until the node has stopped: a request also ends when its client closes the connection.
+        let client = LockedValue<File?>(nil)
         try await serving(timeout: .seconds(3600)) { [self] () async throws in
             let socket = try connection(#"{"version":1,"request":"hold","body":{}}"# + "\n")
+            client.value = socket
             _ = try await blocking { () throws(CloudletError) in try socket.receive(atMost: 100, before: nil) }
         }
         #expect(holdHasEnded.isSet)
+        withExtendedLifetime(client) {}
     }
 
     @Test("connections that were accepted but not served when the node stops are closed")

@@ -47,6 +47,9 @@ import Testing
             "systemd-sysusers",
             ["--root", scratch.path.string, Repository.root.appending("Descriptors/systemd/cloudlet.sysusers").string])
         #expect(result.status == 0, "\(result.errors)")
+        let users = try String(contentsOfFile: scratch.file("etc/passwd").string, encoding: .utf8)
+        let user = users.split(separator: "\n").map { $0.split(separator: ":") }.first { $0.first == "cloudlet" }
+        #expect(user?.contains("/var/lib/cloudlet") == true, "\(users)")
         let groups = try String(contentsOfFile: scratch.file("etc/group").string, encoding: .utf8)
         #expect(groups.contains("kvm:x:") && groups.split(separator: "\n").contains { $0.hasPrefix("cloudlet:") })
         #expect(groups.split(separator: "\n").contains { $0.hasPrefix("kvm:") && $0.hasSuffix(":cloudlet") })
