@@ -109,6 +109,22 @@ import Testing
         #expect(throws: CloudletError.self) { try ImageConversion.plan(image, output: nil) }
     }
 
+    @Test("a complete disk that the caller refuses is removed")
+    func check() async throws {
+        let image = try await make("x.qcow2", "qemu-img convert -O qcow2 s $1")
+        let before = try contents()
+        let conversion = try #require(try ImageConversion.plan(image, output: nil))
+        let error = await #expect(throws: CloudletError.self) {
+            try await conversion.convert { (disk) throws(CloudletError) in
+                let isWhole = try disk.read(16 << 20, at: 0) == Self.disk
+                throw CloudletError(.unavailable, isWhole ? "refused" : "incomplete")
+            } progress: { _ in
+            }
+        }
+        #expect(error?.message == "refused")
+        #expect(try contents() == before)
+    }
+
     @Test(
         "images that refer to other files are refused, and the files are named",
         arguments: [

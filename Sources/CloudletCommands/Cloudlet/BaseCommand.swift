@@ -97,12 +97,17 @@ struct BaseCommand: AsyncParsableCommand {
         try await hypervisor.requireCPUModel(named: cpuModel)
         machine.accelerator = hypervisor.accelerator
         machine.machineType = try await hypervisor.machineType(named: machine.machineType)
+        // Firmware that is missing is reported before the conversion, or removes the disk that needs it.
+        if firmware == .uefi { _ = try UEFIFirmware.find(for: machine.machineType) }
         if let conversion {
-            try await convert(conversion)
+            try await convert(conversion, for: machine.machineType)
             try BaseCreation.requireDestination(path, memoryBytes: machine.memoryBytes)
         }
         let outlook = try BootOutlook(of: try File(path, .read))
         machine.firmware = try firmware(for: outlook, machine.machineType)
+        if firmware == .auto, outlook.needsUEFI {
+            Console.note("The disk boots by UEFI only, so the VM gets UEFI firmware.")
+        }
         customisation.doubt = outlook.doubt(with: machine.firmware)
         if let doubt = customisation.doubt { Console.note("\(path.string.displayable()): \(doubt).") }
         var options = VMOptions()
@@ -126,12 +131,16 @@ struct BaseCommand: AsyncParsableCommand {
         Report.guest(try await OpenBase.open(base, in: registry).snapshot.description.guest)
     }
 
-    /// Makes the raw disk from an image of another format.
-    private func convert(_ conversion: ImageConversion) async throws(CloudletError) {
+    /// Makes the raw disk from an image of another format, unless the disk needs firmware that this host doesn't have.
+    private func convert(_ conversion: ImageConversion, for machineType: String) async throws(CloudletError) {
         Console.note(
             "\(conversion.source.string.displayable()) is \(conversion.format); a raw disk for the VM is being made: "
                 + conversion.output.string.displayable())
-        try await conversion.convert { ProgressLine.show($0) }
+        try await conversion.convert { (disk) throws(CloudletError) in
+            _ = try firmware(for: try BootOutlook(of: disk), machineType)
+        } progress: {
+            ProgressLine.show($0)
+        }
         ProgressLine.clear()
     }
 
@@ -139,10 +148,7 @@ struct BaseCommand: AsyncParsableCommand {
         switch firmware {
         case .bios: return .bios
         case .auto where !outlook.needsUEFI: return .bios
-        case .auto, .uefi:
-            let found = try UEFIFirmware.find(for: machineType)
-            if firmware == .auto { Console.note("The disk boots by UEFI only, so the VM gets UEFI firmware.") }
-            return .uefi(found.sizes)
+        case .auto, .uefi: return .uefi(try UEFIFirmware.find(for: machineType).sizes)
         }
     }
 }

@@ -1,6 +1,6 @@
 package import CloudletCore
 import CloudletStore
-import CloudletSystem
+package import CloudletSystem
 package import SystemPackage
 
 /// Makes a raw disk from an image as people have it: qcow2, VMDK, VDI, VHDX, an OVA appliance, or any of these or a raw
@@ -76,13 +76,18 @@ package struct ImageConversion: Sendable {
     }
 
     /// Makes the raw disk. It gets its name when it is complete and on the disk; nothing is left of one that fails.
-    /// - Parameter progress: receives how much of each step is done.
+    /// - Parameters:
+    ///   - check: examines the complete disk before it gets its name; it is removed if this throws.
+    ///   - progress: receives how much of each step is done.
     /// - Throws: `CloudletError.badData` when the image is damaged, contains no or several disks, or refers to other
-    ///   files; `io` when there is not enough room.
-    package func convert(progress: @escaping @Sendable (WorkProgress) -> Void) async throws(CloudletError) {
+    ///   files; `io` when there is not enough room; what `check` throws.
+    package func convert(
+        checkedBy check: (File) throws(CloudletError) -> Void = { _ in },
+        progress: @escaping @Sendable (WorkProgress) -> Void
+    ) async throws(CloudletError) {
         try Publication.recover([output])
         let content = try ImageContent(file, named: source.string)
-        try publish(try await makeDisk(of: content, written: nil, layers: 0, progress))
+        try publish(try await makeDisk(of: content, written: nil, layers: 0, progress), check)
     }
 
     /// Makes a raw disk from an image, which may be packed.
@@ -125,10 +130,14 @@ package struct ImageConversion: Sendable {
         return file
     }
 
-    /// Gives the finished disk its name, or removes it if it is no bootable disk.
-    private func publish(_ whole: Publication) throws(CloudletError) {
+    /// Gives the finished disk its name, or removes it if it is no bootable disk or `check` throws.
+    private func publish(
+        _ whole: Publication, _ check: (File) throws(CloudletError) -> Void
+    ) throws(CloudletError) {
         defer { whole.discard() }
-        try DiskImageCheck.requireBootableRaw(try file(of: whole), named: "the disk in \(source)")
+        let disk = try file(of: whole)
+        try DiskImageCheck.requireBootableRaw(disk, named: "the disk in \(source)")
+        try check(disk)
         try whole.publish()
     }
 
