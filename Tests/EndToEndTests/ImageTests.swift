@@ -28,6 +28,41 @@ struct ImageTests {
         return scratch.file("provision").string
     }
 
+    /// The code of a boot sector. If there is a virtio device in slot 9, where the drive for cloud-init's CD is, it
+    /// writes itself to sector 1 and powers the machine off (port 0x604, the ACPI control register of QEMU's pc).
+    /// Otherwise it writes itself to sector 2 and halts.
+    private static let bootCode = hex(
+        "fa31c08ed88ed0bc007c66b800480080baf80c66efb2fc66edbe447cb280bb00433df41a7511c644080189d8cd13ba04"
+            + "06b80020efeb0ab280c644080289d8cd13f4ebfd10000100007c00000000000000000000")
+    /// The byte of the code that contains the number of the sector to write.
+    private static let sectorNumber = 76
+
+    @Test("cloud-init's drive is in the machine at the first boot only, which ends when the guest powers off")
+    func cloudInit() async throws {
+        var sector = Self.bootCode + [UInt8](repeating: 0, count: Page.sector - Self.bootCode.count)
+        sector.replaceSubrange(510..<512, with: [0x55, 0xAA])
+        _ = try scratch.write("disk", sector + [UInt8](repeating: 0, count: (1 << 20) - sector.count))
+        _ = try scratch.write("user-data", Array("#cloud-config\n".utf8))
+        try await shell("qemu-img convert -O qcow2 disk cloud.qcow2 && rm disk && sha256sum cloud.qcow2 > sum")
+        let raw = scratch.file("cloud.raw")
+        let script = try provision(
+            until: "[ \"$(dd if=\(raw) bs=1 skip=1534 count=2 2>/dev/null | od -An -tx1)\" = ' 55 aa' ]")
+        let base = try await Program.cloudlet(
+            [
+                "base", scratch.file("cloud.qcow2").string, "--memory", "64MiB", "--cloud-init",
+                scratch.file("user-data").string, "--provision", script,
+            ], environment: environment)
+        #expect(base.status == 0, "\(base.errors)")
+        #expect(base.errors.contains("is a qcow2 file"), "\(base.errors)")
+        let bytes = try File(raw, .read).read(3 * Page.sector, at: 0)
+        for boot in 1...2 {
+            sector[Self.sectorNumber] = UInt8(boot)
+            #expect(Array(bytes[boot * Page.sector..<(boot + 1) * Page.sector]) == sector, "boot \(boot)")
+        }
+        try await shell("sha256sum -c sum")
+        try await shell("! find home -name 'seed*' | grep .")
+    }
+
     @Test("a disk that only UEFI boots goes from base to overlay to synthesis, where the host has no firmware")
     func uefi() async throws {
         // GRUB, which counts in a file on its disk.
