@@ -38,6 +38,7 @@ import Testing
         #expect(files["meta-data"]?.contains("local-hostname: debian12genericx\n") == true)
         #expect(files["meta-data"]?.hasPrefix("instance-id: iid-cloudlet-") == true)
         #expect(files["vendor-data"]?.contains("mode: poweroff") == true)
+        #expect(files["vendor-data"]?.contains("> /etc/cloud/cloud-init.disabled\n") == true)
     }
 
     @Test("what cloud-init would ignore is refused")

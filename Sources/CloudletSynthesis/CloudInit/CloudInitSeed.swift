@@ -4,7 +4,7 @@ import Subprocess
 package import SystemPackage
 
 /// What cloud-init finds on a CD (its data source NoCloud): the user's data, an identity for the guest, and an order to
-/// power the guest off when everything is done.
+/// disable cloud-init and power the guest off when everything is done.
 ///
 /// Source: cloud-init's documentation, "NoCloud" and "User data formats".
 package struct CloudInitSeed: Sendable {
@@ -86,14 +86,29 @@ package struct CloudInitSeed: Sendable {
         // Each base VM is another guest, so the identity is a new one.
         let instance = "iid-cloudlet-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
         let metaData = "instance-id: \(instance)\nlocal-hostname: \(hostName)\n"
-        // User data takes precedence over vendor data. The last stage of cloud-init executes this.
+        // User data takes precedence over vendor data, but does not replace scripts in it. The last stage of cloud-init
+        // executes both parts. Without the CD, a later boot would set the guest up as another instance.
         let vendorData = """
+            Content-Type: multipart/mixed; boundary="cloudlet"
+            MIME-Version: 1.0
+
+            --cloudlet
+            Content-Type: text/cloud-config
+
             #cloud-config
             power_state:
               mode: poweroff
               message: "cloud-init is done"
               timeout: 120
               condition: true
+
+            --cloudlet
+            Content-Type: text/x-shellscript
+
+            #!/bin/sh
+            echo "Disabled by cloudlet base" > /etc/cloud/cloud-init.disabled
+
+            --cloudlet--
 
             """
         return [
