@@ -14,13 +14,6 @@ static inline int cloudlet_vir_register_lifecycle(virConnectPtr connection, virC
                                             VIR_DOMAIN_EVENT_CALLBACK(callback), context, release);
 }
 
-static inline int cloudlet_vir_register_agent(virConnectPtr connection,
-                                              virConnectDomainEventAgentLifecycleCallback callback, void *context,
-                                              virFreeCallback release) {
-    return virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
-                                            VIR_DOMAIN_EVENT_CALLBACK(callback), context, release);
-}
-
 static inline void cloudlet_vir_silence(void *context, virErrorPtr error) {
     (void)context;
     (void)error;

@@ -76,4 +76,14 @@ import Testing
         #expect(transcript.notes.contains("neither --ssh-key nor --closing-step"), "\(transcript.notes)")
         for line in ClosingStep.script.split(separator: "\n") { #expect(transcript.notes.contains(line)) }
     }
+
+    @Test("a guest that has just booted gets time to start its agent, unless a person has worked in it")
+    func agentLimit() throws {
+        func limit(_ options: String...) throws -> Duration {
+            try Customisation(CustomiseOptions.parse(options)).agentLimit
+        }
+        #expect(try limit("--until-port", "22") == .seconds(30))
+        #expect(try limit("--provision", "true") == .seconds(30))
+        #expect(try limit("--viewer", "true") == .seconds(1))
+    }
 }

@@ -25,6 +25,7 @@ extension CommandTests {
             ] {
                 #expect(text.rows.contains(line), "\(text.output)")
             }
+            #expect(text.output.contains("certificates may not be valid yet"))
             #expect(
                 text.rows.contains { $0.hasPrefix("disk raw ") } && text.rows.contains { $0.hasPrefix("memory raw ") })
             #expect(text.rows.contains { $0.hasPrefix("face.overlay_1.xz ") }, "\(text.output)")

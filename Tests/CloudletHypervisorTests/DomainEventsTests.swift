@@ -48,7 +48,7 @@ import Testing
     func timeOver() async throws {
         let result = try await wait(within: .milliseconds(50)) { number in
             if number == 1 {
-                events.notify("vm", .agentConnected)
+                events.notify("vm", .lifecycle(.init(event: Int32(VIR_DOMAIN_EVENT_RESUMED.rawValue), detail: 0)))
                 events.notify("another", .migrationEnded)
             }
             return false

@@ -232,6 +232,29 @@ import Testing
         }
     }
 
+    @Test("a client waits 300 ms for a silent guest agent and no longer, and what was not done is told later")
+    func silentAgent() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            let launch = try VMLaunch(Self.machine, on: host.hypervisor)
+            let times = StageTimes()
+            let refresh = try await launch.complete { () async throws(CloudletError) in
+                try await host.start(launch)
+                let saved = VMDescription(machine: Self.machine, guest: GuestSupport(clock: .agent, random: .agent))
+                return try await launch.machine.run(
+                    stage: .resume, readyOn: nil, [], within: .seconds(5), times, refreshing: saved)
+            }
+            try Self.require(refresh.result == nil, "a guest without agent was refreshed")
+            let time = times.entries.first { $0.stage == .refreshGuest }?.duration ?? .zero
+            try Self.require(time >= .milliseconds(300) && time < .milliseconds(900), "it took \(time)")
+            try await launch.tearDown()
+            let warnings = await refresh.result(within: nil)?.warnings ?? []
+            try Self.require(warnings.count == 2, "told: \(warnings)")
+            try Self.require(warnings.allSatisfy { $0.contains("the VM ended before its agent") }, "told: \(warnings)")
+            try await host.requireNothingLeft()
+        }
+    }
+
     /// What `body` throws; nothing when it returns.
     private static func result(_ body: () async throws -> Void) async -> String {
         do {

@@ -94,7 +94,9 @@ extension EndToEndTests {
                 try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: String])
             }
             let id = try #require(lines.first { $0["message"] == "session created" }?["session"])
-            let told = lines.filter { $0["session"] == id }.compactMap { $0["stage"] ?? $0["message"] }
+            // On a busy host, the guest's agent may be slow.
+            let told = lines.filter { $0["session"] == id && $0["delay"] == nil }
+                .compactMap { $0["stage"] ?? $0["message"] }
             #expect(told.first == "session created" && told.last == "session ended", "\(told)")
             // What begins together does so in any order.
             #expect(Set(told[1...3]) == ["start emulator", "copy memory", "receive and place"], "\(told)")

@@ -13,7 +13,8 @@ struct BaseCommand: AsyncParsableCommand {
         commandName: "base", abstract: "Make a base VM from a bootable disk image.",
         discussion: """
             Boots a VM from a raw disk, which it writes to. When the work in the VM is done, its memory and device \
-            state are saved beside the disk.
+            state are saved beside the disk. With --until-port or --provision, the guest may not have started \
+            qemu-guest-agent by then, so the command waits for it for up to \(Customisation.agentStartLimit.shown).
 
             From images in other formats (qcow2, VMDK, VDI, VHDX, OVA, or compressed by xz, gzip or zstd), a raw disk \
             is made first. The image itself is not changed.
@@ -117,8 +118,8 @@ struct BaseCommand: AsyncParsableCommand {
         options.outboundNetwork = true
         let times = StageTimes()
         let base = try await BaseCreation(hypervisor: hypervisor, registry: registry).create(
-            path, as: machine, options, seed: seed, fallback: .command(home), times: times,
-            progress: { ProgressLine.show($0) }
+            path, as: machine, options, seed: seed, fallback: .command(home),
+            waitingForAgent: customisation.agentLimit, times: times, progress: { ProgressLine.show($0) }
         ) { [customisation] (machine, forwards) throws(CloudletError) in
             try await customisation.wait(machine, forwards)
         }

@@ -109,11 +109,15 @@ struct OverlayReport: Encodable {
         switch helper {
         case "agent": "set by the guest agent"
         case "kernel": "reseeded by the guest's kernel"
-        case "none": "\(otherwise); the guest had no support for it when the overlay was made"
+        case "none": "\(otherwise); the guest had no agent (qemu-guest-agent) for it when the overlay was made"
         case nil: "\(otherwise); the overlay does not record the guest's support"
         case .some(let word): word.displayable(limit: 40)
         }
     }
+
+    private static let costOfNoAgent =
+        "The VM continues from the second at which the overlay was made: certificates may not be valid yet, tokens may have "
+        + "expired, and files may have times in the future."
 
     /// The report as text for a person.
     var text: String {
@@ -128,6 +132,7 @@ struct OverlayReport: Encodable {
         if let ready_port { lines.append("Ready port: \(ready_port)") }
         if memory_bytes > 0 {
             lines.append("Clock at resume: \(Self.shown(guest_clock, "not set"))")
+            if guest_clock != "agent" { lines.append("  \(Self.costOfNoAgent)") }
             lines.append(
                 "Random numbers at resume: \(Self.shown(guest_random, "may be the same in all VMs of this overlay"))")
         }

@@ -81,7 +81,7 @@ struct OverlayCommand: AsyncParsableCommand {
         let running = try await BaseResumption(hypervisor: hypervisor).resume(base, machineOptions, times: times)
         let result = try await running.endingAfter { () async throws(CloudletError) in
             ProgressLine.clear()
-            Report.refresh(running.refresh)
+            await Report.refresh(running.refresh)
             try await times.measure(.customise) { () async throws(CloudletError) in
                 try await customisation.wait(running.machine, running.forwards)
             }

@@ -81,7 +81,7 @@ struct SynthesisCommand: AsyncParsableCommand {
                 "\(active.forward.transport.rawValue) \(active.address):\(active.forward.hostPort) -> \(active.forward.guestPort)"
             )
         }
-        Report.refresh(running.refresh)
+        await Report.refresh(running.refresh)
         if detach {
             try await running.detach(uri: hypervisorOptions.connect)
             Console.note(

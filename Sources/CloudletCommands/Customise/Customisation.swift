@@ -35,6 +35,15 @@ struct Customisation: Sendable {
         }
     }
 
+    /// How long to wait for the agent of a guest that has just booted. A person's work takes longer than the start of an
+    /// agent. A program, or a port that answers, can be quicker.
+    var agentLimit: Duration {
+        untilPort == nil && provision == nil ? VirtualMachine.agentLimit : Self.agentStartLimit
+    }
+
+    /// How long an agent may take to start after other services of the guest.
+    static let agentStartLimit = Duration.seconds(30)
+
     /// Whether the VM needs a display.
     var needsDisplay: Bool { viewer != nil }
 

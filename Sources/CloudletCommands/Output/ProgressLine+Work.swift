@@ -10,6 +10,7 @@ extension ProgressLine {
         case .copying(let part): show("copy", part)
         case .cloudInit: show("cloud-init")
         case .booting: show("boot")
+        case .awaitingAgent: show("wait for the guest agent")
         case .savingMemory: show("save memory")
         case .hashing: show("hash base VM")
         case .comparing(let part): show("compare", part)

@@ -35,9 +35,9 @@ enum Report {
         Console.note("To fix this, \(GuestSupport.advice).")
     }
 
-    /// Prints what could not be done for a resumed guest.
-    static func refresh(_ refresh: GuestRefresh) {
-        for warning in refresh.warnings { Console.note("Note: \(warning).") }
+    /// Waits until a resumed guest is refreshed, and prints what could not be done for it.
+    static func refresh(_ refresh: GuestRefreshTask) async {
+        for warning in await refresh.result(within: nil)?.warnings ?? [] { Console.note("Note: \(warning).") }
     }
 }
 

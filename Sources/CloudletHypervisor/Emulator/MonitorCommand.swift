@@ -23,10 +23,10 @@ struct MonitorAnswer<Value: Decodable>: Decodable {
     let error: Failure?
 
     static func value(
-        of text: String, command: String, from speaker: String = "QEMU"
+        of text: some Sequence<UInt8>, command: String, from speaker: String = "QEMU"
     ) throws(CloudletError) -> Value {
         let answer: MonitorAnswer
-        do { answer = try JSONDecoder().decode(MonitorAnswer.self, from: Data(text.utf8)) } catch {
+        do { answer = try JSONDecoder().decode(MonitorAnswer.self, from: Data(text)) } catch {
             throw CloudletError(.unavailable, "the answer of \(speaker) to \(command) is not understood", cause: error)
         }
         if let failure = answer.error {
@@ -88,6 +88,60 @@ struct MigrationParameters: Codable {
 struct URIArgument: Encodable { let uri: String }
 
 struct DescriptorName: Encodable { let fdname: String }
+
+/// Makes a character device of a socket that was passed with `getfd` (`chardev-add`).
+struct CharacterDeviceAddition: Encodable {
+    struct Backend: Encodable {
+        let type = "socket"
+        let data: Socket
+    }
+
+    struct Socket: Encodable {
+        let addr: Address
+        let server = false
+    }
+
+    struct Address: Encodable {
+        struct Name: Encodable { let str: String }
+        let type = "fd"
+        let data: Name
+    }
+
+    let id: String
+    let backend: Backend
+
+    init(_ id: String, of descriptor: String) {
+        self.id = id
+        backend = Backend(data: Socket(addr: Address(data: .init(str: descriptor))))
+    }
+}
+
+/// A port of a virtio-serial controller, by which a guest's agent is reached (`device_add`).
+struct AgentPort: Encodable {
+    let driver = "virtserialport"
+    let name = "org.qemu.guest_agent.0"
+    let number = 1
+    let bus: String
+    let characterDevice: String
+
+    enum CodingKeys: String, CodingKey {
+        case driver, name, bus
+        case number = "nr"
+        case characterDevice = "chardev"
+    }
+}
+
+/// A character device (`query-chardev`).
+struct CharacterDevice: Decodable {
+    let label: String
+    /// Whether a program in the guest has opened the device.
+    let isOpen: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case label
+        case isOpen = "frontend-open"
+    }
+}
 
 /// A property of one of QEMU's objects (`qom-get`).
 struct ObjectProperty: Encodable {

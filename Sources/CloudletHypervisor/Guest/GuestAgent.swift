@@ -2,41 +2,40 @@ import CloudletCore
 import CloudletSystem
 import Foundation
 
-/// Calls qemu-guest-agent in a VM (QEMU's `qga/qapi-schema.json`) through libvirt, which limits the size of answers. A
-/// guest can be hostile: each call has a time limit, and only the needed fields of an answer are read.
+/// Calls qemu-guest-agent in a VM (QEMU's `qga/qapi-schema.json`). A guest can be hostile: each call has a time limit, all
+/// calls together have one, and only the needed fields of an answer are read.
 struct GuestAgent: Sendable {
-    private let domain: LibvirtDomain
+    private let channel: AgentChannel
+    /// When the last call must have ended.
+    private let end: ContinuousClock.Instant
 
-    /// Seconds that libvirt waits for an answer.
-    private static let answerSeconds: Int32 = 3
+    /// Calls the agent at the other end of a channel until `limit` is over.
+    init(_ channel: AgentChannel, for limit: Duration) {
+        self.channel = channel
+        end = .now + limit
+    }
 
-    init(_ domain: LibvirtDomain) { self.domain = domain }
-
-    /// Waits until the agent answers. libvirt refuses calls at once while the agent has not opened its channel.
-    /// - Returns: whether it answers within `limit`.
-    func answers(within limit: Duration) async -> Bool {
-        let answered = try? await domain.connection.events.wait(for: domain.name, within: limit) { event in
-            event == .agentConnected || event.isEnd
-        } until: {
-            () async throws(CloudletError) in
-            (try? await call("guest-ping", Nothing(), as: Nothing.self)) != nil
-        }
-        return answered ?? false
+    /// Waits for the agent's first answer. An agent that is not running yet finds the request when it starts.
+    /// - Throws: `CloudletError` when there is none within `limit`.
+    func requireAnswer(within limit: Duration? = nil) async throws(CloudletError) {
+        _ = try await call("guest-ping", Nothing(), as: Nothing.self, within: limit)
     }
 
     /// Sets the guest's clock to the host's.
-    /// - Throws: `CloudletError.unavailable` when the agent can't do it or is not allowed to.
+    /// - Throws: `CloudletError` when the agent can't do it, is not allowed to or does not answer.
     func setClock() async throws(CloudletError) {
         struct Time: Encodable { let time: Int64 }
-        let time = Time(time: Self.now)
+        try await requireAnswer()
         // The agent sets the guest's clock at once. Then it runs `hwclock` for a second or two to set the machine's
         // clock, which is already right. So only a refusal is worth waiting for, and a later answer is ignored.
-        let answer = await resultWithin(Self.refusalLimit) { [self] in
-            await Result.of { () async throws(CloudletError) in
-                try await call("guest-set-time", time, as: Nothing.self)
-            }
+        let refusal: CloudletError
+        do throws(CloudletError) {
+            _ = try await answer(
+                to: "guest-set-time", Time(time: Self.now), as: Nothing.self, within: Self.refusalLimit)
+            return
+        } catch {
+            refusal = error
         }
-        guard case .failure(let refusal)? = answer else { return }
         // `guest-set-time` needs `hwclock` in the guest. Every system has `date`.
         let now = Self.now
         let text = "@\(now / 1_000_000_000).\(String(now % 1_000_000_000 + 1_000_000_000).dropFirst())"
@@ -48,7 +47,8 @@ struct GuestAgent: Sendable {
 
     /// Mixes 64 bytes of the host's random generator into the guest's generator and makes the guest's kernel use them
     /// at once (`RNDADDENTROPY` and `RNDRESEEDCRNG` of random(4)). All later random numbers depend on them.
-    /// - Throws: `CloudletError.unavailable` when the agent may not run programs, or the guest has no suitable program.
+    /// - Throws: `CloudletError` when the agent may not run programs or does not answer, or the guest has no suitable
+    ///   program.
     func reseed() async throws(CloudletError) {
         let bytes = (0..<64).map { _ in UInt8.random(in: 0 ... .max) }
         var failure: CloudletError?
@@ -79,6 +79,20 @@ struct GuestAgent: Sendable {
         return ended.status == 0 && !name.isEmpty ? String(name).displayable(limit: 40) : nil
     }
 
+    /// Runs a shell script in the guest, and waits for its end.
+    /// - Throws: `CloudletError` when the agent may not run programs or does not answer, or the script fails.
+    func run(script: String) async throws(CloudletError) {
+        let ended = try await execute("sh", ["-c", script])
+        guard ended.status == 0 else {
+            throw CloudletError(.unavailable, "the script in the guest ended with status \(ended.status)")
+        }
+    }
+
+    /// Discards the unused blocks of the guest's file systems.
+    func trim() async throws(CloudletError) {
+        _ = try await call("guest-fstrim", Nothing(), as: Nothing.self)
+    }
+
     /// Programs of which nearly every Linux guest has one, with arguments that make it reseed from its standard input.
     private static let reseedingPrograms: [(String, [String])] = [
         (
@@ -107,7 +121,7 @@ struct GuestAgent: Sendable {
         let output: String
     }
 
-    /// Runs a program in the guest and waits until it ends.
+    /// Runs a program in the guest and waits until it ends, as long as the agent may be called.
     private func execute(
         _ program: String, _ arguments: [String], input: [UInt8] = []
     ) async throws(CloudletError) -> Ended {
@@ -139,26 +153,53 @@ struct GuestAgent: Sendable {
         let started = try await call("guest-exec", command, as: Started.self)
         var (code, output): (Int?, String?)
         // The agent reports no event when a program ends.
-        let ended = try await poll(every: .milliseconds(5), upTo: .milliseconds(50), for: .seconds(3)) {
+        let ended = try await poll(every: .milliseconds(5), upTo: .milliseconds(250), for: end - .now) {
             () async throws(CloudletError) in
             let status = try await call("guest-exec-status", started, as: Status.self)
             (code, output) = (status.exitcode, status.output)
             return status.exited
         }
         guard ended, let code else {
-            throw CloudletError(.unavailable, "\(program) in the guest did not end by itself within 3 s")
+            throw CloudletError(.unavailable, "\(program) in the guest did not end by itself in time")
         }
         let bytes = output.flatMap { Data(base64Encoded: $0) } ?? Data()
         return Ended(status: code, output: String(decoding: bytes, as: UTF8.self))
     }
 
     private func call<Arguments: Encodable & Sendable, Value: Decodable & Sendable>(
-        _ name: String, _ arguments: Arguments, as type: Value.Type
+        _ name: String, _ arguments: Arguments, as type: Value.Type, within limit: Duration? = nil
     ) async throws(CloudletError) -> Value {
-        let text = try MonitorCommand(execute: name, arguments: arguments).text()
-        let answer = try await blocking { [domain] () throws(CloudletError) in
-            try domain.agent(text, seconds: Self.answerSeconds)
+        guard let value = try await answer(to: name, arguments, as: type, within: limit) else {
+            throw CloudletError(.unavailable, "the guest agent did not answer \(name) in time")
         }
+        return value
+    }
+
+    /// Calls the agent.
+    /// - Parameters:
+    ///   - name: the command.
+    ///   - arguments: its arguments.
+    ///   - type: the type of the answer.
+    ///   - limit: how long the answer may take; `nil` as long as the agent may be called.
+    /// - Returns: the answer; `nil` when the agent sends nothing in that time.
+    /// - Throws: `CloudletError` when the agent refuses, or sends something else.
+    private func answer<Arguments: Encodable & Sendable, Value: Decodable & Sendable>(
+        to name: String, _ arguments: Arguments, as type: Value.Type, within limit: Duration?
+    ) async throws(CloudletError) -> Value? {
+        let request = try MonitorCommand(execute: name, arguments: arguments).text()
+        let deadline = limit.map { min(end, .now + $0) } ?? end
+        let cancellation = try SocketPair()
+        let result = await withTaskCancellationHandler {
+            await Result.of { () async throws(CloudletError) in
+                try await blocking { [channel] () throws(CloudletError) in
+                    try channel.answer(to: request, named: name, before: deadline, orEndOf: cancellation.theirs)
+                }
+            }
+        } onCancel: {
+            cancellation.ours.shutDown()
+        }
+        if Task.isCancelled { throw CloudletError(.interrupted, "interrupted") }
+        guard let answer = try result.get() else { return nil }
         return try MonitorAnswer<Value>.value(of: answer, command: name, from: "the guest agent")
     }
 

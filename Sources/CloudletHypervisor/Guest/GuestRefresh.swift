@@ -1,3 +1,6 @@
+import CloudletSystem
+import Synchronization
+
 /// What was done for a guest that was resumed from a saved state.
 package struct GuestRefresh: Hashable, Sendable {
     /// The result for the clock or the random generator.
@@ -38,5 +41,36 @@ package struct GuestRefresh: Hashable, Sendable {
         }
         if let clockSpeed { lines.append(clockSpeed) }
         return lines
+    }
+}
+
+/// The work of refreshing a guest. Clients are not kept waiting for a slow agent, so it may go on while the VM is used.
+package final class GuestRefreshTask: Sendable {
+    private let finished = Mutex<GuestRefresh?>(nil)
+    private let end = AsyncEvent()
+
+    /// Begins the work, which must limit its own time.
+    init(_ work: @escaping @Sendable () async -> GuestRefresh) {
+        // Not a child task: it goes on after the function that begins it has returned.
+        Task { finish(await work()) }
+    }
+
+    /// The work for a guest that needs none.
+    package init(finished result: GuestRefresh) { finish(result) }
+
+    private func finish(_ result: GuestRefresh) {
+        finished.withLock { $0 = result }
+        end.set()
+    }
+
+    /// The result; `nil` while the work goes on.
+    package var result: GuestRefresh? { finished.withLock { $0 } }
+
+    /// Waits for the result.
+    /// - Parameter limit: how long to wait; `nil` until the work ends, which it does by itself.
+    /// - Returns: `nil` when the work goes on longer, or the task is cancelled.
+    package func result(within limit: Duration?) async -> GuestRefresh? {
+        await end.wait(until: limit.map { .now + $0 })
+        return result
     }
 }

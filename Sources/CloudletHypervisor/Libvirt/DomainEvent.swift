@@ -6,8 +6,6 @@ enum DomainEvent: Sendable, Hashable {
     case lifecycle(LifecycleEvent)
     /// QEMU's migration code, which saves and loads device state, has finished or failed.
     case migrationEnded
-    /// The guest's agent has opened its channel.
-    case agentConnected
 
     /// Whether the emulator ended, for any reason.
     var isEnd: Bool {

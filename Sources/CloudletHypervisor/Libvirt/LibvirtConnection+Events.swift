@@ -8,10 +8,6 @@ extension LibvirtConnection {
             unsafe DomainEvents.notify(domain, .lifecycle(LifecycleEvent(event: event, detail: detail)), context)
             return 0
         }
-        let agent: virConnectDomainEventAgentLifecycleCallback = { _, domain, state, _, context in
-            guard state == Int32(VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED.rawValue) else { return }
-            unsafe DomainEvents.notify(domain, .agentConnected, context)
-        }
         // Source: QEMU's QMP reference, event MIGRATION. libvirt switches on the capability `events`, which it needs.
         let migration: virConnectDomainQemuMonitorEventCallback = { _, domain, _, _, _, details, context in
             let text = unsafe details.map { unsafe String(cString: $0) } ?? ""
@@ -24,7 +20,6 @@ extension LibvirtConnection {
             if unsafe body(reference.toOpaque()) < 0 { unsafe reference.release() }
         }
         unsafe register { unsafe cloudlet_vir_register_lifecycle(pointer, lifecycle, $0, DomainEvents.release) }
-        unsafe register { unsafe cloudlet_vir_register_agent(pointer, agent, $0, DomainEvents.release) }
         unsafe register {
             unsafe virConnectDomainQemuMonitorEventRegister(
                 pointer, nil, "MIGRATION", migration, $0, DomainEvents.release, 0)

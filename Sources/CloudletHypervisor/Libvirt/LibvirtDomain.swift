@@ -82,14 +82,6 @@ import Glibc
         return text.string
     }
 
-    /// Sends a command to the guest's agent and returns its answer, both as JSON text. Waits at most `seconds`.
-    func agent(_ command: String, seconds: Int32) throws(CloudletError) -> String {
-        guard let text = unsafe LibvirtText(virDomainQemuAgentCommand(pointer, command, seconds, 0)) else {
-            throw LibvirtError.current("the guest agent of VM \(name) did not carry out a command")
-        }
-        return text.string
-    }
-
     /// Sends a QMP command and returns its answer, both as JSON text. `descriptors` are sent with it (SCM_RIGHTS).
     func monitor(_ command: String, descriptors: [Int32] = []) throws(CloudletError) -> String {
         var result: UnsafeMutablePointer<CChar>?

@@ -12,6 +12,10 @@ struct DomainXML {
     /// Names inside QEMU that must never change. The name of the memory block is part of the saved state.
     static let memoryBlock = "mem0"
     static let network = "net0"
+    /// The host's end of the agent's channel.
+    static let agent = "agent0"
+    /// The bus of the controller to which the channel belongs.
+    static let agentBus = "virtio-serial0.0"
 
     private static let qemuNamespace = "http://libvirt.org/schemas/domain/qemu/1.0"
 
@@ -51,20 +55,10 @@ struct DomainXML {
     /// with another id.
     private var generation: [MarkupElement] { machine.hasGuestDevices ? [MarkupElement("genid")] : [] }
 
-    /// The channel for qemu-guest-agent. libvirt creates its socket in a directory of its own.
-    private var agentChannel: [MarkupElement] {
-        guard machine.hasGuestDevices else { return [] }
-        return [
-            device("controller", ["type": "virtio-serial", "index": "0"], slot: 8),
-            MarkupElement(
-                "channel", attributes: ["type": "unix"],
-                children: [
-                    MarkupElement("target", attributes: ["type": "virtio", "name": "org.qemu.guest_agent.0"]),
-                    MarkupElement(
-                        "address",
-                        attributes: ["type": "virtio-serial", "controller": "0", "bus": "0", "port": "1"]),
-                ]),
-        ]
+    /// The controller of the channel for qemu-guest-agent. The channel itself is added when QEMU has started, so that
+    /// libvirt does not connect to it.
+    private var agentController: [MarkupElement] {
+        machine.hasGuestDevices ? [device("controller", ["type": "virtio-serial", "index": "0"], slot: 8)] : []
     }
 
     private var features: MarkupElement {
@@ -91,7 +85,7 @@ struct DomainXML {
     private var devices: [MarkupElement] {
         var list = [disk, MarkupElement("controller", attributes: ["type": "usb", "model": "none"])]
         if let cd = resources.options.cd { list.append(drive(with: cd)) }
-        list += agentChannel
+        list += agentController
         list.append(serial)
         list.append(device("input", ["type": "tablet", "bus": "virtio"], slot: 7))
         if resources.options.display {

@@ -41,8 +41,9 @@ package struct GuestSupport: Hashable, Sendable {
         var lines: [String] = []
         if clock == .none {
             lines.append(
-                "nothing sets the guest's clock when it is resumed: it continues from the second at which its state was saved"
-            )
+                "the guest has no agent that can set its clock, so nothing sets the guest's clock when it is resumed: it "
+                    + "continues from the second at which its state was saved; certificates may not be valid yet, tokens "
+                    + "may have expired, and files may have times in the future")
         }
         if random == .none {
             lines.append(

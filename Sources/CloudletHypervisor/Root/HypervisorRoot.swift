@@ -110,7 +110,7 @@ package final class HypervisorRoot: Sendable {
         return name.count <= Self.longestPath && name.allSatisfy(Self.isPlain) ? directory : handle.descriptorPath
     }
 
-    /// Leaves enough characters for the longest socket path, that of the guest agent:
+    /// Leaves enough characters for every socket that libvirt can make for a VM. Channels have the longest paths, such as
     /// `/lib/qemu/channel/target/domain-NUMBER-NAME/org.qemu.guest_agent.0`, with 20 characters of the name.
     private static let longestPath = 24
 

@@ -140,6 +140,7 @@ package final class Hypervisor: Sendable {
         await started.findProcess()
         try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
             try await started.requireCPUFeatures()
+            try await started.openAgentChannel()
             guard resources.waitsForState else { return }
             await started.keepFileCache(discards: resources.options.discards)
             do throws(CloudletError) { try await started.listenForState() } catch {

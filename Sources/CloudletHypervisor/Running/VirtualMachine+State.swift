@@ -11,7 +11,7 @@ extension VirtualMachine {
     private func takeState() async throws(CloudletError) -> [UInt8] {
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
         try command("migrate-set-parameters", MigrationParameters.unbounded)
-        let input = try passStream()
+        let input = try passStream(Self.streamName)
         async let state = blocking { () throws(CloudletError) in
             try input.readToEnd(limit: SnapshotLayout.maximumState)
         }
@@ -32,7 +32,7 @@ extension VirtualMachine {
         _ = try virtualCPUs()
         try command("migrate-set-capabilities", MigrationCapabilities.ignoreShared)
         try command("migrate-set-parameters", MigrationParameters.quiet)
-        let stream = try passStream()
+        let stream = try passStream(Self.streamName)
         try command("migrate-incoming", URIArgument(uri: "fd:\(Self.streamName)"))
         stateStream = stream
     }
@@ -91,12 +91,4 @@ extension VirtualMachine {
     private static let migrationLimit = Duration.seconds(60)
 
     private static let streamName = "cloudlet-state"
-
-    /// Passes one end of a stream to QEMU, under the name `streamName`.
-    /// - Returns: the other end.
-    private func passStream() throws(CloudletError) -> File {
-        let pair = try SocketPair()
-        try command("getfd", DescriptorName(fdname: Self.streamName), descriptors: [pair.theirs.descriptor])
-        return pair.ours
-    }
 }

@@ -22,6 +22,8 @@ package actor VirtualMachine {
     nonisolated let isBeingEnded = Atomic(false)
     /// The stream for the device state of a waiting VM.
     var stateStream: File?
+    /// The channel to the guest's agent, if the machine has one.
+    var agentChannel: AgentChannel?
     /// The virtual CPUs, after they were queried.
     var knownVirtualCPUs: [VirtualCPU]?
 

@@ -50,6 +50,8 @@ package struct BaseCreation: Sendable {
     ///   - seed: what cloud-init does in the guest at a boot of its own before `setUp`, if anything.
     ///   - fallback: directories for the VM's memory when the files can't be written or the writing is interrupted. A
     ///     second interruption discards the memory.
+    ///   - limit: how long to wait at most for the guest's agent when the user is done; at most as long as the guest has
+    ///     run by then. A guest whose agent has not answered then is recorded as one without an agent.
     ///   - times: records the stages.
     ///   - progress: receives each step when it begins.
     ///   - setUp: returns when the user is done; the VM runs meanwhile.
@@ -58,7 +60,8 @@ package struct BaseCreation: Sendable {
     ///   exists. When the memory was kept, the error names the commands that make the base VM from it.
     package func create(
         _ disk: FilePath, as machine: MachineDescription, _ options: VMOptions, seed: CloudInitSeed? = nil,
-        fallback: FallbackStorage, times: StageTimes, progress: @escaping @Sendable (WorkProgress) -> Void = { _ in },
+        fallback: FallbackStorage, waitingForAgent limit: Duration, times: StageTimes,
+        progress: @escaping @Sendable (WorkProgress) -> Void = { _ in },
         setUp: (VirtualMachine, [ActiveForward]) async throws(CloudletError) -> Void
     ) async throws(CloudletError) -> BaseVM {
         let path = try Self.requireNew(disk, registry: registry)
@@ -79,13 +82,14 @@ package struct BaseCreation: Sendable {
                 try await launch.startEmulator(on: .raw(path), waitingForState: false, options, times)
                 return try await launch.run(.init(booting: VMDescription(machine: machine)), options, times)
             }
+            let begin = ContinuousClock.now
             vm = try await running.endingAfter { () async throws(CloudletError) in
                 try await times.measure(.setUp) { () async throws(CloudletError) in
                     try await setUp(running.machine, running.forwards)
                 }
-                progress(.savingMemory)
+                let patience = max(VirtualMachine.agentLimit, min(limit, ContinuousClock.now - begin))
                 return try await fallback.saving { () async throws(CloudletError) in
-                    try await SavedVM.save(running, times)
+                    try await SavedVM.save(running, waitingForAgent: patience, times, progress)
                 }
             }
         } catch {

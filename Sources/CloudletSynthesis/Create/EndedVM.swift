@@ -48,7 +48,7 @@ struct EndedVM: Sendable {
         var description = running.description
         description.forwards = options.forwards
         description.readyPort = options.readyPort
-        description.guest = await running.machine.guestSupport()
+        description.guest = await running.machine.guestSupport(within: VirtualMachine.agentLimit)
         description.timekeeping = await running.machine.timekeeping(description.guest)
         return try await times.measure(.saveState) { [description] () async throws(CloudletError) in
             try await running.machine.pause()

@@ -11,9 +11,22 @@ struct SavedVM: Sendable {
     let description: VMDescription
     let emulator: String
 
-    /// Pauses a VM and saves its device state.
-    static func save(_ running: RunningVM, _ times: StageTimes) async throws(CloudletError) -> SavedVM {
-        var description = VMDescription(machine: running.machine.machine, guest: await running.machine.guestSupport())
+    /// Finds out what the guest's agent supports, pauses the VM and saves its device state.
+    /// - Parameters:
+    ///   - running: the VM.
+    ///   - limit: how long to wait for the agent's first answer.
+    ///   - times: records the stages.
+    ///   - progress: receives the steps.
+    /// - Returns: what was saved.
+    /// - Throws: `CloudletError` when the VM can't be paused, or its state can't be saved.
+    static func save(
+        _ running: RunningVM, waitingForAgent limit: Duration, _ times: StageTimes,
+        _ progress: @Sendable (WorkProgress) -> Void
+    ) async throws(CloudletError) -> SavedVM {
+        progress(.awaitingAgent)
+        let guest = await running.machine.guestSupport(within: limit)
+        progress(.savingMemory)
+        var description = VMDescription(machine: running.machine.machine, guest: guest)
         description.timekeeping = await running.machine.timekeeping(description.guest)
         return try await times.measure(.saveState) { [description] () async throws(CloudletError) in
             try await running.machine.pause()

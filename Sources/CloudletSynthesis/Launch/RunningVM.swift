@@ -16,14 +16,14 @@ package final class RunningVM: Sendable {
     package let disk: FilePath
     /// Its RAM.
     package let memory: SharedMemory
-    /// How the guest's clock and random numbers were refreshed when it was resumed.
-    package let refresh: GuestRefresh
+    /// The refreshing of the guest's clock and random numbers, which may still go on.
+    package let refresh: GuestRefreshTask
     private let directory: FilePath
     private let hypervisor: Hypervisor
 
     init(
         machine: VirtualMachine, forwards: [ActiveForward], description: VMDescription, disk: FilePath,
-        memory: SharedMemory, refresh: GuestRefresh, directory: FilePath, hypervisor: Hypervisor
+        memory: SharedMemory, refresh: GuestRefreshTask, directory: FilePath, hypervisor: Hypervisor
     ) {
         self.machine = machine
         self.forwards = forwards

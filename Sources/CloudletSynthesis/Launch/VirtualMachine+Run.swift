@@ -53,23 +53,26 @@ extension VirtualMachine {
     ///   - limit: how long the application may take.
     ///   - times: records the stages.
     ///   - description: describes the guest when its state was saved, if it is resumed from a saved state.
-    /// - Returns: how the guest was refreshed. This happens before any client learns that the VM runs, so that no
-    ///   client gets random numbers that another VM of the same overlay produces as well.
+    /// - Returns: the refreshing of the guest. It is given ``refreshLimit`` before any client learns that the VM runs, so
+    ///   that clients get random numbers that no other VM of the same overlay produces. A guest whose agent is slower is
+    ///   not waited for.
     /// - Throws: `CloudletError.unavailable` when the VM does not run or nothing answers in time.
     func run(
         stage: TimedStage, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration,
         _ times: StageTimes, refreshing description: VMDescription? = nil
-    ) async throws(CloudletError) -> GuestRefresh {
+    ) async throws(CloudletError) -> GuestRefreshTask {
         try await concurrently(
             { () async throws(CloudletError) in
                 try await times.measure(stage) { () async throws(CloudletError) in
                     try await self.resume()
                     try await self.requireExecution()
                 }
-                guard let description else { return .booted }
-                return try await times.measure(.refreshGuest) { () async throws(CloudletError) in
-                    await self.refreshGuest(description)
+                guard let description else { return GuestRefreshTask(finished: .booted) }
+                let refresh = self.beginRefresh(description)
+                try await times.measure(.refreshGuest) { () async throws(CloudletError) in
+                    _ = await refresh.result(within: Self.refreshLimit)
                 }
+                return refresh
             },
             { () async throws(CloudletError) in
                 guard let port else { return }
@@ -79,6 +82,9 @@ extension VirtualMachine {
             }
         ).0
     }
+
+    /// How long the client is kept waiting for the refreshing of the guest.
+    private static let refreshLimit = Duration.milliseconds(300)
 
     /// Waits until the application in the VM answers on its port.
     /// - Parameters:

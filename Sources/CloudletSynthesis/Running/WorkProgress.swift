@@ -11,6 +11,8 @@ package enum WorkProgress: Sendable, Hashable {
     case cloudInit
     /// The guest is being booted, to be set up by its user.
     case booting
+    /// The user's work in the guest is done, and its agent, which may still be starting, is waited for.
+    case awaitingAgent
     /// The guest's memory is being saved.
     case savingMemory
     /// The images of a base VM are being hashed.

@@ -39,10 +39,7 @@ package enum LocalStream {
     ) throws(CloudletError) -> File? {
         guard try FileStatus.of(path) != nil else { return nil }
         let socket = try make(path)
-        let (seconds, microseconds) = timeout.microseconds.quotientAndRemainder(dividingBy: 1_000_000)
-        // The kernel takes 0 for no limit.
-        var limit = timeval(tv_sec: seconds, tv_usec: max(seconds == 0 ? 1 : 0, microseconds))
-        unsafe setsockopt(socket.descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        socket.limitWrites(to: timeout)
         let failure = try unsafe call(path) { unsafe Glibc.connect(socket.descriptor, $0, $1) }
         switch failure {
         case 0: return socket
@@ -98,21 +95,33 @@ package enum LocalStream {
 }
 
 extension File {
+    /// Limits how long each write to a stream socket, and connecting it, may block.
+    package func limitWrites(to timeout: Duration) {
+        let (seconds, microseconds) = timeout.microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        // The kernel takes 0 for no limit.
+        var limit = timeval(tv_sec: seconds, tv_usec: max(seconds == 0 ? 1 : 0, microseconds))
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     /// Bytes from a stream socket. Blocks until some have arrived.
     /// - Parameters:
     ///   - limit: the largest number of bytes to return.
     ///   - deadline: when to stop waiting; `nil` waits without limit.
-    /// - Returns: the bytes, none at the end of the stream; `nil` when no bytes arrived before the deadline.
+    ///   - other: another stream socket, whose end also stops the waiting.
+    /// - Returns: the bytes, none at the end of the stream; `nil` when the waiting was stopped.
     /// - Throws: `CloudletError` when the socket can't be read.
     package func receive(
-        atMost limit: Int, before deadline: ContinuousClock.Instant?
+        atMost limit: Int, before deadline: ContinuousClock.Instant?, orEndOf other: File? = nil
     ) throws(CloudletError) -> [UInt8]? {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        // poll(2) ignores negative descriptors.
+        var entries = [self.descriptor, other?.descriptor ?? -1].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
         while true {
             let left = deadline.map { max(0, ($0 - .now).seconds * 1000).rounded(.up) }
-            let ready = unsafe Glibc.poll(&entry, 1, left.map { Int32(clamping: Int($0)) } ?? -1)
+            let ready = unsafe Glibc.poll(&entries, 2, left.map { Int32(clamping: Int($0)) } ?? -1)
+            if ready == 0 || entries[1].revents != 0 { return nil }
             if ready > 0 { break }
-            if ready == 0 { return nil }
             guard errno == EINTR else { throw CloudletError(errno: errno, "can't read from \(path)") }
         }
         var buffer = [UInt8](repeating: 0, count: limit)
