@@ -59,20 +59,22 @@ import Testing
             ])
     }
 
-    @Test("the closing step needs a forward of SSH only when ssh runs it, and without a way to run it says what to do")
+    @Test("the closing step needs a forward of SSH only with a key, and without a way to run it says what to do")
     func closingStep() throws {
         let scratch = try ScratchDirectory()
         _ = try scratch.write("key", [1])
         let transcript = Transcript()
-        func needsSSH(_ options: String...) throws -> Bool {
+        func needsSSH(_ options: String..., guest: GuestSupport = .unknown) throws -> Bool {
             try Console.$transcript.withValue(transcript) { () throws -> Bool in
-                try ClosingStep(ClosingStepOptions.parse(options)).needsSSH
+                try ClosingStep(ClosingStepOptions.parse(options), guest: guest).needsSSH
             }
         }
         #expect(try needsSSH("--ssh-key", scratch.file("key").string))
         #expect(try !needsSSH("--closing-step", "/bin/true") && !needsSSH("--no-closing-step"))
+        #expect(try !needsSSH(guest: GuestSupport(clock: .agent, random: .none)))
         #expect(transcript.notes.isEmpty)
         #expect(try !needsSSH())
+        #expect(transcript.notes.contains("the guest has no agent"), "\(transcript.notes)")
         #expect(transcript.notes.contains("neither --ssh-key nor --closing-step"), "\(transcript.notes)")
         for line in ClosingStep.script.split(separator: "\n") { #expect(transcript.notes.contains(line)) }
     }

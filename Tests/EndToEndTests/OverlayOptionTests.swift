@@ -48,28 +48,45 @@ extension EndToEndTests {
     func closingStep() async throws {
         let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
+        /// A program that runs a command in the guest.
+        func program(_ name: String, _ command: String) throws -> String {
+            let script = """
+                #!/bin/sh
+                exec ssh -F none -p $CLOUDLET_VM_PORT_22 -i $FACE_KEY -o BatchMode=yes -o StrictHostKeyChecking=no \\
+                    -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 '\(command)'
+                """
+            try scratch.write(name, Array(script.utf8)).setPermissions(0o755)
+            return scratch.file(name).string
+        }
         // An installer of 32 MB that nobody can compress comes, is read, and is deleted.
-        let script = """
-            #!/bin/sh
-            exec ssh -F none -p $CLOUDLET_VM_PORT_22 -i $FACE_KEY -o BatchMode=yes -o StrictHostKeyChecking=no \\
-                -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 \\
-                'head -c 32000000 /dev/urandom > /root/installer; sync; cat /root/installer > /dev/null; rm /root/installer'
-            """
-        let program = scratch.file("install")
-        do { try scratch.write("install", Array(script.utf8)).setPermissions(0o755) }
+        let installer = try program(
+            "install",
+            "head -c 32000000 /dev/urandom > /root/installer; sync; cat /root/installer > /dev/null; rm /root/installer"
+        )
         var sizes: [Int] = []
-        for options in [["--ssh-key", chain.disk.string + ".key"], ["--no-closing-step", "--no-discard"]] {
+        for options in [[], ["--no-closing-step", "--no-discard"]] {
             let directory = scratch.file("overlay\(sizes.count)")
-            let result = try await overlay(chain, into: directory, provision: program.string, options)
+            let result = try await overlay(chain, into: directory, provision: installer, options)
             #expect(result.status == 0, "\(result.errors)")
             #expect(result.errors.contains("closing step ") == sizes.isEmpty)
+            // The guest's agent runs it.
+            #expect(!result.errors.contains("the closing step"), "\(result.errors)")
             sizes.append(try #require(try await inspection(directory)["compressed_bytes"] as? Int))
         }
         #expect(sizes[1] > 32_000_000 && sizes[0] < 8_000_000, "\(sizes)")
 
-        let told = try await overlay(chain, into: scratch.file("told"), provision: "true", [])
-        #expect(told.status == 0 && told.errors.contains("fstrim /") && told.errors.contains("drop_caches"))
-        try FileSystem.remove(scratch.file("told"))
+        // An agent that may not run programs leaves it to SSH, and without a key does what it may.
+        let blocker = try program(
+            "block",
+            "sed -i \"s|-t /run|-t /run -b guest-exec|\" /usr/lib/cloudlet-guest/agent; \(Self.restartOfAgent)")
+        for (name, options, note) in [
+            ("ssh", ["--ssh-key", chain.disk.string + ".key"], "so it is run by SSH"),
+            ("trimmed", [], "It only discarded unused disk blocks"),
+        ] {
+            let blocked = try await overlay(chain, into: scratch.file(name), provision: blocker, options)
+            #expect(blocked.status == 0 && blocked.errors.contains("closing step "), "\(blocked.errors)")
+            #expect(blocked.errors.contains(note) && blocked.errors.contains("guest-exec"), "\(blocked.errors)")
+        }
         let failing = try await overlay(
             chain, into: scratch.file("told"), provision: "true", ["--closing-step", "false"])
         #expect(failing.status == 0 && failing.errors.contains("the closing step ended with status 1"))

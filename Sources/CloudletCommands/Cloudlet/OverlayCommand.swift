@@ -66,7 +66,7 @@ struct OverlayCommand: AsyncParsableCommand {
         options.readyPort = readyPort
         options.diskOnly = diskOnly
         try compression.apply(to: &options)
-        let closingStep = try ClosingStep(closing)
+        let closingStep = try ClosingStep(closing, guest: base.snapshot.description.guest)
         let hypervisor = try await hypervisorOptions.open(home)
 
         var machineOptions = VMOptions()
