@@ -109,28 +109,10 @@ struct NodeBackend: SynthesisBackend {
         logger.info(
             "synthesized",
             metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])
-        report(running.refresh, ["session": "\(request.session)", "vm": "\(running.machine.name)"])
+        running.refresh.report(
+            to: logger, ["session": "\(request.session)", "vm": "\(running.machine.name)"])
         vms.set(running.machine.name, request.session)
         return NodeVM(running, on: synthesizer.hypervisor, vms: vms)
-    }
-
-    /// Logs what could not be done for a resumed guest. If its agent is slow, the client is not kept waiting for it.
-    private func report(_ refresh: GuestRefreshTask, _ metadata: Logger.Metadata) {
-        if let result = refresh.result { return report(result, metadata) }
-        let begin = ContinuousClock.now
-        // Not a child task: the session goes on meanwhile.
-        Task {
-            guard let result = await refresh.result(within: nil) else { return }
-            let delay = (ContinuousClock.now - begin).shown
-            logger.notice(
-                "the guest agent is slow: the client learned that the VM runs before clock and random generator were dealt with",
-                metadata: metadata.merging(["delay": "\(delay)"]) { $1 })
-            report(result, metadata)
-        }
-    }
-
-    private func report(_ refresh: GuestRefresh, _ metadata: Logger.Metadata) {
-        for warning in refresh.warnings { logger.warning("\(warning)", metadata: metadata) }
     }
 
     private func machineOptions(for request: SynthesisRequest) -> VMOptions {
