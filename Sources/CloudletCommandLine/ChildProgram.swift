@@ -1,19 +1,10 @@
 package import CloudletCore
 import CloudletSystem
-import FoundationEssentials
-import Glibc
 import Subprocess
 import SystemPackage
 
 /// Runs a program that the user names, with this process's standard input and output.
 package enum ChildProgram {
-    /// Whether the program, given by path or name, is installed.
-    package static func isInstalled(_ program: String) -> Bool {
-        if program.contains("/") { return unsafe access(program, X_OK) == 0 && !FilePath(program).isDirectory }
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        return path.split(separator: ":").contains { isInstalled("\($0)/\(program)") }
-    }
-
     /// Runs a program and waits until it ends.
     /// - Parameters:
     ///   - command: the program, by path or name, and its arguments.
@@ -47,10 +38,6 @@ package enum ChildProgram {
             throw CloudletError(.notFound, "can't run \(command[0])", cause: error)
         }
     }
-}
-
-extension FilePath {
-    fileprivate var isDirectory: Bool { (try? FileStatus.of(self))??.isDirectory == true }
 }
 
 /// Thrown when a program that was started for the user failed. Its exit status becomes this process's.

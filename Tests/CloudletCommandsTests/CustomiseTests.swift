@@ -28,11 +28,11 @@ import Testing
         let file = try scratch.write("program", Array("#!/bin/sh\n".utf8))
         let path = scratch.file("program").string
         // Root may execute a file only if someone may.
-        #expect(!ChildProgram.isInstalled(path))
+        #expect(!InstalledProgram.canRun(path))
         try file.setPermissions(0o755)
-        #expect(ChildProgram.isInstalled(path) && ChildProgram.isInstalled("sh"))
-        #expect(!ChildProgram.isInstalled(scratch.path.string + "/"))
-        #expect(!ChildProgram.isInstalled("no-such-program-anywhere"))
+        #expect(InstalledProgram.canRun(path) && InstalledProgram.canRun("sh"))
+        #expect(!InstalledProgram.canRun(scratch.path.string + "/"))
+        #expect(!InstalledProgram.canRun("no-such-program-anywhere"))
     }
 
     @Test("when its task is cancelled, a program gets SIGTERM")

@@ -77,7 +77,7 @@ struct ClosingStep: Sendable {
             return try File(FilePath(path), .read)
         }
         let program = options.program ?? (options.sshKey == nil ? nil : "ssh")
-        if !options.isOff, let program, !ChildProgram.isInstalled(program) {
+        if !options.isOff, let program, !InstalledProgram.canRun(program) {
             throw CloudletError(
                 .notFound, "the closing step's program \(program.displayable()) can't be run",
                 advice: options.program == nil

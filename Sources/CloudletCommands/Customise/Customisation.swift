@@ -23,7 +23,7 @@ struct Customisation: Sendable {
         let scripted = options.untilPort != nil || options.provision != nil
         viewer = try scripted && options.viewer == nil ? nil : Viewer(choice: options.viewer)
         readsInput = !scripted
-        if let provision, !ChildProgram.isInstalled(provision) {
+        if let provision, !InstalledProgram.canRun(provision) {
             throw CloudletError(
                 .notFound, "the provisioning program \(provision) can't be run",
                 advice: "name an existing program, and make it executable with 'chmod +x'")

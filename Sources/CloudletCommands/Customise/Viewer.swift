@@ -1,5 +1,6 @@
 import CloudletCommandLine
 import CloudletCore
+import CloudletSystem
 import Foundation
 
 /// A program that shows a VNC display.
@@ -14,7 +15,7 @@ struct Viewer: Sendable {
     init?(choice: String?) throws(CloudletError) {
         if choice == "none" { return nil }
         if let choice {
-            guard ChildProgram.isInstalled(choice) else {
+            guard InstalledProgram.canRun(choice) else {
                 throw CloudletError(
                     .notFound, "the viewer \(choice.displayable(limit: 60)) can't be run",
                     advice: "name an installed program, or 'none'")
@@ -24,7 +25,7 @@ struct Viewer: Sendable {
         }
         let environment = ProcessInfo.processInfo.environment
         guard environment["DISPLAY"] != nil || environment["WAYLAND_DISPLAY"] != nil,
-            let installed = Self.known.first(where: ChildProgram.isInstalled)
+            let installed = Self.known.first(where: InstalledProgram.canRun)
         else { return nil }
         name = installed
     }

@@ -51,8 +51,10 @@ enum ConfinedImageTool {
                 .badData,
                 "qemu-img \(command) of \(image) took more than \(Duration.seconds(seconds).shown) of processor time",
                 advice: "get the image again: it may be damaged")
-        case .exited(127):
-            throw CloudletError(.unavailable, "can't run qemu-img", advice: "install the package qemu-utils")
+        // prlimit could not execute qemu-img (126: it exists).
+        case .exited(126), .exited(127):
+            throw InstalledProgram.cannotRun(
+                "qemu-img", package: "qemu-utils", cause: CloudletError(.unavailable, words.displayable(limit: 300)))
         default:
             let hasNoRoom = words.contains("No space left on device") || words.contains("Disk quota exceeded")
             throw CloudletError(
@@ -93,9 +95,7 @@ enum ConfinedImageTool {
         } catch let error as CloudletError {
             throw error
         } catch {
-            throw CloudletError(
-                .unavailable, "can't run qemu-img", advice: "install the packages qemu-utils and util-linux",
-                cause: error)
+            throw InstalledProgram.cannotRun("prlimit", package: "util-linux", cause: error)
         }
     }
 

@@ -17,7 +17,7 @@ package enum InstalledProgram {
             return CloudletError(
                 .unavailable, "can't run \(program): it is not installed", advice: "install the package \(package)")
         }
-        guard unsafe file.withPlatformString({ unsafe access($0, X_OK) }) == 0 else {
+        guard isExecutable(file) else {
             return CloudletError(
                 .permission, "can't run \(program): this user may not execute \(file)",
                 advice: "check its permissions: \(Shell.command("ls", "-l", file.string))")
@@ -30,6 +30,13 @@ package enum InstalledProgram {
 
     /// Whether there is such a program, even if this process may not execute it.
     package static func exists(_ program: String) -> Bool { !files(program).isEmpty }
+
+    /// Whether this process may execute such a program.
+    package static func canRun(_ program: String) -> Bool { files(program).contains(where: isExecutable) }
+
+    private static func isExecutable(_ file: FilePath) -> Bool {
+        unsafe file.withPlatformString { unsafe access($0, X_OK) } == 0
+    }
 
     /// The files that this path or name means, whether they can be executed or not.
     private static func files(_ program: String) -> [FilePath] {
