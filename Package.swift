@@ -127,7 +127,14 @@ let package = Package(
         library("CloudletStore", ["CloudletCore", "CloudletSystem", grdb, system]),
         library("CloudletControl", ["CloudletCore", "CloudletStore", "CloudletSystem", system]),
         library(
-            "CloudletHypervisor", ["CloudletCore", "CloudletMarkup", "CloudletSystem", "CLibvirt", subprocess, system]),
+            "CloudletForwarding",
+            ["CloudletCore", "CloudletNetwork", "CloudletSystem", nioCore, nioPosix, subprocess, system]),
+        library(
+            "CloudletHypervisor",
+            [
+                "CloudletCore", "CloudletForwarding", "CloudletMarkup", "CloudletNetwork", "CloudletSystem", "CLibvirt",
+                subprocess, system,
+            ]),
         library(
             "CloudletSynthesis",
             [
@@ -182,9 +189,10 @@ let package = Package(
         library(
             "CloudletCommands",
             [
-                "CloudletCommandLine", "CloudletCompression", "CloudletControl", "CloudletCore", "CloudletHypervisor",
-                "CloudletLibUPnP", "CloudletNetwork", "CloudletNode", "CloudletOverlay", "CloudletStore",
-                "CloudletSynthesis", "CloudletSystem", arguments, logging, subprocess, system, unixSignals,
+                "CloudletCommandLine", "CloudletCompression", "CloudletControl", "CloudletCore", "CloudletForwarding",
+                "CloudletHypervisor", "CloudletLibUPnP", "CloudletNetwork", "CloudletNode", "CloudletOverlay",
+                "CloudletStore", "CloudletSynthesis", "CloudletSystem", arguments, logging, subprocess, system,
+                unixSignals,
             ]),
         program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
         program(
@@ -248,6 +256,9 @@ let package = Package(
         tests("CloudletControl", ["CloudletCore", "CloudletStore", "CloudletSystem", system]),
         tests("CloudletCore"),
         tests("CloudletDiscovery", ["CloudletMarkup", "CloudletNetwork", "CloudletSystem", system]),
+        tests(
+            "CloudletForwarding", ["CloudletCore", "CloudletNetwork", "CloudletSystem", "cloudlet", system],
+            exclude: ["Reference"]),
         tests("CloudletFinding", ["CloudletDiscovery", "CloudletNetwork", "CloudletSystem", nioCore, system]),
         tests("CloudletHypervisor", ["CLibvirt", "CloudletMarkup", system]),
         tests("CloudletLibUPnP", ["CloudletDiscovery", "CloudletNetwork"]),

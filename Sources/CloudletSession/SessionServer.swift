@@ -1,5 +1,5 @@
 package import CloudletCore
-import CloudletNetwork
+package import CloudletNetwork
 package import CloudletSystem
 package import Logging
 import NIOCore

@@ -3,7 +3,7 @@ import CloudletCommands
 
 @main struct Main {
     static func main() async {
-        NodeEngineChild.runIfRequested()
+        ChildProcesses.runIfRequested()
         await CommandRunner.run(NodeCommand.self, handlesSignals: false)
     }
 }

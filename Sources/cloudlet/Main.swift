@@ -2,5 +2,8 @@ import CloudletCommandLine
 import CloudletCommands
 
 @main struct Main {
-    static func main() async { await CommandRunner.run(CloudletCommand.self) }
+    static func main() async {
+        ChildProcesses.runIfRequested()
+        await CommandRunner.run(CloudletCommand.self)
+    }
 }

@@ -1,5 +1,6 @@
 import CloudletControl
 import CloudletCore
+import CloudletNetwork
 import CloudletSession
 import CloudletSystem
 import CloudletTestSupport

@@ -1,4 +1,5 @@
 import CloudletCore
+import CloudletNetwork
 import CloudletSystem
 import CloudletTestSupport
 import CloudletWire

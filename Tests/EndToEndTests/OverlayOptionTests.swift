@@ -93,14 +93,17 @@ extension EndToEndTests {
         try await requireNothingLeft(chain)
     }
 
-    @Test("an overlay of the disk alone boots into the application, compressed by zstd")
+    @Test("an overlay of the disk alone boots on a node into the application, which the LAN reaches")
     func diskOnly() async throws {
         let chain = try await EndToEndFixture.shared.chain()
         let scratch = try ScratchDirectory()
         let directory = scratch.file("face")
         let result = try await overlay(
             chain, into: directory, provision: Repository.script("guest/install-face"),
-            ["--disk-only", "--compression", "zstd", "--blob-size", "256K", "--", "-redir", "tcp:9876::9876"])
+            [
+                "--disk-only", "--compression", "zstd", "--blob-size", "256K", "--ready-port", "9876", "--", "-redir",
+                "tcp:9876::9876",
+            ])
         #expect(result.status == 0, "\(result.errors)")
         let report = try await inspection(directory)
         #expect(report["memory_bytes"] as? Int == 0)
@@ -111,7 +114,23 @@ extension EndToEndTests {
             ["verify", directory.string, "--base", chain.disk.string], environment: chain.environment)
         #expect(verified.status == 0, "\(verified.errors)")
         let before = try FaceAnswer(in: result.output + result.errors)
-        let (answer, _) = try await answer(chain, directory)
+        // A guest that boots where guests are kept from the network gets no route to the LAN.
+        let client = Repository.script("guest/face-client")
+        let found = try await EndToEndLab.with(hosts: 2) { lab in
+            try await lab.with(
+                1, [Program.path("cloudlet-node")], environment: chain.environment, log: scratch.file("node")
+            ) { node in
+                try await node.waitFor("node is ready")
+                return try await lab.run(
+                    2,
+                    [
+                        Program.path("cloudlet-find"), "--overlay", directory.string, "--launch", client, "--timeout",
+                        "20",
+                    ], environment: ["CLOUDLET_HOME": scratch.file("client").string])
+            }
+        }.value
+        #expect(found.status == 0, "\(found.output)\(found.errors)")
+        let answer = try FaceAnswer(in: found.output)
         // The same disk, but another run of the application.
         #expect(answer.disk == before.disk && answer.token != before.token && answer.tmpfs == nil)
         try await requireNothingLeft(chain)

@@ -1,6 +1,5 @@
 package import ArgumentParser
 import CloudletCore
-import CloudletLibUPnP
 import CloudletNode
 import CloudletStore
 import CloudletSystem
@@ -102,11 +101,4 @@ extension ArgumentHelp {
         return ArgumentHelp(
             stringLiteral: "\(setting.help.prefix(1).uppercased())\(setting.help.dropFirst())\(choices)\(rest).")
     }
-}
-
-/// Must run before anything else in `cloudlet-node`. In the confined child process of the libupnp engine it does not
-/// return.
-package enum NodeEngineChild {
-    /// Runs the engine's child if the process was started as one.
-    package static func runIfRequested() { UPnPEngineChild.runIfRequested() }
 }

@@ -1,4 +1,5 @@
 package import CloudletCore
+import CloudletForwarding
 import CloudletSystem
 package import SystemPackage
 
@@ -41,6 +42,7 @@ extension Hypervisor {
             }
             try await domain?.end()
         }
+        await RelayProcess.waitForEnd(in: directory(of: name))
     }
 
     /// Ends a VM whose work is done and saved: the same as ``tearDown(_:)``, but files that can't be removed are no

@@ -134,8 +134,8 @@ package final class Hypervisor: Sendable {
             root.keepRoom()
         }
         let started = VirtualMachine(
-            domain, machine: machine, resources, log: isEmbedded ? root.log(of: domain.name) : nil,
-            shortage: care.vms.shortage, keeping: care)
+            domain, machine: machine, resources, in: directory(of: resources.name),
+            log: isEmbedded ? root.log(of: domain.name) : nil, keeping: care)
         care.vms.add(started)
         await started.findProcess()
         try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in

@@ -11,7 +11,8 @@ final class VMCare: Sendable {
     private let connection: LibvirtConnection
     private let isOurs: @Sendable (String) -> Bool
     private let workDirectory: FilePath
-    private let note: @Sendable (VMIncident) -> Void
+    /// Reports an incident.
+    let note: @Sendable (VMIncident) -> Void
     private let known = Mutex<[String: Known]>([:])
     /// Names of the VMs whose full disk is being watched.
     private let attended = Mutex<Set<String>>([])

@@ -4,12 +4,16 @@ package enum VMIncident: Sendable, Hashable {
     case disk(FullDisk)
     /// The guest of this VM went to sleep (ACPI S3), in which none of its ports answers, and was woken up.
     case woken(vm: String)
+    /// The process that relays the ports of this VM ended, and was started again. Connections were cut.
+    case portsReopened(vm: String)
 
     /// The text of a message.
     package var shown: String {
         switch self {
         case .disk(let disk): disk.shown
         case .woken: "the guest went to sleep, and was woken up: it can't wake by itself"
+        case .portsReopened:
+            "the process that relays the VM's ports ended, which cut their connections; the ports are open again"
         }
     }
 }

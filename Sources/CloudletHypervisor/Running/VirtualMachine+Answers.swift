@@ -7,6 +7,7 @@ extension VirtualMachine {
     /// The user network accepts every connection itself before it asks the guest, so a successful connect proves
     /// nothing. Data from the guest does, or QEMU's own list, if it shows a connection as established with the guest.
     package func answers(on active: ActiveForward) async throws(CloudletError) -> Bool {
+        let active = active.ofEmulator
         let address = active.address == "0.0.0.0" ? "127.0.0.1" : active.address
         let port = active.forward.hostPort
         guard

@@ -1,22 +1,82 @@
 package import CloudletCore
+import CloudletForwarding
+import CloudletNetwork
 import CloudletSystem
-
-/// An active forward.
-package struct ActiveForward: Hashable, Sendable {
-    /// The forward with its actual host port.
-    package let forward: PortForward
-    /// The address of the host on which it listens.
-    package let address: String
-
-    /// Makes an active forward.
-    package init(_ forward: PortForward, address: String) {
-        self.forward = forward
-        self.address = address
-    }
-}
+import SystemPackage
 
 extension VirtualMachine {
-    /// Opens a port of the host that leads into the VM.
+    /// Opens ports of the host that lead into the VM.
+    ///
+    /// If the guest is kept from the network, other hosts reach it through a relay: QEMU's user network (libslirp) then
+    /// names no router when it gives the guest an address (RFC 2132, 3.5), so a guest that has booted here, or renewed
+    /// its lease, has no route to them. Connections from a loopback address seem to come from a host of the guest's own
+    /// network (10.0.2.2), which needs no route.
+    /// - Parameters:
+    ///   - forwards: transports and ports; for host port 0, a free port is chosen.
+    ///   - forwarding: the address to listen on, and what to do when a port is taken.
+    /// - Returns: the active forwards, in the order of `forwards`. If one can't be opened, those before it are closed
+    ///   when the VM ends.
+    /// - Throws: `CloudletError.busy` when a port is taken, `CloudletError.unavailable` when answers would be dropped.
+    package func openForwards(
+        _ forwards: [PortForward], _ forwarding: VMOptions.Forwarding
+    ) async throws(CloudletError) -> [ActiveForward] {
+        do throws(CloudletError) {
+            guard !resources.options.outboundNetwork, !forwards.isEmpty, let address = IPAddress(forwarding.address),
+                !address.isLoopback
+            else {
+                return try forwards.map { (forward) throws(CloudletError) in
+                    try addForward(forward, on: forwarding.address, movingTaken: forwarding.movesTaken)
+                }
+            }
+            try resources.options.requireAnswers(to: forwards)
+            return try await relay(forwards, on: address, movingTaken: forwarding.movesTaken)
+        } catch {
+            guard error.code == .busy, let other = forwarding.takenPortAdvice, let advice = error.advice else {
+                throw error
+            }
+            throw CloudletError(error.code, error.message, advice: "\(advice), or \(other)", cause: error.cause)
+        }
+    }
+
+    /// Opens free ports of the loopback address, and starts the process that relays the wanted ones to them.
+    private func relay(
+        _ forwards: [PortForward], on address: IPAddress, movingTaken: Bool
+    ) async throws(CloudletError) -> [ActiveForward] {
+        let inner = try forwards.map { (forward) throws(CloudletError) in
+            try addForward(
+                PortForward(forward.transport, hostPort: 0, guestPort: forward.guestPort), on: "127.0.0.1")
+        }
+        let rules = zip(forwards, inner).map { forward, inner in
+            RelayTask.Rule(address, forward.hostPort, mayMove: movingTaken, to: inner.forward.hostPort)
+        }
+        let result = try await RelayProcess().start(
+            rules, emulator: try processID(), directory: directory,
+            restarted: { [care, name] in care.vms.note(.portsReopened(vm: name)) })
+        switch result {
+        case .success(let ports):
+            return zip(zip(forwards, inner), ports).map { forwards, port in
+                let (forward, inner) = forwards
+                return ActiveForward(
+                    PortForward(forward.transport, hostPort: port, guestPort: forward.guestPort),
+                    address: address.description, relayed: inner.forward.hostPort)
+            }
+        case .failure(let refusal):
+            throw Self.refusal(
+                of: forwards[refusal.rule], on: address.description,
+                CloudletError(.unavailable, refusal.reason.description))
+        }
+    }
+
+    private static func refusal(of forward: PortForward, on address: String, _ cause: CloudletError) -> CloudletError {
+        let holders = PortHolder.all(of: forward.hostPort, forward.transport)
+        return CloudletError(
+            .busy,
+            "port \(forward.hostPort) of \(address) can't be forwarded to port \(forward.guestPort) of the VM: "
+                + (holders.isEmpty ? "it is taken or not allowed" : "it is taken by \(holders.shown)"),
+            advice: "end the program that uses the port", cause: cause)
+    }
+
+    /// Opens a port of the host that leads into the VM, at the emulator itself.
     /// - Parameters:
     ///   - forward: transport and ports; for host port 0, QEMU chooses a free port.
     ///   - address: the IPv4 address of the host to listen on.
@@ -36,13 +96,8 @@ extension VirtualMachine {
                 let anywhere = PortForward(forward.transport, hostPort: 0, guestPort: forward.guestPort)
                 return try addForward(anywhere, on: address)
             }
-            let holders = PortHolder.all(of: forward.hostPort, forward.transport)
-            throw CloudletError(
-                .busy,
-                "port \(forward.hostPort) of \(address) can't be forwarded to port \(forward.guestPort) of the VM: "
-                    + (holders.isEmpty ? "it is taken or not allowed" : "it is taken by \(holders.shown)"),
-                advice: "end the program that uses the port",
-                cause: CloudletError(.unavailable, answer.filter { !$0.isNewline }.displayable()))
+            throw Self.refusal(
+                of: forward, on: address, CloudletError(.unavailable, answer.filter { !$0.isNewline }.displayable()))
         }
         guard forward.hostPort == 0 else { return ActiveForward(forward, address: address) }
         let added = try connections().first { entry in

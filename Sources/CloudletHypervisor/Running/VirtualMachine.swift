@@ -9,10 +9,10 @@ package actor VirtualMachine {
     /// The VM's libvirt domain.
     nonisolated let domain: LibvirtDomain
     nonisolated let log: FilePath?
-    /// Checks whether the host's memory was recently used up.
-    let shortage: MemoryShortage
     /// The watch of the process's VMs. It must exist as long as this VM.
-    private let care: any AnyObject & Sendable
+    nonisolated let care: VMCare.Running
+    /// The VM's scratch directory.
+    nonisolated let directory: FilePath
     private let executor: QueueExecutor
     /// The emulator's process, if it was found.
     private(set) var process: Int32?
@@ -38,14 +38,14 @@ package actor VirtualMachine {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     init(
-        _ domain: LibvirtDomain, machine: MachineDescription, _ resources: VMResources, log: FilePath?,
-        shortage: MemoryShortage, keeping care: any AnyObject & Sendable
+        _ domain: LibvirtDomain, machine: MachineDescription, _ resources: VMResources, in directory: FilePath,
+        log: FilePath?, keeping care: VMCare.Running
     ) {
         self.domain = domain
         self.machine = machine
         self.resources = resources
         self.log = log
-        (self.shortage, self.care) = (shortage, care)
+        (self.directory, self.care) = (directory, care)
         name = domain.name
         executor = QueueExecutor(label: "cloudlet-vm-\(domain.name)")
     }

@@ -1,6 +1,6 @@
 import CloudletControl
 import CloudletCore
-import CloudletSession
+import CloudletNetwork
 import CloudletSystem
 import Glibc
 import Logging

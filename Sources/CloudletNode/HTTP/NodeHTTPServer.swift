@@ -2,7 +2,6 @@ import AsyncAlgorithms
 import CloudletCore
 package import CloudletDiscovery
 package import CloudletNetwork
-package import CloudletSession
 package import CloudletSystem
 import Glibc
 package import Hummingbird

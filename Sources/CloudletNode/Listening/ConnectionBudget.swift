@@ -1,3 +1,4 @@
+import CloudletNetwork
 import CloudletSession
 
 /// The numbers of connections that a node accepts, derived from its limit of open files. Half of the files are left to

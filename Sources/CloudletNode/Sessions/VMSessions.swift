@@ -10,11 +10,15 @@ final class VMSessions: Sendable {
     /// Sets the session of the VM with this name, or removes it with `nil`.
     func set(_ vm: String, _ session: SessionID?) { sessions.withLock { $0[vm] = session } }
 
-    /// Logs that a VM was stopped because its disk has no space, continues, or was woken up.
+    /// Logs that a VM was stopped because its disk has no space, continues, was woken up, or lost its relay.
     func log(_ incident: VMIncident, to logger: Logger) {
         switch incident {
         case .woken(let vm):
             logger.warning("a guest went to sleep, and was woken up", metadata: metadata(of: vm))
+        case .portsReopened(let vm):
+            logger.warning(
+                "the process that relays a VM's ports ended, and was started again; connections were cut",
+                metadata: metadata(of: vm))
         case .disk(let disk):
             var metadata = metadata(of: disk.vm)
             metadata["directory"] = "\(disk.directory)"

@@ -16,32 +16,15 @@ extension VirtualMachine {
         _ state: SnapshotFile?, opening forwards: [PortForward], _ forwarding: VMOptions.Forwarding,
         _ times: StageTimes
     ) async throws(CloudletError) -> [ActiveForward] {
-        guard let state else { return try addForwards(forwards, forwarding) }
+        guard let state else { return try await openForwards(forwards, forwarding) }
         return try await concurrently(
             { () async throws(CloudletError) in
                 try await times.measure(.loadState) { () async throws(CloudletError) in
                     try await self.loadState(of: state)
                 }
             },
-            { () async throws(CloudletError) in try await self.addForwards(forwards, forwarding) }
+            { () async throws(CloudletError) in try await self.openForwards(forwards, forwarding) }
         ).1
-    }
-
-    /// Opens several forwards. If one can't be opened, the ones before it are closed when the VM ends.
-    /// - Throws: `CloudletError.busy` when a port is taken.
-    private func addForwards(
-        _ forwards: [PortForward], _ forwarding: VMOptions.Forwarding
-    ) throws(CloudletError) -> [ActiveForward] {
-        do throws(CloudletError) {
-            return try forwards.map { (forward) throws(CloudletError) in
-                try addForward(forward, on: forwarding.address, movingTaken: forwarding.movesTaken)
-            }
-        } catch {
-            guard error.code == .busy, let other = forwarding.takenPortAdvice, let advice = error.advice else {
-                throw error
-            }
-            throw CloudletError(error.code, error.message, advice: "\(advice), or \(other)", cause: error.cause)
-        }
     }
 
     /// Lets the VM run and waits until it runs and its application answers. The application is asked from the

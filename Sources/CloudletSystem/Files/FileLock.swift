@@ -7,10 +7,12 @@ package import SystemPackage
 package final class FileLock: Sendable {
     private let file: File
 
-    /// Takes the lock without waiting; `nil` when another process holds it. Makes the file if it is missing (0600).
-    package static func tryAcquire(_ path: FilePath) throws(CloudletError) -> FileLock? {
+    /// Takes the lock without waiting; `nil` when another process holds it. Makes the file if it is missing (0600),
+    /// unless `creating` is false.
+    package static func tryAcquire(_ path: FilePath, creating: Bool = true) throws(CloudletError) -> FileLock? {
         let file = try File(
-            opening: path, .readWrite, [.create], permissions: 0o600, "can't open the lock file \(path)")
+            opening: path, .readWrite, creating ? [.create] : [], permissions: 0o600, "can't open the lock file \(path)"
+        )
         if flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 { return FileLock(file) }
         if errno == EWOULDBLOCK { return nil }
         throw CloudletError(errno: errno, "can't lock \(path)")

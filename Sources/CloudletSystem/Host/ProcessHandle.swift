@@ -13,6 +13,23 @@ package struct ProcessHandle: ~Copyable, Sendable {
 
     deinit { close(descriptor) }
 
+    /// Whether the process has ended.
+    package var hasEnded: Bool { wait(upTo: 0) }
+
+    /// Waits until the process ends. Blocks.
+    package func waitForEnd() { _ = wait(upTo: -1) }
+
+    /// Waits for the end of the process for some milliseconds; for -1, without a limit. A descriptor of a process
+    /// becomes readable when the process ends (pidfd_open(2)).
+    private func wait(upTo limit: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while true {
+            let ready = unsafe poll(&entry, 1, limit)
+            if ready >= 0 { return ready > 0 }
+            if errno != EINTR { return true }
+        }
+    }
+
     /// Sends a signal. Does nothing if the process has ended.
     package func send(_ signal: Int32) { _ = cloudlet_signal_process(descriptor, signal) }
 }

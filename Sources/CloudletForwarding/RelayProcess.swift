@@ -1,0 +1,118 @@
+package import CloudletCore
+import CloudletSystem
+import Subprocess
+package import SystemPackage
+
+/// Starts the process that relays the ports of a VM, and starts it again if it ends before the VM's emulator.
+package struct RelayProcess: Sendable {
+    private let executable: FilePath
+
+    /// The name of the lock file in the scratch directory of a VM.
+    private static let lockName = "port-relay"
+    /// The pause before a process that has ended is started again.
+    private static let pause = Duration.milliseconds(500)
+    /// How long a process may take to end after the emulator.
+    private static let endLimit = Duration.seconds(5)
+
+    /// Why the ports are not relayed.
+    package struct Refusal: Error, Hashable {
+        /// The index of the rule whose port can't be listened on.
+        package let rule: Int
+        /// The system's reason.
+        package let reason: Errno
+    }
+
+    /// Creates a starter. `executable` is a program that calls `RelayChild.runIfRequested` first; by default the
+    /// running one.
+    package init(executable: FilePath = "/proc/self/exe") { self.executable = executable }
+
+    /// Starts a relay process, which ends when the emulator ends.
+    /// - Parameters:
+    ///   - rules: the ports.
+    ///   - emulator: the process of the VM's emulator.
+    ///   - directory: the VM's scratch directory.
+    ///   - restarted: is called each time when the process ended before the emulator and another one relays the same
+    ///     ports.
+    /// - Returns: the ports on which it listens, in the order of the rules, or the reason why it can't.
+    /// - Throws: `CloudletError` when the process can't be started.
+    package func start(
+        _ rules: [RelayTask.Rule], emulator: Int32, directory: FilePath,
+        restarted: @escaping @Sendable () -> Void = {}
+    ) async throws(CloudletError) -> Result<[UInt16], Refusal> {
+        let lock = directory.appending(Self.lockName)
+        // Only this process makes the file, so a relay process can't make one in a directory that is being removed.
+        _ = try FileLock.tryAcquire(lock)
+        let task = RelayTask(emulator: emulator, lock: lock, rules: rules)
+        let (reports, reporter) = AsyncStream.makeStream(of: Result<RelayReport, CloudletError>.self)
+        // Not a child task: the process lives as long as the emulator.
+        Task { await supervise(task, reporter, restarted) }
+        let first = await shielded { await reports.first { _ in true } }
+        switch try first?.get() {
+        case .listening(let ports) where ports.count == rules.count: return .success(ports)
+        case .refused(let rule, let reason) where rules.indices.contains(rule):
+            return .failure(Refusal(rule: rule, reason: Errno(rawValue: reason)))
+        default:
+            throw CloudletError(
+                .unavailable, "the process that relays the ports of a VM ended without a report",
+                advice: "look for its end in the system's log (dmesg)")
+        }
+    }
+
+    /// Runs one process after the other until the emulator ends. The report of the first one is put out.
+    private func supervise(
+        _ task: RelayTask, _ reporter: AsyncStream<Result<RelayReport, CloudletError>>.Continuation,
+        _ restarted: @Sendable () -> Void
+    ) async {
+        var task = task
+        let first = await run(task) { reporter.yield(.success($0)) }
+        if case .failure(let error) = first { reporter.yield(.failure(error)) }
+        reporter.finish()
+        guard case .success(.listening(let ports)?) = first else { return }
+        // Clients have learned these ports.
+        for (index, port) in ports.enumerated() where task.rules.indices.contains(index) {
+            (task.rules[index].port, task.rules[index].mayMove) = (port, false)
+        }
+        while ProcessHandle(task.emulator)?.hasEnded == false {
+            // The process reported no reason for its end, so there is nothing to wait for.
+            try? await Task.sleep(for: Self.pause)
+            _ = await run(task) { if case .listening = $0 { restarted() } }
+        }
+    }
+
+    /// Runs one process to its end.
+    /// - Returns: what it reported.
+    private func run(
+        _ task: RelayTask, _ reported: @Sendable (RelayReport) -> Void
+    ) async -> Result<RelayReport?, CloudletError> {
+        var platform = PlatformOptions()
+        platform.createSession = true
+        do {
+            let result = try await Subprocess.run(
+                .path(executable), arguments: Arguments(task.arguments), platformOptions: platform, input: .none,
+                output: .sequence, error: .discarded
+            ) { execution in
+                var lines = execution.standardOutput.strings().makeAsyncIterator()
+                let report = try await lines.next().flatMap { RelayReport(line: $0) }
+                if let report { reported(report) }
+                return report
+            }
+            return .success(result.closureResult)
+        } catch {
+            return .failure(
+                CloudletError(.unavailable, "the process that relays the ports of a VM can't be started", cause: error))
+        }
+    }
+
+    /// Waits until the relay process of a VM whose emulator has ended has closed its ports and ended too, so that
+    /// another VM can use the ports.
+    /// - Parameter directory: the VM's scratch directory.
+    package static func waitForEnd(in directory: FilePath) async {
+        let lock = directory.appending(lockName)
+        await shielded {
+            // flock(2) knows no time limit.
+            _ = try? await poll(every: .milliseconds(2), upTo: .milliseconds(20), for: endLimit) {
+                () throws(CloudletError) in try !FileLock.isHeld(lock)
+            }
+        }
+    }
+}

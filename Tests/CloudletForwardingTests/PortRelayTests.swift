@@ -1,0 +1,111 @@
+import CloudletCore
+import CloudletNetwork
+import CloudletSystem
+import CloudletTestSupport
+import Glibc
+import SystemPackage
+import Testing
+
+@testable import CloudletForwarding
+
+@Suite("Port relay") struct PortRelayTests {
+    @Test(
+        "a relayed connection behaves as a direct one",
+        arguments: [
+            "half_close", "closed_while_data_waits", "resets", "nobody_listens", "slow_reader", "many", "emulator_ends",
+        ])
+    func connections(scenario: String) async throws {
+        let peers = Repository.root.appending("Tests/CloudletForwardingTests/Reference/relay_peers.py")
+        let result = try await Tool.run(
+            "timeout", ["120", "python3", peers.string, Repository.programs.appending("cloudlet").string, scenario])
+        #expect(result.status == 0, "\(result.output)\(result.errors)")
+    }
+
+    @Test("a task is read as it was written, and nothing else is")
+    func task() throws {
+        let address = try #require(IPAddress("192.168.1.5"))
+        let task = RelayTask(
+            emulator: 77, lock: "/a b/port-relay",
+            rules: [.init(address, 9876, mayMove: false, to: 40000), .init(address, 0, mayMove: true, to: 40001)])
+        #expect(RelayTask(task.arguments) == task)
+        for (index, wrong) in [
+            (0, "--port"), (1, "0"), (1, "x"), (3, "host"), (3, "::1"), (4, "65536"), (5, "maybe"), (6, "-1"),
+        ] {
+            var arguments = task.arguments
+            arguments[index] = wrong
+            #expect(RelayTask(arguments) == nil, "\(arguments)")
+        }
+        #expect(RelayTask(task.arguments.dropLast()) == nil)
+        for report in [RelayReport.listening([1, 65535]), .listening([]), .refused(rule: 1, reason: 98)] {
+            #expect(RelayReport(line: report.line) == report)
+        }
+        for wrong in ["", "listening x", "listening 65536", "refused 1", "ready 1"] {
+            #expect(RelayReport(line: wrong) == nil, "\(wrong)")
+        }
+    }
+
+    private let starter = RelayProcess(executable: Repository.programs.appending("cloudlet"))
+    private let loopback = IPAddress.v4(INADDR_LOOPBACK)
+
+    /// Runs a process that stands for the emulator while `body` runs.
+    private func withEmulator<Value: Sendable>(
+        in scratch: ScratchDirectory? = nil,
+        _ body: @escaping @Sendable (_ emulator: Int32, _ directory: FilePath) async throws -> Value
+    ) async throws -> Value {
+        let scratch = try scratch ?? ScratchDirectory()
+        return try await Tool.with("sleep", ["300"], log: scratch.file("log")) { try await body($0.pid, scratch.path) }
+            .value
+    }
+
+    @Test("a port that is taken is refused with the reason, or moved if it may be")
+    func taken() async throws {
+        let listener = try #require(Listener())
+        try await withEmulator { emulator, directory in
+            let rules = [RelayTask.Rule(loopback, 0, mayMove: false, to: 9)]
+            let taken = RelayTask.Rule(loopback, listener.port, mayMove: false, to: 9)
+            let refused = try await starter.start(rules + [taken], emulator: emulator, directory: directory)
+            #expect(refused == .failure(.init(rule: 1, reason: .addressInUse)))
+            await RelayProcess.waitForEnd(in: directory)
+            var moving = taken
+            moving.mayMove = true
+            let ports = try await starter.start(rules + [moving], emulator: emulator, directory: directory).get()
+            #expect(ports.count == 2 && ports[1] != listener.port && !ports.contains(0))
+        }
+    }
+
+    @Test("a program that is no relay is reported as a process without a report")
+    func noReport() async throws {
+        for executable in ["/bin/true", "/nowhere"] {
+            try await withEmulator { emulator, directory in
+                let error = await #expect(throws: CloudletError.self) {
+                    _ = try await RelayProcess(executable: FilePath(executable))
+                        .start([], emulator: emulator, directory: directory)
+                }
+                #expect(error?.code == .unavailable && error?.message.contains("relays the ports") == true)
+            }
+        }
+    }
+
+    @Test("a relay that is killed is started again at the same port; after the emulator's end its port is free")
+    func restart() async throws {
+        let restarts = CurrentValue(0)
+        let scratch = try ScratchDirectory()
+        let port = try await withEmulator(in: scratch) { emulator, directory in
+            let rule = RelayTask.Rule(loopback, 0, mayMove: true, to: 9)
+            let port = try await starter.start([rule], emulator: emulator, directory: directory) {
+                restarts.update { $0 += 1 }
+            }.get()[0]
+            for round in 1...2 {
+                let relay = try #require(PortHolder.all(of: port, .tcp).first)
+                #expect(relay.name == "cloudlet")
+                kill(pid_t(relay.pid), SIGKILL)
+                try await until(20, "it is not started again") { restarts.value == round }
+                #expect(RawConnection(port: port) != nil)
+            }
+            return port
+        }
+        await RelayProcess.waitForEnd(in: scratch.path)
+        #expect(PortHolder.all(of: port, .tcp).isEmpty)
+        #expect(restarts.value == 2)
+    }
+}

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Client and server at the two ends of a port relay. Usage: relay_peers.py PROGRAM SCENARIO
+
+Starts PROGRAM as a relay process for the lifetime of a sleeping process, and ends with status 0 if the scenario goes as
+a direct connection would.
+"""
+import hashlib
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+program, scenario = sys.argv[1:]
+server = socket.create_server(("127.0.0.1", 0), backlog=512)
+target = server.getsockname()[1]
+emulator = subprocess.Popen(["sleep", "300"])
+lock = tempfile.NamedTemporaryFile()
+relay = subprocess.Popen(
+    [program, "--port-relay", str(emulator.pid), lock.name, "127.0.0.1", "0", "stay", str(target)],
+    stdout=subprocess.PIPE, text=True)
+report = relay.stdout.readline().split()
+assert report[0] == "listening", report
+port = int(report[1])
+assert relay.stdout.read() == "", "the report is not all of the output"
+
+
+def connect():
+    client = socket.create_connection(("127.0.0.1", port), timeout=30)
+    return client
+
+
+def accept():
+    server.settimeout(30)
+    peer, address = server.accept()
+    peer.settimeout(30)
+    assert address[0] == "127.0.0.1", address
+    return peer
+
+
+def read_all(peer):
+    data = b""
+    while piece := peer.recv(1 << 16):
+        data += piece
+    return data
+
+
+def reset(peer):
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def require_reset(peer):
+    try:
+        while peer.recv(1 << 16):
+            pass
+    except ConnectionResetError:
+        return
+    raise AssertionError("the connection was closed, not reset")
+
+
+def half_close():
+    data = os.urandom(3_000_000)
+    for first, second in ((connect(), accept()), reversed((connect(), accept()))):
+        sender = threading.Thread(target=lambda: (first.sendall(data), first.shutdown(socket.SHUT_WR)))
+        sender.start()
+        assert read_all(second) == data
+        sender.join()
+        # The other direction is still open, and carries more than all buffers hold.
+        answer = threading.Thread(target=lambda: (second.sendall(data[::-1]), second.close()))
+        answer.start()
+        assert read_all(first) == data[::-1]
+        answer.join()
+        first.close()
+
+
+def closed_while_data_waits():
+    # More than the buffers of the kernel hold, so the rest waits in the relay when the connection has ended.
+    data = os.urandom(16_000_000)
+    client, peer = connect(), accept()
+    client.shutdown(socket.SHUT_WR)
+    assert peer.recv(1) == b""
+    sender = threading.Thread(target=lambda: (peer.sendall(data), peer.close()))
+    sender.start()
+    time.sleep(0.5)  # a client that reads later
+    received = b""
+    while piece := client.recv(1 << 14):
+        received += piece
+        if len(received) % (1 << 20) < 1 << 10:
+            time.sleep(0.005)
+    sender.join()
+    assert received == data, f"{len(received)} of {len(data)} bytes came"
+
+
+def resets():
+    client, peer = connect(), accept()
+    client.sendall(b"hello")
+    assert peer.recv(5) == b"hello"
+    reset(client)
+    require_reset(peer)
+    client, peer = connect(), accept()
+    peer.sendall(b"hello")
+    assert client.recv(5) == b"hello"
+    reset(peer)
+    require_reset(client)
+    # After a half-close too.
+    client, peer = connect(), accept()
+    client.shutdown(socket.SHUT_WR)
+    assert peer.recv(1) == b""
+    reset(peer)
+    require_reset(client)
+
+
+def nobody_listens():
+    server.close()
+    client = connect()
+    try:
+        assert client.recv(1) == b""
+    except ConnectionResetError:
+        pass
+
+
+def resident():
+    with open(f"/proc/{relay.pid}/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
+
+
+def slow_reader():
+    before = resident()
+    pairs = []
+    for _ in range(4):
+        client, peer = connect(), accept()
+        client.setblocking(False)
+        sent, digest, block = 0, hashlib.sha256(), os.urandom(1 << 16)
+        last = time.monotonic()
+        # Until nothing more goes in for a while.
+        while time.monotonic() - last < 0.5:
+            try:
+                count = client.send(block)
+            except BlockingIOError:
+                time.sleep(0.01)
+                continue
+            digest.update(block[:count])
+            sent, last = sent + count, time.monotonic()
+            assert sent < 64 << 20, "a sender is never slowed down"
+        pairs.append((client, peer, sent, digest.hexdigest()))
+    grown = resident() - before
+    assert grown < 8 << 20, f"{grown} bytes are held for 4 connections"
+    for client, peer, sent, digest in pairs:
+        client.shutdown(socket.SHUT_WR)
+        data = read_all(peer)
+        assert len(data) == sent and hashlib.sha256(data).hexdigest() == digest
+
+
+def many():
+    # More than are relayed at a time: the others wait until one ends.
+    clients = [connect() for _ in range(300)]
+    for client in clients:
+        client.sendall(b"x")
+    served = []
+    for _ in range(300):
+        if len(served) >= 200:
+            files = len(os.listdir(f"/proc/{relay.pid}/fd"))
+            assert files < 560, f"{files} files are open"
+            served.pop(0).close()
+            clients.pop(0).close()
+        peer = accept()
+        assert peer.recv(1) == b"x"
+        served.append(peer)
+    assert relay.poll() is None
+
+
+def emulator_ends():
+    client, peer = connect(), accept()
+    emulator.kill()
+    emulator.wait()
+    assert relay.wait(10) == 0
+    try:
+        assert client.recv(1) == b""
+    except ConnectionResetError:
+        pass
+    try:
+        connect()
+    except ConnectionRefusedError:
+        return
+    raise AssertionError("the port is still open")
+
+
+try:
+    globals()[scenario]()
+    assert scenario == "emulator_ends" or relay.poll() is None, "the relay has ended"
+finally:
+    emulator.kill()
+    emulator.wait()
+    assert relay.wait(10) == 0, "the relay outlives the emulator"
