@@ -77,22 +77,40 @@ def half_close():
         first.close()
 
 
+def send_until_full(sender):
+    """Sends until nothing more goes in for a while; returns the length and the hash of what went in."""
+    sender.setblocking(False)
+    sent, digest, block = 0, hashlib.sha256(), os.urandom(1 << 16)
+    last = time.monotonic()
+    while time.monotonic() - last < 0.5:
+        try:
+            count = sender.send(block)
+        except BlockingIOError:
+            time.sleep(0.01)
+            continue
+        digest.update(block[:count])
+        sent, last = sent + count, time.monotonic()
+        assert sent < 64 << 20, "a sender is never slowed down"
+    return sent, digest.hexdigest()
+
+
+def require_received(data, sent, digest):
+    assert len(data) == sent, f"{len(data)} of {sent} bytes came"
+    assert hashlib.sha256(data).hexdigest() == digest
+
+
 def closed_while_data_waits():
-    # More than the buffers of the kernel hold, so the rest waits in the relay when the connection has ended.
-    data = os.urandom(16_000_000)
     client, peer = connect(), accept()
     client.shutdown(socket.SHUT_WR)
     assert peer.recv(1) == b""
-    sender = threading.Thread(target=lambda: (peer.sendall(data), peer.close()))
-    sender.start()
-    time.sleep(0.5)  # a client that reads later
-    received = b""
+    sent, digest = send_until_full(peer)
+    peer.close()
+    # A slow reader, so that data still waits in the relay when the other connection has ended.
+    received = []
     while piece := client.recv(1 << 14):
-        received += piece
-        if len(received) % (1 << 20) < 1 << 10:
-            time.sleep(0.005)
-    sender.join()
-    assert received == data, f"{len(received)} of {len(data)} bytes came"
+        received.append(piece)
+        time.sleep(0.002)
+    require_received(b"".join(received), sent, digest)
 
 
 def resets():
@@ -133,26 +151,13 @@ def slow_reader():
     pairs = []
     for _ in range(4):
         client, peer = connect(), accept()
-        client.setblocking(False)
-        sent, digest, block = 0, hashlib.sha256(), os.urandom(1 << 16)
-        last = time.monotonic()
-        # Until nothing more goes in for a while.
-        while time.monotonic() - last < 0.5:
-            try:
-                count = client.send(block)
-            except BlockingIOError:
-                time.sleep(0.01)
-                continue
-            digest.update(block[:count])
-            sent, last = sent + count, time.monotonic()
-            assert sent < 64 << 20, "a sender is never slowed down"
-        pairs.append((client, peer, sent, digest.hexdigest()))
+        sent, digest = send_until_full(client)
+        pairs.append((client, peer, sent, digest))
     grown = resident() - before
     assert grown < 8 << 20, f"{grown} bytes are held for 4 connections"
     for client, peer, sent, digest in pairs:
         client.shutdown(socket.SHUT_WR)
-        data = read_all(peer)
-        assert len(data) == sent and hashlib.sha256(data).hexdigest() == digest
+        require_received(read_all(peer), sent, digest)
 
 
 def many():
