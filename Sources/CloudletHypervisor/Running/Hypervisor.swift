@@ -135,7 +135,8 @@ package final class Hypervisor: Sendable {
         }
         let started = VirtualMachine(
             domain, machine: machine, resources, in: directory(of: resources.name),
-            log: isEmbedded ? root.log(of: domain.name) : nil, keeping: care)
+            log: isEmbedded ? root.log(of: domain.name) : nil, shortage: care.vms.shortage, note: care.vms.note,
+            keeping: care)
         care.vms.add(started)
         await started.findProcess()
         try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in

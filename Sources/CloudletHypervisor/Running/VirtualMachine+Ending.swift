@@ -59,7 +59,7 @@ extension VirtualMachine {
         let end: ProcessEnd? =
             if let process { await ChildReaper.shared.end(of: process, within: .milliseconds(500)) } else { nil }
         return EmulatorFailure(
-            end: end, isFailure: isFailure, memoryWasShort: care.vms.shortage.isRecent,
+            end: end, isFailure: isFailure, memoryWasShort: shortage.isRecent,
             words: log.flatMap { EmulatorLog.lastWords(in: $0) }
         ).error
     }

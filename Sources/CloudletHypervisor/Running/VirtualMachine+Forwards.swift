@@ -51,7 +51,7 @@ extension VirtualMachine {
         }
         let result = try await RelayProcess().start(
             rules, emulator: try processID(), directory: directory,
-            restarted: { [care, name] in care.vms.note(.portsReopened(vm: name)) })
+            restarted: { [note, name] in note(.portsReopened(vm: name)) })
         switch result {
         case .success(let ports):
             return zip(zip(forwards, inner), ports).map { forwards, port in

@@ -9,8 +9,12 @@ package actor VirtualMachine {
     /// The VM's libvirt domain.
     nonisolated let domain: LibvirtDomain
     nonisolated let log: FilePath?
+    /// Checks whether the host's memory was recently used up.
+    let shortage: MemoryShortage
+    /// Reports an incident.
+    nonisolated let note: @Sendable (VMIncident) -> Void
     /// The watch of the process's VMs. It must exist as long as this VM.
-    nonisolated let care: VMCare.Running
+    private let care: any AnyObject & Sendable
     /// The VM's scratch directory.
     nonisolated let directory: FilePath
     private let executor: QueueExecutor
@@ -39,13 +43,14 @@ package actor VirtualMachine {
 
     init(
         _ domain: LibvirtDomain, machine: MachineDescription, _ resources: VMResources, in directory: FilePath,
-        log: FilePath?, keeping care: VMCare.Running
+        log: FilePath?, shortage: MemoryShortage, note: @escaping @Sendable (VMIncident) -> Void,
+        keeping care: any AnyObject & Sendable
     ) {
         self.domain = domain
         self.machine = machine
         self.resources = resources
         self.log = log
-        (self.directory, self.care) = (directory, care)
+        (self.directory, self.shortage, self.note, self.care) = (directory, shortage, note, care)
         name = domain.name
         executor = QueueExecutor(label: "cloudlet-vm-\(domain.name)")
     }
