@@ -38,6 +38,11 @@ extension CloudletError: CustomStringConvertible {
 
     /// The message, the chain of causes and the advice. Causes of other types are included where `isIncluded` says so.
     func sentence(_ isIncluded: (any Error) -> Bool) -> String {
+        reason(isIncluded) + (firstAdvice.map { "; \($0)" } ?? "")
+    }
+
+    /// The same without the advice.
+    func reason(_ isIncluded: (any Error) -> Bool) -> String {
         var text = message
         var next = cause
         while let error = next {
@@ -49,7 +54,6 @@ extension CloudletError: CustomStringConvertible {
                 next = nil
             }
         }
-        if let advice = firstAdvice { text += "; \(advice)" }
         return text
     }
 

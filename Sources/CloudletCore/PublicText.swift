@@ -4,6 +4,9 @@ extension CloudletError {
     ///
     /// Every error that is sent over the network is sent as this text.
     package var publicDescription: String { sentence { $0 is any PublicError }.withoutLocalDetails }
+
+    /// The same without the advice, for a failure that did not stop the work.
+    package var publicReason: String { reason { $0 is any PublicError }.withoutLocalDetails }
 }
 
 /// An error about input from the network or from a given file: its description reveals nothing about this machine.

@@ -35,6 +35,13 @@ package struct FindCommand: AsyncParsableCommand {
         help: "Fail if ports of the overlay are in use on the node. Without this option, the node chooses other ports.")
     var fixedPorts = false
 
+    @Flag(
+        name: .customLong("allow-boot"),
+        help:
+            "If the node can't resume the saved state of the VM, boot it from its disk: the guest's boot starts its programs, and what was only in memory is missing."
+    )
+    var allowBoot = false
+
     @Flag(name: .customLong("move-ports"), help: .hidden)
     var movePorts = false
 
@@ -49,9 +56,9 @@ package struct FindCommand: AsyncParsableCommand {
             throw CloudletError(.usage, "--move-ports, which is the default, contradicts --fixed-ports")
         }
         guard let overlay else {
-            guard launch == nil, !hold, !fixedPorts, !movePorts else {
+            guard launch == nil, !hold, !fixedPorts, !allowBoot, !movePorts else {
                 throw CloudletError(
-                    .usage, "--launch, --hold and --fixed-ports need an overlay",
+                    .usage, "--launch, --hold, --fixed-ports and --allow-boot need an overlay",
                     advice: "name its directory or package with --overlay")
             }
             return try await NodeListing(search: search, node: node).run()
@@ -59,7 +66,8 @@ package struct FindCommand: AsyncParsableCommand {
         // Opened first, so that an error in the overlay is reported before anything is sent.
         let source = try OverlaySource(at: FilePath(overlay))
         try await OverlaySession(
-            overlay: source, search: search, node: node, launch: launch, hold: hold, movePorts: !fixedPorts
+            overlay: source, search: search, node: node, launch: launch, hold: hold, movePorts: !fixedPorts,
+            allowBoot: allowBoot
         ).run()
     }
 }

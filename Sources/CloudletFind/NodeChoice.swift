@@ -10,6 +10,8 @@ struct NodeChoice: Sendable {
     let search: SearchOptions
     let node: String?
     let base: SHA256Digest
+    /// Whether a node may boot the VM if it can't resume it.
+    let allowBoot: Bool
 
     /// Returns the node to use.
     /// - Throws: `CloudletError.noNode` when no suitable node is found.
@@ -24,6 +26,11 @@ struct NodeChoice: Sendable {
         }
         guard let first = found.first else { throw search.nothingFound(finder) }
         if found.count > 1, isatty(STDIN_FILENO) == 1 { return try await ask(found) }
+        if !allowBoot, !first.holds(base), let other = found.first(where: { $0.onlyBoots(base) }) {
+            Console.note(
+                "node \(other.name.displayable(limit: 60)) at \(other.address) can't resume the VM, but can boot it from "
+                    + "its disk; --allow-boot allows that")
+        }
         return first
     }
 
@@ -32,7 +39,7 @@ struct NodeChoice: Sendable {
     /// then, because forwards are opened on IPv4 addresses only.
     private func collect(_ finder: Finder) async throws -> [FoundNode] {
         let asks = isatty(STDIN_FILENO) == 1
-        return try await finder.find(wanting: base) { [node, base] found in
+        return try await finder.find(wanting: base, allowingBoot: allowBoot) { [node, base] found in
             found.contains { $0.ipv4Address != nil && (node.map($0.isCalled) ?? (!asks && $0.holds(base))) }
         }
     }
@@ -48,7 +55,9 @@ struct NodeChoice: Sendable {
     /// Asks the person at the terminal to choose.
     private func ask(_ nodes: [FoundNode]) async throws(CloudletError) -> FoundNode {
         for (index, node) in nodes.enumerated() {
-            let has = node.holds(base) ? "has the base VM" : "does not have the base VM"
+            let has =
+                node.holds(base)
+                ? "has the base VM" : node.onlyBoots(base) ? "can only boot the base VM" : "does not have the base VM"
             Console.note("\(index + 1)  \(node.name.displayable(limit: 60))  \(node.address)  \(has)")
         }
         Console.note("Which node (1 to \(nodes.count), Enter for 1)? ")

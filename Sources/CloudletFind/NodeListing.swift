@@ -76,7 +76,10 @@ struct NodeLine: Sendable {
                     "\(milliseconds / 10).\(milliseconds % 10)ms", status.map { String($0.load) } ?? "-",
                     status.map { ByteCount($0.freeMemory).description } ?? "-",
                     node.origins.map(\.rawValue).sorted().joined(separator: ","),
-                    status.map { $0.bases.map { String($0.hash.prefix(12)) }.joined(separator: ",") } ?? "-",
+                    status.map { status in
+                        let bootable = (status.bootableBases ?? []).map { "\($0.hash.prefix(12)) (boots only)" }
+                        return (status.bases.map { String($0.hash.prefix(12)) } + bootable).joined(separator: ",")
+                    } ?? "-",
                 ]))
     }
 

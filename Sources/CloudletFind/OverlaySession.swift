@@ -15,11 +15,13 @@ struct OverlaySession: Sendable {
     let launch: String?
     let hold: Bool
     let movePorts: Bool
+    let allowBoot: Bool
 
     private let clock = ContinuousClock()
 
     init(
-        overlay: OverlaySource, search: SearchOptions, node: String?, launch: String?, hold: Bool, movePorts: Bool
+        overlay: OverlaySource, search: SearchOptions, node: String?, launch: String?, hold: Bool, movePorts: Bool,
+        allowBoot: Bool
     ) {
         self.overlay = overlay
         self.search = search
@@ -27,11 +29,14 @@ struct OverlaySession: Sendable {
         self.launch = launch
         self.hold = hold
         self.movePorts = movePorts
+        self.allowBoot = allowBoot
     }
 
     func run() async throws {
         let start = clock.now
-        let chosen = try await NodeChoice(search: search, node: node, base: overlay.meta.baseHash).choose()
+        let chosen = try await NodeChoice(
+            search: search, node: node, base: overlay.meta.baseHash, allowBoot: allowBoot
+        ).choose()
         let found = clock.now
         Console.note(
             "node \(chosen.name.displayable(limit: 60)) at \(chosen.sessionAddress), found in \((found - start).shown)")
@@ -40,19 +45,23 @@ struct OverlaySession: Sendable {
         let launched = Mutex<Int32?>(nil)
         let sent = Mutex<ContinuousClock.Instant?>(nil)
         do throws(CloudletError) {
-            try await client.synthesize(overlay, moveForwards: movePorts) { progress in
+            try await client.synthesize(overlay, moveForwards: movePorts, allowsBoot: allowBoot) { progress in
                 switch progress {
                 case .sent(let bytes):
                     ProgressLine.show("send", Double(bytes) / total)
                     if Double(bytes) >= total { sent.withLock { $0 = clock.now } }
                 case .stage(let stage, let percent):
                     guard stage != .receiving, let name = stage.wireName else { break }
-                    ProgressLine.show(name, percent.map { Double($0) / 100 })
+                    // A node that boots the VM does not request the whole overlay.
+                    if stage == .resuming { sent.withLock { $0 = $0 ?? clock.now } }
+                    let shown = stage == .resuming && allowBoot ? "resume or boot" : name
+                    ProgressLine.show(shown, percent.map { Double($0) / 100 })
                 case .queued(let position): ProgressLine.show("waiting for room, position \(position)")
                 }
             } while: { vm in
                 ProgressLine.clear()
                 try report(
+                    vm.boot,
                     SessionResult(
                         chosen, vm, overlay, discover: found - start,
                         send: (sent.withLock { $0 } ?? clock.now) - found, total: clock.now - start))
@@ -84,7 +93,16 @@ struct OverlaySession: Sendable {
         let host: String
         let session: String
         let forwards: [Forward]
+        let booted: Bool
+        let bootReason: String?
+        let bootDifferences: [String]?
         let seconds: [String: Double]
+
+        enum CodingKeys: String, CodingKey {
+            case app, node, host, session, forwards, booted, seconds
+            case bootReason = "boot_reason"
+            case bootDifferences = "boot_differences"
+        }
 
         init(
             _ node: FoundNode, _ vm: RemoteVM, _ overlay: OverlaySource, discover: Duration, send: Duration,
@@ -97,11 +115,15 @@ struct OverlaySession: Sendable {
             forwards = vm.forwards.map {
                 Forward(transport: $0.transport.rawValue, hostPort: $0.hostPort, guestPort: $0.guestPort)
             }
+            booted = vm.boot != nil
+            bootReason = vm.boot?.reason
+            bootDifferences = vm.boot?.differences
             seconds = ["discover": discover.seconds, "send": send.seconds, "total": total.seconds]
         }
     }
 
-    private func report(_ result: SessionResult) throws(CloudletError) {
+    private func report(_ boot: BootReport?, _ result: SessionResult) throws(CloudletError) {
+        for line in boot?.lines ?? [] { Console.note(line.displayable(limit: 1000)) }
         if search.printsJSON { return try Console.json(result) }
         func shown(_ name: String) -> String { Duration.seconds(result.seconds[name] ?? 0).shown }
         Console.result("VM for \(result.app.displayable(limit: 60)) runs on \(result.host)")

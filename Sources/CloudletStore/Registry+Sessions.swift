@@ -31,6 +31,13 @@ extension Registry {
         }
     }
 
+    /// Adds the column for sessions whose VMs were booted instead of being resumed.
+    static func addBoots(_ migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("boots of sessions") { database in
+            try database.alter(table: SessionRow.databaseTableName) { $0.add(column: "boot_reason", .text) }
+        }
+    }
+
     private static let live = Column("stage") != SynthesisStage.ended.rawValue
 
     static var liveSessions: QueryInterfaceRequest<SessionRow> { SessionRow.filter(live) }

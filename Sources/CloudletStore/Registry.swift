@@ -101,6 +101,7 @@ package final class Registry: Sendable {
             try database.alter(table: BaseVMRow.databaseTableName) { $0.add(column: "disk_mode", .integer) }
         }
         removeStopMarks(&migrator)
+        addBoots(&migrator)
         return migrator
     }
 

@@ -16,6 +16,8 @@ package struct SessionRecord: Hashable, Sendable {
     package var base: String?
     /// The VM's name in the hypervisor.
     package var vm: String?
+    /// Why the VM was booted although a state of it was saved, if that is so.
+    package var bootReason: String?
     /// The active forwards.
     package var forwards: [String]
     /// Bytes of the overlay that have been received.
@@ -46,6 +48,7 @@ extension SessionRecord: Codable {
     private enum CodingKeys: String, CodingKey {
         case id, stage, client, app, base, vm, forwards, place, created, ended, reason, failure
         case receivedBytes = "received_bytes"
+        case bootReason = "boot_reason"
     }
 }
 
@@ -85,6 +88,7 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
     let ended: Int?
     let reason: String?
     let failure: String?
+    let boot_reason: String?
 
     init(_ record: SessionRecord) {
         id = record.id.description
@@ -100,6 +104,7 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
         ended = record.ended
         reason = record.reason
         failure = record.failure
+        boot_reason = record.bootReason
     }
 
     var record: SessionRecord? {
@@ -115,6 +120,7 @@ struct SessionRow: Codable, FetchableRecord, PersistableRecord {
         record.ended = ended
         record.reason = reason
         record.failure = failure
+        record.bootReason = boot_reason
         return record
     }
 }

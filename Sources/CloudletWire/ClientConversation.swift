@@ -16,7 +16,7 @@ package struct ClientConversation: Sendable {
         /// The server has no room yet. Position 1 is the next in the queue.
         case queued(position: Int)
         /// The VM runs.
-        case done([ServerMessage.ReportedForward]?)
+        case done(ServerMessage.Details?)
         /// A command was carried out.
         case success(Command.Client)
         /// The server reports a failure: its reason, and the code of our error table if it sent one.
@@ -55,7 +55,7 @@ package struct ClientConversation: Sendable {
         case .progress(_, _, let position?): return .queued(position: Int(clamping: position))
         // A stage that only a newer server knows is ignored.
         case .progress(let stage, let percent, nil): return stage.map { .progress(stage: $0, percent: percent) }
-        case .synthesisDone(let forwards): return .done(forwards)
+        case .synthesisDone(let details): return .done(details)
         case .onDemand(let name):
             guard let index = blobNames.firstIndex(of: name) else { throw .unknownBlob(name) }
             guard sent.insert(index).inserted else { throw .unexpected("a second request for the blob '\(name)'") }

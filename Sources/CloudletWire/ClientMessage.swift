@@ -37,6 +37,9 @@ package enum ClientMessage: Hashable, Sendable {
         package var moveForwards = false
         /// Ours: whether the client continues the same session when its connection is lost during the transfer.
         package var resumes = false
+        /// Ours: whether the VM may boot from its disk if the node can't resume its state. Only for clients that get the
+        /// details of the last message, because others would not learn that the VM was booted.
+        package var allowsBoot = false
 
         /// Announces a meta of `size` bytes.
         package init(size: Int, session: SessionID?) {
@@ -104,6 +107,7 @@ extension ClientMessage {
             // The original's clients expect exactly the ports that they requested.
             message.moveForwards = value[WireKey.moveForwards]?.bool ?? (message.apiVersion != nil)
             message.resumes = value[WireKey.resumes]?.bool ?? false
+            message.allowsBoot = message.apiVersion != nil && value[WireKey.allowBoot]?.bool ?? false
             self = .sendMeta(message)
         case .sendOverlay:
             guard let name = value[WireKey.blobURI]?.text else { throw .badField(WireKey.blobURI) }
@@ -161,6 +165,7 @@ extension ClientMessage {
                 pairs.append((WireKey.moveForwards, .bool(message.moveForwards)))
             }
             if message.resumes { pairs.append((WireKey.resumes, .bool(true))) }
+            if message.allowsBoot { pairs.append((WireKey.allowBoot, .bool(true))) }
             return .map(pairs.map { .init(.text($0.0), $0.1) })
         }
     }

@@ -44,10 +44,14 @@ enum WireKey {
     static let wantsProgress = "wants_progress"
     static let moveForwards = "move_forwards"
     static let resumes = "resumes"
+    static let allowBoot = "allow_boot"
     static let position = "place"
     static let stage = "stage"
     static let percent = "percent"
     static let forwards = "forwards"
+    static let booted = "booted"
+    static let bootReason = "boot_reason"
+    static let bootDifferences = "boot_differences"
     static let code = "code"
 }
 

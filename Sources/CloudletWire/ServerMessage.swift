@@ -10,11 +10,25 @@ package enum ServerMessage: Hashable, Sendable {
     case fail(reason: String, code: String? = nil)
     /// Requests a blob.
     case onDemand(String)
-    /// The VM runs. `forwards` is our addition for clients that asked for details.
-    case synthesisDone(forwards: [ReportedForward]? = nil)
+    /// The VM runs. `details` are our addition for clients that asked for them.
+    case synthesisDone(Details? = nil)
     /// Ours: the progress of the synthesis. A stage that this version does not know is `nil`. `position` is the
     /// client's position in the queue, from 1.
     case progress(stage: SynthesisStage?, percent: UInt64?, position: UInt64? = nil)
+
+    /// What our server reports about a VM that runs.
+    package struct Details: Hashable, Sendable {
+        /// The active forwards.
+        package var forwards: [ReportedForward]
+        /// Why the VM was booted although a state of it was saved; `nil` if that is not so.
+        package var boot: BootReport?
+
+        /// Creates the details of a VM.
+        package init(forwards: [ReportedForward] = [], boot: BootReport? = nil) {
+            self.forwards = forwards
+            self.boot = boot
+        }
+    }
 
     /// An active forward, as our server reports it.
     package struct ReportedForward: Hashable, Sendable {
@@ -32,6 +46,8 @@ package enum ServerMessage: Hashable, Sendable {
 
     /// The longest reason that is sent, in bytes of UTF-8.
     static let longestReason = 1000
+    /// The largest number of differences that are reported for a VM that was booted.
+    static let mostDifferences = 16
 }
 
 extension ServerMessage {
@@ -51,12 +67,7 @@ extension ServerMessage {
             pairs = [(WireKey.reasons, .text(reason.cut(toBytes: Self.longestReason))), command(.fail)]
             if let code { pairs.append((WireKey.code, .text(code))) }
         case .onDemand(let name): pairs = [(WireKey.blobURI, .text(name)), command(.onDemand)]
-        case .synthesisDone(let forwards):
-            pairs = [command(.synthesisDone)]
-            if let forwards {
-                let list = forwards.map { MessagePackValue.array([.text($0.address), .text($0.forward.description)]) }
-                pairs.append((WireKey.forwards, .array(list)))
-            }
+        case .synthesisDone(let details): pairs = [command(.synthesisDone)] + (details?.pairs ?? [])
         case .progress(let stage, let percent, let position):
             pairs = [command(.progress), (WireKey.stage, .text(stage?.wireName ?? ""))]
             if let percent { pairs.append((WireKey.percent, .unsigned(percent))) }
@@ -84,7 +95,7 @@ extension ServerMessage {
             guard let name = value[WireKey.blobURI]?.text else { throw .badField(WireKey.blobURI) }
             self = .onDemand(name)
         case .synthesisDone:
-            self = .synthesisDone(forwards: try value[WireKey.forwards].map(Self.readForwards))
+            self = .synthesisDone(try Details(value))
         case .progress:
             guard let stage = value[WireKey.stage]?.text else { throw .badField(WireKey.stage) }
             self = .progress(
@@ -92,15 +103,55 @@ extension ServerMessage {
                 position: value[WireKey.position]?.unsigned)
         }
     }
+}
 
-    private static func readForwards(_ value: MessagePackValue) throws(WireError) -> [ReportedForward] {
-        var forwards: [ReportedForward] = []
+extension ServerMessage.Details {
+    /// The pairs of the message.
+    fileprivate var pairs: [(String, MessagePackValue)] {
+        let list = forwards.map { MessagePackValue.array([.text($0.address), .text($0.forward.description)]) }
+        var pairs: [(String, MessagePackValue)] = [(WireKey.forwards, .array(list))]
+        guard let boot else { return pairs }
+        func text(_ text: String) -> MessagePackValue { .text(text.cut(toBytes: ServerMessage.longestReason)) }
+        pairs.append((WireKey.booted, .bool(true)))
+        pairs.append((WireKey.bootReason, text(boot.reason)))
+        let differences = boot.differences.prefix(ServerMessage.mostDifferences)
+        if !differences.isEmpty { pairs.append((WireKey.bootDifferences, .array(differences.map(text)))) }
+        return pairs
+    }
+
+    /// Reads the details in a message; `nil` if it has none.
+    fileprivate init?(_ value: MessagePackValue) throws(WireError) {
+        let boot = try Self.boot(value)
+        guard let list = value[WireKey.forwards] else {
+            guard boot == nil else { throw .badField(WireKey.forwards) }
+            return nil
+        }
+        self.init(forwards: try Self.forwards(list), boot: boot)
+    }
+
+    private static func forwards(_ value: MessagePackValue) throws(WireError) -> [ServerMessage.ReportedForward] {
+        var forwards: [ServerMessage.ReportedForward] = []
         for entry in value.array ?? [] {
             guard let parts = entry.array, parts.count == 2, let address = parts[0].text, let text = parts[1].text,
                 let forward = try? PortForward(parsing: text)
             else { throw .badField(WireKey.forwards) }
-            forwards.append(ReportedForward(address: address, forward: forward))
+            forwards.append(.init(address: address, forward: forward))
         }
         return forwards
+    }
+
+    private static func boot(_ value: MessagePackValue) throws(WireError) -> BootReport? {
+        guard let booted = value[WireKey.booted] else { return nil }
+        guard let isBooted = booted.bool else { throw .badField(WireKey.booted) }
+        guard isBooted else { return nil }
+        guard let reason = value[WireKey.bootReason]?.text else { throw .badField(WireKey.bootReason) }
+        let list = value[WireKey.bootDifferences].map { $0.array } ?? []
+        guard let list else { throw .badField(WireKey.bootDifferences) }
+        var differences: [String] = []
+        for entry in list.prefix(ServerMessage.mostDifferences) {
+            guard let text = entry.text else { throw .badField(WireKey.bootDifferences) }
+            differences.append(text.cut(toBytes: ServerMessage.longestReason))
+        }
+        return BootReport(reason: reason.cut(toBytes: ServerMessage.longestReason), differences: differences)
     }
 }

@@ -5,11 +5,14 @@ import Testing
 @testable import CloudletDiscovery
 
 @Suite struct MDNSPublicationTests {
-    private func record(_ name: String, features: [String] = [], bases: Int = 0) -> NodeRecord {
-        let held = (0..<bases).map { HeldBase(hash: SHA256Digest(words: (UInt64($0) << 32, 0, 0, 0)), name: "b") }
+    private func record(_ name: String, features: [String] = [], bases: Int = 0, bootable: Int = 0) -> NodeRecord {
+        func held(_ numbers: Range<Int>) -> [HeldBase] {
+            numbers.map { HeldBase(hash: SHA256Digest(words: (UInt64($0) << 32, 0, 0, 0)), name: "b") }
+        }
         return NodeRecord(
-            id: .random(), name: name, httpPort: 8080, bases: held, load: 0.234, freeMemory: .mebibytes(4000),
-            features: features)
+            id: .random(), name: name, httpPort: 8080, bases: held(0..<bases),
+            bootableBases: held(bases..<bases + bootable), load: 0.234, freeMemory: .mebibytes(4000), features: features
+        )
     }
 
     @Test(
@@ -55,6 +58,20 @@ import Testing
         #expect(Set(keys).count == keys.count && keys.allSatisfy { $0.utf8.count <= 9 })
         #expect(txt.contains("feat=gpu,kvm") || bases == 500)
         #expect(txt.contains("load=20") && txt.contains("mem=3840"))
+    }
+
+    @Test(
+        "base VMs that can only boot have a list of their own, which is left out where it has no room, and no subtypes",
+        arguments: [(0, 1), (1, 2), (40, 1), (0, 500), (500, 500)])
+    func bootable(bases: Int, bootable: Int) {
+        let publication = MDNSPublication(record("n", features: ["kvm"], bases: bases, bootable: bootable))
+        let txt = publication.txt
+        #expect(txt.reduce(0) { $0 + $1.utf8.count + 1 } <= 400 && txt.allSatisfy { $0.utf8.count <= 255 })
+        let list = txt.first { $0.hasPrefix("boot=") }?.dropFirst(5).split(separator: ",").map(String.init)
+        let first = String(SHA256Digest(words: (UInt64(bases) << 32, 0, 0, 0)).hex.prefix(8))
+        #expect(list.map { $0.first == first && $0.allSatisfy { $0.utf8.count == 8 } } ?? (bases >= 40))
+        #expect(!publication.subtypes.contains("_base-\(first)._sub._cloudlet._tcp"))
+        #expect(MDNSPublication(record("n")).txt.allSatisfy { !$0.hasPrefix("boot=") })
     }
 
     @Test("subtypes are labels, at most 31 (M25, M28); features that are none are left out")

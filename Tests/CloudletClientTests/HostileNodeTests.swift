@@ -107,9 +107,12 @@ import Testing
         arguments: [
             ServerMessage.success(.createSession, session: SessionID(8)), .success(.finish), .success(.closeSession),
             .onDemand("b9"), .onDemand("b0"),
-            .synthesisDone(forwards: [
-                .init(address: "example.org; reboot", forward: PortForward(.tcp, hostPort: 1, guestPort: 2))
-            ]),
+            .synthesisDone(
+                .init(forwards: [
+                    .init(address: "example.org; reboot", forward: PortForward(.tcp, hostPort: 1, guestPort: 2))
+                ])),
+            // The client does not allow it.
+            .synthesisDone(.init(boot: BootReport(reason: "it pleased me"))),
         ])
     func wrongMessages(message: ServerMessage) async throws {
         let node = try ScriptedNode { connection in

@@ -32,10 +32,11 @@ import Testing
             }
             connection.send(.progress(stage: .resuming, percent: 42))
             connection.send(
-                .synthesisDone(forwards: [
-                    .init(address: "127.0.0.9", forward: PortForward(.udp, hostPort: 2221, guestPort: 22)),
-                    .init(address: "127.0.0.9", forward: PortForward(.tcp, hostPort: 2223, guestPort: 22)),
-                ]))
+                .synthesisDone(
+                    .init(forwards: [
+                        .init(address: "127.0.0.9", forward: PortForward(.udp, hostPort: 2221, guestPort: 22)),
+                        .init(address: "127.0.0.9", forward: PortForward(.tcp, hostPort: 2223, guestPort: 22)),
+                    ])))
             try connection.finish()
         }
         let steps = Steps()
@@ -70,13 +71,29 @@ import Testing
         ]
         for answer in answers {
             let node = try ScriptedNode {
-                $0.send(.synthesisDone(forwards: answer))
+                $0.send(.synthesisDone(answer.map { .init(forwards: $0) }))
                 try $0.finish()
             }
             try await node.client.synthesize(overlay) { vm in
                 #expect(vm.host == "127.0.0.1" && vm.forwards == answer?.map(\.forward) ?? overlay.meta.forwards)
             }
         }
+    }
+
+    @Test("a VM that was booted is told with the reason to a client that allows it")
+    func boot() async throws {
+        let overlay = try overlays.overlay([10])
+        let report = BootReport(reason: "made under kvm", differences: ["the accelerator is tcg instead of kvm"])
+        let node = try ScriptedNode {
+            $0.send(.synthesisDone(.init(boot: report)))
+            try $0.finish()
+        }
+        try await node.client.synthesize(overlay, allowsBoot: true) { #expect($0.boot == report) }
+        let resuming = try ScriptedNode {
+            $0.send(.synthesisDone(.init()))
+            try $0.finish()
+        }
+        try await resuming.client.synthesize(overlay, allowsBoot: true) { #expect($0.boot == nil) }
     }
 
     @Test("a transfer goes on over a new connection, and bytes sent again count once")

@@ -35,7 +35,12 @@ import Testing
         for part in [#""id":"1""#, #""age":60"#, #""received_bytes":0"#, #""failure":"busy""#] {
             #expect(json.contains(part), "\(json)")
         }
-        #expect(!json.contains("place"))
+        #expect(!json.contains("place") && !json.contains("boot"))
+        (record.stage, record.bootReason) = (.running, "made under kvm")
+        let booted = SessionListing([record], withEnded: false, now: 160)
+        #expect(booted.table.text.contains("running (booted)"))
+        let entries = String(decoding: try JSONEncoder().encode(booted.entries), as: UTF8.self)
+        #expect(entries.contains(#""boot_reason":"made under kvm""#), "\(entries)")
     }
 
     @Test("an overlay is named after its directory, without characters that file names must not have")

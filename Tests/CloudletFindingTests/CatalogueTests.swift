@@ -223,11 +223,14 @@ import Testing
     @Test("nodes are ranked by base, round trip, load, memory")
     func ranking() {
         let base = SHA256Digest(words: (1, 2, 3, 4))
-        func node(_ name: String, has: Bool = false, trip: Double = 1, load: Double = 0, memory: Int = 1 << 30)
-            -> FoundNode
-        {
+        func node(
+            _ name: String, has: Bool = false, boots: Bool = false, trip: Double = 1, load: Double = 0,
+            memory: Int = 1 << 30
+        ) -> FoundNode {
+            let held = [HeldBase(hash: base, name: "b")]
             let record = NodeRecord(
-                id: .random(), name: name, httpPort: 1, bases: has ? [HeldBase(hash: base, name: "b")] : [], load: load,
+                id: .random(), name: name, httpPort: 1, bases: has ? held : [], bootableBases: boots ? held : [],
+                load: load,
                 freeMemory: ByteCount(memory))
             return FoundNode(
                 key: name, name: name, address: "a", addresses: ["a"], synthesisPort: 1, httpPort: 1, origins: [],
@@ -241,6 +244,13 @@ import Testing
         #expect(
             FoundNode.ranked(nodes, wanting: base).map(\.name) == ["has", "has, far", "best", "full", "busy", "far"])
         #expect(FoundNode.ranked(nodes).first?.name == "best")
+        // A node that can only boot the base VM comes before those without it, but only if that is allowed.
+        let others = nodes + [node("boots", boots: true, trip: 99)]
+        let allowed = FoundNode.ranked(others, wanting: base, allowingBoot: true).map(\.name)
+        #expect(allowed.prefix(4) == ["has", "has, far", "boots", "best"])
+        #expect(FoundNode.ranked(others, wanting: base).last?.name == "boots")
+        #expect(others.last?.onlyBoots(base) == true && others.last?.holds(base) == false)
+        #expect(FoundNode.ranked(others, allowingBoot: true).last?.name == "boots")
     }
 }
 

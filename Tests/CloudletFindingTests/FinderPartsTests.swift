@@ -211,11 +211,13 @@ import Testing
         let record = NodeRecord(
             id: .random(), name: String(repeating: "n", count: 9999), httpPort: 8080,
             bases: (0..<3000).map { HeldBase(hash: SHA256Digest(words: ($0, 0, 0, 0)), name: "b") },
+            bootableBases: (0..<3000).map { HeldBase(hash: SHA256Digest(words: ($0, 1, 0, 0)), name: "b") },
             features: (0..<100).map { "f\($0)" })
         var status = NodeStatus(record)
         status.name = String(repeating: "n", count: 9999)
         let read = try #require(status.record(httpPort: 8080))
         #expect(read.name.utf8.count == 255 && read.bases.count == 1000 && read.features.count == 32)
+        #expect(read.bootableBases.count == 1000 && read.bootableBases.first == record.bootableBases.first)
         for spoil in [
             { $0.id = "x" }, { $0.synthesisPort = 70000 }, { $0.synthesisPort = 0 }, { $0.load = -1 },
             { $0.load = .nan },
@@ -226,7 +228,13 @@ import Testing
             #expect(spoiled.record(httpPort: 1) == nil)
         }
         status.bases = [NodeStatus.Base(hash: "zz", name: "b")]
+        status.bootableBases = status.bases
         #expect(status.record(httpPort: 1)?.bases.isEmpty == true)
+        #expect(status.record(httpPort: 1)?.bootableBases.isEmpty == true)
+        // Documents of nodes that can boot nothing, or know nothing of it, have no such key.
+        let document = try JSONEncoder().encode(NodeStatus(NodeRecord(id: .random(), name: "n", httpPort: 1)))
+        #expect(!String(decoding: document, as: UTF8.self).contains("boot"))
+        #expect(try JSONDecoder().decode(NodeStatus.self, from: document).record(httpPort: 1)?.bootableBases == [])
     }
 }
 

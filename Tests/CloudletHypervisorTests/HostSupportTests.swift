@@ -5,25 +5,78 @@ import Testing
 
 /// Saved states that this host can't resume, found without starting them.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct HostSupportTests {
-    @Test("another accelerator, an unknown machine type and a CPU model with features that QEMU lacks are refused")
+    @Test("another accelerator, machine type or CPU model than this host's is refused, with what may boot instead")
     func refusals() async throws {
         let hypervisor = try await SmallVM.host()
-        func refusal(_ change: (inout MachineDescription) -> Void) async throws -> CloudletError? {
+        func support(_ change: (inout MachineDescription) -> Void) async throws -> MachineSupport {
             var machine = SmallVM.machine
             change(&machine)
-            return try await hypervisor.refusal(of: machine)
+            return try await hypervisor.support(of: machine)
         }
-        #expect(try await refusal { _ in } == nil)
-        #expect(try await refusal { $0.cpuModel = "Nehalem" } == nil)
-        #expect(try await refusal { $0.machineType = "pc-q35-7.2" } == nil)
-        for (part, refused) in [
-            ("under kvm", try await refusal { $0.accelerator = .kvm }),
-            ("'pc-i440fx-0.1'", try await refusal { $0.machineType = "pc-i440fx-0.1" }),
-            // QEMU's emulation has no AVX-512.
-            ("'Skylake-Server'", try await refusal { $0.cpuModel = "Skylake-Server" }),
-        ] {
-            #expect(refused?.code == .unavailable && refused?.message.contains(part) == true, "\(refused as Any)")
+        #expect(try await support { _ in }.refusal == nil)
+        #expect(try await support { $0.cpuModel = "Nehalem" }.refusal == nil)
+        #expect(try await support { $0.machineType = "pc-q35-7.2" }.refusal == nil)
+        for (part, differences, support) in [
+            ("under kvm", ["the accelerator is tcg instead of kvm"], try await support { $0.accelerator = .kvm }),
+            // QEMU's emulation has no AVX-512. A guest that boots does without it.
+            (
+                "lacks features of the CPU model 'Skylake-Server'", [],
+                try await support { $0.cpuModel = "Skylake-Server" }
+            ),
+            (
+                "has no CPU model 'Nonsense'", ["the CPU model is x86-64-v2 instead of Nonsense"],
+                try await support { $0.cpuModel = "Nonsense" }
+            ),
+        ] as [(String, [String], MachineSupport)] {
+            let refusal = support.refusal
+            #expect(refusal?.code == .unavailable && refusal?.message.contains(part) == true, "\(refusal as Any)")
+            #expect(refusal?.advice?.contains("--allow-boot") == true, "\(refusal as Any)")
+            guard case .boots(let substitute) = support else {
+                Issue.record("it does not boot: \(part)")
+                continue
+            }
+            var saved = substitute.machine
+            if part.contains("kvm") { saved.accelerator = .kvm }
+            if part.contains("Nonsense") { saved.cpuModel = "Nonsense" }
+            #expect(substitute.machine.differences(from: saved) == differences)
+            #expect(substitute.machine.accelerator == .tcg && substitute.machine.memoryMiB == SmallVM.machine.memoryMiB)
+            #expect(!substitute.reason.description.contains("--allow-boot"))
         }
+    }
+
+    @Test("a machine type of another QEMU is replaced by the newest of its family, or the VM is refused")
+    func machineTypes() async throws {
+        let hypervisor = try await SmallVM.host()
+        var machine = SmallVM.machine
+        machine.machineType = "pc-i440fx-99.1"
+        guard case .boots(let substitute) = try await hypervisor.support(of: machine) else {
+            Issue.record("it does not boot")
+            return
+        }
+        #expect(substitute.reason.message.contains("'pc-i440fx-99.1'"), "\(substitute.reason)")
+        let type = substitute.machine.machineType
+        #expect(type.hasPrefix("pc-i440fx-") && type != machine.machineType)
+        var here = machine
+        here.machineType = type
+        #expect(try await hypervisor.support(of: here).refusal == nil)
+        machine.machineType = "sun4m-1.0"
+        let refused = try await hypervisor.support(of: machine)
+        guard case .refused(let refusal) = refused else {
+            Issue.record("it boots")
+            return
+        }
+        #expect(refusal.code == .unavailable && refused.refusal?.description.contains("--allow-boot") == false)
+    }
+
+    @Test("versions of machine types are compared as numbers")
+    func newest() {
+        let known = [
+            "pc", "q35", "pc-q35-9.2", "pc-q35-10.0", "pc-q35-10.0.1", "pc-q35-x", "pc-i440fx-11.0", "pc-q35-",
+        ]
+        func newest(_ name: String) -> String? { MachineDescription.newestMachineType(like: name, among: known) }
+        #expect(newest("pc-q35-12.0") == "pc-q35-10.0.1" && newest("pc-q35-rhel9.4.0") == "pc-q35-10.0.1")
+        #expect(newest("pc-i440fx-2.9") == "pc-i440fx-11.0")
+        #expect(newest("pc-isa-1.0") == nil && newest("microvm") == nil && newest("") == nil && newest("-") == nil)
     }
 
     @Test("CPU models are unusable only where libvirt says so")
@@ -35,7 +88,7 @@ import Testing
             <model usable='unknown'>C</model><model>D</model></mode>
             </cpu></domainCapabilities>
             """
-        #expect(try DomainDescriptionReader.unusableCPUModels(in: document) == ["A"])
-        #expect(try DomainDescriptionReader.unusableCPUModels(in: "<domainCapabilities/>").isEmpty)
+        #expect(try DomainDescriptionReader.cpuModels(in: document) == ["A": false, "B": true, "C": true, "D": true])
+        #expect(try DomainDescriptionReader.cpuModels(in: "<domainCapabilities/>").isEmpty)
     }
 }

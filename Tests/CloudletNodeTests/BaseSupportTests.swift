@@ -1,6 +1,8 @@
 import CloudletCore
+import CloudletDiscovery
 import CloudletHypervisor
 import CloudletStore
+import CloudletSynthesis
 import CloudletSystem
 import CloudletTestSupport
 import Logging
@@ -35,7 +37,10 @@ import Testing
     private func support() -> BaseSupport {
         BaseSupport(logger: Logger(label: "test") { [lines] _ in lines }) { [host] (base) async throws(CloudletError) in
             guard let host = host.value else { throw CloudletError(.unavailable, "libvirt does not answer") }
-            return base.accelerator == host ? nil : CloudletError(.unavailable, "made under \(base.accelerator)")
+            if base.accelerator == host { return .resumes }
+            let reason = CloudletError(.unavailable, "made under \(base.accelerator)")
+            guard base.files.name.hasPrefix("boots") else { return .refused(reason) }
+            return .boots(SubstituteMachine(machine: MachineDescription(accelerator: .tcg), reason: reason))
         }
     }
 
@@ -58,6 +63,33 @@ import Testing
         #expect(await support.refusal(of: bases[0]) != nil, "verdicts are not asked for each time")
         #expect(await support.refusal(of: bases[0], at: later) == nil)
         #expect(lines.messages.value.last == "a base VM can run on this host now")
+    }
+
+    @Test("those that can only boot are announced apart, get no warm VMs, and are refused to those who allow no boot")
+    func bootable() async throws {
+        let support = support()
+        let bases = [base("boots-a", "kvm"), base("b", "tcg"), base("c", "kvm")]
+        for _ in 0..<2 {
+            let announced = await support.announced(bases)
+            #expect(announced.resumable == [HeldBase(hash: bases[1].hash, name: "b")])
+            #expect(announced.bootable == [HeldBase(hash: bases[0].hash, name: "boots-a")])
+        }
+        #expect(await support.supported(bases) == [bases[1]])
+        let notice = "a base VM can't be resumed on this host; it is announced to clients that allow a boot"
+        #expect(lines.messages.value == [notice, "a base VM can't run on this host and is not announced"])
+        let verdict = await support.support(of: bases[0])
+        #expect(try SynthesisStart(verdict, allowingBoot: true).substitute?.reason.message == "made under kvm")
+        let refusal = #expect(throws: CloudletError.self) { try SynthesisStart(verdict, allowingBoot: false) }
+        #expect(refusal?.code == .unavailable && refusal?.description.contains("--allow-boot") == true)
+        let refused = await support.support(of: bases[2])
+        for allows in [false, true] {
+            #expect(throws: CloudletError.self) { try SynthesisStart(refused, allowingBoot: allows) }
+            #expect(try SynthesisStart(.resumes, allowingBoot: allows).substitute == nil)
+        }
+        let warnings = try await support.warnings(about: bases)
+        #expect(
+            warnings.first?.hasPrefix("boots-a (\(bases[0].hash.short)) can only boot here: made under kvm") == true)
+        await #expect(throws: CloudletError.self) { try await support.warnings(about: [bases[0]]) }
     }
 
     @Test("while nothing is known, what was known before counts, and at first nothing is refused") func unknown() async

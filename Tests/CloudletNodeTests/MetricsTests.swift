@@ -62,11 +62,11 @@ import Testing
         let busy = MeasuredBackend(backend: OneAnswerBackend(.failure(CloudletError(.busy, "full"))), metrics: metrics)
         await #expect(throws: CloudletError.self) { _ = try await busy.admit(request) { _ in } }
         await #expect(throws: CloudletError.self) {
-            _ = try await busy.synthesize(request, from: BlobChannel()) { _ in }
+            _ = try await busy.synthesize(request, boots: false, from: BlobChannel()) { _ in }
         }
         let good = MeasuredBackend(backend: OneAnswerBackend(.success(NoVM())), metrics: metrics)
         _ = try await good.admit(request) { _ in }
-        let vm = try await good.synthesize(request, from: BlobChannel()) { _ in }
+        let vm = try await good.synthesize(request, boots: false, from: BlobChannel()) { _ in }
         metrics.refresh([], queue: 0, standby: 0, isReady: true)
         var samples = try await MetricsReader.samples(in: metrics.registry.text)
         #expect(samples[#"cloudlet_sessions_total{result="completed"}"#] == 0)
@@ -86,7 +86,7 @@ import Testing
         let metrics = NodeMetrics()
         let failing = NoVM(failure: CloudletError(.unavailable, "the emulator crashed"))
         let backend = MeasuredBackend(backend: OneAnswerBackend(.success(failing)), metrics: metrics)
-        let vm = try await backend.synthesize(.example, from: BlobChannel()) { _ in }
+        let vm = try await backend.synthesize(.example, boots: false, from: BlobChannel()) { _ in }
         #expect(await vm.waitForEnd()?.message == "the emulator crashed")
         try await vm.end()
         let samples = try await MetricsReader.samples(in: metrics.registry.text)
@@ -95,12 +95,24 @@ import Testing
         #expect(samples[#"cloudlet_failures_total{code="unavailable"}"#] == 1)
     }
 
+    @Test("VMs that were booted instead of being resumed are counted")
+    func boots() async throws {
+        let metrics = NodeMetrics()
+        for boot in [nil, BootReport(reason: "made under kvm")] {
+            let vm = NoVM(details: .init(boot: boot))
+            let backend = MeasuredBackend(backend: OneAnswerBackend(.success(vm)), metrics: metrics)
+            _ = try await backend.synthesize(.example, boots: boot != nil, from: BlobChannel()) { _ in }
+            let samples = try await MetricsReader.samples(in: metrics.registry.text)
+            #expect(samples["cloudlet_boots_total"] == (boot == nil ? 0 : 1))
+        }
+    }
+
     @Test("bytes of overlays are counted once, as they are received, and passed on to the session")
     func receivedBytes() async throws {
         let metrics = NodeMetrics()
         let backend = MeasuredBackend(backend: OneAnswerBackend(.success(NoVM()), receives: [3, 4]), metrics: metrics)
         let passedOn = Mutex<[SynthesisProgress]>([])
-        _ = try await backend.synthesize(.example, from: BlobChannel()) { event in
+        _ = try await backend.synthesize(.example, boots: false, from: BlobChannel()) { event in
             passedOn.withLock { $0.append(event) }
         }
         #expect(passedOn.withLock { $0 } == [.received(bytes: 3), .received(bytes: 4)])
@@ -134,13 +146,14 @@ struct OneAnswerBackend: SynthesisBackend {
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> Reservation {
+    ) async throws(CloudletError) -> AdmittedSynthesis {
         _ = try answer.get()
-        return Reservation {}
+        return AdmittedSynthesis(Reservation {})
     }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
+        _ request: SynthesisRequest, boots: Bool, from pieces: BlobChannel,
+        progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         for bytes in received { progress(.received(bytes: bytes)) }
         return try answer.get()
@@ -158,7 +171,7 @@ struct OneAnswerBackend: SynthesisBackend {
 private struct NoVM: SynthesizedVM {
     var failure: CloudletError?
     var name: String { "" }
-    var forwards: [ServerMessage.ReportedForward] { [] }
+    var details = ServerMessage.Details()
     func end() async {}
     func waitForEnd() async -> CloudletError? { failure }
 }
@@ -169,5 +182,6 @@ extension SynthesisRequest {
         session: .random(),
         meta: OverlayMeta(
             baseHash: SHA256Digest(hashing: [1].span), diskSize: 1 << 20, memorySize: 1 << 20, blobs: []),
-        client: "127.0.0.1", localAddress: "127.0.0.1", appName: nil, options: SynthesisOptions(), moveForwards: false)
+        client: "127.0.0.1", localAddress: "127.0.0.1", appName: nil, options: SynthesisOptions(), moveForwards: false,
+        allowsBoot: false)
 }

@@ -187,10 +187,11 @@ private struct NoBackend: SynthesisBackend {
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> Reservation { throw Self.refusal }
+    ) async throws(CloudletError) -> AdmittedSynthesis { throw Self.refusal }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
+        _ request: SynthesisRequest, boots: Bool, from pieces: BlobChannel,
+        progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM { throw Self.refusal }
 
     func fetch(_ url: String, for client: String) async throws(CloudletError) -> OverlaySource { throw Self.refusal }

@@ -21,10 +21,10 @@ import Testing
 
         func admit(
             _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-        ) async throws(CloudletError) -> Reservation { throw Self.reason }
+        ) async throws(CloudletError) -> AdmittedSynthesis { throw Self.reason }
 
         func synthesize(
-            _ request: SynthesisRequest, from pieces: BlobChannel,
+            _ request: SynthesisRequest, boots: Bool, from pieces: BlobChannel,
             progress: @escaping @Sendable (SynthesisProgress) -> Void
         ) async throws(CloudletError) -> any SynthesizedVM { throw Self.reason }
 
@@ -36,7 +36,7 @@ import Testing
     /// A VM that takes as long to end as its test wants.
     private final class SlowVM: SynthesizedVM {
         let name = "slow"
-        let forwards: [ServerMessage.ReportedForward] = []
+        let details = ServerMessage.Details()
         let mayEnd = AsyncEvent()
         let isAsked = AsyncEvent()
 

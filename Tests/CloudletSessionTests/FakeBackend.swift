@@ -16,6 +16,8 @@ final class FakeBackend: SynthesisBackend {
         var most = 0
         var failure: CloudletError?
         var refusal: CloudletError?
+        /// Why VMs boot whose clients allow it.
+        var boot: BootReport?
         var cancelled = 0
         var places = 0
         var atURL: OverlaySource?
@@ -34,14 +36,18 @@ final class FakeBackend: SynthesisBackend {
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> Reservation {
+    ) async throws(CloudletError) -> AdmittedSynthesis {
         if let refusal = state.withLock(\.refusal) { throw refusal }
-        state.withLock { $0.places += 1 }
-        return Reservation { self.state.withLock { $0.places -= 1 } }
+        let boots = state.withLock { state in
+            state.places += 1
+            return state.boot != nil && request.allowsBoot
+        }
+        return AdmittedSynthesis(Reservation { self.state.withLock { $0.places -= 1 } }, boots: boots)
     }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
+        _ request: SynthesisRequest, boots: Bool, from pieces: BlobChannel,
+        progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         do {
             var current = 0
@@ -66,7 +72,7 @@ final class FakeBackend: SynthesisBackend {
             state.withLock { $0.cancelled += 1 }
             throw CloudletError(.interrupted, "interrupted")
         }
-        let machine = FakeVM(self, request.localAddress)
+        let machine = FakeVM(self, request.localAddress, boots ? state.withLock(\.boot) : nil)
         state.withLock {
             $0.running += 1
             $0.most = max($0.most, $0.running)
@@ -99,13 +105,14 @@ final class FakeBackend: SynthesisBackend {
 
 final class FakeVM: SynthesizedVM {
     let name = "fake"
-    let forwards: [ServerMessage.ReportedForward]
+    let details: ServerMessage.Details
     private let backend: FakeBackend
     private let mailbox = Mailbox<CloudletError>()
 
-    init(_ backend: FakeBackend, _ address: String) {
+    init(_ backend: FakeBackend, _ address: String, _ boot: BootReport? = nil) {
         self.backend = backend
-        forwards = [.init(address: address, forward: PortForward(hostPort: 2222, guestPort: 22))]
+        let forward = PortForward(hostPort: 2222, guestPort: 22)
+        details = .init(forwards: [.init(address: address, forward: forward)], boot: boot)
     }
 
     func end() async throws(CloudletError) {

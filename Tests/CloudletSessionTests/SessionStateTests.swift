@@ -74,7 +74,7 @@ import Testing
             }
             then { $0.note(.resuming) == .resuming }
             guard start != .resuming else { break }
-            then { $0.run("vm-1", [forward]) && $0.announce([forward]) }
+            then { $0.run("vm-1", .init(forwards: [forward])) && $0.announce(.init(forwards: [forward])) }
             guard start != .running else { break }
             then { $0.requestEnd(.finished) == .accepted }
             if start == .ended { then { $0.end() } }
@@ -94,8 +94,8 @@ import Testing
         },
         Row("note received", [.receiving: .receiving]) { $0.note(.received(bytes: 100)) == .received(percent: 10) },
         Row("note resuming", [.receiving: .resuming]) { $0.note(.resuming) == .resuming },
-        Row("run", [.receiving: .running, .resuming: .running]) { $0.run("vm-1", []) },
-        Row("announce", [:]) { $0.announce([]) },
+        Row("run", [.receiving: .running, .resuming: .running]) { $0.run("vm-1", .init()) },
+        Row("announce", [:]) { $0.announce(.init()) },
         Row(
             "requestEnd",
             [
@@ -189,12 +189,13 @@ import Testing
     @Test("a VM that runs is known to the client only when it was announced, once, and not after a request to end")
     func announcement() {
         var state = Self.session(.resuming)
-        #expect(state.run("vm-1", [Self.forward]) && state.phase == .running)
+        let details = ServerMessage.Details(forwards: [Self.forward])
+        #expect(state.run("vm-1", details) && state.phase == .running)
         #expect(!state.hasReached(.settled) && state.status.stage == .running && state.status.vm == "vm-1")
         #expect(state.status.forwards == ["192.0.2.1 \(Self.forward.forward)"])
         var ending = state
-        #expect(ending.requestEnd(.closed) == .accepted && !ending.announce([Self.forward]))
-        #expect(state.announce([Self.forward]) && state.hasReached(.settled) && !state.announce([Self.forward]))
+        #expect(ending.requestEnd(.closed) == .accepted && !ending.announce(details))
+        #expect(state.announce(details) && state.hasReached(.settled) && !state.announce(details))
     }
 
     @Test("an ending session shows what it did last, and an ended one why; the first reason stays")
@@ -241,6 +242,25 @@ import Testing
         #expect(SessionReport.queued(position: 2).message == .progress(stage: .waiting, percent: nil, position: 2))
         #expect(SessionReport.received(percent: 7).message == .progress(stage: .receiving, percent: 7))
         #expect(SessionReport.resuming.message == .progress(stage: .resuming, percent: nil))
+    }
+
+    @Test(
+        "blobs that a VM that boots does not need are neither requested nor counted, and its status says why it boots")
+    func boot() {
+        var state = Self.session(.waiting)
+        let isAdmitted = state.admit(without: [0, 2], bytes: 600)
+        #expect(isAdmitted)
+        #expect(state.transfer.resumePoint == .init(received: [0, 2], first: nil))
+        #expect(state.note(.received(bytes: 200)) == .received(percent: 50))
+        let details = ServerMessage.Details(boot: BootReport(reason: "made under kvm"))
+        #expect(state.status.bootReason == nil && state.run("vm-1", details))
+        #expect(state.status.bootReason == "made under kvm")
+        // The next node knows it too.
+        #expect(SessionState(adopting: state.status, at: Self.now).status.bootReason == "made under kvm")
+        guard state.announce(details), case .running(details)? = state.outcome else {
+            Issue.record("another outcome")
+            return
+        }
     }
 
     @Test("the words for the ends of sessions are those that clients and lists know")

@@ -20,6 +20,7 @@ import Testing
         record.app = "face"
         record.forwards = ["10.0.0.2 tcp:80::80", "10.0.0.2 tcp:22::22"]
         record.vm = "vm-\(id)"
+        record.bootReason = id == 1 ? "made under kvm" : nil
         record.receivedBytes = 77
         record.place = 3
         if stage == .ended {

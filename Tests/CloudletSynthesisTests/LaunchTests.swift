@@ -1,5 +1,6 @@
 import CloudletCore
 import CloudletHypervisor
+import CloudletOverlay
 import CloudletSystem
 import CloudletTestSupport
 import Glibc
@@ -211,6 +212,59 @@ import Testing
         }
     }
 
+    @Test(
+        "a state that QEMU refuses, or a machine that is not here, makes the VM boot from the rebuilt disk if allowed")
+    func bootInstead() async {
+        await #expect(processExitsWith: .success) {
+            let host = try await Host()
+            let files = try SmallBase()
+            _ = try await files.add()
+            guard let base = try await files.open() else { throw Self.failure }
+            let overlay = try SmallOverlay(of: base)
+            func synthesize(_ start: SynthesisStart, _ blobs: [Int]) async throws(CloudletError) -> RunningVM {
+                try await Synthesizer(hypervisor: host.hypervisor).synthesize(
+                    overlay.meta, on: base, from: overlay.pieces(blobs), VMOptions(), start: start, times: StageTimes())
+            }
+            let refused = await Self.result { _ = try await synthesize(.resume, [0, 1]) }
+            try Self.require(!refused.isEmpty, "the state was not refused")
+            try await host.requireNothingLeft()
+
+            var machine = base.machine
+            machine.cpuModel = "Skylake-Server"
+            let reason = CloudletError(.unavailable, "not here", advice: "go away")
+            let substitute = SynthesisStart.boot(SubstituteMachine(machine: machine, reason: reason))
+            for (start, blobs) in [(SynthesisStart.resumeOrBoot, [0, 1]), (substitute, [0]), (substitute, [1, 0])] {
+                let running = try await synthesize(start, blobs)
+                guard let boot = running.boot else { throw CloudletError(.defect, "it was not booted") }
+                if case .boot = start {
+                    try Self.require(boot.reason == "not here", "another reason: \(boot)")
+                    try Self.require(
+                        boot.differences.first == "the CPU model is Skylake-Server instead of x86-64-v2"
+                            && boot.differences.last?.contains("avx512f") == true, "other differences: \(boot)")
+                } else {
+                    try Self.require(boot.reason.contains(refused) && boot.differences == [], "\(refused), but \(boot)")
+                }
+                let raw = host.scratch.file("raw")
+                let converted = try await Tool.run(
+                    "qemu-img", ["convert", "-U", "-O", "raw", running.disk.string, raw.string])
+                try Self.require(converted.status == 0, "\(converted)")
+                var expected = try base.images.disk.read(try base.images.disk.size(), at: 0)
+                expected.replaceSubrange(
+                    SmallOverlay.diskOffset..<SmallOverlay.diskOffset + Page.size, with: SmallOverlay.page)
+                try Self.require(try File(raw, .read).read(expected.count, at: 0) == expected, "another disk")
+                let memory = try running.memory.file.read(Page.size, at: SmallOverlay.memoryOffset)
+                try Self.require(memory != SmallOverlay.page, "the memory of the overlay is in the VM")
+                try await running.end()
+                try await host.requireNothingLeft()
+            }
+            for blobs in [[1], [0, 0], [0, 1, 1]] {
+                let error = await Self.result { _ = try await synthesize(substitute, blobs) }
+                try Self.require(error.contains("blob"), "\(blobs): \(error)")
+                try await host.requireNothingLeft()
+            }
+        }
+    }
+
     @Test("a forward that can't be opened fails the launch before the guest has executed anything")
     func takenPort() async {
         await #expect(processExitsWith: .success) {
@@ -242,7 +296,7 @@ import Testing
                 try await host.start(launch)
                 let saved = VMDescription(machine: Self.machine, guest: GuestSupport(clock: .agent, random: .agent))
                 return try await launch.machine.run(
-                    stage: .resume, readyOn: nil, [], within: .seconds(5), times, refreshing: saved)
+                    stage: .resume, readyOn: nil, [], within: .seconds(5), advice: "", times, refreshing: saved)
             }
             try Self.require(refresh.result == nil, "a guest without agent was refreshed")
             let time = times.entries.first { $0.stage == .refreshGuest }?.duration ?? .zero

@@ -118,9 +118,10 @@ import Testing
         #expect(try ClientMessage(ClientMessage.sendMeta(meta).value) == .sendMeta(meta))
         meta.moveForwards = false
         #expect(try ClientMessage(ClientMessage.sendMeta(meta).value) == .sendMeta(meta))
-        let done = ServerMessage.synthesisDone(forwards: [
-            .init(address: "192.0.2.1", forward: PortForward(hostPort: 2222, guestPort: 22))
-        ])
+        let done = ServerMessage.synthesisDone(
+            .init(forwards: [
+                .init(address: "192.0.2.1", forward: PortForward(hostPort: 2222, guestPort: 22))
+            ]))
         #expect(try ServerMessage(done.value) == done)
         let progress = ServerMessage.progress(stage: .resuming, percent: 50)
         #expect(try ServerMessage(progress.value) == progress)
@@ -130,6 +131,69 @@ import Testing
             return
         }
         #expect(reason.utf8.count == 1000)
+    }
+
+    private static func meta(_ value: MessagePackValue, version: UInt64? = 1) throws -> ClientMessage.SendMeta? {
+        var pairs: [MessagePackValue.Pair] = [
+            .init(.text("meta_size"), .unsigned(5)), .init(.text("command"), .unsigned(0x11)),
+            .init(.text("allow_boot"), value),
+        ]
+        if let version { pairs.append(.init(.text("api_version"), .unsigned(version))) }
+        guard case .sendMeta(let meta) = try ClientMessage(.map(pairs)) else { return nil }
+        return meta
+    }
+
+    @Test("a boot is allowed by `true` alone, and only where the client can learn of it")
+    func allowedBoot() throws {
+        #expect(try Self.meta(.bool(true))?.allowsBoot == true)
+        #expect(try Self.meta(.bool(true), version: nil)?.allowsBoot == false)
+        let others: [MessagePackValue] = [
+            .bool(false), .nil, .unsigned(1), .text("true"), .array([.bool(true)]),
+            .record(("allow_boot", .bool(true))),
+        ]
+        for value in others { #expect(try Self.meta(value)?.allowsBoot == false, "\(value)") }
+        var meta = Self.meta
+        #expect(ClientMessage.sendMeta(meta).value["allow_boot"] == nil)
+        meta.apiVersion = 1
+        meta.allowsBoot = true
+        #expect(try ClientMessage(ClientMessage.sendMeta(meta).value) == .sendMeta(meta))
+    }
+
+    @Test("a report of a boot survives, is cut to its limits, and is refused when it has another form")
+    func boot() throws {
+        let report = BootReport(reason: "made under kvm", differences: ["a", "b"])
+        let done = ServerMessage.synthesisDone(.init(boot: report))
+        #expect(try ServerMessage(done.value) == done)
+        let without = ServerMessage.synthesisDone(.init(boot: BootReport(reason: "made under kvm")))
+        #expect(try ServerMessage(without.value) == without)
+        #expect(ServerMessage.synthesisDone(.init()).value["booted"] == nil)
+        func read(_ changes: (String, MessagePackValue)...) throws -> ServerMessage {
+            guard case .map(let pairs) = done.value else { return done }
+            let keys = changes.map { MessagePackValue.text($0.0) }
+            let others = pairs.filter { !keys.contains($0.key) }
+            return try ServerMessage(.map(others + changes.map { .init(.text($0.0), $0.1) }))
+        }
+        let long = String(repeating: "ü", count: 2000)
+        let many = MessagePackValue.array([MessagePackValue](repeating: .text(long), count: 1000))
+        guard case .synthesisDone(let details?) = try read(("boot_reason", .text(long)), ("boot_differences", many))
+        else {
+            Issue.record("no details")
+            return
+        }
+        #expect(details.boot?.reason.utf8.count == 1000 && details.boot?.differences.count == 16)
+        #expect(details.boot?.differences.allSatisfy { $0.utf8.count == 1000 } == true)
+        #expect(try read(("booted", .bool(false))) == .synthesisDone(.init()))
+        for (key, value) in [
+            ("booted", .unsigned(1)), ("boot_reason", .nil), ("boot_reason", .array([])),
+            ("boot_differences", .text("a")),
+            ("boot_differences", .array([.unsigned(1)])),
+        ] as [(String, MessagePackValue)] {
+            #expect(throws: WireError.badField(key)) { try read((key, value)) }
+        }
+        // A boot is not overlooked because something else is missing.
+        let alone = MessagePackValue.record(
+            ("command", .unsigned(4)), ("booted", .bool(true)), ("boot_reason", .text("x")))
+        #expect(throws: WireError.badField("forwards")) { try ServerMessage(alone) }
     }
 
     @Test("who speaks our additions and says nothing of ports lets them be moved; the original's clients don't")

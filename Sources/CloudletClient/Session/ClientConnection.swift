@@ -82,10 +82,11 @@ final class ClientConnection: Sendable {
     }
 
     /// Sends the meta and the blobs that the node asks for, and waits until the VM runs.
-    /// `sent` counts the bytes sent of each blob, on this connection or an earlier one.
+    /// `sent` counts the bytes sent of each blob, on this connection or an earlier one. `allowsBoot` says whether the
+    /// node may boot the VM if it can't resume it.
     /// - Throws: `LostConnection` when the transfer can continue on a new connection, another error otherwise.
     func transfer(
-        _ overlay: OverlaySource, session: SessionID, moveForwards: Bool, sent: SentBytes,
+        _ overlay: OverlaySource, session: SessionID, moveForwards: Bool, allowsBoot: Bool, sent: SentBytes,
         _ progress: @Sendable (SynthesisClientProgress) -> Void
     ) async throws -> RemoteVM {
         inbox.begin(blobNames: overlay.meta.blobs.map(\.name))
@@ -95,6 +96,7 @@ final class ClientConnection: Sendable {
         announcement.wantsProgress = true
         announcement.moveForwards = moveForwards
         announcement.resumes = true
+        announcement.allowsBoot = allowsBoot
         try await send(.sendMeta(announcement))
         try await write(ByteBuffer(bytes: overlay.metaBytes))
         while true {
@@ -104,10 +106,14 @@ final class ClientConnection: Sendable {
             case .queued(let position): progress(.queued(position: position))
             case .send(let index):
                 try await send(overlay, index, session) { progress(.sent(sent.note($0, of: index))) }
-            case .done(let forwards):
+            case .done(let details):
+                guard details?.boot == nil || allowsBoot else {
+                    throw CloudletError(
+                        .protocolViolation, "the node booted the VM instead of resuming it, which was not allowed")
+                }
                 return RemoteVM(
-                    host: try address(of: forwards) ?? host, session: session,
-                    forwards: forwards?.map(\.forward) ?? overlay.meta.forwards)
+                    host: try address(of: details?.forwards) ?? host, session: session,
+                    forwards: details?.forwards.map(\.forward) ?? overlay.meta.forwards, boot: details?.boot)
             case let event: throw CloudletError(unexpected: event)
             }
         }

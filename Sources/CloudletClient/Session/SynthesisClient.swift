@@ -42,12 +42,14 @@ public struct SynthesisClient: Sendable {
     /// - Parameters:
     ///   - overlay: the overlay to send.
     ///   - moveForwards: whether the node may forward other host ports when those that the overlay names are in use.
+    ///   - allowsBoot: whether the node may boot the VM from its disk if it can't resume the saved state. Then what was only
+    ///     in the saved memory is missing, and ``RemoteVM/boot`` gives the reason.
     ///   - progress: called for each step. Of the node's reports that arrive while a blob is sent, only the newest is
     ///     passed on.
     ///   - body: uses the VM; cancelled when the node ends the session.
     /// - Throws: `CloudletError` with the node's reason.
     public func synthesize(
-        _ overlay: OverlaySource, moveForwards: Bool = true,
+        _ overlay: OverlaySource, moveForwards: Bool = true, allowsBoot: Bool = false,
         progress: @escaping @Sendable (Progress) -> Void = { _ in },
         while body: @escaping @Sendable (RemoteVM) async throws -> Void
     ) async throws(CloudletError) {
@@ -58,7 +60,8 @@ public struct SynthesisClient: Sendable {
                 let vm: RemoteVM
                 do {
                     vm = try await connection.transfer(
-                        overlay, session: session, moveForwards: moveForwards, sent: sent, progress)
+                        overlay, session: session, moveForwards: moveForwards, allowsBoot: allowsBoot, sent: sent,
+                        progress)
                 } catch let lost as LostConnection {
                     return lost
                 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CloudletCommandLine
 import CloudletCore
+import CloudletHypervisor
 import CloudletNode
 import CloudletStore
 import CloudletSynthesis
@@ -26,7 +27,7 @@ struct ListBaseCommand: AsyncParsableCommand {
         let accelerator: String
         let created: Date
         let state: String
-        /// Why it can't run on this machine.
+        /// Why it can't be resumed on this machine.
         let reason: String?
 
         enum CodingKeys: String, CodingKey {
@@ -67,7 +68,7 @@ struct ListBaseCommand: AsyncParsableCommand {
             Console.result(table.text)
             for (base, state) in bases {
                 guard let reason = state.reason else { continue }
-                Console.note("\(base.files.disk) can't run on this machine: \(reason)")
+                Console.note("\(base.files.disk) can't be resumed on this machine: \(reason)")
             }
         }
     }
@@ -76,7 +77,7 @@ struct ListBaseCommand: AsyncParsableCommand {
     private struct State {
         /// `ok`, `missing`, `damaged` or `unsupported`.
         let word: String
-        /// Why it can't run on this machine, if that is so.
+        /// Why it can't be resumed on this machine, if that is so.
         var reason: String?
     }
 
@@ -90,7 +91,9 @@ struct ListBaseCommand: AsyncParsableCommand {
         do {
             let open = try await OpenBase.open(base, in: registry)
             // If the node's configuration is not valid or the host can't be asked, nothing is known against the base VM.
-            guard let refusal = try? await support?.refusal(of: open.machine) else { return State(word: "ok") }
+            guard let refusal = (try? await support?.support(of: open.machine))?.refusal else {
+                return State(word: "ok")
+            }
             return State(word: "unsupported", reason: refusal.description)
         } catch {
             let isMissing = (error.cause as? CloudletError)?.code == .notFound || error.code == .notFound

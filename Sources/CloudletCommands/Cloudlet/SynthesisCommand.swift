@@ -33,6 +33,11 @@ struct SynthesisCommand: AsyncParsableCommand {
     @Flag(name: .customLong("outbound-network"), help: "Let the VM open connections to other hosts.")
     var outboundNetwork = false
 
+    @Flag(
+        name: .customLong("allow-boot"),
+        help: "If the saved state can't be resumed on this machine, boot the VM from its disk.")
+    var allowBoot = false
+
     @Option(help: "VNC viewer to open on the VM's display; closing it ends the VM.")
     var viewer: String?
 
@@ -59,17 +64,23 @@ struct SynthesisCommand: AsyncParsableCommand {
 
         options.forwarding.takenPortAdvice = "listen on another address with --forward-address, such as 127.0.0.2"
         options.display = viewer != nil
+        // Without the option, the emulator that is to load the state reports what is missing.
+        let start: SynthesisStart =
+            if allowBoot {
+                try SynthesisStart(await hypervisor.support(of: base.machine), allowingBoot: true)
+            } else { .resume }
         let times = StageTimes()
         let total = Double(max(1, overlay.meta.totalBlobBytes))
         let received = Atomic(0)
         let running = try await Synthesizer(hypervisor: hypervisor).synthesize(
-            overlay.meta, on: base, from: OverlayPieces(overlay), options, times: times
+            overlay.meta, on: base, from: OverlayPieces(overlay), options, start: start, times: times
         ) { progress in
             switch progress {
             case .received(let bytes):
                 let sum = received.add(bytes, ordering: .relaxed).newValue
                 ProgressLine.show("receive", Double(sum) / total)
-            case .resuming: ProgressLine.show(overlay.meta.isDiskOnly ? "boot" : "resume")
+            case .resuming:
+                ProgressLine.show(overlay.meta.isDiskOnly || start.substitute != nil ? "boot" : "resume")
             case .waiting: break
             }
         }
@@ -82,6 +93,12 @@ struct SynthesisCommand: AsyncParsableCommand {
             )
         }
         await Report.refresh(running.refresh)
+        if let boot = running.boot {
+            Report.boot(boot)
+            if ending != nil {
+                Console.note("Note: a VM that was booted is shut down at its end, and its disk alone is saved.")
+            }
+        }
         if detach {
             try await running.detach(uri: hypervisorOptions.connect)
             Console.note(
@@ -130,7 +147,10 @@ struct SynthesisCommand: AsyncParsableCommand {
         _ residue: Residue, of running: RunningVM, on base: OpenBase
     ) async throws(CloudletError) {
         CommandRunner.interruptions.settle()
-        let result = try await OverlayCreation(base: base, options: residue.options, records: residue.records).cut(
+        var options = residue.options
+        // The memory of a VM on another machine than the base VM's could not be resumed anywhere.
+        if running.boot != nil { options.diskOnly = true }
+        let result = try await OverlayCreation(base: base, options: options, records: residue.records).cut(
             running, into: residue.directory, fallback: residue.fallback, times: StageTimes()
         ) { ProgressLine.show($0) }
         ProgressLine.clear()

@@ -35,6 +35,11 @@ enum Report {
         Console.note("To fix this, \(GuestSupport.advice).")
     }
 
+    /// Prints why a VM was booted instead of being resumed.
+    static func boot(_ boot: BootReport) {
+        for line in boot.lines { Console.note("Note: \(line).") }
+    }
+
     /// Waits until a resumed guest is refreshed, and prints what could not be done for it.
     static func refresh(_ refresh: GuestRefreshTask) async {
         for warning in await refresh.result(within: nil)?.warnings ?? [] { Console.note("Note: \(warning).") }

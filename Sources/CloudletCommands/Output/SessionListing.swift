@@ -30,10 +30,12 @@ struct SessionListing {
         let age: Int
         let reason: String?
         let failure: String?
+        let bootReason: String?
 
         enum CodingKeys: String, CodingKey {
             case id, stage, client, app, base, forwards, place, age, reason, failure
             case receivedBytes = "received_bytes"
+            case bootReason = "boot_reason"
         }
     }
 
@@ -43,7 +45,8 @@ struct SessionListing {
             Entry(
                 id: $0.id.description, stage: $0.stage.rawValue, client: $0.client, app: $0.app, base: $0.base,
                 forwards: $0.forwards, receivedBytes: $0.receivedBytes, place: $0.place,
-                age: now &- $0.created, reason: $0.reason, failure: $0.failure)
+                age: now &- $0.created, reason: $0.reason, failure: $0.failure,
+                bootReason: $0.bootReason)
         }
     }
 
@@ -51,7 +54,8 @@ struct SessionListing {
     var table: TextTable {
         var table = TextTable("ID", "STAGE", "CLIENT", "APP", "BASE", "AGE", withEnded ? "PORTS OR REASON" : "PORTS")
         for session in sessions {
-            let stage = session.stage.rawValue + (session.place.map { " (position \($0))" } ?? "")
+            let boot = session.bootReason == nil ? "" : " (booted)"
+            let stage = session.stage.rawValue + (session.place.map { " (position \($0))" } ?? boot)
             table.add(
                 session.id.description, stage, session.client, session.app?.displayable(limit: 30) ?? "-",
                 session.base.map { String($0.prefix(12)) } ?? "-",

@@ -18,6 +18,11 @@ package struct MDNSPublication: Hashable, Sendable {
     package let subtypes: [String]
 
     private static let txtLimit = 400
+    /// How many hexadecimal digits of a base VM's hash are published.
+    private static let prefixLength = 8
+
+    private static func prefix(of base: HeldBase) -> String { String(base.hash.hex.prefix(prefixLength)) }
+
     /// The largest number of services and subtypes that avahi accepts in one group.
     private static let maximumEntries = 32
 
@@ -31,9 +36,12 @@ package struct MDNSPublication: Hashable, Sendable {
             "txtvers=1", "id=\(record.id)", "api=\(record.apiVersion)", "http=\(record.httpPort)",
             "load=\((record.loadPercent + 5) / 10 * 10)", "mem=\((record.freeMemory.bytes >> 28) * 256)",
         ]
-        let prefixes = record.bases.map { String($0.hash.hex.prefix(8)) }
-        for (key, words) in [("bases", prefixes), ("feat", features)] where !words.isEmpty {
+        let prefixes = record.bases.map(Self.prefix)
+        let bootable = record.bootableBases.map(Self.prefix)
+        for (key, words) in [("bases", prefixes), ("feat", features), ("boot", bootable)] where !words.isEmpty {
             let left = Self.txtLimit - strings.reduce(0) { $0 + $1.utf8.count + 1 }
+            // Only the last list may find no room.
+            guard left > key.utf8.count + 2 + Self.prefixLength else { break }
             strings.append(Self.list(key, words, limit: min(255, left - 1)))
         }
         txt = strings

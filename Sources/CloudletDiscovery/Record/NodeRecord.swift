@@ -15,8 +15,10 @@ public struct NodeRecord: Hashable, Sendable {
     public var httpPort: UInt16
     /// Version of the node's HTTP API.
     public var apiVersion = 1
-    /// The base VMs that the node holds, most useful first.
+    /// The base VMs whose overlays the node can resume, most useful first.
     public var bases: [HeldBase]
+    /// The base VMs whose saved states the node can't resume, but whose overlays it can boot for clients that allow it.
+    public var bootableBases: [HeldBase]
     /// The load: 0 idle, 1 all cores busy, more when tasks are queued.
     public var load: Double
     /// Memory available to further guests.
@@ -34,13 +36,15 @@ public struct NodeRecord: Hashable, Sendable {
     /// Creates a record of a node without sessions.
     public init(
         id: NodeID, name: String, synthesisPort: UInt16 = defaultSynthesisPort, httpPort: UInt16,
-        bases: [HeldBase] = [], load: Double = 0, freeMemory: ByteCount = ByteCount(0), features: [String] = []
+        bases: [HeldBase] = [], bootableBases: [HeldBase] = [], load: Double = 0, freeMemory: ByteCount = ByteCount(0),
+        features: [String] = []
     ) {
         self.id = id
         requestedName = NodeName.clean(name)
         self.synthesisPort = synthesisPort
         self.httpPort = httpPort
         self.bases = bases
+        self.bootableBases = bootableBases
         self.load = load
         self.freeMemory = freeMemory
         self.features = features

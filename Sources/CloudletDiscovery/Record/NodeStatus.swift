@@ -19,8 +19,10 @@ public struct NodeStatus: Hashable, Sendable, Codable {
     public var sessions: Int
     /// Special features of the node.
     public var features: [String]
-    /// The base VMs that the node holds.
+    /// The base VMs whose overlays the node can resume.
     public var bases: [Base]
+    /// The base VMs whose overlays it can only boot, for clients that allow it; `nil` if there are none.
+    public var bootableBases: [Base]?
 
     /// A base VM in the document.
     public struct Base: Hashable, Sendable, Codable {
@@ -34,6 +36,7 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         case id, name, api, load, sessions, features, bases
         case synthesisPort = "synthesis_port"
         case freeMemory = "free_memory"
+        case bootableBases = "bootable_bases"
     }
 
     /// Creates the document of a record.
@@ -46,7 +49,8 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         freeMemory = record.freeMemory.bytes
         sessions = record.sessions
         features = record.features
-        bases = record.bases.map { Base(hash: $0.hash.hex, name: $0.name) }
+        bases = record.bases.map(Base.init)
+        bootableBases = record.bootableBases.isEmpty ? nil : record.bootableBases.map(Base.init)
     }
 
     /// The record that a received document describes, with lists and texts cut to useful lengths.
@@ -58,9 +62,8 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         else { return nil }
         var record = NodeRecord(
             id: id, name: name, synthesisPort: port, httpPort: httpPort,
-            bases: bases.prefix(1000).compactMap { base in
-                SHA256Digest(hex: base.hash).map { HeldBase(hash: $0, name: base.name.cut(toBytes: 255)) }
-            }, load: load, freeMemory: ByteCount(freeMemory),
+            bases: Self.held(bases), bootableBases: Self.held(bootableBases ?? []), load: load,
+            freeMemory: ByteCount(freeMemory),
             features: features.prefix(32).map { $0.cut(toBytes: 63) })
         record.apiVersion = api
         record.sessions = sessions
@@ -68,4 +71,14 @@ public struct NodeStatus: Hashable, Sendable, Codable {
         record.requestedName = name.cut(toBytes: 255)
         return record
     }
+
+    private static func held(_ bases: [Base]) -> [HeldBase] {
+        bases.prefix(1000).compactMap { base in
+            SHA256Digest(hex: base.hash).map { HeldBase(hash: $0, name: base.name.cut(toBytes: 255)) }
+        }
+    }
+}
+
+extension NodeStatus.Base {
+    fileprivate init(_ base: HeldBase) { self.init(hash: base.hash.hex, name: base.name) }
 }

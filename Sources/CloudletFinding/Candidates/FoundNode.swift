@@ -41,12 +41,23 @@ public struct FoundNode: Hashable, Sendable, Codable {
     /// Whether the node's status lists this base VM.
     public func holds(_ base: SHA256Digest) -> Bool { status?.bases.contains { $0.hash == base.hex } ?? false }
 
-    /// Sorts nodes into the order in which to try them: those that hold `base` first, then by round trip (in steps of
-    /// 2 ms), load, free memory, name, id.
-    public static func ranked(_ nodes: [FoundNode], wanting base: SHA256Digest? = nil) -> [FoundNode] {
+    /// Whether the node can boot overlays of this base VM, but not resume them.
+    public func onlyBoots(_ base: SHA256Digest) -> Bool {
+        status?.bootableBases?.contains { $0.hash == base.hex } ?? false
+    }
+
+    /// Sorts nodes into the order in which to try them: those that hold `base` first, then those that can only boot it if
+    /// that is allowed, then by round trip (in steps of 2 ms), load, free memory, name, id.
+    public static func ranked(
+        _ nodes: [FoundNode], wanting base: SHA256Digest? = nil, allowingBoot allowsBoot: Bool = false
+    ) -> [FoundNode] {
+        func suitability(_ node: FoundNode) -> Int {
+            guard let base, !node.holds(base) else { return 0 }
+            return allowsBoot && node.onlyBoots(base) ? 1 : 2
+        }
         func rank(_ node: FoundNode) -> (Int, Int, Int, Int, String, String) {
             (
-                base.map(node.holds) == true ? 0 : 1, Int(min(node.roundTripMilliseconds, 1e6) / 2),
+                suitability(node), Int(min(node.roundTripMilliseconds, 1e6) / 2),
                 Int(min(max(node.status?.load ?? 1, 0), 1000) * 10), -((node.status?.freeMemory ?? 0) >> 28), node.name,
                 node.key
             )

@@ -82,11 +82,13 @@ public final class Finder: Sendable {
     /// Searches until the search is over.
     /// - Parameters:
     ///   - base: the base VM that the overlay needs: nodes that hold it come first.
+    ///   - allowsBoot: whether nodes that can only boot the base VM come before those without it.
     ///   - isEnough: called whenever the found nodes have changed; `true` ends the search.
     /// - Returns: the nodes found, best first.
     /// - Throws: as ``withEvents(_:)``.
     public func find(
-        wanting base: SHA256Digest? = nil, until isEnough: @escaping @Sendable ([FoundNode]) -> Bool = { _ in false }
+        wanting base: SHA256Digest? = nil, allowingBoot allowsBoot: Bool = false,
+        until isEnough: @escaping @Sendable ([FoundNode]) -> Bool = { _ in false }
     ) async throws -> [FoundNode] {
         let nodes = try await withEvents { events in
             var nodes: [String: FoundNode] = [:]
@@ -100,7 +102,7 @@ public final class Finder: Sendable {
             }
             return Array(nodes.values)
         }
-        return FoundNode.ranked(nodes, wanting: base)
+        return FoundNode.ranked(nodes, wanting: base, allowingBoot: allowsBoot)
     }
 
     /// Why the last search may have found nothing, the most likely reason first.

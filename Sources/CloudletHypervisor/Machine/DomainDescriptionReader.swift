@@ -19,12 +19,13 @@ enum DomainDescriptionReader {
         return Dictionary(machines.map { ($0.text, $0.attributes["canonical"] ?? $0.text) }) { first, _ in first }
     }
 
-    /// The CPU models of which the host or the emulator lacks features, from QEMU's capabilities for a kind of domain.
-    static func unusableCPUModels(in domainCapabilities: String) throws(CloudletError) -> Set<String> {
+    /// The known CPU models, from QEMU's capabilities for a kind of domain, and whether each can be used. A model can't
+    /// be used if the host or the emulator lacks features of it.
+    static func cpuModels(in domainCapabilities: String) throws(CloudletError) -> [String: Bool] {
         let root = try capabilitiesParser.parse(domainCapabilities)
         let modes = root.child("cpu")?.children("mode").filter { $0.attributes["name"] == "custom" } ?? []
-        let models = modes.flatMap { $0.children("model") }
-        return Set(models.filter { $0.attributes["usable"] == "no" }.map(\.text))
+        let models = modes.flatMap { $0.children("model") }.map { ($0.text, $0.attributes["usable"] != "no") }
+        return Dictionary(models) { $0 && $1 }
     }
 
     /// A parser with larger limits, because capabilities list many machines.

@@ -33,7 +33,7 @@ extension Hypervisor {
 
     /// Ends a VM at once, if it runs, and leaves its scratch directory.
     /// - Throws: `CloudletError` when the emulator can't be ended.
-    private func end(_ name: String) async throws(CloudletError) {
+    package func end(_ name: String) async throws(CloudletError) {
         if let machine = care.vms.machine(name) {
             try await machine.destroy()
         } else {

@@ -104,10 +104,16 @@ package final class Hypervisor: Sendable {
     }
 
     /// Starts a VM. If it waits for a state, or `paused` is set, it does not execute guest code yet.
+    /// - Parameters:
+    ///   - machine: its virtual hardware.
+    ///   - resources: its files and options.
+    ///   - paused: whether it stays paused.
+    ///   - completeCPU: whether the VM must have all features of its CPU model.
+    /// - Returns: the VM.
     /// - Throws: `CloudletError` with the reason, such as features that the VM's CPU would lack on this host. The
     ///   emulator may run even then, until ``tearDown(_:)``.
     package func start(
-        _ machine: MachineDescription, _ resources: VMResources, paused: Bool = false
+        _ machine: MachineDescription, _ resources: VMResources, paused: Bool = false, completeCPU: Bool = true
     ) async throws(CloudletError) -> VirtualMachine {
         try machine.validate()
         if let refusal = refusalOfAccelerator(machine) { throw refusal }
@@ -140,7 +146,7 @@ package final class Hypervisor: Sendable {
         care.vms.add(started)
         await started.findProcess()
         try await started.watched(within: Self.startLimit) { () async throws(CloudletError) in
-            try await started.requireCPUFeatures()
+            if completeCPU, let refusal = try await started.refusalOfCPU() { throw refusal }
             try await started.openAgentChannel()
             guard resources.waitsForState else { return }
             await started.keepFileCache(discards: resources.options.discards)

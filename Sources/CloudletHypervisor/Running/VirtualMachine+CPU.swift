@@ -1,4 +1,4 @@
-import CloudletCore
+package import CloudletCore
 
 /// The virtual CPUs of a VM.
 extension VirtualMachine {
@@ -23,14 +23,15 @@ extension VirtualMachine {
         return list
     }
 
-    /// Refuses a VM whose CPU lacks features of its model. QEMU starts such a VM with a warning in its log. Programs in
-    /// the guest that have found the features before, on another host, then end with illegal instructions.
-    /// - Throws: `CloudletError.unavailable` that names the features.
-    func requireCPUFeatures() throws(CloudletError) {
-        guard let path = try virtualCPUs().first?.path else { return }
+    /// The error for a VM whose CPU lacks features of its model, which names the features; `nil` if it lacks none. QEMU
+    /// starts such a VM with a warning in its log. Programs in a resumed guest that have found the features before, on
+    /// another host, would end with illegal instructions.
+    /// - Throws: `CloudletError` when QEMU can't be asked.
+    package func refusalOfCPU() throws(CloudletError) -> CloudletError? {
+        guard let path = try virtualCPUs().first?.path else { return nil }
         let missing = try query(
             "qom-get", ObjectProperty(path: path, property: "unavailable-features"), as: [String].self)
-        if let error = machine.refusal(missing: missing) { throw error }
+        return machine.refusal(missing: missing)
     }
 }
 

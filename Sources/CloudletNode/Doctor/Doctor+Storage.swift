@@ -70,10 +70,17 @@ extension Doctor {
 
     private func examine(_ base: BaseVM, _ registry: Registry, _ hypervisor: Hypervisor?) async -> Finding {
         let disk = base.files.disk
-        if let refusal = try? await hypervisor?.refusal(of: base.machine) {
+        switch try? await hypervisor?.support(of: base.machine) {
+        case .refused(let refusal):
             return .fail(
                 "base \(base.files.name)", "it can't run here and is not announced: \(refusal.message)",
                 fix: "cloudlet del-base " + Shell.path(disk))
+        case .boots(let substitute):
+            return .warn(
+                "base \(base.files.name)",
+                "it can only boot here, for clients with --allow-boot: \(substitute.reason.message)",
+                fix: "cloudlet del-base " + Shell.path(disk))
+        case .resumes, nil: break
         }
         do throws(CloudletError) { _ = try await OpenBase.open(base, in: registry) } catch {
             return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base " + Shell.path(disk))

@@ -15,18 +15,18 @@ package actor HostSupport {
         self.home = home
     }
 
-    /// Why a VM with this machine can't run here; `nil` if it can.
+    /// What this machine can do with VMs that were saved with a machine.
     /// - Throws: `CloudletError` when that can't be found out.
-    package func refusal(of machine: MachineDescription) async throws(CloudletError) -> CloudletError? {
+    package func support(of machine: MachineDescription) async throws(CloudletError) -> MachineSupport {
         let accelerator = try await accelerator()
         // Every host has these; opening the hypervisor takes a second.
         let usual = MachineDescription(accelerator: accelerator)
         if machine.accelerator == accelerator, machine.machineType == usual.machineType,
             machine.cpuModel == usual.cpuModel
         {
-            return nil
+            return .resumes
         }
-        return try await opened(accelerator).refusal(of: machine)
+        return try await opened(accelerator).support(of: machine)
     }
 
     private func accelerator() async throws(CloudletError) -> MachineDescription.Accelerator {

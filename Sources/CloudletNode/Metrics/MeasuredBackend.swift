@@ -12,7 +12,7 @@ struct MeasuredBackend: SynthesisBackend {
 
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> Reservation {
+    ) async throws(CloudletError) -> AdmittedSynthesis {
         do throws(CloudletError) { return try await backend.admit(request, progress: progress) } catch {
             metrics.ended(.refused, error.code)
             throw error
@@ -20,13 +20,15 @@ struct MeasuredBackend: SynthesisBackend {
     }
 
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
+        _ request: SynthesisRequest, boots: Bool, from pieces: BlobChannel,
+        progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         do throws(CloudletError) {
-            let machine = try await backend.synthesize(request, from: pieces) { event in
+            let machine = try await backend.synthesize(request, boots: boots, from: pieces) { event in
                 if case .received(let bytes) = event { metrics.received(bytes: bytes) }
                 progress(event)
             }
+            if machine.details.boot != nil { metrics.booted() }
             return MeasuredVM(machine: machine, metrics: metrics)
         } catch {
             metrics.ended(.failed, error.code)
@@ -59,7 +61,7 @@ final class MeasuredVM: SynthesizedVM {
 
     var name: String { machine.name }
 
-    var forwards: [ServerMessage.ReportedForward] { machine.forwards }
+    var details: ServerMessage.Details { machine.details }
 
     func end() async throws(CloudletError) {
         try await machine.end()

@@ -9,6 +9,7 @@ package struct NodeMetrics: Sendable {
     /// The registry that holds the values.
     package let registry: MetricRegistry
     private let received: Counter
+    private let boots: Counter
 
     /// The result of an overlay that a client announced.
     enum SynthesisResult: String, CaseIterable {
@@ -26,6 +27,7 @@ package struct NodeMetrics: Sendable {
         registry.describe("cloudlet_build_info", "Always 1; the label is the program's version.")
         registry.describe("cloudlet_sessions_total", "Overlays that clients announced, by result.")
         registry.describe("cloudlet_failures_total", "Overlays refused or failed, by the code of the reason.")
+        registry.describe("cloudlet_boots_total", "VMs booted because their saved state could not be resumed.")
         registry.describe("cloudlet_received_bytes_total", "Bytes of overlays received.")
         registry.describe("cloudlet_stage_seconds", "Time that the stages of syntheses took; stages overlap.")
         registry.describe("cloudlet_synthesis_seconds", "Time from an overlay's announcement to the running VM.")
@@ -35,8 +37,10 @@ package struct NodeMetrics: Sendable {
         registry.describe("cloudlet_queue_length", "Sessions that wait for room.")
         registry.describe("cloudlet_ready", "1 when the node can take on sessions.")
         received = Counter(label: "cloudlet_received_bytes_total", factory: registry)
+        boots = Counter(label: "cloudlet_boots_total", factory: registry)
         Meter(label: "cloudlet_build_info", dimensions: [("version", ProgramVersion.text)], factory: registry).set(1)
         for result in SynthesisResult.allCases { counter(of: result).increment(by: 0) }
+        boots.increment(by: 0)
         ProcessMetrics.describe(in: registry)
     }
 
@@ -50,6 +54,9 @@ package struct NodeMetrics: Sendable {
         Counter(label: "cloudlet_failures_total", dimensions: [("code", code.description)], factory: registry)
             .increment()
     }
+
+    /// Counts a VM that was booted instead of being resumed.
+    func booted() { boots.increment() }
 
     /// Counts bytes of overlays.
     func received(bytes: Int) { received.increment(by: bytes) }

@@ -15,11 +15,12 @@ struct IdentityPart: NodePart {
     /// Creates the record. From here on, overlays can't use its ports.
     init(_ context: NodeContext, registry: NodeRegistry, machines: MachinePart, sessions: SessionPart) async {
         self.context = context
+        let bases = await machines.support.announced((try? await registry.bases()) ?? [])
         record = CurrentValue(
             NodeRecord(
                 id: Self.id(context), name: Self.name(context.settings),
                 synthesisPort: sessions.sockets.announcedPort, httpPort: context.settings.httpPort,
-                bases: (try? await RecordKeeper.bases(registry, machines.support)) ?? [], load: RecordKeeper.load(),
+                bases: bases.resumable, bootableBases: bases.bootable, load: RecordKeeper.load(),
                 freeMemory: RecordKeeper.roundedFreeMemory(), features: [machines.hypervisor.accelerator.rawValue]))
         keeper = RecordKeeper(
             record: record, registry: registry, support: machines.support, table: sessions.server.table,

@@ -23,10 +23,10 @@ struct RecordKeeper: Service {
         let times = AsyncTimerSequence(interval: Self.interval, clock: .continuous)
         for await _ in times.cancelOnGracefulShutdown() {
             do {
-                let bases = try await Self.bases(registry, support)
+                let bases = await support.announced(try await registry.bases())
                 let sessions = await table.statuses().filter { $0.stage != .created }.count
                 record.update { record in
-                    record.bases = bases
+                    (record.bases, record.bootableBases) = (bases.resumable, bases.bootable)
                     record.sessions = sessions
                     record.load = Self.load()
                     record.freeMemory = Self.roundedFreeMemory()
@@ -37,11 +37,6 @@ struct RecordKeeper: Service {
                 complained = true
             }
         }
-    }
-
-    /// The base VMs to announce: those that the node can run.
-    static func bases(_ registry: NodeRegistry, _ support: BaseSupport) async throws(CloudletError) -> [HeldBase] {
-        await support.supported(try await registry.bases()).map { HeldBase(hash: $0.hash, name: $0.files.name) }
     }
 
     /// The load average per processor over the last minute, rounded to tenths, because small changes should not cause

@@ -71,6 +71,7 @@ final class SessionJournal: Service {
         record.app = status.appName
         record.base = status.baseHash?.hex
         record.vm = status.vm
+        record.bootReason = status.bootReason
         record.forwards = status.forwards
         record.receivedBytes = status.receivedBytes
         record.place = status.queuePosition

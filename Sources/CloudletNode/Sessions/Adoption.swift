@@ -33,6 +33,7 @@ struct Adoption: Sendable {
             status.appName = record.app
             status.baseHash = base
             status.forwards = record.forwards
+            status.bootReason = record.bootReason
             status.vm = vm
             let memory = try await registry.base(hash: base)?.hostBytes ?? 0
             adopted.append(

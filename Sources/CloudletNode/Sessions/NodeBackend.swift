@@ -51,23 +51,34 @@ struct NodeBackend: SynthesisBackend {
         self.logger = logger
     }
 
-    /// Refuses overlays whose base VM is missing, does not match or can't run here. If there is no room, waits for it.
+    /// Refuses overlays whose base VM is missing, does not match or can't run here. If there is no room, waits for it. An
+    /// overlay whose state can't be resumed here is admitted if its VM can boot and the client allows it.
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> Reservation {
+    ) async throws(CloudletError) -> AdmittedSynthesis {
         try DescriptorLimit.requireRoom(for: Self.filesOfVM)
         // Without threads, neither an emulator nor the rebuilding of a VM can start.
         try options.threads.requireThreads()
         let base = try await base(of: request.meta)
-        if let refusal = await pool.support.refusal(of: base.record) { throw refusal }
+        let start = try await start(of: base, request)
         let address = try forwardAddress(for: request)
         if !request.meta.forwards.isEmpty { try ForwardAddress.require(address) }
         try Synthesizer.requireForwards(request.meta, options.machine)
         _ = try machineOptions(for: request).forwarding.permitted(request.meta.forwards)
         let need = Admission.Need(
-            memory: base.machine.hostBytes,
+            memory: (start.substitute?.machine ?? base.machine).hostBytes,
             disk: Synthesizer.diskBytes(for: request.meta, on: base.machine).addedOrMost(Self.scratchBytes))
-        return try await admission.enter(client: request.client, need: need) { progress(.waiting(position: $0)) }
+        let reservation = try await admission.enter(client: request.client, need: need) {
+            progress(.waiting(position: $0))
+        }
+        return AdmittedSynthesis(reservation, boots: start.substitute != nil)
+    }
+
+    /// How the VM of an overlay of this base VM begins to run here.
+    private func start(
+        of base: OpenBase, _ request: SynthesisRequest
+    ) async throws(CloudletError) -> SynthesisStart {
+        try SynthesisStart(await pool.support.support(of: base.record), allowingBoot: request.allowsBoot)
     }
 
     /// The files and connections that a synthesis and its VM may have open, with a margin for the node itself.
@@ -90,11 +101,18 @@ struct NodeBackend: SynthesisBackend {
         return base
     }
 
-    /// Rebuilds and resumes the VM.
+    /// Rebuilds the VM, and resumes or boots it.
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
+        _ request: SynthesisRequest, boots: Bool, from pieces: BlobChannel,
+        progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM {
         let base = try await base(of: request.meta)
+        let start = try await start(of: base, request)
+        guard !boots || start.substitute != nil else {
+            // The memory of the overlay does not arrive.
+            throw CloudletError(
+                .busy, "what this host can run has changed since the overlay was announced", advice: "try again")
+        }
         var how = machineOptions(for: request)
         how.forwarding.address = try forwardAddress(for: request)
         let times = StageTimes { stage in
@@ -102,15 +120,17 @@ struct NodeBackend: SynthesisBackend {
         }
         let running = try await pool.withWarmVM(of: base) { (warm) async throws(CloudletError) in
             try await synthesizer.synthesize(
-                request.meta, on: base, from: pieces, how, using: warm, times: times, progress: progress)
+                request.meta, on: base, from: pieces, how, start: start, using: warm, times: times,
+                progress: progress)
         }
         metrics.synthesized(times)
         let stages = times.entries.map { "\($0.stage.rawValue) \($0.duration.shown)" }.joined(separator: ", ")
         logger.info(
             "synthesized",
             metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])
-        running.refresh.report(
-            to: logger, ["session": "\(request.session)", "vm": "\(running.machine.name)"])
+        let metadata: Logger.Metadata = ["session": "\(request.session)", "vm": "\(running.machine.name)"]
+        for line in running.boot?.lines ?? [] { logger.warning("\(line)", metadata: metadata) }
+        running.refresh.report(to: logger, metadata)
         vms.set(running.machine.name, request.session)
         return NodeVM(running, on: synthesizer.hypervisor, vms: vms)
     }

@@ -7,8 +7,9 @@ import CloudletWire
 /// The VM of a session, created by this node or left running by an earlier one.
 struct NodeVM: SynthesizedVM {
     let name: String
-    /// The active forwards. Empty for a VM of an earlier node, which has already reported them to the client.
-    let forwards: [ServerMessage.ReportedForward]
+    /// The active forwards, and whether the VM was booted. Empty for a VM of an earlier node, which has already reported
+    /// them to the client.
+    let details: ServerMessage.Details
     private let hypervisor: Hypervisor
     private let vms: VMSessions
     /// Kept while the VM lives, because it knows why the emulator ends.
@@ -17,7 +18,8 @@ struct NodeVM: SynthesizedVM {
     /// Creates the VM of a session that this node has synthesized.
     init(_ running: RunningVM, on hypervisor: Hypervisor, vms: VMSessions) {
         name = running.machine.name
-        forwards = running.forwards.map { .init(address: $0.address, forward: $0.forward) }
+        details = .init(
+            forwards: running.forwards.map { .init(address: $0.address, forward: $0.forward) }, boot: running.boot)
         self.hypervisor = hypervisor
         self.vms = vms
         self.running = running
@@ -26,7 +28,7 @@ struct NodeVM: SynthesizedVM {
     /// Creates the VM of a session from the name of a VM that an earlier node left running.
     init(adopting name: String, on hypervisor: Hypervisor, vms: VMSessions) {
         self.name = name
-        forwards = []
+        details = .init()
         self.hypervisor = hypervisor
         self.vms = vms
         running = nil

@@ -28,9 +28,10 @@ package struct PresentationPage: Sendable {
 
     static func html(_ record: NodeRecord) -> String {
         let name = record.name.escapedForXML
-        let bases = record.bases.map {
-            "<tr><td>\($0.name.displayable().escapedForXML)</td><td><code>\($0.hash.short)</code></td></tr>"
-        }.joined()
+        func row(_ base: HeldBase, _ note: String) -> String {
+            "<tr><td>\(base.name.displayable().escapedForXML)</td><td><code>\(base.hash.short)</code>\(note)</td></tr>"
+        }
+        let bases = (record.bases.map { row($0, "") } + record.bootableBases.map { row($0, " boots only") }).joined()
         return """
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8"><title>\(name)</title>

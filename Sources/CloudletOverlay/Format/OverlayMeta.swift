@@ -69,6 +69,11 @@ public struct OverlayMeta: Sendable, Hashable {
     /// Whether the overlay has no memory snapshot, so that its VM boots instead of being resumed.
     public var isDiskOnly: Bool { memorySize == 0 }
 
+    /// The indices of the blobs that contain pages of the memory alone. A VM that boots does not need them.
+    package var memoryBlobs: Set<Int> {
+        Set(blobs.indices.filter { blobs[$0].diskChunks.isEmpty && !blobs[$0].memoryChunks.isEmpty })
+    }
+
     /// The size of all blobs together, in bytes.
     public var totalBlobBytes: Int { blobs.reduce(0) { $0 + $1.size } }
 

@@ -10,16 +10,23 @@ package protocol SynthesisBackend: Sendable {
     /// - Parameters:
     ///   - request: the overlay and the client's options.
     ///   - progress: receives the position in the queue.
-    /// - Returns: the resources reserved for the VM, held until it is gone.
+    /// - Returns: the resources reserved for the VM, and whether it boots.
     /// - Throws: `CloudletError` with a reason that is sent to the client.
     func admit(
         _ request: SynthesisRequest, progress: @escaping @Sendable (SynthesisProgress) -> Void
-    ) async throws(CloudletError) -> Reservation
+    ) async throws(CloudletError) -> AdmittedSynthesis
 
-    /// Rebuilds and resumes the VM while its blobs arrive. Returns when the VM runs.
+    /// Rebuilds the VM while its blobs arrive, and resumes or boots it. Returns when the VM runs.
+    /// - Parameters:
+    ///   - request: the overlay and the client's options.
+    ///   - boots: whether the request was admitted as one whose VM boots, so that ``OverlayMeta/memoryBlobs`` don't arrive.
+    ///   - pieces: the blobs.
+    ///   - progress: receives how far the work is.
+    /// - Returns: the VM.
     /// - Throws: `CloudletError` with a reason that is sent to the client; everything has been cleaned up by then.
     func synthesize(
-        _ request: SynthesisRequest, from pieces: BlobChannel, progress: @escaping @Sendable (SynthesisProgress) -> Void
+        _ request: SynthesisRequest, boots: Bool, from pieces: BlobChannel,
+        progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> any SynthesizedVM
 
     /// Fetches an overlay from a URL that a client names.
@@ -35,6 +42,20 @@ package protocol SynthesisBackend: Sendable {
 
 /// Passes blobs from a connection to the synthesis, with back pressure.
 package typealias BlobChannel = AsyncThrowingChannel<BlobPiece, any Error>
+
+/// A synthesis that was admitted.
+package struct AdmittedSynthesis: Sendable {
+    /// The resources reserved for the VM, held until it is gone.
+    package let reservation: Reservation
+    /// Whether the VM boots from its disk although a state of it was saved.
+    package let boots: Bool
+
+    /// Creates a result of an admission.
+    package init(_ reservation: Reservation, boots: Bool = false) {
+        self.reservation = reservation
+        self.boots = boots
+    }
+}
 
 /// A client's request for a synthesis. The message is valid; whether the overlay fits this node has not been checked.
 package struct SynthesisRequest: Sendable {
@@ -52,14 +73,16 @@ package struct SynthesisRequest: Sendable {
     package let options: SynthesisOptions
     /// Whether the node may forward another port when a requested one is taken.
     package let moveForwards: Bool
+    /// Whether the VM may boot from its disk if its state can't be resumed.
+    package let allowsBoot: Bool
 }
 
 /// A VM that a session runs.
 package protocol SynthesizedVM: Sendable {
     /// The VM's name in the hypervisor.
     var name: String { get }
-    /// The active forwards.
-    var forwards: [ServerMessage.ReportedForward] { get }
+    /// The active forwards, and whether the VM was booted.
+    var details: ServerMessage.Details { get }
     /// Ends the VM and frees what it holds. Can be called more than once.
     /// - Throws: `CloudletError` when that is not possible now.
     func end() async throws(CloudletError)

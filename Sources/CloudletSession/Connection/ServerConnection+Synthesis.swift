@@ -49,7 +49,8 @@ extension ServerConnection {
             }
             let request = SynthesisRequest(
                 session: session.id, meta: meta, client: client, localAddress: localAddress, appName: appName,
-                options: announcement.options, moveForwards: announcement.moveForwards)
+                options: announcement.options, moveForwards: announcement.moveForwards,
+                allowsBoot: announcement.allowsBoot)
             supervisor.start(.init(session: session, request: request, former: former))
         } else {
             logger.info("session continues", metadata: metadata(state))
@@ -96,7 +97,7 @@ extension ServerConnection {
                     try await state.beginFetched()
                     group.addTask { await feed(fetched, to: work) }
                 } else {
-                    let point = work.attachment.point
+                    let point = session.resumePoint
                     try await state.beginTransfer(
                         work.meta.blobs.map { .init(name: $0.name, size: $0.size) }, from: point)
                     if point.received.count == work.meta.blobs.count { session.finishTransfer() }
@@ -104,9 +105,8 @@ extension ServerConnection {
                 return await session.outcome()
             }
             switch outcome {
-            case .running(let forwards):
-                try await state.markRunning(
-                    .synthesisDone(forwards: work.announcement.apiVersion == nil ? nil : forwards))
+            case .running(let details):
+                try await state.markRunning(.synthesisDone(work.announcement.apiVersion == nil ? nil : details))
             case .failed(let error): throw error
             case nil: return
             }

@@ -17,9 +17,9 @@ extension Session {
         let (reports, continuation) = AsyncStream.makeStream(
             of: SessionReport.self, bufferingPolicy: .bufferingNewest(1))
         let (attachment, former) = update { guarded -> (Attachment?, Guarded?) in
-            guard let (number, point) = guarded.state.attach(reconnects: peer.reconnects) else { return (nil, nil) }
+            guard let number = guarded.state.attach(reconnects: peer.reconnects) else { return (nil, nil) }
             defer { (guarded.peer, guarded.reports) = (peer, continuation) }
-            return (Attachment(number: number, point: point, reports: reports), guarded)
+            return (Attachment(number: number, reports: reports), guarded)
         }
         former?.reports?.finish()
         if let permit = former?.peer?.permit, permit !== peer.permit { permit.isBusy = false }
@@ -47,6 +47,9 @@ extension Session {
         // When the task is cancelled, it is not known whether the synthesis has taken the piece.
         if Task.isCancelled { guarded.withLock { $0.state.transfer.markBroken() } }
     }
+
+    /// Where the attached connection begins or continues the transfer. It is known once the session has room on the node.
+    var resumePoint: TransferState.ResumePoint { guarded.withLock(\.state.transfer.resumePoint) }
 
     /// Notes that the whole overlay has been received.
     func finishTransfer() { pieces.finish() }

@@ -111,9 +111,11 @@ final class Session: Sendable {
         }
     }
 
-    /// Notes that the session has room on the node.
+    /// Notes that the session has room on the node, and that some blobs of so many bytes are not needed.
     /// - Returns: `false` if the session's end was requested.
-    func admit() -> Bool { update { $0.state.admit() } }
+    func admit(without unneeded: Set<Int> = [], bytes: Int = 0) -> Bool {
+        update { $0.state.admit(without: unneeded, bytes: bytes) }
+    }
 
     /// Notes the progress of the synthesis, and sends a report if there is something new.
     func note(_ progress: SynthesisProgress) {
@@ -128,10 +130,10 @@ final class Session: Sendable {
 
     /// Notes that the VM runs.
     /// - Returns: `false` if the session's end was requested.
-    func run(_ machine: any SynthesizedVM) -> Bool { update { $0.state.run(machine.name, machine.forwards) } }
+    func run(_ machine: any SynthesizedVM) -> Bool { update { $0.state.run(machine.name, machine.details) } }
 
     /// Informs the client that the VM runs.
-    func announce(_ machine: any SynthesizedVM) { update { _ = $0.state.announce(machine.forwards) } }
+    func announce(_ machine: any SynthesizedVM) { update { _ = $0.state.announce(machine.details) } }
 
     /// Notes that the synthesis failed and was cleaned up.
     func fail(_ error: CloudletError) { update { _ = $0.state.fail(error) } }

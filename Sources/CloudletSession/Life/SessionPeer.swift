@@ -15,8 +15,6 @@ extension Session {
     struct Attachment: Sendable {
         /// The connection's number in the session.
         let number: Int
-        /// Where the transfer continues.
-        let point: TransferState.ResumePoint
         /// The session's reports, until another connection is attached.
         let reports: AsyncStream<SessionReport>
     }

@@ -16,10 +16,10 @@ extension SessionState {
 
     /// Attaches a connection to the session in place of the previous one.
     /// - Parameter reconnects: whether the client reconnects by itself when the connection is lost.
-    /// - Returns: the connection's number and where the transfer continues; `nil` if the session can't be continued.
-    mutating func attach(reconnects: Bool) -> (number: Int, point: TransferState.ResumePoint)? {
-        guard isActive, let point = transfer.beginConnection() else { return nil }
-        return (connection.attach(reconnects: reconnects), point)
+    /// - Returns: the connection's number; `nil` if the session can't be continued.
+    mutating func attach(reconnects: Bool) -> Int? {
+        guard isActive, transfer.beginConnection() else { return nil }
+        return connection.attach(reconnects: reconnects)
     }
 
     /// Notes that a connection has ended. If it was attached to the session, the session is kept for a while if its VM

@@ -38,7 +38,7 @@ extension SessionState {
         (status.appName, status.baseHash) = (details?.appName, details?.baseHash)
         status.receivedBytes = receivedBytes
         if case .waiting(let position) = phase { status.queuePosition = position }
-        (status.vm, status.forwards) = (vm, forwards)
+        (status.vm, status.forwards, status.bootReason) = (vm, forwards, bootReason)
         if case .ended(let reason, _) = phase { status.endReason = reason }
         status.failure = failure
         return status

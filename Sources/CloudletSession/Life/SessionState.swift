@@ -32,7 +32,7 @@ struct SessionState: Sendable {
     /// The outcome of the synthesis, as reported to the client.
     enum Outcome: Sendable {
         /// The VM runs.
-        case running([ServerMessage.ReportedForward])
+        case running(ServerMessage.Details)
         /// There will be no VM.
         case failed(CloudletError)
     }
@@ -72,6 +72,7 @@ struct SessionState: Sendable {
     private(set) var receivedBytes = 0
     private(set) var vm: String?
     private(set) var forwards: [String] = []
+    private(set) var bootReason: String?
     private(set) var failure: CloudletError.Code?
     private var lastReport: SessionReport?
 
@@ -95,7 +96,7 @@ struct SessionState: Sendable {
         outcome = .failed(CloudletError(.protocolViolation, "the session's VM runs already"))
         connection.lose(at: now)
         details = Details(appName: status.appName, baseHash: status.baseHash)
-        (vm, forwards) = (status.vm, status.forwards)
+        (vm, forwards, bootReason) = (status.vm, status.forwards, status.bootReason)
     }
 
     // MARK: - Transitions
@@ -122,10 +123,12 @@ struct SessionState: Sendable {
         return true
     }
 
-    /// Notes that the session has room on the node.
-    mutating func admit() -> Bool {
+    /// Notes that the session has room on the node, and that blobs of so many bytes are not needed.
+    mutating func admit(without unneeded: Set<Int> = [], bytes: Int = 0) -> Bool {
         guard case .waiting = phase else { return false }
         phase = .receiving
+        transfer.skip(unneeded)
+        details?.totalBytes -= bytes
         return true
     }
 
@@ -153,18 +156,19 @@ struct SessionState: Sendable {
     }
 
     /// Notes that the VM runs. The client is informed later, by ``announce(_:)``.
-    mutating func run(_ vm: String, _ forwards: [ServerMessage.ReportedForward]) -> Bool {
+    mutating func run(_ vm: String, _ details: ServerMessage.Details) -> Bool {
         guard phase == .receiving || phase == .resuming else { return false }
         phase = .running
         self.vm = vm
-        self.forwards = forwards.map { "\($0.address) \($0.forward)" }
+        forwards = details.forwards.map { "\($0.address) \($0.forward)" }
+        bootReason = details.boot?.reason
         return true
     }
 
     /// Allows the client to be informed that the VM runs.
-    mutating func announce(_ forwards: [ServerMessage.ReportedForward]) -> Bool {
+    mutating func announce(_ details: ServerMessage.Details) -> Bool {
         guard phase == .running, outcome == nil else { return false }
-        outcome = .running(forwards)
+        outcome = .running(details)
         return true
     }
 

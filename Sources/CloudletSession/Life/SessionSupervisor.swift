@@ -1,5 +1,6 @@
 import AsyncAlgorithms
 import CloudletCore
+import CloudletOverlay
 import CloudletSystem
 import CloudletWire
 import Logging
@@ -58,16 +59,22 @@ struct SessionSupervisor: Sendable {
     private func perform(_ job: Job) async {
         let session = job.session
         do throws(CloudletError) {
-            let reservation = try await unlessEnding(session) { () async throws(CloudletError) in
+            let admitted = try await unlessEnding(session) { () async throws(CloudletError) in
                 await job.former?.wait(for: .ended)
                 return try await backend.admit(job.request, progress: session.note)
             } undo: {
-                $0.release()
+                $0.reservation.release()
             }
+            let reservation = admitted.reservation
             defer { reservation.release() }
-            guard session.admit() else { throw Self.interruption(of: session) }
+            let meta = job.request.meta
+            let unneeded = admitted.boots ? meta.memoryBlobs : []
+            guard session.admit(without: unneeded, bytes: unneeded.reduce(0) { $0 + meta.blobs[$1].size }) else {
+                throw Self.interruption(of: session)
+            }
             let machine = try await unlessEnding(session) { () async throws(CloudletError) in
-                try await backend.synthesize(job.request, from: session.pieces, progress: session.note)
+                try await backend.synthesize(
+                    job.request, boots: admitted.boots, from: session.pieces, progress: session.note)
             } undo: {
                 await end($0, of: session, reservation)
             }

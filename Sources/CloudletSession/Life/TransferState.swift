@@ -3,7 +3,7 @@ import CloudletOverlay
 /// How much of a session's overlay was received over all its connections: when one is lost, the next one sends what is
 /// missing. The conversation of each connection has already checked the order of the pieces.
 struct TransferState: Sendable {
-    /// Indices of the blobs that are complete.
+    /// Indices of the blobs that are complete or not needed.
     private var received: Set<Int> = []
     /// The blob that is partly received, and how many of its bytes were passed on.
     private var partial: (index: Int, passed: Int)?
@@ -14,17 +14,23 @@ struct TransferState: Sendable {
 
     /// Where a connection continues the transfer.
     struct ResumePoint: Sendable, Hashable {
-        /// Indices of the blobs that are complete.
+        /// Indices of the blobs that are complete or not needed.
         var received: Set<Int> = []
         /// Index of the blob that must be sent first.
         var first: Int?
     }
 
-    /// Returns where a new connection continues; `nil` if bytes were lost, so that the transfer can't continue.
-    mutating func beginConnection() -> ResumePoint? {
-        guard !isBroken else { return nil }
+    /// Notes that blobs are not needed, before the first one has been requested.
+    mutating func skip(_ blobs: Set<Int>) { received.formUnion(blobs) }
+
+    /// Where the connection that is attached begins or continues.
+    var resumePoint: ResumePoint { ResumePoint(received: received, first: partial?.index) }
+
+    /// Prepares for a new connection.
+    /// - Returns: `false` if bytes were lost, so that the transfer can't continue.
+    mutating func beginConnection() -> Bool {
         position = 0
-        return ResumePoint(received: received, first: partial?.index)
+        return !isBroken
     }
 
     /// The part of a piece that was not received on an earlier connection; `nil` if all of it was.

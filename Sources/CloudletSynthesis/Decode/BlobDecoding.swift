@@ -14,6 +14,8 @@ struct BlobDecoding {
     /// Directory for blobs that can only be decoded when they are complete.
     var scratch = File.temporaryDirectory
     var waitingBytes = 2 << 20
+    /// The indices of blobs that are not decoded: they need not arrive, and are dropped if they do.
+    var unneeded: Set<Int> = []
 
     /// A blob on its way from the receiver to a decoder.
     private struct Job: Sendable {
@@ -21,7 +23,7 @@ struct BlobDecoding {
         let pieces: AsyncThrowingStream<[UInt8], any Error>
     }
 
-    /// Takes each blob of the meta once from `source`, and reports each piece that arrives to `progress`.
+    /// Takes each needed blob of the meta once from `source`, and reports each piece that arrives to `progress`.
     func run<Source: AsyncSequence & Sendable>(
         _ source: Source, progress: @escaping @Sendable (SynthesisProgress) -> Void
     ) async throws(CloudletError) -> OverlayStatistics where Source.Element == BlobPiece {
@@ -69,13 +71,18 @@ struct BlobDecoding {
         _ progress: @Sendable (SynthesisProgress) -> Void
     ) async throws where Source.Element == BlobPiece {
         var seen = Set<Int>()
-        var current: (index: Int, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation, bytes: Int)?
+        // An unneeded blob has no stream.
+        var current: (index: Int, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation?, bytes: Int)?
         do {
             for try await piece in source {
                 switch piece {
                 case .begin(let index):
                     guard current == nil, meta.blobs.indices.contains(index), seen.insert(index).inserted else {
                         throw CloudletError(.protocolViolation, "a blob arrived twice or inside another")
+                    }
+                    guard !unneeded.contains(index) else {
+                        current = (index, nil, 0)
+                        continue
                     }
                     let (pieces, continuation) = AsyncThrowingStream.makeStream(of: [UInt8].self)
                     current = (index, continuation, 0)
@@ -84,19 +91,22 @@ struct BlobDecoding {
                     guard let (index, pieces, count) = current, count + bytes.count <= meta.blobs[index].size else {
                         throw CloudletError(.protocolViolation, "more bytes of a blob arrived than the meta announces")
                     }
-                    try await budget.acquire(bytes.count)
+                    if let pieces {
+                        try await budget.acquire(bytes.count)
+                        pieces.yield(bytes)
+                    }
                     try Task.checkCancellation()
-                    pieces.yield(bytes)
                     current = (index, pieces, count + bytes.count)
                     progress(.received(bytes: bytes.count))
                 case .end:
                     guard let (index, pieces, count) = current, count == meta.blobs[index].size else {
                         throw CloudletError(.protocolViolation, "fewer bytes of a blob arrived than the meta announces")
                     }
-                    pieces.finish()
+                    pieces?.finish()
                     current = nil
                 }
             }
+            seen.formUnion(unneeded)
             guard current == nil, seen.count == meta.blobs.count else {
                 try Task.checkCancellation()
                 throw CloudletError(
@@ -105,7 +115,7 @@ struct BlobDecoding {
             }
         } catch {
             // The decoder of the current blob must report this error, not that bytes are missing.
-            current?.pieces.finish(throwing: error)
+            current?.pieces?.finish(throwing: error)
             throw error
         }
     }

@@ -117,6 +117,9 @@ package final class QCOW2Image: PageTarget {
         }
     }
 
+    /// The status of the file, which shows whether another program has changed it.
+    func status() throws(CloudletError) -> FileStatus { try file.status() }
+
     /// Writes the tables. Afterwards the image is complete.
     package func finish() throws(CloudletError) {
         var (clusters, end) = state.withLock { ($0.clusters, $0.end) }

@@ -24,7 +24,7 @@ package struct BaseResumption: Sendable {
             try await times.measure(.copyMemory) { () async throws(CloudletError) in
                 try await launch.copyMemory(of: base)
             }
-            try await launch.startEmulator(on: .layer(layer), waitingForState: true, options, times)
+            try await launch.startEmulator(on: .layer(layer.path), waitingForState: true, options, times)
             return try await launch.run(guest, options, times)
         }
     }

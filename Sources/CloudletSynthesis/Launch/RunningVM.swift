@@ -10,7 +10,7 @@ package final class RunningVM: Sendable {
     package let machine: VirtualMachine
     /// The active forwards.
     package let forwards: [ActiveForward]
-    /// The description in the snapshot from which it was resumed.
+    /// The description in the snapshot from which it was resumed, or with which it was booted.
     package let description: VMDescription
     /// Its disk: a qcow2 image over a base's, or the raw disk of a base VM that is being made.
     package let disk: FilePath
@@ -18,12 +18,14 @@ package final class RunningVM: Sendable {
     package let memory: SharedMemory
     /// The refreshing of the guest's clock and random numbers, which may still go on.
     package let refresh: GuestRefreshTask
+    /// Why the VM was booted although a state of it exists; `nil` if it was resumed or has no state.
+    package let boot: BootReport?
     private let directory: FilePath
     private let hypervisor: Hypervisor
 
     init(
         machine: VirtualMachine, forwards: [ActiveForward], description: VMDescription, disk: FilePath,
-        memory: SharedMemory, refresh: GuestRefreshTask, directory: FilePath, hypervisor: Hypervisor
+        memory: SharedMemory, refresh: GuestRefreshTask, boot: BootReport?, directory: FilePath, hypervisor: Hypervisor
     ) {
         self.machine = machine
         self.forwards = forwards
@@ -31,6 +33,7 @@ package final class RunningVM: Sendable {
         self.disk = disk
         self.memory = memory
         self.refresh = refresh
+        self.boot = boot
         self.directory = directory
         self.hypervisor = hypervisor
     }

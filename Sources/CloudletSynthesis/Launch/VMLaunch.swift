@@ -15,11 +15,11 @@ import SystemPackage
 /// | a base VM is made (``BaseCreation``) | zeros | the user's own | boots |
 /// | a base VM is resumed (``BaseResumption``) | the base's | an empty layer over the base's | is resumed |
 /// | synthesis (``Synthesizer``) | the base's and the overlay's | a layer with the overlay's pages | is resumed |
-/// | synthesis of a disk-only overlay | zeros | a layer with the overlay's pages | boots |
+/// | synthesis of a disk-only overlay, or where the state can't be resumed | zeros | a layer with the overlay's pages | boots |
 /// | a warm VM (``WarmVM``) receives an overlay | the base's, then the overlay's | as in a synthesis | is resumed |
 ///
 /// To add a way, write a function that makes a launch and does all its own work inside ``complete(_:)``: fill `memory`
-/// and a layer before, during or after ``startEmulator(on:waitingForState:_:_:)``, and end with ``run(_:_:_:)``, which
+/// and a layer before, during or after ``startEmulator(on:waitingForState:completeCPU:_:_:)``, and end with ``run(_:_:_:)``, which
 /// transfers all resources to a ``RunningVM``. Such a function releases nothing: when it throws, also because of
 /// cancellation, `complete` releases everything in one place (``Hypervisor/abandon(_:)``).
 ///
@@ -27,7 +27,8 @@ import SystemPackage
 /// the memory, and because ending the emulator is asynchronous.
 final class VMLaunch: Sendable {
     private let hypervisor: Hypervisor
-    private let description: MachineDescription
+    /// The virtual hardware.
+    let description: MachineDescription
     /// The VM's name.
     let name: String
     /// The VM's scratch directory (0700). If this process dies, the next process that uses the hypervisor's directory
@@ -47,8 +48,8 @@ final class VMLaunch: Sendable {
     enum Disk: Sendable {
         /// A raw file, to which the VM writes.
         case raw(FilePath)
-        /// A layer over a raw file, which is only read.
-        case layer(QCOW2Image)
+        /// The file of a layer over a raw file, which is only read.
+        case layer(FilePath)
     }
 
     /// Allocates memory and a directory for a VM with this hardware.
@@ -76,6 +77,12 @@ final class VMLaunch: Sendable {
     /// Releases all resources of the launch.
     func tearDown() async throws(CloudletError) { try await hypervisor.tearDown(name) }
 
+    /// Ends the emulator, frees the memory, and leaves the files.
+    func endEmulator() async throws(CloudletError) {
+        try await hypervisor.end(name)
+        try memory.clear(0..<memory.size)
+    }
+
     /// The VM, after its emulator was started.
     var machine: VirtualMachine {
         get throws(CloudletError) {
@@ -89,10 +96,12 @@ final class VMLaunch: Sendable {
     /// Whether the guest may have executed instructions.
     var hasRun: Bool { started.withLock { $0?.hasRun ?? false } }
 
+    /// The file of the layer over a base's disk.
+    var layerPath: FilePath { directory.appending("disk.qcow2") }
+
     /// Makes an empty qcow2 layer over a base's disk.
     func layer(over base: OpenBase) throws(CloudletError) -> QCOW2Image {
-        try QCOW2Image(
-            directory.appending("disk.qcow2"), backing: base.record.files.disk, size: base.record.diskBytes)
+        try QCOW2Image(layerPath, backing: base.record.files.disk, size: base.record.diskBytes)
     }
 
     /// Copies a base's RAM into the memory.
@@ -105,16 +114,18 @@ final class VMLaunch: Sendable {
     /// - Parameters:
     ///   - disk: the VM's disk; a layer may be filled later.
     ///   - waitsForState: whether the guest will be resumed from a saved state; otherwise it will boot.
+    ///   - completeCPU: whether the VM must have all features of its CPU model.
     ///   - options: display, network and discarding.
     ///   - times: records the stage.
     /// - Throws: `CloudletError` with the reason. The launch may own an emulator even then.
     func startEmulator(
-        on disk: Disk, waitingForState waitsForState: Bool, _ options: VMOptions, _ times: StageTimes
+        on disk: Disk, waitingForState waitsForState: Bool, completeCPU: Bool = true, _ options: VMOptions,
+        _ times: StageTimes
     ) async throws(CloudletError) {
         let (path, format): (FilePath, VMResources.DiskFormat) =
             switch disk {
             case .raw(let path): (path, .raw)
-            case .layer(let image): (image.path, .qcow2)
+            case .layer(let path): (path, .qcow2)
             }
         let resources = VMResources(
             name: name, disk: path, diskFormat: format, memoryPath: memory.path, waitsForState: waitsForState,
@@ -122,7 +133,7 @@ final class VMLaunch: Sendable {
             flash: try description.firmware.makeFlash(
                 in: directory, for: description.machineType, boots: !waitsForState))
         let machine = try await times.measure(.startEmulator) { () async throws(CloudletError) in
-            try await hypervisor.start(description, resources, paused: true)
+            try await hypervisor.start(description, resources, paused: true, completeCPU: completeCPU)
         }
         started.withLock { $0 = Started(machine: machine, disk: path) }
     }
@@ -135,6 +146,8 @@ final class VMLaunch: Sendable {
         var description: VMDescription
         /// A guest port that answers when the application is ready.
         var readyPort: UInt16?
+        /// Why the guest boots although a state of it exists, if that is so.
+        var boot: BootReport?
 
         /// A guest that is resumed from a saved state.
         init(from state: SnapshotFile, readyPort: UInt16? = nil) {
@@ -144,9 +157,10 @@ final class VMLaunch: Sendable {
         }
 
         /// A guest that boots.
-        init(booting description: VMDescription) {
+        init(booting description: VMDescription, because boot: BootReport? = nil) {
             self.description = description
             readyPort = description.readyPort
+            self.boot = boot
         }
     }
 
@@ -158,6 +172,10 @@ final class VMLaunch: Sendable {
         guard let (machine, disk) = started.withLock({ $0.map { ($0.machine, $0.disk) } }) else {
             throw CloudletError(.defect, "the emulator of VM \(name) was not started")
         }
+        let advice =
+            guest.state == nil
+            ? ["check that the guest's boot starts the application", options.bootWarning].compactMap { $0 }
+                .joined(separator: "; ") : "check that the application ran when the overlay was made"
         let timeout = options.readinessTimeout + (guest.state == nil ? Self.bootLimit : .zero)
         let (forwards, refresh) = try await machine.watched(within: Self.emulatorLimit + timeout) {
             () async throws(CloudletError) in
@@ -167,7 +185,7 @@ final class VMLaunch: Sendable {
                 started.withLock { $0?.hasRun = true }
                 let refresh = try await machine.run(
                     stage: guest.state == nil ? .beginToBoot : .resume, readyOn: guest.readyPort, forwards,
-                    within: timeout, times, refreshing: guest.state?.description)
+                    within: timeout, advice: advice, times, refreshing: guest.state?.description)
                 return (forwards, refresh)
             } catch {
                 throw error.code == .unavailable ? await machine.explained(error) : error
@@ -175,7 +193,7 @@ final class VMLaunch: Sendable {
         }
         return RunningVM(
             machine: machine, forwards: forwards, description: guest.description, disk: disk, memory: memory,
-            refresh: refresh, directory: directory, hypervisor: hypervisor)
+            refresh: refresh, boot: guest.boot, directory: directory, hypervisor: hypervisor)
     }
 
     /// How long an emulator may take to bring a VM up, without the guest's own time.

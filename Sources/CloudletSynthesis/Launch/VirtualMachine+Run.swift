@@ -34,6 +34,7 @@ extension VirtualMachine {
     ///   - port: the application's TCP port in the guest, if known.
     ///   - forwards: the active forwards.
     ///   - limit: how long the application may take.
+    ///   - advice: what to do if the application does not answer.
     ///   - times: records the stages.
     ///   - description: describes the guest when its state was saved, if it is resumed from a saved state.
     /// - Returns: the refreshing of the guest. It is given ``refreshLimit`` before any client learns that the VM runs, so
@@ -42,7 +43,7 @@ extension VirtualMachine {
     /// - Throws: `CloudletError.unavailable` when the VM does not run or nothing answers in time.
     func run(
         stage: TimedStage, readyOn port: UInt16?, _ forwards: [ActiveForward], within limit: Duration,
-        _ times: StageTimes, refreshing description: VMDescription? = nil
+        advice: String, _ times: StageTimes, refreshing description: VMDescription? = nil
     ) async throws(CloudletError) -> GuestRefreshTask {
         try await concurrently(
             { () async throws(CloudletError) in
@@ -60,7 +61,7 @@ extension VirtualMachine {
             { () async throws(CloudletError) in
                 guard let port else { return }
                 try await times.measure(.applicationReady) { () async throws(CloudletError) in
-                    try await self.requireReadiness(on: port, forwards, within: limit)
+                    try await self.requireReadiness(on: port, forwards, within: limit, advice: advice)
                 }
             }
         ).0
@@ -75,9 +76,10 @@ extension VirtualMachine {
     ///   - forwards: the active forwards. If none leads to the port, a forward on the loopback address is opened for
     ///     the duration of this call.
     ///   - limit: how long to wait.
+    ///   - advice: what to do if nothing answers.
     /// - Throws: `CloudletError.unavailable` when nothing answers in time.
     private func requireReadiness(
-        on port: UInt16, _ forwards: [ActiveForward], within limit: Duration
+        on port: UInt16, _ forwards: [ActiveForward], within limit: Duration, advice: String
     ) async throws(CloudletError) {
         let existing = forwards.first { $0.forward.guestPort == port && $0.forward.transport == .tcp }
         let own = PortForward(.tcp, hostPort: 0, guestPort: port)
@@ -91,7 +93,7 @@ extension VirtualMachine {
             throw CloudletError(
                 .unavailable,
                 "the VM runs, but its application does not answer on guest port \(port) within \(limit.shown)",
-                advice: "check that the application ran when the overlay was made")
+                advice: advice)
         }
     }
 }

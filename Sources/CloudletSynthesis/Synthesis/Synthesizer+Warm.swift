@@ -13,7 +13,7 @@ extension Synthesizer {
         return try await launch.complete { () async throws(CloudletError) in
             let layer = try launch.layer(over: base)
             try await launch.copyMemory(of: base)
-            try await launch.startEmulator(on: .layer(layer), waitingForState: true, options, StageTimes())
+            try await launch.startEmulator(on: .layer(layer.path), waitingForState: true, options, StageTimes())
             return WarmVM(base: base, launch: launch, layer: layer, machine: try launch.machine)
         }
     }

@@ -256,6 +256,12 @@ package struct FileStatus: Hashable, Sendable {
     /// User id of the owner.
     package let owner: UInt32
 
+    /// Whether nobody has written to the file since it had an earlier status. The allocated bytes don't count, because file
+    /// systems may allocate them later.
+    package func isUnchanged(since earlier: FileStatus) -> Bool {
+        (size, modified, changed) == (earlier.size, earlier.modified, earlier.changed) && identity == earlier.identity
+    }
+
     /// Device and inode number.
     package struct Identity: Hashable, Sendable {
         /// Device number.

@@ -1,0 +1,69 @@
+package import CloudletCore
+
+/// What a host can do with the saved VMs of some machine.
+package enum MachineSupport: Sendable {
+    /// Their states can be resumed.
+    case resumes
+    /// Their states can't be resumed, but their disks can be booted on a similar machine.
+    case boots(SubstituteMachine)
+    /// Neither is possible, for this reason.
+    case refused(CloudletError)
+
+    /// The error for those who need a VM to be resumed; `nil` if it can be resumed.
+    package var refusal: CloudletError? {
+        switch self {
+        case .resumes: return nil
+        case .refused(let error): return error
+        case .boots(let substitute):
+            let reason = substitute.reason
+            let boot = "allow the VM to boot without its saved memory (--allow-boot)"
+            return CloudletError(
+                reason.code, reason.message, advice: reason.firstAdvice.map { "\($0), or \(boot)" } ?? boot,
+                cause: reason.cause)
+        }
+    }
+}
+
+/// A machine of this host on which a disk is booted, because the state saved with the disk can't be resumed here.
+package struct SubstituteMachine: Sendable {
+    /// The machine: the one with which the state was saved, as far as this host has it.
+    package let machine: MachineDescription
+    /// Why the state can't be resumed here.
+    package let reason: CloudletError
+
+    /// Combines both.
+    package init(machine: MachineDescription, reason: CloudletError) {
+        self.machine = machine
+        self.reason = reason
+    }
+}
+
+extension MachineDescription {
+    /// How this machine differs from the one with which a state was saved, one clause for each difference.
+    package func differences(from saved: MachineDescription) -> [String] {
+        var list: [String] = []
+        func compare(_ name: String, _ own: String, _ other: String) {
+            if own != other { list.append("the \(name) is \(own) instead of \(other)") }
+        }
+        compare("accelerator", accelerator.rawValue, saved.accelerator.rawValue)
+        compare("machine type", machineType, saved.machineType)
+        compare("CPU model", cpuModel, saved.cpuModel)
+        return list
+    }
+
+    /// The newest machine type of the same family as another one: `pc-q35-9.2` for `pc-q35-10.0`. What follows the last
+    /// hyphen is the version.
+    /// - Returns: its name; `nil` if there is none in `known`.
+    static func newestMachineType(like name: String, among known: some Sequence<String>) -> String? {
+        guard let hyphen = name.lastIndex(of: "-") else { return nil }
+        let family = name[...hyphen]
+        func version(_ name: String) -> [Int]? {
+            guard name.hasPrefix(family) else { return nil }
+            let parts = name.dropFirst(family.count).split(separator: ".", omittingEmptySubsequences: false)
+            let numbers = parts.compactMap { Int($0) }
+            return numbers.count == parts.count ? numbers : nil
+        }
+        return known.compactMap { name in version(name).map { (name, $0) } }
+            .max { $0.1.lexicographicallyPrecedes($1.1) }?.0
+    }
+}
