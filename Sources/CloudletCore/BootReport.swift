@@ -1,7 +1,7 @@
-/// Why and how a VM was booted from its disk although a state of it was saved. Its memory is not the saved one, so what
-/// programs had not written to the disk is missing.
+/// Why and how a VM was booted from its disk on a host that can't run it as it was saved. Its memory is not a saved one, so
+/// what programs had not written to the disk is missing.
 public struct BootReport: Hashable, Sendable {
-    /// Why the state was not resumed.
+    /// Why the host can't run the VM as it was saved.
     public let reason: String
     /// How the VM's machine differs from the one with which the state was saved, one clause for each difference.
     public let differences: [String]
@@ -20,8 +20,8 @@ public struct BootReport: Hashable, Sendable {
     /// The report as sentences without a period.
     package var lines: [String] {
         [
-            "the VM was booted from its disk, because its saved state could not be resumed: \(reason)",
-            "the guest's own boot starts its programs; what was only in the saved memory is missing",
+            "the VM was booted from its disk, because it could not run as it was saved: \(reason)",
+            "the guest's own boot starts its programs; what they had not written to the disk is missing",
         ] + differences
     }
 }

@@ -16,7 +16,7 @@ package struct SessionRecord: Hashable, Sendable {
     package var base: String?
     /// The VM's name in the hypervisor.
     package var vm: String?
-    /// Why the VM was booted although a state of it was saved, if that is so.
+    /// Why the VM was booted instead of running as it was saved, if that is so.
     package var bootReason: String?
     /// The active forwards.
     package var forwards: [String]

@@ -20,7 +20,7 @@ package enum ServerMessage: Hashable, Sendable {
     package struct Details: Hashable, Sendable {
         /// The active forwards.
         package var forwards: [ReportedForward]
-        /// Why the VM was booted although a state of it was saved; `nil` if that is not so.
+        /// Why the VM was booted instead of running as it was saved, if that is so.
         package var boot: BootReport?
 
         /// Creates the details of a VM.

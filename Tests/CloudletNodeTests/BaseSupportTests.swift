@@ -84,7 +84,8 @@ import Testing
         let refused = await support.support(of: bases[2])
         for allows in [false, true] {
             #expect(throws: CloudletError.self) { try SynthesisStart(refused, allowingBoot: allows) }
-            #expect(try SynthesisStart(.resumes, allowingBoot: allows).substitute == nil)
+            let start = try SynthesisStart(.resumes, allowingBoot: allows)
+            #expect(start.substitute == nil && start.allowsBoot == allows)
         }
         let warnings = try await support.warnings(about: bases)
         #expect(

@@ -14,7 +14,7 @@ struct SmallBase {
 
     static let pages = 64
 
-    init() throws {
+    init(cpuModel: String = MachineDescription.defaultCPUModel) throws {
         scratch = try ScratchDirectory()
         registry = try Registry(scratch.file("cloudlet.db"))
         try Directory.create(scratch.file("vm"))
@@ -26,8 +26,8 @@ struct SmallBase {
         try disk.resize(to: 4 << 20)
         let memory = try File(files.memory, .create(permissions: 0o600))
         try SnapshotFile.writeTail(
-            VMDescription(machine: MachineDescription(memoryMiB: 16, accelerator: .tcg)), state: [1, 2, 3],
-            emulator: "7.2", to: memory)
+            VMDescription(machine: MachineDescription(memoryMiB: 16, accelerator: .tcg, cpuModel: cpuModel)),
+            state: [1, 2, 3], emulator: "7.2", to: memory)
         try memory.write(bytes.reversed(), at: 3 * Page.size)
     }
 

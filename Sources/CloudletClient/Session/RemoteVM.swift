@@ -8,8 +8,9 @@ public struct RemoteVM: Sendable, Hashable {
     public let session: SessionID
     /// The open port forwards: those that the node reported, or else those that the overlay names.
     public let forwards: [PortForward]
-    /// Why the node booted the VM from its disk although the overlay contains a memory; `nil` if that is not so. Its
-    /// texts come from the network: escape control characters before you print them.
+    /// Why the node booted the VM from its disk instead of running it as it was saved; `nil` if it was resumed, or if the
+    /// overlay contains no memory and was booted on the machine of its base VM. Its texts come from the network: escape
+    /// control characters before you print them.
     public let boot: BootReport?
 
     /// The node's TCP port that is forwarded to a guest port; `nil` when there is none.

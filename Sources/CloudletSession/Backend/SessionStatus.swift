@@ -23,7 +23,7 @@ package struct SessionStatus: Sendable, Hashable {
     package var forwards: [String] = []
     /// The VM's name in the hypervisor.
     package var vm: String?
-    /// Why the VM was booted although a state of it was saved, if that is so.
+    /// Why the VM was booted instead of running as it was saved, if that is so.
     package var bootReason: String?
     /// Why the session ended.
     package var endReason: EndReason?

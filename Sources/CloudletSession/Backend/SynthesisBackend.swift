@@ -47,7 +47,7 @@ package typealias BlobChannel = AsyncThrowingChannel<BlobPiece, any Error>
 package struct AdmittedSynthesis: Sendable {
     /// The resources reserved for the VM, held until it is gone.
     package let reservation: Reservation
-    /// Whether the VM boots from its disk although a state of it was saved.
+    /// Whether the VM boots from its disk because this host can't run it as it was saved.
     package let boots: Bool
 
     /// Creates a result of an admission.

@@ -18,7 +18,7 @@ package final class RunningVM: Sendable {
     package let memory: SharedMemory
     /// The refreshing of the guest's clock and random numbers, which may still go on.
     package let refresh: GuestRefreshTask
-    /// Why the VM was booted although a state of it exists; `nil` if it was resumed or has no state.
+    /// Why the VM was booted instead of running as it was saved, if that is so.
     package let boot: BootReport?
     private let directory: FilePath
     private let hypervisor: Hypervisor

@@ -146,7 +146,7 @@ final class VMLaunch: Sendable {
         var description: VMDescription
         /// A guest port that answers when the application is ready.
         var readyPort: UInt16?
-        /// Why the guest boots although a state of it exists, if that is so.
+        /// Why the guest boots instead of running as it was saved, if that is so.
         var boot: BootReport?
 
         /// A guest that is resumed from a saved state.

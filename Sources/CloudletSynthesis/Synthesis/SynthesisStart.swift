@@ -1,13 +1,13 @@
 package import CloudletCore
 package import CloudletHypervisor
 
-/// How the guest of an overlay with a saved memory begins to run.
+/// How the guest of an overlay begins to run. That of an overlay without memory boots in any case.
 package enum SynthesisStart: Sendable {
     /// It is resumed.
     case resume
     /// It is resumed or, if the state can't be loaded here, boots from the rebuilt disk.
     case resumeOrBoot
-    /// It boots from the rebuilt disk on this machine.
+    /// It boots from the rebuilt disk, on another machine than the base VM's.
     case boot(SubstituteMachine)
 
     /// The start that a host allows.
@@ -27,6 +27,6 @@ package enum SynthesisStart: Sendable {
     /// The machine on which the VM boots; `nil` if its state is to be resumed.
     package var substitute: SubstituteMachine? { if case .boot(let substitute) = self { substitute } else { nil } }
 
-    /// Whether the VM may boot although a state of it was saved.
-    var allowsBoot: Bool { if case .resume = self { false } else { true } }
+    /// Whether the VM may boot instead of running as it was saved.
+    package var allowsBoot: Bool { if case .resume = self { false } else { true } }
 }

@@ -54,11 +54,13 @@ extension Synthesizer {
         try await launch.startEmulator(
             on: .layer(launch.layerPath), waitingForState: false, completeCPU: completeCPU, work.options, work.times)
         let missing = if completeCPU { CloudletError?.none } else { try await launch.machine.refusalOfCPU() }
-        let report = (reason ?? missing).map { reason in
-            BootReport(
-                because: reason,
+        let report = (reason ?? missing).map { cause in
+            let limits = [missing?.message, work.options.bootWarning].compactMap { $0 }
+            return BootReport(
+                because: cause,
+                // Missing CPU features can be the reason.
                 differences: launch.description.differences(from: work.base.machine)
-                    + [missing?.message, work.options.bootWarning].compactMap { $0 })
+                    + limits.filter { $0 != cause.message })
         }
         let description = VMDescription(
             machine: launch.description, forwards: work.meta.forwards, readyPort: work.meta.readyPort)
