@@ -77,7 +77,7 @@ struct NodeLine: Sendable {
                     status.map { ByteCount($0.freeMemory).description } ?? "-",
                     node.origins.map(\.rawValue).sorted().joined(separator: ","),
                     status.map { status in
-                        let bootable = (status.bootableBases ?? []).map { "\($0.hash.prefix(12)) (boots only)" }
+                        let bootable = (status.bootableBases ?? []).map { "\($0.hash.prefix(12)) (boot only)" }
                         return (status.bases.map { String($0.hash.prefix(12)) } + bootable).joined(separator: ",")
                     } ?? "-",
                 ]))

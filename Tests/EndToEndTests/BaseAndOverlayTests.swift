@@ -213,7 +213,12 @@ extension EndToEndTests {
 
     /// No VM, no scratch file, no port of this chain is left.
     func requireNothingLeft(_ chain: EndToEndFixture.Chain) async throws {
-        let hypervisors = chain.home.appending("hypervisor")
+        try await requireNothingLeft(in: chain.home)
+    }
+
+    /// No VM, no scratch file, no port of this state directory is left.
+    func requireNothingLeft(in home: FilePath) async throws {
+        let hypervisors = home.appending("hypervisor")
         func left() throws(CloudletError) -> [String] {
             var left: [String] = []
             for slot in try Directory.names(in: hypervisors) {

@@ -68,17 +68,31 @@ struct ListBaseCommand: AsyncParsableCommand {
             Console.result(table.text)
             for (base, state) in bases {
                 guard let reason = state.reason else { continue }
-                Console.note("\(base.files.disk) can't be resumed on this machine: \(reason)")
+                let what =
+                    state.word == State.bootOnly
+                    ? "can be booted only, because this machine can't resume its saved state"
+                    : "can't run on this machine"
+                Console.note("\(base.files.disk) \(what): \(reason)")
             }
         }
     }
 
     /// Whether a base VM can be used.
     private struct State {
-        /// `ok`, `missing`, `damaged` or `unsupported`.
+        /// `ok`, `missing`, `damaged`, `boot only` or `unsupported`.
         let word: String
         /// Why it can't be resumed on this machine, if that is so.
         var reason: String?
+
+        static let bootOnly = "boot only"
+
+        static func word(for support: MachineSupport) -> String {
+            switch support {
+            case .resumes: "ok"
+            case .boots: bootOnly
+            case .refused: "unsupported"
+            }
+        }
     }
 
     private static func support(_ home: CloudletHome) async throws -> HostSupport {
@@ -91,10 +105,8 @@ struct ListBaseCommand: AsyncParsableCommand {
         do {
             let open = try await OpenBase.open(base, in: registry)
             // If the node's configuration is not valid or the host can't be asked, nothing is known against the base VM.
-            guard let refusal = (try? await support?.support(of: open.machine))?.refusal else {
-                return State(word: "ok")
-            }
-            return State(word: "unsupported", reason: refusal.description)
+            let verdict = try? await support?.support(of: open.machine)
+            return State(word: verdict.map(State.word(for:)) ?? "ok", reason: verdict?.refusal?.description)
         } catch {
             let isMissing = (error.cause as? CloudletError)?.code == .notFound || error.code == .notFound
             return State(word: isMissing ? "missing" : "damaged")

@@ -70,20 +70,20 @@ extension Doctor {
 
     private func examine(_ base: BaseVM, _ registry: Registry, _ hypervisor: Hypervisor?) async -> Finding {
         let disk = base.files.disk
-        switch try? await hypervisor?.support(of: base.machine) {
-        case .refused(let refusal):
+        let support = try? await hypervisor?.support(of: base.machine)
+        if case .refused(let refusal) = support {
             return .fail(
                 "base \(base.files.name)", "it can't run here and is not announced: \(refusal.message)",
                 fix: "cloudlet del-base " + Shell.path(disk))
-        case .boots(let substitute):
+        }
+        do throws(CloudletError) { _ = try await OpenBase.open(base, in: registry) } catch {
+            return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base " + Shell.path(disk))
+        }
+        if case .boots(let substitute) = support {
             return .warn(
                 "base \(base.files.name)",
                 "it can only boot here, for clients with --allow-boot: \(substitute.reason.message)",
                 fix: "cloudlet del-base " + Shell.path(disk))
-        case .resumes, nil: break
-        }
-        do throws(CloudletError) { _ = try await OpenBase.open(base, in: registry) } catch {
-            return .fail("base \(base.files.name)", "\(error)", fix: "cloudlet del-base " + Shell.path(disk))
         }
         if let status = try? FileStatus.of(disk), status.permissions & 0o222 != 0 {
             return .warn(
