@@ -4,6 +4,8 @@ import CloudletStore
 import CloudletSystem
 import CloudletTestSupport
 import Foundation
+import Glibc
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -31,7 +33,10 @@ extension EndToEndTests {
             var entry = BaseVM(
                 files: BaseFiles(disk: disk), hash: own.hash, memoryHash: own.memoryHash, diskBytes: own.diskBytes,
                 diskModified: 1, memoryBytes: own.memoryBytes, accelerator: "kvm", created: own.created)
-            for (from, to) in [(own.files.disk, disk), (own.files.memory, entry.files.memory)] {
+            func files(_ base: BaseFiles) -> [FilePath] {
+                [base.disk, base.diskHashes, base.memory, base.memoryHashes, base.memoryIndex]
+            }
+            for (from, to) in zip(files(own.files), files(entry.files)) {
                 let copied = try await Tool.run("cp", ["--sparse=always", from.string, to.string])
                 #expect(copied.status == 0, "\(copied)")
             }
@@ -100,6 +105,65 @@ extension EndToEndTests {
         let listed = try await Program.cloudlet(
             ["list-session", "--all", "--format", "json"], environment: other.environment)
         #expect(listed.output.components("\"boot_reason\"") == 1, "\(listed)")
+        #expect(try chain.hashesNow() == chain.baseHashes)
+    }
+
+    @Test("a VM that was booted goes on when its node is killed, and leaves nothing when its client was killed too")
+    func keptBootedVM() async throws {
+        let chain = try await EndToEndFixture.shared.chain()
+        let other = try await OtherHost(chain)
+        try other.register()
+        let settings = ["CLOUDLET_SESSION_KEEP_VMS": "true", "CLOUDLET_SESSION_LEASE": "10"]
+        let environment = other.environment.merging(settings) { $1 }
+        let node = [Program.path("cloudlet-node")]
+        let answer = ["curl", "-s", "-m", "10", "http://\(EndToEndLab.address(1)):9876/"]
+        try await EndToEndLab.with(hosts: 2) { lab in
+            let first = Mutex<FaceAnswer?>(nil)
+            let log = other.scratch.file("log-1")
+            _ = try await lab.with(1, node, environment: environment, log: log) { node in
+                try await node.waitFor("node is ready")
+                let (arguments, client) = other.find(chain, ["--allow-boot", "--hold", "--format", "json"])
+                let log = other.scratch.file("held")
+                _ = try await lab.with(2, arguments, environment: client, log: log) { program in
+                    try await program.waitFor("\"booted\" : true", seconds: 120)
+                    try await program.waitFor("\"boot_reason\" : \"the VM was made under kvm")
+                    let told = try FaceAnswer(in: try await lab.run(2, answer).output)
+                    first.withLock { $0 = told }
+                    node.send(SIGKILL)
+                    program.send(SIGKILL)
+                }
+            }
+            let later = other.scratch.file("log-2")
+            _ = try await lab.with(1, node, environment: environment, log: later) { node in
+                try await node.waitFor("session continues")
+                let told = try FaceAnswer(in: try await lab.run(2, answer).output)
+                #expect(told.token == first.withLock { $0?.token }, "\(told)")
+                let listed = try await Program.cloudlet(["list-session"], environment: environment)
+                #expect(listed.output.contains("running (booted)"), "\(listed)")
+                try await node.waitFor("session ended", seconds: 60)
+                try await requireNothingLeft(in: other.home)
+            }
+        }
+    }
+
+    @Test("what a VM became that was booted is saved at its end as an overlay of the disk alone")
+    func bootedResidue() async throws {
+        let chain = try await EndToEndFixture.shared.chain()
+        let other = try await OtherHost(chain)
+        try other.register()
+        let residue = other.scratch.file("later")
+        let (answer, output) = try await answer(
+            chain, chain.overlay, ["--allow-boot", "--residue", residue.string, "--accelerator", "tcg"],
+            disk: other.disk, settings: other.environment)
+        #expect(answer.disk == chain.before.disk && answer.token != chain.before.token, "\(answer)")
+        #expect(output.contains("was booted from its disk, because"), "\(output)")
+        let report = try await inspection(residue)
+        #expect(report["memory_bytes"] as? Int == 0)
+        #expect(report["forwards"] as? [String] == ["tcp:9876::9876"])
+        let verified = try await Program.cloudlet(
+            ["verify", residue.string, "--base", chain.disk.string], environment: chain.environment)
+        #expect(verified.status == 0, "\(verified.errors)")
+        try await requireNothingLeft(in: other.home)
         #expect(try chain.hashesNow() == chain.baseHashes)
     }
 }

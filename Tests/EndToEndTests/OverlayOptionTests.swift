@@ -17,21 +17,22 @@ extension EndToEndTests {
     }
 
     /// What `cloudlet inspect` says of an overlay.
-    private func inspection(_ overlay: FilePath) async throws -> [String: Any] {
+    func inspection(_ overlay: FilePath) async throws -> [String: Any] {
         let result = try await Program.cloudlet(
             ["inspect", overlay.string, "--format", "json"],
             environment: ["CLOUDLET_HOME": overlay.removingLastComponent().appending("nohome").string])
         return try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
     }
 
-    /// Rebuilds a VM, waits for its application's answer and ends the VM by Ctrl-C.
-    private func answer(
-        _ chain: EndToEndFixture.Chain, _ overlay: FilePath, _ options: [String] = [], patience: Int = 60
+    /// Rebuilds a VM, on the chain's base VM or another one, waits for its application's answer and ends the VM by Ctrl-C.
+    func answer(
+        _ chain: EndToEndFixture.Chain, _ overlay: FilePath, _ options: [String] = [], disk: FilePath? = nil,
+        settings: [String: String] = [:], patience: Int = 60
     ) async throws -> (FaceAnswer, String) {
         let log = overlay.removingLastComponent().appending("log-\(UInt32.random(in: 0 ... .max))")
         let ((answer, output), status) = try await Tool.with(
-            Program.path("cloudlet"), ["synthesis", chain.disk.string, overlay.string] + options,
-            environment: chain.environment, log: log
+            Program.path("cloudlet"), ["synthesis", (disk ?? chain.disk).string, overlay.string] + options,
+            environment: chain.environment.merging(settings) { $1 }, log: log
         ) { program in
             try await program.waitFor("Ctrl-C ends the VM")
             let script = "for i in $(seq \(patience)); do curl -s -m 5 http://127.0.0.1:9876/ && exit; sleep 1; done"

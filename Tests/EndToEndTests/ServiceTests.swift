@@ -208,7 +208,8 @@ extension EndToEndTests {
             ], environment: chain.environment)
         #expect(made.status == 0, "\(made.errors)")
         try await withNode(chain, ["CLOUDLET_SESSION_READINESS": "2"]) { lab, _ in
-            let result = try await lab.run(2, arguments(overlay, []), environment: client(chain, 2))
+            // As the guest has run, it is not booted instead.
+            let result = try await lab.run(2, arguments(overlay, ["--allow-boot"]), environment: client(chain, 2))
             #expect(result.status == 69, "\(result.errors)")
             #expect(result.errors.contains("does not answer on guest port 7 within 2.000 s"), "\(result.errors)")
             #expect(!result.output.contains("runs on"))

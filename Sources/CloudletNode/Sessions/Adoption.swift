@@ -35,14 +35,16 @@ struct Adoption: Sendable {
             status.forwards = record.forwards
             status.bootReason = record.bootReason
             status.vm = vm
-            let memory = try await registry.base(hash: base)?.hostBytes ?? 0
+            var machine = try await registry.base(hash: base)?.machine
+            // A VM that was booted does not have the accelerator of its base VM.
+            machine?.accelerator = hypervisor.accelerator
             adopted.append(
                 AdoptedSession(
                     status: status,
                     machine: MeasuredVM(
                         machine: NodeVM(adopting: vm, on: hypervisor, vms: vms),
                         metrics: metrics),
-                    reservation: admission.adopt(client: record.client, memory: memory)))
+                    reservation: admission.adopt(client: record.client, memory: machine?.hostBytes ?? 0)))
             vms.set(vm, record.id)
             logger.notice("session continues", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
         }
