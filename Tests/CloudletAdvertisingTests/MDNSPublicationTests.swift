@@ -71,6 +71,9 @@ import Testing
         let first = String(SHA256Digest(words: (UInt64(bases) << 32, 0, 0, 0)).hex.prefix(8))
         #expect(list.map { $0.first == first && $0.allSatisfy { $0.utf8.count == 8 } } ?? (bases >= 40))
         #expect(!publication.subtypes.contains("_base-\(first)._sub._cloudlet._tcp"))
+        let features = (0..<20).map { "feature\($0)" }
+        let full = MDNSPublication(record("n", features: features, bases: max(40, bases), bootable: bootable)).txt
+        #expect(full.contains { $0.hasPrefix("feat=") } && full.allSatisfy { !$0.hasPrefix("boot=") }, "\(full)")
         #expect(MDNSPublication(record("n")).txt.allSatisfy { !$0.hasPrefix("boot=") })
     }
 
