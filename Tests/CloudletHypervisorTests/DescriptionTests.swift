@@ -173,16 +173,6 @@ import Testing
         #expect(MachineDescription(vcpus: 2, accelerator: .tcg).emulatorBytes >= (64 + cache + 448) << 20)
     }
 
-    @Test("a guest that boots while it is isolated may lack a route to other hosts, which is said")
-    func bootWarning() {
-        var options = VMOptions()
-        #expect(options.bootWarning == nil)
-        options.forwarding.address = "192.0.2.1"
-        #expect(options.bootWarning?.contains("guest.outbound-network") == true)
-        options.outboundNetwork = true
-        #expect(options.bootWarning == nil)
-    }
-
     @Test("forwards of UDP are refused to a VM that is kept from other hosts, and others are not")
     func udpForwards() throws {
         let forwards = try ["tcp:1::2", "udp:5000::53"].map { (text) throws(CloudletError) in

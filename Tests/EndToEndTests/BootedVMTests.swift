@@ -26,8 +26,6 @@ extension EndToEndTests {
             environment = [
                 "CLOUDLET_HOME": home.string, "CLOUDLET_STANDBY_MACHINES": "0", "CLOUDLET_LOG_FORMAT": "text",
                 "CLOUDLET_HYPERVISOR_ACCELERATOR": "tcg",
-                // Otherwise QEMU's DHCP server gives the booting guest no route to the LAN.
-                "CLOUDLET_GUEST_OUTBOUND_NETWORK": "true",
             ]
             let own = try #require(try Registry(CloudletHome(chain.home).database).bases().first)
             var entry = BaseVM(

@@ -59,16 +59,6 @@ package struct VMOptions: Sendable {
         }
     }
 
-    /// Why a guest that boots with these options may not answer other hosts; `nil` if it answers them. If the guest may
-    /// not reach other hosts, the DHCP server of QEMU's user network gives it no default route (libslirp's `bootp.c`), and
-    /// only connections from the loopback address seem to come from its own network. A resumed guest still has the route
-    /// that it got before its state was saved.
-    package var bootWarning: String? {
-        guard !outboundNetwork, !forwarding.address.hasPrefix("127.") else { return nil }
-        return "QEMU gives a guest that boots no route to other hosts unless it may open connections to them "
-            + "(guest.outbound-network): without a route of its own, it does not answer clients on the LAN"
-    }
-
     /// Refuses forwards that would let datagrams in but no answers out: if the guest may not reach other hosts
     /// (`restrict=on`), QEMU's user network drops everything that the guest sends by UDP, because libslirp's
     /// `udp_input` does so before it looks for a forward. TCP is not affected.

@@ -27,7 +27,7 @@ package struct NodeMetrics: Sendable {
         registry.describe("cloudlet_build_info", "Always 1; the label is the program's version.")
         registry.describe("cloudlet_sessions_total", "Overlays that clients announced, by result.")
         registry.describe("cloudlet_failures_total", "Overlays refused or failed, by the code of the reason.")
-        registry.describe("cloudlet_boots_total", "VMs booted because their saved state could not be resumed.")
+        registry.describe("cloudlet_boots_total", "VMs booted because the host can't run them as they were saved.")
         registry.describe("cloudlet_received_bytes_total", "Bytes of overlays received.")
         registry.describe("cloudlet_stage_seconds", "Time that the stages of syntheses took; stages overlap.")
         registry.describe("cloudlet_synthesis_seconds", "Time from an overlay's announcement to the running VM.")

@@ -174,8 +174,8 @@ final class VMLaunch: Sendable {
         }
         let advice =
             guest.state == nil
-            ? ["check that the guest's boot starts the application", options.bootWarning].compactMap { $0 }
-                .joined(separator: "; ") : "check that the application ran when the overlay was made"
+            ? "check that the guest's boot starts the application"
+            : "check that the application ran when the overlay was made"
         let timeout = options.readinessTimeout + (guest.state == nil ? Self.bootLimit : .zero)
         let (forwards, refresh) = try await machine.watched(within: Self.emulatorLimit + timeout) {
             () async throws(CloudletError) in

@@ -55,12 +55,11 @@ extension Synthesizer {
             on: .layer(launch.layerPath), waitingForState: false, completeCPU: completeCPU, work.options, work.times)
         let missing = if completeCPU { CloudletError?.none } else { try await launch.machine.refusalOfCPU() }
         let report = (reason ?? missing).map { cause in
-            let limits = [missing?.message, work.options.bootWarning].compactMap { $0 }
+            // Missing CPU features can be the reason.
+            let features = missing.map(\.message).flatMap { $0 == cause.message ? nil : $0 }
             return BootReport(
                 because: cause,
-                // Missing CPU features can be the reason.
-                differences: launch.description.differences(from: work.base.machine)
-                    + limits.filter { $0 != cause.message })
+                differences: launch.description.differences(from: work.base.machine) + [features].compactMap { $0 })
         }
         let description = VMDescription(
             machine: launch.description, forwards: work.meta.forwards, readyPort: work.meta.readyPort)
