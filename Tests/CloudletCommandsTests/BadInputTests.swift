@@ -75,6 +75,15 @@ extension CommandTests {
             try await requireRefusal(["base", "@/guest.raw", "--until-port", "22"], 73, "del-base")
         }
 
+        @Test("no disk is made from an image where the base VM would not fit")
+        func noRoom() async throws {
+            _ = try home.makeBase("new.raw")
+            let script = "cd \(home.scratch.path) && gzip new.raw && rm new.*m*"
+            #expect(try await Tool.run("sh", ["-ec", script]).status == 0)
+            try await requireRefusal(
+                ["base", "@/new.raw.gz", "--until-port", "22", "--memory", "1024GiB"], 74, "of free space")
+        }
+
         @Test(
             "an overlay is not begun with bad options",
             arguments: [

@@ -195,18 +195,20 @@ struct LostBasePlaceTests {
     @Test(
         "an image that there is no room for is refused with the room that is missing, and leaves nothing",
         arguments: [
-            // Random data, whose amount the image shows; compressed data that takes more than it says.
-            ("qemu-img convert -O qcow2 big place/a.qcow2", "a.qcow2", "MB are missing"),
-            ("xz -0 -c big > place/b.xz", "b.xz", "are missing"),
-            ("xz -0 -c text > place/c.xz", "c.xz", "does not fit into"),
+            // Random data, whose amount the image shows; compressed data that takes more than it says, or leaves no room
+            // for the base VM.
+            (37, "qemu-img convert -O qcow2 big place/a.qcow2", "a.qcow2", "MB are missing"),
+            (37, "xz -0 -c big > place/b.xz", "b.xz", "are missing"),
+            (21, "xz -0 -c text > place/c.xz", "c.xz", "does not fit into"),
+            (36, "xz -0 -c text > place/d.xz", "d.xz", "of free space"),
         ])
-    func roomForConversion(make: String, name: String, text: String) async throws {
+    func roomForConversion(mebibytes: Int, make: String, name: String, text: String) async throws {
         let result = try await base(
             """
-            cp ok big && head -c 12000000 /dev/urandom >> big && cp ok text && seq 3000000 >> text && \
-            truncate -s %512 big text && mount -t tmpfs -o size=16m none place && \(make) && rm big text && \
+            cp ok big && head -c 20000000 /dev/urandom >> big && cp ok text && seq 3000000 >> text && \
+            truncate -s %512 big text && mount -t tmpfs -o size=\(mebibytes)m none place && \(make) && rm big text && \
             trap 'ls place > left' EXIT && true
-            """, name: name)
+            """, name: name, ["--memory", "16"])
         #expect(result.status == 74 && result.errors.contains(text), "\(result.status): \(result.errors)")
         #expect(!result.errors.contains("booted"), "\(result.errors)")
         let left = String(decoding: try File(scratch.file("left"), .read).read(1000, at: 0), as: UTF8.self)

@@ -93,17 +93,16 @@ struct BaseCommand: AsyncParsableCommand {
         try machine.validate()
         try machine.requireFixedModel()
         let seed = try cloudInit.seed(hostName: image.stem ?? "")
-        if conversion == nil { try BaseCreation.requireDestination(path, memoryBytes: machine.memoryBytes) }
+        // The VM writes to the disk.
+        let diskBytes = conversion == nil ? try File(path, .readWrite).size() : 0
+        try BaseCreation.requireDestination(path, diskBytes: diskBytes, memoryBytes: machine.memoryBytes)
         let hypervisor = try await hypervisorOptions.open(home)
         try await hypervisor.requireCPUModel(named: cpuModel)
         machine.accelerator = hypervisor.accelerator
         machine.machineType = try await hypervisor.machineType(named: machine.machineType)
         // Firmware that is missing is reported before the conversion, or removes the disk that needs it.
         if firmware == .uefi { _ = try UEFIFirmware.find(for: machine.machineType) }
-        if let conversion {
-            try await convert(conversion, for: machine.machineType)
-            try BaseCreation.requireDestination(path, memoryBytes: machine.memoryBytes)
-        }
+        if let conversion { try await convert(conversion, for: machine) }
         let outlook = try BootOutlook(of: try File(path, .read))
         machine.firmware = try firmware(for: outlook, machine.machineType)
         if firmware == .auto, outlook.needsUEFI {
@@ -132,13 +131,18 @@ struct BaseCommand: AsyncParsableCommand {
         Report.guest(try await OpenBase.open(base, in: registry).snapshot.description.guest)
     }
 
-    /// Makes the raw disk from an image of another format, unless the disk needs firmware that this host doesn't have.
-    private func convert(_ conversion: ImageConversion, for machineType: String) async throws(CloudletError) {
+    /// Makes the raw disk from an image of another format, unless it then leaves too little space for the base VM, or
+    /// needs firmware that this host doesn't have.
+    private func convert(
+        _ conversion: ImageConversion, for machine: MachineDescription
+    ) async throws(CloudletError) {
         Console.note(
             "\(conversion.source.string.displayable()) is \(conversion.format); a raw disk for the VM is being made: "
                 + conversion.output.string.displayable())
         try await conversion.convert { (disk) throws(CloudletError) in
-            _ = try firmware(for: try BootOutlook(of: disk), machineType)
+            _ = try firmware(for: try BootOutlook(of: disk), machine.machineType)
+            try BaseCreation.requireDestination(
+                conversion.output, diskBytes: try disk.size(), memoryBytes: machine.memoryBytes)
         } progress: {
             ProgressLine.show($0)
         }
