@@ -94,7 +94,7 @@ final class FinderLoop {
     }
 
     private func nextTime(_ searches: Bool) -> ContinuousClock.Instant? {
-        var times = [settling.next, catalogue.nextTick, verifications.values.map(\.deadline).min(), nextMemory]
+        var times = [settling.next, catalogue.nextTick, verifications.values.map(deadline(of:)).min(), nextMemory]
         if searches { times.append(timetable.next) }
         if catalogue.isCrowded { times.append(nextNeighbours) }
         return times.compactMap(\.self).min()
@@ -106,7 +106,7 @@ final class FinderLoop {
         if searches, timetable.next <= now { ask() }
         catalogue.tick(at: now)
         if catalogue.isCrowded, nextNeighbours <= now { updateNeighbours() }
-        for (number, verification) in verifications where verification.deadline <= now {
+        for (number, verification) in verifications where deadline(of: verification) <= now {
             verification.expire()
             events += takeResult(number)
         }
@@ -174,7 +174,7 @@ final class FinderLoop {
     // MARK: - Verifying and reporting
 
     private func startVerifying() -> [FinderEvent] {
-        // A search that ends must not wait for hosts that do not answer.
+        // A search that has found a node must not wait for hosts that do not answer.
         let timeout = options.isWatching ? .seconds(2) : min(options.timeout, .seconds(2))
         var events: [FinderEvent] = []
         while true {
@@ -188,6 +188,13 @@ final class FinderLoop {
                 events += takeResult(number)
             }
         }
+    }
+
+    /// When a verification fails for lack of an answer. A host may be slow, because it is busy or emulated: a search that
+    /// has found nothing so far waits for its answer to the end, unless that could keep others from being asked.
+    private func deadline(of verification: Verification) -> ContinuousClock.Instant {
+        guard let end = settling.end, !catalogue.hasFound, !catalogue.isCrowded else { return verification.deadline }
+        return max(verification.deadline, end)
     }
 
     private func takeResult(_ number: UInt64) -> [FinderEvent] {

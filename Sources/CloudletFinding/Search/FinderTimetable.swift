@@ -64,7 +64,8 @@ struct FinderTimetable: Sendable {
 struct FinderSettling: Sendable {
     private static let quietPeriod = Duration.milliseconds(250)
 
-    private let end: ContinuousClock.Instant?
+    /// The latest time of the end; `nil` for never.
+    let end: ContinuousClock.Instant?
     private var lastNews: ContinuousClock.Instant
     private var wasAsked = false
     private var isSettled = false

@@ -7,7 +7,7 @@ import CloudletNetwork
 final class Verification {
     /// What to verify.
     let job: VerificationJob
-    /// When the verification fails for lack of an answer.
+    /// When the verification fails for lack of an answer, unless the search can wait longer.
     let deadline: ContinuousClock.Instant
 
     private let poller: Poller
