@@ -201,6 +201,24 @@ import Testing
         }
     }
 
+    @Test("one who watches does not get the same list again")
+    func watchEqual() async throws {
+        try await registry.open()
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        var routes = ControlRoutes()
+        SessionControl(
+            journal: journal, table: server.table, unended: unended, logger: logger, pace: .milliseconds(1)
+        ).add(to: &routes)
+        let client = try Client(WatchSessions(), routes)
+        #expect(try await client.next()?.body?.sessions.isEmpty == true)
+        for _ in 0..<20 {
+            server.table.changes.update { $0 += 1 }
+            // A change is noticed, or combined with the next one, at any time.
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(client.waiting == 0)
+    }
+
     @Test("a session whose VM can't be ended is stopped, but its VM is not reported as ended")
     func unendedVM() async throws {
         try await registry.open()

@@ -12,7 +12,7 @@ struct SessionControl: Sendable {
     let logger: Logger
 
     /// The shortest time between two lists for a client that watches the sessions.
-    private static let pace = Duration.milliseconds(500)
+    var pace = Duration.milliseconds(500)
     /// The largest number of clients that watch the sessions. The other connections are left to requests that end.
     static let maximumWatchers = ControlServer.connections * 3 / 4
     private let watchers = AsyncSemaphore(Self.maximumWatchers)
@@ -40,7 +40,7 @@ struct SessionControl: Sendable {
             let list = SessionList(await journal.sessions())
             if list != last { try await reply.send(list) }
             last = list
-            try? await Task.sleep(for: Self.pace)
+            try? await Task.sleep(for: pace)
         }
     }
 
