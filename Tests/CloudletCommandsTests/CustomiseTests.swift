@@ -79,6 +79,24 @@ import Testing
         for line in ClosingStep.script.split(separator: "\n") { #expect(transcript.notes.contains(line)) }
     }
 
+    @Test("ssh gives up a guest that does not answer, asks nothing, and uses no setting and no key of the user")
+    func sshSettings() async throws {
+        let scratch = try ScratchDirectory()
+        let key = try scratch.write("key", [1])
+        let forwards = [ActiveForward(try PortForward(parsing: "tcp:2222::22"), address: "127.0.0.1")]
+        let command = ClosingStep.ssh(key, "admin", forwards)
+        // With -G, ssh prints the settings that it would use.
+        let printed = try await Tool.run(command[0], ["-G"] + command.dropFirst())
+        let settings = printed.output.split(separator: "\n").map(String.init)
+        for setting in [
+            "host 127.0.0.1", "port 2222", "user admin", "identityfile \(key.descriptorPath)", "identitiesonly yes",
+            "identityagent none", "batchmode yes", "stricthostkeychecking false", "userknownhostsfile /dev/null",
+            "globalknownhostsfile /dev/null", "loglevel ERROR", "connecttimeout 20", "serveraliveinterval 5",
+            "serveralivecountmax 6", "requesttty false",
+        ] { #expect(settings.contains(setting), "no \(setting) in \(printed.errors)\(settings)") }
+        #expect(command.last?.contains(ClosingStep.script) == true)
+    }
+
     @Test("a guest that has just booted gets time to start its agent, unless a person has worked in it")
     func agentLimit() throws {
         func limit(_ options: String...) throws -> Duration {

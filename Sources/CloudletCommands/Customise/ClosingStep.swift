@@ -136,7 +136,7 @@ struct ClosingStep: Sendable {
             }
             try await times.measure(.closingStep) { () async throws(CloudletError) in
                 if hasAgent, try await runByAgent(running, isLast: key == nil) { return }
-                if let key { try await run(Self.ssh(key, user, running), running) }
+                if let key { try await run(Self.ssh(key, user, running.forwards), running) }
             }
         }
     }
@@ -173,13 +173,13 @@ struct ClosingStep: Sendable {
 
     /// The command that runs the step by SSH. The settings make ssh ignore the user's SSH configuration and leave no
     /// files behind.
-    private static func ssh(_ key: File, _ user: String, _ running: RunningVM) -> [String] {
+    static func ssh(_ key: File, _ user: String, _ forwards: [ActiveForward]) -> [String] {
         let settings = [
             "IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=no",
             "UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20",
             "ServerAliveInterval=5", "ServerAliveCountMax=6",
         ]
-        let port = Customisation.variables(running.forwards)["CLOUDLET_VM_PORT_22"] ?? "22"
+        let port = Customisation.variables(forwards)["CLOUDLET_VM_PORT_22"] ?? "22"
         return ["ssh", "-F", "none", "-T", "-i", key.descriptorPath.string] + settings.flatMap { ["-o", $0] } + [
             "-p", port, "\(user)@127.0.0.1", quietScript,
         ]
