@@ -36,7 +36,10 @@ import Testing
                 stream.send(request.synchronization ?? Array("{\"return\": {}}\n".utf8))
             }
         }
-        try await GuestAgent(busy.channel, for: .seconds(30)).setClock()
+        let time = try await ContinuousClock().measure {
+            try await GuestAgent(busy.channel, for: .seconds(30)).setClock()
+        }
+        #expect(time < .seconds(5), "\(time)")
         let refusing = try FakeAgent { request in
             switch request.name {
             case "guest-ping": "{\"return\": {}}"
@@ -46,7 +49,11 @@ import Testing
             }
         }
         try await GuestAgent(refusing.channel, for: .seconds(30)).setClock()
-        #expect(refusing.requests.contains { $0.name == "guest-exec" && $0.arguments["path"] == "date" })
+        let date = try #require(refusing.requests.first { $0.name == "guest-exec" }?.arguments)
+        let words = try #require(date["arg"]?.firstMatch(of: /-u.*-s.*@(\d+)\.(\d+)/.dotMatchesNewlines()))
+        #expect(date["path"] == "date" && words.2.count == 9, "\(date)")
+        let difference = try #require(Double(words.1)) - Date().timeIntervalSince1970
+        #expect(abs(difference) < 5, "\(difference)")
         let unable = try FakeAgent { request in
             request.name == "guest-ping" ? "{\"return\": {}}" : "{\"error\": {\"desc\": \"not \\u001bhere\"}}"
         }
@@ -121,7 +128,8 @@ import Testing
         let agent = try FakeAgent { request, stream in
             let isReady = isReady.load(ordering: .sequentiallyConsistent)
             if isReady, request.synchronization != nil { stream.send("{}}\n{\"return\": {\"pid\": 1}}\n\u{1}\n") }
-            let answer = isReady ? "{\"return\": {}}\n{\"return\": {}}\n" : "{\"return\": "
+            let unasked = "{\"error\": {\"desc\": \"nobody asked\"}}\n"
+            let answer = isReady ? "{\"return\": {}}\n\(unasked)" : "{\"return\": "
             stream.send(request.synchronization ?? Array(answer.utf8))
         }
         await #expect(throws: CloudletError.self) {
@@ -130,6 +138,23 @@ import Testing
         isReady.store(true, ordering: .sequentiallyConsistent)
         let calls = GuestAgent(agent.channel, for: .seconds(30))
         for _ in 0..<5 { try await calls.requireAnswer() }
+    }
+
+    @Test("the answer to a call that was given up is not taken for the one to the next call")
+    func late() async throws {
+        let given = Mutex<[String]>([])
+        let agent = try FakeAgent { request, stream in
+            if request.name == "guest-fstrim" { return given.withLock { $0.append("{\"return\": {\"paths\": []}}\n") } }
+            for late in given.withLock({ Array($0) }) { stream.send(late) }
+            given.withLock { $0 = [] }
+            stream.send(
+                request.synchronization ?? Array("{\"return\": {\"pid\": 7, \"exited\": true, \"exitcode\": 0}}\n".utf8)
+            )
+        }
+        await #expect(throws: CloudletError.self) {
+            try await GuestAgent(agent.channel, for: .milliseconds(100)).trim()
+        }
+        try await GuestAgent(agent.channel, for: .seconds(30)).run(script: "true")
     }
 
     @Test("an agent that takes no requests does not block the one who sends them")

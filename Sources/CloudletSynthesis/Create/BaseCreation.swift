@@ -87,7 +87,7 @@ package struct BaseCreation: Sendable {
                 try await times.measure(.setUp) { () async throws(CloudletError) in
                     try await setUp(running.machine, running.forwards)
                 }
-                let patience = max(VirtualMachine.agentLimit, min(limit, ContinuousClock.now - begin))
+                let patience = Self.patience(limit, afterRunning: ContinuousClock.now - begin)
                 return try await fallback.saving { () async throws(CloudletError) in
                     try await SavedVM.save(running, waitingForAgent: patience, times, progress)
                 }
@@ -96,6 +96,11 @@ package struct BaseCreation: Sendable {
             throw Self.notMade(path, hasRun: launches.contains(where: \.hasRun), error)
         }
         return try await write(vm, beside: path, fallback, times, progress)
+    }
+
+    /// How long to wait for the agent of a guest that has run for some time since its boot.
+    static func patience(_ limit: Duration, afterRunning time: Duration) -> Duration {
+        max(VirtualMachine.agentLimit, min(limit, time))
     }
 
     private static func notMade(_ disk: FilePath, hasRun: Bool, _ error: CloudletError) -> CloudletError {
