@@ -12,10 +12,12 @@ final class FakeAgent: Sendable {
         let name: String
         /// Its arguments.
         let arguments: [String: String]
+        /// Whether a byte preceded it that is no part of JSON, and makes an agent drop an incomplete request.
+        let isDelimited: Bool
 
         init?(_ line: [UInt8]) {
-            // The byte before a synchronization is no part of the JSON.
-            let text = line.first == 0xFF ? line.dropFirst() : line[...]
+            isDelimited = line.first == 0xFF
+            let text = isDelimited ? line.dropFirst() : line[...]
             guard let object = try? JSONSerialization.jsonObject(with: Data(text)) as? [String: Any],
                 let name = object["execute"] as? String
             else { return nil }
@@ -26,7 +28,7 @@ final class FakeAgent: Sendable {
 
         /// The right answer to a synchronization; `nil` for another command.
         var synchronization: [UInt8]? {
-            guard name == "guest-sync-delimited" else { return nil }
+            guard name == "guest-sync-delimited", isDelimited else { return nil }
             return [0xFF] + Array("{\"return\": \(arguments["id"] ?? "")}\n".utf8)
         }
     }

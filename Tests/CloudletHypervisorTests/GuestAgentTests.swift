@@ -157,6 +157,14 @@ import Testing
         try await GuestAgent(agent.channel, for: .seconds(30)).run(script: "true")
     }
 
+    @Test("nothing is read after the deadline, however much a guest sends")
+    func deadline() throws {
+        let pair = try SocketPair()
+        pair.theirs.send([UInt8](repeating: 0x41, count: 4096))
+        #expect(try AgentChannel(pair.ours).answer(to: "{}", named: "guest-ping", before: .now) == nil)
+        withExtendedLifetime(pair) {}
+    }
+
     @Test("an agent that takes no requests does not block the one who sends them")
     func full() throws {
         let pair = try SocketPair()

@@ -17,6 +17,8 @@ extension VirtualMachine {
     ///   - programs: the statuses with which they end; the agent may run no others.
     ///   - output: what they write, in Base64.
     ///   - setsTime: whether the agent may set the clock itself.
+    /// - Returns: the agent.
+    /// - Throws: `CloudletError` when there can be no socket.
     private static func agent(
         _ programs: [String: Int], output: String = "", setsTime: Bool = true
     ) throws -> FakeAgent {
