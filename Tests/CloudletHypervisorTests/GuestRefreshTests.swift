@@ -116,6 +116,10 @@ extension VirtualMachine {
             #expect(support == GuestSupport(clock: clock, random: random), "\(programs): \(support)")
             #expect(agent.requests.first { $0.name != "guest-ping" }?.name == "guest-set-time")
         }
+        // No program in this guest has opened the channel, so nobody is asked.
+        let unasked = try Self.agent([:])
+        await small.vm.use(unasked)
+        #expect(await !small.vm.agentAnswers() && unasked.requests.isEmpty)
         let silent = try FakeAgent { _, _ in }
         await small.vm.use(silent)
         let time = await ContinuousClock().measure {

@@ -214,7 +214,7 @@ import Testing
                 "m.ova", "qemu-img convert -O vmdk s one.vmdk; cp one.vmdk two.vmdk; tar -cf $1 *.vmdk; rm *.vmdk",
                 "contains 2 disks"
             ),
-            ("n.tar", "tar -cf t s; head -c 100000 t > $1; rm t", "cut off"),
+            ("n.tar", "tar -cf t s; head -c 100000 t > $1; rm t", "cut off: a member ends behind the end"),
             ("o.tar", "truncate -s 8M s; tar -S -cf $1 s", "without its holes"),
             ("p.tar", "truncate -s 8M s; tar -S --format=pax -cf $1 s", "without its holes"),
         ])

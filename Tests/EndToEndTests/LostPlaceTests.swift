@@ -197,8 +197,8 @@ struct LostBasePlaceTests {
         arguments: [
             // Random data, whose amount the image shows; compressed data that takes more than it says, or leaves no room
             // for the base VM.
-            (37, "qemu-img convert -O qcow2 big place/a.qcow2", "a.qcow2", "MB are missing"),
-            (37, "xz -0 -c big > place/b.xz", "b.xz", "are missing"),
+            (37, "qemu-img convert -O qcow2 big place/a.qcow2", "a.qcow2", "has room for"),
+            (37, "xz -0 -c big > place/b.xz", "b.xz", "has room for"),
             (21, "xz -0 -c text > place/c.xz", "c.xz", "does not fit into"),
             (36, "xz -0 -c text > place/d.xz", "d.xz", "of free space"),
         ])
