@@ -33,13 +33,10 @@ package enum CommandRunner {
     ) async -> Int32 {
         do {
             try DescriptorLimit.requireLeast()
-            try await (handlesSignals ? untilSignal : directly) {
-                var command = try root.parseAsRoot(arguments)
-                if var asynchronous = command as? any AsyncParsableCommand {
-                    try await asynchronous.run()
-                } else {
-                    try command.run()
-                }
+            if handlesSignals {
+                try await runUntilSignal(root, arguments)
+            } else {
+                try await run(root.parseAsRoot(arguments))
             }
             try Console.requireWritten()
             return 0
@@ -82,12 +79,29 @@ package enum CommandRunner {
         [.sigint, .sigterm] + [.sighup, .sigquit].filter { !InheritedState.ignores($0.rawValue) }
     }
 
-    private static func directly(_ body: @escaping @Sendable () async throws -> Void) async throws { try await body() }
+    private static func run(_ command: sending any ParsableCommand) async throws {
+        var command = command
+        if var asynchronous = command as? any AsyncParsableCommand {
+            try await asynchronous.run()
+        } else {
+            try command.run()
+        }
+    }
 
-    /// Runs `body`, and cancels it when a signal arrives. What it then returns or throws decides how the program ends.
-    private static func untilSignal(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    /// Runs the command, and cancels it when a signal arrives. What it then returns or throws decides how the program
+    /// ends.
+    private static func runUntilSignal<Root: AsyncParsableCommand & SendableMetatype>(
+        _ root: Root.Type, _ arguments: [String]?
+    ) async throws {
+        // The arguments are parsed while signals are being trapped: each takes about a millisecond.
+        let areTrapped = AsyncEvent()
+        let work = Task {
+            let command = try root.parseAsRoot(arguments)
+            await areTrapped.wait()
+            try await run(command)
+        }
         let signals = await UnixSignalsSequence(trapping: ending)
-        let work = Task { try await body() }
+        areTrapped.set()
         let watch = Task {
             for await _ in signals {
                 interruptions.add()
