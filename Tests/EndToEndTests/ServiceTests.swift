@@ -271,10 +271,13 @@ extension EndToEndTests {
                 }
             }
             let id = session.withLock { $0 }
+            let ask = ["curl", "-s", "-m", "10", "http://\(EndToEndLab.address(1)):9876/"]
+            let away = try await lab.run(2, ask)
+            #expect(try FaceAnswer(in: away.output).continues(chain.before), "\(away)")
             _ = try await lab.with(1, [Program.path("cloudlet-node")], environment: environment, log: logs[1]) { node in
                 try await node.waitFor("node is ready")
                 #expect(node.output.contains("session continues"), "\(node.output)")
-                let answer = try await lab.run(2, ["curl", "-s", "-m", "10", "http://\(EndToEndLab.address(1)):9876/"])
+                let answer = try await lab.run(2, ask)
                 #expect(try FaceAnswer(in: answer.output).continues(chain.before))
                 #expect(try await sessions(chain).map { $0["id"] as? String } == [id])
                 let stopped = try await Program.cloudlet(["stop-session", id], environment: chain.environment)
