@@ -65,17 +65,6 @@ import Testing
         #expect(refusal.code == .unavailable && refused.refusal?.description.contains("--allow-boot") == false)
     }
 
-    @Test("versions of machine types are compared as numbers")
-    func newest() {
-        let known = [
-            "pc", "q35", "pc-q35-9.2", "pc-q35-10.0", "pc-q35-10.0.1", "pc-q35-x", "pc-i440fx-11.0", "pc-q35-",
-        ]
-        func newest(_ name: String) -> String? { MachineDescription.newestMachineType(like: name, among: known) }
-        #expect(newest("pc-q35-12.0") == "pc-q35-10.0.1" && newest("pc-q35-rhel9.4.0") == "pc-q35-10.0.1")
-        #expect(newest("pc-i440fx-2.9") == "pc-i440fx-11.0")
-        #expect(newest("pc-isa-1.0") == nil && newest("microvm") == nil && newest("") == nil && newest("-") == nil)
-    }
-
     @Test("CPU models are unusable only where libvirt says so")
     func reading() throws {
         let document = """
@@ -87,5 +76,8 @@ import Testing
             """
         #expect(try DomainDescriptionReader.cpuModels(in: document) == ["A": false, "B": true, "C": true, "D": true])
         #expect(try DomainDescriptionReader.cpuModels(in: "<domainCapabilities/>").isEmpty)
+        #expect(throws: CloudletError.self) { try DomainDescriptionReader.machineType(in: "<domainCapabilities/>") }
+        let named = "<domainCapabilities><machine>pc-q35-7.2</machine></domainCapabilities>"
+        #expect(try DomainDescriptionReader.machineType(in: named) == "pc-q35-7.2")
     }
 }

@@ -28,6 +28,14 @@ enum DomainDescriptionReader {
         return Dictionary(models) { $0 && $1 }
     }
 
+    /// The full name of the machine type, from QEMU's capabilities for a kind of domain.
+    static func machineType(in domainCapabilities: String) throws(CloudletError) -> String {
+        guard let name = try capabilitiesParser.parse(domainCapabilities).text(of: "machine") else {
+            throw CloudletError(.unavailable, "libvirt does not name the machine type of QEMU's capabilities")
+        }
+        return name
+    }
+
     /// A parser with larger limits, because capabilities list many machines.
     private static var capabilitiesParser: MarkupParser {
         var parser = MarkupParser()

@@ -51,19 +51,10 @@ extension MachineDescription {
         return list
     }
 
-    /// The newest machine type of the same family as another one: `pc-q35-9.2` for `pc-q35-10.0`. What follows the last
-    /// hyphen is the version.
-    /// - Returns: its name; `nil` if there is none in `known`.
-    static func newestMachineType(like name: String, among known: some Sequence<String>) -> String? {
-        guard let hyphen = name.lastIndex(of: "-") else { return nil }
-        let family = name[...hyphen]
-        func version(_ name: String) -> [Int]? {
-            guard name.hasPrefix(family) else { return nil }
-            let parts = name.dropFirst(family.count).split(separator: ".", omittingEmptySubsequences: false)
-            let numbers = parts.compactMap { Int($0) }
-            return numbers.count == parts.count ? numbers : nil
-        }
-        return known.compactMap { name in version(name).map { (name, $0) } }
-            .max { $0.1.lexicographicallyPrecedes($1.1) }?.0
+    /// The name that stands for the newest machine type of the same family as another one, on any host: `q35` for
+    /// `pc-q35-10.0`.
+    /// - Returns: the name; `nil` for machine types of other families.
+    static func newestType(inFamilyOf name: String) -> String? {
+        ["pc-i440fx-": "pc", "pc-q35-": "q35"].first { name.hasPrefix($0.key) }?.value
     }
 }

@@ -34,13 +34,11 @@ extension Hypervisor {
         substitute.accelerator = accelerator
         var models = models
         if case .failure = models {
-            let types = try DomainDescriptionReader.machineTypes(
-                in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
-            guard let type = MachineDescription.newestMachineType(like: machine.machineType, among: types.keys) else {
-                return nil
-            }
-            substitute.machineType = type
-            models = try await cpuModels(of: type)
+            guard let newest = MachineDescription.newestType(inFamilyOf: machine.machineType),
+                case .success(let document) = try await capabilities(of: newest)
+            else { return nil }
+            substitute.machineType = try DomainDescriptionReader.machineType(in: document)
+            models = .success(try DomainDescriptionReader.cpuModels(in: document))
         }
         guard case .success(let known) = models else { return nil }
         if machine.cpuModel != MachineDescription.defaultCPUModel, known[machine.cpuModel] == nil {
@@ -53,12 +51,15 @@ extension Hypervisor {
     private func cpuModels(
         of machineType: String
     ) async throws(CloudletError) -> Result<[String: Bool], CloudletError> {
-        let answer = try await blocking { [connection, accelerator] () throws(CloudletError) in
-            try connection.domainCapabilities(machineType: machineType, accelerator)
-        }
-        switch answer {
-        case .success(let capabilities): return .success(try DomainDescriptionReader.cpuModels(in: capabilities))
+        switch try await capabilities(of: machineType) {
+        case .success(let document): return .success(try DomainDescriptionReader.cpuModels(in: document))
         case .failure(let error): return .failure(error)
+        }
+    }
+
+    private func capabilities(of machineType: String) async throws(CloudletError) -> Result<String, CloudletError> {
+        try await blocking { [connection, accelerator] () throws(CloudletError) in
+            try connection.domainCapabilities(machineType: machineType, accelerator)
         }
     }
 
