@@ -48,6 +48,8 @@ int cloudlet_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, p
 
 int cloudlet_signal_process(int fd, int signal) { return (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0); }
 
+void cloudlet_name_process(const char *name) { (void)prctl(PR_SET_NAME, name); }
+
 int cloudlet_was_signalled(int status) { return WIFSIGNALED(status); }
 
 int cloudlet_peer_user(int fd, unsigned *user) {

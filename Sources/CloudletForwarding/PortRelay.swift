@@ -52,6 +52,8 @@ struct PortRelay: Sendable {
     /// Connects to the target, and joins both connections.
     private static func connect(_ outer: any Channel, to target: SocketAddress) -> EventLoopFuture<Void> {
         ClientBootstrap(group: outer.eventLoop)
+            // A busy emulator accepts late.
+            .connectTimeout(.seconds(60))
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)

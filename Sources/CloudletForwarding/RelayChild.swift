@@ -9,6 +9,8 @@ import NIOPosix
 /// other use. It lives exactly as long as the VM's emulator, so that the ports also work while the program that made
 /// the VM is restarted or has ended.
 package enum RelayChild {
+    /// The name of the process.
+    static let name = "cloudlet-relay"
     /// The largest number of connections at a time. Each takes two descriptors.
     private static let connections = 256
 
@@ -31,9 +33,11 @@ package enum RelayChild {
         signal(SIGPIPE, SIG_IGN)
         // Not to keep a file system busy.
         _ = unsafe chdir("/")
+        ProcessName.set(name)
         guard let lock = try FileLock.tryAcquire(task.lock, creating: false),
             let emulator = ProcessHandle(task.emulator)
         else { return }
+        try File(task.lock, .readWrite).write(Array(String(getpid()).utf8), at: 0)
         var relays: [PortRelay] = []
         let report = listen(task, &relays)
         say(report.line)

@@ -1,5 +1,6 @@
 package import CloudletCore
 import CloudletSystem
+import Glibc
 import Subprocess
 package import SystemPackage
 
@@ -11,6 +12,10 @@ package struct RelayProcess: Sendable {
     private static let lockName = "port-relay"
     /// The pause before a process that has ended is started again.
     private static let pause = Duration.milliseconds(500)
+    /// The longest pause between attempts to start it.
+    private static let longestPause = Duration.seconds(30)
+    /// How long a process may take to report.
+    private static let startLimit = Duration.seconds(20)
     /// How long a process may take to end after the emulator.
     private static let endLimit = Duration.seconds(5)
 
@@ -31,13 +36,13 @@ package struct RelayProcess: Sendable {
     ///   - rules: the ports.
     ///   - emulator: the process of the VM's emulator.
     ///   - directory: the VM's scratch directory.
-    ///   - restarted: is called each time when the process ended before the emulator and another one relays the same
-    ///     ports.
+    ///   - restarted: is called when the process ended before the emulator and another one relays the same ports, and
+    ///     with the reason if the first attempt to start one fails.
     /// - Returns: the ports on which it listens, in the order of the rules, or the reason why it can't.
     /// - Throws: `CloudletError` when the process can't be started.
     package func start(
         _ rules: [RelayTask.Rule], emulator: Int32, directory: FilePath,
-        restarted: @escaping @Sendable () -> Void = {}
+        restarted: @escaping @Sendable (Errno?) -> Void = { _ in }
     ) async throws(CloudletError) -> Result<[UInt16], Refusal> {
         let lock = directory.appending(Self.lockName)
         // Only this process makes the file, so a relay process can't make one in a directory that is being removed.
@@ -53,16 +58,17 @@ package struct RelayProcess: Sendable {
             return .failure(Refusal(rule: rule, reason: Errno(rawValue: reason)))
         default:
             throw CloudletError(
-                .unavailable, "the process that relays the ports of a VM ended without a report",
-                advice: "look for its end in the system's log (dmesg)")
+                .busy, "the process that relays the ports of a VM ended without a report", advice: "try again later")
         }
     }
 
     /// Runs one process after the other until the emulator ends. The report of the first one is put out.
     private func supervise(
         _ task: RelayTask, _ reporter: AsyncStream<Result<RelayReport, CloudletError>>.Continuation,
-        _ restarted: @Sendable () -> Void
+        _ restarted: @Sendable (Errno?) -> Void
     ) async {
+        // Opened once, because another process can get the number later.
+        guard let emulator = ProcessHandle(task.emulator) else { return reporter.finish() }
         var task = task
         let first = await run(task) { reporter.yield(.success($0)) }
         if case .failure(let error) = first { reporter.yield(.failure(error)) }
@@ -72,10 +78,22 @@ package struct RelayProcess: Sendable {
         for (index, port) in ports.enumerated() where task.rules.indices.contains(index) {
             (task.rules[index].port, task.rules[index].mayMove) = (port, false)
         }
-        while ProcessHandle(task.emulator)?.hasEnded == false {
+        var pause = Self.pause
+        while !emulator.hasEnded {
             // The process reported no reason for its end, so there is nothing to wait for.
-            try? await Task.sleep(for: Self.pause)
-            _ = await run(task) { if case .listening = $0 { restarted() } }
+            try? await Task.sleep(for: pause)
+            let isFirstTry = pause == Self.pause
+            let last = await run(task) { report in
+                if case .listening = report { restarted(nil) }
+            }
+            if case .success(.listening?) = last {
+                pause = Self.pause
+                continue
+            }
+            var reason = Errno.resourceTemporarilyUnavailable
+            if case .success(.refused(_, let number)?) = last { reason = Errno(rawValue: number) }
+            if isFirstTry, !emulator.hasEnded { restarted(reason) }
+            pause = min(pause * 2, Self.longestPause)
         }
     }
 
@@ -92,14 +110,19 @@ package struct RelayProcess: Sendable {
                 output: .sequence, error: .discarded
             ) { execution in
                 var lines = execution.standardOutput.strings().makeAsyncIterator()
-                let report = try await lines.next().flatMap { RelayReport(line: $0) }
+                let line = try await withDeadline(Self.startLimit) { () async throws(CloudletError) in
+                    try? await lines.next()
+                } orEnd: { _ in
+                    try? execution.send(signal: .kill)
+                }
+                let report = line.flatMap { RelayReport(line: $0) }
                 if let report { reported(report) }
                 return report
             }
             return .success(result.closureResult)
         } catch {
             return .failure(
-                CloudletError(.unavailable, "the process that relays the ports of a VM can't be started", cause: error))
+                CloudletError(.busy, "the process that relays the ports of a VM can't be started", cause: error))
         }
     }
 
@@ -109,10 +132,20 @@ package struct RelayProcess: Sendable {
     package static func waitForEnd(in directory: FilePath) async {
         let lock = directory.appending(lockName)
         await shielded {
-            // flock(2) knows no time limit.
-            _ = try? await poll(every: .milliseconds(2), upTo: .milliseconds(20), for: endLimit) {
-                () throws(CloudletError) in try !FileLock.isHeld(lock)
-            }
+            guard await !isReleased(lock, within: endLimit) else { return }
+            // The process holds the lock, so the number in the file is its own.
+            let bytes = (try? File(lock, .read).read(16, at: 0)) ?? []
+            guard let process = Int32(String(decoding: bytes, as: UTF8.self)) else { return }
+            ProcessHandle(process)?.send(SIGKILL)
+            _ = await isReleased(lock, within: endLimit)
         }
+    }
+
+    private static func isReleased(_ lock: FilePath, within limit: Duration) async -> Bool {
+        // flock(2) knows no time limit.
+        let isFree = try? await poll(every: .milliseconds(2), upTo: .milliseconds(20), for: limit) {
+            () throws(CloudletError) in try !FileLock.isHeld(lock)
+        }
+        return isFree ?? true
     }
 }

@@ -81,7 +81,7 @@ import Testing
                     _ = try await RelayProcess(executable: FilePath(executable))
                         .start([], emulator: emulator, directory: directory)
                 }
-                #expect(error?.code == .unavailable && error?.message.contains("relays the ports") == true)
+                #expect(error?.code == .busy && error?.message.contains("relays the ports") == true)
             }
         }
     }
@@ -89,23 +89,47 @@ import Testing
     @Test("a relay that is killed is started again at the same port; after the emulator's end its port is free")
     func restart() async throws {
         let restarts = CurrentValue(0)
+        let failures = CurrentValue<[Errno]>([])
         let scratch = try ScratchDirectory()
         let port = try await withEmulator(in: scratch) { emulator, directory in
             let rule = RelayTask.Rule(loopback, 0, mayMove: true, to: 9)
-            let port = try await starter.start([rule], emulator: emulator, directory: directory) {
-                restarts.update { $0 += 1 }
+            let port = try await starter.start([rule], emulator: emulator, directory: directory) { failure in
+                if let failure { failures.update { $0.append(failure) } } else { restarts.update { $0 += 1 } }
             }.get()[0]
             for round in 1...2 {
                 let relay = try #require(PortHolder.all(of: port, .tcp).first)
-                #expect(relay.name == "cloudlet")
+                #expect(relay.name == RelayChild.name)
                 kill(pid_t(relay.pid), SIGKILL)
                 try await until(20, "it is not started again") { restarts.value == round }
                 #expect(RawConnection(port: port) != nil)
             }
+            // Another program takes the port at the very moment.
+            let relay = try #require(PortHolder.all(of: port, .tcp).first)
+            kill(pid_t(relay.pid), SIGKILL)
+            let program = "import socket, time; s = socket.create_server(('127.0.0.1', \(port))); time.sleep(300)"
+            _ = try await Tool.with("python3", ["-c", program], log: scratch.file("thief")) { _ in
+                try await until(20, "it is not reported") { !failures.value.isEmpty }
+                #expect(failures.value == [.addressInUse])
+            }
+            try await until(20, "it is not tried again") { restarts.value == 3 }
             return port
         }
         await RelayProcess.waitForEnd(in: scratch.path)
         #expect(PortHolder.all(of: port, .tcp).isEmpty)
-        #expect(restarts.value == 2)
+        #expect(restarts.value == 3)
+    }
+
+    @Test("a relay that does not end after the emulator is killed")
+    func stopped() async throws {
+        let scratch = try ScratchDirectory()
+        let port = try await withEmulator(in: scratch) { emulator, directory in
+            let rule = RelayTask.Rule(loopback, 0, mayMove: true, to: 9)
+            let port = try await starter.start([rule], emulator: emulator, directory: directory).get()[0]
+            kill(pid_t(try #require(PortHolder.all(of: port, .tcp).first).pid), SIGSTOP)
+            return port
+        }
+        #expect(!PortHolder.all(of: port, .tcp).isEmpty)
+        await RelayProcess.waitForEnd(in: scratch.path)
+        #expect(PortHolder.all(of: port, .tcp).isEmpty)
     }
 }

@@ -39,6 +39,8 @@ pid_t cloudlet_ended_child(void);
 // A descriptor of a process; it never refers to another process that gets the same number later (Linux 5.3).
 int cloudlet_open_process(pid_t process);
 int cloudlet_signal_process(int fd, int signal);
+// Sets the name that ps(1) and others show for this process (prctl(2), PR_SET_NAME); at most 15 bytes.
+void cloudlet_name_process(const char *name);
 int cloudlet_was_signalled(int status);
 // The user at the other end of a Unix socket (SO_PEERCRED, unix(7)).
 int cloudlet_peer_user(int fd, unsigned *user);

@@ -6,12 +6,16 @@ package enum VMIncident: Sendable, Hashable {
     case woken(vm: String)
     /// The process that relays the ports of this VM ended, and was started again. Connections were cut.
     case portsReopened(vm: String)
+    /// The process that relays the ports of this VM ended, and can't be started again now; it is tried again.
+    case portsClosed(vm: String, reason: String)
 
     /// The text of a message.
     package var shown: String {
         switch self {
         case .disk(let disk): disk.shown
         case .woken: "the guest went to sleep, and was woken up: it can't wake by itself"
+        case .portsClosed(_, let reason):
+            "the process that relays the VM's ports ended, and can't be started again now (\(reason))"
         case .portsReopened:
             "the process that relays the VM's ports ended, which cut their connections; the ports are open again"
         }

@@ -51,7 +51,9 @@ extension VirtualMachine {
         }
         let result = try await RelayProcess().start(
             rules, emulator: try processID(), directory: directory,
-            restarted: { [note, name] in note(.portsReopened(vm: name)) })
+            restarted: { [note, name] failure in
+                note(failure.map { .portsClosed(vm: name, reason: $0.description) } ?? .portsReopened(vm: name))
+            })
         switch result {
         case .success(let ports):
             return zip(zip(forwards, inner), ports).map { forwards, port in

@@ -15,6 +15,12 @@ final class VMSessions: Sendable {
         switch incident {
         case .woken(let vm):
             logger.warning("a guest went to sleep, and was woken up", metadata: metadata(of: vm))
+        case .portsClosed(let vm, let reason):
+            var metadata = metadata(of: vm)
+            metadata["reason"] = "\(reason)"
+            logger.error(
+                "the ports of a VM are closed: the process that relays them ended, and can't be started again now",
+                metadata: metadata)
         case .portsReopened(let vm):
             logger.warning(
                 "the process that relays a VM's ports ended, and was started again; connections were cut",
