@@ -37,9 +37,12 @@ package enum RelayChild {
         guard let lock = try FileLock.tryAcquire(task.lock, creating: false),
             let emulator = ProcessHandle(task.emulator)
         else { return }
-        try File(task.lock, .readWrite).write(Array(String(getpid()).utf8), at: 0)
         var relays: [PortRelay] = []
         let report = listen(task, &relays)
+        if case .listening(let ports) = report {
+            let record = RelayRecord(process: getpid(), task: task.fixed(at: ports))
+            try File(task.lock, .readWrite).write(Array(record.text.utf8), at: 0)
+        }
         say(report.line)
         if case .listening = report { emulator.waitForEnd() }
         // The ports must be free when the lock is.

@@ -62,6 +62,24 @@ package struct RelayProcess: Sendable {
         }
     }
 
+    /// Starts a relay process again if the one that an earlier program started ends before the emulator.
+    /// - Parameters:
+    ///   - directory: the scratch directory of a VM that runs.
+    ///   - restarted: see ``start(_:emulator:directory:restarted:)``.
+    package func adopt(in directory: FilePath, restarted: @escaping @Sendable (Errno?) -> Void = { _ in }) {
+        let lock = directory.appending(Self.lockName)
+        guard var record = RelayRecord(in: lock) else { return }
+        record.task.lock = lock
+        Task { [record] in
+            guard let emulator = ProcessHandle(record.task.emulator) else { return }
+            // A process that does not hold the lock is not the relay.
+            if (try? FileLock.isHeld(lock)) == true, let relay = ProcessHandle(record.process) {
+                await relay.untilEnd()
+            }
+            await restart(record.task, until: emulator, restarted)
+        }
+    }
+
     /// Runs one process after the other until the emulator ends. The report of the first one is put out.
     private func supervise(
         _ task: RelayTask, _ reporter: AsyncStream<Result<RelayReport, CloudletError>>.Continuation,
@@ -69,15 +87,17 @@ package struct RelayProcess: Sendable {
     ) async {
         // Opened once, because another process can get the number later.
         guard let emulator = ProcessHandle(task.emulator) else { return reporter.finish() }
-        var task = task
         let first = await run(task) { reporter.yield(.success($0)) }
         if case .failure(let error) = first { reporter.yield(.failure(error)) }
         reporter.finish()
         guard case .success(.listening(let ports)?) = first else { return }
-        // Clients have learned these ports.
-        for (index, port) in ports.enumerated() where task.rules.indices.contains(index) {
-            (task.rules[index].port, task.rules[index].mayMove) = (port, false)
-        }
+        await restart(task.fixed(at: ports), until: emulator, restarted)
+    }
+
+    /// Starts one process after the other until the emulator ends.
+    private func restart(
+        _ task: RelayTask, until emulator: borrowing ProcessHandle, _ restarted: @Sendable (Errno?) -> Void
+    ) async {
         var pause = Self.pause
         while !emulator.hasEnded {
             // The process reported no reason for its end, so there is nothing to wait for.
@@ -133,10 +153,9 @@ package struct RelayProcess: Sendable {
         let lock = directory.appending(lockName)
         await shielded {
             guard await !isReleased(lock, within: endLimit) else { return }
-            // The process holds the lock, so the number in the file is its own.
-            let bytes = (try? File(lock, .read).read(16, at: 0)) ?? []
-            guard let process = Int32(String(decoding: bytes, as: UTF8.self)) else { return }
-            ProcessHandle(process)?.send(SIGKILL)
+            // The process holds the lock, so the record is its own.
+            guard let record = RelayRecord(in: lock) else { return }
+            ProcessHandle(record.process)?.send(SIGKILL)
             _ = await isReleased(lock, within: endLimit)
         }
     }

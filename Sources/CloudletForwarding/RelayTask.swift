@@ -1,4 +1,5 @@
 package import CloudletNetwork
+import CloudletSystem
 package import SystemPackage
 
 /// The task of a relay process: what it relays, and for how long.
@@ -54,6 +55,46 @@ package struct RelayTask: Hashable, Sendable {
             rules.append(Rule(address, port, mayMove: arguments[at + 2] == "move", to: target))
         }
         self.init(emulator: emulator, lock: FilePath(arguments[2]), rules: rules)
+    }
+}
+
+extension RelayTask {
+    /// The task of a process that takes the place of one which listens on these ports: clients have learned them.
+    func fixed(at ports: [UInt16]) -> RelayTask {
+        var task = self
+        for (index, port) in ports.enumerated() where rules.indices.contains(index) {
+            (task.rules[index].port, task.rules[index].mayMove) = (port, false)
+        }
+        return task
+    }
+}
+
+/// What a relay process writes into its lock file when it listens.
+struct RelayRecord: Hashable, Sendable {
+    /// Its process number.
+    var process: Int32
+    /// Its task, with the ports on which it listens.
+    var task: RelayTask
+
+    /// One value in each line, which ends with a zero byte: a later record can be shorter than an earlier one.
+    var text: String { ([String(process)] + task.arguments).joined(separator: "\n") + "\0" }
+
+    init(process: Int32, task: RelayTask) { (self.process, self.task) = (process, task) }
+
+    /// Reads a record.
+    init?(_ text: String) {
+        guard let end = text.firstIndex(of: "\0") else { return nil }
+        let lines = text[..<end].split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        guard let process = lines.first.flatMap({ Int32($0) }), process > 0,
+            let task = RelayTask(Array(lines.dropFirst()))
+        else { return nil }
+        self.init(process: process, task: task)
+    }
+
+    /// The record in a lock file.
+    init?(in lock: FilePath) {
+        guard let bytes = try? File(lock, .read).read(64 << 10, at: 0) else { return nil }
+        self.init(String(decoding: bytes, as: UTF8.self))
     }
 }
 

@@ -36,6 +36,11 @@ import Testing
             #expect(RelayTask(arguments) == nil, "\(arguments)")
         }
         #expect(RelayTask(task.arguments.dropLast()) == nil)
+        let record = RelayRecord(process: 5, task: task)
+        #expect(RelayRecord(record.text + "rest of a longer one") == record)
+        for wrong in ["", "5\0", "x" + record.text, String(record.text.dropLast())] {
+            #expect(RelayRecord(wrong) == nil, "\(wrong)")
+        }
         for report in [RelayReport.listening([1, 65535]), .listening([]), .refused(rule: 1, reason: 98)] {
             #expect(RelayReport(line: report.line) == report)
         }
@@ -117,6 +122,31 @@ import Testing
         await RelayProcess.waitForEnd(in: scratch.path)
         #expect(PortHolder.all(of: port, .tcp).isEmpty)
         #expect(restarts.value == 3)
+    }
+
+    @Test("a relay of an earlier program is started again, at its ports, by the one that takes over its VM")
+    func adopted() async throws {
+        let scratch = try ScratchDirectory()
+        let restarts = CurrentValue(0)
+        let lock = try scratch.write("port-relay", [])
+        defer { withExtendedLifetime(lock) {} }
+        let port = try await withEmulator(in: scratch) { emulator, directory in
+            let path = directory.appending("port-relay")
+            let rule = RelayTask.Rule(loopback, 0, mayMove: true, to: 9)
+            let earlier = RelayTask(emulator: emulator, lock: path, rules: [rule])
+            let program = Repository.programs.appending("cloudlet").string
+            let port = try await Tool.with(program, earlier.arguments, log: scratch.file("earlier")) { relay in
+                try await relay.waitFor("listening ")
+                starter.adopt(in: directory) { if $0 == nil { restarts.update { $0 += 1 } } }
+                #expect(restarts.value == 0)
+                return try #require(RelayRecord(in: path)).task.rules[0].port
+            }.value
+            try await until(20, "it is not started again") { restarts.value == 1 }
+            #expect(PortHolder.all(of: port, .tcp).first?.name == RelayChild.name)
+            return port
+        }
+        await RelayProcess.waitForEnd(in: scratch.path)
+        #expect(PortHolder.all(of: port, .tcp).isEmpty)
     }
 
     @Test("a relay that does not end after the emulator is killed")

@@ -82,6 +82,13 @@ extension Hypervisor {
         Set(try await activeDomains().map(\.name).filter(isOurs))
     }
 
+    /// Looks after the ports of a VM that an earlier process left running.
+    package func adoptPorts(of name: String) {
+        RelayProcess().adopt(in: directory(of: name)) { [care] failure in
+            care.vms.note(.relayEnded(vm: name, failure: failure))
+        }
+    }
+
     /// Waits until the VM with this name has ended.
     /// - Returns: the reason when its emulator failed; `nil` when the guest was shut down, the VM was ended on purpose,
     ///   or the task was cancelled.

@@ -1,3 +1,5 @@
+import SystemPackage
+
 /// An incident of a watched VM.
 package enum VMIncident: Sendable, Hashable {
     /// The host has no space for what the VM writes to its disk, or has space again.
@@ -8,6 +10,11 @@ package enum VMIncident: Sendable, Hashable {
     case portsReopened(vm: String)
     /// The process that relays the ports of this VM ended, and can't be started again now; it is tried again.
     case portsClosed(vm: String, reason: String)
+
+    /// The process that relays the ports of a VM ended, and was started again, or can't be for a reason.
+    static func relayEnded(vm: String, failure: Errno?) -> VMIncident {
+        failure.map { .portsClosed(vm: vm, reason: $0.description) } ?? .portsReopened(vm: vm)
+    }
 
     /// The text of a message.
     package var shown: String {

@@ -51,9 +51,7 @@ extension VirtualMachine {
         }
         let result = try await RelayProcess().start(
             rules, emulator: try processID(), directory: directory,
-            restarted: { [note, name] failure in
-                note(failure.map { .portsClosed(vm: name, reason: $0.description) } ?? .portsReopened(vm: name))
-            })
+            restarted: { [note, name] in note(.relayEnded(vm: name, failure: $0)) })
         switch result {
         case .success(let ports):
             return zip(zip(forwards, inner), ports).map { forwards, port in

@@ -46,6 +46,7 @@ struct Adoption: Sendable {
                         metrics: metrics),
                     reservation: admission.adopt(client: record.client, memory: machine?.hostBytes ?? 0)))
             vms.set(vm, record.id)
+            hypervisor.adoptPorts(of: vm)
             logger.notice("session continues", metadata: ["session": "\(record.id)", "vm": "\(vm)"])
         }
         return adopted

@@ -19,6 +19,9 @@ package struct ProcessHandle: ~Copyable, Sendable {
     /// Waits until the process ends. Blocks.
     package func waitForEnd() { _ = wait(upTo: -1) }
 
+    /// Waits until the process ends, or the task is cancelled.
+    package func untilEnd() async { _ = try? await waitUntilReadable(descriptor) }
+
     /// Waits for the end of the process for some milliseconds; for -1, without a limit. A descriptor of a process
     /// becomes readable when the process ends (pidfd_open(2)).
     private func wait(upTo limit: Int32) -> Bool {
