@@ -92,7 +92,8 @@ import Testing
             $0[0].addresses = [3, 4].map { InterfaceAddress(.v4(0x7F00_0000 + $0), prefixLength: 8) }
         }
         try await until(10, "the new address is not listened on") { hosts() == ["127.0.0.4"] }
-        #expect(RawConnection(address: 0x7F00_0002, port: port) == nil)
+        // Its listener is closed after it has left `bound`.
+        try await until(10, "the old address is listened on") { RawConnection(address: 0x7F00_0002, port: port) == nil }
         taken = nil
         try await until(10, "the address is not tried again") { hosts() == ["127.0.0.3", "127.0.0.4"] }
         #expect(RawConnection(address: 0x7F00_0003, port: port) != nil)
