@@ -82,8 +82,13 @@ package final class ChildReaper: Sendable {
         let child = cloudlet_ended_child()
         guard child >= 0 else {
             // There are no children now, and waitid(2) does not wait for the first one. While a process is being started,
-            // an orphan can be adopted at any moment. No event reports that, so this is a poll.
-            if starts.load(ordering: .sequentiallyConsistent) > 0 { usleep(20_000) } else { wake.wait() }
+            // an orphan can be adopted at any moment. At other times, children of this process can leave orphans. No
+            // event reports that, so this is a poll.
+            if starts.load(ordering: .sequentiallyConsistent) > 0 {
+                usleep(20_000)
+            } else {
+                _ = wake.wait(timeout: .now() + .seconds(5))
+            }
             return
         }
         seen = (child, seen.child == child ? seen.times + 1 : 0)
