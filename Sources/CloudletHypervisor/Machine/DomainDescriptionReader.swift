@@ -10,15 +10,6 @@ enum DomainDescriptionReader {
         return graphics?.attributes["port"].flatMap { UInt16($0) }
     }
 
-    /// A host's machine types for 64-bit x86 guests, from its capabilities: each name with the type that it stands for.
-    static func machineTypes(in capabilities: String) throws(CloudletError) -> [String: String] {
-        let root = try capabilitiesParser.parse(capabilities)
-        let architectures = root.children("guest").flatMap { $0.children("arch") }
-        let machines = architectures.filter { $0.attributes["name"] == "x86_64" }
-            .flatMap { [$0] + $0.children("domain") }.flatMap { $0.children("machine") }
-        return Dictionary(machines.map { ($0.text, $0.attributes["canonical"] ?? $0.text) }) { first, _ in first }
-    }
-
     /// The known CPU models, from QEMU's capabilities for a kind of domain, and whether each can be used. A model can't
     /// be used if the host or the emulator lacks features of it.
     static func cpuModels(in domainCapabilities: String) throws(CloudletError) -> [String: Bool] {

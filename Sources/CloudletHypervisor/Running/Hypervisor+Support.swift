@@ -57,7 +57,8 @@ extension Hypervisor {
         }
     }
 
-    private func capabilities(of machineType: String) async throws(CloudletError) -> Result<String, CloudletError> {
+    /// What QEMU offers to a guest of a machine type, as XML, or why there is no such type on this host.
+    func capabilities(of machineType: String) async throws(CloudletError) -> Result<String, CloudletError> {
         try await blocking { [connection, accelerator] () throws(CloudletError) in
             try connection.domainCapabilities(machineType: machineType, accelerator)
         }

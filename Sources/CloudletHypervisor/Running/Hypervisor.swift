@@ -80,14 +80,12 @@ package final class Hypervisor: Sendable {
     /// each version of QEMU, so a base VM stores the versioned one, which other hosts know.
     /// - Throws: `CloudletError.unavailable` when there is no such machine type.
     package func machineType(named name: String) async throws(CloudletError) -> String {
-        let known = try DomainDescriptionReader.machineTypes(
-            in: try await blocking { [connection] () throws(CloudletError) in try connection.capabilities() })
-        guard let type = known[name] else {
+        guard case .success(let document) = try await capabilities(of: name) else {
             throw CloudletError(
                 .unavailable, "QEMU has no machine type '\(name.displayable(limit: 60))' here",
                 advice: "'qemu-system-x86_64 -machine help' lists those it has")
         }
-        return type
+        return try DomainDescriptionReader.machineType(in: document)
     }
 
     /// Refuses a CPU model that libvirt does not know, before anything is made for a VM.
