@@ -1,4 +1,7 @@
 // swift-tools-version: 6.2
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import PackageDescription
 
 /// Compiler settings of every Swift target: complete concurrency checking (language mode 6, below), strict memory

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The UPnP documents by which a node describes itself, embedded in the binary. `{name}` stands for a value that the
 /// caller fills in.
 package enum Descriptors {

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Benchmarks and soaks of the project, and their common parts: a lab of network namespaces, nodes, clients, and other
 programs to compare with.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Opens many connections to a node, on a host of a lab: crowd HOST OVERLAY CONNECTIONS SENDERS
 
 Of CONNECTIONS connections to a node, SENDERS send the overlay as fast as the node takes it, hold back its last byte

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """A base VM and an overlay with the running demo application, made by the project's programs."""
 
 import copy

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Floods a node from a host of a lab, and prints the amount sent: flood KIND RATE SECONDS NODE
 
 KIND is search, garbage, notify, mdns, slow or subscribe; RATE is the number per second, or 0 for as many as possible.

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Shares the ports of SSDP and mDNS with a node, as other programs on its host do: listens to both groups and sends
 nothing. Ends with its host. Scripts/lan-lab runs it."""
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """The programs that benchmarks and soaks use: installed ones, and those that this checkout builds."""
 
 import argparse

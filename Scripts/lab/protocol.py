@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """The synthesis protocol as clients of 2013 use it, implemented without the project's own code."""
 
 import socket

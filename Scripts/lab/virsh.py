@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """The same VM without a cloudlet: saves and restores it with virsh, as a user could."""
 
 import os

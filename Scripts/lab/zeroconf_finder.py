@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Prints the ids of the nodes that python-zeroconf finds: zeroconf_finder ADDRESS-OF-THE-INTERFACE"""
 
 import sys

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Reports cycles between the folders, and between the files, of each target below Sources.
 
 A file depends on another one of its target when it names a type, a protocol, a type alias or a function that only the

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Reports files below Sources that name the types of too many other files.
 
 A file depends on another one, of its own target or of another, when it names a type, a protocol or a type alias that

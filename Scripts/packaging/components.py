@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """What the programs of a build consist of: Swift packages, Swift's runtime, and shared libraries of Debian."""
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Writes manual pages from what the programs say about themselves.
 
     Scripts/packaging/manual.py commands DIRECTORY SECTION VERSION DATE < PROGRAM --experimental-dump-help

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Prints the copyright file of a Debian package: the licence of this project, and the licences and notices of all that
 is linked statically into its programs.
 

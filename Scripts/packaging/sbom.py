@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Prints a bill of materials (SPDX 2.3, JSON) of a Debian package: the Swift packages and the runtime that its programs
 contain, and the Debian packages whose libraries they load.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // avahi-client, with which the node has the machine's mDNS responder publish it.
 #ifndef CLOUDLET_CAVAHI_H
 #define CLOUDLET_CAVAHI_H

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // libvirt, with the macros and conversions that Swift can't import.
 #ifndef CLOUDLET_CLIBVIRT_H
 #define CLOUDLET_CLIBVIRT_H

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // liblzma, with the macros that Swift can't import as constants.
 #ifndef CLOUDLET_CLZMA_H
 #define CLOUDLET_CLZMA_H

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // Linux socket functions that Swift can't import: netlink, options with structures, function-like macros.
 #ifndef CLOUDLET_CNETWORK_H
 #define CLOUDLET_CNETWORK_H

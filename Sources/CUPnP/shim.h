@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // libupnp (pupnp) 1.8, and the functions that confine it.
 #ifndef CLOUDLET_CUPNP_H
 #define CLOUDLET_CUPNP_H

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import ArgumentParser
 
 /// A number of bytes on the command line: `4M`, `512KiB`, `1GiB` or plain bytes, in powers of 1024.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CLzma
 
 /// The checksum of ZIP archives: CRC-32 as in ISO 3309, by liblzma.

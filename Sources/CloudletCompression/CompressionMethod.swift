@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// How blobs are compressed.
 package enum CompressionMethod: String, Sendable, Hashable, CaseIterable {
     /// The original's method: the smallest result, slow to decompress.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// Decompresses a whole file as the usual programs write it: one or more streams, frames or members, one after another.

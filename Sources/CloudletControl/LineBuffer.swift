@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Splits received bytes into lines. Each byte is searched once, however many pieces a line arrives in.
 struct LineBuffer: Sendable {
     private var bytes: [UInt8] = []

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why and how a VM was booted from its disk on a host that can't run it as it was saved. Its memory is not a saved one, so
 /// what programs had not written to the disk is missing.
 public struct BootReport: Hashable, Sendable {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads integers and slices from the front of a span. Every read is bounds-checked, and its error names the offset.
 package struct ByteReader: ~Escapable {
     @usableFromInline let bytes: Span<UInt8>

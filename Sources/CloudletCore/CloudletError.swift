@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The one error type that leaves a module: what went wrong, where, and what to do about it.
 ///
 /// `message` is a sentence for people, without a final period; it names the file, address or value concerned.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension StringProtocol {
     /// The text made harmless for a terminal, a log line or a table: control characters (C0, C1, DEL), line and
     /// paragraph separators and bidirectional overrides are replaced by `�`, and the result is cut to `limit`

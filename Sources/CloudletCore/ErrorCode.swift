@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension CloudletError {
     /// A kind of failure. New kinds can be added without breaking a `switch` elsewhere.
     public struct Code: Hashable, Sendable, CustomStringConvertible {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A port of the host that is forwarded to a port inside a VM, written as for QEMU's former option `-redir`:
 /// `tcp:2222::22`.
 public struct PortForward: Hashable, Sendable, CustomStringConvertible {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension CloudletError {
     /// The text for clients: the message and those causes that concern what the client sent, without paths, programs and
     /// processes of this machine. The log gets ``description``.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Crypto
 
 /// A SHA-256 value (FIPS 180-4), such as the identity of a base VM.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The number of a synthesis session: random, exactly 17 decimal digits, like those of the original's server. It is
 /// never 0, which the original's clients treat as a failure.
 public struct SessionID: Hashable, Sendable, CustomStringConvertible {

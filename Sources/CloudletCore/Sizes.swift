@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The unit in which disks and memory are compared, addressed and transferred: 4096 bytes, the original's chunk size
 /// and the page size of x86-64.
 package enum Page {

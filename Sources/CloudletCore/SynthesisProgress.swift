@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// What is reported while a VM is synthesized: the same events from the synthesizer to metrics, session and client.
 package enum SynthesisProgress: Sendable, Hashable {
     /// The synthesis waits for room; position 1 is the next.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The stages of a session, in the order in which it passes them, and all the names they have.
 ///
 /// `rawValue` is the name in the registry, in `cloudlet list-session` and in the label `stage` of the metric

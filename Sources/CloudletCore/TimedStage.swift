@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A stage of the work on a VM whose time is measured. Such stages overlap.
 ///
 /// `rawValue` is the name in logs and tables, which programs match; ``metricLabel`` is the label `stage` of the metric

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// An XML element as a value: name, namespace, attributes, children, text. Comments, processing instructions and the
 /// position of text between children are dropped.
 package struct MarkupElement: Hashable, Sendable {

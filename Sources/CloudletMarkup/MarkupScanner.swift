@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Splits a document into the parts of XML's grammar, from front to back. Apart from a few bytes of lookahead, each byte is
 /// read once.
 struct MarkupScanner {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Builds the tree of a document: the elements that are open, and the root once it is closed. Resolves prefixes
 /// (Namespaces in XML 1.0, section 6).
 struct MarkupTree {

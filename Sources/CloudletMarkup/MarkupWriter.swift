@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension MarkupElement {
     /// The element as an XML document with a declaration, two spaces of indentation for each level, and attributes in
     /// alphabetical order, so that equal trees give equal bytes.

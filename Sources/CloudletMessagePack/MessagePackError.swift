@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why bytes are not the MessagePack value that was expected, and where.
 package struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong.

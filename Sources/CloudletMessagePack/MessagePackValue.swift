@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A MessagePack value as a tree, for messages of a few dozen values.
 package enum MessagePackValue: Hashable, Sendable {
     /// Nothing.

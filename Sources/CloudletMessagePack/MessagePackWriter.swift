@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// Writes MessagePack in the old raw form only: text and bytes as fixraw up to 31 bytes, raw16, raw32; never str8 or

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletSystem
 
 /// The file system's metadata of a base VM's images, which shows a change without reading them: sizes, inode numbers,

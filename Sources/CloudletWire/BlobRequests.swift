@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Decides which blobs the server requests and when. Each is requested once, in the order of the meta unless one is
 /// needed first, while the requested blobs that have not arrived are at most 512 KiB together. So a single blob above
 /// this limit is normal, as in the original.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The commands of the synthesis protocol (elijah 0.8, TCP 8021) and our own additions. Every message is a 4-byte
 /// big-endian length and a MessagePack map with the key `command`; bulk data follows its message without a frame.
 package enum Command {

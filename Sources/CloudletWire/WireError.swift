@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// Why bytes from the other side are not a valid message, or not allowed in the current state.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletClient
 
 /// Finds a node, runs the VM of an overlay on it until Enter is pressed, and prints the forwarded ports.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// A Unix datagram socket that receives what programs send to it, like a service manager or the journal.

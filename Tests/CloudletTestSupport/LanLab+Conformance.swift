@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension LanLab {
     /// Runs the conformance suite from one host against the device on another.
     /// - Returns: the exit status and the output. `findings.json` in the lab's directory contains the findings.

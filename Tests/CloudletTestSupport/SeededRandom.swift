@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Random numbers that repeat with the seed (SplitMix64), so that a failing case can be run again.
 package struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Sends a datagram, COUNT times, and prints of each answer: "ADDRESS PORT MILLISECONDS BYTES", and the text.
 
 probe.py SECONDS INTERFACE DESTINATION COUNT SOURCE SOURCE-PORT < TEXT

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """The whole way of a cloudlet under KVM: a node installed as a service, its base VM and overlay, and a client on
 another host."""
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """The commands of Scripts/host-lab, and what its hosts consist of."""
 
 import os

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletOverlay
 
 /// Describes the overlay at a path: its base VM, its images, its ports and its blobs, a line each.

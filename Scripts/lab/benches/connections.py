@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 # setup: build run guest lan
 """Measures the node's memory, guests not counted, under many connections. Needs root.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 # setup: build run guest bench
 """Measures the overlay engine in comparison with commands that a user could script, on images of a real guest, in one
 run.

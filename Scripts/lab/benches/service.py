@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 # setup: build run guest lan bench
 """Measures the node as a service, in comparison with other methods in the same run.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Hosts to test in: Debian in VMs, with systemd as the first process, AppArmor in force, avahi, libvirtd, and a KVM
 that runs guests, also on machines without usable KVM.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Runs whole Debian hosts in VMs to test in, with systemd, AppArmor, avahi, libvirtd, and a KVM that runs guests.
 
     Scripts/host-lab build [--release 12|13] [--disk-only]  makes the image and boots it once; both stay in the cache

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """A host that runs: started from a saved state, with a disk of its own, and a place on the LAN."""
 
 import contextlib

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Makes the disk of a host from Debian's packages: `python3 -m lab.hostlab.image RELEASE`, as root or as root of a user
 namespace, in an empty directory. Leaves `entry` there, with disk.raw, vmlinuz, initrd and the SSH key."""
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """The LAN that connects hosts: a process that passes on each frame to all other hosts. QEMU's sockets are files, so no
 frame reaches an interface of this machine.
 

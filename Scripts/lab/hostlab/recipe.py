@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """What a host consists of: the release of Debian, its packages, and the files in `rootfs`."""
 
 import hashlib

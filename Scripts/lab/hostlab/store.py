@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """The cache of images and saved states, in $XDG_CACHE_HOME/cloudlet/host-lab (default ~/.cache).
 
 An image is a directory RELEASE-RECIPE with disk.raw, vmlinuz, initrd and key. Each directory state-HASH in it is a

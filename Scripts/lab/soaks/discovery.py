@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 # setup: build lan bench
 """Floods a node in every way, then starts, ends and moves nodes for a long time. Needs root.
 

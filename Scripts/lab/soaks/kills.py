@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 # setup: build run guest lan
 """Kills node, client, emulator and avahi with SIGKILL in each stage of sessions, and checks the remains. Needs root.
 

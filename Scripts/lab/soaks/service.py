@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 # setup: build run guest lan bench
 """Runs sessions on a node for some time; clients die at random moments. Watches the resources of the node.
 

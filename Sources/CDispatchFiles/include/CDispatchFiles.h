@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // Keeps a program alive when the system has no more files for libdispatch. It replaces the C library's open(2), so it
 // is for long-running programs, not for libraries.
 #ifndef CLOUDLET_CDISPATCHFILES_H

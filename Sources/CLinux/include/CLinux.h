@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // Functions and values of Linux that Swift can't import: variadic system calls, function-like macros, GNU extensions.
 //
 // This header defines no feature macro (feature_test_macros(7)): Swift also reads the C library's headers in its own

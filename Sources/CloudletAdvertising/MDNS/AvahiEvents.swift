@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CAvahi
 
 /// Events that avahi has reported by callbacks and the session has not handled yet: a client or group must not be freed

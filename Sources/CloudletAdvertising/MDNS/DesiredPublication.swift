@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletDiscovery
 
 /// The data to publish, and the numbers of the interfaces to publish it on.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// When a host whose names conflict may try the next name: at once for up to fifteen conflicts in ten seconds, then
 /// once every five seconds (RFC 6762 §8.1).
 struct ConflictPace: Hashable, Sendable {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletDiscovery
 
 /// Decides when one endpoint sends which messages (UDA 2.0 §1.2.2). Has no clock: callers pass the time.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Rows of text in aligned columns with a header and two spaces between columns.
 package struct TextTable {
     package let header: [String]

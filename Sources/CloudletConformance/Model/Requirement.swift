@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// One requirement of the conformance tables, identified by its name.
 package struct Requirement: Hashable, Sendable {
     /// Its name in the tables, as in `A01`.

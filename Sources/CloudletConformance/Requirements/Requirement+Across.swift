@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension Requirement {
     /// One node as both protocols and finders show it.
     static let across = [

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension Requirement {
     /// SSDP: the announcements of a device (UDA 2.0 §1.2).
     static let announcements = [

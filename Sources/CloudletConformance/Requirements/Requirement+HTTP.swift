@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension Requirement {
     /// Description, control, events and presentation (UDA 2.0 §2 to §5).
     static let http = [

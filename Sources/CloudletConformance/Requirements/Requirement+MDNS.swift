@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension Requirement {
     /// mDNS and DNS-SD (RFC 6762, RFC 6763).
     static let mdns = [

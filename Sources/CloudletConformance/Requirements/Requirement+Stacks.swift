@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension Requirement {
     /// The node as independent stacks see it: libupnp's control point, and avahi.
     static let stacks = [

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A DNS message as mDNS uses it, with every field that a check may want to examine or to set to a wrong value.
 struct DNSPacket: Hashable, Sendable {
     var id: UInt16 = 0

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletNetwork
 
 /// An SSDP message as received, parsed leniently: the checks decide what is wrong with it.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// An M-SEARCH, correct unless changed; `nil` omits a header.
 struct SearchText: Sendable {
     var startLine = "M-SEARCH * HTTP/1.1"

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A domain name. Comparison ignores the case of ASCII letters (RFC 1035 §2.3.3).
 package struct DNSName: Hashable, Sendable, CustomStringConvertible {
     /// The labels as received, without the root. They are usually UTF-8, but need not be.

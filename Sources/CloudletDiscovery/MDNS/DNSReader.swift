@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletNetwork
 
 /// Reads the parts of a DNS message. Every step checks the bounds, and the work for a name is bounded whatever its

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// A node's record as DNS-SD publishes it (RFC 6763): instance name, port, TXT strings, subtypes. All of it is valid by the

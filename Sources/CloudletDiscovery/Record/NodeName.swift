@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// The form of a node's name that every protocol accepts unchanged: XML and JSON, UPnP's `friendlyName` (under 64

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 public import CloudletCore
 
 /// What a node announces about itself. Each advertiser converts it to its own form and adds the addresses of the interface

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// A node's record as a JSON document (`GET /v1/node`), by which finders verify and rank the node. Later versions only add

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletNetwork
 
 /// The multicast groups of SSDP (UDA 2.0 §1.1, annex A.4); port 1900.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletNetwork
 
 /// An interface's address from which a program sends SSDP messages, with the multicast group that belongs to it.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// An SSDP message: a start line and headers as in HTTP, in one datagram (UDA 2.0 §1.1).
 package struct SSDPMessage: Hashable, Sendable {
     /// The first line.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletNetwork
 
 /// A valid M-SEARCH (UDA 2.0 §1.3.2).

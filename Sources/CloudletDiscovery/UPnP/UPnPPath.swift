@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Paths of the node's HTTP server.
 package enum UPnPPath {
     /// The device description; LOCATION points here.

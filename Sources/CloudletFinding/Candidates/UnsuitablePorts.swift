@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// TCP ports of services that might act on the lines of an HTTP request that was not meant for them.
 enum UnsuitablePorts {
     /// The "bad ports" of the WHATWG's Fetch standard (port blocking), which browsers refuse as well, and the ports at which

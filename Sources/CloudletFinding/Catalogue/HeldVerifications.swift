@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletNetwork
 
 /// Verifications of further endpoints of a node, held back while its first endpoint is being verified: when that one

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletDiscovery
 
 /// Decides when a search asks which question: three times by SSDP (UDA 2.0 §1.3.2), and by mDNS at growing intervals of at

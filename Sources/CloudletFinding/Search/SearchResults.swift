@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Synchronization
 
 /// The results of a search so far and the request to stop it, shared between the search's thread and the callers.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletNetwork
 
 /// Queued verifications: trusted ones first, then those of each source in turn, so that a source with many claims does not

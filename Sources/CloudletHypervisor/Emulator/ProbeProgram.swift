@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// A firmware image that runs twenty million instructions in 32-bit protected mode, a quarter of them memory writes,

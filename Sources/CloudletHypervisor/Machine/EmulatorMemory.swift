@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension MachineDescription {
     /// Size in MiB of QEMU's cache of translated code under TCG. QEMU's default is 1 GiB, which a guest can fill by
     /// always running new code. A full cache is emptied, and code is translated again when it is needed. The size is

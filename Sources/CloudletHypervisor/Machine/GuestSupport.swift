@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// How a guest can get the right time and new random numbers when it is resumed from a saved state. All VMs resumed
 /// from one state begin at the same second and with the same random generator. A guest that does not notice keeps the
 /// old time and draws the same numbers as the other VMs. The support is found out before the state is saved, and stored

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// With what a guest measures time, and how fast that ran on the host where the guest's state was saved. It is stored
 /// with the state. A clock that counts the processor's TSC is wrong on a host whose TSC has another frequency. Linux
 /// guests under KVM use kvm-clock, which takes the host's frequency into account.

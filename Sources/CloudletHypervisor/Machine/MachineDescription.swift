@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// The virtual hardware of a VM. It is fixed when the base VM is made, stored in its snapshot, and must be the same

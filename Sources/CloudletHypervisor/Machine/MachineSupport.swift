@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// What a host can do with the saved VMs of some machine.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import SystemPackage
 
 /// What a single run of a VM needs besides its machine: names, files and options. The saved state has none of it.

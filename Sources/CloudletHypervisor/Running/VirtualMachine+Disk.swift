@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension VirtualMachine {
     /// Tells QEMU not to touch the host's cache of the disk files when the VM is resumed. Otherwise QEMU would, as
     /// after a migration from another host, first write the cached data to the disk and drop the cache, that of the

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// The layout of a snapshot file (`NAME.base-mem`, and the memory image that overlays address): guest RAM at offset 0,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The parts of a URL that names its host, `SCHEME://AUTHORITY/PATH?QUERY` (RFC 3986 §3). The caller judges whether it
 /// can use the parts.
 package struct AbsoluteURL: Hashable, Sendable {

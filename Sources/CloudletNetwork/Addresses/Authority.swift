@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The host and the port in a URL or in the header Host (RFC 3986 §3.2, without user information): an IPv6 address in
 /// brackets, an IPv4 address or a name, optionally followed by a colon and a port.
 package struct Authority: Hashable, Sendable {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 extension Endpoint {
     /// The endpoint of an authority; `nil` for a name, and for port 0. A zone in a text from another host is not used: it
     /// is that host's own name for a link.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CNetwork
 
 /// One end of a datagram or of a connection: an address, a port, and the interface of a link-local or multicast IPv6

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The texts of a host and of a port, `HOST:PORT` or `[HOST]:PORT`. The caller judges whether it can use the host.
 package struct HostAndPort: Hashable, Sendable {
     /// The text before the colon, without brackets.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// An IP address with its zone, as people and URLs write it: `10.0.0.5`, `fd00::5`, `fe80::1%eth0` (RFC 4007 §11).

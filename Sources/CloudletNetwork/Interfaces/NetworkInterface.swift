@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A network interface with the addresses by which it can be reached now.
 package struct NetworkInterface: Hashable, Sendable {
     /// The kernel's number; an interface that is created again gets a new one.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A configuration file in which every setting is commented out, with its meaning, its accepted values and its default.
 /// It is derived from the declarations of the settings, and has no effect until something in it is changed.
 package enum ConfigurationTemplate {

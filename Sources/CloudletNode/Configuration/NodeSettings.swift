@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import Logging
 
 /// All settings of the node, in the order in which they are listed. A setting is declared here and nowhere else;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A setting of the node, declared once in ``NodeSettings``. Help texts, the reference in the documentation, validation
 /// and reloading follow from the declaration. A key `a.b-c` is the variable `CLOUDLET_A_B_C` and the YAML entry `b-c`
 /// under `a`.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The result of checking one part of the machine.
 package struct Finding: Sendable, Hashable, Codable {
     /// The severity of a finding.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// All series with the same name.
 struct MetricFamily: Sendable {
     /// The types of metrics in the text format.

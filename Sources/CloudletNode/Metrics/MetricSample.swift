@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A name and value that distinguish the series of a family.
 struct MetricLabel: Hashable, Sendable {
     let name: String

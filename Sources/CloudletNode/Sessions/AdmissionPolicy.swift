@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The inputs of admission: the limits, the resources of the host, and the needs of a synthesis.
 extension Admission {
     /// The limits.

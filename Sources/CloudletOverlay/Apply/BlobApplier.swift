@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// Rebuilds the pages of one blob from its decompressed bytes, which arrive in pieces.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// Reads the items of one blob and checks what can be checked without the base: the meta lists the page of each item for

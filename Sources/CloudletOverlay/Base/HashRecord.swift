@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// An offset in an image and the SHA-256 of the 4096 bytes there. It takes 44 bytes in the original's hash lists: 8 bytes

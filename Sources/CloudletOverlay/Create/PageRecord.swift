@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// A page that differs from the base's page at the same offset, and what is known about its content. Records take 16 bytes

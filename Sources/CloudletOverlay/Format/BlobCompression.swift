@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// How a blob is compressed: the values of `overlay_compression`, a key that elijah-cloudlet 0.9 added to the description
 /// of a blob. A blob without the key is xz, as in 0.8.
 public enum BlobCompression: UInt64, Sendable, Hashable, CaseIterable, CustomStringConvertible {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// One page of an overlay: its offset in the image and the source of its content. Encoded big-endian: 8 bytes offset, 2

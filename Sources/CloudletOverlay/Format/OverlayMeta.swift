@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 public import CloudletCore
 
 /// The overlay-meta: the base VM of an overlay, the sizes of the images after synthesis, and the blobs in order. The format

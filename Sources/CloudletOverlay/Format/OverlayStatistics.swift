@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// How many items of each kind an overlay contains, and how many bytes they take before compression.
 package struct OverlayStatistics: Sendable, Hashable {
     /// Items and bytes of one kind in one image.

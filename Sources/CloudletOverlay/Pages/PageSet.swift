@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// A set of page numbers below a bound. It takes one bit for each page: 32 KiB for each GiB of image.

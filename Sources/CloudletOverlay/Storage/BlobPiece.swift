@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A part of the stream in which an overlay is received: blobs one after another, in any order, each in pieces.
 ///
 /// The source of such a stream guarantees its order: a blob of the meta starts, is followed by as many bytes as the meta

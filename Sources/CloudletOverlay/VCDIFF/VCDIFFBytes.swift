@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads a section of a patch from the front.
 struct VCDIFFBytes: ~Escapable {
     private let bytes: Span<UInt8>

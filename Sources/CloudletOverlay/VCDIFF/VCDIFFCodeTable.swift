@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The default instruction code table (RFC 3284 §5.6): each of 256 codes stands for one or two instructions.
 enum VCDIFFCodeTable {
     enum Operation: Sendable {

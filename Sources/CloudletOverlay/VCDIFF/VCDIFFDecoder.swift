@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// Applies VCDIFF patches (RFC 3284) of the kind that overlays contain: default code table, no secondary compression, no

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// Makes VCDIFF patches (RFC 3284) for pages that changed in place: one window over the base page, no shifted matches. Runs

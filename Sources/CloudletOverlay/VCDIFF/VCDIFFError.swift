@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why bytes are not a VCDIFF patch for the given source.
 package enum VCDIFFError: Error, Hashable, CustomStringConvertible {
     case notVCDIFF

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletMessagePack
 
 /// A machine's figures, with the names and units of the original's GET_RESOURCE_INFO.

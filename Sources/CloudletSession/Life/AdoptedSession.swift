@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A session of an earlier server whose VM still runs.
 package struct AdoptedSession: Sendable {
     /// The session's status.

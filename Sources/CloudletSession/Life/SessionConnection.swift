@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// The connection that is attached to a session: the latest one, until it is lost.
 struct SessionConnection: Sendable {
     enum State: Sendable, Hashable {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletOverlay
 
 /// How much of a session's overlay was received over all its connections: when one is lost, the next one sends what is

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CloudletCore
 
 /// Reads the members of a tar archive. Sources: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// How far a job on a base VM or an overlay has come, for a person who waits for it. Fractions go from 0 to 1. What a
 /// synthesis reports is a `SynthesisProgress`.
 package enum WorkProgress: Sendable, Hashable {

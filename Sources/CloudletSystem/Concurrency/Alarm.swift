@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 /// A timer for a loop that acts on events and also at times that it computes itself. Whenever the loop runs, it checks
 /// everything that is due, so one timer is enough, and an early call does no harm.
 package struct Alarm {

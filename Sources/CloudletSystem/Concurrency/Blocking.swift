@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// Runs a blocking call (libvirt, a socket) on a thread of its own. On the common pool or on Dispatch's, a few blocked

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Synchronization
 
 /// A value that is expensive to compute: it is computed again only when the last result is older than a given time,

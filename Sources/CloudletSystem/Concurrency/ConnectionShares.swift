@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Synchronization
 
 /// Shares a number of connection permits among sources. While permits are free, every source gets them. When all are

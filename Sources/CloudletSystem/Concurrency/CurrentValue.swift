@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Synchronization
 
 /// A value that changes, with several readers. Each reader gets the current value first, and then the newest value

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Synchronization
 
 /// A value that can be changed while other tasks use it. Each use gets the value at that moment.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import Dispatch
 
 /// Runs an actor on a serial queue of its own, so that blocking C calls never block a thread of the common pool.

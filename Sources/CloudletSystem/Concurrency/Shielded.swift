@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import CloudletCore
 
 /// Runs `body` to its end even if the calling task is cancelled, for example to send a last message to a peer or to

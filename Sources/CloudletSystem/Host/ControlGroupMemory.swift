@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import SystemPackage
 
 /// How much of the machine's memory the control groups of this process, its own and those above, allow. When guests use

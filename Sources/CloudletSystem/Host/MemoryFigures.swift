@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 package import SystemPackage
 
 /// The memory that this process and its children can use: that of the machine, from /proc/meminfo, within the limits of

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 import CLinux
 
 /// The name of this process, which other programs show, for example for the program that uses a port.

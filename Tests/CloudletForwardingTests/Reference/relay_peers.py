@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Client and server at the two ends of a port relay. Usage: relay_peers.py PROGRAM SCENARIO
 
 Starts PROGRAM as a relay process for the lifetime of a sleeping process, and ends with status 0 if the scenario goes as

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Reads Prometheus's text format 0.0.4 from standard input, strictly, and prints its samples as JSON.
 
 The grammar is checked here line by line; Prometheus's own Python library then has to understand the same.

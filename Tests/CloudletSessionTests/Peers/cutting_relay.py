@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Relays TCP connections to a port of 127.0.0.1 and breaks one off with a reset after each CUT bytes of a client.
 
 usage: cutting_relay.py PORT CUT TIMES   prints its own port; after TIMES breaks it relays in peace

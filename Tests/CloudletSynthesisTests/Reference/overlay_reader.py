@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Rebuilds disk and memory from a base and an overlay, written from the description of the original's format alone
 (MessagePack old raw form, xz blobs, 11-byte item headers, six kinds). Shares no code with the program; patches are
 applied by xdelta3.

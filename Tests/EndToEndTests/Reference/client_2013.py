@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """A client of the 2013 protocol, written from its description alone: four-byte lengths, MessagePack maps in the old
 raw form, blobs as they are asked for. Shares no code with the program.
 

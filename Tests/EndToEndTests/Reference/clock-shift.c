@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // Sets the wall clock of one program, as an administrator or NTP does for all: CLOCK_REALTIME is off by as many seconds as
 // the file CLOCK_SHIFT_FILE says in its first 8 bytes (host order). Other clocks go on undisturbed, as they do then.
 #define _GNU_SOURCE

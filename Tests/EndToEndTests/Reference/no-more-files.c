@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+// SPDX-License-Identifier: Apache-2.0
+
 // A system that has no more files for one program, as fs.file-max makes it for all programs but root's: while the byte in the
 // file NO_MORE_FILES is 1, whatever wants a new file fails with ENFILE. Meanwhile more work waits for the threads that all
 // share than there are, as under load: only then does libdispatch look at its threads.

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: 2026 the authors of Cloudlet
+# SPDX-License-Identifier: Apache-2.0
+
 """Runs a program under the system-call filter of a systemd unit, as systemd would.
 
 unit_sandbox.py UNIT PROGRAM [ARGUMENT...]
