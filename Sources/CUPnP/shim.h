@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the authors of Cloudlet
 // SPDX-License-Identifier: Apache-2.0
 
-// libupnp (pupnp) 1.8, and the functions that confine it.
+// libupnp (pupnp) 1.8 to 17, and the functions that confine it.
 #ifndef CLOUDLET_CUPNP_H
 #define CLOUDLET_CUPNP_H
 
@@ -21,6 +21,17 @@
 #include <upnp/upnptools.h>
 
 static const int cloudlet_upnp_success = UPNP_E_SUCCESS;
+
+// Starts libupnp on the loopback interface, which it finds by its address only. Versions without UpnpInit() never use it.
+static inline int cloudlet_upnp_start_on_loopback(const char *address, uint16_t port) {
+#if UPNP_VERSION_MAJOR == 1 && UPNP_VERSION_MINOR < 14
+    return UpnpInit(address, port);
+#else
+    (void)address;
+    (void)port;
+    return UPNP_E_INVALID_INTERFACE;
+#endif
+}
 
 // Creates a request for an action without arguments.
 static inline IXML_Document *cloudlet_make_action(const char *action, const char *service) {

@@ -111,13 +111,17 @@ package enum UPnPEngineChild {
         var result: Int32 = 0
         for _ in 0..<10 {
             let port = UInt16.random(in: 61000...65535)
-            // libupnp does not accept loopback by name.
             if task.address.hasPrefix("127.") {
-                result = unsafe UpnpInit(task.address, port)
+                result = unsafe cloudlet_upnp_start_on_loopback(task.address, port)
             } else {
                 result = unsafe UpnpInit2(task.interface, port)
             }
             guard result == UPNP_E_SOCKET_BIND else { break }
+        }
+        if result == UPNP_E_INVALID_INTERFACE, task.address.hasPrefix("127.") {
+            throw CloudletError(
+                .unavailable,
+                "this version of libupnp can't use a loopback interface; use another interface, or upnp-engine: native")
         }
         try check(result, "libupnp can't start on \(task.interface)")
     }
