@@ -197,7 +197,7 @@ let package = Package(
                 "CloudletStore", "CloudletSynthesis", "CloudletSystem", arguments, logging, subprocess, system,
                 unixSignals,
             ]),
-        program("cloudlet", ["CloudletCommandLine", "CloudletCommands"]),
+        program("cloudlet", ["CloudletCommandLine", "CloudletCommands", system]),
         program(
             "cloudlet-find", ["CloudletCommandLine", "CloudletFind"],
             // Without this, three quarters of the file would be debug information of the libraries. Unsafe flags apply
