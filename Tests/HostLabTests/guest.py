@@ -18,8 +18,8 @@ ASK_HERE = f"CLOUDLET_HOST=127.0.0.1 CLOUDLET_PORT_{PORT}={PORT} {ASK}"
 
 
 def as_node(host: Host, command: str, timeout: float = 900) -> str:
-    """Runs a command as the user of the service, whose files those of the guest are; returns its output."""
-    user = f"runuser -u cloudlet -- env HOME={HOME} CLOUDLET_HOME={HOME} XDG_RUNTIME_DIR=/run/cloudlet"
+    """Runs a command as `sudo -u cloudlet` does, whose files those of the guest are; returns its output."""
+    user = f"runuser -u cloudlet -- env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 HOME={HOME}"
     return host.ssh.run(f"cd /; {user} {command} 2>&1", timeout)
 
 
@@ -34,9 +34,10 @@ def send_guest(host: Host) -> None:
     host.ssh.run(f"chown -R cloudlet: {HOME}/guest")
 
 
-def make_base(host: Host) -> str:
+def make_base(host: Host, *options: str) -> str:
     """Makes the base VM under KVM; returns the output."""
-    return as_node(host, f"cloudlet base {DISK} --memory 128 --until-port 22 --accelerator kvm")
+    command = f"cloudlet base {DISK} --memory 128 --cpus 2 --until-port 22 --accelerator kvm {' '.join(options)}"
+    return as_node(host, command)
 
 
 def make_overlay(host: Host) -> str:
