@@ -24,19 +24,23 @@ struct PortRelay: Sendable {
     ///   - port: the port to listen on; 0 for any free one.
     ///   - target: the port of 127.0.0.1 to which connections are relayed.
     ///   - group: the threads that relay.
-    ///   - gate: limits the number of connections.
+    ///   - gate: limits the number of accepted connections.
+    ///   - admission: decides which of them are relayed.
     /// - Throws: `IOError` when it can't listen there.
     init(
         listeningOn address: IPAddress, _ port: UInt16, to target: UInt16, on group: any EventLoopGroup,
-        gate: AcceptGate
+        gate: AcceptGate, admission: RelayAdmission
     ) throws {
         let target = SocketAddress(Endpoint(Self.loopback, target))
         channel = try ServerBootstrap(group: group)
             .serverChannelInitializer { gate.guardListener($0) }
             .serverChannelOption(.backlog, value: 128)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.socketOption(.so_rcvbuf), value: Self.receiveBuffer)
+            // Accepted connections inherit these.
+            .serverChannelOption(.socketOption(.so_rcvbuf), value: RelayLimits.systemBuffer)
+            .serverChannelOption(.socketOption(.so_sndbuf), value: RelayLimits.systemBuffer)
             .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A client that has left the network does not say so.
@@ -44,7 +48,9 @@ struct PortRelay: Sendable {
             .childChannelOption(.tcpOption(Self.keepAliveIdle), value: 60)
             .childChannelOption(.tcpOption(Self.keepAliveInterval), value: 15)
             .childChannelOption(.tcpOption(Self.keepAliveProbes), value: 4)
-            .childChannelInitializer { outer in Self.connect(outer, to: target) }
+            .childChannelInitializer { outer in
+                admission.admit(outer).flatMap { Self.connect($0, to: target, on: outer.eventLoop) }
+            }
             .bind(to: SocketAddress(Endpoint(address, port)))
             .wait()
     }
@@ -53,21 +59,22 @@ struct PortRelay: Sendable {
     func close() { try? channel.close().wait() }
 
     /// Connects to the target, and joins both connections.
-    private static func connect(_ outer: any Channel, to target: SocketAddress) -> EventLoopFuture<Void> {
-        ClientBootstrap(group: outer.eventLoop)
+    private static func connect(
+        _ connection: RelayedConnection, to target: SocketAddress, on loop: any EventLoop
+    ) -> EventLoopFuture<Void> {
+        ClientBootstrap(group: loop)
             // A busy emulator accepts late.
             .connectTimeout(.seconds(60))
             .channelOption(.autoRead, value: false)
+            .channelOption(.maxMessagesPerRead, value: 1)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.socketOption(.so_rcvbuf), value: receiveBuffer)
+            .channelOption(.socketOption(.so_rcvbuf), value: RelayLimits.systemBuffer)
+            .channelOption(.socketOption(.so_sndbuf), value: RelayLimits.systemBuffer)
             .connect(to: target)
-            .flatMapThrowing { inner in try RelayHandler.join(outer, inner) }
+            .flatMapThrowing { try connection.join($0) }
     }
 
-    /// The size in bytes of the system's receive buffers. When a connection ends, NIO reads all that is left in its buffer
-    /// at once, so this limits the memory of a connection.
-    private static let receiveBuffer = 256 << 10
     private static let loopback = IPAddress.v4(INADDR_LOOPBACK)
     private static let keepAliveIdle = NIOBSDSocket.Option(rawValue: TCP_KEEPIDLE)
     private static let keepAliveInterval = NIOBSDSocket.Option(rawValue: TCP_KEEPINTVL)

@@ -14,8 +14,6 @@ import NIOPosix
 package enum RelayChild {
     /// The name of the process.
     static let name = "cloudlet-relay"
-    /// The largest number of connections at a time. Each takes two descriptors.
-    private static let connections = 256
 
     /// Runs the relay process and never returns, if the arguments ask for it. Must be called first in `main`.
     package static func runIfRequested(arguments: [String] = CommandLine.arguments) {
@@ -56,10 +54,12 @@ package enum RelayChild {
     /// Listens on all ports, or reports the first one that can't be used.
     private static func listen(_ task: RelayTask, _ relays: inout [PortRelay]) -> RelayReport {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let gate = AcceptGate(limit: connections)
+        let gate = AcceptGate(limit: RelayLimits.relayed + RelayLimits.waiting + RelayLimits.examined)
+        let admission = RelayAdmission()
         for (index, rule) in task.rules.enumerated() {
             func relay(_ port: UInt16) throws -> PortRelay {
-                try PortRelay(listeningOn: rule.address, port, to: rule.target, on: group, gate: gate)
+                try PortRelay(
+                    listeningOn: rule.address, port, to: rule.target, on: group, gate: gate, admission: admission)
             }
             do {
                 relays.append(try relay(rule.port))

@@ -5,14 +5,13 @@ import Glibc
 import NIOCore
 
 /// One of the two connections that a relay joins. It passes on what it receives to its partner. Both belong to the same
-/// event loop, and neither reads by itself: a connection reads only while its partner can write.
+/// event loop, and neither reads by itself: a connection reads again when its partner has written all that was read before,
+/// so that little is held in memory, in however small pieces it comes.
 final class RelayHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private var context: ChannelHandlerContext?
     private var partner: RelayHandler?
-    /// Whether a read waits until the partner can write.
-    private var isWaiting = false
     private var hasReceivedAll = false
     /// Whether the output has ended after its last byte.
     private var hasSentAll = false
@@ -44,15 +43,14 @@ final class RelayHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        guard let other = partner?.context else { return }
-        other.flush()
-        if other.channel.isWritable { context.read() } else { isWaiting = true }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        partner?.whenWritten { bound.value.context?.read() }
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable, let partner, partner.isWaiting else { return }
-        partner.isWaiting = false
-        partner.context?.read()
+    /// Calls `body` when all that was passed on to this connection is written.
+    private func whenWritten(_ body: @escaping @Sendable () -> Void) {
+        guard let context else { return }
+        context.writeAndFlush(NIOAny(context.channel.allocator.buffer(capacity: 0))).whenSuccess(body)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -66,7 +64,7 @@ final class RelayHandler: ChannelInboundHandler {
     private func endOutput() {
         guard let context else { return }
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.writeAndFlush(NIOAny(context.channel.allocator.buffer(capacity: 0))).whenSuccess {
+        whenWritten {
             let handler = bound.value
             handler.hasSentAll = true
             handler.context?.close(mode: handler.hasReceivedAll ? .all : .output, promise: nil)
@@ -90,13 +88,18 @@ final class RelayHandler: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
-    /// Closes the connection so that the other side sees a reset (socket(7), SO_LINGER).
+    /// Resets the connection.
     private func reset() {
         guard let context else { return }
         isBroken = true
-        guard let provider = context.channel as? any SocketOptionProvider else { return context.close(promise: nil) }
-        provider.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { [channel = context.channel] _ in
-            channel.close(promise: nil)
-        }
+        context.channel.reset()
+    }
+}
+
+extension Channel {
+    /// Closes the connection so that the other side sees a reset (socket(7), SO_LINGER).
+    func reset() {
+        guard let provider = self as? any SocketOptionProvider else { return close(promise: nil) }
+        provider.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in self.close(promise: nil) }
     }
 }

@@ -15,7 +15,9 @@ import Testing
     @Test(
         "a relayed connection behaves as a direct one",
         arguments: [
-            "half_close", "closed_while_data_waits", "resets", "nobody_listens", "slow_reader", "many", "emulator_ends",
+            "half_close", "closed_while_data_waits", "resets", "nobody_listens", "slow_reader", "buffers", "many",
+            "shares",
+            "emulator_ends",
         ])
     func connections(scenario: String) async throws {
         let peers = Repository.root.appending("Tests/CloudletForwardingTests/Reference/relay_peers.py")

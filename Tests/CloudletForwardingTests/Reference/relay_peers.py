@@ -168,6 +168,61 @@ def slow_reader():
         require_received(read_all(peer), sent, digest)
 
 
+def anonymous():
+    with open(f"/proc/{relay.pid}/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("RssAnon"))
+
+
+def buffers():
+    before, pairs = anonymous(), 48
+    ends = [end for _ in range(pairs) for end in (connect(), accept())]
+    for end in ends:
+        end.setblocking(False)
+    block, last = bytes(1 << 16), time.monotonic()
+    while time.monotonic() - last < 0.5:
+        for end in ends:
+            with contextlib.suppress(BlockingIOError):
+                end.send(block)
+                last = time.monotonic()
+    grown = anonymous() - before
+    # One buffer of 64 KiB in each direction, and what the relay itself needs.
+    assert grown < (pairs * 128 << 10) + (3 << 20), f"{grown} bytes are held for {pairs} connections"
+
+
+def shares():
+    relayed, waiting = 224, 96
+
+    def connect_from(address, word):
+        peer = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(address, 0))
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            peer.sendall(word)
+        return peer
+
+    def require_heard(word):
+        peer = accept()
+        assert peer.recv(16) == word, f"another connection than {word} is relayed"
+        return peer
+
+    greedy = [connect_from("127.0.0.2", b"relayed") for _ in range(relayed)]
+    served = [require_heard(b"relayed") for _ in greedy]
+    more = [connect_from("127.0.0.2", b"%d" % index) for index in range(waiting + 30)]
+    # It has even more than may wait, but another address gets what it is due, and the oldest connection is cut.
+    other = connect_from("127.0.0.3", b"other")
+    with require_heard(b"other") as peer:
+        peer.sendall(b"hello")
+        assert other.recv(16) == b"hello"
+        require_reset(greedy[0])
+        require_reset(served[0])
+        served[1].sendall(b"hello")
+        assert greedy[1].recv(16) == b"hello", "more than one connection was cut"
+        with contextlib.suppress(ConnectionResetError):
+            assert more[-1].recv(1) == b"", "a connection that can't wait is left open"
+        other.close()
+    # The end of the other one lets the first that waits be relayed.
+    require_heard(b"0").close()
+    require_heard(b"1")
+
+
 def many():
     # More than are relayed at a time: the others wait until one ends.
     clients = [connect() for _ in range(300)]
