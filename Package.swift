@@ -260,7 +260,8 @@ let package = Package(
         tests("CloudletCore"),
         tests("CloudletDiscovery", ["CloudletMarkup", "CloudletNetwork", "CloudletSystem", system]),
         tests(
-            "CloudletForwarding", ["CloudletCore", "CloudletNetwork", "CloudletSystem", "cloudlet", system],
+            "CloudletForwarding",
+            ["CloudletCore", "CloudletNetwork", "CloudletSystem", "cloudlet", nioCore, nioPosix, system],
             exclude: ["Reference"]),
         tests("CloudletFinding", ["CloudletDiscovery", "CloudletNetwork", "CloudletSystem", nioCore, system]),
         tests("CloudletHypervisor", ["CLibvirt", "CloudletMarkup", system]),

@@ -91,8 +91,13 @@ final class RelayedConnection: Sendable {
 
     /// Joins it with the connection to the VM. Must be called on the event loop of both.
     func join(_ inner: any Channel) throws {
-        try RelayHandler.join(outer, inner)
-        self.inner.withLock { $0 = inner }
+        do {
+            try RelayHandler.join(outer, inner)
+            self.inner.withLock { $0 = inner }
+        } catch {
+            inner.close(promise: nil)
+            throw error
+        }
     }
 
     /// Resets both connections.

@@ -12,6 +12,8 @@ final class RelayHandler: ChannelInboundHandler {
 
     private var context: ChannelHandlerContext?
     private var partner: RelayHandler?
+    /// Whether both connections are active.
+    private var isActive = false
     private var hasReceivedAll = false
     /// Whether the output has ended after its last byte.
     private var hasSentAll = false
@@ -29,11 +31,15 @@ final class RelayHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        // The outer connection was closed before it became active, so no other event reports its end.
+        if !isActive { partner?.reset() }
         partner = nil
     }
 
     /// The outer connection is active, so both can be used.
     func channelActive(context: ChannelHandlerContext) {
+        isActive = true
+        partner?.isActive = true
         context.read()
         partner?.context?.read()
     }

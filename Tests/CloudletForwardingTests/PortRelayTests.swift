@@ -6,6 +6,8 @@ import CloudletNetwork
 import CloudletSystem
 import CloudletTestSupport
 import Glibc
+import NIOCore
+import NIOPosix
 import SystemPackage
 import Testing
 
@@ -94,6 +96,26 @@ import Testing
                 #expect(error?.code == .busy && error?.message.contains("relays the ports") == true)
             }
         }
+    }
+
+    @Test(
+        "the connection to the VM ends with a client's that is closed before the relay can use it",
+        arguments: [false, true])
+    func unusable(joined: Bool) async throws {
+        let listener = try #require(Listener())
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let inner = try await ClientBootstrap(group: loop).connect(host: "127.0.0.1", port: Int(listener.port)).get()
+        let outer = ClientBootstrap(group: loop).channelInitializer { outer in
+            // What fails in here closes the connection before it is registered, as a failure of the registration does.
+            (joined ? loop.makeSucceededVoidFuture() : outer.close()).flatMapThrowing {
+                try RelayedConnection(outer).join(inner)
+                throw ChannelError.eof
+            }
+        }
+        await #expect(throws: (any Error).self) {
+            _ = try await outer.connect(host: "127.0.0.1", port: Int(listener.port)).get()
+        }
+        try await until(5, "the connection to the VM is left open") { !inner.isActive }
     }
 
     @Test("a relay that is killed is started again at the same port; after the emulator's end its port is free")
