@@ -7,6 +7,7 @@ import CloudletSystem
 import Glibc
 import NIOCore
 import NIOPosix
+import SystemPackage
 
 /// The process that relays the ports of one VM: the program's own executable, started with a first argument that has no
 /// other use. It lives exactly as long as the VM's emulator, so that the ports also work while the program that made
@@ -14,6 +15,8 @@ import NIOPosix
 package enum RelayChild {
     /// The name of the process.
     static let name = "cloudlet-relay"
+    /// How long its lock file may be locked by others. They look for a moment whether it is locked (`FileLock.isHeld`).
+    private static let lockLimit = Duration.seconds(3)
 
     /// Runs the relay process and never returns, if the arguments ask for it. Must be called first in `main`.
     package static func runIfRequested(arguments: [String] = CommandLine.arguments) {
@@ -24,6 +27,7 @@ package enum RelayChild {
             try run(task)
             exit(0)
         } catch {
+            say(RelayReport.failed("\(error)").line)
             exit(error.code.exitStatus)
         }
     }
@@ -35,9 +39,10 @@ package enum RelayChild {
         // Not to keep a file system busy.
         _ = unsafe chdir("/")
         ProcessName.set(name)
-        guard let lock = try FileLock.tryAcquire(task.lock, creating: false),
-            let emulator = ProcessHandle(task.emulator)
-        else { return }
+        let lock = try acquire(task.lock)
+        guard let emulator = ProcessHandle(task.emulator) else {
+            throw CloudletError(.unavailable, "the VM's emulator has ended")
+        }
         var relays: [PortRelay] = []
         let report = listen(task, &relays)
         if case .listening(let ports) = report {
@@ -49,6 +54,16 @@ package enum RelayChild {
         // The ports must be free when the lock is.
         for relay in relays { relay.close() }
         withExtendedLifetime(lock) {}
+    }
+
+    private static func acquire(_ path: FilePath) throws(CloudletError) -> FileLock {
+        let end = ContinuousClock.now + lockLimit
+        repeat {
+            if let lock = try FileLock.tryAcquire(path, creating: false) { return lock }
+            // flock(2) knows no time limit.
+            usleep(10_000)
+        } while ContinuousClock.now < end
+        throw CloudletError(.busy, "another process holds the lock file \(path)")
     }
 
     /// Listens on all ports, or reports the first one that can't be used.

@@ -45,7 +45,7 @@ package struct RelayProcess: Sendable {
     /// - Throws: `CloudletError` when the process can't be started.
     package func start(
         _ rules: [RelayTask.Rule], emulator: Int32, directory: FilePath,
-        restarted: @escaping @Sendable (Errno?) -> Void = { _ in }
+        restarted: @escaping @Sendable (_ failure: String?) -> Void = { _ in }
     ) async throws(CloudletError) -> Result<[UInt16], Refusal> {
         let lock = directory.appending(Self.lockName)
         // Only this process makes the file, so a relay process can't make one in a directory that is being removed.
@@ -59,6 +59,9 @@ package struct RelayProcess: Sendable {
         case .listening(let ports) where ports.count == rules.count: return .success(ports)
         case .refused(let rule, let reason) where rules.indices.contains(rule):
             return .failure(Refusal(rule: rule, reason: Errno(rawValue: reason)))
+        case .failed(let reason):
+            throw CloudletError(
+                .busy, "the process that relays the ports of a VM failed: \(reason)", advice: "try again later")
         default:
             throw CloudletError(
                 .busy, "the process that relays the ports of a VM ended without a report", advice: "try again later")
@@ -69,7 +72,7 @@ package struct RelayProcess: Sendable {
     /// - Parameters:
     ///   - directory: the scratch directory of a VM that runs.
     ///   - restarted: see ``start(_:emulator:directory:restarted:)``.
-    package func adopt(in directory: FilePath, restarted: @escaping @Sendable (Errno?) -> Void = { _ in }) {
+    package func adopt(in directory: FilePath, restarted: @escaping @Sendable (_ failure: String?) -> Void = { _ in }) {
         let lock = directory.appending(Self.lockName)
         guard var record = RelayRecord(in: lock) else { return }
         record.task.lock = lock
@@ -86,7 +89,7 @@ package struct RelayProcess: Sendable {
     /// Runs one process after the other until the emulator ends. The report of the first one is put out.
     private func supervise(
         _ task: RelayTask, _ reporter: AsyncStream<Result<RelayReport, CloudletError>>.Continuation,
-        _ restarted: @Sendable (Errno?) -> Void
+        _ restarted: @Sendable (_ failure: String?) -> Void
     ) async {
         // Opened once, because another process can get the number later.
         guard let emulator = ProcessHandle(task.emulator) else { return reporter.finish() }
@@ -99,7 +102,7 @@ package struct RelayProcess: Sendable {
 
     /// Starts one process after the other until the emulator ends.
     private func restart(
-        _ task: RelayTask, until emulator: borrowing ProcessHandle, _ restarted: @Sendable (Errno?) -> Void
+        _ task: RelayTask, until emulator: borrowing ProcessHandle, _ restarted: @Sendable (_ failure: String?) -> Void
     ) async {
         var pause = Self.pause
         while !emulator.hasEnded {
@@ -113,10 +116,18 @@ package struct RelayProcess: Sendable {
                 pause = Self.pause
                 continue
             }
-            var reason = Errno.resourceTemporarilyUnavailable
-            if case .success(.refused(_, let number)?) = last { reason = Errno(rawValue: number) }
-            if isFirstTry, !emulator.hasEnded { restarted(reason) }
+            if isFirstTry, !emulator.hasEnded { restarted(Self.reason(of: last)) }
             pause = min(pause * 2, Self.longestPause)
+        }
+    }
+
+    /// Why a process that has ended did not relay.
+    private static func reason(of result: Result<RelayReport?, CloudletError>) -> String {
+        switch result {
+        case .success(.refused(_, let number)?): Errno(rawValue: number).description
+        case .success(.failed(let reason)?): reason
+        case .success: "it ended without a report"
+        case .failure(let error): "\(error)"
         }
     }
 

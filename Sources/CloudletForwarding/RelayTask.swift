@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the authors of Cloudlet
 // SPDX-License-Identifier: Apache-2.0
 
+import CloudletCore
 package import CloudletNetwork
 import CloudletSystem
 package import SystemPackage
@@ -107,16 +108,23 @@ enum RelayReport: Hashable, Sendable {
     case listening([UInt16])
     /// It can't listen on the port of the rule with this index, for a reason of errno(3). It ends.
     case refused(rule: Int, reason: Int32)
+    /// It ends for another reason.
+    case failed(String)
 
     var line: String {
         switch self {
         case .listening(let ports): "listening" + ports.map { " \($0)" }.joined()
         case .refused(let rule, let reason): "refused \(rule) \(reason)"
+        case .failed(let reason): "failed \(reason.displayable(limit: 1000))"
         }
     }
 
     init?(line: some StringProtocol) {
         let words = line.split(separator: " ")
+        if words.first == "failed" {
+            self = .failed(line.drop { $0 != " " }.dropFirst().description)
+            return
+        }
         let numbers = words.dropFirst().compactMap { Int32($0) }
         guard numbers.count == words.count - 1 else { return nil }
         switch words.first {

@@ -1,8 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the authors of Cloudlet
 // SPDX-License-Identifier: Apache-2.0
 
-import SystemPackage
-
 /// An incident of a watched VM.
 package enum VMIncident: Sendable, Hashable {
     /// The host has no space for what the VM writes to its disk, or has space again.
@@ -15,8 +13,8 @@ package enum VMIncident: Sendable, Hashable {
     case portsClosed(vm: String, reason: String)
 
     /// The process that relays the ports of a VM ended, and was started again, or can't be for a reason.
-    static func relayEnded(vm: String, failure: Errno?) -> VMIncident {
-        failure.map { .portsClosed(vm: vm, reason: $0.description) } ?? .portsReopened(vm: vm)
+    static func relayEnded(vm: String, failure: String?) -> VMIncident {
+        failure.map { .portsClosed(vm: vm, reason: $0) } ?? .portsReopened(vm: vm)
     }
 
     /// The text of a message.
