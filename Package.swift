@@ -264,7 +264,7 @@ let package = Package(
             ["CloudletCore", "CloudletNetwork", "CloudletSystem", "cloudlet", nioCore, nioPosix, system],
             exclude: ["Reference"]),
         tests("CloudletFinding", ["CloudletDiscovery", "CloudletNetwork", "CloudletSystem", nioCore, system]),
-        tests("CloudletHypervisor", ["CLibvirt", "CloudletMarkup", system]),
+        tests("CloudletHypervisor", ["CLibvirt", "CloudletForwarding", "CloudletMarkup", system]),
         tests("CloudletLibUPnP", ["CloudletDiscovery", "CloudletNetwork"]),
         tests("CloudletMarkup"),
         tests("CloudletMessagePack"),

@@ -34,7 +34,7 @@ extension EndToEndTests {
                 let none = try await lab.run(3, find + ["--launch", "true"], environment: client(3))
                 #expect(none.status == 69 && none.errors.contains("of memory"), "\(none.status): \(none.errors)")
                 // Room for one beside the reserve of 512 MiB.
-                try group.setLimit(1400 << 20)
+                try group.setLimit(1440 << 20)
                 let first = try await lab.with(
                     2, find + ["--hold"], environment: client(2), log: FilePath("\(log).find")
                 ) { held in
