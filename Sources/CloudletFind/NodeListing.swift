@@ -59,7 +59,7 @@ struct NodeLine: Sendable {
     let json: Bool
     let signs: Bool
 
-    private static let widths = [24, 16, 6, 8, 6, 8, 12]
+    private static let widths = [24, 16, 6, 8, 6, 10, 12]
 
     static func header(signs: Bool) -> String {
         (signs ? "  " : "") + line(["NAME", "ADDRESS", "PORT", "RTT", "LOAD", "FREE", "FOUND BY", "BASES"])

@@ -33,7 +33,7 @@ extension CommandTests {
             try home.registry().add(one)
             let table = await home.run("list-base")
             #expect(table.status == 0)
-            #expect(table.rows.dropFirst().first == "\(one.hash) 2.1 GB 1.1 GB tcg missing \(one.files.disk)")
+            #expect(table.rows.dropFirst().first == "\(one.hash) 2 GiB 1 GiB tcg missing \(one.files.disk)")
             #expect(table.rows.count == 3 && !table.output.contains("\u{1B}"), "\(table.output)")
             let json = await home.run("list-base", "--format", "json")
             let entries = try #require(

@@ -101,7 +101,8 @@ import Testing
         for (word, mebibytes) in [("256", 256), ("4GiB", 4096), ("8g", 8192), ("512M", 512), ("1048576k", 1024)] {
             #expect(MemoryArgument(argument: word)?.mebibytes == mebibytes)
         }
-        for word in ["", "4GB", "-4", "1k", "1.5G", "9007199254740993G"] {
+        #expect("\(MemoryArgument(mebibytes: 1024)) \(MemoryArgument(mebibytes: 1536))" == "1GiB 1536MiB")
+        for word in ["", "4GB", "0", "-4", "1k", "1.5G", "9007199254740993G"] {
             #expect(MemoryArgument(argument: word) == nil, "\(word)")
         }
         for size in ["63K", "2G"] {

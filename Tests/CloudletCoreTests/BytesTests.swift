@@ -59,10 +59,23 @@ import Testing
     @Test(
         "sizes are printed for people",
         arguments: [
-            (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_048_576, "1.0 MB"), (999_960, "1.0 MB"),
-            (68_200_000, "68.2 MB"), (5_000_000_000_000, "5.0 TB"),
+            (0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (1_048_576, "1 MiB"),
+            (1_048_560, "1.0 MiB"),
+            (68_200_000, "65.0 MiB"), (1_073_741_823, "1.0 GiB"), (4 << 30, "4 GiB"), (5_000_000_000_000, "4.5 TiB"),
+            (5000 << 40, "5000 TiB"), (Int.max, "8388608.0 TiB"), (-2048, "-2048 B"),
         ])
     func sizes(bytes: Int, text: String) { #expect(ByteCount(bytes).description == text) }
+
+    @Test("sizes are read with units of powers of 1024, and a plain number counts in the unit of its context")
+    func readSizes() {
+        for (text, bytes) in [("0", 0), ("256", 256 << 20), ("64k", 64 << 10), ("512MiB", 512 << 20), ("4g", 4 << 30)] {
+            #expect(ByteCount(text, plainUnit: 1 << 20)?.bytes == bytes, "\(text)")
+        }
+        for text in ["", "M", "-1", "1.5M", "4GB", "4 GiB", "1T", "9223372036854775807", "١"] {
+            #expect(ByteCount(text, plainUnit: 1 << 20) == nil, "\(text)")
+        }
+        #expect(ByteCount.mebibytes(4096).description == "4 GiB" && ByteCount.mebibytes(.max).bytes == .max)
+    }
 
     @Test("durations are printed in seconds with milliseconds")
     func durations() {

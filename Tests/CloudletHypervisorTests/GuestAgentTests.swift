@@ -102,7 +102,7 @@ import Testing
             case .half: "sent in time only a part of the answer to guest-exec"
             case .wrongJSON, .deep: "the answer of the guest agent to guest-exec is not understood"
             case .wrongType: "the answer of the guest agent to guest-exec is not understood"
-            case .huge: "sent more than 65.5 kB as the answer to guest-exec"
+            case .huge: "sent more than 64 KiB as the answer to guest-exec"
             }
         }
     }

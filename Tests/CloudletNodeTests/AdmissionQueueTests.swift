@@ -75,7 +75,7 @@ import Testing
                 _ = try await enter(admission, "b", gibibytes: 1, disk: disk)
             }
             #expect(error?.code == .unavailable)
-            #expect(error?.description.contains("of disk space, this node has 107.4 GB for VMs") == true)
+            #expect(error?.description.contains("of disk space, this node has 100 GiB for VMs") == true)
         }
         _ = try await enter(admission, "c", gibibytes: 1)
         #expect(host.asked == 0)

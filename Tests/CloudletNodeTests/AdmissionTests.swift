@@ -37,7 +37,7 @@ import Testing
         for index in 0..<7 { places.append(try await enter(admission, "10.0.0.\(index)")) }
         let error = await #expect(throws: CloudletError.self) { _ = try await enter(admission, "10.0.1.1") }
         #expect(error?.code == .busy)
-        #expect(error?.description.contains("1.1 GB of memory, 536.9 MB are available") == true, "\(error as Any)")
+        #expect(error?.description.contains("1 GiB of memory, 512 MiB are available") == true, "\(error as Any)")
         places[0].release()
         _ = try await enter(admission, "10.0.1.1")
     }
@@ -161,7 +161,7 @@ import Testing
         let admission = host.admission()
         let places = [try await enter(admission, "a"), try await enter(admission, "b")]
         let error = await #expect(throws: CloudletError.self) { _ = try await enter(admission, "c") }
-        #expect(error?.description.contains("536.9 MB are available") == true, "\(error as Any)")
+        #expect(error?.description.contains("512 MiB are available") == true, "\(error as Any)")
         withExtendedLifetime(places) {}
     }
 }

@@ -124,6 +124,21 @@ import Testing
         #expect(texts["listen"] == "[fd00::1]:1,:2")
     }
 
+    @Test("sizes can have a unit, and a size that is too large or not a whole number of MiB is refused with the form")
+    func sizes() async throws {
+        for (text, bytes) in [("4096", 4 << 30), ("4GiB", 4 << 30), ("4g", 4 << 30), ("512M", 512 << 20), ("0", 0)] {
+            let found = try await configuration(["admission.memory-reserve": text])
+            #expect(found.memoryReserve == bytes, "\(text)")
+            #expect(found.entries.first { $0.setting.key == "admission.memory-reserve" }?.text == "\(bytes >> 20)")
+        }
+        for text in ["4GB", "10000001", "10000G", "1k", "-1", "9223372036854775807G", ""] {
+            let error = await #expect(throws: CloudletError.self) {
+                try await configuration(["admission.disk-reserve": text])
+            }
+            #expect(error?.advice?.contains("such as 4GiB") == true, "\(text): \(error as Any)")
+        }
+    }
+
     @Test("a running node takes over what is reloadable, and nothing else")
     func reloaded() async throws {
         let first = try await configuration(["name": "First", "http.port": "8100", "session.lease": "1"])

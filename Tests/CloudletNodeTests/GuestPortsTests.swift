@@ -44,7 +44,7 @@ import Testing
         for reserve in [290 << 20, 1 << 40] {
             let error = #expect(throws: CloudletError.self) { try DiskCheck.requireRoom(space, reserve: reserve) }
             #expect(
-                error?.description.contains("the disk of VMs has 314.6 MB of free space") == true, "\(error as Any)")
+                error?.description.contains("the disk of VMs has 300 MiB of free space") == true, "\(error as Any)")
         }
     }
 }

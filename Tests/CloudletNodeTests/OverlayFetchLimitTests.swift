@@ -66,7 +66,7 @@ import Testing
     func endless() async throws {
         let server = try EndlessServer()
         let error = try await refusal(server, limit: 1 << 20)
-        #expect(error.description.contains("exceeds the 1.0 MB"), "\(error)")
+        #expect(error.description.contains("exceeds the 1 MiB"), "\(error)")
         #expect(server.sent.load(ordering: .relaxed) < 32 << 20)
     }
 

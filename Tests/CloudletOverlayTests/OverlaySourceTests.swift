@@ -107,7 +107,7 @@ import Testing
         let lines = try describeOverlay(at: try directory().string)
         #expect(
             lines == [
-                "face is for the base VM \(meta.baseHash.short)", "disk 1.0 MB, memory 0 B", "tcp port 22 is forwarded",
+                "face is for the base VM \(meta.baseHash.short)", "disk 1 MiB, memory 0 B", "tcp port 22 is forwarded",
                 "a.xz: 2 pages in 40 bytes of xz", "b.zst: 0 pages in 9 bytes of zstd",
             ], "\(lines)")
         func text(_ path: String) throws -> String {

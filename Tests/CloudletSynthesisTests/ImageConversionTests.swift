@@ -230,7 +230,7 @@ import Testing
     func bombs(program: String) async throws {
         let image = try await make("bomb", "head -c 20000000 /dev/zero | \(program) -c > $1")
         let error = try await refusal(image, largest: 8 << 20)
-        #expect(error.code == .badData && error.message.contains("contains more than 8.4 MB"), "\(error)")
+        #expect(error.code == .badData && error.message.contains("contains more than 8 MiB"), "\(error)")
     }
 
     @Test("qemu-img can't take more processor time than it is given")

@@ -97,7 +97,7 @@ struct DoctorTests {
             ("rm /run/avahi-daemon/socket", "mdns", "warn", "avahi-daemon does not run", "install avahi-daemon"),
             (
                 "mkdir -p $CLOUDLET_HOME/t; mount -t tmpfs -o size=8k none $CLOUDLET_HOME/t; export TMPDIR=$CLOUDLET_HOME/t",
-                "tmp", "fail", "/t, 1.0 MB needed", "df -h"
+                "tmp", "fail", "/t, 1 MiB needed", "df -h"
             ),
             (
                 "mkdir -p $CLOUDLET_HOME; mount -t tmpfs -o size=64M none $CLOUDLET_HOME", "disk", "fail", "needed",

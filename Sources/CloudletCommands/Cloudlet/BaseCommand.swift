@@ -36,7 +36,7 @@ struct BaseCommand: AsyncParsableCommand {
         completion: .file())
     var output: String?
 
-    @Option(help: "Memory of the VM in MiB, or with a unit, as in 4GiB.")
+    @Option(help: "Memory of the VM: a number of MiB, or a size such as 512M or 4GiB.")
     var memory = MemoryArgument(mebibytes: 1024)
 
     @Option(help: "Number of virtual CPUs.")

@@ -81,7 +81,8 @@ package struct MachineDescription: Hashable, Sendable {
     /// Refuses values that no VM can have or that must not appear in a domain description.
     package func validate() throws(CloudletError) {
         guard (16...1 << 20).contains(memoryMiB) else {
-            throw CloudletError(.usage, "a VM can't have \(memoryMiB) MiB of memory", advice: "give 16 to 1048576 MiB")
+            throw CloudletError(
+                .usage, "a VM can't have \(ByteCount.mebibytes(memoryMiB)) of memory", advice: "give 16 MiB to 1 TiB")
         }
         guard (1...255).contains(vcpus) else {
             throw CloudletError(.usage, "a VM can't have \(vcpus) CPUs", advice: "give 1 to 255")

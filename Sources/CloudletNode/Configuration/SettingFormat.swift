@@ -86,12 +86,17 @@ extension SettingFormat where Value: FixedWidthInteger {
 }
 
 extension SettingFormat<Int> {
-    /// A size in bytes, written as a whole number of MiB in a range.
+    /// A size in bytes, written as a whole number of MiB in a range, or with another unit.
     static func mebibytes(_ range: ClosedRange<Int>) -> Self {
-        let number = number(range)
-        return Self(
-            expected: "a whole number of MiB from \(range.lowerBound) to \(range.upperBound)", unit: "MiB",
-            parse: { (text) throws(InvalidSetting) in try number.parse(text) << 20 }, text: { String($0 >> 20) })
+        Self(
+            expected: "a whole number of MiB from \(range.lowerBound) to \(range.upperBound), or a size such as 4GiB",
+            unit: "MiB",
+            parse: { (text) throws(InvalidSetting) in
+                guard let size = ByteCount(text, plainUnit: 1 << 20), size.bytes % (1 << 20) == 0,
+                    range.contains(size.bytes >> 20)
+                else { throw InvalidSetting(text: text) }
+                return size.bytes
+            }, text: { String($0 >> 20) })
     }
 }
 
