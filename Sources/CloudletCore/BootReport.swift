@@ -8,23 +8,35 @@ public struct BootReport: Hashable, Sendable {
     public let reason: String
     /// How the VM's machine differs from the one with which the state was saved, one clause for each difference.
     public let differences: [String]
+    /// Whether the application has answered after the boot. Only overlays with a readiness port let the host find out; for
+    /// others it is `false`, and the guest may still be booting.
+    public let applicationAnswered: Bool
 
-    /// Reports these texts.
-    package init(reason: String, differences: [String] = []) {
+    /// Reports these facts.
+    package init(reason: String, differences: [String] = [], applicationAnswered: Bool = false) {
         self.reason = reason
         self.differences = differences
+        self.applicationAnswered = applicationAnswered
     }
 
-    /// Reports an error as the reason, in the words for clients.
-    package init(because error: CloudletError, differences: [String] = []) {
-        self.init(reason: error.publicReason, differences: differences)
-    }
-
-    /// The report as sentences without a period.
+    /// The report as sentences without a period, each of which can be understood without the others.
     package var lines: [String] {
-        [
-            "the VM was booted from its disk, because it could not run as it was saved: \(reason)",
-            "the guest's own boot starts its programs; what they had not written to the disk is missing",
-        ] + differences
+        var lines = [
+            "\(Self.summary): \(reason)",
+            "the booted guest has started its programs itself; what they had not written to the disk before is missing",
+        ]
+        if !differences.isEmpty {
+            lines.append(
+                "the VM was booted on another machine than the saved one: \(differences.joined(separator: "; "))")
+        }
+        if !applicationAnswered {
+            lines.append(
+                "the booted guest may not have started the application yet: the overlay names no readiness port, on which "
+                    + "it would be asked")
+        }
+        return lines
     }
+
+    /// What happened, without the reason.
+    package static let summary = "the VM was booted from its disk, because it could not run as it was saved"
 }

@@ -32,6 +32,12 @@ public struct CloudletError: Error, Sendable {
     package func during(_ context: String) -> CloudletError {
         CloudletError(code, "\(context): \(message)", advice: advice, cause: cause)
     }
+
+    /// The same error with `alternative` at the end of its advice.
+    package func advising(or alternative: String) -> CloudletError {
+        CloudletError(
+            code, message, advice: firstAdvice.map { "\($0), or \(alternative)" } ?? alternative, cause: cause)
+    }
 }
 
 extension CloudletError: CustomStringConvertible {

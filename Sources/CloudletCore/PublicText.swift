@@ -10,6 +10,9 @@ extension CloudletError {
 
     /// The same without the advice, for a failure that did not stop the work.
     package var publicReason: String { reason { $0 is any PublicError }.withoutLocalDetails }
+
+    /// The text for users of this machine without the advice, for a failure that did not stop the work.
+    package var localReason: String { reason { _ in true } }
 }
 
 /// An error about input from the network or from a given file: its description reveals nothing about this machine.

@@ -99,12 +99,14 @@ struct OverlaySession: Sendable {
         let booted: Bool
         let bootReason: String?
         let bootDifferences: [String]?
+        let bootAnswered: Bool?
         let seconds: [String: Double]
 
         enum CodingKeys: String, CodingKey {
             case app, node, host, session, forwards, booted, seconds
             case bootReason = "boot_reason"
             case bootDifferences = "boot_differences"
+            case bootAnswered = "boot_answered"
         }
 
         init(
@@ -121,6 +123,7 @@ struct OverlaySession: Sendable {
             booted = vm.boot != nil
             bootReason = vm.boot?.reason
             bootDifferences = vm.boot?.differences
+            bootAnswered = vm.boot?.applicationAnswered
             seconds = ["discover": discover.seconds, "send": send.seconds, "total": total.seconds]
         }
     }

@@ -55,6 +55,7 @@ enum WireKey {
     static let booted = "booted"
     static let bootReason = "boot_reason"
     static let bootDifferences = "boot_differences"
+    static let bootAnswered = "boot_answered"
     static let code = "code"
 }
 

@@ -119,6 +119,7 @@ extension ServerMessage.Details {
         pairs.append((WireKey.bootReason, text(boot.reason)))
         let differences = boot.differences.prefix(ServerMessage.mostDifferences)
         if !differences.isEmpty { pairs.append((WireKey.bootDifferences, .array(differences.map(text)))) }
+        pairs.append((WireKey.bootAnswered, .bool(boot.applicationAnswered)))
         return pairs
     }
 
@@ -155,6 +156,11 @@ extension ServerMessage.Details {
             guard let text = entry.text else { throw .badField(WireKey.bootDifferences) }
             differences.append(text.cut(toBytes: ServerMessage.longestReason))
         }
-        return BootReport(reason: reason.cut(toBytes: ServerMessage.longestReason), differences: differences)
+        guard let answered = (value[WireKey.bootAnswered] ?? .bool(false)).bool else {
+            throw .badField(WireKey.bootAnswered)
+        }
+        return BootReport(
+            reason: reason.cut(toBytes: ServerMessage.longestReason), differences: differences,
+            applicationAnswered: answered)
     }
 }

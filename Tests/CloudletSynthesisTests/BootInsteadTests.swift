@@ -47,7 +47,7 @@ import Testing
             ] {
                 let warm = isWarm ? try await synthesizer.makeWarmVM(base, VMOptions()) : nil
                 let running = try await synthesize(start, blobs, using: warm)
-                guard let boot = running.boot else { throw CloudletError(.defect, "it was not booted") }
+                guard let boot = running.boot?.report else { throw CloudletError(.defect, "it was not booted") }
                 if case .boot = start {
                     try LaunchHost.require(boot.reason == "not here", "another reason: \(boot)")
                     try LaunchHost.require(
@@ -96,7 +96,7 @@ import Testing
             try await host.requireNothingLeft()
             let running = try await synthesize(.resumeOrBoot)
             // The features are named once.
-            try LaunchHost.require(running.boot == BootReport(reason: refused), "\(running.boot as Any)")
+            try LaunchHost.require(running.boot?.report == BootReport(reason: refused), "\(running.boot as Any)")
             try await running.end()
             try await host.requireNothingLeft()
         }
@@ -121,7 +121,7 @@ import Testing
             ] as [(SynthesisStart, BootReport?)] {
                 let running = try await Synthesizer(hypervisor: host.hypervisor).synthesize(
                     overlay.meta, on: base, from: overlay.pieces([0]), VMOptions(), start: start, times: StageTimes())
-                try LaunchHost.require(running.boot == expected, "\(start): \(running.boot as Any)")
+                try LaunchHost.require(running.boot?.report == expected, "\(start): \(running.boot as Any)")
                 try await running.end()
                 try await host.requireNothingLeft()
             }

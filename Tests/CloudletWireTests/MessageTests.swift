@@ -164,7 +164,7 @@ import Testing
 
     @Test("a report of a boot survives, is cut to its limits, and is refused when it has another form")
     func boot() throws {
-        let report = BootReport(reason: "made under kvm", differences: ["a", "b"])
+        let report = BootReport(reason: "made under kvm", differences: ["a", "b"], applicationAnswered: true)
         let done = ServerMessage.synthesisDone(.init(boot: report))
         #expect(try ServerMessage(done.value) == done)
         let without = ServerMessage.synthesisDone(.init(boot: BootReport(reason: "made under kvm")))
@@ -189,7 +189,7 @@ import Testing
         for (key, value) in [
             ("booted", .unsigned(1)), ("boot_reason", .nil), ("boot_reason", .array([])),
             ("boot_differences", .text("a")),
-            ("boot_differences", .array([.unsigned(1)])),
+            ("boot_differences", .array([.unsigned(1)])), ("boot_answered", .unsigned(1)),
         ] as [(String, MessagePackValue)] {
             #expect(throws: WireError.badField(key)) { try read((key, value)) }
         }

@@ -97,7 +97,7 @@ struct SynthesisCommand: AsyncParsableCommand {
         }
         await Report.refresh(running.refresh)
         if let boot = running.boot {
-            Report.boot(boot)
+            Report.boot(boot.localReport)
             if ending != nil {
                 Console.note("Note: a VM that was booted is shut down at its end, and its disk alone is saved.")
             }

@@ -132,7 +132,7 @@ struct NodeBackend: SynthesisBackend {
             "synthesized",
             metadata: ["session": "\(request.session)", "time": "\(times.elapsed.shown)", "stages": "\(stages)"])
         let metadata: Logger.Metadata = ["session": "\(request.session)", "vm": "\(running.machine.name)"]
-        for line in running.boot?.lines ?? [] { logger.warning("\(line)", metadata: metadata) }
+        running.boot?.log(to: logger, metadata)
         running.refresh.report(to: logger, metadata)
         vms.set(running.machine.name, request.session)
         return NodeVM(running, on: synthesizer.hypervisor, vms: vms)

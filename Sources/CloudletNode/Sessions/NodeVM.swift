@@ -22,7 +22,8 @@ struct NodeVM: SynthesizedVM {
     init(_ running: RunningVM, on hypervisor: Hypervisor, vms: VMSessions) {
         name = running.machine.name
         details = .init(
-            forwards: running.forwards.map { .init(address: $0.address, forward: $0.forward) }, boot: running.boot)
+            forwards: running.forwards.map { .init(address: $0.address, forward: $0.forward) },
+            boot: running.boot?.report)
         self.hypervisor = hypervisor
         self.vms = vms
         self.running = running

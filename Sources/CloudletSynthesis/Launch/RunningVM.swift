@@ -22,13 +22,13 @@ package final class RunningVM: Sendable {
     /// The refreshing of the guest's clock and random numbers, which may still go on.
     package let refresh: GuestRefreshTask
     /// Why the VM was booted instead of running as it was saved, if that is so.
-    package let boot: BootReport?
+    package let boot: BootCause?
     private let directory: FilePath
     private let hypervisor: Hypervisor
 
     init(
         machine: VirtualMachine, forwards: [ActiveForward], description: VMDescription, disk: FilePath,
-        memory: SharedMemory, refresh: GuestRefreshTask, boot: BootReport?, directory: FilePath, hypervisor: Hypervisor
+        memory: SharedMemory, refresh: GuestRefreshTask, boot: BootCause?, directory: FilePath, hypervisor: Hypervisor
     ) {
         self.machine = machine
         self.forwards = forwards

@@ -18,13 +18,13 @@ import SystemPackage
 /// | a base VM is made (``BaseCreation``) | zeros | the user's own | boots |
 /// | a base VM is resumed (``BaseResumption``) | the base's | an empty layer over the base's | is resumed |
 /// | synthesis (``Synthesizer``) | the base's and the overlay's | a layer with the overlay's pages | is resumed |
-/// | synthesis of a disk-only overlay, or where the state can't be resumed | zeros | a layer with the overlay's pages | boots |
+/// | synthesis without memory, or of a state that can't be resumed | zeros | a layer with the overlay's pages | boots |
 /// | a warm VM (``WarmVM``) receives an overlay | the base's, then the overlay's | as in a synthesis | is resumed |
 ///
 /// To add a way, write a function that makes a launch and does all its own work inside ``complete(_:)``: fill `memory`
-/// and a layer before, during or after ``startEmulator(on:waitingForState:completeCPU:_:_:)``, and end with ``run(_:_:_:)``, which
-/// transfers all resources to a ``RunningVM``. Such a function releases nothing: when it throws, also because of
-/// cancellation, `complete` releases everything in one place (``Hypervisor/abandon(_:)``).
+/// and a layer before, during or after ``startEmulator(on:waitingForState:completeCPU:_:_:)``, and end with
+/// ``run(_:_:_:)``, which transfers all resources to a ``RunningVM``. Such a function releases nothing: when it throws,
+/// also because of cancellation, `complete` releases everything in one place (``Hypervisor/abandon(_:)``).
 ///
 /// It is a class, not a noncopyable value with a `deinit`, because one task starts the emulator while another one fills
 /// the memory, and because ending the emulator is asynchronous.
@@ -150,7 +150,7 @@ final class VMLaunch: Sendable {
         /// A guest port that answers when the application is ready.
         var readyPort: UInt16?
         /// Why the guest boots instead of running as it was saved, if that is so.
-        var boot: BootReport?
+        var boot: BootCause?
 
         /// A guest that is resumed from a saved state.
         init(from state: SnapshotFile, readyPort: UInt16? = nil) {
@@ -160,7 +160,7 @@ final class VMLaunch: Sendable {
         }
 
         /// A guest that boots.
-        init(booting description: VMDescription, because boot: BootReport? = nil) {
+        init(booting description: VMDescription, because boot: BootCause? = nil) {
             self.description = description
             readyPort = description.readyPort
             self.boot = boot

@@ -57,16 +57,17 @@ extension Synthesizer {
         try await launch.startEmulator(
             on: .layer(launch.layerPath), waitingForState: false, completeCPU: completeCPU, work.options, work.times)
         let missing = if completeCPU { CloudletError?.none } else { try await launch.machine.refusalOfCPU() }
-        let report = (reason ?? missing).map { cause in
+        let cause = (reason ?? missing).map { error in
             // Missing CPU features can be the reason.
-            let features = missing.map(\.message).flatMap { $0 == cause.message ? nil : $0 }
-            return BootReport(
-                because: cause,
-                differences: launch.description.differences(from: work.base.machine) + [features].compactMap { $0 })
+            let features = missing.map(\.message).flatMap { $0 == error.message ? nil : $0 }
+            return BootCause(
+                error: error,
+                differences: launch.description.differences(from: work.base.machine) + [features].compactMap { $0 },
+                applicationAnswered: work.meta.readyPort != nil)
         }
         let description = VMDescription(
             machine: launch.description, forwards: work.meta.forwards, readyPort: work.meta.readyPort)
-        return try await launch.run(.init(booting: description, because: report), work.options, work.times)
+        return try await launch.run(.init(booting: description, because: cause), work.options, work.times)
     }
 
     /// Receives the overlay and places the pages of its disk. Pages of the disk can be copies of memory pages in the
