@@ -33,7 +33,7 @@ import Testing
             let support = try await hypervisor.support(of: machine)
             let refusal = support.refusal
             #expect(refusal?.code == .unavailable && refusal?.message.contains(part) == true, "\(refusal as Any)")
-            #expect(refusal?.advice?.contains("--allow-boot") == true, "\(refusal as Any)")
+            #expect(refusal?.advice?.contains("'cloudlet-find --allow-boot'") == true, "\(refusal as Any)")
             guard case .boots(let substitute) = support else {
                 Issue.record("it does not boot: \(part)")
                 continue

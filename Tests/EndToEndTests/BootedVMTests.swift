@@ -152,6 +152,11 @@ extension EndToEndTests {
         let chain = try await EndToEndFixture.shared.chain()
         let other = try await OtherHost(chain)
         try other.register()
+        let refused = try await Program.cloudlet(
+            ["synthesis", other.disk.string, chain.overlay.string, "--accelerator", "tcg"],
+            environment: other.environment)
+        #expect(refused.status == 69 && refused.errors.contains("made under kvm"), "\(refused)")
+        #expect(refused.errors.contains(", or let the VM boot from its disk with --allow-boot"), "\(refused)")
         let residue = other.scratch.file("later")
         let (answer, output) = try await answer(
             chain, chain.overlay, ["--allow-boot", "--residue", residue.string, "--accelerator", "tcg"],

@@ -75,16 +75,18 @@ struct SynthesisCommand: AsyncParsableCommand {
         let times = StageTimes()
         let total = Double(max(1, overlay.meta.totalBlobBytes))
         let received = Atomic(0)
-        let running = try await Synthesizer(hypervisor: hypervisor).synthesize(
-            overlay.meta, on: base, from: OverlayPieces(overlay), options, start: start, times: times
-        ) { progress in
-            switch progress {
-            case .received(let bytes):
-                let sum = received.add(bytes, ordering: .relaxed).newValue
-                ProgressLine.show("receive", Double(sum) / total)
-            case .resuming:
-                ProgressLine.show(overlay.meta.isDiskOnly || start.substitute != nil ? "boot" : "resume")
-            case .waiting: break
+        let running = try await advisingBoot(of: base, hypervisor) { () async throws(CloudletError) in
+            try await Synthesizer(hypervisor: hypervisor).synthesize(
+                overlay.meta, on: base, from: OverlayPieces(overlay), options, start: start, times: times
+            ) { progress in
+                switch progress {
+                case .received(let bytes):
+                    let sum = received.add(bytes, ordering: .relaxed).newValue
+                    ProgressLine.show("receive", Double(sum) / total)
+                case .resuming:
+                    ProgressLine.show(overlay.meta.isDiskOnly || start.substitute != nil ? "boot" : "resume")
+                case .waiting: break
+                }
             }
         }
         ProgressLine.clear()
@@ -118,6 +120,19 @@ struct SynthesisCommand: AsyncParsableCommand {
     func validate() throws {
         if detach, residue != nil {
             throw ValidationError("--residue saves the VM when it ends, but --detach does not wait for the end")
+        }
+    }
+
+    /// Runs `body`, and adds to the advice of its error that the VM could boot, if this host can't resume it but can boot
+    /// it.
+    private func advisingBoot<Value>(
+        of base: OpenBase, _ hypervisor: Hypervisor, _ body: () async throws(CloudletError) -> Value
+    ) async throws(CloudletError) -> Value {
+        do throws(CloudletError) { return try await body() } catch {
+            guard !allowBoot, error.code == .unavailable,
+                case .boots? = try? await hypervisor.support(of: base.machine)
+            else { throw error }
+            throw error.advising(or: "let the VM boot from its disk with --allow-boot")
         }
     }
 

@@ -18,11 +18,8 @@ package enum MachineSupport: Sendable {
         case .resumes: return nil
         case .refused(let error): return error
         case .boots(let substitute):
-            let reason = substitute.reason
-            let boot = "allow the VM to boot without its saved memory (--allow-boot)"
-            return CloudletError(
-                reason.code, reason.message, advice: reason.firstAdvice.map { "\($0), or \(boot)" } ?? boot,
-                cause: reason.cause)
+            // Clients that can't allow it receive this too, so it names the program that can.
+            return substitute.reason.advising(or: "let the VM boot from its disk with 'cloudlet-find --allow-boot'")
         }
     }
 }

@@ -34,10 +34,8 @@ extension VirtualMachine {
             try resources.options.requireAnswers(to: forwards)
             return try await relay(forwards, on: address, movingTaken: forwarding.movesTaken)
         } catch {
-            guard error.code == .busy, let other = forwarding.takenPortAdvice, let advice = error.advice else {
-                throw error
-            }
-            throw CloudletError(error.code, error.message, advice: "\(advice), or \(other)", cause: error.cause)
+            guard error.code == .busy, let other = forwarding.takenPortAdvice, error.advice != nil else { throw error }
+            throw error.advising(or: other)
         }
     }
 

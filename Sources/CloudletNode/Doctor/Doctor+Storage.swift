@@ -86,7 +86,7 @@ extension Doctor {
             return .warn(
                 "base \(base.files.name)",
                 "it can only boot here, for clients with --allow-boot: \(substitute.reason.message)",
-                fix: "cloudlet del-base " + Shell.path(disk))
+                fix: "cloudlet-find --allow-boot --overlay OVERLAY")
         }
         if let status = try? FileStatus.of(disk), status.permissions & 0o222 != 0 {
             return .warn(
