@@ -80,7 +80,7 @@ struct NodeLine: Sendable {
                     status.map { ByteCount($0.freeMemory).description } ?? "-",
                     node.origins.map(\.rawValue).sorted().joined(separator: ","),
                     status.map { status in
-                        let bootable = (status.bootableBases ?? []).map { "\($0.hash.prefix(12)) (boot only)" }
+                        let bootable = (status.bootableBases ?? []).map { "\($0.hash.prefix(12)) (can only boot)" }
                         return (status.bases.map { String($0.hash.prefix(12)) } + bootable).joined(separator: ",")
                     } ?? "-",
                 ]))

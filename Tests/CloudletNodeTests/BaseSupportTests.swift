@@ -8,7 +8,6 @@ import CloudletStore
 import CloudletSynthesis
 import CloudletSystem
 import CloudletTestSupport
-import Logging
 import SystemPackage
 import Testing
 
@@ -16,29 +15,15 @@ import Testing
 
 /// Base VMs that this node can't run.
 @Suite struct BaseSupportTests {
-    /// Keeps the messages that are logged.
-    private struct Lines: LogHandler {
-        let messages = LockedValue<[String]>([])
-        var metadata = Logger.Metadata()
-        var logLevel = Logger.Level.info
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) { messages.value.append("\(event.message)") }
-    }
-
     private let scratch: ScratchDirectory
-    private let lines = Lines()
+    private let log = RecordedLog()
     /// The accelerator of the host; `nil` if it is not known.
     private let host = LockedValue<String?>("tcg")
 
     init() throws { scratch = try ScratchDirectory() }
 
     private func support() -> BaseSupport {
-        BaseSupport(logger: Logger(label: "test") { [lines] _ in lines }) { [host] (base) async throws(CloudletError) in
+        BaseSupport(logger: log.logger) { [host] (base) async throws(CloudletError) in
             guard let host = host.value else { throw CloudletError(.unavailable, "libvirt does not answer") }
             if base.accelerator == host { return .resumes }
             let reason = CloudletError(.unavailable, "made under \(base.accelerator)")
@@ -60,12 +45,12 @@ import Testing
         let bases = [base("a", "kvm"), base("b", "tcg"), base("c", "kvm")]
         for _ in 0..<3 { #expect(await support.supported(bases) == [bases[1]]) }
         let refusal = "a base VM can't run on this host and is not announced"
-        #expect(lines.messages.value == [refusal, refusal])
+        #expect(log.messages == [refusal, refusal])
         let later = ContinuousClock.now + .seconds(61)
         host.value = "kvm"
         #expect(await support.refusal(of: bases[0]) != nil, "verdicts are not asked for each time")
         #expect(await support.refusal(of: bases[0], at: later) == nil)
-        #expect(lines.messages.value.last == "a base VM can run on this host now")
+        #expect(log.messages.last == "a base VM can run on this host now")
     }
 
     @Test("those that can only boot are announced apart, get no warm VMs, and are refused to those who allow no boot")
@@ -78,8 +63,8 @@ import Testing
             #expect(announced.bootable == [HeldBase(hash: bases[0].hash, name: "boots-a")])
         }
         #expect(await support.supported(bases) == [bases[1]])
-        let notice = "a base VM can't be resumed on this host; it is announced to clients that allow a boot"
-        #expect(lines.messages.value == [notice, "a base VM can't run on this host and is not announced"])
+        let notice = "a base VM can only boot on this host; it is announced to clients that allow this"
+        #expect(log.messages == [notice, "a base VM can't run on this host and is not announced"])
         let verdict = await support.support(of: bases[0])
         #expect(try SynthesisStart(verdict, allowingBoot: true).substitute?.reason.message == "made under kvm")
         let refusal = #expect(throws: CloudletError.self) { try SynthesisStart(verdict, allowingBoot: false) }

@@ -66,15 +66,12 @@ struct ListBaseCommand: AsyncParsableCommand {
             for (base, state) in bases {
                 table.add(
                     base.hash.hex, ByteCount(base.diskBytes).description, ByteCount(base.memoryBytes).description,
-                    base.accelerator, state.word, base.files.disk.string)
+                    base.accelerator, state.shown, base.files.disk.string)
             }
             Console.result(table.text)
             for (base, state) in bases {
                 guard let reason = state.reason else { continue }
-                let what =
-                    state.word == State.bootOnly
-                    ? "can be booted only, because this machine can't resume its saved state"
-                    : "can't run on this machine"
+                let what = state.word == State.bootOnly ? "can only boot here" : "can't run here"
                 Console.note("\(base.files.disk) \(what): \(reason)")
             }
         }
@@ -88,6 +85,9 @@ struct ListBaseCommand: AsyncParsableCommand {
         var reason: String?
 
         static let bootOnly = "boot only"
+
+        /// The state in the table.
+        var shown: String { word == Self.bootOnly ? "can only boot" : word }
 
         static func word(for support: MachineSupport) -> String {
             switch support {

@@ -57,7 +57,7 @@ actor BaseSupport {
         case (.boots(let substitute), _):
             metadata["reason"] = "\(substitute.reason)"
             logger.warning(
-                "a base VM can't be resumed on this host; it is announced to clients that allow a boot",
+                "a base VM can only boot on this host; it is announced to clients that allow this",
                 metadata: metadata)
         case (.refused(let refusal), _):
             metadata["reason"] = "\(refusal)"

@@ -34,7 +34,7 @@ package struct PresentationPage: Sendable {
         func row(_ base: HeldBase, _ note: String) -> String {
             "<tr><td>\(base.name.displayable().escapedForXML)</td><td><code>\(base.hash.short)</code>\(note)</td></tr>"
         }
-        let bases = (record.bases.map { row($0, "") } + record.bootableBases.map { row($0, " boot only") }).joined()
+        let bases = (record.bases.map { row($0, "") } + record.bootableBases.map { row($0, " can only boot") }).joined()
         return """
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8"><title>\(name)</title>
