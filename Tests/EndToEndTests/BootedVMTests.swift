@@ -99,7 +99,8 @@ extension EndToEndTests {
                 #expect(answer.token != chain.before.token, "\(answer)")
                 let figures = try await lab.run(1, ["curl", "-s", "\(web)/metrics"]).output
                 #expect(figures.contains("cloudlet_boots_total 1"), "\(figures)")
-                #expect(node.output.contains("was booted from its disk, because"), "\(node.output)")
+                #expect(node.output.components("was booted from its disk, because") == 1, "\(node.output)")
+                #expect(node.output.contains("reason=\"the VM was made under kvm"), "\(node.output)")
                 try await requireNothingLeft(in: other.home)
             }
         }
@@ -114,7 +115,7 @@ extension EndToEndTests {
         let chain = try await EndToEndFixture.shared.chain()
         let other = try await OtherHost(chain)
         try other.register()
-        let settings = ["CLOUDLET_SESSION_KEEP_VMS": "true", "CLOUDLET_SESSION_LEASE": "10"]
+        let settings = ["CLOUDLET_SESSION_KEEP_VMS": "true"]
         let environment = other.environment.merging(settings) { $1 }
         let node = [Program.path("cloudlet-node")]
         let answer = ["curl", "-s", "-m", "10", "http://\(EndToEndLab.address(1)):9876/"]
@@ -128,6 +129,7 @@ extension EndToEndTests {
                 _ = try await lab.with(2, arguments, environment: client, log: log) { program in
                     try await program.waitFor("\"booted\" : true", seconds: 120)
                     try await program.waitFor("\"boot_reason\" : \"the VM was made under kvm")
+                    try await program.waitFor("\"boot_answered\" : true")
                     let told = try FaceAnswer(in: try await lab.run(2, answer).output)
                     first.withLock { $0 = told }
                     node.send(SIGKILL)
@@ -141,6 +143,10 @@ extension EndToEndTests {
                 #expect(told.token == first.withLock { $0?.token }, "\(told)")
                 let listed = try await Program.cloudlet(["list-session"], environment: environment)
                 #expect(listed.output.contains("running (booted)"), "\(listed)")
+                // Its client does not come again.
+                let settings = try File(other.home.appending("cloudlet.yaml"), .create(permissions: 0o600))
+                try settings.write(Array("session:\n  lease: 0\n".utf8), at: 0)
+                node.send(SIGHUP)
                 try await node.waitFor("session ended", seconds: 60)
                 try await requireNothingLeft(in: other.home)
             }
