@@ -23,7 +23,7 @@ public struct BootReport: Hashable, Sendable {
     package var lines: [String] {
         var lines = [
             "\(Self.summary): \(reason)",
-            "the booted guest has started its programs itself; what they had not written to the disk before is missing",
+            "the booted guest starts its programs anew; what they had not written to the disk before is missing",
         ]
         if !differences.isEmpty {
             lines.append(
@@ -31,8 +31,8 @@ public struct BootReport: Hashable, Sendable {
         }
         if !applicationAnswered {
             lines.append(
-                "the booted guest may not have started the application yet: the overlay names no readiness port, on which "
-                    + "it would be asked")
+                "the booted guest may not have started the application yet: the overlay names no readiness port to wait for"
+            )
         }
         return lines
     }
