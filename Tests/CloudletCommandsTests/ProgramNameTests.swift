@@ -3,6 +3,7 @@
 
 import CloudletTestSupport
 import Foundation
+import SystemPackage
 import Testing
 
 /// The file of `cloudlet` under the names that packages give it.
