@@ -220,6 +220,7 @@ def shares():
         other.close()
     # The end of the other one lets the first that waits be relayed.
     require_heard(b"0").close()
+    more[0].close()
     require_heard(b"1")
 
 
