@@ -110,10 +110,8 @@ import Testing
                 "face is for the base VM \(meta.baseHash.short)", "disk 1 MiB, memory 0 B", "tcp port 22 is forwarded",
                 "a.xz: 2 pages in 40 bytes of xz", "b.zst: 0 pages in 9 bytes of zstd",
             ], "\(lines)")
-        func text(_ path: String) throws -> String {
-            String(decoding: try File(Repository.root.appending(path), .read).read(1 << 20, at: 0), as: UTF8.self)
-        }
-        let article = try text("Sources/CloudletOverlay/CloudletOverlay.docc/CloudletOverlay.md")
-        #expect(article.contains("```swift\n\(try text("Tests/OverlayExample/OverlayExample.swift"))```\n"))
+        let article = try Repository.text("Sources/CloudletOverlay/CloudletOverlay.docc/CloudletOverlay.md")
+        #expect(
+            article.contains("```swift\n\(try Repository.program("Tests/OverlayExample/OverlayExample.swift"))```\n"))
     }
 }
