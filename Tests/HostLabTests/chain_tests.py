@@ -13,7 +13,7 @@ from lab.programs import CHECKOUT
 from lab.waiting import until
 
 from .guest import ASK, ASK_HERE, DISK, OVERLAY, PORT, as_node, make_base, make_overlay, move, send_guest
-from .support import HostTestCase, Times, install
+from .support import HostTestCase, install
 
 NODE, CLIENT = 0, 1
 CONFIGURATION = "/etc/cloudlet/cloudlet.yaml"
@@ -46,14 +46,11 @@ class ChainTests(HostTestCase):
     """A node with a base VM and an overlay on one host, and a client on another. The tests run in this order."""
 
     releases: ClassVar[dict[str, int]] = {"node": 12, "client": 12}
-    times: ClassVar[Times]
 
     @classmethod
     def setUpClass(cls) -> None:
         """Installs the node, and makes a base VM and an overlay on it."""
         super().setUpClass()
-        cls.times = Times()
-        cls.addClassCleanup(cls.times.print)
         node, client = cls.hosts
         install(node)
         install(client, package="cloudlet-find")

@@ -7,7 +7,7 @@ import json
 from typing import ClassVar
 
 from .guest import HOME, as_node
-from .support import HostTestCase, Times, install
+from .support import HostTestCase, install
 
 NODE, CLIENT = 0, 1
 CONFIGURATION = "/etc/cloudlet/cloudlet.yaml"
@@ -40,14 +40,11 @@ class PackageTests(HostTestCase):
     """A fresh Debian 12, and another one that looks for it. The tests are the steps of one life, in this order."""
 
     releases: ClassVar[dict[str, int]] = {"node": 12, "client": 12}
-    times: ClassVar[Times]
 
     @classmethod
     def setUpClass(cls) -> None:
         """Installs the node on one host, and the client on the other."""
         super().setUpClass()
-        cls.times = Times()
-        cls.addClassCleanup(cls.times.print)
         cls.times.measure("install cloudlet", lambda: install(cls.hosts[NODE]))
         cls.times.measure("install cloudlet-find", lambda: install(cls.hosts[CLIENT], package="cloudlet-find"))
 

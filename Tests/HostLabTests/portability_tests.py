@@ -10,7 +10,7 @@ from lab.hostlab.host import Host
 from lab.programs import CHECKOUT
 
 from .guest import ASK_HERE, DISK, HOME, OVERLAY, as_node, make_base, make_overlay, move, send_guest
-from .support import HostTestCase, Times, install
+from .support import HostTestCase, install
 
 OLD, NEW = 0, 1
 
@@ -21,14 +21,11 @@ class PortabilityTests(HostTestCase):
 
     releases: ClassVar[dict[str, int]] = {"old": 12, "new": 13}
     machines: ClassVar[dict[str, Machine]] = {"new": Machine(cpu="Skylake-Client-noTSX-IBRS,vendor=AuthenticAMD,-aes")}
-    times: ClassVar[Times]
 
     @classmethod
     def setUpClass(cls) -> None:
         """Installs the packages."""
         super().setUpClass()
-        cls.times = Times()
-        cls.addClassCleanup(cls.times.print)
         for host in cls.hosts:
             install(host)
             # Its tests run no node, whose warm VMs would take the processors.

@@ -53,7 +53,8 @@ class Times:
 
     def print(self) -> None:
         """Prints them all."""
-        print("times in seconds:", json.dumps(self.steps))
+        if self.steps:
+            print("times in seconds:", json.dumps(self.steps))
 
 
 class HostTestCase(unittest.TestCase):
@@ -64,10 +65,13 @@ class HostTestCase(unittest.TestCase):
     # The hardware of those that are not like the others.
     machines: ClassVar[dict[str, Machine]] = {}
     hosts: ClassVar[list[Host]]
+    times: ClassVar[Times]
 
     @classmethod
     def setUpClass(cls) -> None:
         """Starts the hosts."""
+        cls.times = Times()
+        cls.addClassCleanup(cls.times.print)
         cls.hosts = [Host(name) for name in cls.releases]
         for host in cls.hosts:
             host.stop()
