@@ -31,10 +31,12 @@ struct DoctorTests {
         let script = """
             set -e
             ip link set lo up; ip link add eth0 type veth peer name peer0
-            unshare -n sleep 60 & sleep 0.1; ip link set peer0 netns $!; nsenter -t $! -n ip link set peer0 up
+            unshare -n sleep 60 &
+            until [ "$(readlink /proc/$!/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do :; done
+            ip link set peer0 netns $!; nsenter -t $! -n ip link set peer0 up
             ip addr add 10.9.0.1/24 dev eth0; ip link set eth0 up; ip route add 224.0.0.0/4 dev eth0
             mount -t tmpfs none /run; mkdir -p /run/dbus /run/avahi-daemon
-            listen() { python3 -c '\(Self.listener)' "$@" & sleep 0.3; }
+            listen() { exec 9< <(exec python3 -u -c '\(Self.listener)' "$@"); read -r -u 9; }
             listen unix /run/dbus/system_bus_socket; listen unix /run/avahi-daemon/socket
             \(fault)
             set +e; '\(Program.path("cloudlet"))' doctor --format json; echo "status $?"; kill $(jobs -p)
@@ -58,6 +60,7 @@ struct DoctorTests {
                             "udp": (socket.AF_INET, socket.SOCK_DGRAM)}[kind])
         s.bind(where if kind == "unix" else ("0.0.0.0", int(where)))
         kind == "udp" or s.listen(9)
+        print("ready")
         time.sleep(60)
         """
 
