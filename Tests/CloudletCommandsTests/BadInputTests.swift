@@ -53,7 +53,7 @@ extension CommandTests {
         @Test(
             "a base VM is not made with bad options",
             arguments: [
-                (["--memory", "8"], 64, "16 to 1048576"), (["--cpus", "0"], 64, "1 to 255"),
+                (["--memory", "8"], 64, "16 MiB to 1 TiB"), (["--cpus", "0"], 64, "1 to 255"),
                 (["--cpu-model", "host"], 64, "'host'"), (["--machine", "pc q35"], 64, "'pc q35'"),
                 (["@/other.raw"], 64, "second disk"),
                 (["--provision", "/nonexistent"], 66, "/nonexistent"),
