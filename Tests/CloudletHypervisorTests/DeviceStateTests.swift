@@ -10,17 +10,22 @@ import Testing
 /// Device state on its way out of a real emulator and into another one.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct DeviceStateTests {
     /// A paused VM's device state.
-    private func state() async throws -> [UInt8] {
-        let source = try await SmallVM(waitsForState: false)
+    private func state(of machine: MachineDescription = SmallVM.machine) async throws -> [UInt8] {
+        let source = try await SmallVM(waitsForState: false, machine: machine)
         let state = try await source.vm.saveState()
         try await source.vm.destroy()
         return state
     }
 
-    @Test("a VM that waits takes the state of another one, and runs; it takes one only once")
-    func roundTrip() async throws {
-        let state = try await state()
-        let target = try await SmallVM(waitsForState: true)
+    @Test(
+        "a VM that waits takes the state of another one, and runs; it takes one only once",
+        arguments: [
+            SmallVM.machine, MachineDescription(memoryMiB: 4096, vcpus: 4, accelerator: .tcg),
+            MachineDescription(memoryMiB: 8192, vcpus: 4, accelerator: .tcg),
+        ])
+    func roundTrip(machine: MachineDescription) async throws {
+        let state = try await state(of: machine)
+        let target = try await SmallVM(waitsForState: true, machine: machine)
         #expect(await target.vm.isWaitingForState)
         // The guest shall not make its address known anew again and again; with 0, QEMU dies when it resets its card.
         #expect(try await target.vm.query("query-migrate-parameters", as: MigrationParameters.self).announceRounds == 1)

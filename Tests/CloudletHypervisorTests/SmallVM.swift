@@ -33,7 +33,7 @@ struct SmallVM {
         let (scratch, hypervisor) = try await Self.shared.value
         self.hypervisor = hypervisor
         let name = hypervisor.newName()
-        memory = try SharedMemory(named: "cloudlet-ram", size: Self.machine.memoryBytes)
+        memory = try SharedMemory(named: "cloudlet-ram", size: machine.memoryBytes)
         try scratch.write(name, disk).resize(to: 1 << 20)
         let directory = scratch.file("flash-\(name)")
         try Directory.create(directory)
