@@ -49,7 +49,7 @@ extension MachineDescription {
             ? "with an older CPU model, such as 'cloudlet base --cpu-model qemu64'"
             : "with another CPU model, such as 'cloudlet base --cpu-model \(Self.defaultCPUModel)'"
         return CloudletError(
-            .unavailable, "\(who) lacks \(missing.count) features of the CPU model '\(cpuModel)': \(names)",
+            .unavailable, "\(who) lacks \(missing.count) feature\(missing.count == 1 ? "" : "s") of the CPU model '\(cpuModel)': \(names)",
             advice: "use a host that has them, or a base VM \(other)")
     }
 }
