@@ -34,10 +34,9 @@ def send_guest(host: Host) -> None:
     host.ssh.run(f"chown -R cloudlet: {HOME}/guest")
 
 
-def make_base(host: Host, *options: str) -> str:
+def make_base(host: Host) -> str:
     """Makes the base VM under KVM; returns the output."""
-    command = f"cloudlet base {DISK} --memory 128 --cpus 2 --until-port 22 --accelerator kvm {' '.join(options)}"
-    return as_node(host, command)
+    return as_node(host, f"cloudlet base {DISK} --memory 128 --cpus 2 --until-port 22 --accelerator kvm")
 
 
 def make_overlay(host: Host) -> str:
