@@ -48,8 +48,9 @@ extension MachineDescription {
             cpuModel == Self.defaultCPUModel
             ? "with an older CPU model, such as 'cloudlet base --cpu-model qemu64'"
             : "with another CPU model, such as 'cloudlet base --cpu-model \(Self.defaultCPUModel)'"
+        let count = missing.count == 1 ? "1 feature" : "\(missing.count) features"
         return CloudletError(
-            .unavailable, "\(who) lacks \(missing.count) feature\(missing.count == 1 ? "" : "s") of the CPU model '\(cpuModel)': \(names)",
+            .unavailable, "\(who) lacks \(count) of the CPU model '\(cpuModel)': \(names)",
             advice: "use a host that has them, or a base VM \(other)")
     }
 }
