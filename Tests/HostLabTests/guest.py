@@ -20,7 +20,7 @@ ASK_HERE = f"CLOUDLET_HOST=127.0.0.1 CLOUDLET_PORT_{PORT}={PORT} {ASK}"
 def as_node(host: Host, command: str, timeout: float = 900) -> str:
     """Runs a command as `sudo -u cloudlet` does, whose files those of the guest are; returns its output."""
     user = f"runuser -u cloudlet -- env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 HOME={HOME}"
-    return host.ssh.run(f"cd /; {user} {command} 2>&1", timeout)
+    return host.ssh.run(f"cd /; {{ {user} {command}; }} 2>&1", timeout)
 
 
 def send_guest(host: Host) -> None:
