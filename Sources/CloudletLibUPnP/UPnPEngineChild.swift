@@ -120,8 +120,8 @@ package enum UPnPEngineChild {
         }
         if result == UPNP_E_INVALID_INTERFACE, task.address.hasPrefix("127.") {
             throw CloudletError(
-                .unavailable,
-                "this version of libupnp can't use a loopback interface; use another interface, or upnp-engine: native")
+                .unavailable, "this version of libupnp can't use the loopback interface \(task.interface)",
+                advice: "use another interface, or run: cloudlet-node --upnp-engine native")
         }
         try check(result, "libupnp can't start on \(task.interface)")
     }
